@@ -1,0 +1,56 @@
+"""The `framelift` command. Command modules import only click at the top, so `--help` stays fast."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+
+import click
+
+from ..imaging.errors import FrameliftError
+from .bench import bench
+from .doctor import doctor
+from .export import export
+from .inspect import inspect
+from .models import models
+from .train import train
+from .upscale import upscale
+
+
+def _version() -> str:
+    try:
+        return version("framelift")
+    except PackageNotFoundError:
+        return "unknown (not installed)"
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(_version(), message="framelift %(version)s")
+def framelift() -> None:
+    """Train small super-resolution networks, export them to ONNX, upscale video in real time."""
+
+
+for command in (train, export, upscale, bench, inspect, models, doctor):
+    framelift.add_command(command)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line; every failure ends as one line on stderr and a non-zero exit code."""
+    try:
+        code = framelift.main(args=argv, prog_name="framelift", standalone_mode=False)
+    except click.exceptions.Abort:
+        _fail("interrupted", 130)
+    except KeyboardInterrupt:
+        _fail("interrupted", 130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except FrameliftError as error:
+        _fail(" ".join(str(error).split()), error.exit_code)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(message: str, exit_code: int) -> None:
+    click.echo(f"framelift: {message}", err=True)
+    sys.exit(exit_code)

@@ -1,0 +1,66 @@
+"""The errors a user can meet. All are shown by the CLI as one line, with the given exit code.
+
+FrameliftError                    exit 1
+├── InputError                   a file, stream or folder that cannot be read
+├── OutputError                  a target that cannot be written
+├── ModelError                   an .onnx file or model name that is not a usable framelift model
+├── BackendError                 a runtime backend, provider or device that is missing or failed
+├── MissingDependencyError       an optional package that is not installed
+├── ConfigError                  a training configuration or option that makes no sense
+├── CheckpointError              a .safetensors file that is no framelift checkpoint, or a bad VGG file
+├── ExportError                  a network that cannot be exported at the asked opset, or failed parity
+└── TrainingError                training that cannot go on (NaN loss, no usable photographs)
+Interrupted                      Ctrl-C or SIGTERM; exit 130 (143 for SIGTERM)
+"""
+
+from __future__ import annotations
+
+
+class FrameliftError(Exception):
+    """Base of all errors whose message is meant for the user: what, why and what to do."""
+
+    exit_code = 1
+
+
+class InputError(FrameliftError):
+    """A file, stream or folder given as input cannot be read."""
+
+
+class OutputError(FrameliftError):
+    """A target cannot be written."""
+
+
+class ModelError(FrameliftError):
+    """An .onnx file or a model name is not a usable framelift model."""
+
+
+class BackendError(FrameliftError):
+    """A runtime backend, provider or device is missing or failed."""
+
+
+class MissingDependencyError(FrameliftError, ImportError):
+    """An optional package is not installed; the message holds the command that installs it."""
+
+
+class ConfigError(FrameliftError, ValueError):
+    """A training configuration or a command-line value makes no sense."""
+
+
+class CheckpointError(FrameliftError):
+    """A weights file is damaged, of another format, or lacks what is asked for."""
+
+
+class ExportError(FrameliftError):
+    """A network cannot be exported as asked, or its export failed the parity check."""
+
+
+class TrainingError(FrameliftError):
+    """Training cannot start or go on."""
+
+
+class Interrupted(FrameliftError):
+    """The user or the system asked to stop."""
+
+    def __init__(self, message: str, exit_code: int = 130) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
