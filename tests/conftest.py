@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+
+from . import tiny_models as _tiny_models
 
 ROOT = Path(__file__).parents[1]
 
@@ -17,6 +20,26 @@ def shared() -> Path:
     if not path.is_dir():
         pytest.skip(f"evaluation and training data not found at {path}")
     return path.parent
+
+
+@pytest.fixture(scope="session")
+def tiny_models() -> ModuleType:
+    """The module tests/tiny_models.py: builders of tiny valid framelift ONNX models."""
+    return _tiny_models
+
+
+@pytest.fixture(scope="session")
+def shuffle_model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A x4 model with random convolutions and the exporter's pixel-shuffle tail; halo 2."""
+    path = tmp_path_factory.mktemp("models") / "tiny-shuffle.onnx"
+    return _tiny_models.save(_tiny_models.pixel_shuffle_model(), path)
+
+
+@pytest.fixture(scope="session")
+def nearest_model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A x4 model whose output is exactly nearest-neighbour upscaling; halo 0."""
+    path = tmp_path_factory.mktemp("models") / "tiny-nearest.onnx"
+    return _tiny_models.save(_tiny_models.nearest_model(), path)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
