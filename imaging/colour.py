@@ -31,12 +31,11 @@ def bgr_to_grey(image: NDArray[Any]) -> NDArray[np.float64]:
     return _luma(image, _GREY_RGB[::-1], 0.0)
 
 
-def _luma(
-    image: NDArray[Any], weights: NDArray[np.float64], offset: float
-) -> NDArray[np.float64]:
+def _luma(image: NDArray[Any], weights: NDArray[np.float64], offset: float) -> NDArray[np.float64]:
     if image.ndim == 2:
         return image.astype(np.float64)
     if image.ndim < 3 or image.shape[-1] != 3:
         raise ValueError(f"expected an H×W or …×3 image, got shape {image.shape}")
     first, second, third = (image[..., channel].astype(np.float64) for channel in range(3))
-    return offset + weights[0] * first + weights[1] * second + weights[2] * third
+    luma: NDArray[np.float64] = weights[0] * first + weights[1] * second + weights[2] * third
+    return luma + offset

@@ -63,7 +63,7 @@ def _blur(image: NDArray[np.float64]) -> NDArray[np.float64]:
     vertical = kernel[0] * image[:rows]
     for tap in range(1, _WINDOW):
         vertical += kernel[tap] * image[tap : tap + rows]
-    result = kernel[0] * vertical[:, :columns]
+    result: NDArray[np.float64] = kernel[0] * vertical[:, :columns]
     for tap in range(1, _WINDOW):
         result += kernel[tap] * vertical[:, tap : tap + columns]
     return result
