@@ -2,6 +2,7 @@
 
 FrameliftError                    exit 1
 ├── InputError                   a file, stream or folder that cannot be read
+├── FrameError                   an array that is not a uint8 BGR frame
 ├── OutputError                  a target that cannot be written
 ├── ModelError                   an .onnx file or model name that is not a usable framelift model
 ├── BackendError                 a runtime backend, provider or device that is missing or failed
@@ -24,6 +25,10 @@ class FrameliftError(Exception):
 
 class InputError(FrameliftError):
     """A file, stream or folder given as input cannot be read."""
+
+
+class FrameError(FrameliftError, ValueError):
+    """An array given as a frame is not uint8 BGR, or not of a size that the model takes."""
 
 
 class OutputError(FrameliftError):

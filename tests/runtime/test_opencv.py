@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import builtins
 import sys
-from typing import Any
 
 import pytest
 
@@ -11,15 +9,13 @@ from framelift.runtime.opencv import load_cv2
 
 
 def _break_cv2(monkeypatch: pytest.MonkeyPatch, error: ImportError) -> None:
-    real_import = builtins.__import__
-
-    def fail(name: str, *args: Any, **kwargs: Any) -> Any:
-        if name == "cv2":
-            raise error
-        return real_import(name, *args, **kwargs)
+    class Broken:
+        def find_spec(self, name: str, path: object, target: object = None) -> None:
+            if name == "cv2":
+                raise error
 
     monkeypatch.delitem(sys.modules, "cv2", raising=False)
-    monkeypatch.setattr(builtins, "__import__", fail)
+    monkeypatch.setattr(sys, "meta_path", [Broken(), *sys.meta_path])
 
 
 def test_cv2_is_returned() -> None:

@@ -1,0 +1,59 @@
+"""Imports ONNX Runtime, or says what is wrong with its installation."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+from types import ModuleType
+
+from ...imaging.errors import BackendError, MissingDependencyError
+
+# All of these install the same `onnxruntime` folder and overwrite each other's files.
+_DISTRIBUTIONS = ("onnxruntime", "onnxruntime-gpu")
+
+
+def installed_engines() -> dict[str, str]:
+    """Name to version of the installed ONNX Runtime distributions."""
+    found: dict[str, str] = {}
+    for name in _DISTRIBUTIONS:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def engine_problem() -> BackendError | MissingDependencyError | None:
+    """Why ONNX Runtime cannot be used, found without importing it; None if it can."""
+    if len(installed_engines()) > 1:
+        return BackendError(
+            "onnxruntime and onnxruntime-gpu are both installed and overwrite each other: run "
+            "`pip uninstall -y onnxruntime onnxruntime-gpu`, then "
+            '`pip install "framelift[cpu]"` or `pip install "framelift[cuda]"`'
+        )
+    if importlib.util.find_spec("onnxruntime") is None:
+        return MissingDependencyError(
+            'no inference engine is installed: run `pip install "framelift[cpu]"`, or '
+            '`pip install "framelift[cuda]"` for an NVIDIA GPU'
+        )
+    return None
+
+
+def load_onnxruntime() -> ModuleType:
+    """Import and return `onnxruntime`.
+
+    Raises:
+        BackendError: onnxruntime and onnxruntime-gpu are both installed, or it fails to load.
+        MissingDependencyError: it is not installed.
+    """
+    problem = engine_problem()
+    if problem is not None:
+        raise problem
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise BackendError(
+            f"onnxruntime cannot be loaded ({error}): reinstall it with "
+            "`pip install --force-reinstall onnxruntime`"
+        ) from error
+    return onnxruntime  # type: ignore[no-any-return]

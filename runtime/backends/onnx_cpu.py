@@ -1,0 +1,99 @@
+"""ONNX Runtime's CPU provider, with the pixel shuffle done on uint8 by the host."""
+
+from __future__ import annotations
+
+import platform
+from collections import OrderedDict
+from pathlib import Path
+
+from ..model_file import OUTPUT, ModelSpec, load
+from ..opencv import load_cv2
+from .base import Frames
+from .engine import engine_problem
+from .ort_session import OrtSession, available_processors
+from .packed import PACKED, pack_tail
+from .reshuffle import Reshuffle
+
+NAME = "onnx-cpu"
+PROVIDER = "CPUExecutionProvider"
+
+# A stream has one frame size, a tiled frame one tile size; one more for a batch's last part.
+_MAX_SHAPES = 2
+
+
+def missing() -> str | None:
+    """Why this backend cannot be used here, or None if it can."""
+    problem = engine_problem()
+    return None if problem is None else str(problem)
+
+
+class OnnxCpuSession:
+    """See `base.Session`. Buffers for at most two shapes of frames are kept between calls."""
+
+    name = NAME
+    provider = PROVIDER
+
+    def __init__(self, spec: ModelSpec, threads: int | None = None, *, pack: bool = True) -> None:
+        """Load the model on the CPU.
+
+        Args:
+            spec: the model.
+            threads: threads within one operator; None is one per processor this process may use.
+            pack: False runs the graph's own pixel shuffle, for comparison.
+
+        Raises:
+            BackendError: the engine refuses the model.
+            MissingDependencyError: no engine is installed.
+        """
+        self.device = _processor_name()
+        self._threads = threads or available_processors()
+        self._scale = spec.scale
+        _, model = load(spec.path)
+        self._packed = pack and pack_tail(model, spec.scale)
+        if self._packed:
+            load_cv2()  # what is missing is said now, not at the first frame
+        self._session = OrtSession(NAME, model.SerializeToString(), PROVIDER, self._threads)
+        self._buffers: OrderedDict[tuple[int, ...], Reshuffle] = OrderedDict()
+
+    def run(self, frames: Frames, out: Frames) -> None:
+        if not self._packed:
+            self._session.infer(frames, OUTPUT, out)
+            return
+        buffers = self._buffers_for(frames.shape)
+        self._session.infer(frames, PACKED, buffers.packed)
+        buffers.into(out)
+
+    def describe(self) -> dict[str, str | int]:
+        return {
+            "backend": self.name,
+            "provider": self.provider,
+            "device": self.device,
+            "engine": self._session.engine,
+            "threads": self._threads,
+            "pixel_shuffle": "host" if self._packed else "graph",
+        }
+
+    def close(self) -> None:
+        self._buffers.clear()
+        self._session.close()
+
+    def _buffers_for(self, shape: tuple[int, ...]) -> Reshuffle:
+        buffers = self._buffers.get(shape)
+        if buffers is None:
+            if len(self._buffers) == _MAX_SHAPES:
+                self._buffers.popitem(last=False)
+            count, height, width, _ = shape
+            buffers = self._buffers[shape] = Reshuffle(count, height, width, self._scale)
+        self._buffers.move_to_end(shape)
+        return buffers
+
+
+def _processor_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    for line in lines:
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,103 @@
+"""ONNX Runtime's CUDA provider. Every node runs on the GPU or the model is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ...imaging.errors import BackendError
+from ..model_file import OUTPUT, ModelSpec
+from .base import Frames
+from .engine import engine_problem, load_onnxruntime
+from .ort_session import OrtSession, available_processors
+
+NAME = "onnx-cuda"
+PROVIDER = "CUDAExecutionProvider"
+
+_INSTALL = '`pip uninstall -y onnxruntime onnxruntime-gpu && pip install "framelift[cuda]"`'
+
+
+def missing() -> str | None:
+    """Why this backend cannot be used here, as far as can be told without touching the GPU."""
+    if not _device_nodes():
+        return "no NVIDIA GPU (/dev/nvidia0 is missing)"
+    problem = engine_problem()
+    if problem is not None:
+        return str(problem)
+    if PROVIDER not in load_onnxruntime().get_available_providers():
+        return f"onnxruntime-gpu is not installed: run {_INSTALL}"
+    return None
+
+
+class OnnxCudaSession:
+    """See `base.Session`."""
+
+    name = NAME
+    provider = PROVIDER
+
+    def __init__(self, spec: ModelSpec, threads: int | None = None) -> None:
+        """Load the model on the first GPU.
+
+        Args:
+            spec: the model.
+            threads: host threads of the session; the network itself runs on the GPU.
+
+        Raises:
+            BackendError: no GPU, package or CUDA library, or a node that CUDA cannot run.
+            MissingDependencyError: no engine is installed.
+        """
+        reason = missing()
+        if reason is not None:
+            raise BackendError(f"{NAME} cannot run here: {reason}")
+        # Finds the CUDA and cuDNN libraries that pip installed; they are on no loader path.
+        load_onnxruntime().preload_dlls(directory="")
+        self.device = _device_name()
+        try:
+            self._session = OrtSession(
+                NAME,
+                spec.path.read_bytes(),
+                PROVIDER,
+                threads or available_processors(),
+                provider_options={"device_id": "0"},
+                config={"session.disable_cpu_ep_fallback": "1"},
+            )
+        except BackendError as error:
+            raise BackendError(f"{error}{_advice(str(error))}") from error
+
+    def run(self, frames: Frames, out: Frames) -> None:
+        self._session.infer(frames, OUTPUT, out)
+
+    def describe(self) -> dict[str, str | int]:
+        return {
+            "backend": self.name,
+            "provider": self.provider,
+            "device": self.device,
+            "engine": self._session.engine,
+        }
+
+    def close(self) -> None:
+        self._session.close()
+
+
+def _device_nodes() -> list[Path]:
+    dev = Path("/dev")
+    return [*dev.glob("nvidia[0-9]*"), *dev.glob("dxg")]  # dxg is the GPU under WSL 2
+
+
+def _device_name() -> str:
+    """The first GPU's name, from the driver."""
+    for path in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information")):
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("Model:"):
+                return line.partition(":")[2].strip()
+    return "CUDA device 0"
+
+
+def _advice(message: str) -> str:
+    lowered = message.lower()
+    if "driver version is insufficient" in lowered:
+        return " (the NVIDIA driver is too old for this onnxruntime-gpu: update the driver)"
+    if "no cuda-capable device" in lowered:
+        return " (the driver shows no GPU: check nvidia-smi and CUDA_VISIBLE_DEVICES)"
+    if "cannot open shared object" in lowered or "failed to load library" in lowered:
+        return f" (CUDA or cuDNN libraries are missing: run {_INSTALL})"
+    return ""

@@ -1,0 +1,76 @@
+"""An ONNX Runtime session that reads and writes the caller's arrays in place."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+
+from ...imaging.errors import BackendError
+from ..model_file import INPUT
+from .base import Frames
+from .engine import load_onnxruntime
+
+
+def available_processors() -> int:
+    """Number of processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class OrtSession:
+    """One model on one provider, that provider alone: nothing falls back to another."""
+
+    def __init__(
+        self,
+        backend: str,
+        model: bytes,
+        provider: str,
+        threads: int,
+        *,
+        provider_options: dict[str, str] | None = None,
+        config: dict[str, str] | None = None,
+    ) -> None:
+        ort = load_onnxruntime()
+        self.engine = f"onnxruntime {ort.__version__}"
+        self._backend = backend
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 4  # what goes wrong is raised; the log would repeat it
+        for key, value in (config or {}).items():
+            options.add_session_config_entry(key, value)
+        try:
+            self._session: Any = ort.InferenceSession(
+                model, options, providers=[(provider, provider_options or {})]
+            )
+        except Exception as error:
+            raise BackendError(f"{backend} cannot load the model: {_first_line(error)}") from error
+        running = self._session.get_providers()
+        if running[0] != provider:
+            raise BackendError(f"{backend} would run on {running[0]}, not on {provider}")
+        self._binding: Any = self._session.io_binding()
+
+    def infer(self, frames: Frames, output: str, target: Frames) -> None:
+        """Run on `frames`, writing the output of that name to `target`; both C-contiguous."""
+        binding = self._binding
+        try:
+            # By address: on the CPU nothing is copied, on a GPU each array once.
+            binding.bind_input(INPUT, "cpu", 0, np.uint8, frames.shape, frames.ctypes.data)
+            binding.bind_output(output, "cpu", 0, np.uint8, target.shape, target.ctypes.data)
+            binding.synchronize_inputs()
+            self._session.run_with_iobinding(binding)
+            binding.synchronize_outputs()
+        except Exception as error:
+            raise BackendError(f"{self._backend} failed: {_first_line(error)}") from error
+
+    def close(self) -> None:
+        self._binding = None
+        self._session = None
+
+
+def _first_line(error: Exception) -> str:
+    """An engine's message may be a stack of lines; the first says what happened."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -1,0 +1,230 @@
+"""Reads and validates a framelift ONNX model: what it is, what it takes, how it was made."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..imaging.errors import ModelError
+
+if TYPE_CHECKING:
+    import onnx
+
+FORMAT = 1
+INPUT = "frames"
+OUTPUT = "upscaled"
+PREFIX = "framelift."
+
+_REQUIRED = (
+    "task",
+    "scale",
+    "size_multiple",
+    "halo",
+    "precision",
+    "opset",
+    "network",
+    "weights_sha256",
+    "parity",
+    "created_with",
+    "licence",
+)
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """What a framelift model file says about itself.
+
+    `frame_shape` is (N, H, W) of the input with None where any size is accepted. `halo` is the
+    radius of the receptive field in input pixels. `sha256` is that of the file.
+    """
+
+    path: Path
+    name: str
+    task: str
+    scale: int
+    size_multiple: int
+    halo: int
+    precision: str
+    opset: int
+    network: dict[str, Any]
+    weights_sha256: str
+    parity: dict[str, Any]
+    created_with: dict[str, Any]
+    licence: str
+    sha256: str
+    frame_shape: tuple[int | None, int | None, int | None]
+    parameters: int
+    ir_version: int
+    size_bytes: int
+
+    def __post_init__(self) -> None:
+        for key in ("scale", "size_multiple"):
+            if getattr(self, key) < 1:
+                raise ModelError(f"{self.path}: {PREFIX}{key} must be at least 1")
+        if self.halo < 0:
+            raise ModelError(f"{self.path}: {PREFIX}halo must not be negative")
+
+
+def read_spec(path: str | Path) -> ModelSpec:
+    """Read and validate the model at `path`.
+
+    Raises:
+        ModelError: the file is missing, is not ONNX, is not a framelift model, was written by a
+            newer framelift, or its input and output are not those of a framelift model.
+    """
+    return load(path)[0]
+
+
+def load(path: str | Path) -> tuple[ModelSpec, onnx.ModelProto]:
+    """Like `read_spec`, with the parsed model, for a backend that wants to change its graph."""
+    path = Path(path)
+    data = _read(path)
+    model = _parse(path, data)
+    metadata = {
+        entry.key.removeprefix(PREFIX): entry.value
+        for entry in model.metadata_props
+        if entry.key.startswith(PREFIX)
+    }
+    _check_format(path, metadata)
+    _check_self_contained(path, model)
+    n, h, w = _check_interface(path, model)
+    spec = ModelSpec(
+        path=path,
+        name=metadata.get("name", path.stem),
+        task=metadata["task"],
+        scale=_integer(path, metadata, "scale"),
+        size_multiple=_integer(path, metadata, "size_multiple"),
+        halo=_integer(path, metadata, "halo"),
+        precision=metadata["precision"],
+        opset=_integer(path, metadata, "opset"),
+        network=_json(path, metadata, "network"),
+        weights_sha256=metadata["weights_sha256"],
+        parity=_json(path, metadata, "parity"),
+        created_with=_json(path, metadata, "created_with"),
+        licence=metadata["licence"],
+        sha256=hashlib.sha256(data).hexdigest(),
+        frame_shape=(n, h, w),
+        parameters=_count_parameters(model),
+        ir_version=model.ir_version,
+        size_bytes=len(data),
+    )
+    return spec, model
+
+
+def _read(path: Path) -> bytes:
+    if path.is_dir():
+        raise ModelError(f"{path} is a folder, not an .onnx file")
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise ModelError(f"{path}: no such file") from None
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror}") from error
+    if not data:
+        raise ModelError(f"{path} is empty (0 bytes): export or copy the model again")
+    return data
+
+
+def _parse(path: Path, data: bytes) -> onnx.ModelProto:
+    import onnx
+
+    not_onnx = f"{path} is not an ONNX file or is damaged: export or copy the model again"
+    try:
+        model = onnx.load_model_from_string(data)
+    except Exception:  # protobuf's DecodeError, which onnx does not re-export
+        raise ModelError(not_onnx) from None
+    if not model.graph.node or not model.opset_import:
+        raise ModelError(not_onnx)
+    return model
+
+
+def _check_format(path: Path, metadata: dict[str, str]) -> None:
+    if "format" not in metadata:
+        raise ModelError(
+            f"{path} is an ONNX file but not a framelift model (no {PREFIX}format metadata): "
+            "make one with `framelift export`"
+        )
+    found = _integer(path, metadata, "format")
+    if found > FORMAT:
+        raise ModelError(
+            f"{path} has framelift format {found}, this version reads up to {FORMAT}: "
+            "run `pip install --upgrade framelift`"
+        )
+    missing = [PREFIX + key for key in _REQUIRED if key not in metadata]
+    if missing:
+        raise ModelError(f"{path} lacks the metadata {', '.join(missing)}: export it again")
+
+
+def _check_self_contained(path: Path, model: onnx.ModelProto) -> None:
+    import onnx
+
+    for tensor in model.graph.initializer:
+        if tensor.data_location == onnx.TensorProto.EXTERNAL:
+            raise ModelError(
+                f"{path} keeps its weights in another file (tensor {tensor.name!r}): a framelift "
+                "model is one file, export it again with `framelift export`"
+            )
+
+
+def _check_interface(
+    path: Path, model: onnx.ModelProto
+) -> tuple[int | None, int | None, int | None]:
+    weights = {tensor.name for tensor in model.graph.initializer}
+    inputs = [value for value in model.graph.input if value.name not in weights]
+    shape = _check_value(path, "input", inputs, INPUT)
+    _check_value(path, "output", list(model.graph.output), OUTPUT)
+    return shape
+
+
+def _check_value(
+    path: Path, kind: str, values: list[onnx.ValueInfoProto], name: str
+) -> tuple[int | None, int | None, int | None]:
+    import onnx
+
+    expected = f"expected one {kind} `{name}`, uint8 N×H×W×3"
+    if [value.name for value in values] != [name]:
+        found = ", ".join(value.name for value in values) or "none"
+        raise ModelError(f"{path} has the {kind}s {found}; {expected}: export it again")
+    tensor = values[0].type.tensor_type
+    if tensor.elem_type != onnx.TensorProto.UINT8:
+        found = onnx.TensorProto.DataType.Name(tensor.elem_type).lower()
+        raise ModelError(f"{path}: {kind} `{name}` is {found}; {expected}: export it again")
+    dims = [dim.dim_value if dim.HasField("dim_value") else None for dim in tensor.shape.dim]
+    if len(dims) != 4 or dims[3] != 3:
+        shown = "×".join("?" if dim is None else str(dim) for dim in dims)
+        raise ModelError(f"{path}: {kind} `{name}` is {shown}; {expected}: export it again")
+    return dims[0], dims[1], dims[2]
+
+
+def _count_parameters(model: onnx.ModelProto) -> int:
+    """Elements of all weights and biases; scalars (limits, scales) are constants of the graph."""
+    return sum(_elements(tensor) for tensor in model.graph.initializer if len(tensor.dims))
+
+
+def _elements(tensor: onnx.TensorProto) -> int:
+    count = 1
+    for dim in tensor.dims:
+        count *= dim
+    return count
+
+
+def _integer(path: Path, metadata: dict[str, str], key: str) -> int:
+    try:
+        return int(metadata[key])
+    except ValueError:
+        raise ModelError(
+            f"{path}: metadata {PREFIX}{key} is {metadata[key]!r}, expected a whole number"
+        ) from None
+
+
+def _json(path: Path, metadata: dict[str, str], key: str) -> dict[str, Any]:
+    try:
+        value = json.loads(metadata[key])
+    except json.JSONDecodeError:
+        value = None
+    if not isinstance(value, dict):
+        raise ModelError(f"{path}: metadata {PREFIX}{key} is not a JSON object: export it again")
+    return value

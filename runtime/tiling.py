@@ -1,0 +1,128 @@
+"""Cuts a frame into tiles whose outputs, put together, equal the output of the whole frame.
+
+A convolutional network with receptive-field radius `halo` gives, `halo` or more pixels away from a
+cut, what it gives on the whole frame; nearer to the cut it does not, so those pixels come from the
+next tile. At the frame's own borders a tile ends where the frame ends, so that the network's zero
+padding is seen there and only there.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..imaging.errors import ConfigError
+from .backends.base import Frames, Session
+
+
+@dataclass(frozen=True)
+class Span:
+    """One tile along one axis, in input pixels, all half-open.
+
+    The tile reads [start, start + size); its output is used for [keep_start, keep_stop).
+    """
+
+    start: int
+    keep_start: int
+    keep_stop: int
+
+
+@dataclass(frozen=True)
+class TilePlan:
+    """All tiles of one frame size: every row span with every column span, each height x width."""
+
+    height: int
+    width: int
+    rows: tuple[Span, ...]
+    columns: tuple[Span, ...]
+
+
+def minimum_tile(halo: int, multiple: int) -> int:
+    """The smallest usable tile side: two halos and at least one multiple of kept pixels."""
+    return multiple * (math.ceil(2 * halo / multiple) + 1)
+
+
+def plan_tiles(
+    height: int, width: int, halo: int, multiple: int, *, max_pixels: int, side: int | None = None
+) -> TilePlan | None:
+    """Tiles for a height x width frame (both multiples of `multiple`), or None if one run does.
+
+    With `side`, tiles are at most side x side. Without, a frame of more than `max_pixels` is cut
+    into the fewest nearly equal tiles of at most that many pixels.
+
+    Raises:
+        ConfigError: `side` leaves no room for the halo on both sides; the message says the minimum.
+    """
+    least = minimum_tile(halo, multiple)
+    if side is not None:
+        if side < least:
+            raise ConfigError(f"a tile of {side} is too small for this model: use {least} or more")
+        limit = side // multiple * multiple
+        tile_height, tile_width = min(limit, height), min(limit, width)
+    else:
+        tile_height, tile_width = _fit(height, width, halo, multiple, max_pixels)
+    if (tile_height, tile_width) == (height, width):
+        return None
+    return TilePlan(
+        tile_height,
+        tile_width,
+        _spans(height, tile_height, halo, multiple),
+        _spans(width, tile_width, halo, multiple),
+    )
+
+
+def _fit(height: int, width: int, halo: int, multiple: int, max_pixels: int) -> tuple[int, int]:
+    """Cut the longer side of the tile once more until the tile has at most `max_pixels`."""
+    least = minimum_tile(halo, multiple)
+    sides, counts = [height, width], [1, 1]
+    while sides[0] * sides[1] > max_pixels:
+        axis = 0 if sides[0] >= sides[1] else 1
+        if sides[axis] <= least:
+            break
+        counts[axis] += 1
+        full = (height, width)[axis]
+        even = math.ceil((full + (counts[axis] - 1) * 2 * halo) / counts[axis] / multiple)
+        sides[axis] = max(least, even * multiple)
+    return sides[0], sides[1]
+
+
+def _spans(full: int, tile: int, halo: int, multiple: int) -> tuple[Span, ...]:
+    if tile == full:
+        return (Span(0, 0, full),)
+    step = (tile - 2 * halo) // multiple * multiple
+    spans: list[Span] = []
+    start, kept = 0, 0
+    while kept < full:
+        start = min(start, full - tile)  # the last tile is shifted inward
+        stop = full if start + tile == full else start + tile - halo
+        spans.append(Span(start, kept, stop))
+        kept = stop
+        start += step
+    return tuple(spans)
+
+
+class TileRunner:
+    """Runs a frame tile by tile; keeps one tile of input and output between frames."""
+
+    def __init__(self, plan: TilePlan, scale: int) -> None:
+        self._plan = plan
+        self._scale = scale
+        self._tile: Frames = np.empty((1, plan.height, plan.width, 3), np.uint8)
+        self._big: Frames = np.empty((1, plan.height * scale, plan.width * scale, 3), np.uint8)
+
+    def run(self, session: Session, frame: Frames, out: Frames) -> None:
+        """Upscale `frame`, uint8 H×W×3, into `out`, uint8 sH×sW×3."""
+        s, plan = self._scale, self._plan
+        for row in plan.rows:
+            for column in plan.columns:
+                source = frame[row.start : row.start + plan.height]
+                self._tile[0] = source[:, column.start : column.start + plan.width]
+                session.run(self._tile, self._big)
+                kept = self._big[0, s * (row.keep_start - row.start) :]
+                kept = kept[:, s * (column.keep_start - column.start) :]
+                height = s * (row.keep_stop - row.keep_start)
+                width = s * (column.keep_stop - column.keep_start)
+                target = out[s * row.keep_start : s * row.keep_stop]
+                target[:, s * column.keep_start : s * column.keep_stop] = kept[:height, :width]

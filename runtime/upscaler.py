@@ -1,0 +1,199 @@
+"""`Upscaler`: a model on a backend, called with frames."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+
+from ..imaging.errors import BackendError, ConfigError, FrameError
+from .backends.base import Frames, Session
+from .backends.select import AUTO, open_backend
+from .frames import as_batch, check_out
+from .model_file import ModelSpec, read_spec
+from .tiling import TilePlan, TileRunner, minimum_tile, plan_tiles
+from .zoo import resolve
+
+# At most this many input pixels are run at once, so that memory does not follow the frame size.
+MAX_PIXELS = 1920 * 1080
+
+
+class Upscaler:
+    """Upscales uint8 BGR frames with a framelift model.
+
+        with Upscaler.load("realtime-small-x4") as upscale:
+            big = upscale(frame)
+
+    One upscaler is used from one thread at a time; several may be open at once.
+    """
+
+    def __init__(
+        self, spec: ModelSpec, session: Session, *, selection: str = "", tile: int | None = None
+    ) -> None:
+        """Put a model on an open session; `Upscaler.load` does both."""
+        self.spec = spec
+        self.selection = selection
+        self.tile = _checked_tile(spec, tile)
+        self._session: Session | None = session
+        self._tiles: tuple[TilePlan, TileRunner] | None = None
+        self._padded: Frames = np.empty((0, 0, 0, 3), np.uint8)
+        self._padded_out: Frames = np.empty((0, 0, 0, 3), np.uint8)
+
+    @classmethod
+    def load(
+        cls,
+        model: str | Path,
+        backend: str = AUTO,
+        *,
+        threads: int | None = None,
+        tile: int | None = None,
+    ) -> Upscaler:
+        """Load a model on a backend.
+
+        Args:
+            model: path of an .onnx file, or the name of a shipped model.
+            backend: "auto" for the best that works, or a backend's name.
+            threads: host threads that one frame uses; None is one per processor.
+            tile: largest side, in input pixels, of what is run at once; None runs a frame of up
+                to 1920×1080 pixels whole. Tiled and whole frames give the same result.
+
+        Raises:
+            ModelError: the model is missing or is no framelift model.
+            BackendError: the backend is unknown or cannot run here.
+            MissingDependencyError: no inference engine is installed.
+            ConfigError: `threads` or `tile` makes no sense for this model.
+        """
+        if threads is not None and threads < 1:
+            raise ConfigError(f"threads is {threads}: use 1 or more")
+        spec = read_spec(resolve(model))
+        _checked_tile(spec, tile)
+        session, selection = open_backend(spec, backend, threads)
+        return cls(spec, session, selection=selection, tile=tile)
+
+    @property
+    def scale(self) -> int:
+        """How many times larger the output is, along each side."""
+        return self.spec.scale
+
+    def __call__(self, frame: Frames, out: Frames | None = None) -> Frames:
+        """Upscale one frame or a batch.
+
+        Args:
+            frame: uint8 H×W×3 BGR, or N×H×W×3; any size from 1×1. It is not changed.
+            out: uint8 sH×sW×3, or N×sH×sW×3, C-contiguous; filled and returned. Without it, a new
+                array is allocated.
+
+        Raises:
+            FrameError: `frame` or `out` is not such an array.
+            BackendError: the engine failed, or the upscaler is closed.
+        """
+        if self._session is None:
+            raise BackendError("the upscaler is closed: load the model again")
+        batch = as_batch(frame)
+        count, height, width, _ = batch.shape
+        big = (count, height * self.scale, width * self.scale, 3)
+        shape = big if frame.ndim == 4 else big[1:]
+        result = np.empty(shape, np.uint8) if out is None else check_out(out, shape)
+        self._run_padded(self._session, batch, result.reshape(big))
+        return result
+
+    def describe(self) -> dict[str, str | int]:
+        """What really runs: model, precision, backend, provider, device, engine and version."""
+        if self._session is None:
+            raise BackendError("the upscaler is closed: load the model again")
+        return {
+            "model": self.spec.name,
+            "scale": self.scale,
+            "precision": self.spec.precision,
+            **self._session.describe(),
+        }
+
+    def close(self) -> None:
+        """Free the model and its buffers. Closing twice is fine."""
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+            self._tiles = None
+
+    def __enter__(self) -> Upscaler:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _run_padded(self, session: Session, batch: Frames, out: Frames) -> None:
+        """Repeat the right and lower edges up to the model's size multiple; crop the result."""
+        count, height, width, _ = batch.shape
+        bottom, right = -height % self.spec.size_multiple, -width % self.spec.size_multiple
+        if not bottom and not right:
+            self._run_whole(session, batch, out)
+            return
+        shape = (count, height + bottom, width + right, 3)
+        if self._padded.shape != shape:
+            self._padded = np.empty(shape, np.uint8)
+            s = self.scale
+            self._padded_out = np.empty((count, s * shape[1], s * shape[2], 3), np.uint8)
+        self._padded[:, :height, :width] = batch
+        self._padded[:, height:, :width] = batch[:, -1:]
+        self._padded[:, :, width:] = self._padded[:, :, width - 1 : width]
+        self._run_whole(session, self._padded, self._padded_out)
+        out[...] = self._padded_out[:, : out.shape[1], : out.shape[2]]
+
+    def _run_whole(self, session: Session, batch: Frames, out: Frames) -> None:
+        count, height, width, _ = batch.shape
+        fixed_count, *fixed_size = self.spec.frame_shape
+        self._check_fixed_size(height, width)
+        plan = plan_tiles(
+            height,
+            width,
+            self.spec.halo,
+            self.spec.size_multiple,
+            max_pixels=height * width if any(fixed_size) else MAX_PIXELS,
+            side=self.tile,
+        )
+        if plan is not None:
+            runner = self._tile_runner(plan)
+            for frame, big in zip(batch, out, strict=True):
+                runner.run(session, frame, big)
+            return
+        together = fixed_count or max(1, MAX_PIXELS // (height * width))
+        if fixed_count and count % fixed_count:
+            raise FrameError(
+                f"{self.spec.name} takes {fixed_count} frames at a time, not {count}: export it "
+                "with a dynamic batch"
+            )
+        for start in range(0, count, together):
+            part = slice(start, start + together)
+            session.run(batch[part], out[part])
+
+    def _tile_runner(self, plan: TilePlan) -> TileRunner:
+        if self._tiles is None or self._tiles[0] != plan:
+            self._tiles = (plan, TileRunner(plan, self.scale))
+        return self._tiles[1]
+
+    def _check_fixed_size(self, height: int, width: int) -> None:
+        _, fixed_height, fixed_width = self.spec.frame_shape
+        if (fixed_height or height, fixed_width or width) != (height, width):
+            raise FrameError(
+                f"{self.spec.name} takes only frames of {fixed_width or 'any'}×"
+                f"{fixed_height or 'any'} pixels, not {width}×{height}: export it with dynamic "
+                "sizes"
+            )
+
+
+def _checked_tile(spec: ModelSpec, tile: int | None) -> int | None:
+    """`tile`, if the model can be run in tiles of that side."""
+    if tile is None:
+        return None
+    if any(spec.frame_shape):
+        raise ConfigError(f"{spec.name} has a fixed frame size: it cannot be tiled")
+    least = minimum_tile(spec.halo, spec.size_multiple)
+    if tile < least:
+        raise ConfigError(f"tile is {tile}, too small for {spec.name}: use {least} or more")
+    return tile
