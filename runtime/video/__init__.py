@@ -1,0 +1,26 @@
+"""Video in, video out: sources, sinks and the pipeline between them."""
+
+from __future__ import annotations
+
+from .convert import VideoResult, upscale_video
+from .encoders import ENCODERS, EncoderOptions
+from .file_sink import FileSink
+from .file_source import FileSource
+from .frame import ClipFacts, Frame
+from .pipeline import Pipeline
+from .pool import FramePool
+from .stats import PipelineStats
+
+__all__ = [
+    "ENCODERS",
+    "ClipFacts",
+    "EncoderOptions",
+    "FileSink",
+    "FileSource",
+    "Frame",
+    "FramePool",
+    "Pipeline",
+    "PipelineStats",
+    "VideoResult",
+    "upscale_video",
+]

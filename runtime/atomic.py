@@ -1,0 +1,81 @@
+"""Output files that are either complete or not there."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..imaging.errors import OutputError
+
+
+@contextmanager
+def atomic_output(
+    target: Path, *, overwrite: bool = False, source: Path | None = None
+) -> Iterator[Path]:
+    """Yield a temporary path beside `target`; rename it to `target` when the block succeeds.
+
+    The temporary file has the target's suffix, so that writers that go by the suffix work. It is
+    flushed to the disk before the rename. On any exception, `KeyboardInterrupt` included, it is
+    removed and whatever was at `target` stays as it was.
+
+    An existing target is refused unless `overwrite`; `source`, when given, is the input, which is
+    never overwritten.
+
+    Raises:
+        OutputError: the target cannot be written, exists, or is the source itself. An `OSError`
+            raised inside the block (a full disk, for instance) is turned into one as well.
+    """
+    check_target(target, overwrite=overwrite, source=source)
+    temporary = target.with_name(f".{target.stem}.{secrets.token_hex(4)}.part{target.suffix}")
+    try:
+        with contextlib.suppress(OSError):  # what cannot be created fails better at the writer
+            temporary.touch(exist_ok=False)
+        yield temporary
+        _sync(temporary)
+        if target.exists() and not overwrite:
+            raise OutputError(f"{target}: appeared while it was being made; nothing overwritten")
+        os.replace(temporary, target)
+    except OSError as error:
+        raise OutputError(describe_os_error(target, error)) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # not every file system lets a folder be synced
+        _sync(target.parent)
+
+
+def check_target(target: Path, *, overwrite: bool = False, source: Path | None = None) -> None:
+    """Raise `OutputError` when `target` could not be written, before any work is done for it."""
+    folder = target.parent
+    if target.is_dir():
+        raise OutputError(f"{target}: is a folder; name a file in it")
+    if not folder.is_dir():
+        raise OutputError(f"{target}: the folder {folder} does not exist; create it first")
+    if source is not None and source.exists() and target.exists() and target.samefile(source):
+        raise OutputError(f"{target}: is the input itself; name another file")
+    if target.exists() and not overwrite:
+        raise OutputError(f"{target}: already exists; give --overwrite to replace it")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputError(f"{target}: the folder {folder} is not writable")
+
+
+def describe_os_error(target: Path, error: OSError) -> str:
+    """One line for the user about a failed write."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{target}: the disk is full; nothing was left behind"
+    if error.errno == errno.EFBIG:
+        return f"{target}: the file became larger than this system allows; nothing was left behind"
+    reason = error.strerror or str(error) or type(error).__name__
+    return f"{target}: cannot be written ({reason})"
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

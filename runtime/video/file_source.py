@@ -1,0 +1,261 @@
+"""Every frame of a video file with its exact time, as BGR."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+from types import TracebackType
+from typing import Self, cast
+
+import av
+import numpy as np
+from av.sidedata.sidedata import SideData
+from av.stream import Disposition
+from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
+
+from ...imaging.errors import InputError
+from .colour import FULL, complete_colour
+from .deinterlace import Deinterlacer
+from .frame import ClipFacts, Frame, Image
+from .input_file import open_input, start_offset
+from .integrity import Integrity
+from .notes import Say, say_on_stderr
+from .pool import FramePool
+
+# Chroma is interpolated to every pixel and rounded, not truncated: code values within 2 of the
+# truth. The fast defaults are up to 4 off and let two pixels share their chroma.
+_TO_BGR = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+
+
+class FileSource:
+    """Decodes the main video stream of a file; iterate over it once, from one thread.
+
+    Frames come in presentation order. Times are the file's own, exact; only formats whose clock
+    starts anywhere (MPEG-TS, MPEG-PS) are shifted to begin at zero, all streams alike. Pixels are
+    converted with the clip's own matrix and range; an untagged clip is taken for BT.709 from 720
+    lines up and for BT.601 below. Interlaced frames are deinterlaced, one frame out per frame in.
+
+    `facts` is valid from construction on: the first frame is decoded there. With a `pool`, the
+    arrays come from it and whoever consumes a frame gives them back.
+
+    Raises:
+        InputError: at construction when the file is no usable video; from the iteration when it
+            is damaged or shorter than it claims, so that a loop that ends has seen every frame.
+    """
+
+    def __init__(
+        self, path: Path, *, pool: FramePool | None = None, say: Say = say_on_stderr
+    ) -> None:
+        self.path = path
+        self._say = say
+        self._pool = pool or FramePool()
+        self.container = open_input(path)
+        try:
+            self._stream = self._choose_stream()
+            self._stream.thread_type = "AUTO"
+            self._integrity = Integrity(self.container, self._stream)
+            self._time_base = self._stream.time_base or Fraction(1, av.time_base)
+            self._offset = start_offset(self.container, self._time_base)
+            self._decoded = self._decode()
+            self._first = next(self._decoded, None)
+            if self._first is None:
+                raise InputError(f"{path}: holds a video stream but not one frame of it decodes")
+            self.facts = self._read_facts(self._first)
+        except BaseException:
+            self.container.close()
+            raise
+        self._reformatter = VideoReformatter()
+        self._last_pts: int | None = None
+        self._moved = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; a thread that is still reading from it keeps it open until it is done."""
+        try:
+            self._decoded.close()
+        except ValueError:  # another thread is inside the generator
+            return
+        self.container.close()
+
+    @property
+    def stream_index(self) -> int:
+        """The index of the video stream that is decoded."""
+        return self._stream.index
+
+    def __iter__(self) -> Iterator[Frame]:
+        if self._first is None:
+            raise RuntimeError(f"{self.path}: the frames were already read.")
+        first, self._first = self._first, None
+        for frame in chain([first], self._decoded):
+            yield self._convert(frame)
+        if self._moved:
+            self._say(
+                f"{self.path.name}: {self._moved} frames had the time of the frame before them "
+                "or an earlier one and were moved behind it"
+            )
+
+    def _choose_stream(self) -> av.VideoStream:
+        moving = [
+            stream
+            for stream in self.container.streams.video
+            if not stream.disposition & Disposition.attached_pic
+        ]
+        if not moving:
+            raise InputError(f"{self.path}: has no video stream")
+        best = self.container.streams.best("video")
+        stream = best if isinstance(best, av.VideoStream) and best in moving else moving[0]
+        # None when nothing of the stream could be made out; libav would crash on using it.
+        if stream.codec_context is None:
+            raise InputError(f"{self.path}: the codec of its video stream is unknown")
+        if len(moving) > 1:
+            self._say(
+                f"{self.path.name}: holds {len(moving)} video streams; only stream "
+                f"{stream.index} is upscaled, the others are left out"
+            )
+        return stream
+
+    def _decode(self) -> Generator[av.VideoFrame, None, None]:
+        deinterlacer = Deinterlacer(self._stream)
+        try:
+            for packet in self.container.demux():
+                flush = packet.size == 0 and packet.pts is None and packet.dts is None
+                if not flush:
+                    self._fail_if(self._integrity.packet(packet), packet.pts)
+                if packet.stream.index != self._stream.index:
+                    continue
+                frames = self._stream.decode(None if flush else packet)
+                self._fail_if(self._integrity.frames(frames), frames[0].pts if frames else None)
+                for frame in frames:
+                    yield from deinterlacer(frame)
+            yield from deinterlacer.flush()
+        except av.FFmpegError as error:
+            raise InputError(
+                f"{self.path}: cannot be decoded to the end ({error.strerror}); "
+                "the file is damaged, no output was written"
+            ) from error
+        self._fail_if(self._integrity.verdict(), None)
+
+    def _fail_if(self, fault: str, pts: int | None) -> None:
+        if not fault:
+            return
+        place = "" if pts is None else f" at {float((pts - self._offset) * self._time_base):.2f} s"
+        raise InputError(f"{self.path}: {fault}{place}; no output was written")
+
+    def _read_facts(self, frame: av.VideoFrame) -> ClipFacts:
+        stream, format_ = self._stream, frame.format
+        is_rgb = format_.is_rgb or format_.has_palette
+        if max(component.bits for component in format_.components) > 8:
+            self._say(f"{self.path.name}: {format_.name} is reduced to 8 bits per channel")
+        if any(component.is_alpha for component in format_.components) and not format_.has_palette:
+            self._say(f"{self.path.name}: the alpha channel is left out")
+        if frame.interlaced_frame:
+            self._say(f"{self.path.name}: interlaced; each frame is deinterlaced (bwdif)")
+        try:
+            colour = complete_colour(
+                matrix=frame.colorspace,
+                range_=FULL if format_.name.startswith("yuvj") else frame.color_range,
+                primaries=frame.color_primaries,
+                transfer=frame.color_trc,
+                is_rgb=is_rgb,
+                lines=frame.height,
+            )
+        except ValueError as error:
+            raise InputError(f"{self.path}: {error}") from error
+        self._is_rgb = is_rgb
+        self._picture = (frame.width, frame.height, format_.name)
+        return ClipFacts(
+            width_px=frame.width,
+            height_px=frame.height,
+            time_base=self._time_base,
+            average_rate=stream.average_rate or stream.guessed_rate,
+            sample_aspect_ratio=stream.sample_aspect_ratio or Fraction(1),
+            colour=colour,
+            display_matrix=_display_matrix(frame),
+            frame_count_estimate=self._estimate_count(),
+            metadata=dict(self.container.metadata),
+            stream_metadata=dict(stream.metadata),
+        )
+
+    def _estimate_count(self) -> int | None:
+        stream = self._stream
+        if stream.frames:
+            return stream.frames
+        seconds = Fraction(self.container.duration or 0, av.time_base)
+        if stream.duration and stream.time_base:
+            seconds = stream.duration * stream.time_base
+        return round(seconds * (stream.average_rate or 0)) or None
+
+    def _convert(self, frame: av.VideoFrame) -> Frame:
+        picture = (frame.width, frame.height, frame.format.name)
+        if picture != self._picture:
+            raise InputError(
+                "{}: changes from {}×{} {} to {}×{} {} on the way; split it there first".format(
+                    self.path, *self._picture, *picture
+                )
+            )
+        pts = self._next_pts(frame)
+        return Frame(self._to_bgr(frame), pts, self._time_base, self._duration(frame))
+
+    def _to_bgr(self, frame: av.VideoFrame) -> Image:
+        colour = self.facts.colour
+        if self._is_rgb:
+            converted = self._reformatter.reformat(frame, format="bgr24")
+        else:
+            converted = self._reformatter.reformat(
+                frame,
+                format="bgr24",
+                src_colorspace=colour.swscale_matrix,
+                dst_colorspace=colour.swscale_matrix,
+                src_color_range=ColorRange(colour.range),
+                dst_color_range=ColorRange.JPEG,
+                interpolation=_TO_BGR,
+                threads=1,
+            )
+        plane = converted.planes[0]
+        shape = (frame.height, frame.width, 3)
+        rows: Image = np.ndarray(
+            shape, np.uint8, memoryview(plane), strides=(plane.line_size, 3, 1)
+        )
+        image = self._pool.take(shape)
+        np.copyto(image, rows)
+        return image
+
+    def _next_pts(self, frame: av.VideoFrame) -> int:
+        """The frame's time; made up from the rate when missing, always after the last one."""
+        stated = frame.pts if frame.pts is not None else frame.dts
+        last = self._last_pts
+        if stated is not None:
+            pts = stated - self._offset
+        else:
+            pts = 0 if last is None else last + max(1, self._duration(frame))
+        if last is not None and pts <= last:
+            pts = last + 1
+            self._moved += 1
+        self._last_pts = pts
+        return pts
+
+    def _duration(self, frame: av.VideoFrame) -> int:
+        if frame.duration:
+            return frame.duration
+        rate = self.facts.average_rate
+        return round(1 / (rate * self._time_base)) if rate else 0
+
+
+def _display_matrix(frame: av.VideoFrame) -> tuple[int, ...] | None:
+    side_data = cast("dict[str, SideData]", frame.side_data)
+    if "DISPLAYMATRIX" not in side_data:
+        return None
+    values: list[int] = np.frombuffer(bytes(side_data["DISPLAYMATRIX"]), np.int32).tolist()
+    return tuple(values)

@@ -1,0 +1,53 @@
+"""What travels through the pipeline: a frame with its exact time, and the facts of a clip."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .colour import Colour
+
+Image = NDArray[np.uint8]
+
+
+@dataclass(slots=True)
+class Frame:
+    """One picture. Its pixels may be a buffer that is reused once the frame was handed back."""
+
+    bgr_u8: Image
+    """uint8 H×W×3, BGR, C-contiguous."""
+    pts: int
+    """Presentation time in units of `time_base`."""
+    time_base: Fraction
+    """Seconds per unit."""
+    duration: int
+    """How long the frame is shown, in units of `time_base`; 0 when unknown."""
+
+    @property
+    def pts_seconds(self) -> Fraction:
+        """The presentation time, exact."""
+        return self.pts * self.time_base
+
+
+@dataclass(frozen=True)
+class ClipFacts:
+    """What a sink must know of a source to keep everything but the size as it was."""
+
+    width_px: int
+    height_px: int
+    time_base: Fraction
+    average_rate: Fraction | None
+    """Frames per second as the container states it; `None` when it does not."""
+    sample_aspect_ratio: Fraction
+    """Width of a pixel divided by its height."""
+    colour: Colour
+    """The colour description of the decoded pictures, with every guess already made."""
+    display_matrix: tuple[int, ...] | None = None
+    """Nine fixed-point numbers that rotate or mirror the picture for display; `None`: upright."""
+    frame_count_estimate: int | None = None
+    """Number of frames as far as the headers tell, for progress only."""
+    metadata: dict[str, str] = field(default_factory=dict)
+    stream_metadata: dict[str, str] = field(default_factory=dict)

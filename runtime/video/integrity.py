@@ -1,0 +1,76 @@
+"""Was a file read to its true end, with every frame? libav itself is content with less."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+
+import av
+import av.packet
+
+# Headers round the duration, and streams end a little apart.
+_TOLERANCE_SECONDS = Fraction(1, 4)
+# Codecs of which every packet with a timestamp becomes exactly one shown frame.
+_PACKET_IS_FRAME = frozenset({"h264", "hevc", "mjpeg", "prores", "ffv1"})
+
+
+class Integrity:
+    """Watches the packets and frames of one video stream and says what is missing at the end."""
+
+    def __init__(self, container: av.container.InputContainer, stream: av.VideoStream) -> None:
+        self._container = container
+        self._stream = stream
+        self._packets = 0
+        self._end_seconds = Fraction(0)
+        self._first_pts: int | None = None
+        self._pair_up = stream.codec_context.name in _PACKET_IS_FRAME
+        self._awaited: set[int] = set()
+        self._clean_frame_seen = False
+
+    def packet(self, packet: av.Packet[av.stream.Stream]) -> str:
+        """Take note of a packet of any stream; return what is wrong with it or ""."""
+        pts = packet.pts if packet.pts is not None else packet.dts
+        if pts is not None and packet.time_base:
+            end = (pts + (packet.duration or 0)) * packet.time_base
+            self._end_seconds = max(self._end_seconds, end)
+        if packet.stream.index != self._stream.index:
+            return "the file is damaged or cut short" if packet.is_corrupt else ""
+        self._packets += 1
+        if self._pair_up and packet.pts is not None and not packet.is_discard:
+            self._awaited.add(packet.pts)
+        return "the file is damaged or cut short" if packet.is_corrupt else ""
+
+    def frames(self, frames: Iterable[av.VideoFrame]) -> str:
+        """Take note of decoded frames; return what is wrong with them or ""."""
+        for frame in frames:
+            # Fields that are coded apart give one frame for two packets.
+            self._pair_up = self._pair_up and not frame.interlaced_frame
+            if frame.pts is not None:
+                self._awaited.discard(frame.pts)
+                if self._first_pts is None:
+                    self._first_pts = frame.pts
+            # A recording cut out of a broadcast begins with frames that refer to missing ones.
+            if frame.is_corrupt and self._clean_frame_seen:
+                return "a frame is damaged"
+            self._clean_frame_seen = self._clean_frame_seen or not frame.is_corrupt
+        return ""
+
+    def verdict(self) -> str:
+        """After the last packet: what is missing, or ""."""
+        # Complete for MP4, MOV and AVI; Matroska's lists key frames only.
+        indexed = len(self._stream.index_entries)
+        if self._packets < indexed:
+            return f"the file is cut short: {self._packets} of {indexed} frames are there"
+        duration = Fraction(self._container.duration or 0, av.time_base)
+        start = Fraction(self._container.start_time or 0, av.time_base)
+        missing = start + duration - self._end_seconds
+        if missing > max(_TOLERANCE_SECONDS, 2 / (self._stream.average_rate or Fraction(25))):
+            return (
+                f"the file is cut short: its header promises {float(duration):.2f} s, "
+                f"{float(missing):.2f} s of them are missing"
+            )
+        first = self._first_pts
+        lost = [pts for pts in self._awaited if first is not None and pts > first]
+        if self._pair_up and lost:
+            return f"{len(lost)} frames cannot be decoded"
+        return ""

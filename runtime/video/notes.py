@@ -1,0 +1,14 @@
+"""Lines that a user must see although nothing failed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+Say = Callable[[str], None]
+"""Takes one line of text meant for the user."""
+
+
+def say_on_stderr(line: str) -> None:
+    """Write `line` to the standard error output; what the library does unless told otherwise."""
+    sys.stderr.write(f"framelift: {line}\n")

@@ -1,0 +1,167 @@
+"""Audio, subtitles and the rest: copied packet by packet, never encoded again."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import av
+from av.packet import Packet
+from av.stream import Disposition, Stream
+
+from ...imaging.errors import InputError, OutputError
+from .input_file import open_input, start_offset
+from .notes import Say, say_on_stderr
+
+# Written by the program that made the input about the packets as they were.
+_STALE_TAGS = ("BPS", "DURATION", "NUMBER_OF_", "_STATISTICS", "encoder", "vendor_id", "rotate")
+
+
+def lasting_tags(metadata: dict[str, str]) -> dict[str, str]:
+    """The tags of a stream or file that stay true in the output."""
+    container_tags = ("major_brand", "minor_version", "compatible_brands")
+    return {
+        key: value
+        for key, value in metadata.items()
+        if not key.upper().startswith(tuple(tag.upper() for tag in _STALE_TAGS))
+        and key not in container_tags
+    }
+
+
+class Passthrough:
+    """Copies every stream of `path` but its video into `output`, in the original timing.
+
+    The file is opened a second time, so it must be a file. Construct it after the output's video
+    stream was added and before its header is written; call `copy_until` as the video advances and
+    `finish` at the end. Chapters are copied as well.
+
+    An audio stream that the container cannot hold is an error that says what to do, found before
+    any frame is upscaled; other streams that it cannot hold are left out with a line that says so.
+
+    Raises:
+        InputError: the file cannot be read to its end.
+        OutputError: the container cannot hold an audio stream.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        output: av.container.OutputContainer,
+        target: Path,
+        *,
+        video_index: int,
+        say: Say = say_on_stderr,
+    ) -> None:
+        self._path = path
+        self._target = target
+        self._say = say
+        self._output = output
+        self._input = open_input(path)
+        try:
+            self._streams = self._add_streams(video_index)
+            self.copied = [_describe(self._input.streams[index]) for index in self._streams]
+            """What is copied, as "audio (aac)"."""
+            output.set_chapters(self._input.chapters())
+        except BaseException:
+            self._input.close()
+            raise
+        self._packets = self._read()
+        self._next = next(self._packets, None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the second handle on the input."""
+        self._input.close()
+
+    def copy_until(self, seconds: Fraction) -> None:
+        """Write the packets that come before `seconds` of the output's time."""
+        while self._next is not None and _time(self._next) <= seconds:
+            self._write(self._next)
+            self._next = next(self._packets, None)
+
+    def finish(self) -> None:
+        """Write all that remain."""
+        while self._next is not None:
+            self._write(self._next)
+            self._next = next(self._packets, None)
+
+    def _add_streams(self, video_index: int) -> dict[int, Stream]:
+        added: dict[int, Stream] = {}
+        for stream in self._input.streams:
+            moving = stream.type == "video" and not stream.disposition & Disposition.attached_pic
+            if stream.index == video_index or moving:
+                continue
+            copy = self._add(stream)
+            if copy is not None:
+                added[stream.index] = copy
+        return added
+
+    def _add(self, stream: Stream) -> Stream | None:
+        try:
+            copy = self._output.add_stream_from_template(stream, opaque=True)
+        except (ValueError, av.FFmpegError) as error:
+            if stream.type == "audio":
+                raise OutputError(
+                    f"{self._target}: {self._target.suffix} cannot hold the {_describe(stream)} "
+                    f"of {self._path}; name an .mkv file as output, which can"
+                ) from error
+            self._say(
+                f"{self._path.name}: {_describe(stream)} is left out, "
+                f"{self._target.suffix} cannot hold it"
+            )
+            return None
+        copy.metadata.update(lasting_tags(stream.metadata))
+        with contextlib.suppress(AttributeError):
+            copy.disposition = stream.disposition
+        return copy
+
+    def _read(self) -> Iterator[Packet[Stream]]:
+        if not self._streams:
+            return
+        chosen = [self._input.streams[index] for index in self._streams]
+        try:
+            for packet in self._input.demux(chosen):
+                if packet.size == 0 and packet.pts is None and packet.dts is None:
+                    continue
+                self._shift(packet)
+                yield packet
+        except av.FFmpegError as error:
+            raise InputError(
+                f"{self._path}: its audio or subtitles cannot be read to the end "
+                f"({error.strerror}); no output was written"
+            ) from error
+
+    def _shift(self, packet: Packet[Stream]) -> None:
+        offset = start_offset(self._input, packet.time_base)
+        if packet.pts is not None:
+            packet.pts -= offset
+        if packet.dts is not None:
+            packet.dts -= offset
+
+    def _write(self, packet: Packet[Stream]) -> None:
+        packet.stream = self._streams[packet.stream.index]
+        self._output.mux_one(packet)
+
+
+def _describe(stream: Stream) -> str:
+    codec = stream.codec_context.name if stream.codec_context is not None else "unknown"
+    return f"{stream.type} ({codec})"
+
+
+def _time(packet: Packet[Stream]) -> Fraction:
+    stamp = packet.dts if packet.dts is not None else packet.pts
+    return (stamp or 0) * packet.time_base

@@ -1,0 +1,41 @@
+"""Frame buffers that are used again instead of being allocated for every frame."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+
+from .frame import Image
+
+
+class FramePool:
+    """Hands out uint8 arrays and takes them back. Thread-safe.
+
+    The pool itself sets no limit: the bounded queues of a pipeline do, so the number of arrays is
+    the length of the queues plus the few that are being worked on.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._shape: tuple[int, ...] = ()
+        self._free: list[Image] = []
+        self.allocated = 0
+        """Arrays made so far."""
+
+    def take(self, shape: tuple[int, ...]) -> Image:
+        """Return an uninitialised C-contiguous array of `shape`."""
+        with self._lock:
+            if shape != self._shape:  # the frame size changed: the old buffers are of no use
+                self._shape = shape
+                self._free.clear()
+            if self._free:
+                return self._free.pop()
+            self.allocated += 1
+        return np.empty(shape, np.uint8)
+
+    def give_back(self, array: Image) -> None:
+        """Return an array that nobody will read any more."""
+        with self._lock:
+            if array.shape == self._shape:
+                self._free.append(array)
