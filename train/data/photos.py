@@ -36,11 +36,14 @@ class PhotoSet:
 
 
 def read_rgb(path: Path) -> NDArray[np.uint8] | None:
-    """A photograph as uint8 H×W×3 RGB, or None if it cannot be decoded.
+    """A photograph as uint8 H×W×3 RGB, or None if it cannot be read.
 
     EXIF orientation is applied, grey becomes three equal channels, 16 bits are reduced to 8.
     """
-    data = np.fromfile(path, np.uint8)
+    try:
+        data = np.fromfile(path, np.uint8)
+    except OSError:
+        return None
     if data.size == 0:
         return None
     try:

@@ -1,0 +1,178 @@
+"""Export: the file computes what PyTorch computes, describes itself, or is not there."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from torch import nn
+
+from framelift.export.contract import apply_frame_contract
+from framelift.export.exporter import export_checkpoint
+from framelift.export.parity import measure, onnx_frames, reference_frames, torch_frames
+from framelift.export.torch_export import export_core
+from framelift.imaging.errors import CheckpointError, ExportError, OutputError
+from framelift.runtime import Upscaler
+from framelift.runtime.model_file import read_spec
+from framelift.train.checkpoint import Checkpoint, save_checkpoint
+from framelift.train.networks import (
+    JohnsonConfig,
+    NetworkConfig,
+    RealtimeConfig,
+    SRNetwork,
+    build_network,
+)
+
+CONFIGS: dict[str, NetworkConfig] = {
+    "realtime-x4": RealtimeConfig(scale=4, channels=8, layers=2, expansion=1),
+    "realtime-x2": RealtimeConfig(scale=2, channels=8, layers=1, expansion=1),
+    "johnson-x4": JohnsonConfig(scale=4, channels=4, blocks=1),
+}
+
+
+def seeded_network(config: NetworkConfig) -> SRNetwork:
+    """A network whose norms have seen data, in eval mode."""
+    torch.manual_seed(0)
+    network = build_network(config).train()
+    for _ in range(3):
+        network(torch.rand(2, 3, 16, 16))
+    return network.eval()
+
+
+@pytest.fixture(scope="module", params=CONFIGS, ids=str)
+def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    config = CONFIGS[request.param]
+    folder = tmp_path_factory.mktemp(request.param)
+    network = seeded_network(config)
+    checkpoint = Checkpoint(config, network.state_dict(), {"steps": 3})
+    save_checkpoint(folder / "net.safetensors", checkpoint)
+    return export_checkpoint(
+        folder / "net.safetensors", folder / f"{request.param}.onnx", licence="CC0-1.0"
+    ).path
+
+
+def test_exported_model_equals_torch_on_every_reference_frame(exported: Path) -> None:
+    network = seeded_network(CONFIGS[exported.stem])
+    run = onnx_frames(onnx.load(exported))
+    for name, frames in reference_frames():
+        parity = measure(name, frames, torch_frames(network), run)
+        assert parity.passes(), parity
+        assert parity.max_difference <= 1
+
+
+def test_upscaler_gives_what_the_plain_file_gives(exported: Path) -> None:
+    frame = reference_frames()[1][1][0]
+    plain = onnx_frames(onnx.load(exported))(frame[None])[0]
+    with Upscaler.load(exported, "onnx-cpu") as upscaler:
+        np.testing.assert_array_equal(upscaler(frame), plain)
+
+
+def test_exported_model_describes_itself(exported: Path) -> None:
+    spec = read_spec(exported)
+    config = CONFIGS[exported.stem]
+    assert (spec.name, spec.scale, spec.opset) == (exported.stem, config.scale, 20)
+    assert (spec.task, spec.precision, spec.licence) == ("super-resolution", "fp32", "CC0-1.0")
+    assert spec.halo == build_network(config).halo
+    assert {"torch", "onnx", "framelift"} <= set(spec.created_with)
+    assert len(spec.parity) == 4
+    assert all(case["off_share"] == 0 for case in spec.parity.values())
+
+
+def test_graph_of_the_realtime_network_is_plain(exported: Path) -> None:
+    if not exported.stem.startswith("realtime"):
+        pytest.skip("about the realtime network")
+    model = onnx.load(exported)
+    body = [node.op_type for node in model.graph.node][2:-5]
+    assert set(body) == {"Conv", "Relu"}
+    assert [node.op_type for node in model.graph.node][-5:] == [
+        "Clip", "Floor", "DepthToSpace", "Transpose", "Cast",
+    ]  # fmt: skip
+
+
+def test_halo_is_exact(exported: Path) -> None:
+    spec = read_spec(exported)
+    run = onnx_frames(onnx.load(exported))
+    side = 2 * spec.halo + 9
+    rng = np.random.default_rng(1)
+    frames = rng.integers(0, 256, (1, side, side, 3), np.uint8)
+    middle = side // 2
+    reach = 0
+    for _ in range(12):  # several perturbations, since rounding hides the weakest taps
+        other = frames.copy()
+        other[0, middle, middle] = rng.integers(0, 256, 3)
+        changed = np.argwhere((run(other) != run(frames)).any(axis=(0, 3))) // spec.scale
+        if changed.size:
+            reach = max(reach, int(np.abs(changed - middle).max()))
+    assert reach <= spec.halo
+
+
+@pytest.mark.parametrize(
+    ("opset", "message"),
+    [
+        (7, r"opset 7: the PyTorch exporter takes 18 to 23; the nearest that works is 18"),
+        (99, r"opset 99: the PyTorch exporter takes 18 to 23; the nearest that works is 23"),
+    ],
+)
+def test_opset_outside_the_window_names_the_tool(tmp_path: Path, opset: int, message: str) -> None:
+    with pytest.raises(ExportError, match=message):
+        export_checkpoint(tmp_path / "none.safetensors", tmp_path / "m.onnx", opset)
+
+
+def test_a_model_that_differs_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from framelift.export import exporter
+
+    def brighter(core: onnx.ModelProto) -> onnx.ModelProto:
+        model = apply_frame_contract(core)
+        for tensor in model.graph.initializer:
+            if tensor.name.endswith(".bias") and list(tensor.dims) == [12]:
+                bias = onnx.numpy_helper.to_array(tensor) + 3
+                tensor.CopyFrom(onnx.numpy_helper.from_array(bias, tensor.name))
+        return model
+
+    monkeypatch.setattr(exporter, "apply_frame_contract", brighter)
+    config = CONFIGS["realtime-x2"]
+    save_checkpoint(
+        tmp_path / "net.safetensors", Checkpoint(config, seeded_network(config).state_dict(), {})
+    )
+    with pytest.raises(ExportError, match=r"parity failed on photograph 1×192×256: .* nothing was"):
+        export_checkpoint(tmp_path / "net.safetensors", tmp_path / "m.onnx")
+    assert [path.name for path in tmp_path.iterdir()] == ["net.safetensors"]
+
+
+def test_a_network_with_nan_weights_is_refused(tmp_path: Path) -> None:
+    config = CONFIGS["realtime-x2"]
+    weights = seeded_network(config).state_dict()
+    weights["head.bias"][0] = float("nan")
+    save_checkpoint(tmp_path / "net.safetensors", Checkpoint(config, weights, {}))
+    with pytest.raises(ExportError, match="holds NaN or infinity"):
+        export_checkpoint(tmp_path / "net.safetensors", tmp_path / "m.onnx")
+
+
+def test_an_existing_model_is_kept(tmp_path: Path) -> None:
+    target = tmp_path / "m.onnx"
+    target.write_bytes(b"precious")
+    with pytest.raises(OutputError, match="already exists; give --overwrite"):
+        export_checkpoint(tmp_path / "none.safetensors", target)
+    assert target.read_bytes() == b"precious"
+
+
+def test_a_missing_checkpoint_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"gone\.safetensors: no such file"):
+        export_checkpoint(tmp_path / "gone.safetensors", tmp_path / "m.onnx")
+
+
+def test_networks_without_foldable_ends_are_refused() -> None:
+    with pytest.raises(ExportError, match="does not begin with a single convolution"):
+        apply_frame_contract(export_core(nn.Sequential(nn.ReLU(), nn.Conv2d(3, 3, 1)).eval(), 20))
+
+
+def test_metadata_is_json_where_promised(exported: Path) -> None:
+    props = {entry.key: entry.value for entry in onnx.load(exported).metadata_props}
+    for key in ("network", "parity", "created_with", "training"):
+        assert isinstance(json.loads(props[f"framelift.{key}"]), dict)

@@ -1,0 +1,195 @@
+"""Losses: the paper's formula, frozen VGG, the three sources of its weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from framelift.imaging.errors import CheckpointError
+from framelift.train.losses import FeatureLossConfig, PixelLossConfig, WeightedLoss
+from framelift.train.losses.vgg import CONVOLUTIONS, VggFeatures, load_vgg_weights
+
+
+def random_kernels(upto: str) -> dict[str, np.ndarray]:
+    """Small random weights of the right shapes, Caffe names."""
+    rng = np.random.default_rng(0)
+    widths = dict(zip("12345", (64, 128, 256, 512, 512), strict=True))
+    arrays, inputs = {}, 3
+    for name in CONVOLUTIONS[: CONVOLUTIONS.index(upto) + 1]:
+        width = widths[name[4]]
+        scale = (2 / (9 * inputs)) ** 0.5
+        arrays[f"{name}.weight"] = scale * rng.standard_normal((width, inputs, 3, 3), np.float32)
+        arrays[f"{name}.bias"] = rng.standard_normal(width, np.float32) * 0.1
+        inputs = width
+    return arrays
+
+
+@pytest.fixture(scope="module")
+def caffe_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("vgg") / "vgg.npz"
+    np.savez(path, **random_kernels("conv2_2"))
+    return path
+
+
+@pytest.fixture(scope="module")
+def torchvision_file(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, nn.Module]:
+    """A state dict of torchvision's own vgg16 and the network it is of, up to relu3_3."""
+    from torchvision.models import vgg16
+
+    torch.manual_seed(0)
+    network = vgg16(weights=None).features[:16]
+    path = tmp_path_factory.mktemp("vgg") / "vgg16.pth"
+    torch.save({f"features.{k}": v for k, v in network.state_dict().items()}, path)
+    return path, network.eval()
+
+
+def test_feature_loss_is_the_formula_of_the_paper(caffe_file: Path) -> None:
+    loss = WeightedLoss((FeatureLossConfig(layers={"relu2_2": 1.0}, vgg=str(caffe_file)),))
+    output, target = torch.rand(2, 3, 20, 24), torch.rand(2, 3, 20, 24)
+    features = VggFeatures(("relu2_2",), load_vgg_weights(str(caffe_file)))
+    a, b = features(output)["relu2_2"], features(target)["relu2_2"]
+    assert a.shape == (2, 128, 10, 12)
+    expected = ((a - b) ** 2).sum((1, 2, 3)) / (128 * 10 * 12)
+    total, parts = loss(output, target)
+    torch.testing.assert_close(total, expected.mean())
+    torch.testing.assert_close(parts["feature_relu2_2"], expected.mean())
+
+
+def test_layers_and_terms_are_weighted(caffe_file: Path) -> None:
+    output, target = torch.rand(1, 3, 16, 16), torch.rand(1, 3, 16, 16)
+
+    def value(layers: dict[str, float]) -> Tensor:
+        config = FeatureLossConfig(layers=layers, vgg=str(caffe_file))
+        return WeightedLoss((config,))(output, target)[0]
+
+    both = value({"relu1_1": 0.5, "relu2_1": 2.0})
+    torch.testing.assert_close(both, 0.5 * value({"relu1_1": 1}) + 2 * value({"relu2_1": 1}))
+    mixed = WeightedLoss((PixelLossConfig(weight=3), PixelLossConfig(norm="l1", weight=0.1)))
+    total, parts = mixed(output, target)
+    torch.testing.assert_close(total, 3 * parts["pixel_l2"] + 0.1 * parts["pixel_l1"])
+
+
+def test_gradient_reaches_only_the_output(caffe_file: Path) -> None:
+    loss = WeightedLoss((FeatureLossConfig(vgg=str(caffe_file)),))
+    output = torch.rand(1, 3, 16, 16, requires_grad=True)
+    target = torch.rand(1, 3, 16, 16, requires_grad=True)
+    loss.train()
+    loss(output, target)[0].backward()
+    assert output.grad is not None
+    assert output.grad.abs().sum() > 0
+    assert target.grad is None
+    assert not any(parameter.requires_grad for parameter in loss.parameters())
+    assert not any(
+        module.training for module in loss.terms[0].modules() if module is not loss.terms[0]
+    )
+
+
+def test_only_the_needed_part_is_built(caffe_file: Path) -> None:
+    features = VggFeatures(("relu1_2", "relu1_1"), load_vgg_weights(str(caffe_file)))
+    assert [name for name, _ in features.stages.named_children()] == [
+        "conv1_1", "relu1_1", "conv1_2", "relu1_2",
+    ]  # fmt: skip
+
+
+def test_torchvision_weights_give_torchvision_features(
+    torchvision_file: tuple[Path, nn.Module],
+) -> None:
+    path, network = torchvision_file
+    features = VggFeatures(("relu3_3",), load_vgg_weights(str(path)))
+    images = torch.rand(1, 3, 32, 32)
+    mean = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
+    deviation = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
+    expected = network((images - mean) / deviation)
+    torch.testing.assert_close(features(images)["relu3_3"], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_missing_layer_names_those_that_are_held(caffe_file: Path) -> None:
+    with pytest.raises(
+        CheckpointError,
+        match=r"'relu3_1' is not in .*vgg\.npz, which holds relu1_1, relu1_2, relu2_1, relu2_2",
+    ):
+        WeightedLoss((FeatureLossConfig(layers={"relu3_1": 1.0}, vgg=str(caffe_file)),))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("gone.npz", None, "no such file; give 'torchvision'"),
+        ("text.npz", b"not a zip", "not a readable .npz"),
+        ("text.pth", b"not a zip", "not a PyTorch state dict"),
+        ("weights.bin", b"x", "expected a .pth or .npz"),
+    ],
+)
+def test_bad_weight_files_are_named(
+    tmp_path: Path, name: str, content: bytes | None, message: str
+) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(CheckpointError, match=message):
+        load_vgg_weights(str(tmp_path / name))
+
+
+def test_a_network_that_is_no_vgg_is_refused(tmp_path: Path) -> None:
+    torch.save({"features.0.weight": torch.zeros(8, 3, 3, 3), "features.0.bias": torch.zeros(8)},
+               tmp_path / "other.pth")  # fmt: skip
+    with pytest.raises(CheckpointError, match=r"conv1_1 has shape \(8, 3, 3, 3\), VGG-16 has"):
+        load_vgg_weights(str(tmp_path / "other.pth"))
+
+
+def test_unknown_layer_is_refused_in_the_config() -> None:
+    with pytest.raises(ValueError, match=r"layers must be of relu1_1, .*not 'relu6_1'"):
+        FeatureLossConfig(layers={"relu6_1": 1.0})
+
+
+def blur_of_equal_error(image: np.ndarray, error: float) -> np.ndarray:
+    """`image` blurred so that its squared error against itself, borders aside, is `error`."""
+    low, high = 0.1, 20.0
+    for _ in range(30):
+        sigma = (low + high) / 2
+        blurred = cv2.GaussianBlur(image, (0, 0), sigma)
+        if ((blurred - image)[40:-40, 40:-40] ** 2).mean() < error:
+            low = sigma
+        else:
+            high = sigma
+    return blurred
+
+
+def test_genuine_vgg_prefers_a_shift_to_a_blur(shared: Path) -> None:
+    """The paper's argument: of two copies of equal L2, the one shifted by a pixel is far nearer."""
+    vgg = str(shared / "data" / "vgg16_caffe_relu2_2.npz")
+    image = cv2.imread(str(shared / "data" / "eval" / "hr" / "BSD100" / "img_007.png"))
+    assert image is not None
+    photo = image[:, :, ::-1].astype(np.float32) / 255
+    original, shifted = photo[40:-40, 40:-40], photo[40:-40, 41:-39]
+    blurred = blur_of_equal_error(photo, ((shifted - original) ** 2).mean())[40:-40, 40:-40]
+
+    def tensor(image: np.ndarray) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None]
+
+    pixel = WeightedLoss((PixelLossConfig(),))
+    feature = WeightedLoss((FeatureLossConfig(vgg=vgg),))
+    a, b, c = map(tensor, (original, shifted, blurred))
+    torch.testing.assert_close(pixel(b, a)[0], pixel(c, a)[0], rtol=1e-3, atol=0)
+    assert feature(b, a)[0] < 0.5 * feature(c, a)[0]
+
+
+def test_genuine_vgg_has_its_known_activations(shared: Path) -> None:
+    weights = load_vgg_weights(str(shared / "data" / "vgg16_caffe_relu2_2.npz"))
+    assert weights.layers == ("relu1_1", "relu1_2", "relu2_1", "relu2_2")
+    features = VggFeatures(weights.layers, weights)
+    active, means = [], []
+    for path in sorted((shared / "data" / "eval" / "hr" / "Set14").glob("*.png"))[:6]:
+        image = cv2.imread(str(path))
+        assert image is not None
+        rgb = torch.from_numpy(image[:192, :192, ::-1].astype(np.float32) / 255).permute(2, 0, 1)
+        held = features(rgb[None]).values()
+        active.append([float((f > 0).float().mean()) for f in held])
+        means.append([float(f.mean()) for f in held])
+    # The data set's description: 54 / 68 / 66 / 48 % and 20 / 106 / 172 / 188 on natural images.
+    np.testing.assert_allclose(np.mean(active, 0), [0.54, 0.68, 0.66, 0.48], atol=0.08)
+    np.testing.assert_allclose(np.mean(means, 0), [20, 106, 172, 188], rtol=0.25)

@@ -1,0 +1,168 @@
+"""The trainer: it learns, resumes exactly, stops cleanly and keeps what it has."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from framelift.imaging.errors import CheckpointError, ConfigError, Interrupted, TrainingError
+from framelift.train.checkpoint import load_checkpoint
+from framelift.train.config import TrainConfig, load_config
+from framelift.train.trainer import Trainer
+
+CPU = torch.device("cpu")
+
+CONFIG = """
+steps = 8
+ema = 0.9
+log_every = 2
+checkpoint_every = 4
+[network]
+name = "realtime"
+scale = 2
+channels = 8
+layers = 2
+expansion = 1
+[[loss]]
+kind = "pixel"
+norm = "charbonnier"
+[data]
+crop = 32
+batch = 2
+[optimizer]
+lr = 2e-3
+[schedule]
+kind = "cosine"
+"""
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("photos")
+    rng = np.random.default_rng(0)
+    for k in range(3):
+        noise = rng.integers(0, 256, (80, 96, 3), np.uint8)
+        cv2.imwrite(str(folder / f"{k}.png"), cv2.GaussianBlur(noise, (0, 0), 2) * 2 - 100)
+    return folder
+
+
+def config(tmp_path: Path, photos: Path, *overrides: str) -> TrainConfig:
+    path = tmp_path / "config.toml"
+    path.write_text(CONFIG)
+    return load_config(str(path), overrides, [str(photos)])
+
+
+def history(run: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
+
+
+def test_training_lowers_the_loss_and_writes_a_checkpoint(tmp_path: Path, photos: Path) -> None:
+    run = tmp_path / "run"
+    settings = config(tmp_path, photos, "steps=60", "log_every=10", f"validation.folder={photos}",
+                      "validation.every=30")  # fmt: skip
+    path = Trainer(settings, run, CPU).run(quiet=True)
+    records = history(run)
+    losses = [record["loss"] for record in records if "loss" in record]
+    assert losses[-1] < 0.9 * losses[0]
+    assert {"lr", "pixel_charbonnier", "images_per_s", "data_wait_share"} <= set(records[0])
+    scores = [record["psnr_y"] for record in records if "psnr_y" in record]
+    assert len(scores) == 2
+    checkpoint = load_checkpoint(path)
+    assert checkpoint.network_config == settings.network
+    assert checkpoint.training["steps"] == 60
+    assert checkpoint.training["photographs"] == 3
+    assert checkpoint.training["validation"]["psnr_y"] == pytest.approx(scores[-1], abs=1e-3)
+
+
+@pytest.mark.parametrize("network", ["realtime", "johnson"])
+def test_resuming_is_exact(tmp_path: Path, photos: Path, network: str) -> None:
+    overrides = []
+    if network == "johnson":
+        overrides = ['network={name="johnson", scale=2, channels=4, blocks=1}']
+    whole = Trainer(config(tmp_path, photos, *overrides), tmp_path / "whole", CPU)
+    whole.run(quiet=True)
+
+    first = Trainer(config(tmp_path, photos, *overrides), tmp_path / "parts", CPU)
+    interrupt_after(first, steps=3)
+    with pytest.raises(Interrupted, match=r"stopped at step 3 of 8, state saved .* --resume"):
+        first.run(quiet=True)
+    second = Trainer(config(tmp_path, photos, *overrides), tmp_path / "parts", CPU)
+    second.resume()
+    second.run(quiet=True)
+
+    a = load_checkpoint(tmp_path / "whole" / "model.safetensors").weights
+    b = load_checkpoint(tmp_path / "parts" / "model.safetensors").weights
+    assert all(torch.equal(a[name], b[name]) for name in a)
+    steps = [record["step"] for record in history(tmp_path / "parts")]
+    assert steps == [record["step"] for record in history(tmp_path / "whole")]
+
+
+def interrupt_after(trainer: Trainer, steps: int, number: int = signal.SIGINT) -> None:
+    """Make the process get a signal during the given step."""
+    step = trainer._train_step
+
+    def signalling(batch: np.ndarray) -> dict[str, float]:
+        if trainer.step == steps - 1:
+            os.kill(os.getpid(), number)
+        return step(batch)
+
+    trainer._train_step = signalling  # type: ignore[method-assign]
+
+
+def test_sigterm_saves_and_gives_its_own_exit_code(tmp_path: Path, photos: Path) -> None:
+    trainer = Trainer(config(tmp_path, photos), tmp_path / "run", CPU)
+    interrupt_after(trainer, steps=2, number=signal.SIGTERM)
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(Interrupted) as stopped:
+        trainer.run(quiet=True)
+    assert stopped.value.exit_code == 143
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert load_checkpoint(tmp_path / "run" / "model.safetensors").training["steps"] == 2
+
+
+def test_nan_loss_names_the_batch_and_keeps_the_last_checkpoint(
+    tmp_path: Path, photos: Path
+) -> None:
+    trainer = Trainer(config(tmp_path, photos), tmp_path / "run", CPU)
+    step = trainer._train_step
+
+    def poisoned(batch: np.ndarray) -> dict[str, float]:
+        if trainer.step == 5:
+            with torch.no_grad():
+                next(trainer.network.parameters()).fill_(float("nan"))
+        return step(batch)
+
+    trainer._train_step = poisoned  # type: ignore[method-assign]
+    with pytest.raises(TrainingError, match=r"became nan at step 5; lower .*Photographs .*\.png"):
+        trainer.run(quiet=True)
+    kept = load_checkpoint(tmp_path / "run" / "model.safetensors")
+    assert kept.training["steps"] == 4
+    assert all(bool(torch.isfinite(tensor).all()) for tensor in kept.weights.values())
+
+
+def test_resume_refuses_another_config_or_other_photographs(tmp_path: Path, photos: Path) -> None:
+    run = tmp_path / "run"
+    Trainer(config(tmp_path, photos, "steps=2"), run, CPU).run(quiet=True)
+    with pytest.raises(ConfigError, match="`seed` was 0, now 1"):
+        Trainer(config(tmp_path, photos, "seed=1"), run, CPU).resume()
+    with pytest.raises(CheckpointError, match=r"cannot resume: .*state\.pt does not exist"):
+        Trainer(config(tmp_path, photos), tmp_path / "other", CPU).resume()
+    (run / "state.pt").write_bytes(b"damaged")
+    with pytest.raises(CheckpointError, match=r"state\.pt is damaged"):
+        Trainer(config(tmp_path, photos), run, CPU).resume()
+
+
+def test_fine_tuning_starts_from_a_checkpoint(tmp_path: Path, photos: Path) -> None:
+    first = Trainer(config(tmp_path, photos, "steps=2"), tmp_path / "a", CPU).run(quiet=True)
+    tuned = Trainer(config(tmp_path, photos, f"init={first}"), tmp_path / "b", CPU)
+    weights = load_checkpoint(first).weights
+    assert all(torch.equal(tuned.network.state_dict()[name], weights[name]) for name in weights)
+    with pytest.raises(ConfigError, match="holds another network"):
+        Trainer(config(tmp_path, photos, f"init={first}", "network.layers=3"), tmp_path / "c", CPU)
