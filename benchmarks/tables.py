@@ -70,6 +70,8 @@ def _facts(document: Document) -> list[str]:
         engine.append(f"{runtime['threads']} threads")
     facts = ["machine: " + ", ".join(hardware), "system: " + machine["os"]]
     facts.append("backend: " + ", ".join(engine))
+    if runtime["selection"]:
+        facts.append("chosen: " + runtime["selection"])
     return facts
 
 

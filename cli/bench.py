@@ -21,10 +21,10 @@ def _parse_size(ctx: click.Context, param: click.Parameter, value: str) -> tuple
     """(width, height) of WIDTHxHEIGHT."""
     width, _, height = value.lower().partition("x")
     if not (width.isdecimal() and height.isdecimal()):
-        raise click.BadParameter(f"{value!r} is not WIDTHxHEIGHT, such as 480x270.", ctx, param)
+        raise ConfigError(f"--size {value!r} is not WIDTHxHEIGHT, such as 480x270")
     size = int(width), int(height)
     if not all(1 <= side <= _MAX_SIDE for side in size):
-        raise click.BadParameter(f"{value!r} has a side outside 1 to {_MAX_SIDE}.", ctx, param)
+        raise ConfigError(f"--size {value!r} has a side outside 1 to {_MAX_SIDE} pixels")
     return size
 
 

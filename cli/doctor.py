@@ -1,0 +1,67 @@
+"""`framelift doctor`: what is installed, what works, and how to mend the rest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from ..imaging.errors import BackendError, MissingDependencyError
+
+if TYPE_CHECKING:
+    from ..runtime.doctor import Check, Diagnosis
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+def doctor(as_json: bool) -> None:
+    """Check the installation: packages, video encoder, backends.
+
+    Exits with 0 if a video can be upscaled here, else with 1.
+    """
+    from ..runtime.doctor import diagnose
+
+    diagnosis = diagnose()
+    click.echo(_to_json(diagnosis) if as_json else _to_text(diagnosis))
+    if not diagnosis.working_backends:
+        raise BackendError("no backend works here; the reasons are above")
+    if not diagnosis.can_upscale_video:
+        raise MissingDependencyError("no video can be written here; the reason is above")
+
+
+def _to_json(diagnosis: Diagnosis) -> str:
+    import json
+    from dataclasses import asdict
+
+    return json.dumps(
+        {**asdict(diagnosis), "can_upscale_video": diagnosis.can_upscale_video},
+        indent=2,
+        ensure_ascii=False,
+    )
+
+
+def _to_text(diagnosis: Diagnosis) -> str:
+    groups = {
+        "Installed": diagnosis.packages,
+        "Video": (diagnosis.encoder,),
+        "Backends, best first": diagnosis.backends,
+    }
+    width = max(len(check.name) for checks in groups.values() for check in checks)
+    lines = []
+    for title, checks in groups.items():
+        lines.append(title)
+        lines += [line for check in checks for line in _check_lines(check, width)]
+    lines.append("")
+    if diagnosis.can_upscale_video:
+        lines.append(f"Ready: framelift upscale runs on {diagnosis.working_backends[0]}.")
+    else:
+        lines.append("Not ready: mend what is marked above.")
+    return "\n".join(lines)
+
+
+def _check_lines(check: Check, width: int) -> list[str]:
+    marks = {"ok": "ok", "absent": "-", "problem": "!!"}
+    lines = [f"  {marks[check.status]:2}  {check.name:{width}}  {check.detail}"]
+    if check.fix:
+        lines.append(f"      {'':{width}}  run: {check.fix}")
+    return lines

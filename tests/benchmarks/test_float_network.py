@@ -1,0 +1,55 @@
+"""The float form computes what the framelift model computes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import onnx
+import pytest
+
+from framelift.benchmarks.float_network import float_network
+from framelift.benchmarks.overhead import FloatSession, agreement, finish, prepare
+from framelift.imaging.errors import ModelError
+from framelift.runtime import Upscaler
+
+
+@pytest.mark.parametrize("arguments", [{}, {"floor": True}, {"mode": "DCR"}, {"scale": 2}])
+def test_gives_the_upscalers_image(
+    tiny_models: ModuleType, tmp_path: Path, arguments: dict[str, int]
+) -> None:
+    model = tiny_models.pixel_shuffle_model(**arguments)
+    path = tiny_models.save(model, tmp_path / "model.onnx")
+    frame = np.random.default_rng(1).integers(0, 256, (17, 23, 3), np.uint8)
+    with Upscaler.load(path, backend="onnx-cpu") as upscaler:
+        plain = FloatSession(upscaler)
+        same = agreement(upscaler(frame), finish(plain.run(prepare(frame))))
+        assert same.max_abs <= 1
+        assert same.share_within_1 == 1
+        scale = upscaler.scale
+        call = plain.bind(prepare(frame), (1, 3, 17 * scale, 23 * scale))
+        np.testing.assert_array_equal(call(), plain.run(prepare(frame)))
+
+
+def test_ends_in_the_pixel_shuffle_and_leaves_the_original(tiny_models: ModuleType) -> None:
+    model = tiny_models.pixel_shuffle_model(floor=True)
+    before = model.SerializeToString()
+    plain = float_network(model, "tiny")
+    assert model.SerializeToString() == before
+    kinds = [node.op_type for node in plain.graph.node]
+    assert kinds[-1] == "DepthToSpace"
+    assert not {"Cast", "Transpose", "Clip", "Floor"} & set(kinds)
+    assert plain.graph.input[0].type.tensor_type.elem_type == onnx.TensorProto.FLOAT
+
+
+def test_networks_without_convolutions_at_the_ends_are_refused(tiny_models: ModuleType) -> None:
+    with pytest.raises(ModelError, match="tiny-nearest: its float form cannot be derived"):
+        float_network(tiny_models.nearest_model(), "tiny-nearest")
+
+
+def test_networks_without_the_conversions_are_refused(tiny_models: ModuleType) -> None:
+    model = tiny_models.pixel_shuffle_model()
+    model.graph.node[0].attribute[0].i = onnx.TensorProto.FLOAT16
+    with pytest.raises(ModelError, match="cast to float32"):
+        float_network(model, "half")

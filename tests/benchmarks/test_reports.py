@@ -1,0 +1,189 @@
+"""Latency, overhead and quality end to end on tiny models, and how reports look."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from framelift.benchmarks.latency import LatencySettings, measure_latency
+from framelift.benchmarks.overhead import BARE, NUMPY, UPSCALER, measure_overhead
+from framelift.benchmarks.quality import measure_quality, originals, read_original
+from framelift.benchmarks.report import Document, to_json, write_text
+from framelift.benchmarks.tables import to_markdown, to_text
+from framelift.imaging.errors import ConfigError, InputError, OutputError
+
+QUICK = LatencySettings(32, 24, backend="onnx-cpu", threads=1, seconds=0, iterations=6)
+
+
+@pytest.fixture(scope="module")
+def latency(shuffle_model_path: Path) -> Document:
+    return measure_latency(shuffle_model_path, QUICK)
+
+
+@pytest.fixture(scope="module")
+def overhead(shuffle_model_path: Path) -> Document:
+    return measure_overhead(shuffle_model_path, QUICK)
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    small = rng.integers(0, 256, (12, 15, 3), np.uint8)
+    image = cv2.resize(small, (60, 49), interpolation=cv2.INTER_CUBIC)
+    cv2.imwrite(str(folder / "b.png"), image)
+    cv2.imwrite(str(folder / "a.png"), image[:, :, 0])
+    return folder
+
+
+def test_the_latency_report_says_where_what_and_how_long(latency: Document) -> None:
+    assert latency["schema"] == "framelift.benchmark"
+    assert latency["schema_version"] == 1
+    assert latency["kind"] == "latency"
+    assert latency["model"]["name"] == "tiny-shuffle"
+    assert len(latency["model"]["sha256"]) == 64
+    assert latency["runtime"]["backend"] == "onnx-cpu"
+    assert latency["runtime"]["threads"] == 1
+    assert latency["settings"]["width"] == 32
+    results = latency["results"]
+    assert results["latency"]["count"] == len(results["samples_ms"]) == 6
+    assert results["first_frame_ms"] > 0
+    assert results["load_ms"] > 0
+    assert len(results["warm_up_ms"]) >= 2
+
+
+def test_reports_survive_json(latency: Document, overhead: Document) -> None:
+    for document in (latency, overhead):
+        assert json.loads(to_json(document)) == document
+        assert to_text(json.loads(to_json(document))) == to_text(document)
+
+
+def test_batches_count_every_frame(shuffle_model_path: Path) -> None:
+    settings = LatencySettings(8, 8, batch=3, threads=1, seconds=0, iterations=1)
+    summary = measure_latency(shuffle_model_path, settings)["results"]["latency"]
+    assert summary["fps"] == pytest.approx(3000 / summary["mean_ms"], rel=1e-3)
+
+
+def test_the_latency_table_has_percentiles_and_rate(latency: Document) -> None:
+    text = to_text(latency)
+    assert "latency of tiny-shuffle, 32×24 → 128×96" in text
+    for name in ("p50", "p90", "p95", "p99", "max", "mean", "CV", "fps", "first frame", "onnx-cpu"):
+        assert name in text
+    assert "warning: p99 of 6 samples" in text
+
+
+def test_markdown_tables_are_rectangular(latency: Document, overhead: Document) -> None:
+    for document in (latency, overhead):
+        blocks = to_markdown(document).split("\n\n")
+        tables = [block.splitlines() for block in blocks if block.startswith("|")]
+        assert len(tables) == 2
+        for table in tables:
+            assert len({line.count("|") for line in table}) == 1
+
+
+def test_overhead_compares_with_the_bare_call(overhead: Document) -> None:
+    variants = overhead["results"]["variants"]
+    assert variants[BARE]["ratio_of_medians"] == variants[BARE]["median_of_ratios"] == 1
+    medians = {name: variant["latency"]["p50_ms"] for name, variant in variants.items()}
+    for name in (UPSCALER, NUMPY):
+        assert variants[name]["ratio_of_medians"] == pytest.approx(
+            medians[name] / medians[BARE], rel=1e-3
+        )
+        assert len(variants[name]["samples_ms"]) == 6
+    assert overhead["results"]["agreement"]["max_abs"] <= 1
+    assert "paired / bare" in to_text(overhead)
+
+
+def test_overhead_takes_single_frames(shuffle_model_path: Path) -> None:
+    with pytest.raises(ValueError, match="single frames, got batch 2"):
+        measure_overhead(shuffle_model_path, LatencySettings(8, 8, batch=2))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"width": 0}, "width must be at least 1, got 0"),
+        ({"batch": 0}, "batch must be at least 1"),
+        ({"seconds": -1.0}, "seconds must be 0 or more"),
+        ({"seconds": float("nan")}, "seconds must be 0 or more"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(arguments: dict[str, float], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        replace(LatencySettings(8, 8), **arguments)
+
+
+def test_quality_scores_every_image_beside_bicubic(photos: Path, nearest_model_path: Path) -> None:
+    seen = []
+    document = measure_quality(
+        nearest_model_path, photos, progress=lambda done, total: seen.append((done, total))
+    )
+    assert seen == [(1, 2), (2, 2)]
+    images, mean = document["results"]["images"], document["results"]["mean"]
+    assert [image["name"] for image in images] == ["a", "b"]
+    for scores in (*images, mean):
+        assert scores["model"]["psnr_db"] < scores["bicubic"]["psnr_db"]
+    values = [image["model"]["psnr_db"] for image in images]
+    assert mean["model"]["psnr_db"] == pytest.approx(sum(values) / 2)
+    text = to_text(document)
+    assert "quality of tiny-nearest (×4) on photos" in text
+    assert f"{mean['model']['psnr_db'] - mean['bicubic']['psnr_db']:+.2f}" in text
+
+
+def test_bicubic_of_a_quality_report_is_the_published_one(
+    shared: Path, nearest_model_path: Path
+) -> None:
+    document = measure_quality(nearest_model_path, shared / "data" / "eval" / "hr" / "Set5")
+    bicubic = document["results"]["mean"]["bicubic"]
+    assert bicubic["psnr_db"] == pytest.approx(28.42, abs=0.01)
+    assert bicubic["ssim"] == pytest.approx(0.810, abs=0.0006)
+
+
+def test_a_perfect_score_is_null_in_json(tmp_path: Path, nearest_model_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "flat.png"), np.full((40, 40, 3), 99, np.uint8))
+    document = measure_quality(nearest_model_path, tmp_path)
+    assert document["results"]["mean"]["model"]["psnr_db"] is None
+    assert "∞" in to_text(document)
+    assert "∞" in to_markdown(document)
+
+
+def test_originals_that_cannot_be_scored_are_named(
+    tmp_path: Path, nearest_model_path: Path
+) -> None:
+    with pytest.raises(InputError, match="is not a folder"):
+        originals(tmp_path / "none")
+    with pytest.raises(InputError, match="holds no images"):
+        originals(tmp_path)
+    (tmp_path / "x.png").write_bytes(b"")
+    with pytest.raises(InputError, match=r"x\.png: is not an image"):
+        read_original(tmp_path / "x.png")
+    cv2.imwrite(str(tmp_path / "x.png"), np.zeros((40, 40, 3), np.uint16))
+    with pytest.raises(InputError, match=r"x\.png: has uint16 samples"):
+        read_original(tmp_path / "x.png")
+    cv2.imwrite(str(tmp_path / "x.png"), np.zeros((18, 40, 3), np.uint8))
+    with pytest.raises(InputError, match=r"x\.png: is 40×18, too small to score at ×4"):
+        measure_quality(nearest_model_path, tmp_path)
+
+
+def test_alpha_is_dropped_and_grey_stays_grey(tmp_path: Path) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (5, 6, 4), np.uint8)
+    cv2.imwrite(str(tmp_path / "alpha.png"), image)
+    cv2.imwrite(str(tmp_path / "grey.png"), image[:, :, 0])
+    np.testing.assert_array_equal(read_original(tmp_path / "alpha.png"), image[:, :, :3])
+    np.testing.assert_array_equal(read_original(tmp_path / "grey.png"), image[:, :, 0])
+
+
+def test_reports_replace_older_ones_and_leave_nothing_else(tmp_path: Path) -> None:
+    target = tmp_path / "report.json"
+    write_text("old", target)
+    write_text("new", target)
+    assert target.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [target]
+    with pytest.raises(OutputError, match="does not exist"):
+        write_text("x", tmp_path / "none" / "report.json")
