@@ -1,0 +1,37 @@
+# make demo: a video upscaled on this machine, without torch and without a GPU.
+# make test: all tests, in an environment made for them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+
+.PHONY: demo test lint clean
+
+demo: $(VENV)/.runtime
+	$(BIN)/python examples/demo.py
+
+test: $(VENV)/.development
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.development
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/mypy tests examples
+
+clean:
+	rm -rf $(VENV) build *.egg-info demo
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "framelift needs Python 3.11 or newer: make PYTHON=python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: $(BIN)/python pyproject.toml
+	$(PIP) --editable '.[cpu]'
+	@touch $@
+
+# PyTorch is the large part: several GB where pip takes a CUDA build.
+$(VENV)/.development: $(BIN)/python pyproject.toml
+	$(PIP) --editable '.[cpu,train,dev]'
+	@touch $@ $(VENV)/.runtime

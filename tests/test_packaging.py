@@ -1,0 +1,101 @@
+"""The wheel holds every folder and nothing else; folders import each other one way only."""
+
+from __future__ import annotations
+
+import ast
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FOLDERS = ("benchmarks", "cli", "export", "imaging", "runtime", "train")
+SHIPPED = {".py", ".typed", ".onnx", ".png", ".toml"}
+
+ALLOWED = {
+    "imaging": {"imaging"},
+    "runtime": {"runtime", "imaging"},
+    "train": {"train", "imaging"},
+    "export": {"export", "train", "runtime", "imaging"},
+    "benchmarks": {"benchmarks", "runtime", "train", "imaging"},
+    "cli": set(FOLDERS),
+}
+
+
+def sources(*folders: str) -> list[Path]:
+    return [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+
+
+def test_every_package_on_disk_is_listed_for_the_wheel() -> None:
+    config = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    listed = config["tool"]["setuptools"]["packages"]
+    inits = (path.parent for path in sources(*FOLDERS) if path.name == "__init__.py")
+    assert sorted(listed) == sorted(
+        ".".join(("framelift", *path.relative_to(ROOT).parts)) for path in inits
+    )
+
+
+def test_no_folder_is_imported_by_its_bare_name() -> None:
+    bare = []
+    for path in sources(*FOLDERS, "tests", "examples"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                names = [node.module or ""]
+            else:
+                continue
+            bare += [f"{path}: {name}" for name in names if name.split(".")[0] in FOLDERS]
+    assert not bare
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_dependencies_point_one_way(folder: str) -> None:
+    wrong = []
+    for path in sources(folder):
+        depth = len(path.relative_to(ROOT).parts) - 1  # dots that lead up to `framelift`
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.level == depth + 1:
+                targets = [node.module] if node.module else [alias.name for alias in node.names]
+                wrong += [
+                    f"{path}: {target}"
+                    for target in targets
+                    if target.split(".")[0] not in ALLOWED[folder]
+                ]
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("framelift"):
+                wrong.append(f"{path}: absolute import of {node.module}")
+    assert not wrong
+
+
+def test_the_wheel_holds_exactly_the_shipped_files(tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    left_out = shutil.ignore_patterns(".*", "build", "*.egg-info", "__pycache__", "runs", "tests")
+    shutil.copytree(ROOT, tree, symlinks=True, ignore=left_out)
+    subprocess.run(
+        [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation",
+         "--wheel-dir", str(tmp_path), str(tree)],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    (wheel,) = tmp_path.glob("framelift-*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        held = {name for name in archive.namelist() if ".dist-info/" not in name}
+    wanted = {
+        f"framelift/{path.relative_to(ROOT).as_posix()}"
+        for folder in FOLDERS
+        for path in (ROOT / folder).rglob("*")
+        if path.suffix in SHIPPED or path.name == "py.typed"
+    }
+    assert held == wanted
+
+
+def test_help_and_upscale_import_no_heavy_package() -> None:
+    code = (
+        "import sys; from framelift.cli.main import framelift; "
+        "heavy = {'torch', 'onnx', 'onnxruntime', 'cv2', 'av', 'numpy'} & set(sys.modules); "
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
