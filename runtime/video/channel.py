@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Aborted(Exception):
+class AbortedError(Exception):
     """The channel was aborted while an end of it waited or was about to use it."""
 
 
@@ -18,7 +18,7 @@ class Channel(Generic[T]):
     """First in, first out, at most `capacity` items; `put` and iteration wait as needed.
 
     `close` ends the iteration once everything put before was taken. `abort` wakes both ends at
-    once with `Aborted` and drops what is inside.
+    once with `AbortedError` and drops what is inside.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -33,7 +33,7 @@ class Channel(Generic[T]):
         with self._changed:
             self._changed.wait_for(lambda: self._aborted or len(self._items) < self._capacity)
             if self._aborted:
-                raise Aborted
+                raise AbortedError
             self._items.append(item)
             self._changed.notify_all()
 
@@ -42,7 +42,7 @@ class Channel(Generic[T]):
             with self._changed:
                 self._changed.wait_for(lambda: self._aborted or self._closed or self._items)
                 if self._aborted:
-                    raise Aborted
+                    raise AbortedError
                 if not self._items:
                     return
                 item = self._items.popleft()

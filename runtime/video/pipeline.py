@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from time import perf_counter
 from typing import Protocol
 
-from .channel import Aborted, Channel
+from .channel import AbortedError, Channel
 from .frame import Frame, Image
 from .pool import FramePool
 from .stats import PipelineStats
@@ -111,7 +111,7 @@ class Pipeline:
     def _guard(self, stage: Callable[[], None]) -> None:
         try:
             stage()
-        except Aborted:
+        except AbortedError:
             pass
         except BaseException as error:
             with self._error_lock:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from time import monotonic
 from types import TracebackType
 from typing import Self
@@ -12,6 +14,13 @@ from tqdm import tqdm
 from .stats import PipelineStats
 
 _LINE_EVERY_SECONDS = 10.0
+
+
+@contextmanager
+def above_bar() -> Iterator[None]:
+    """Write lines to the standard error output inside this without tearing the bar."""
+    with tqdm.external_write_mode(file=sys.stderr):
+        yield
 
 
 class Progress:
@@ -54,12 +63,7 @@ class Progress:
             self._bar.update(stats.frames_written - self._bar.n)
         elif not self._quiet and monotonic() >= self._next_line:
             self._next_line = monotonic() + _LINE_EVERY_SECONDS
-            self.say(self._line(stats))
-
-    def say(self, line: str) -> None:
-        """Write a line without tearing the bar."""
-        with tqdm.external_write_mode(file=sys.stderr):
-            sys.stderr.write(f"framelift: {line}\n")
+            sys.stderr.write(f"{self._line(stats)}\n")
 
     def _line(self, stats: PipelineStats) -> str:
         of, eta = "", ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 
 class LatencyHistogram:
@@ -27,11 +28,9 @@ class LatencyHistogram:
         """The duration below which `percent` of the counted ones lie, in ms; 0 without any."""
         if not self._total:
             return 0.0
-        wanted, seen = self._total * percent / 100, 0
-        for number, count in enumerate(self._counts):
-            seen += count
-            if count and seen >= wanted:
-                break
+        wanted = self._total * percent / 100
+        seen = accumulate(self._counts)
+        number = next(n for n, total in enumerate(seen) if total > 0 and total >= wanted)
         return 1000 * self._SMALLEST_SECONDS * math.exp((number + 0.5) / self._BINS_PER_E)
 
 

@@ -1,0 +1,83 @@
+"""What `framelift upscale IN OUT` has to do: one file, or every image and video of a folder."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..imaging.errors import InputError, OutputError
+from .atomic import check_target
+from .images import IMAGE_SUFFIXES, check_image_suffix
+from .video.encoders import EncoderOptions
+
+VIDEO_SUFFIXES = (
+    ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg",
+    ".flv", ".wmv", ".3gp", ".ogv", ".gif",
+)  # fmt: skip
+"""What is taken for a video in a folder; a single file may have any suffix."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file to upscale."""
+
+    source: Path
+    target: Path
+    is_image: bool
+
+
+def plan_jobs(
+    source: Path, target: Path, options: EncoderOptions, *, overwrite: bool = False
+) -> list[Job]:
+    """List what is to be done, after checking all that can be checked before the model is loaded.
+
+    For a folder these are the images and videos directly in it, in alphabetical order, into the
+    folder `target`, which need not exist. Names are kept; a video whose container cannot hold the
+    chosen codec gets that of the codec's first suffix.
+
+    Raises:
+        InputError: `source` does not exist, or is a folder without images and videos.
+        OutputError: `target` cannot be written, or is a file for a folder.
+    """
+    if source.is_dir():
+        return _folder_jobs(source, target, options)
+    if not source.exists():
+        raise InputError(f"{source}: no such file or folder")
+    is_image = source.suffix.lower() in IMAGE_SUFFIXES
+    check_target(target, overwrite=overwrite, source=source)
+    if is_image:
+        check_image_suffix(target)
+    else:
+        options.check_suffix(target)
+    return [Job(source, target, is_image)]
+
+
+def _folder_jobs(source: Path, target: Path, options: EncoderOptions) -> list[Job]:
+    if target.exists() and not target.is_dir():
+        raise OutputError(f"{target}: is a file, but {source} is a folder; name a folder")
+    if target.exists() and target.samefile(source):
+        raise OutputError(f"{target}: is the input itself; name another folder")
+    wanted = (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES)
+    files = [
+        path
+        for path in sorted(source.iterdir())
+        if path.is_file() and path.suffix.lower() in wanted and not path.name.startswith(".")
+    ]
+    if not files:
+        raise InputError(f"{source}: no image or video is in this folder (subfolders do not count)")
+    names = {path: _output_name(path, options) for path in files}
+    taken = Counter(names.values())
+    jobs = []
+    for path, name in names.items():
+        if taken[name] > 1 and name != path.name:  # clip.webm beside clip.mp4
+            name = path.name + options.encoder.suffixes[0]
+        jobs.append(Job(path, target / name, path.suffix.lower() in IMAGE_SUFFIXES))
+    return jobs
+
+
+def _output_name(path: Path, options: EncoderOptions) -> str:
+    suffixes = (*IMAGE_SUFFIXES, *options.encoder.suffixes)
+    if path.suffix.lower() in suffixes:
+        return path.name
+    return path.stem + options.encoder.suffixes[0]
