@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..imaging.errors import ModelError
+from .memory import activation_bytes_per_pixel
 
 if TYPE_CHECKING:
     import onnx
@@ -38,7 +39,10 @@ class ModelSpec:
     """What a framelift model file says about itself.
 
     `frame_shape` is (N, H, W) of the input with None where any size is accepted. `halo` is the
-    radius of the receptive field in input pixels. `sha256` is that of the file.
+    radius of the receptive field in input pixels. `sha256` is that of the file. `activation_bytes`
+    estimates the memory that the network takes per input pixel. `parameters` is what the exporter
+    recorded, else counted in the graph. `metadata` holds every
+    `framelift.` entry as written, keys without the prefix.
     """
 
     path: Path
@@ -59,6 +63,8 @@ class ModelSpec:
     parameters: int
     ir_version: int
     size_bytes: int
+    activation_bytes: int
+    metadata: dict[str, str]
 
     def __post_init__(self) -> None:
         for key in ("scale", "size_multiple"):
@@ -90,26 +96,30 @@ def load(path: str | Path) -> tuple[ModelSpec, onnx.ModelProto]:
     }
     _check_format(path, metadata)
     _check_self_contained(path, model)
-    n, h, w = _check_interface(path, model)
+    frame_shape = _check_interface(path, model)
+    size_multiple = _integer(path, metadata, "size_multiple")
+    network = _json(path, metadata, "network")
     spec = ModelSpec(
         path=path,
         name=metadata.get("name", path.stem),
         task=metadata["task"],
         scale=_integer(path, metadata, "scale"),
-        size_multiple=_integer(path, metadata, "size_multiple"),
+        size_multiple=size_multiple,
         halo=_integer(path, metadata, "halo"),
         precision=metadata["precision"],
         opset=_integer(path, metadata, "opset"),
-        network=_json(path, metadata, "network"),
+        network=network,
         weights_sha256=metadata["weights_sha256"],
         parity=_json(path, metadata, "parity"),
         created_with=_json(path, metadata, "created_with"),
         licence=metadata["licence"],
         sha256=hashlib.sha256(data).hexdigest(),
-        frame_shape=(n, h, w),
-        parameters=_count_parameters(model),
+        frame_shape=frame_shape,
+        parameters=int(network.get("parameters") or _count_parameters(model)),
         ir_version=model.ir_version,
         size_bytes=len(data),
+        activation_bytes=activation_bytes_per_pixel(model, max(1, size_multiple)),
+        metadata=metadata,
     )
     return spec, model
 

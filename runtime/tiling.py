@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..imaging.errors import ConfigError
 from .backends.base import Frames, Session
 
 
@@ -49,18 +48,13 @@ def plan_tiles(
 ) -> TilePlan | None:
     """Tiles for a height x width frame (both multiples of `multiple`), or None if one run does.
 
-    With `side`, tiles are at most side x side. Without, a frame of more than `max_pixels` is cut
-    into the fewest nearly equal tiles of at most that many pixels.
-
-    Raises:
-        ConfigError: `side` leaves no room for the halo on both sides; the message says the minimum.
+    With `side`, at least `minimum_tile`, tiles are at most side x side. Without, a frame of more
+    than `max_pixels` is cut into tiles of at most that many pixels, or of the smallest possible
+    size if that is larger. Tiles are few and nearly equal, so that little is computed twice.
     """
-    least = minimum_tile(halo, multiple)
     if side is not None:
-        if side < least:
-            raise ConfigError(f"a tile of {side} is too small for this model: use {least} or more")
-        limit = side // multiple * multiple
-        tile_height, tile_width = min(limit, height), min(limit, width)
+        tile_height = _at_most(side, height, halo, multiple)
+        tile_width = _at_most(side, width, halo, multiple)
     else:
         tile_height, tile_width = _fit(height, width, halo, multiple, max_pixels)
     if (tile_height, tile_width) == (height, width):
@@ -73,19 +67,32 @@ def plan_tiles(
     )
 
 
+def _at_most(side: int, full: int, halo: int, multiple: int) -> int:
+    """The side of the fewest even tiles of at most `side`."""
+    least, count = minimum_tile(halo, multiple), 1
+    while (even := _even(full, count, halo, multiple)) > max(side, least):
+        count += 1
+    return even
+
+
 def _fit(height: int, width: int, halo: int, multiple: int, max_pixels: int) -> tuple[int, int]:
     """Cut the longer side of the tile once more until the tile has at most `max_pixels`."""
     least = minimum_tile(halo, multiple)
-    sides, counts = [height, width], [1, 1]
+    full, sides, counts = (height, width), [height, width], [1, 1]
     while sides[0] * sides[1] > max_pixels:
         axis = 0 if sides[0] >= sides[1] else 1
         if sides[axis] <= least:
             break
         counts[axis] += 1
-        full = (height, width)[axis]
-        even = math.ceil((full + (counts[axis] - 1) * 2 * halo) / counts[axis] / multiple)
-        sides[axis] = max(least, even * multiple)
+        sides[axis] = _even(full[axis], counts[axis], halo, multiple)
     return sides[0], sides[1]
+
+
+def _even(full: int, count: int, halo: int, multiple: int) -> int:
+    """The side of `count` equal tiles that overlap by two halos and cover `full`."""
+    step = math.ceil((full - 2 * halo) / count / multiple) * multiple
+    padded_halo = minimum_tile(halo, multiple) - multiple
+    return min(full, max(step, multiple) + padded_halo)
 
 
 def _spans(full: int, tile: int, halo: int, multiple: int) -> tuple[Span, ...]:

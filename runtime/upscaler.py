@@ -12,11 +12,12 @@ from .backends.base import Frames, Session
 from .backends.select import AUTO, open_backend
 from .frames import as_batch, check_out
 from .model_file import ModelSpec, read_spec
-from .tiling import TilePlan, TileRunner, minimum_tile, plan_tiles
+from .tiling import TileRunner, minimum_tile, plan_tiles
 from .zoo import resolve
 
-# At most this many input pixels are run at once, so that memory does not follow the frame size.
-MAX_PIXELS = 1920 * 1080
+# What is run at once is cut so that its activations take at most this, whatever the frame size:
+# 1920×1080 input pixels of a network with 32 channels at that resolution still run whole.
+ACTIVATION_BUDGET_BYTES = 1280 << 20
 
 
 class Upscaler:
@@ -36,7 +37,9 @@ class Upscaler:
         self.selection = selection
         self.tile = _checked_tile(spec, tile)
         self._session: Session | None = session
-        self._tiles: tuple[TilePlan, TileRunner] | None = None
+        self._max_pixels = ACTIVATION_BUDGET_BYTES // spec.activation_bytes
+        self._tiles: TileRunner | None = None
+        self._tiled_size = (0, 0)
         self._padded: Frames = np.empty((0, 0, 0, 3), np.uint8)
         self._padded_out: Frames = np.empty((0, 0, 0, 3), np.uint8)
 
@@ -55,8 +58,8 @@ class Upscaler:
             model: path of an .onnx file, or the name of a shipped model.
             backend: "auto" for the best that works, or a backend's name.
             threads: host threads that one frame uses; None is one per processor.
-            tile: largest side, in input pixels, of what is run at once; None runs a frame of up
-                to 1920×1080 pixels whole. Tiled and whole frames give the same result.
+            tile: largest side, in input pixels, of what is run at once; None cuts a frame only if
+                it would take more than about 1.5 GB. Tiled and whole frames give the same result.
 
         Raises:
             ModelError: the model is missing or is no framelift model.
@@ -146,36 +149,40 @@ class Upscaler:
         out[...] = self._padded_out[:, : out.shape[1], : out.shape[2]]
 
     def _run_whole(self, session: Session, batch: Frames, out: Frames) -> None:
+        """Upscale frames whose sides are multiples of the size multiple, cut as memory asks."""
         count, height, width, _ = batch.shape
-        fixed_count, *fixed_size = self.spec.frame_shape
-        self._check_fixed_size(height, width)
-        plan = plan_tiles(
-            height,
-            width,
-            self.spec.halo,
-            self.spec.size_multiple,
-            max_pixels=height * width if any(fixed_size) else MAX_PIXELS,
-            side=self.tile,
-        )
-        if plan is not None:
-            runner = self._tile_runner(plan)
+        tiles = self._tiles_for(height, width)
+        if tiles is not None:
             for frame, big in zip(batch, out, strict=True):
-                runner.run(session, frame, big)
+                tiles.run(session, frame, big)
             return
-        together = fixed_count or max(1, MAX_PIXELS // (height * width))
+        fixed_count = self.spec.frame_shape[0]
         if fixed_count and count % fixed_count:
             raise FrameError(
                 f"{self.spec.name} takes {fixed_count} frames at a time, not {count}: export it "
                 "with a dynamic batch"
             )
+        together = fixed_count or max(1, self._max_pixels // (height * width))
         for start in range(0, count, together):
             part = slice(start, start + together)
             session.run(batch[part], out[part])
 
-    def _tile_runner(self, plan: TilePlan) -> TileRunner:
-        if self._tiles is None or self._tiles[0] != plan:
-            self._tiles = (plan, TileRunner(plan, self.scale))
-        return self._tiles[1]
+    def _tiles_for(self, height: int, width: int) -> TileRunner | None:
+        """Tiles for this frame size, kept until the size changes; None if it is run whole."""
+        if self._tiled_size != (height, width):
+            self._check_fixed_size(height, width)
+            fixed = any(self.spec.frame_shape[1:])
+            plan = plan_tiles(
+                height,
+                width,
+                self.spec.halo,
+                self.spec.size_multiple,
+                max_pixels=height * width if fixed else self._max_pixels,
+                side=self.tile,
+            )
+            self._tiles = None if plan is None else TileRunner(plan, self.scale)
+            self._tiled_size = (height, width)
+        return self._tiles
 
     def _check_fixed_size(self, height: int, width: int) -> None:
         _, fixed_height, fixed_width = self.spec.frame_shape

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 from pathlib import Path
 
 from ...imaging.errors import BackendError
@@ -45,11 +47,14 @@ class OnnxCudaSession:
             BackendError: no GPU, package or CUDA library, or a node that CUDA cannot run.
             MissingDependencyError: no engine is installed.
         """
+        ort = load_onnxruntime()
         reason = missing()
         if reason is not None:
             raise BackendError(f"{NAME} cannot run here: {reason}")
-        # Finds the CUDA and cuDNN libraries that pip installed; they are on no loader path.
-        load_onnxruntime().preload_dlls(directory="")
+        # Finds the CUDA and cuDNN libraries that pip installed, which are on no loader path. It
+        # prints what it does not find; what is really missing is raised below.
+        with contextlib.redirect_stdout(io.StringIO()):
+            ort.preload_dlls(directory="")
         self.device = _device_name()
         try:
             self._session = OrtSession(

@@ -1,0 +1,59 @@
+"""Estimates how much memory a network takes per input pixel, from its graph."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import onnx
+
+# Estimate shapes on a frame of about this side; large enough that borders do not matter.
+_SIDE = 64
+
+
+def activation_bytes_per_pixel(model: onnx.ModelProto, size_multiple: int) -> int:
+    """Peak bytes of the tensors alive at once, per pixel of the input, at the graph's own dtypes.
+
+    An engine's rounding and scratch come on top: ONNX Runtime's CPU provider was measured to take
+    1.2 to 1.4 times this in all.
+    """
+    import onnx
+
+    sized = onnx.ModelProto()
+    sized.CopyFrom(model)
+    side = math.ceil(_SIDE / size_multiple) * size_multiple
+    dims = sized.graph.input[0].type.tensor_type.shape.dim
+    for dim, size in zip(dims, (1, side, side, 3), strict=True):
+        if not dim.HasField("dim_value"):
+            dim.dim_value = size
+    pixels = math.prod(int(dim.dim_value) for dim in dims[:3])
+    del sized.graph.value_info[:]
+    for output in sized.graph.output:
+        output.type.tensor_type.ClearField("shape")
+    inferred = onnx.shape_inference.infer_shapes(sized).graph
+    sizes = {
+        value.name: _bytes(value)
+        for value in (*inferred.input, *inferred.value_info, *inferred.output)
+    }
+    return max(1, _peak(inferred, sizes) // pixels)
+
+
+def _peak(graph: onnx.GraphProto, sizes: dict[str, int]) -> int:
+    """The most bytes alive at once when nodes run in order and tensors are freed after use."""
+    last_use = {name: index for index, node in enumerate(graph.node) for name in node.input}
+    alive = {value.name for value in graph.input if value.name in sizes}
+    peak = 0
+    for index, node in enumerate(graph.node):
+        alive.update(name for name in node.output if name in sizes)
+        peak = max(peak, sum(sizes[name] for name in alive))
+        alive -= {name for name in alive if last_use.get(name, index + 1) <= index}
+    return peak
+
+
+def _bytes(value: onnx.ValueInfoProto) -> int:
+    import onnx
+
+    tensor = value.type.tensor_type
+    item = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type).itemsize
+    return int(item * math.prod(dim.dim_value for dim in tensor.shape.dim))
