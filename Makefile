@@ -9,6 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 demo: $(VENV)/.runtime
 	$(BIN)/python examples/demo.py
+	$(BIN)/framelift bench latency realtime-small-x4 --size 240x136 --seconds 3
 
 test: $(VENV)/.development
 	$(BIN)/python -m pytest
