@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from .machine import Machine
 from .statistics import Summary
 
@@ -22,20 +24,33 @@ def machine_warnings(machine: Machine) -> list[str]:
     ]
 
 
-def summary_warnings(summary: Summary, name: str = "latency", steady: bool = True) -> list[str]:
-    """Warnings about one set of samples."""
+def variation_warnings(
+    summaries: Mapping[str, Summary], steady: Mapping[str, bool] | None = None
+) -> list[str]:
+    """Warnings about the spread of one or several named sets of samples.
+
+    `steady` tells for each name whether its warm-up settled; what is not in it did.
+    """
     warnings = []
-    if not steady:
-        warnings.append(f"{name} did not settle during warm-up: close other programs and run again")
-    if summary.cv > _MAX_CV:
+    unsettled = [name for name, settled in (steady or {}).items() if not settled]
+    if unsettled:
         warnings.append(
-            f"{name} varies too much to quote (CV {summary.cv:.0%}, above {_MAX_CV:.0%}): close "
-            "other programs, fix the clock frequency, or measure for longer with --seconds"
+            f"no steady state was reached in the warm-up of {_listed(unsettled)}: close other "
+            "programs and run again"
         )
-    if summary.drift > _MAX_DRIFT:
+    noisy = {name: summary.cv for name, summary in summaries.items() if summary.cv > _MAX_CV}
+    if noisy:
         warnings.append(
-            f"{name} grew by {summary.drift - 1:.0%} during the run: the machine is throttling or "
-            "shared; let it cool down, or measure for longer with --seconds"
+            f"too noisy to quote: {_listed(noisy)} (CV up to {max(noisy.values()):.0%}, above "
+            f"{_MAX_CV:.0%}); close other programs, fix the clock frequency, or measure for longer "
+            "with --seconds"
+        )
+    slower = {name: s.drift - 1 for name, s in summaries.items() if s.drift > _MAX_DRIFT}
+    if slower:
+        warnings.append(
+            f"slower at the end of the run than at its beginning: {_listed(slower)} (by up to "
+            f"{max(slower.values()):.0%}); the machine is throttling or shared: let it cool down, "
+            "or measure for longer with --seconds"
         )
     return warnings
 
@@ -48,3 +63,7 @@ def percentile_warnings(summary: Summary) -> list[str]:
         f"p99 of {summary.count} samples is close to their maximum: "
         f"measure at least {_MIN_SAMPLES_P99} with a larger --seconds"
     ]
+
+
+def _listed(names: Iterable[str]) -> str:
+    return "; ".join(names)

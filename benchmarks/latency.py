@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..imaging.errors import ConfigError
 from ..runtime import Upscaler
-from .checks import machine_warnings, percentile_warnings, summary_warnings
+from .checks import machine_warnings, percentile_warnings, variation_warnings
 from .machine import describe_machine, peak_rss_bytes
 from .report import Document, build
 from .statistics import summarise
@@ -94,7 +94,7 @@ def measure_latency(model: str | Path, settings: LatencySettings) -> Document:
         }
         warnings = [
             *machine_warnings(machine),
-            *summary_warnings(summary, steady=steady),
+            *variation_warnings({"latency": summary}, {"latency": steady}),
             *percentile_warnings(summary),
         ]
         return build("latency", machine, upscaler, asdict(settings), results, warnings)

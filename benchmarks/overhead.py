@@ -32,7 +32,7 @@ from ..imaging.errors import BackendError
 from ..runtime import Upscaler
 from ..runtime.backends.engine import load_onnxruntime
 from ..runtime.model_file import load
-from .checks import machine_warnings, summary_warnings
+from .checks import machine_warnings, variation_warnings
 from .float_network import INPUT, OUTPUT, float_network
 from .latency import LatencySettings, input_frames
 from .machine import describe_machine
@@ -77,9 +77,8 @@ def measure_overhead(model: str | Path, settings: LatencySettings) -> Document:
         same = agreement(upscaler(frame), finish(plain.run(prepared)))
         samples, steady = _alternate(variants, settings)
         results = {"variants": _compare(samples), "agreement": asdict(same)}
-        warnings = machine_warnings(machine)
-        for name, values in samples.items():
-            warnings += summary_warnings(summarise(values), name, steady[name])
+        summaries = {name: summarise(values) for name, values in samples.items()}
+        warnings = [*machine_warnings(machine), *variation_warnings(summaries, steady)]
         if same.share_within_1 < _MIN_AGREEMENT:
             warnings.append(
                 "Upscaler and the NumPy path give different images: the figures compare unlike work"

@@ -60,19 +60,23 @@ def _title(document: Document) -> str:
 def _facts(document: Document) -> list[str]:
     machine, runtime = document["machine"], document["runtime"]
     memory = machine["memory_bytes"]
-    hardware = [f"{machine['cpu']}, {machine['cores']} cores"]
+    hardware = [machine["cpu"], _counted(machine["cores"], "core")]
     if memory is not None:
         hardware.append(f"{memory / 2**30:.0f} GiB")
     hardware += machine["gpus"]
     engine = [str(runtime["backend"])]
     engine += [str(runtime[key]) for key in ("engine", "device") if key in runtime]
     if "threads" in runtime:
-        engine.append(f"{runtime['threads']} threads")
+        engine.append(_counted(runtime["threads"], "thread"))
     facts = ["machine: " + ", ".join(hardware), "system: " + machine["os"]]
     facts.append("backend: " + ", ".join(engine))
     if runtime["selection"]:
         facts.append("chosen: " + runtime["selection"])
     return facts
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _tables(document: Document) -> list[Table]:

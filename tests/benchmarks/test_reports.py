@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -114,7 +115,7 @@ def test_overhead_takes_single_frames(shuffle_model_path: Path) -> None:
         ({"seconds": float("nan")}, "seconds must be 0 or more"),
     ],
 )
-def test_settings_that_make_no_sense_are_refused(arguments: dict[str, float], message: str) -> None:
+def test_settings_that_make_no_sense_are_refused(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         replace(LatencySettings(8, 8), **arguments)
 

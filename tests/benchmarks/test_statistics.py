@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from framelift.benchmarks.checks import machine_warnings, percentile_warnings, summary_warnings
+from framelift.benchmarks.checks import machine_warnings, percentile_warnings, variation_warnings
 from framelift.benchmarks.machine import describe_machine
 from framelift.benchmarks.statistics import summarise
 
@@ -50,18 +50,19 @@ def test_useless_samples_are_refused(samples: list[float], message: str) -> None
 
 def test_a_quiet_run_has_no_warnings() -> None:
     summary = summarise([10.0, 10.1] * 60)
-    assert summary_warnings(summary) + percentile_warnings(summary) == []
+    assert variation_warnings({"x": summary}, {"x": True}) + percentile_warnings(summary) == []
     assert machine_warnings(replace(describe_machine(), load=0.1, cores=2)) == []
     assert machine_warnings(replace(describe_machine(), load=None)) == []
 
 
 def test_warnings_say_what_is_wrong_and_what_to_do() -> None:
-    noisy = summarise([10.0, 20.0] * 50)
-    assert "CV 33%" in summary_warnings(noisy)[0]
-    assert "--seconds" in summary_warnings(noisy)[0]
-    slower = summarise([10.0] * 50 + [10.8] * 50)
-    assert "grew by 8%" in summary_warnings(slower)[0]
-    assert "bare did not settle" in summary_warnings(summarise([1.0]), "bare", steady=False)[0]
+    noisy, slower = summarise([10.0, 20.0, 10.0] * 33), summarise([10.0] * 50 + [10.8] * 50)
+    warnings = variation_warnings({"a": noisy, "b": slower, "c": noisy}, {"a": True, "b": False})
+    assert len(warnings) == 3
+    assert "warm-up of b: close other programs" in warnings[0]
+    assert "too noisy to quote: a; c (CV up to 35%" in warnings[1]
+    assert "b (by up to 8%)" in warnings[2]
+    assert "--seconds" in warnings[1]
     assert "p99 of 30 samples" in percentile_warnings(summarise([1.0] * 30))[0]
     busy = machine_warnings(replace(describe_machine(), load=2.0, cores=2))
     assert "load 2.0 on 2 cores" in busy[0]
