@@ -53,7 +53,7 @@ def check_out(out: Any, shape: tuple[int, ...]) -> Frames:  # noqa: ANN401 - lik
 
 
 def _advice(frame: np.ndarray[Any, Any]) -> str:
-    if frame.ndim == 2 or frame.shape[-1] == 1:
+    if frame.ndim == 2 or frame.shape[-1:] == (1,):
         return ": convert it with cv2.cvtColor(frame, cv2.COLOR_GRAY2BGR)"
     if frame.ndim == 3 and frame.shape[-1] == 4:
         return ": convert it with cv2.cvtColor(frame, cv2.COLOR_BGRA2BGR)"

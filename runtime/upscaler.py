@@ -59,7 +59,7 @@ class Upscaler:
             backend: "auto" for the best that works, or a backend's name.
             threads: host threads that one frame uses; None is one per processor.
             tile: largest side, in input pixels, of what is run at once; None cuts a frame only if
-                it would take more than about 1.5 GB. Tiled and whole frames give the same result.
+                it would take more than about 2 GB. Tiled and whole frames give the same result.
 
         Raises:
             ModelError: the model is missing or is no framelift model.

@@ -1,0 +1,45 @@
+"""`python -m framelift.runtime.backends.trial BACKEND MODEL`: the child side of `probe`.
+
+Runs one small frame and prints {"reason": null} if that worked, else {"reason": "why not"}.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from ...imaging.errors import FrameliftError
+from ..model_file import read_spec
+from .select import open_named
+
+_SIDE = 64
+
+
+def trial(backend: str, model: Path) -> str | None:
+    """Run one small frame in this process; why that failed, or None."""
+    try:
+        spec = read_spec(model)
+        side = math.ceil(_SIDE / spec.size_multiple) * spec.size_multiple
+        sizes = zip(spec.frame_shape, (1, side, side), strict=True)
+        count, height, width = (fixed or size for fixed, size in sizes)
+        frames = np.zeros((count, height, width, 3), np.uint8)
+        out = np.empty((count, height * spec.scale, width * spec.scale, 3), np.uint8)
+        session = open_named(spec, backend)
+        session.run(frames, out)
+        session.close()
+    except FrameliftError as error:
+        return str(error)
+    return None
+
+
+def main(argv: list[str]) -> None:
+    backend, model = argv
+    sys.stdout.write(json.dumps({"reason": trial(backend, Path(model))}) + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

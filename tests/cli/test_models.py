@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from click.testing import CliRunner
+
+from framelift.cli.models import models
+from framelift.runtime import zoo
+
+
+@pytest.fixture
+def shipped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny_models: ModuleType) -> Path:
+    tiny_models.save(tiny_models.pixel_shuffle_model(), tmp_path / "small-x4.onnx")
+    tiny_models.save(tiny_models.nearest_model(2), tmp_path / "plain-x2.onnx")
+    monkeypatch.setattr(zoo, "MODELS", tmp_path)
+    return tmp_path
+
+
+@pytest.mark.usefixtures("shipped")
+def test_table() -> None:
+    result = CliRunner().invoke(models, catch_exceptions=False)
+    header, plain, small = (line.split() for line in result.output.splitlines())
+    assert header == ["name", "scale", "parameters", "size", "halo", "precision", "licence"]
+    assert plain[:2] == ["plain-x2", "×2"]
+    assert small[:3] == ["small-x4", "×4", "3,872"]
+    assert small[-3:] == ["px", "fp32", "Apache-2.0"]
+
+
+def test_json(shipped: Path) -> None:
+    result = CliRunner().invoke(models, ["--json"], catch_exceptions=False)
+    plain, small = json.loads(result.output)
+    assert plain["name"] == "plain-x2"
+    assert small["path"] == str(shipped / "small-x4.onnx")
+    assert (small["scale"], small["halo"], small["parameters"]) == (4, 2, 3872)
+
+
+def test_no_shipped_models(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(zoo, "MODELS", tmp_path)
+    assert "No models are shipped" in CliRunner().invoke(models).output
+    assert json.loads(CliRunner().invoke(models, ["--json"]).output) == []

@@ -1,0 +1,207 @@
+from __future__ import annotations
+
+import re
+import signal
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import onnx
+import pytest
+
+from framelift.imaging.errors import BackendError
+from framelift.runtime import ModelSpec, Upscaler
+from framelift.runtime.backends import onnx_cuda, probe, select
+from framelift.runtime.backends.base import Session
+from framelift.runtime.backends.engine import load_onnxruntime
+from framelift.runtime.backends.onnx_cpu import OnnxCpuSession
+from framelift.runtime.backends.probe import probe_in_child
+from framelift.runtime.backends.select import BACKENDS, Backend
+from framelift.runtime.backends.trial import trial
+
+
+def _put_first(monkeypatch: pytest.MonkeyPatch, backend: Backend) -> None:
+    backends = {backend.name: backend, "onnx-cpu": BACKENDS["onnx-cpu"]}
+    monkeypatch.setattr(select, "BACKENDS", backends)
+
+
+def _refuse(spec: ModelSpec, threads: int | None) -> Session:
+    raise BackendError("fast cannot load the model: no such kernel")
+
+
+def _cpu(spec: ModelSpec, threads: int | None) -> Session:
+    session = OnnxCpuSession(spec, threads)
+    session.name = "fast"
+    return session
+
+
+def test_auto_takes_the_best_that_works(
+    monkeypatch: pytest.MonkeyPatch, nearest_model_path: Path
+) -> None:
+    _put_first(monkeypatch, Backend("fast", lambda: None, _cpu, needs_trial=False))
+    with Upscaler.load(nearest_model_path) as upscale:
+        assert upscale.selection.startswith("using fast (CPUExecutionProvider on ")
+        assert "passed over" not in upscale.selection
+
+
+def test_auto_says_why_a_better_one_is_missing(
+    monkeypatch: pytest.MonkeyPatch, nearest_model_path: Path
+) -> None:
+    _put_first(monkeypatch, Backend("fast", lambda: "no such device", _cpu, needs_trial=False))
+    with Upscaler.load(nearest_model_path) as upscale:
+        assert upscale.describe()["backend"] == "onnx-cpu"
+        assert upscale.selection.startswith("using onnx-cpu (CPUExecutionProvider on ")
+        assert upscale.selection.endswith("; fast passed over: no such device")
+
+
+def test_auto_goes_on_when_a_better_one_refuses_the_model(
+    monkeypatch: pytest.MonkeyPatch, nearest_model_path: Path
+) -> None:
+    _put_first(monkeypatch, Backend("fast", lambda: None, _refuse, needs_trial=False))
+    with Upscaler.load(nearest_model_path) as upscale:
+        assert upscale.selection.endswith(
+            "fast passed over: fast cannot load the model: no such kernel"
+        )
+
+
+def test_auto_tries_a_risky_backend_in_a_child(
+    monkeypatch: pytest.MonkeyPatch, nearest_model_path: Path
+) -> None:
+    _put_first(monkeypatch, Backend("fast", lambda: None, _cpu, needs_trial=True))
+    monkeypatch.setattr(select, "probe_in_child", lambda name, model: "its trial run crashed")
+    with Upscaler.load(nearest_model_path) as upscale:
+        assert upscale.selection.endswith("fast passed over: its trial run crashed")
+
+
+def test_auto_without_any_working_backend(
+    monkeypatch: pytest.MonkeyPatch, nearest_model_path: Path
+) -> None:
+    only = Backend("fast", lambda: "no such device", _cpu, needs_trial=False)
+    monkeypatch.setattr(select, "BACKENDS", {"fast": only})
+    with pytest.raises(BackendError, match=r"no backend can run.*fast passed over: no such device"):
+        Upscaler.load(nearest_model_path)
+
+
+def test_named_backend_gets_it_and_says_nothing(nearest_model_path: Path) -> None:
+    with Upscaler.load(nearest_model_path, "onnx-cpu") as upscale:
+        assert upscale.selection == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("onnx-gpu", r"unknown backend 'onnx-gpu'.*one of auto, onnx-cuda, onnx-cpu"),
+        ("onnx-cdua", r"did you mean onnx-cuda\?"),
+        ("Auto", r"did you mean auto\?"),
+        ("", "unknown backend ''"),
+    ],
+)
+def test_unknown_backend(nearest_model_path: Path, name: str, message: str) -> None:
+    with pytest.raises(BackendError, match=message):
+        Upscaler.load(nearest_model_path, name)
+
+
+def test_model_that_the_engine_refuses(tmp_path: Path, tiny_models: ModuleType) -> None:
+    model = tiny_models.pixel_shuffle_model()
+    next(n for n in model.graph.node if n.op_type == "Relu").op_type = "NoSuchOperator"
+    path = tiny_models.save(model, tmp_path / "m.onnx")
+    with pytest.raises(BackendError, match="onnx-cpu cannot load the model") as caught:
+        Upscaler.load(path, "onnx-cpu")
+    assert "\n" not in str(caught.value)
+
+
+def test_engine_failure_at_run_time(tmp_path: Path, tiny_models: ModuleType) -> None:
+    model = tiny_models.pixel_shuffle_model()
+    bad = next(t for t in model.graph.initializer if t.name == "repeat")
+    bad.CopyFrom(onnx.numpy_helper.from_array(np.ones((48, 3, 2, 2), np.float32), "repeat"))
+    conv = next(n for n in model.graph.node if "repeat" in n.input)
+    del conv.attribute[:]
+    path = tiny_models.save(model, tmp_path / "m.onnx")
+    with (
+        Upscaler.load(path, "onnx-cpu") as upscale,
+        pytest.raises(BackendError, match="onnx-cpu failed: "),
+    ):
+        upscale(np.zeros((6, 6, 3), np.uint8))
+
+
+def test_cuda_without_a_gpu(monkeypatch: pytest.MonkeyPatch, nearest_model_path: Path) -> None:
+    monkeypatch.setattr(onnx_cuda, "_device_nodes", list)
+    with pytest.raises(BackendError, match=r"onnx-cuda cannot run here: no NVIDIA GPU"):
+        Upscaler.load(nearest_model_path, "onnx-cuda")
+
+
+def test_cuda_without_its_package(
+    monkeypatch: pytest.MonkeyPatch, nearest_model_path: Path
+) -> None:
+    if "CUDAExecutionProvider" in load_onnxruntime().get_available_providers():
+        pytest.skip("onnxruntime-gpu is installed")
+    monkeypatch.setattr(onnx_cuda, "_device_nodes", lambda: [Path("/dev/nvidia0")])
+    with pytest.raises(BackendError, match=r'is not installed.*pip install "framelift\[cuda\]"'):
+        Upscaler.load(nearest_model_path, "onnx-cuda")
+
+
+@pytest.mark.parametrize(
+    ("message", "advice"),
+    [
+        ("CUDA failure 35: CUDA driver version is insufficient", "update the driver"),
+        ("CUDA failure 100: no CUDA-capable device is detected", "CUDA_VISIBLE_DEVICES"),
+        ("libcudnn.so.9: cannot open shared object file", "libraries are missing"),
+        ("something else", "^$"),
+    ],
+)
+def test_cuda_errors_name_the_cure(message: str, advice: str) -> None:
+    assert re.search(advice, onnx_cuda._advice(message))
+
+
+@pytest.mark.gpu
+def test_cuda_gives_what_the_cpu_gives(shuffle_model_path: Path) -> None:
+    frame = np.random.default_rng(0).integers(0, 256, (37, 53, 3), dtype=np.uint8)
+    with Upscaler.load(shuffle_model_path, "onnx-cpu") as cpu:
+        expected = cpu(frame).astype(np.int16)
+    with Upscaler.load(shuffle_model_path, "onnx-cuda") as cuda:
+        assert cuda.describe()["provider"] == "CUDAExecutionProvider"
+        difference = np.abs(cuda(frame) - expected)
+    # Another order of summation may move a value over a rounding edge.
+    assert (difference <= 1).mean() >= 0.999
+
+
+def test_trial_runs_a_frame(shuffle_model_path: Path, tmp_path: Path) -> None:
+    assert trial("onnx-cpu", shuffle_model_path) is None
+    assert "no such file" in str(trial("onnx-cpu", tmp_path / "m.onnx"))
+
+
+def test_trial_of_a_fixed_size_model(tmp_path: Path, tiny_models: ModuleType) -> None:
+    model = tiny_models.pixel_shuffle_model(frame_shape=(2, 8, "w"))
+    assert trial("onnx-cpu", tiny_models.save(model, tmp_path / "m.onnx")) is None
+
+
+def test_child_reports_success_and_reason(shuffle_model_path: Path) -> None:
+    assert probe_in_child("onnx-cpu", shuffle_model_path) is None
+    assert "unknown backend 'none'" in str(probe_in_child("none", shuffle_model_path))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a shell script as the child")
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        (f"kill -{signal.SIGSEGV.value} $$", r"its trial run crashed (SIGSEGV)"),
+        ("echo boom >&2; exit 3", "its trial run failed: boom"),
+        ("exit 3", "its trial run failed: exit code 3"),
+        ("exec sleep 30", "its trial run did not end within 0.3 s"),
+    ],
+)
+def test_child_that_breaks_leaves_this_process_alive(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str, reason: str
+) -> None:
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\n{script}\n")
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    monkeypatch.setattr(probe, "_TIMEOUT_S", 0.3)
+    assert probe_in_child("onnx-cpu", tmp_path / "m.onnx") == reason
+
+
+def test_child_that_cannot_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "none"))
+    assert "could not be started" in str(probe_in_child("onnx-cpu", tmp_path / "m.onnx"))

@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import onnx
+import pytest
+
+from framelift.imaging.errors import ModelError
+from framelift.runtime import ModelSpec
+from framelift.runtime.model_file import read_spec
+
+
+def test_spec_of_a_valid_model(shuffle_model_path: Path) -> None:
+    spec = read_spec(shuffle_model_path)
+    assert isinstance(spec, ModelSpec)
+    assert (spec.name, spec.task, spec.scale, spec.halo) == (
+        "tiny-shuffle",
+        "super-resolution",
+        4,
+        2,
+    )
+    assert (spec.size_multiple, spec.precision, spec.opset, spec.ir_version) == (1, "fp32", 20, 10)
+    assert spec.network == {"name": "tiny", "scale": 4}
+    assert spec.licence == "Apache-2.0"
+    assert spec.frame_shape == (None, None, None)
+    assert spec.sha256 == hashlib.sha256(shuffle_model_path.read_bytes()).hexdigest()
+    assert spec.size_bytes == shuffle_model_path.stat().st_size
+    assert spec.metadata["format"] == "1"
+
+
+def test_parameters_are_the_recorded_ones_or_counted(
+    tmp_path: Path, tiny_models: ModuleType
+) -> None:
+    model = tiny_models.pixel_shuffle_model(scale=2, channels=4, layers=2)
+    counted = read_spec(tiny_models.save(model, tmp_path / "counted.onnx"))
+    assert counted.parameters == (3 * 9 * 4 + 4) + (4 * 9 * 12 + 12) + 3 * 12
+    tiny_models.set_metadata(model, network='{"parameters": 7}')
+    assert read_spec(tiny_models.save(model, tmp_path / "recorded.onnx")).parameters == 7
+
+
+def test_fixed_frame_shape(tmp_path: Path, tiny_models: ModuleType) -> None:
+    model = tiny_models.pixel_shuffle_model(frame_shape=("n", 24, 32))
+    spec = read_spec(tiny_models.save(model, tmp_path / "m.onnx"))
+    assert spec.frame_shape == (None, 24, 32)
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"m\.onnx: no such file"):
+        read_spec(tmp_path / "m.onnx")
+
+
+def test_folder(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="is a folder"):
+        read_spec(tmp_path)
+
+
+def test_empty_file(tmp_path: Path) -> None:
+    path = tmp_path / "m.onnx"
+    path.touch()
+    with pytest.raises(ModelError, match="is empty"):
+        read_spec(path)
+
+
+@pytest.mark.parametrize("text", [b"a text file\n", b"{}", b"\n", b"\x00" * 100, b"\x89PNG\r\n"])
+def test_file_that_is_not_onnx(tmp_path: Path, text: bytes) -> None:
+    path = tmp_path / "m.onnx"
+    path.write_bytes(text)
+    with pytest.raises(ModelError, match="not an ONNX file or is damaged"):
+        read_spec(path)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.99])
+def test_truncated_file(tmp_path: Path, shuffle_model_path: Path, share: float) -> None:
+    data = shuffle_model_path.read_bytes()
+    path = tmp_path / "m.onnx"
+    path.write_bytes(data[: int(len(data) * share)])
+    with pytest.raises(ModelError):
+        read_spec(path)
+
+
+def test_onnx_file_that_is_no_framelift_model(tmp_path: Path, tiny_models: ModuleType) -> None:
+    model = tiny_models.nearest_model()
+    del model.metadata_props[:]
+    path = tiny_models.save(model, tmp_path / "m.onnx")
+    with pytest.raises(ModelError, match=r"not a framelift model.*`framelift export`"):
+        read_spec(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"format": "2"}, "has framelift format 2, this version reads up to 1"),
+        ({"format": "one"}, "format is 'one', expected a whole number"),
+        ({"scale": None, "halo": None}, "lacks the metadata framelift.scale, framelift.halo"),
+        ({"scale": "x4"}, "framelift.scale is 'x4', expected a whole number"),
+        ({"scale": "0"}, "framelift.scale must be at least 1"),
+        ({"size_multiple": "0"}, "framelift.size_multiple must be at least 1"),
+        ({"halo": "-1"}, "framelift.halo must not be negative"),
+        ({"network": "tiny"}, "framelift.network is not a JSON object"),
+        ({"parity": "[1]"}, "framelift.parity is not a JSON object"),
+    ],
+)
+def test_bad_metadata(
+    tmp_path: Path, tiny_models: ModuleType, changes: dict[str, str | None], message: str
+) -> None:
+    model = tiny_models.set_metadata(tiny_models.nearest_model(), **changes)
+    path = tiny_models.save(model, tmp_path / "m.onnx")
+    with pytest.raises(ModelError, match=message):
+        read_spec(path)
+
+
+def _identity(name_in: str, name_out: str, dtype: int, shape: list[int | str]) -> onnx.ModelProto:
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Identity", [name_in], [name_out])],
+        "identity",
+        [onnx.helper.make_tensor_value_info(name_in, dtype, shape)],
+        [onnx.helper.make_tensor_value_info(name_out, dtype, shape)],
+    )
+    return onnx.helper.make_model(graph)
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (
+            _identity("input", "upscaled", onnx.TensorProto.UINT8, ["n", "h", "w", 3]),
+            "has the inputs input; expected one input `frames`, uint8",
+        ),
+        (
+            _identity("frames", "output", onnx.TensorProto.UINT8, ["n", "h", "w", 3]),
+            "has the outputs output; expected one output `upscaled`",
+        ),
+        (
+            _identity("frames", "upscaled", onnx.TensorProto.FLOAT, ["n", "h", "w", 3]),
+            "`frames` is float",
+        ),
+        (
+            _identity("frames", "upscaled", onnx.TensorProto.UINT8, ["n", 3, "h", "w"]),
+            r"`frames` is \?×3×\?×\?",
+        ),
+    ],
+)
+def test_wrong_input_or_output(
+    tmp_path: Path, tiny_models: ModuleType, model: onnx.ModelProto, message: str
+) -> None:
+    model.metadata_props.extend(tiny_models.nearest_model().metadata_props)
+    path = tiny_models.save(model, tmp_path / "m.onnx")
+    with pytest.raises(ModelError, match=message):
+        read_spec(path)
+
+
+def test_external_data_is_refused(tmp_path: Path, tiny_models: ModuleType) -> None:
+    path = tmp_path / "m.onnx"
+    onnx.save_model(
+        tiny_models.pixel_shuffle_model(),
+        path,
+        save_as_external_data=True,
+        location="weights.bin",
+        size_threshold=0,
+    )
+    with pytest.raises(ModelError, match="keeps its weights in another file"):
+        read_spec(path)
+
+
+def test_errors_are_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "m.onnx"
+    path.write_bytes(np.random.default_rng(0).bytes(5000))
+    with pytest.raises(ModelError) as caught:
+        read_spec(path)
+    assert "\n" not in str(caught.value)
