@@ -1,6 +1,6 @@
 """The errors a user can meet. All are shown by the CLI as one line, with the given exit code.
 
-FrameliftError                    exit 1
+FrameliftError                   exit 1
 ├── InputError                   a file, stream or folder that cannot be read
 ├── FrameError                   an array that is not a uint8 BGR frame
 ├── OutputError                  a target that cannot be written
@@ -8,10 +8,10 @@ FrameliftError                    exit 1
 ├── BackendError                 a runtime backend, provider or device that is missing or failed
 ├── MissingDependencyError       an optional package that is not installed
 ├── ConfigError                  a training configuration or option that makes no sense
-├── CheckpointError              a .safetensors file that is no framelift checkpoint, or a bad VGG file
-├── ExportError                  a network that cannot be exported at the asked opset, or failed parity
-└── TrainingError                training that cannot go on (NaN loss, no usable photographs)
-Interrupted                      Ctrl-C or SIGTERM; exit 130 (143 for SIGTERM)
+├── CheckpointError              a weights file that is damaged or of another kind
+├── ExportError                  a network that cannot be exported as asked, or failed parity
+├── TrainingError                training that cannot go on (a NaN loss)
+└── Interrupted                  Ctrl-C or SIGTERM; exit 130 or 143
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class TrainingError(FrameliftError):
     """Training cannot start or go on."""
 
 
-class Interrupted(FrameliftError):
+class Interrupted(FrameliftError):  # noqa: N818 -- nothing went wrong
     """The user or the system asked to stop."""
 
     def __init__(self, message: str, exit_code: int = 130) -> None:
