@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 @click.option("--codec", default="h264", show_default=True, help="h264, hevc or ffv1 (lossless).")
 @click.option("--crf", type=int, help="Quality, 0 (lossless) to 51. [default: 18, hevc 20]")
 @click.option("--preset", help="Encoder speed, ultrafast to veryslow. [default: medium]")
+@click.option("--no-audio", is_flag=True, help="Leave the audio out.")
 @click.option("-y", "--overwrite", is_flag=True, help="Replace outputs that exist.")
 @click.option("-q", "--quiet", is_flag=True, help="Only notes and errors.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON on stdout.")
@@ -46,6 +47,7 @@ def upscale(
     codec: str,
     crf: int | None,
     preset: str | None,
+    no_audio: bool,
     overwrite: bool,
     quiet: bool,
     as_json: bool,
@@ -69,7 +71,7 @@ def upscale(
         with signals_as_errors():
             jobs = plan_jobs(source, target, options, overwrite=overwrite)
             upscaler = call_interruptibly(lambda: _load(model, backend, threads, tile))
-            run = Run(upscaler, options, overwrite=overwrite, quiet=quiet)
+            run = Run(upscaler, options, overwrite=overwrite, audio=not no_audio, quiet=quiet)
             run.info(_runs(upscaler))
             if source.is_dir():
                 run.folder(jobs, target)
@@ -89,8 +91,8 @@ def _load(model: str | None, backend: str, threads: int | None, tile: int | None
 
 def _runs(upscaler: Upscaler) -> str:
     facts = upscaler.describe()
-    line = f"{facts['model']} ×{upscaler.scale} on {facts['backend']} ({facts['device']})"
-    return f"{line}; {upscaler.selection}" if upscaler.selection else line
+    choice = upscaler.selection or f"using {facts['backend']} on {facts['device']}"
+    return f"{facts['model']} ×{upscaler.scale}: {choice}"
 
 
 def _leave(error: Interrupted) -> None:
@@ -107,11 +109,18 @@ class Run:
     """The jobs of one command, and what became of them."""
 
     def __init__(
-        self, upscaler: Upscaler, options: EncoderOptions, *, overwrite: bool, quiet: bool
+        self,
+        upscaler: Upscaler,
+        options: EncoderOptions,
+        *,
+        overwrite: bool,
+        audio: bool,
+        quiet: bool,
     ) -> None:
         self._upscaler = upscaler
         self._options = options
         self._overwrite = overwrite
+        self._audio = audio
         self._quiet = quiet
         self._notes: list[str] = []
         self._done: list[dict[str, Any]] = []
@@ -194,7 +203,8 @@ class Run:
 
         result = upscale_video(
             job.source, job.target, self._upscaler, self._options,
-            overwrite=self._overwrite, quiet=self._quiet, say=self._say_through_bar(),
+            overwrite=self._overwrite, audio=self._audio, quiet=self._quiet,
+            say=self._say_through_bar(),
         )  # fmt: skip
         return {"kind": "video", "source": str(job.source), "target": str(job.target),
                 "width": result.width_px, "height": result.height_px,

@@ -257,9 +257,10 @@ def _to_u8(pixels: _Any) -> Pixels:
 @contextmanager
 def _quiet(cv2: Any) -> Iterator[None]:  # noqa: ANN401
     """Keep OpenCV from writing about bad files: the error that is raised says it."""
-    level = cv2.getLogLevel()
-    cv2.setLogLevel(0)
+    logging = cv2.utils.logging
+    level = logging.getLogLevel()
+    logging.setLogLevel(logging.LOG_LEVEL_SILENT)
     try:
         yield
     finally:
-        cv2.setLogLevel(level)
+        logging.setLogLevel(level)

@@ -35,13 +35,15 @@ def upscale_video(
     options: EncoderOptions | None = None,
     *,
     overwrite: bool = False,
+    audio: bool = True,
     quiet: bool = False,
     say: Say = say_on_stderr,
 ) -> VideoResult:
     """Upscale a video file; the target appears only when it is complete.
 
     Every frame keeps its time; audio, subtitles, chapters and metadata are copied; colour matrix
-    and range, pixel shape and rotation are carried. A progress bar is shown unless `quiet`.
+    and range, pixel shape and rotation are carried. Without `audio` the audio is left out. A
+    progress bar is shown unless `quiet`.
 
     Raises:
         InputError: the source cannot be read to its end.
@@ -65,6 +67,7 @@ def upscale_video(
                 size_px,
                 options,
                 copy_from=(source_path, source.stream_index),
+                audio=audio,
                 shown_as=target,
                 say=say,
             ) as sink,

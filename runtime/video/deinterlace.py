@@ -8,9 +8,11 @@ from fractions import Fraction
 import av
 import av.filter
 
+_PROGRESSIVE = 1  # AV_FIELD_PROGRESSIVE; 0 is unknown, the higher ones are interlaced
+
 
 class Deinterlacer:
-    """Passes progressive clips through; a clip whose first frame is interlaced goes through bwdif.
+    """Passes progressive clips through; a clip that begins interlaced goes through bwdif.
 
     Only frames marked as interlaced are touched, times stay as they are. A filtered frame comes
     out one frame late: call `flush` after the last.
@@ -21,11 +23,17 @@ class Deinterlacer:
         self._graph: av.filter.Graph | None = None
         self._started = False
 
+    @property
+    def active(self) -> bool:
+        """Whether the frames are deinterlaced; known from the first one on."""
+        return self._graph is not None
+
     def __call__(self, frame: av.VideoFrame) -> Iterator[av.VideoFrame]:
         """Take the next decoded frame, yield those that are ready."""
         if not self._started:
             self._started = True
-            if frame.interlaced_frame:
+            fields_stated = self._stream.codec_context.field_order > _PROGRESSIVE
+            if frame.interlaced_frame or fields_stated:
                 self._graph = self._build()
         if self._graph is None:
             yield frame

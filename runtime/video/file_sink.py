@@ -51,6 +51,7 @@ class FileSink:
         size_px: width and height of the frames to come.
         options: codec, quality and preset.
         copy_from: the input file and the index of its video stream; `None` copies nothing.
+        audio: whether audio is among what is copied.
         shown_as: the name to use in messages, when `path` is temporary.
 
     Raises:
@@ -65,6 +66,7 @@ class FileSink:
         options: EncoderOptions | None = None,
         *,
         copy_from: tuple[Path, int] | None = None,
+        audio: bool = True,
         shown_as: Path | None = None,
         say: Say = say_on_stderr,
     ) -> None:
@@ -94,6 +96,7 @@ class FileSink:
                         self._container,
                         self._target,
                         video_index=copy_from[1],
+                        audio=audio,
                         say=say,
                     )
                 self._container.start_encoding()
@@ -147,7 +150,7 @@ class FileSink:
     def _open(self) -> av.container.OutputContainer:
         quicktime = self._path.suffix.lower() != ".mkv"
         # The index goes to the front so that a player can start before it has the whole file.
-        options = {"movflags": "+faststart"} if quicktime else {}
+        options = {"movflags": "+faststart"} if quicktime else {"avoid_negative_ts": "disabled"}
         format_ = {".mkv": "matroska", ".mov": "mov"}.get(self._path.suffix.lower(), "mp4")
         return av.open(f"file:{self._path}", "w", format=format_, container_options=options)
 

@@ -20,7 +20,7 @@ from .colour import FULL, complete_colour
 from .deinterlace import Deinterlacer
 from .frame import ClipFacts, Frame, Image
 from .input_file import open_input, start_offset
-from .integrity import Integrity
+from .integrity import Integrity, structural_fault
 from .notes import Say, say_on_stderr
 from .pool import FramePool
 
@@ -53,11 +53,13 @@ class FileSource:
         self._pool = pool or FramePool()
         self.container = open_input(path)
         try:
+            self._fail_if(structural_fault(path, self.container.format.name), None)
             self._stream = self._choose_stream()
             self._stream.thread_type = "AUTO"
             self._integrity = Integrity(self.container, self._stream)
             self._time_base = self._stream.time_base or Fraction(1, av.time_base)
             self._offset = start_offset(self.container, self._time_base)
+            self._deinterlacer = Deinterlacer(self._stream)
             self._decoded = self._decode()
             self._first = next(self._decoded, None)
             if self._first is None:
@@ -127,7 +129,6 @@ class FileSource:
         return stream
 
     def _decode(self) -> Generator[av.VideoFrame, None, None]:
-        deinterlacer = Deinterlacer(self._stream)
         try:
             for packet in self.container.demux():
                 flush = packet.size == 0 and packet.pts is None and packet.dts is None
@@ -138,8 +139,8 @@ class FileSource:
                 frames = self._stream.decode(None if flush else packet)
                 self._fail_if(self._integrity.frames(frames), frames[0].pts if frames else None)
                 for frame in frames:
-                    yield from deinterlacer(frame)
-            yield from deinterlacer.flush()
+                    yield from self._deinterlacer(frame)
+            yield from self._deinterlacer.flush()
         except av.FFmpegError as error:
             raise InputError(
                 f"{self.path}: cannot be decoded to the end ({error.strerror}); "
@@ -160,7 +161,7 @@ class FileSource:
             self._say(f"{self.path.name}: {format_.name} is reduced to 8 bits per channel")
         if any(component.is_alpha for component in format_.components) and not format_.has_palette:
             self._say(f"{self.path.name}: the alpha channel is left out")
-        if frame.interlaced_frame:
+        if self._deinterlacer.active:
             self._say(f"{self.path.name}: interlaced; each frame is deinterlaced (bwdif)")
         try:
             colour = complete_colour(

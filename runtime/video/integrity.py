@@ -4,14 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from fractions import Fraction
+from pathlib import Path
 
 import av
-import av.packet
+import av.logging
+
+from .input_file import open_input
 
 # Headers round the duration, and streams end a little apart.
 _TOLERANCE_SECONDS = Fraction(1, 4)
 # Codecs of which every packet with a timestamp becomes exactly one shown frame.
 _PACKET_IS_FRAME = frozenset({"h264", "hevc", "mjpeg", "prores", "ffv1"})
+
+# Their demuxers skip what they cannot make sense of and go on behind it; only the log tells.
+_RESYNCING = frozenset({"matroska,webm", "flv"})
+
+
+def structural_fault(path: Path, format_name: str) -> str:
+    """Read a file of a format that hides its gaps once through, without decoding anything.
+
+    Returns what the demuxer complained of, or "". Other formats are not read: they are watched
+    while they are decoded.
+    """
+    if format_name not in _RESYNCING:
+        return ""
+    level, skip = av.logging.get_level(), av.logging.get_skip_repeated()
+    # libav is silent by default, because a log line of a codec's own thread would need the GIL;
+    # here no codec is open, and only this thread's lines are caught.
+    av.logging.set_level(av.logging.ERROR)
+    av.logging.set_skip_repeated(False)
+    try:
+        with av.logging.Capture(local=True) as lines, open_input(path) as container:
+            for _ in container.demux():
+                pass
+    except av.FFmpegError as error:
+        return f"the file cannot be read to its end ({error.strerror})"
+    finally:
+        av.logging.set_level(level)
+        av.logging.set_skip_repeated(skip)
+    if any(name == format_name for _, name, _ in lines):
+        return "the file is damaged or cut short"
+    return ""
 
 
 class Integrity:

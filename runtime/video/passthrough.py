@@ -54,10 +54,12 @@ class Passthrough:
         target: Path,
         *,
         video_index: int,
+        audio: bool = True,
         say: Say = say_on_stderr,
     ) -> None:
         self._path = path
         self._target = target
+        self._audio = audio
         self._say = say
         self._output = output
         self._input = open_input(path)
@@ -105,6 +107,8 @@ class Passthrough:
             moving = stream.type == "video" and not stream.disposition & Disposition.attached_pic
             if stream.index == video_index or moving:
                 continue
+            if stream.type == "audio" and not self._audio:
+                continue
             copy = self._add(stream)
             if copy is not None:
                 added[stream.index] = copy
@@ -117,7 +121,8 @@ class Passthrough:
             if stream.type == "audio":
                 raise OutputError(
                     f"{self._target}: {self._target.suffix} cannot hold the {_describe(stream)} "
-                    f"of {self._path}; name an .mkv file as output, which can"
+                    f"of {self._path}; name another kind of file (.mkv holds most, .mov the older "
+                    "ones) or give --no-audio"
                 ) from error
             self._say(
                 f"{self._path.name}: {_describe(stream)} is left out, "

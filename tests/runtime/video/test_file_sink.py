@@ -1,0 +1,245 @@
+"""From file to file: everything but the size stays as it was."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+import textwrap
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from framelift.imaging.errors import ConfigError, OutputError
+from framelift.runtime.video import EncoderOptions, FileSource, upscale_video
+from framelift.runtime.video.encoders import ENCODERS
+
+from .clips import (
+    BARS_BGR,
+    Nearest,
+    audio_packets,
+    colour_bars,
+    frame_times,
+    make_clip,
+    noise,
+)
+
+
+def convert(source: Path, target: Path, *, scale: int = 2, **options: str | int) -> list[str]:
+    notes: list[str] = []
+    encoder = EncoderOptions(**options)  # type: ignore[arg-type]
+    upscale_video(source, target, Nearest(scale), encoder, quiet=True, say=notes.append)
+    return notes
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".m4v", ".mov"])
+@pytest.mark.parametrize("codec", ["h264", "hevc"])
+def test_variable_frame_rate_stays_exactly(tmp_path: Path, codec: str, suffix: str) -> None:
+    pts = [0, 1001, 2002, 5005, 6006, 6007, 9000, 20000, 40001]
+    source = make_clip(tmp_path / "vfr.mp4", noise(len(pts)), pts=pts)
+    assert convert(source, tmp_path / f"out{suffix}", codec=codec, preset="ultrafast") == []
+    assert frame_times(tmp_path / f"out{suffix}") == [Fraction(p, 30000) for p in pts]
+
+
+def test_the_track_lasts_until_the_last_frame_was_shown(tmp_path: Path) -> None:
+    pts = [0, 1001, 2002, 5005, 6006, 9000, 20000, 40001]
+    source = make_clip(tmp_path / "vfr.mp4", noise(len(pts)), pts=pts, options={"bf": "0"})
+    convert(source, tmp_path / "out.mp4")
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        stream = container.streams.video[0]
+        assert (stream.duration or 0) * (stream.time_base or 0) >= Fraction(40001, 30000)
+
+
+def test_long_time_lines_do_not_drift(tmp_path: Path) -> None:
+    # Three hours at 23.976 frames per second, two minutes between frames.
+    pts = [1001 * 2880 * i for i in range(90)]
+    source = make_clip(
+        tmp_path / "long.mp4",
+        noise(90, 32, 16),
+        pts=pts,
+        time_base=Fraction(1, 24000),
+        rate=Fraction(24000, 1001),
+    )
+    convert(source, tmp_path / "out.mp4", preset="ultrafast")
+    assert frame_times(tmp_path / "out.mp4") == [Fraction(p, 24000) for p in pts]
+
+
+@pytest.mark.parametrize("colour", [(1, 1, 1, 1), (1, 2, 1, 1), (6, 1, 6, 6), (5, 1, 5, 6)])
+def test_colour_bars_come_through_within_two_code_values(
+    tmp_path: Path, colour: tuple[int, int, int, int]
+) -> None:
+    source = make_clip(
+        tmp_path / "bars.mp4", [colour_bars()] * 3, colour=colour, options={"crf": "1"}
+    )
+    convert(source, tmp_path / "out.mp4", crf=4)
+    with FileSource(source) as original, FileSource(tmp_path / "out.mp4") as result:
+        before = [frame.bgr_u8 for frame in original][1]
+        after = [frame.bgr_u8 for frame in result][1]
+        written = result.facts.colour
+    assert (written.matrix, written.range, written.primaries, written.transfer) == colour
+    assert np.abs(after[40, 16::32].astype(int) - before[20, 8::16]).max() <= 2
+
+
+def test_untagged_standard_definition_is_tagged_with_the_matrix_that_was_used(
+    tmp_path: Path,
+) -> None:
+    # Enlarged beyond 720 lines, players would take it for BT.709.
+    source = make_clip(tmp_path / "sd.mp4", [colour_bars(64, 240)] * 2, options={"crf": "1"})
+    convert(source, tmp_path / "out.mp4", scale=4, preset="ultrafast", crf=4)
+    with FileSource(tmp_path / "out.mp4") as result:
+        assert result.facts.colour.matrix == 6
+        image = next(iter(result)).bgr_u8
+    # Twice encoded, so twice the error of one conversion; the wrong matrix would be 20 off.
+    assert np.abs(image[400, 16::32].astype(int) - np.array(BARS_BGR)).max() <= 4
+
+
+def test_lossless_frames_are_kept_bit_for_bit(tmp_path: Path) -> None:
+    images = noise(5)
+    source = make_clip(tmp_path / "a.mkv", images, codec="ffv1", pixel_format="bgr0")
+    convert(source, tmp_path / "out.mkv", codec="ffv1")
+    with FileSource(tmp_path / "out.mkv") as result:
+        for frame, image in zip(result, images, strict=True):
+            np.testing.assert_array_equal(frame.bgr_u8, Nearest(2)(image))
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+def test_shape_rotation_and_metadata_are_carried(tmp_path: Path, suffix: str) -> None:
+    turn = [0, 65536, 0, -65536, 0, 0, 48 * 65536, 0, 1 << 30]
+    source = make_clip(
+        tmp_path / "a.mp4",
+        sample_aspect_ratio=Fraction(4, 3),
+        display_matrix=turn,
+        metadata={"title": "A title", "comment": "Say no more"},
+    )
+    target = tmp_path / f"out{suffix}"
+    convert(source, target)
+    with FileSource(target) as result:
+        facts = result.facts
+        assert next(iter(av.open(str(target)).decode(video=0))).rotation == -90
+    assert facts.sample_aspect_ratio == Fraction(4, 3)
+    metadata = {key.lower(): value for key, value in facts.metadata.items()}
+    assert (metadata["title"], metadata["comment"]) == ("A title", "Say no more")
+    if suffix != ".mkv":  # Matroska has an angle only
+        assert facts.display_matrix == (*turn[:6], 2 * 48 * 65536, 0, 1 << 30)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_audio_is_copied_packet_by_packet(tmp_path: Path, suffix: str) -> None:
+    source = make_clip(tmp_path / "a.mp4", noise(30), audio="aac")
+    convert(source, tmp_path / f"out{suffix}")
+    before, after = audio_packets(source), audio_packets(tmp_path / f"out{suffix}")
+    assert [data for _, data in before] == [data for _, data in after]
+    tolerance = Fraction(1, 1000) if suffix == ".mkv" else 0
+    for (old, _), (new, _) in zip(before, after, strict=True):
+        assert abs(old - new) <= tolerance
+
+
+def test_audio_that_the_container_cannot_hold_is_refused_at_once(tmp_path: Path) -> None:
+    source = make_clip(tmp_path / "a.mkv", audio="tta")
+    upscaler = Nearest()
+    with pytest.raises(OutputError, match=r"cannot hold the audio \(tta\).*\.mkv holds most"):
+        upscale_video(source, tmp_path / "out.mp4", upscaler, quiet=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mkv"]
+    convert(source, tmp_path / "out.mkv")
+    assert audio_packets(tmp_path / "out.mkv") == audio_packets(source)
+    result = upscale_video(source, tmp_path / "silent.mp4", upscaler, audio=False, quiet=True)
+    assert result.copied == []
+
+
+def test_subtitles_and_all_audio_of_a_real_clip(tmp_path: Path, shared: Path) -> None:
+    source = shared / "data/video/nasa_13013.mp4"
+    notes: list[str] = []
+    result = upscale_video(
+        source,
+        tmp_path / "out.mp4",
+        Nearest(1),
+        EncoderOptions(preset="ultrafast"),
+        quiet=True,
+        say=notes.append,
+    )
+    assert result.copied == ["audio (aac)", "subtitle (mov_text)"] * 2
+    assert result.stats.frames_written == 390
+    assert len(notes) == 1
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert [stream.type for stream in container.streams] == [
+            "video", "audio", "subtitle", "audio", "subtitle"
+        ]  # fmt: skip
+    assert audio_packets(tmp_path / "out.mp4") == audio_packets(source)
+
+
+def test_odd_sizes_are_padded_where_they_must_be(tmp_path: Path) -> None:
+    source = make_clip(tmp_path / "odd.mkv", noise(3, 33, 21), codec="ffv1", pixel_format="yuv444p")
+    assert convert(source, tmp_path / "even.mp4", scale=2) == []
+    (note,) = convert(source, tmp_path / "odd.mp4", scale=1)
+    assert "33×21 is padded to 34×22" in note
+    with FileSource(tmp_path / "odd.mp4") as result:
+        assert (result.facts.width_px, result.facts.height_px) == (34, 22)
+
+
+def test_matroska_says_that_it_rounds_times(tmp_path: Path) -> None:
+    source = make_clip(tmp_path / "a.mp4")
+    (note,) = convert(source, tmp_path / "out.mkv")
+    assert "keeps times in whole milliseconds" in note
+
+
+def test_playback_can_start_at_once(tmp_path: Path) -> None:
+    source = make_clip(tmp_path / "a.mp4")
+    convert(source, tmp_path / "out.mp4")
+    data = (tmp_path / "out.mp4").read_bytes()
+    assert data.index(b"moov") < data.index(b"mdat")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"codec": "vp8"}, "unknown codec 'vp8'; known are h264, hevc, ffv1"),
+        ({"crf": 52}, "CRF 52 is outside 0"),
+        ({"codec": "ffv1", "crf": 10}, "ffv1 is lossless"),
+        ({"preset": "quick"}, "has no preset 'quick'; known are: ultrafast"),
+    ],
+)
+def test_senseless_options_are_refused(options: dict[str, str | int], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        EncoderOptions(**options)  # type: ignore[arg-type]
+
+
+def test_suffixes_are_refused_by_name(tmp_path: Path) -> None:
+    source = make_clip(tmp_path / "a.mp4")
+    for name, codec in (("out.avi", "h264"), ("out", "h264"), ("out.mp4", "ffv1")):
+        with pytest.raises(OutputError, match=r"cannot be written to .*use .*mkv"):
+            convert(source, tmp_path / name, codec=codec)
+
+
+def test_every_encoder_is_in_the_build() -> None:
+    for name in ENCODERS:
+        EncoderOptions(name).check_available()
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
+    source = make_clip(tmp_path / "a.mp4", noise(40))
+    code = textwrap.dedent(
+        f"""
+        import resource, signal, sys
+        from pathlib import Path
+        sys.path.insert(0, {str(Path(__file__).parents[3])!r})
+        from tests.runtime.video.clips import Nearest
+        from framelift.imaging.errors import OutputError
+        from framelift.runtime.video import upscale_video
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, {resource.RLIM_INFINITY}))
+        try:
+            upscale_video(Path({str(source)!r}), Path({str(tmp_path / "out.mp4")!r}), Nearest(4),
+                          quiet=True)
+        except OutputError as error:
+            print(error)
+        """
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.count("\n") == 1
+    assert "out.mp4: the file became larger than this system allows" in done.stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
