@@ -15,7 +15,7 @@ from .stats import PipelineStats
 QUEUE_FRAMES = 4
 """Frames that may wait between two stages: enough to even out their jitter, little memory."""
 _TICK_SECONDS = 0.1
-_STOP_SECONDS = 1.2
+_STOP_SECONDS = 0.8
 _FAILURE_STOP_SECONDS = 30.0
 
 
@@ -75,7 +75,7 @@ class Pipeline:
         """Process every frame; `on_tick` is called about ten times a second from this thread.
 
         An exception raised in this thread while it waits (Ctrl-C, for instance, or one out of
-        `on_tick`) stops the stages, too, and is raised again at the latest 1.2 seconds after.
+        `on_tick`) stops the stages, too, and is raised again within a second.
         """
         stages = (self._decode, self._upscale, self._encode)
         threads = [

@@ -1,0 +1,289 @@
+"""`framelift upscale` as a user meets it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import click
+import cv2
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from framelift.cli.upscale import upscale
+from framelift.imaging.errors import FrameliftError
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(upscale, [str(argument) for argument in arguments])
+
+
+def fail(*arguments: str | Path) -> str:
+    """The one line with which the command ends; it must be a user's error."""
+    result = run(*arguments)
+    assert isinstance(result.exception, FrameliftError), result.exception
+    assert result.exception.exit_code == 1
+    message = str(result.exception)
+    assert "\n" not in message
+    return message
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    path = tmp_path / "clip.mp4"
+    write_clip(path, 20)
+    return path
+
+
+def write_clip(path: Path, frames: int) -> None:
+    rng = np.random.default_rng(0)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=30)
+        sound = container.add_stream("aac", rate=48000)
+        assert isinstance(stream, av.VideoStream)
+        assert isinstance(sound, av.AudioStream)
+        stream.width, stream.height, stream.pix_fmt = 32, 24, "yuv420p"
+        for index in range(frames):
+            image = np.repeat(rng.integers(0, 255, (24, 1, 3), np.uint8), 32, 1)
+            frame = av.VideoFrame.from_ndarray(image, format="bgr24")
+            frame.pts, frame.time_base = index, Fraction(1, 30)
+            container.mux(stream.encode(frame))
+            noise = (rng.standard_normal((1, 1600)) * 3000).astype(np.int16)
+            samples = av.AudioFrame.from_ndarray(noise, "s16", "mono")
+            samples.sample_rate, samples.pts = 48000, index * 1600
+            container.mux(sound.encode(samples))
+        container.mux(stream.encode(None))
+        container.mux(sound.encode(None))
+
+
+def image(path: Path, height: int = 10, width: int = 14) -> Path:
+    rng = np.random.default_rng(0)
+    cv2.imwrite(str(path), rng.integers(0, 255, (height, width, 3), np.uint8))
+    return path
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_video(tmp_path: Path, clip: Path, nearest_model_path: Path) -> None:
+    result = run(clip, tmp_path / "out.mp4", "--model", nearest_model_path)
+    assert result.exit_code == 0
+    assert "tiny-nearest ×4: using onnx-cpu" in result.stderr
+    assert "out.mp4: 20 frames, 128×96, " in result.stdout
+    assert "fps, latency p50" in result.stdout
+    assert result.stdout.endswith("audio (aac) copied\n")
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        video = container.streams.video[0]
+        assert (video.codec_context.name, video.codec_context.pix_fmt) == ("h264", "yuv420p")
+        assert (video.width, video.height, video.frames) == (128, 96, 20)
+        assert len(container.streams.audio) == 1
+
+
+def test_the_summary_as_json(tmp_path: Path, clip: Path, nearest_model_path: Path) -> None:
+    target = tmp_path / "out.mkv"
+    result = run(clip, target, "--model", nearest_model_path, "--json", "--quiet", "--no-audio")
+    summary = json.loads(result.stdout)
+    (done,) = summary["done"]
+    assert done["target"] == str(target)
+    assert (done["frames"], done["width"], done["height"], done["copied"]) == (20, 128, 96, [])
+    assert set(done["latency_ms"]) == {"p50", "p90", "p95", "p99"}
+    assert set(done["occupancy"]) == {"decode", "upscale", "encode"}
+    assert summary["upscaler"]["backend"] == "onnx-cpu"
+    # What is worth knowing is said even with --quiet.
+    assert summary["notes"] == ["out.mkv: .mkv keeps times in whole milliseconds; .mp4 is exact"]
+    assert result.stderr == "note: out.mkv: .mkv keeps times in whole milliseconds; .mp4 is exact\n"
+
+
+def test_an_image(tmp_path: Path, nearest_model_path: Path) -> None:
+    source = image(tmp_path / "in.png")
+    result = run(source, tmp_path / "out.png", "--model", nearest_model_path)
+    assert result.exit_code == 0
+    assert result.stdout == f"{tmp_path / 'out.png'}: 56×40\n"
+    small = cv2.imread(str(source))
+    assert small is not None
+    expected = np.repeat(np.repeat(small, 4, 0), 4, 1)
+    np.testing.assert_array_equal(cv2.imread(str(tmp_path / "out.png")), expected)
+
+
+def test_a_folder_goes_on_after_a_broken_file(
+    tmp_path: Path, clip: Path, nearest_model_path: Path
+) -> None:
+    folder, out = tmp_path / "in", tmp_path / "new" / "out"
+    folder.mkdir()
+    clip.rename(folder / "b.mp4")
+    write_webm(folder / "b.webm")
+    image(folder / "a.png")
+    (folder / "broken.jpg").write_text("no image")
+    (folder / "notes.txt").write_text("left alone")
+    result = run(folder, out, "--model", nearest_model_path, "--quiet")
+    assert str(result.exception) == "1 of 4 files failed: broken.jpg"
+    assert result.stderr.startswith(f"failed: {folder / 'broken.jpg'}: is no image")
+    assert names(out) == ["a.png", "b.mp4", "b.webm.mp4"]
+    before = {path.name: path.stat().st_mtime_ns for path in out.iterdir()}
+    (folder / "broken.jpg").unlink()
+    again = run(folder, out, "--model", nearest_model_path)
+    assert again.exit_code == 0
+    assert "3 already there (--overwrite makes them again)" in again.stderr
+    assert {path.name: path.stat().st_mtime_ns for path in out.iterdir()} == before
+
+
+def write_webm(path: Path) -> None:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libvpx-vp9", rate=30, options={"deadline": "realtime"})
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height, stream.pix_fmt = 32, 24, "yuv420p"
+        for index in range(3):
+            frame = av.VideoFrame.from_ndarray(np.full((24, 32, 3), 90, np.uint8), format="bgr24")
+            frame.pts, frame.time_base = index, Fraction(1, 30)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+def test_a_folder_of_failures_leaves_no_folder(tmp_path: Path, nearest_model_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "broken.mp4").write_text("no video")
+    assert "1 of 1 files failed" in fail(folder, tmp_path / "out", "--model", nearest_model_path)
+    assert names(tmp_path) == ["in"]
+
+
+def test_existing_outputs_are_kept_unless_told(
+    tmp_path: Path, clip: Path, nearest_model_path: Path
+) -> None:
+    target = tmp_path / "out.mp4"
+    target.write_text("precious")
+    message = fail(clip, target, "--model", nearest_model_path)
+    assert message == f"{target}: already exists; give --overwrite to replace it"
+    assert target.read_text() == "precious"
+    assert run(clip, target, "--model", nearest_model_path, "-y", "-q").exit_code == 0
+    assert target.stat().st_size > 1000
+
+
+def test_bad_inputs_and_outputs(tmp_path: Path, clip: Path, nearest_model_path: Path) -> None:
+    text, empty, folder = tmp_path / "text.mp4", tmp_path / "empty.png", tmp_path / "folder"
+    text.write_text("This is no video.\n" * 50)
+    empty.touch()
+    folder.mkdir()
+    cut = tmp_path / "cut.mp4"
+    cut.write_bytes(clip.read_bytes()[:1500])
+    before = names(tmp_path)
+    cases: list[tuple[str | Path, Path, str]] = [
+        (text, tmp_path / "o.mp4", "is no video that can be read"),
+        (cut, tmp_path / "o.mp4", "is no video that can be read, or a damaged one"),
+        (empty, tmp_path / "o.png", "the file is empty"),
+        (tmp_path / "none.mp4", tmp_path / "o.mp4", "no such file or folder"),
+        ("0", tmp_path / "o.mp4", "0: no such file or folder"),
+        ("rtsp://host/stream", tmp_path / "o.mp4", "no such file or folder"),
+        (clip, tmp_path / "o.xyz", "cannot be written to .xyz; use .mp4, .m4v, .mov, .mkv"),
+        (clip, tmp_path / "o.png", "cannot be written to .png; use .mp4"),
+        (empty, tmp_path / "o.mp4", "an image cannot be written to .mp4; use .png"),
+        (clip, folder, "is a folder; name a file in it"),
+        (clip, tmp_path / "none" / "o.mp4", "none does not exist; create it first"),
+        (clip, clip, "is the input itself"),
+        (folder, clip, "is a file, but"),
+        (folder, tmp_path / "o", "no image or video is in this folder"),
+        (tmp_path, tmp_path, "is the input itself; name another folder"),
+    ]
+    for source, target, message in cases:
+        assert message in fail(source, target, "--model", nearest_model_path, "-q"), source
+    assert "is not an ONNX file" in fail(clip, tmp_path / "o.mp4", "--model", text)
+    assert "unknown codec 'vp8'" in fail(clip, tmp_path / "o.mp4", "--codec", "vp8")
+    assert names(tmp_path) == before
+
+
+def test_help_mentions_every_kind_of_input() -> None:
+    result = run("--help")
+    assert "a video, an image or a folder of both" in result.stdout
+    assert isinstance(upscale, click.Command)
+
+
+def slow_run(tmp_path: Path, clip: Path, model: Path, seconds: float) -> subprocess.Popen[str]:
+    """The command in a process of its own, with an upscaler that takes its time."""
+    code = textwrap.dedent(
+        f"""
+        import sys, time
+        from framelift.cli.upscale import upscale
+        from framelift.imaging.errors import FrameliftError
+        from framelift.runtime import Upscaler
+        call = Upscaler.__call__
+        frames = 0
+
+        def slow(self, frame, out=None):
+            global frames
+            frames += 1
+            if frames == 5:
+                print("five", flush=True)
+                time.sleep({seconds})
+            return call(self, frame, out)
+
+        Upscaler.__call__ = slow
+        try:
+            upscale.main({[str(clip), str(tmp_path / "out.mp4"), "--model", str(model), "-q"]!r},
+                         standalone_mode=False)
+        except FrameliftError as error:
+            print(f"framelift: {{error}}", file=sys.stderr)
+            sys.exit(error.exit_code)
+        """
+    )
+    return subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "name"), [(signal.SIGINT, 130, "Ctrl-C"), (signal.SIGTERM, 143, "SIGTERM")]
+)
+@pytest.mark.parametrize("stuck_seconds", [0.1, 60])
+def test_a_signal_ends_it_within_two_seconds_and_leaves_nothing(
+    tmp_path: Path,
+    clip: Path,
+    nearest_model_path: Path,
+    number: signal.Signals,
+    code: int,
+    name: str,
+    stuck_seconds: float,
+) -> None:
+    write_clip(clip, 400)
+    with slow_run(tmp_path, clip, nearest_model_path, stuck_seconds) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "five\n"
+        started = time.monotonic()
+        process.send_signal(number)
+        _, stderr = process.communicate(timeout=20)
+    assert time.monotonic() - started < 2
+    assert process.returncode == code
+    assert stderr == f"framelift: interrupted by {name}; no output was left behind\n"
+    assert names(tmp_path) == ["clip.mp4"]
+
+
+def test_it_does_not_import_torch(tmp_path: Path, clip: Path, nearest_model_path: Path) -> None:
+    code = textwrap.dedent(
+        f"""
+        import sys
+        from framelift.cli.upscale import upscale
+        upscale.main({[str(clip), str(tmp_path / "o.mp4"), "--model", str(nearest_model_path)]!r},
+                     standalone_mode=False)
+        sys.exit("torch" in sys.modules)
+        """
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+def test_importing_the_command_loads_nothing_heavy() -> None:
+    code = (
+        "import sys; import framelift.cli.upscale; "
+        "sys.exit(any(name in sys.modules for name in ('av', 'cv2', 'numpy', 'onnx')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
