@@ -7,20 +7,30 @@ import torch
 from torch import nn
 
 from framelift.train.networks import (
+    CompactConfig,
     JohnsonConfig,
     NetworkConfig,
     RealtimeConfig,
     SRNetwork,
     build_network,
+    compact_config_of,
 )
 
 CONFIGS: list[NetworkConfig] = [
     RealtimeConfig(scale=2, channels=8, layers=2),
     RealtimeConfig(scale=3, channels=12, layers=1, expansion=1),
     RealtimeConfig(scale=4, channels=16, layers=3),
+    RealtimeConfig(scale=2, channels=20, layers=2, stride=2),
+    RealtimeConfig(scale=3, channels=16, layers=1, stride=2),
+    CompactConfig(scale=2, num_feat=8, num_conv=2),
+    CompactConfig(scale=3, num_feat=6, num_conv=0, act="relu"),
+    CompactConfig(scale=4, num_feat=6, num_conv=1, act="leakyrelu"),
     JohnsonConfig(scale=2, channels=6, blocks=2),
     JohnsonConfig(scale=4, channels=6, blocks=1),
     JohnsonConfig(scale=8, channels=4, blocks=0),
+    JohnsonConfig(scale=4, channels=4, blocks=1, upsampling="nearest"),
+    JohnsonConfig(scale=8, channels=4, blocks=1, upsampling="nearest", norm="none"),
+    JohnsonConfig(scale=2, channels=4, blocks=1, norm="none"),
 ]
 
 
@@ -39,8 +49,10 @@ def used_network(config: NetworkConfig) -> SRNetwork:
 
 @pytest.mark.parametrize("config", CONFIGS, ids=str)
 def test_output_is_scale_times_the_input(config: NetworkConfig) -> None:
-    output = used_network(config)(torch.rand(2, 3, 9, 14))
-    assert output.shape == (2, 3, 9 * config.scale, 14 * config.scale)
+    network = used_network(config)
+    height, width = 9 * network.size_multiple, 14 * network.size_multiple
+    output = network(torch.rand(2, 3, height, width))
+    assert output.shape == (2, 3, height * config.scale, width * config.scale)
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=str)
@@ -49,7 +61,7 @@ def test_deployed_network_is_plain_and_equal(config: NetworkConfig) -> None:
     deployed = network.deploy()
     kinds = {type(module) for module in deployed.modules()}
     assert nn.BatchNorm2d not in kinds
-    frames = torch.rand(1, 3, 21, 18)
+    frames = torch.rand(1, 3, 21 * network.size_multiple, 18)
     with torch.no_grad():
         torch.testing.assert_close(deployed(frames), network(frames), rtol=1e-4, atol=1e-5)
 
@@ -57,26 +69,88 @@ def test_deployed_network_is_plain_and_equal(config: NetworkConfig) -> None:
 @pytest.mark.parametrize("config", CONFIGS, ids=str)
 def test_halo_is_the_reach_of_a_pixel(config: NetworkConfig) -> None:
     network = used_network(config).double()
-    side = 2 * network.halo + 5
+    multiple = network.size_multiple
+    side = 2 * network.halo + 6
+    side += -side % (2 * multiple)
     frames = torch.rand(1, 3, side, side, dtype=torch.float64, requires_grad=True)
+    middle = side // 2
     reach = 0
-    for k in range(config.scale):  # every sub-pixel of the middle pixel looks elsewhere
-        row = side // 2 * config.scale + k
+    for k in range(config.scale * multiple):  # every sub-pixel of the middle block looks elsewhere
+        row = middle * config.scale + k
         (gradient,) = torch.autograd.grad(network(frames)[0, :, row, row].sum(), frames)
-        touched = gradient.abs().sum((0, 1)).nonzero() - side // 2
+        touched = gradient.abs().sum((0, 1)).nonzero() - (middle + k // config.scale)
         reach = max(reach, int(touched.abs().max()))
     # ReLU blocks some paths, so the reach may fall short of the halo, but must never exceed it.
     assert network.halo - 2 <= reach <= network.halo
 
 
-def test_realtime_starts_near_nearest_neighbour() -> None:
+@pytest.mark.parametrize(
+    "config", [RealtimeConfig(), RealtimeConfig(scale=2, stride=2), RealtimeConfig(3, stride=2)]
+)
+def test_realtime_starts_near_nearest_neighbour(config: RealtimeConfig) -> None:
     torch.manual_seed(0)
-    network = build_network(RealtimeConfig())
+    network = build_network(config)
     frames = torch.rand(1, 3, 12, 12)
-    nearest = frames.repeat_interleave(4, 2).repeat_interleave(4, 3)
+    nearest = frames.repeat_interleave(config.scale, 2).repeat_interleave(config.scale, 3)
     with torch.no_grad():
         error = (network(frames) - nearest).square().mean().sqrt()
     assert error < 0.35
+
+
+def test_realtime_deploys_to_convolutions_relus_and_one_shuffle() -> None:
+    plain = build_network(RealtimeConfig(scale=2, layers=3)).deploy()
+    strided = build_network(RealtimeConfig(scale=2, layers=3, stride=2)).deploy()
+    kinds = [nn.Conv2d, nn.ReLU] * 3 + [nn.Conv2d, nn.PixelShuffle]
+    for deployed in (plain, strided):
+        assert isinstance(deployed, nn.Sequential)
+        assert [type(module) for module in deployed] == kinds
+    stem = strided[0]  # type: ignore[index]
+    assert isinstance(stem, nn.Conv2d)
+    assert (stem.kernel_size, stem.stride, stem.padding) == ((6, 6), (2, 2), (2, 2))
+
+
+def test_compact_takes_the_names_of_community_checkpoints() -> None:
+    config = CompactConfig(scale=4, num_feat=24, num_conv=3)
+    weights = build_network(config).state_dict()
+    assert list(weights) == [
+        "body.0.weight", "body.0.bias", "body.1.weight", "body.2.weight", "body.2.bias",
+        "body.3.weight", "body.4.weight", "body.4.bias", "body.5.weight", "body.6.weight",
+        "body.6.bias", "body.7.weight", "body.8.weight", "body.8.bias",
+    ]  # fmt: skip
+    assert weights["body.1.weight"].shape == (24,)
+    assert weights["body.8.weight"].shape == (48, 24, 3, 3)
+    assert compact_config_of(weights) == config
+    relu = CompactConfig(scale=2, num_feat=8, num_conv=1, act="relu")
+    assert compact_config_of(build_network(relu).state_dict()) == relu
+    # The published ×4 general model's size: 64 features, 32 convolutions, 1.2 M parameters.
+    published = build_network(CompactConfig(scale=4, num_feat=64, num_conv=32))
+    assert sum(p.numel() for p in published.parameters()) == 1_213_296
+
+
+def test_compact_with_silent_last_layer_is_nearest_neighbour() -> None:
+    network = build_network(CompactConfig(scale=3, num_feat=4, num_conv=1))
+    with torch.no_grad():
+        for parameter in network.body[-1].parameters():  # type: ignore[index, union-attr]
+            parameter.zero_()
+    frames = torch.rand(1, 3, 5, 6)
+    nearest = frames.repeat_interleave(3, 2).repeat_interleave(3, 3)
+    torch.testing.assert_close(network(frames), nearest)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "message"),
+    [
+        ("head.weight", (4, 3, 3, 3), "not a state dict of SRVGGNetCompact"),
+        ("body.0.weight", (4, 1, 3, 3), "not a state dict of SRVGGNetCompact"),
+        ("body.4.weight", (10, 8, 3, 3), "has 10 outputs, not 3·scale²"),
+    ],
+)
+def test_other_state_dicts_are_no_compact(name: str, shape: tuple[int, ...], message: str) -> None:
+    weights = {**build_network(CompactConfig(2, 8, 1)).state_dict(), name: torch.zeros(shape)}
+    if name.startswith("head"):
+        weights = {name: torch.zeros(shape)}
+    with pytest.raises(ValueError, match=message):
+        compact_config_of(weights)
 
 
 def test_johnson_has_the_layers_of_the_paper() -> None:
@@ -97,6 +171,10 @@ def test_johnson_has_the_layers_of_the_paper() -> None:
     [
         (lambda: RealtimeConfig(scale=5), "scale must be 2, 3, 4 or 8, not 5"),
         (lambda: RealtimeConfig(channels=3), "channels must exceed 3"),
+        (lambda: RealtimeConfig(channels=12, stride=2), "channels must exceed 12"),
+        (lambda: RealtimeConfig(stride=3), "stride must be 1 or 2, not 3"),
+        (lambda: CompactConfig(scale=6), "scale must be 1, 2, 3, 4 or 8, not 6"),
+        (lambda: CompactConfig(num_feat=0), "num_feat must be at least 1"),
         (lambda: JohnsonConfig(scale=3), "scale must be 2, 4 or 8, not 3"),
     ],
 )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from .base import SRNetwork
+from .compact import Compact, CompactConfig, compact_config_of
 from .johnson import Johnson, JohnsonConfig
 from .realtime import Realtime, RealtimeConfig
 
-NetworkConfig = RealtimeConfig | JohnsonConfig
+NetworkConfig = RealtimeConfig | CompactConfig | JohnsonConfig
 
 
 def build_network(config: NetworkConfig) -> SRNetwork:
@@ -14,11 +15,15 @@ def build_network(config: NetworkConfig) -> SRNetwork:
     match config:
         case RealtimeConfig():
             return Realtime(config)
+        case CompactConfig():
+            return Compact(config)
         case JohnsonConfig():
             return Johnson(config)
 
 
 __all__ = [
+    "Compact",
+    "CompactConfig",
     "Johnson",
     "JohnsonConfig",
     "NetworkConfig",
@@ -26,4 +31,5 @@ __all__ = [
     "RealtimeConfig",
     "SRNetwork",
     "build_network",
+    "compact_config_of",
 ]

@@ -4,11 +4,15 @@ Section 3.1 of the paper and Table 2 of its supplement: 9×9×64 convolution, fo
 (conv-BN-ReLU-conv-BN, no ReLU after the sum: Gross & Wilber 2016), log2(scale) convolutions 3×3×64
 of stride ½, 9×9×3 convolution and a scaled tanh. Batch norm and ReLU follow every non-residual
 convolution but the last.
+
+Two departures are offered: nearest-neighbour upsampling and a plain convolution instead of the
+transposed one, whose uneven overlap shows as a checkerboard (Odena et al. 2016), and no norms.
 """
 
 from __future__ import annotations
 
 import copy
+from typing import Literal
 
 import msgspec
 from torch import Tensor, nn
@@ -25,6 +29,8 @@ class JohnsonConfig(
     scale: int = 4
     channels: int = 64
     blocks: int = 4
+    upsampling: Literal["transposed", "nearest"] = "transposed"
+    norm: Literal["batch", "none"] = "batch"
 
     def __post_init__(self) -> None:
         if self.scale not in (2, 4, 8):
@@ -33,17 +39,31 @@ class JohnsonConfig(
             raise ValueError("channels must be at least 1 and blocks at least 0")
 
 
+def norm_of(config: JohnsonConfig) -> list[nn.Module]:
+    """What follows a convolution: one batch norm, or nothing."""
+    return [nn.BatchNorm2d(config.channels)] if config.norm == "batch" else []
+
+
+def upsampling_of(config: JohnsonConfig) -> list[nn.Module]:
+    """One doubling of the resolution."""
+    width = config.channels
+    if config.upsampling == "nearest":
+        return [nn.Upsample(scale_factor=2), nn.Conv2d(width, width, 3, padding=1)]
+    return [nn.ConvTranspose2d(width, width, 3, stride=2, padding=1, output_padding=1)]
+
+
 class ResidualBlock(nn.Module):
     """conv-norm-ReLU-conv-norm plus the input."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, config: JohnsonConfig) -> None:
         super().__init__()
+        width = config.channels
         self.body = nn.Sequential(
-            nn.Conv2d(channels, channels, 3, padding=1),
-            nn.BatchNorm2d(channels),
+            nn.Conv2d(width, width, 3, padding=1),
+            *norm_of(config),
             nn.ReLU(),
-            nn.Conv2d(channels, channels, 3, padding=1),
-            nn.BatchNorm2d(channels),
+            nn.Conv2d(width, width, 3, padding=1),
+            *norm_of(config),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -68,21 +88,17 @@ class Johnson(SRNetwork):
         stages = config.scale.bit_length() - 1
         upsampling: list[nn.Module] = []
         for _ in range(stages):
-            upsampling += [
-                nn.ConvTranspose2d(width, width, 3, stride=2, padding=1, output_padding=1),
-                nn.BatchNorm2d(width),
-                nn.ReLU(),
-            ]
+            upsampling += [*upsampling_of(config), *norm_of(config), nn.ReLU()]
         self.net = nn.Sequential(
             nn.Conv2d(3, width, 9, padding=4),
-            nn.BatchNorm2d(width),
+            *norm_of(config),
             nn.ReLU(),
-            *(ResidualBlock(width) for _ in range(config.blocks)),
+            *(ResidualBlock(config) for _ in range(config.blocks)),
             *upsampling,
             nn.Conv2d(width, 3, 9, padding=4),
             ScaledTanh(),
         )
-        radius = 4  # of the last 9×9; each stride-½ stage then halves it and looks one pixel on
+        radius = 4  # of the last 9×9; each stage then looks one pixel on and halves it
         for _ in range(stages):
             radius = (radius + 2) // 2
         self.halo = radius + 2 * config.blocks + 4
