@@ -11,7 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from framelift.imaging.errors import CheckpointError
-from framelift.train.losses import FeatureLossConfig, PixelLossConfig, WeightedLoss
+from framelift.train.losses import (
+    FeatureLossConfig,
+    PixelLossConfig,
+    StyleLossConfig,
+    TotalVariationConfig,
+    WeightedLoss,
+)
+from framelift.train.losses.terms import gram
 from framelift.train.losses.vgg import CONVOLUTIONS, VggFeatures, load_vgg_weights
 
 
@@ -84,9 +91,67 @@ def test_gradient_reaches_only_the_output(caffe_file: Path) -> None:
     assert output.grad.abs().sum() > 0
     assert target.grad is None
     assert not any(parameter.requires_grad for parameter in loss.parameters())
-    assert not any(
-        module.training for module in loss.terms[0].modules() if module is not loss.terms[0]
+    assert not any(module.training for module in loss.vggs[0].modules())
+
+
+def test_terms_share_one_vgg_that_runs_once_per_picture(caffe_file: Path) -> None:
+    terms = (
+        FeatureLossConfig(layers={"relu2_2": 1.0}),
+        StyleLossConfig(layers={"relu1_2": 1.0, "relu2_1": 1.0}),
+        FeatureLossConfig(layers={"relu1_1": 1.0}, vgg=str(caffe_file)),
     )
+    loss = WeightedLoss(terms, str(caffe_file))
+    (vgg,) = loss.vggs
+    calls: list[None] = []
+    vgg.register_forward_hook(lambda *_: calls.append(None))
+    _, parts = loss(torch.rand(1, 3, 16, 16), torch.rand(1, 3, 16, 16))
+    assert len(calls) == 2
+    assert list(parts) == ["feature_relu2_2", "style_relu1_2+relu2_1", "feature_relu1_1"]
+
+
+def test_terms_of_equal_name_are_told_apart() -> None:
+    loss = WeightedLoss((PixelLossConfig(weight=1), PixelLossConfig(weight=2)))
+    _, parts = loss(torch.rand(1, 3, 4, 4), torch.rand(1, 3, 4, 4))
+    assert list(parts) == ["pixel_l2", "pixel_l2_2"]
+
+
+def test_style_loss_is_the_formula_of_the_paper(caffe_file: Path) -> None:
+    output, target = torch.rand(2, 3, 16, 20), torch.rand(2, 3, 16, 20)
+    features = VggFeatures(("relu2_1",), load_vgg_weights(str(caffe_file)))
+    expected = torch.zeros(())
+    for a, b in zip(features(output)["relu2_1"], features(target)["relu2_1"], strict=True):
+        difference = torch.zeros(128, 128)
+        for phi, sign in ((a, 1), (b, -1)):
+            difference += sign * torch.einsum("chw,dhw->cd", phi, phi) / (128 * 8 * 10)
+        expected += difference.square().sum() / 2
+    loss = WeightedLoss((StyleLossConfig(layers={"relu2_1": 3.0}),), str(caffe_file))
+    torch.testing.assert_close(loss(output, target)[0], 3 * expected)
+
+
+def test_style_ignores_where_things_are() -> None:
+    features = torch.rand(1, 8, 6, 5)
+    torch.testing.assert_close(gram(features), gram(features.flip(2, 3)))
+    assert (gram(features) - gram(features.flip(1))).abs().max() > 0.01
+
+
+def test_total_variation_is_zero_for_a_flat_picture_and_known_for_an_edge() -> None:
+    loss = WeightedLoss((TotalVariationConfig(),))
+    target = torch.rand(1, 3, 4, 4)
+    edge = torch.zeros(1, 3, 4, 4)
+    edge[..., 2:] = 0.5
+    assert loss(torch.full((1, 3, 4, 4), 0.3), target)[0] == 0
+    assert loss(edge, target)[0].item() == pytest.approx(0.25 * 4 * 3 / (3 * 16))
+
+
+def test_losses_are_float32_in_half_precision(caffe_file: Path) -> None:
+    terms = (PixelLossConfig(), FeatureLossConfig(), StyleLossConfig(), TotalVariationConfig())
+    loss = WeightedLoss(terms, str(caffe_file))
+    output, target = torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32)
+    exact, _ = loss(output, target)
+    with torch.autocast("cpu", torch.bfloat16):
+        half, parts = loss(output.bfloat16(), target)
+    assert {value.dtype for value in parts.values()} == {torch.float32}
+    torch.testing.assert_close(half, exact, rtol=0.1, atol=0)
 
 
 def test_only_the_needed_part_is_built(caffe_file: Path) -> None:
@@ -141,9 +206,14 @@ def test_a_network_that_is_no_vgg_is_refused(tmp_path: Path) -> None:
         load_vgg_weights(str(tmp_path / "other.pth"))
 
 
-def test_unknown_layer_is_refused_in_the_config() -> None:
+@pytest.mark.parametrize("config", [FeatureLossConfig, StyleLossConfig])
+def test_unknown_layer_is_refused_in_the_config(
+    config: type[FeatureLossConfig | StyleLossConfig],
+) -> None:
     with pytest.raises(ValueError, match=r"layers must be of relu1_1, .*not 'relu6_1'"):
-        FeatureLossConfig(layers={"relu6_1": 1.0})
+        config(layers={"relu6_1": 1.0})
+    with pytest.raises(ValueError, match="at least one VGG-16 layer"):
+        config(layers={})
 
 
 def blur_of_equal_error(image: np.ndarray, error: float) -> np.ndarray:

@@ -2,70 +2,83 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections import Counter
+from collections.abc import Sequence
 
-import msgspec
+import torch
 from torch import Tensor, nn
 
-from .terms import FeatureLoss, PixelLoss
-from .vgg import LAYERS, VggFeatures, load_vgg_weights
-
-
-class PixelLossConfig(
-    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="pixel"
-):
-    """Per-pixel distance of output and target."""
-
-    norm: Literal["l1", "l2", "charbonnier"] = "l2"
-    weight: float = 1.0
-
-
-class FeatureLossConfig(
-    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="feature"
-):
-    """Squared distance of VGG-16 features at one or more layers, each with its weight."""
-
-    layers: dict[str, float] = msgspec.field(default_factory=lambda: {"relu2_2": 1.0})
-    vgg: str = "torchvision"  # or the path of a torchvision .pth or a Caffe-convention .npz
-    weight: float = 1.0
-
-    def __post_init__(self) -> None:
-        for layer in self.layers:
-            if layer not in LAYERS:
-                raise ValueError(f"layers must be of {', '.join(LAYERS)}, not {layer!r}")
-        if not self.layers:
-            raise ValueError("layers must name at least one VGG-16 layer")
-
-
-LossConfig = PixelLossConfig | FeatureLossConfig
+from .configs import (
+    FeatureLossConfig,
+    LossConfig,
+    PixelLossConfig,
+    StyleLossConfig,
+    TotalVariationConfig,
+)
+from .terms import FeatureLoss, PixelLoss, StyleLoss, TotalVariation
+from .vgg import VggFeatures, load_vgg_weights
 
 
 class WeightedLoss(nn.Module):
-    """Sum of weighted terms. Call it with output and target, float N×3×H×W RGB in [0, 1]."""
+    """Sum of weighted terms. Call it with output and target, float N×3×H×W RGB in [0, 1].
 
-    def __init__(self, configs: tuple[LossConfig, ...]) -> None:
+    All terms on the same VGG weights share one frozen network, which is run once for the output and
+    once, without a graph, for the target. Raises CheckpointError for weights that cannot be read or
+    lack a layer.
+    """
+
+    def __init__(self, configs: Sequence[LossConfig], vgg: str = "torchvision") -> None:
         super().__init__()
-        self.names = tuple(_name(config) for config in configs)
+        self.names = _unique_names(configs)
         self.weights = tuple(config.weight for config in configs)
         self.terms = nn.ModuleList(_build(config) for config in configs)
+        sources = [_source(config, vgg) for config in configs]
+        used = sorted({source for source in sources if source})
+        self.vggs = nn.ModuleList(
+            VggFeatures(_layers_from(source, configs, sources), load_vgg_weights(source))
+            for source in used
+        )
+        self._vgg_of_term = [used.index(source) if source else None for source in sources]
 
     def forward(self, output: Tensor, target: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """The weighted sum, and each unweighted term by name (detached)."""
-        total = output.new_zeros(())
+        with torch.no_grad():
+            wanted = [vgg(target) for vgg in self.vggs]
+        got = [vgg(output) for vgg in self.vggs]
+        total = output.new_zeros((), dtype=torch.float32)
         parts = {}
-        for name, weight, term in zip(self.names, self.weights, self.terms, strict=True):
-            value = term(output, target)
+        for name, weight, term, vgg in zip(
+            self.names, self.weights, self.terms, self._vgg_of_term, strict=True
+        ):
+            value = term(output, target) if vgg is None else term(got[vgg], wanted[vgg])
             total = total + weight * value
             parts[name] = value.detach()
         return total, parts
 
 
-def _name(config: LossConfig) -> str:
-    match config:
-        case PixelLossConfig():
-            return f"pixel_{config.norm}"
-        case FeatureLossConfig():
-            return "feature_" + "+".join(config.layers)
+def _unique_names(configs: Sequence[LossConfig]) -> tuple[str, ...]:
+    seen: Counter[str] = Counter()
+    names = []
+    for config in configs:
+        seen[config.name] += 1
+        count = seen[config.name]
+        names.append(config.name if count == 1 else f"{config.name}_{count}")
+    return tuple(names)
+
+
+def _source(config: LossConfig, vgg: str) -> str:
+    """Where a term's VGG weights come from; empty if it needs none."""
+    return config.vgg or vgg if isinstance(config, FeatureLossConfig | StyleLossConfig) else ""
+
+
+def _layers_from(
+    source: str, configs: Sequence[LossConfig], sources: Sequence[str]
+) -> tuple[str, ...]:
+    layers: dict[str, None] = {}
+    for config, used in zip(configs, sources, strict=True):
+        if used == source and isinstance(config, FeatureLossConfig | StyleLossConfig):
+            layers.update(dict.fromkeys(config.layers))
+    return tuple(layers)
 
 
 def _build(config: LossConfig) -> nn.Module:
@@ -73,8 +86,18 @@ def _build(config: LossConfig) -> nn.Module:
         case PixelLossConfig():
             return PixelLoss(config.norm)
         case FeatureLossConfig():
-            features = VggFeatures(tuple(config.layers), load_vgg_weights(config.vgg))
-            return FeatureLoss(features, config.layers)
+            return FeatureLoss(config.layers)
+        case StyleLossConfig():
+            return StyleLoss(config.layers)
+        case TotalVariationConfig():
+            return TotalVariation()
 
 
-__all__ = ["FeatureLossConfig", "LossConfig", "PixelLossConfig", "WeightedLoss"]
+__all__ = [
+    "FeatureLossConfig",
+    "LossConfig",
+    "PixelLossConfig",
+    "StyleLossConfig",
+    "TotalVariationConfig",
+    "WeightedLoss",
+]

@@ -1,14 +1,18 @@
-"""Single loss terms: each maps (output, target), float N×3×H×W RGB in [0, 1], to a scalar."""
+"""Single loss terms, each a scalar, computed in float32 whatever precision the network runs in.
+
+Terms on pixels map (output, target), float N×3×H×W RGB in [0, 1]; terms on features map the same
+pair seen through VGG-16, {layer: N×C×H×W}.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .vgg import VggFeatures
+Features = Mapping[str, Tensor]
 
 
 def charbonnier(output: Tensor, target: Tensor, epsilon: float = 1e-3) -> Tensor:
@@ -29,26 +33,62 @@ class PixelLoss(nn.Module):
         self.distance = distances[norm]
 
     def forward(self, output: Tensor, target: Tensor) -> Tensor:
-        return self.distance(output, target)
+        return self.distance(output.float(), target.float())
+
+
+class TotalVariation(nn.Module):
+    """Squared differences of neighbouring pixels of the output, summed over both directions.
+
+    Mahendran & Vedaldi's regulariser with β = 2, divided by C·H·W so that its weight does not
+    depend on the crop.
+    """
+
+    def forward(self, output: Tensor, target: Tensor) -> Tensor:
+        x = output.float()
+        down = (x[:, :, 1:] - x[:, :, :-1]).square().sum()
+        right = (x[:, :, :, 1:] - x[:, :, :, :-1]).square().sum()
+        return (down + right) / x.numel()
 
 
 class FeatureLoss(nn.Module):
     """Feature reconstruction loss (Johnson et al. 2016, equation 2), mean over the batch.
 
-    ‖φ_j(ŷ) − φ_j(y)‖² / (C_j·H_j·W_j) for each VGG-16 layer j, summed with the given weights. The
-    target's features are computed without a graph; gradient flows only to the output.
+    ‖φ_j(ŷ) − φ_j(y)‖² / (C_j·H_j·W_j) for each VGG-16 layer j, summed with the given weights.
     """
 
-    def __init__(self, features: VggFeatures, layer_weights: dict[str, float]) -> None:
+    def __init__(self, layer_weights: Mapping[str, float]) -> None:
         super().__init__()
-        self.features = features
-        self.layer_weights = layer_weights
+        self.layer_weights = dict(layer_weights)
 
-    def forward(self, output: Tensor, target: Tensor) -> Tensor:
-        with torch.no_grad():
-            wanted = self.features(target)
-        got = self.features(output)
-        total = output.new_zeros(())
-        for layer, weight in self.layer_weights.items():
-            total = total + weight * F.mse_loss(got[layer], wanted[layer])
-        return total
+    def forward(self, got: Features, wanted: Features) -> Tensor:
+        distances = [
+            weight * F.mse_loss(got[layer].float(), wanted[layer].float())
+            for layer, weight in self.layer_weights.items()
+        ]
+        return torch.stack(distances).sum()
+
+
+class StyleLoss(nn.Module):
+    """Style reconstruction loss (Johnson et al. 2016, equation 4), mean over the batch.
+
+    Squared Frobenius distance of the Gram matrices of each layer, summed with the given weights.
+    """
+
+    def __init__(self, layer_weights: Mapping[str, float]) -> None:
+        super().__init__()
+        self.layer_weights = dict(layer_weights)
+
+    def forward(self, got: Features, wanted: Features) -> Tensor:
+        distances = [
+            weight * (gram(got[layer]) - gram(wanted[layer])).square().sum((1, 2)).mean()
+            for layer, weight in self.layer_weights.items()
+        ]
+        return torch.stack(distances).sum()
+
+
+def gram(features: Tensor) -> Tensor:
+    """Gram matrices N×C×C of features N×C×H×W, divided by C·H·W (equation 3)."""
+    rows = features.float().flatten(2)
+    # Autocast would multiply in half precision, where these sums overflow.
+    with torch.autocast(features.device.type, enabled=False):
+        return rows @ rows.transpose(1, 2) / (rows.shape[1] * rows.shape[2])

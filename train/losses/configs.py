@@ -1,0 +1,81 @@
+"""The terms that a training loss can be made of, as they are written in a config."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from .vgg import LAYERS
+
+
+class PixelLossConfig(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="pixel"
+):
+    """Per-pixel distance of output and target."""
+
+    norm: Literal["l1", "l2", "charbonnier"] = "l2"
+    weight: float = 1.0
+
+    @property
+    def name(self) -> str:
+        return f"pixel_{self.norm}"
+
+
+class FeatureLossConfig(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="feature"
+):
+    """Squared distance of VGG-16 features at one or more layers, each with its weight."""
+
+    layers: dict[str, float] = msgspec.field(default_factory=lambda: {"relu2_2": 1.0})
+    vgg: str = ""  # weights of this term's VGG; empty: the config's `vgg`
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check_layers(self.layers)
+
+    @property
+    def name(self) -> str:
+        return "feature_" + "+".join(self.layers)
+
+
+class StyleLossConfig(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="style"
+):
+    """Squared distance of the Gram matrices of VGG-16 features: textures, wherever they are."""
+
+    layers: dict[str, float] = msgspec.field(
+        default_factory=lambda: {"relu1_2": 1.0, "relu2_2": 1.0}
+    )
+    vgg: str = ""  # as for `FeatureLossConfig`
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check_layers(self.layers)
+
+    @property
+    def name(self) -> str:
+        return "style_" + "+".join(self.layers)
+
+
+class TotalVariationConfig(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="tv"
+):
+    """Total variation of the output alone: smoothness for its own sake."""
+
+    weight: float = 1.0
+
+    @property
+    def name(self) -> str:
+        return "tv"
+
+
+LossConfig = PixelLossConfig | FeatureLossConfig | StyleLossConfig | TotalVariationConfig
+
+
+def _check_layers(layers: dict[str, float]) -> None:
+    for layer in layers:
+        if layer not in LAYERS:
+            raise ValueError(f"layers must be of {', '.join(LAYERS)}, not {layer!r}")
+    if not layers:
+        raise ValueError("layers must name at least one VGG-16 layer")
