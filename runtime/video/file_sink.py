@@ -14,7 +14,7 @@ import av
 import numpy as np
 from av.codec.context import Flags
 from av.packet import Packet
-from av.stream import Stream
+from av.stream import Disposition, Stream
 from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 
 from ...imaging.errors import OutputError
@@ -174,6 +174,7 @@ class FileSink:
             context.color_range = facts.colour.range
         if encoder.quicktime_tag and self._path.suffix.lower() != ".mkv":
             context.codec_tag = encoder.quicktime_tag
+        stream.disposition = Disposition.default
         if facts.display_matrix is not None:
             stream.set_display_matrix(self._scaled_matrix(facts.display_matrix))
         stream.metadata.update(lasting_tags(facts.stream_metadata))

@@ -16,7 +16,7 @@ from av.stream import Disposition
 from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 
 from ...imaging.errors import InputError
-from .colour import FULL, complete_colour
+from .colour import FULL, UNSPECIFIED, complete_colour
 from .deinterlace import Deinterlacer
 from .frame import ClipFacts, Frame, Image
 from .input_file import open_input, start_offset
@@ -159,16 +159,18 @@ class FileSource:
         is_rgb = format_.is_rgb or format_.has_palette
         if max(component.bits for component in format_.components) > 8:
             self._say(f"{self.path.name}: {format_.name} is reduced to 8 bits per channel")
-        if any(component.is_alpha for component in format_.components) and not format_.has_palette:
+        # FFmpeg gives every GIF an alpha channel.
+        has_alpha = any(component.is_alpha for component in format_.components)
+        if has_alpha and not format_.has_palette and stream.codec_context.name != "gif":
             self._say(f"{self.path.name}: the alpha channel is left out")
         if self._deinterlacer.active:
             self._say(f"{self.path.name}: interlaced; each frame is deinterlaced (bwdif)")
         try:
             colour = complete_colour(
-                matrix=frame.colorspace,
+                matrix=_stated(frame.colorspace, stream.codec_context.colorspace),
                 range_=FULL if format_.name.startswith("yuvj") else frame.color_range,
-                primaries=frame.color_primaries,
-                transfer=frame.color_trc,
+                primaries=_stated(frame.color_primaries, stream.codec_context.color_primaries),
+                transfer=_stated(frame.color_trc, stream.codec_context.color_trc),
                 is_rgb=is_rgb,
                 lines=frame.height,
             )
@@ -252,6 +254,11 @@ class FileSource:
             return frame.duration
         rate = self.facts.average_rate
         return round(1 / (rate * self._time_base)) if rate else 0
+
+
+def _stated(by_frame: int, by_container: int) -> int:
+    """Code points of the frame hold; the container's are for codecs that cannot state them."""
+    return by_container if by_frame == UNSPECIFIED else by_frame
 
 
 def _display_matrix(frame: av.VideoFrame) -> tuple[int, ...] | None:

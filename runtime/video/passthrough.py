@@ -109,6 +109,15 @@ class Passthrough:
                 continue
             if stream.type == "audio" and not self._audio:
                 continue
+            if stream.type == "data":
+                # QuickTime keeps chapters in such a track; they are written anew.
+                if not self._input.chapters():
+                    self._say(f"{self._path.name}: data stream {stream.index} is left out")
+                continue
+            if stream.type == "video" and self._output.format.name == "matroska":
+                # Matroska keeps covers as attached files; as a track it would be a second film.
+                self._say(f"{self._path.name}: the cover picture is left out")
+                continue
             copy = self._add(stream)
             if copy is not None:
                 added[stream.index] = copy
@@ -164,7 +173,8 @@ class Passthrough:
 
 def _describe(stream: Stream) -> str:
     codec = stream.codec_context.name if stream.codec_context is not None else "unknown"
-    return f"{stream.type} ({codec})"
+    kind = "cover" if stream.type == "video" else stream.type
+    return f"{kind} ({codec})"
 
 
 def _time(packet: Packet[Stream]) -> Fraction:

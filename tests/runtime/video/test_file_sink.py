@@ -8,10 +8,12 @@ import sys
 import textwrap
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 
 from framelift.imaging.errors import ConfigError, OutputError
 from framelift.runtime.video import EncoderOptions, FileSource, upscale_video
@@ -26,6 +28,9 @@ from .clips import (
     make_clip,
     noise,
 )
+
+if TYPE_CHECKING:
+    from av.container.core import Chapter
 
 
 def convert(source: Path, target: Path, *, scale: int = 2, **options: str | int) -> list[str]:
@@ -243,3 +248,51 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
     assert done.stdout.count("\n") == 1
     assert "out.mp4: the file became larger than this system allows" in done.stdout
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
+
+
+def add_chapters_and_cover(source: Path, target: Path) -> None:
+    with av.open(str(source)) as original, av.open(str(target), "w") as container:
+        copies = {
+            stream.index: container.add_stream_from_template(stream, opaque=True)
+            for stream in original.streams
+        }
+        cover = container.add_stream("mjpeg", rate=1)
+        assert isinstance(cover, av.VideoStream)
+        cover.width, cover.height, cover.pix_fmt = 32, 32, "yuvj420p"
+        cover.disposition = Disposition.attached_pic
+        milliseconds = Fraction(1, 1000)
+        one: Chapter = {
+            "id": 1, "start": 0, "end": 400, "time_base": milliseconds, "metadata": {"title": "one"}
+        }  # fmt: skip
+        two: Chapter = {
+            "id": 2, "start": 400, "end": 900, "time_base": milliseconds, "metadata": {"title": "2"}
+        }  # fmt: skip
+        container.set_chapters([one, two])
+        black = av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="bgr24")
+        for packet in cover.encode(black.reformat(format="yuvj420p")):
+            packet.pts = packet.dts = 0
+            container.mux(packet)
+        for packet in original.demux():
+            if packet.size:
+                packet.stream = copies[packet.stream.index]
+                container.mux(packet)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_chapters_and_cover_are_copied(tmp_path: Path, suffix: str) -> None:
+    plain = make_clip(tmp_path / "plain.mp4", noise(30), audio="aac")
+    source = tmp_path / "a.mp4"
+    add_chapters_and_cover(plain, source)
+    notes = convert(source, tmp_path / f"out{suffix}")
+    assert any("the cover picture is left out" in note for note in notes) == (suffix == ".mkv")
+    with av.open(str(tmp_path / f"out{suffix}")) as container:
+        chapters = container.chapters()
+        dispositions = [stream.disposition for stream in container.streams]
+    assert [(c["start"] * (c["time_base"] or 0), c["metadata"]["title"]) for c in chapters] == [
+        (0, "one"),
+        (Fraction(2, 5), "2"),
+    ]
+    assert dispositions[:2] == [Disposition.default, Disposition.default]
+    assert (Disposition.attached_pic in dispositions) == (suffix == ".mp4")
+    with FileSource(source) as before, FileSource(tmp_path / f"out{suffix}") as after:
+        assert len(list(before)) == len(list(after)) == 30
