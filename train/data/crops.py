@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from threading import Lock
 
 import numpy as np
@@ -42,51 +43,79 @@ class PhotoCache:
         return image
 
 
+@dataclass(frozen=True)
+class Crop:
+    """Where one training crop is cut and how it is turned."""
+
+    photo: Photo
+    top: int
+    left: int
+    turns: int
+    flip: bool
+
+
 class CropSampler:
     """Draws the high-resolution batch of any step from (seed, step) alone, so resuming is exact.
 
     A photograph is drawn with probability in proportion to its pixels, then a crop of `size`
-    pixels a side uniformly, then one of the eight flips and quarter turns.
+    pixels a side uniformly, then one of the eight flips and quarter turns. Of the `batch` crops of
+    a step this sampler cuts those of `part` only: one process's share when several train together.
     """
 
     def __init__(
-        self, photos: tuple[Photo, ...], size: int, batch: int, seed: int, cache_bytes: int
+        self,
+        photos: tuple[Photo, ...],
+        size: int,
+        batch: int,
+        seed: int,
+        cache_bytes: int,
+        part: range | None = None,
     ) -> None:
         self._photos = photos
         self._size = size
         self._batch = batch
         self._seed = seed
+        self._part = part or range(batch)
         self._cache = PhotoCache(cache_bytes)
         area = np.array([photo.height * photo.width for photo in photos], np.float64)
         self._probability = area / area.sum()
 
     def batch(self, step: int) -> NDArray[np.uint8]:
         """The crops of one step: uint8 N×size×size×3 RGB."""
-        rng = np.random.default_rng((self._seed, step))
-        indices = rng.choice(len(self._photos), self._batch, p=self._probability)
-        return np.stack([self._crop(self._photos[i], rng) for i in indices])
+        return np.stack([self._cut(crop) for crop in self._plan(step)])
 
     def files(self, step: int) -> list[str]:
         """The photographs that the batch of one step is cut from."""
+        return [str(crop.photo.path) for crop in self._plan(step)]
+
+    def seeds(self, step: int) -> list[tuple[int, int, int]]:
+        """(seed, step, index) of each crop of one step, to draw its degradation from."""
+        return [(self._seed, step, index) for index in self._part]
+
+    def _plan(self, step: int) -> list[Crop]:
         rng = np.random.default_rng((self._seed, step))
         indices = rng.choice(len(self._photos), self._batch, p=self._probability)
-        return [str(self._photos[i].path) for i in indices]
+        crops = []
+        for photo in (self._photos[i] for i in indices):
+            top = int(rng.integers(photo.height - self._size + 1))
+            left = int(rng.integers(photo.width - self._size + 1))
+            crops.append(Crop(photo, top, left, int(rng.integers(4)), bool(rng.integers(2))))
+        return [crops[index] for index in self._part]
 
-    def _crop(self, photo: Photo, rng: np.random.Generator) -> NDArray[np.uint8]:
-        top = rng.integers(photo.height - self._size + 1)
-        left = rng.integers(photo.width - self._size + 1)
-        turns, flip = int(rng.integers(4)), rng.integers(2)
-        image = self._cache.get(photo)
-        crop = np.rot90(image[top : top + self._size, left : left + self._size], turns)
-        mirrored: NDArray[np.uint8] = crop[:, ::-1] if flip else crop
+    def _cut(self, crop: Crop) -> NDArray[np.uint8]:
+        rows = slice(crop.top, crop.top + self._size)
+        columns = slice(crop.left, crop.left + self._size)
+        turned = np.rot90(self._cache.get(crop.photo)[rows, columns], crop.turns)
+        mirrored: NDArray[np.uint8] = turned[:, ::-1] if crop.flip else turned
         return mirrored
 
 
 def prefetch(
-    sampler: CropSampler, start: int, stop: int, ahead: int = 4
+    sampler: CropSampler, start: int, stop: int, workers: int = 2
 ) -> Generator[NDArray[np.uint8], None, None]:
-    """The batches of steps start … stop-1 in order, drawn by threads up to `ahead` steps early."""
-    with ThreadPoolExecutor(max_workers=2, thread_name_prefix="crops") as pool:
+    """The batches of steps start … stop-1 in order, drawn by threads a few steps early."""
+    ahead = 2 * workers
+    with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="crops") as pool:
         waiting: list[Future[NDArray[np.uint8]]] = []
         upcoming = iter(range(start, stop))
         try:

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-Degradation = Literal["bicubic", "johnson"]
+from .video import Seed, VideoConfig, degrade_to_video
+
+Degradation = Literal["bicubic", "johnson", "video"]
 
 MARGIN = 4
 """Low-resolution pixels cut off each side after degrading, so that no crop border shows in them:
-the support of the antialiased cubic (2 px) and of the blur (under 1 px at ×4, 2 px at ×2)."""
+the support of the antialiased cubic (2 px) and of the blurs (up to 2 px)."""
+
+VIDEO = VideoConfig()
 
 
-def degrade(hr: Tensor, scale: int, kind: Degradation) -> Tensor:
+def degrade(
+    hr: Tensor,
+    scale: int,
+    kind: Degradation,
+    video: VideoConfig = VIDEO,
+    seeds: Sequence[Seed] = (),
+) -> Tensor:
     """Make the low-resolution input of a high-resolution batch.
 
     Args:
@@ -24,18 +35,23 @@ def degrade(hr: Tensor, scale: int, kind: Degradation) -> Tensor:
         scale: downsampling factor.
         kind: "bicubic" is the benchmark protocol, antialiased bicubic with a = −0.5 (MATLAB's
             imresize away from the borders); "johnson" is section 4.2 of the paper, a Gaussian
-            blur of σ = 1.0 and then bicubic interpolation.
+            blur of σ = 1.0 and then bicubic interpolation; "video" is footage, see `data.video`.
+        video: strengths for "video".
+        seeds: for "video", one (seed, step, index) for each picture.
 
     Returns:
         float N×3×(H/scale − 2·MARGIN)×(W/scale − 2·MARGIN) in [0, 1], rounded to 8-bit values as
         any image file would be.
     """
-    if kind == "johnson":
-        hr = gaussian_blur(hr, sigma=1.0)
-        lr = F.interpolate(hr, scale_factor=1 / scale, mode="bicubic", align_corners=False)
-    else:
-        size = (hr.shape[2] // scale, hr.shape[3] // scale)
-        lr = F.interpolate(hr, size=size, mode="bicubic", align_corners=False, antialias=True)
+    match kind:
+        case "bicubic":
+            size = (hr.shape[2] // scale, hr.shape[3] // scale)
+            lr = F.interpolate(hr, size=size, mode="bicubic", align_corners=False, antialias=True)
+        case "johnson":
+            hr = gaussian_blur(hr, sigma=1.0)
+            lr = F.interpolate(hr, scale_factor=1 / scale, mode="bicubic", align_corners=False)
+        case "video":
+            lr = degrade_to_video(hr, scale, video, seeds)
     lr = lr[:, :, MARGIN:-MARGIN, MARGIN:-MARGIN]
     return lr.mul(255).round_().clamp_(0, 255).div_(255)
 
