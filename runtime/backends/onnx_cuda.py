@@ -20,7 +20,7 @@ _INSTALL = '`pip uninstall -y onnxruntime onnxruntime-gpu && pip install "framel
 
 def missing() -> str | None:
     """Why this backend cannot be used here, as far as can be told without touching the GPU."""
-    if not _device_nodes():
+    if not device_nodes():
         return "no NVIDIA GPU (/dev/nvidia0 is missing)"
     problem = engine_problem()
     if problem is not None:
@@ -84,7 +84,8 @@ class OnnxCudaSession:
         self._session.close()
 
 
-def _device_nodes() -> list[Path]:
+def device_nodes() -> list[Path]:
+    """What the NVIDIA driver shows of its GPUs; empty if there are none."""
     dev = Path("/dev")
     return [*dev.glob("nvidia[0-9]*"), *dev.glob("dxg")]  # dxg is the GPU under WSL 2
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ...imaging.errors import BackendError, FrameliftError
 from ..model_file import ModelSpec
-from . import onnx_cpu, onnx_cuda
+from . import onnx_cpu, onnx_cuda, tensorrt
 from .base import Session
 from .engine import engine_problem
 from .probe import probe_in_child
@@ -40,6 +40,7 @@ class Backend:
 BACKENDS = {
     backend.name: backend
     for backend in (
+        Backend(tensorrt.NAME, tensorrt.missing, tensorrt.TensorrtSession, needs_trial=True),
         Backend(onnx_cuda.NAME, onnx_cuda.missing, onnx_cuda.OnnxCudaSession, needs_trial=True),
         Backend(onnx_cpu.NAME, onnx_cpu.missing, onnx_cpu.OnnxCpuSession, needs_trial=False),
     )
@@ -58,9 +59,6 @@ def open_backend(spec: ModelSpec, name: str, threads: int | None) -> tuple[Sessi
     """
     if name != AUTO:
         return open_named(spec, name, threads), ""
-    problem = engine_problem()
-    if problem is not None:
-        raise problem
     passed: list[str] = []
     for backend in BACKENDS.values():
         reason = backend.unusable(spec)
@@ -72,6 +70,9 @@ def open_backend(spec: ModelSpec, name: str, threads: int | None) -> tuple[Sessi
             else:
                 return session, _selection(session, passed)
         passed.append(f"{backend.name} passed over: {reason}")
+    problem = engine_problem()
+    if problem is not None:  # what is to be installed says more than what each backend lacks
+        raise problem
     raise BackendError("no backend can run this model here: " + "; ".join(passed))
 
 

@@ -91,7 +91,7 @@ def test_named_backend_gets_it_and_says_nothing(nearest_model_path: Path) -> Non
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("onnx-gpu", r"unknown backend 'onnx-gpu'.*one of auto, onnx-cuda, onnx-cpu"),
+        ("onnx-gpu", r"unknown backend 'onnx-gpu'.*one of auto, tensorrt, onnx-cuda, onnx-cpu"),
         ("onnx-cdua", r"did you mean onnx-cuda\?"),
         ("Auto", r"did you mean auto\?"),
         ("", "unknown backend ''"),
@@ -126,7 +126,7 @@ def test_engine_failure_at_run_time(tmp_path: Path, tiny_models: ModuleType) -> 
 
 
 def test_cuda_without_a_gpu(monkeypatch: pytest.MonkeyPatch, nearest_model_path: Path) -> None:
-    monkeypatch.setattr(onnx_cuda, "_device_nodes", list)
+    monkeypatch.setattr(onnx_cuda, "device_nodes", list)
     with pytest.raises(BackendError, match=r"onnx-cuda cannot run here: no NVIDIA GPU"):
         Upscaler.load(nearest_model_path, "onnx-cuda")
 
@@ -136,7 +136,7 @@ def test_cuda_without_its_package(
 ) -> None:
     if "CUDAExecutionProvider" in load_onnxruntime().get_available_providers():
         pytest.skip("onnxruntime-gpu is installed")
-    monkeypatch.setattr(onnx_cuda, "_device_nodes", lambda: [Path("/dev/nvidia0")])
+    monkeypatch.setattr(onnx_cuda, "device_nodes", lambda: [Path("/dev/nvidia0")])
     with pytest.raises(BackendError, match=r'is not installed.*pip install "framelift\[cuda\]"'):
         Upscaler.load(nearest_model_path, "onnx-cuda")
 

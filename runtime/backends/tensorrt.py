@@ -1,0 +1,174 @@
+"""TensorRT itself, without ONNX Runtime: engines built on first use and kept in a cache.
+
+Checked against the signatures of TensorRT 10.16 and 11.4 and, on simulated hardware, for the order
+of its copies. It has not been run on a GPU yet: the tests marked `gpu` do that.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from ...imaging.errors import BackendError
+from ..engine.cache import CachedEngine, EngineCache
+from ..engine.key import BuilderOptions, EngineKey
+from ..engine.library import require_tensorrt, tensorrt_problem
+from ..engine.provide import provide
+from ..engine.shapes import FrameShape, check_profile, fixed, profile_for
+from ..model_file import ModelSpec
+from .base import Frames
+from .onnx_cuda import device_nodes
+
+if TYPE_CHECKING:
+    from ..engine.load import LoadedEngine
+    from ..engine.runner import ShapeRunner
+
+NAME = "tensorrt"
+
+# As in onnx_cpu: a stream has one size; one more for a batch's last part.
+_MAX_RUNNERS = 2
+
+
+def missing() -> str | None:
+    """Why this backend cannot be used here, as far as can be told without touching the GPU."""
+    if not device_nodes():
+        return "no NVIDIA GPU (/dev/nvidia0 is missing)"
+    problem = tensorrt_problem()
+    return None if problem is None else str(problem)
+
+
+class TensorrtSession:
+    """See `base.Session`. Runs on the first GPU that CUDA shows; CUDA_VISIBLE_DEVICES chooses it.
+
+    An engine is built when frames come that none in the cache takes, which takes seconds to
+    minutes and is shown; build it before with `framelift engine build`.
+    """
+
+    name = NAME
+    provider = "TensorRT"
+
+    def __init__(
+        self,
+        spec: ModelSpec,
+        threads: int | None = None,
+        *,
+        options: BuilderOptions | None = None,
+        cache: EngineCache | None = None,
+    ) -> None:
+        """Load TensorRT and look at the GPU.
+
+        Args:
+            spec: the model.
+            threads: not used: the network runs on the GPU.
+            options: how engines are built; None for the defaults.
+            cache: where engines are kept; None for the user's cache folder.
+
+        Raises:
+            BackendError: no GPU or driver, or TensorRT cannot be loaded.
+            MissingDependencyError: TensorRT or cuda-python is not installed.
+        """
+        if not device_nodes():
+            raise BackendError(f"{NAME} cannot run here: {missing()}")
+        require_tensorrt()
+        from ..engine.build import VERSION
+        from ..engine.cuda import device_facts, select_device
+        from ..engine.memory import Resources
+        from ..engine.runner import Streams
+
+        select_device(0)
+        facts = device_facts(0)
+        self.device = facts.gpu
+        self._spec = spec
+        self._version = VERSION
+        self._cache = cache or EngineCache()
+        self._options = options or BuilderOptions()
+        shape = FrameShape(*(size or 1 for size in spec.frame_shape))
+        self._key = EngineKey(spec.sha256, VERSION, facts, fixed(shape), self._options)
+        self._resources = Resources()
+        self._streams = Streams(self._resources)
+        self._engines: list[LoadedEngine] = []
+        self._runners: OrderedDict[FrameShape, ShapeRunner] = OrderedDict()
+        self._seen: frozenset[FrameShape] = frozenset()
+
+    def run(self, frames: Frames, out: Frames) -> None:
+        count, height, width, _ = frames.shape
+        engine = self._engine_for(FrameShape(count, height, width))
+        step = engine.profile.part(FrameShape(count, height, width))
+        whole = count - count % step
+        self._run(engine, FrameShape(step, height, width), frames[:whole], out[:whole])
+        if whole < count:
+            rest = FrameShape(count - whole, height, width)
+            self._run(engine, rest, frames[whole:], out[whole:])
+
+    def describe(self) -> dict[str, str | int]:
+        described: dict[str, str | int] = {
+            "backend": self.name,
+            "provider": self.provider,
+            "device": self.device,
+            "engine": f"TensorRT {self._version}",
+        }
+        if self._engines:
+            described["shapes"] = ", ".join(str(engine.profile) for engine in self._engines)
+        if self._runners:
+            runner = next(reversed(self._runners.values()))
+            refused = (
+                f"no: {runner.graph_problem}" if runner.graph_problem else "after the next run"
+            )
+            described["cuda_graph"] = "yes" if runner.uses_graph else refused
+        return described
+
+    def close(self) -> None:
+        for runner in self._runners.values():
+            runner.close()
+        self._runners.clear()
+        self._engines.clear()
+        self._resources.close()
+
+    def _run(self, engine: LoadedEngine, shape: FrameShape, frames: Frames, out: Frames) -> None:
+        runner = self._runners.get(shape)
+        if runner is None:
+            from ..engine.runner import ShapeRunner
+
+            if len(self._runners) == _MAX_RUNNERS:
+                self._runners.popitem(last=False)[1].close()
+            runner = ShapeRunner(engine.engine, shape, self._spec.scale, self._streams)
+            self._runners[shape] = runner
+        self._runners.move_to_end(shape)
+        try:
+            runner.run(frames, out)
+        except BackendError as error:
+            self._runners.pop(shape).close()
+            raise BackendError(f"{NAME} failed: {error}") from error
+
+    def _engine_for(self, shape: FrameShape) -> LoadedEngine:
+        """A loaded engine for frames of this shape, else one from the cache, else a new one."""
+        for engine in self._engines:
+            if engine.profile.part(shape):
+                return engine
+        from ..engine.load import LoadedEngine
+
+        engine = LoadedEngine(self._cache.find(self._key, shape) or self._build(shape))
+        self._engines.append(engine)
+        self._seen |= {FrameShape(1, shape.height, shape.width)}
+        return engine
+
+    def _build(self, shape: FrameShape) -> CachedEngine:
+        from ..engine.build import build_engine
+        from ..engine.phases import BuildProgress
+
+        one = FrameShape(self._spec.frame_shape[0] or 1, shape.height, shape.width)
+        profile = profile_for(one, self._seen, self._spec)
+        check_profile(profile, self._spec)
+        key = EngineKey(
+            self._key.onnx_sha256, self._version, self._key.device, profile, self._options
+        )
+        title = f"building the engine of {self._spec.name} for {profile}"
+        with BuildProgress(title) as progress:
+            return provide(
+                self._spec,
+                key,
+                self._cache,
+                lambda timings: build_engine(
+                    self._spec, profile, self._options, 0, timings, progress
+                ),
+            ).engine

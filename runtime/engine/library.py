@@ -1,0 +1,95 @@
+"""Whether TensorRT and cuda-python can be loaded, and what to do if not."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from pathlib import Path
+
+from ...imaging.errors import BackendError, MissingDependencyError
+
+INSTALL = '`pip install "framelift[tensorrt]"`'
+
+
+def tensorrt_problem() -> BackendError | MissingDependencyError | None:
+    """Why TensorRT cannot be used, found without loading its libraries; None if nothing is seen."""
+    if importlib.util.find_spec("tensorrt") is None:
+        if importlib.util.find_spec("tensorrt_bindings") is not None:
+            return BackendError(
+                "TensorRT's Python bindings are installed without TensorRT itself: run " + INSTALL
+            )
+        return MissingDependencyError(f"TensorRT is not installed: run {INSTALL}")
+    if not _has_cuda_python():
+        return MissingDependencyError(f"cuda-python is not installed: run {INSTALL}")
+    return None
+
+
+def require_tensorrt() -> None:
+    """Load TensorRT and cuda-python, so that modules that import them can be imported.
+
+    Raises:
+        MissingDependencyError: one of them is not installed.
+        BackendError: the bindings are there, but not the libraries that they need, or they are of
+            a release that this code is not written for.
+    """
+    problem = tensorrt_problem()
+    if problem is not None:
+        raise problem
+    try:
+        importlib.import_module("tensorrt")
+        importlib.import_module("cuda.bindings.runtime")
+    except (ImportError, OSError, RuntimeError) as error:
+        raise BackendError(load_problem(error)) from error
+    check_release(tensorrt_version())
+
+
+def tensorrt_version() -> str:
+    """The version of the TensorRT that `require_tensorrt` loaded."""
+    return str(importlib.import_module("tensorrt").__version__)
+
+
+def load_problem(error: Exception) -> str:
+    """One line for the user about an import that failed."""
+    reason = " ".join(str(error).split())
+    if "cannot open shared object" in reason:
+        library = reason.partition(":")[0]
+        return (
+            f"TensorRT cannot be loaded: the library {library} is missing; run {INSTALL}, or "
+            "put the folder that holds it into LD_LIBRARY_PATH"
+        )
+    return f"TensorRT cannot be loaded ({reason}): run {INSTALL}"
+
+
+def check_release(version: str) -> None:
+    """Raise BackendError unless `version` is a TensorRT release that this code is written for."""
+    major, _, rest = version.partition(".")
+    minor = rest.partition(".")[0]
+    if not (major.isdecimal() and minor.isdecimal()):
+        raise BackendError(f"TensorRT calls itself version {version!r}: run {INSTALL}")
+    if (int(major), int(minor)) < (10, 16) or int(major) > 11:
+        raise BackendError(f"TensorRT {version} is installed, 10.16 to 11.x are needed: {INSTALL}")
+
+
+def major_driver_version(proc_version: str) -> str | None:
+    """ "590" out of the text of /proc/driver/nvidia/version; None if it holds no version."""
+    for word in proc_version.split():
+        head, _, tail = word.partition(".")
+        if head.isdecimal() and tail[:1].isdecimal() and len(head) == 3:
+            return head
+    return None
+
+
+def installed_driver() -> str | None:
+    """The NVIDIA driver's major version, or None where the kernel does not show it (WSL 2)."""
+    try:
+        text = Path("/proc/driver/nvidia/version").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    return major_driver_version(text)
+
+
+def _has_cuda_python() -> bool:
+    try:
+        return importlib.util.find_spec("cuda.bindings") is not None
+    except ModuleNotFoundError:  # no package `cuda` at all
+        return False
