@@ -40,9 +40,9 @@ class Progress:
             self._bar = tqdm(
                 desc=name,
                 total=total,
-                unit="frame",
+                unit=" frames",
                 dynamic_ncols=True,
-                bar_format="{l_bar}{bar}| {n_fmt}/{total_fmt} [{rate_fmt}, ETA {remaining}]",
+                bar_format="{l_bar}{bar}| {n_fmt}/{total_fmt} [{rate_noinv_fmt}, ETA {remaining}]",
             )
 
     def __enter__(self) -> Self:
