@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from framelift.imaging.metrics import psnr
 from framelift.imaging.resize import imresize
 from framelift.runtime import Upscaler
-from framelift.runtime.video import upscale_video
+from framelift.runtime.video import EncoderOptions, upscale_video
 
 MODEL = "realtime-small-x4"
 SCALE = 4
@@ -74,16 +74,17 @@ def captioned(image: Image, text: str) -> Image:
 def main() -> None:
     """Run the demonstration."""
     OUT.mkdir(exist_ok=True)
-    photo = cv2.imread(str(EXAMPLES / "raccoon.jpg"))
-    assert photo is not None
-    photo = photo.astype(np.uint8, copy=False)
+    decoded = cv2.imread(str(EXAMPLES / "raccoon.jpg"))
+    assert decoded is not None
+    photo = decoded.astype(np.uint8, copy=False)
     source, target = OUT / "input.mp4", OUT / "upscaled.mp4"
     originals = [camera(photo, step) for step in range(FRAMES)]
     write_clip(source, [imresize(image, Fraction(1, SCALE)) for image in originals])
 
     with Upscaler.load(MODEL) as upscaler:
         print(upscaler.selection)
-        result = upscale_video(source, target, upscaler, overwrite=True)
+        options = EncoderOptions(preset="veryfast")
+        result = upscale_video(source, target, upscaler, options, overwrite=True)
         small = frame_of(source, FRAMES // 2)
         sharp = upscaler(small)
     bicubic = imresize(small, SCALE)
