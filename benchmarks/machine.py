@@ -10,6 +10,8 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..runtime.host import available_processors, processor_name
+
 PACKAGES = (
     "framelift",
     "numpy",
@@ -43,8 +45,8 @@ class Machine:
 def describe_machine() -> Machine:
     """Read the facts of this machine; what cannot be read is None or left out."""
     return Machine(
-        cpu=_cpu_name(),
-        cores=usable_cores(),
+        cpu=processor_name(),
+        cores=available_processors(),
         memory_bytes=_memory_bytes(),
         load=os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         os=platform.platform(),
@@ -52,13 +54,6 @@ def describe_machine() -> Machine:
         gpus=_gpu_names(),
         packages=installed_versions(PACKAGES),
     )
-
-
-def usable_cores() -> int:
-    """Processors this process may run on, which a container may have limited."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def installed_versions(names: tuple[str, ...]) -> dict[str, str]:
@@ -82,17 +77,6 @@ def peak_rss_bytes() -> int | None:
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024
     return None
-
-
-def _cpu_name() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        lines = []
-    for line in lines:
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 def _memory_bytes() -> int | None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import platform
 from collections import OrderedDict
-from pathlib import Path
 
+from ..host import available_processors, processor_name
 from ..model_file import OUTPUT, ModelSpec, load
 from ..opencv import load_cv2
 from .base import Frames
 from .engine import engine_problem
-from .ort_session import OrtSession, available_processors
+from .ort_session import OrtSession
 from .packed import PACKED, pack_tail
 from .reshuffle import Reshuffle
 
@@ -45,7 +44,7 @@ class OnnxCpuSession:
             BackendError: the engine refuses the model.
             MissingDependencyError: no engine is installed.
         """
-        self.device = _processor_name()
+        self.device = processor_name()
         self._threads = threads or available_processors()
         self._scale = spec.scale
         _, model = load(spec.path)
@@ -86,14 +85,3 @@ class OnnxCpuSession:
             buffers = self._buffers[shape] = Reshuffle(count, height, width, self._scale)
         self._buffers.move_to_end(shape)
         return buffers
-
-
-def _processor_name() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        lines = []
-    for line in lines:
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()

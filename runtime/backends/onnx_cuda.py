@@ -7,10 +7,11 @@ import io
 from pathlib import Path
 
 from ...imaging.errors import BackendError
+from ..host import available_processors
 from ..model_file import OUTPUT, ModelSpec
 from .base import Frames
 from .engine import engine_problem, load_onnxruntime
-from .ort_session import OrtSession, available_processors
+from .ort_session import OrtSession
 
 NAME = "onnx-cuda"
 PROVIDER = "CUDAExecutionProvider"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import numpy as np
@@ -11,13 +10,6 @@ from ...imaging.errors import BackendError
 from ..model_file import INPUT
 from .base import Frames
 from .engine import load_onnxruntime
-
-
-def available_processors() -> int:
-    """Number of processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 class OrtSession:
