@@ -8,6 +8,7 @@ from types import ModuleType
 
 import pytest
 
+from . import simulated_gpu as _simulated_gpu
 from . import tiny_models as _tiny_models
 
 ROOT = Path(__file__).parents[1]
@@ -26,6 +27,12 @@ def shared() -> Path:
 def tiny_models() -> ModuleType:
     """The module tests/tiny_models.py: builders of tiny valid framelift ONNX models."""
     return _tiny_models
+
+
+@pytest.fixture(scope="session")
+def simulated_gpu() -> ModuleType:
+    """The module tests/simulated_gpu.py: stand-ins for cuda-python and TensorRT."""
+    return _simulated_gpu
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ from framelift.runtime.engine.precision import (
 
 
 def _model(nodes: list[onnx.NodeProto], tensors: list[onnx.TensorProto]) -> onnx.ModelProto:
-    shape = ["n", 3, "h", "w"]
+    shape: list[str | int | None] = ["n", 3, "h", "w"]
     graph = helper.make_graph(
         nodes,
         "g",

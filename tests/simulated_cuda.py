@@ -1,0 +1,256 @@
+"""A GPU and cuda-python, simulated as far as framelift uses them.
+
+It proves the order of calls, copies and waits, not speed and not the libraries' behaviour. Work
+queued on streams is done as late as possible and, between streams, in a random order that only
+events restrain: a copy that does not wait for what it needs gives wrong frames.
+"""
+
+# ruff: noqa: ANN401, N802, N803, N815 - CUDA's names, and handles without a common type
+
+from __future__ import annotations
+
+import ctypes
+import enum
+import itertools
+import random
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+Work = Callable[[], object]
+
+
+class CudaError(enum.IntEnum):
+    cudaSuccess = 0
+    cudaErrorMemoryAllocation = 2
+    cudaErrorInsufficientDriver = 35
+    cudaErrorNoDevice = 100
+    cudaErrorInvalidDevice = 101
+    cudaErrorStreamCaptureUnsupported = 900
+
+
+OK = CudaError.cudaSuccess
+
+
+class _Handle:
+    """What cuda-python returns for a stream, event or graph: convertible to int."""
+
+    _numbers = itertools.count(1)
+
+    def __init__(self) -> None:
+        self.number = next(self._numbers)
+
+    def __int__(self) -> int:
+        return self.number
+
+
+class Stream(_Handle):
+    def __init__(self) -> None:
+        super().__init__()
+        self.queue: deque[tuple[str, Any]] = deque()
+        self.captured: list[Work] | None = None
+
+
+class Event(_Handle):
+    def __init__(self) -> None:
+        super().__init__()
+        self.recorded = 0
+        self.reached = 0
+
+
+class Graph(_Handle):
+    def __init__(self, works: list[Work]) -> None:
+        super().__init__()
+        self.works = works
+
+
+@dataclass
+class Gpu:
+    """The state that both simulated libraries share, and what the tests set and look at."""
+
+    seed: int = 0
+    memory_limit: int = 1 << 40
+    devices: int = 1
+    parser_errors: list[Any] = field(default_factory=list)
+    unsupported: bool = False
+    build_fails: str = ""
+    inspected_type: str = "Float"
+    captures_fail: bool = False
+    refuse_timings: bool = False
+    during_build: Callable[[], None] = lambda: None
+    live: dict[int, Any] = field(default_factory=dict)
+    streams: dict[int, Stream] = field(default_factory=dict)
+    launches: list[str] = field(default_factory=list)
+    builds: list[dict[str, Any]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.random = random.Random(self.seed)
+        self.current_device = 0
+
+    def used(self) -> int:
+        return sum(len(block) for block in self.live.values() if isinstance(block, ctypes.Array))
+
+    def allocate(self, size: int) -> tuple[CudaError, int | None]:
+        if any(stream.captured is not None for stream in self.streams.values()):
+            return CudaError.cudaErrorStreamCaptureUnsupported, None
+        if self.used() + size > self.memory_limit:
+            return CudaError.cudaErrorMemoryAllocation, None
+        block = (ctypes.c_uint8 * size)(*b"\xcd" * min(size, 16))
+        address = ctypes.addressof(block)
+        self.live[address] = block
+        return OK, address
+
+    def keep(self, handle: Any) -> tuple[CudaError, Any]:
+        self.live[id(handle)] = handle
+        return OK, handle
+
+    def free(self, key: int) -> tuple[CudaError]:
+        del self.live[key]  # KeyError: freed twice, or never allocated
+        return (OK,)
+
+    def queue(self, stream: Stream, work: Work) -> None:
+        if stream.captured is not None:
+            stream.captured.append(work)
+        else:
+            stream.queue.append(("work", work))
+
+    def work_until(self, done: Callable[[], bool]) -> None:
+        while not done():
+            ready = [stream for stream in self.streams.values() if self._is_ready(stream)]
+            assert ready, "waits for what was never queued: a deadlock"
+            kind, item = self.random.choice(ready).queue.popleft()
+            if kind == "work":
+                item()
+            elif kind == "record":
+                event, stamp = item
+                event.reached = max(event.reached, stamp)
+
+    def _is_ready(self, stream: Stream) -> bool:
+        if not stream.queue:
+            return False
+        kind, item = stream.queue[0]
+        return kind != "wait" or item[0].reached >= item[1]
+
+
+def cuda_runtime(gpu: Gpu) -> ModuleType:
+    """`cuda.bindings.runtime`."""
+    module = ModuleType("cuda.bindings.runtime")
+
+    def cudaGetDeviceCount() -> tuple[CudaError, int | None]:
+        return (OK, gpu.devices) if gpu.devices else (CudaError.cudaErrorNoDevice, None)
+
+    def cudaSetDevice(device: int) -> tuple[CudaError]:
+        gpu.current_device = device
+        return (OK,)
+
+    def cudaGetDeviceProperties(device: int) -> tuple[CudaError, Any]:
+        properties = ModuleType("cudaDeviceProp")
+        properties.name, properties.major, properties.minor = b"Simulated GPU\0\0", 9, 0  # type: ignore[attr-defined]
+        return OK, properties
+
+    def cudaDriverGetVersion() -> tuple[CudaError, int]:
+        return OK, 13010
+
+    def cudaGetErrorString(error: int) -> tuple[CudaError, bytes]:
+        return OK, CudaError(error).name.encode()
+
+    def cudaGetLastError() -> tuple[CudaError]:
+        return (OK,)
+
+    def cudaMalloc(size: int) -> tuple[CudaError, int | None]:
+        return gpu.allocate(size)
+
+    def cudaMallocHost(size: int) -> tuple[CudaError, int | None]:
+        return gpu.allocate(size)
+
+    def cudaFree(devPtr: int) -> tuple[CudaError]:
+        return gpu.free(devPtr)
+
+    def cudaFreeHost(ptr: int) -> tuple[CudaError]:
+        return gpu.free(ptr)
+
+    def cudaStreamCreateWithFlags(flags: int) -> tuple[CudaError, Stream]:
+        stream = Stream()
+        gpu.streams[int(stream)] = stream
+        return gpu.keep(stream)
+
+    def cudaStreamDestroy(stream: Stream) -> tuple[CudaError]:
+        assert not stream.queue
+        del gpu.streams[int(stream)]
+        return gpu.free(id(stream))
+
+    def cudaStreamSynchronize(stream: Stream) -> tuple[CudaError]:
+        gpu.work_until(lambda: not stream.queue)
+        return (OK,)
+
+    def cudaStreamWaitEvent(stream: Stream, event: Event, flags: int) -> tuple[CudaError]:
+        stream.queue.append(("wait", (event, event.recorded)))
+        return (OK,)
+
+    def cudaEventCreateWithFlags(flags: int) -> tuple[CudaError, Event]:
+        return gpu.keep(Event())
+
+    def cudaEventDestroy(event: Event) -> tuple[CudaError]:
+        return gpu.free(id(event))
+
+    def cudaEventRecord(event: Event, stream: Stream) -> tuple[CudaError]:
+        event.recorded += 1
+        stream.queue.append(("record", (event, event.recorded)))
+        return (OK,)
+
+    def cudaEventSynchronize(event: Event) -> tuple[CudaError]:
+        stamp = event.recorded
+        gpu.work_until(lambda: event.reached >= stamp)
+        return (OK,)
+
+    def cudaMemcpyAsync(
+        dst: int, src: int, count: int, kind: int, stream: Stream
+    ) -> tuple[CudaError]:
+        gpu.queue(stream, lambda: ctypes.memmove(dst, src, count))
+        return (OK,)
+
+    def cudaStreamBeginCapture(stream: Stream, mode: int) -> tuple[CudaError]:
+        stream.captured = []
+        return (OK,)
+
+    def cudaStreamEndCapture(stream: Stream) -> tuple[CudaError, Graph | None]:
+        works, stream.captured = stream.captured, None
+        if gpu.captures_fail:
+            return CudaError.cudaErrorStreamCaptureUnsupported, None
+        assert works is not None
+        return gpu.keep(Graph(works))
+
+    def cudaGraphInstantiate(graph: Graph, flags: int) -> tuple[CudaError, Graph]:
+        return gpu.keep(Graph(graph.works))
+
+    def cudaGraphDestroy(graph: Graph) -> tuple[CudaError]:
+        return gpu.free(id(graph))
+
+    def cudaGraphExecDestroy(graphExec: Graph) -> tuple[CudaError]:
+        return gpu.free(id(graphExec))
+
+    def cudaGraphLaunch(graphExec: Graph, stream: Stream) -> tuple[CudaError]:
+        gpu.launches.append("graph")
+        for work in graphExec.works:
+            gpu.queue(stream, work)
+        return (OK,)
+
+    for name, value in list(locals().items()):
+        if name.startswith("cuda"):
+            setattr(module, name, value)
+    constants = {
+        "cudaError_t": CudaError,
+        "cudaStreamNonBlocking": 1,
+        "cudaEventDisableTiming": 2,
+        "cudaMemcpyKind": enum.IntEnum(
+            "cudaMemcpyKind", {"cudaMemcpyHostToDevice": 1, "cudaMemcpyDeviceToHost": 2}
+        ),
+        "cudaStreamCaptureMode": enum.IntEnum(
+            "cudaStreamCaptureMode", {"cudaStreamCaptureModeThreadLocal": 1}
+        ),
+    }
+    for name, value in constants.items():
+        setattr(module, name, value)
+    return module
