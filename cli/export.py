@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from ..imaging.errors import MissingDependencyError
+from ..imaging.errors import ConfigError, MissingDependencyError
+
+if TYPE_CHECKING:
+    from ..export.exporter import Exported
 
 
 @click.command()
@@ -15,34 +19,79 @@ from ..imaging.errors import MissingDependencyError
     "-o", "--output", type=click.Path(path_type=Path), metavar="MODEL.onnx",
     help="Where to write. [default: CHECKPOINT with the suffix .onnx]",
 )  # fmt: skip
-@click.option("--opset", default=20, show_default=True, help="ONNX opset of the model.")
+@click.option("--opset", type=int, help="ONNX opset. [default: the best that all targets read]")
+@click.option(
+    "--target", "targets", multiple=True, metavar="TOOL[==VERSION]",
+    help="Must run on onnxruntime, tensorrt10 or tensorrt11; may be repeated. [default: all]",
+)  # fmt: skip
+@click.option(
+    "--precision", type=click.Choice(["fp32", "fp16"]), default="fp32", show_default=True,
+    help="Numbers inside the network.",
+)  # fmt: skip
+@click.option("--fixed", metavar="HxW", help="Take frames of this height and width only.")
+@click.option("--batch", type=int, help="Take this many frames at a time only.")
 @click.option("--licence", default="", help="Licence of the weights, kept in the model's metadata.")
 @click.option("-y", "--overwrite", is_flag=True, help="Replace an existing model.")
 def export(
-    checkpoint: Path, output: Path | None, opset: int, licence: str, overwrite: bool
+    checkpoint: Path,
+    output: Path | None,
+    opset: int | None,
+    targets: tuple[str, ...],
+    precision: str,
+    fixed: str | None,
+    batch: int | None,
+    licence: str,
+    overwrite: bool,
 ) -> None:
     """Turn CHECKPOINT into one self-describing ONNX model that takes frames as they are.
 
-    The model is compared with PyTorch on a photograph and on noise, at several sizes; it is written
-    only if they agree.
+    CHECKPOINT is what `framelift train` wrote, or a community super-resolution model (.pth,
+    .safetensors). The model is compared with PyTorch on a photograph and on noise, at several
+    sizes; it is written only if they agree.
     """
+    size = None if fixed is None else parse_size(fixed)
     try:
-        from ..export.exporter import export_checkpoint
+        from ..export.exporter import ExportConfig, export_checkpoint
+        from ..export.targets import parse_targets
     except ModuleNotFoundError as error:
         raise MissingDependencyError(
             f"export needs {error.name}: pip install 'framelift[train,cpu]'"
         ) from error
+    config = ExportConfig(
+        opset=opset,
+        targets=parse_targets(targets),
+        precision=precision,
+        size=size,
+        batch=batch,
+        licence=licence,
+        overwrite=overwrite,
+    )
     target = output or checkpoint.with_suffix(".onnx")
-    exported = export_checkpoint(checkpoint, target, opset, licence, overwrite)
-    click.echo("parity with PyTorch    max |Δ|   off by > 1      PSNR", err=True)
+    _report(export_checkpoint(checkpoint, target, config, _say))
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Height and width of "HxW". Raises ConfigError."""
+    height, cross, width = text.lower().partition("x")
+    if not (cross and height.isdecimal() and width.isdecimal()):
+        raise ConfigError(f"{text!r} is no size: give height and width as HxW, such as 1080x1920")
+    return int(height), int(width)
+
+
+def _say(message: str) -> None:
+    click.echo(message, err=True)
+
+
+def _report(exported: Exported) -> None:
+    _say("parity with PyTorch    max |Δ|   off by > 1      PSNR")
     for case in exported.parity:
         decibels = "equal" if case.psnr_db is None else f"{case.psnr_db:.1f} dB"
-        click.echo(
-            f"{case.label():<22} {case.max_difference:>7}   {case.off_share:>10.4%}  {decibels:>8}",
-            err=True,
+        _say(
+            f"{case.label():<22} {case.max_difference:>7}   {case.off_share:>10.4%}  {decibels:>8}"
         )
     size_kb = exported.path.stat().st_size / 1000
-    click.echo(
-        f"opset {exported.opset}, {exported.parameters:,} parameters, {size_kb:.0f} kB", err=True
+    _say(
+        f"opset {exported.opset}, {exported.precision}, {exported.parameters:,} parameters, "
+        f"{size_kb:.0f} kB"
     )
     click.echo(exported.path)

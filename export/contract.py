@@ -1,113 +1,72 @@
 """Give a float network the frame contract: uint8 BGR N×H×W×3 in and out (design contract 2).
 
-Cost is what decides the order. 1/255 and the channel order go into the first convolution's weights.
-255, the rounding offset 0.5 and the channel order go into the last convolution's, when a
-DepthToSpace follows it; clamp and floor are then done before it, and only moves come after. The
-cast to uint8 is last of all, since TensorRT takes uint8 at a network's edges only.
+Cost is what decides the order. 1/255 and the channel order go into the first convolution's weights
+where the input is read by convolutions alone, 255, the rounding offset 0.5 and the channel order
+into the last convolutions'. What cannot be folded becomes one 1×1 convolution. When a DepthToSpace
+is last, clamp and floor are done before it, and only moves come after. The cast to uint8 is last
+of all, since TensorRT takes uint8 at a network's edges only.
 """
 
 from __future__ import annotations
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
-from onnx import helper, numpy_helper
+from onnx import helper
 
 from ..imaging.errors import ExportError
+from .graph import Graph, attributes
+from .rewrite import nearest_skip_before_shuffle, strip_notes
 
-ELEMENTWISE = {"Add", "Mul", "Relu", "Sigmoid", "Tanh"}
+ACTIVATIONS = {"Add", "Mul", "Relu", "Sigmoid", "Tanh"}
+REVERSED = np.eye(3, dtype=np.float32)[::-1, :, None, None]
+FrameShape = tuple[int | None, int | None, int | None]
 
 
-def apply_frame_contract(core: onnx.ModelProto) -> onnx.ModelProto:
+def apply_frame_contract(
+    core: onnx.ModelProto, scale: int, shape: FrameShape = (None, None, None)
+) -> onnx.ModelProto:
     """The contract-2 form of a network from `torch_export.export_core`; `core` is not changed.
 
-    Raises ExportError if the graph does not begin or end with a convolution that the conversions
-    can be folded into.
+    `shape` is (N, H, W) of the frames with None where any size is taken. Raises ExportError if
+    ONNX cannot infer the shapes of the result.
     """
-    graph = _Graph(core.graph)
+    graph = Graph(core.graph)
+    nearest_skip_before_shuffle(graph, scale)
     _convert_input(graph)
     _convert_output(graph)
+    strip_notes(graph.nodes)
+    batch, height, width = shape
     model = helper.make_model(
         helper.make_graph(
             graph.nodes,
             "framelift",
-            [_frame_value("frames", "batch", "height", "width")],
-            [_frame_value("upscaled", "batch", "upscaled_height", "upscaled_width")],
+            [_frames("frames", batch or "batch", height or "height", width or "width")],
+            [
+                _frames(
+                    "upscaled",
+                    batch or "batch",
+                    scale * height if height else "upscaled_height",
+                    scale * width if width else "upscaled_width",
+                )
+            ],
             graph.used_tensors(),
         ),
         opset_imports=core.opset_import,
         ir_version=core.ir_version,
         producer_name="framelift",
     )
-    return onnx.shape_inference.infer_shapes(model, strict_mode=True)
+    try:
+        return onnx.shape_inference.infer_shapes(model, strict_mode=True)
+    except onnx.shape_inference.InferenceError as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise ExportError(f"ONNX cannot infer the network's shapes: {reason}") from error
 
 
-class _Graph:
-    """Look-ups and edits on a copy of a graph's nodes and constants."""
-
-    def __init__(self, graph: onnx.GraphProto) -> None:
-        source = onnx.GraphProto()
-        source.CopyFrom(graph)
-        self.input: str = source.input[0].name
-        self.output: str = source.output[0].name
-        self.nodes = list(source.node)
-        self.constants = {
-            tensor.name: np.array(numpy_helper.to_array(tensor)) for tensor in source.initializer
-        }
-
-    def constant(self, name: str) -> NDArray[np.float32]:
-        return self.constants[name].astype(np.float32)
-
-    def set_constant(self, name: str, value: NDArray[np.floating] | float) -> None:
-        self.constants[name] = np.array(value, np.float32, order="C")
-
-    def used_tensors(self) -> list[onnx.TensorProto]:
-        used = {name for node in self.nodes for name in node.input}
-        return [
-            numpy_helper.from_array(value, name)
-            for name, value in self.constants.items()
-            if name in used
-        ]
-
-    def producer(self, name: str) -> onnx.NodeProto:
-        found: onnx.NodeProto = next(node for node in self.nodes if name in node.output)
-        return found
-
-    def consumers(self, name: str) -> list[onnx.NodeProto]:
-        return [node for node in self.nodes if name in node.input]
-
-    def conv_parameters(
-        self, conv: onnx.NodeProto
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Own copies of a Conv's weight and bias, from here on used by this node alone."""
-        weight = self.constant(conv.input[1])
-        held = len(conv.input) > 2 and conv.input[2]
-        bias = self.constant(conv.input[2]) if held else np.zeros(len(weight), np.float32)
-        name = conv.name or conv.output[0]
-        del conv.input[1:]
-        conv.input.extend([f"{name}.weight", f"{name}.bias"])
-        return weight, bias
-
-    def set_conv_parameters(
-        self, conv: onnx.NodeProto, weight: NDArray[np.floating], bias: NDArray[np.floating]
-    ) -> None:
-        self.set_constant(conv.input[1], weight)
-        self.set_constant(conv.input[2], bias)
+def _frames(name: str, *sizes: int | str) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, onnx.TensorProto.UINT8, [*sizes, 3])
 
 
-def _frame_value(name: str, batch: str, height: str, width: str) -> onnx.ValueInfoProto:
-    return helper.make_tensor_value_info(name, onnx.TensorProto.UINT8, [batch, height, width, 3])
-
-
-def _convert_input(graph: _Graph) -> None:
-    consumers = graph.consumers(graph.input)
-    if len(consumers) != 1 or consumers[0].op_type != "Conv":
-        raise ExportError("the network does not begin with a single convolution")
-    conv = consumers[0]
-    weight, bias = graph.conv_parameters(conv)
-    # Zero padding stands for black before and after, so scaling the weights is exact.
-    graph.set_conv_parameters(conv, weight[:, ::-1] / 255, bias)
-    conv.input[0] = "frames_nchw"
+def _convert_input(graph: Graph) -> None:
     head = [
         helper.make_node(
             "Cast", ["frames"], ["frames_float"], "to_float", to=onnx.TensorProto.FLOAT
@@ -116,18 +75,37 @@ def _convert_input(graph: _Graph) -> None:
             "Transpose", ["frames_float"], ["frames_nchw"], "to_nchw", perm=[0, 3, 1, 2]
         ),
     ]
+    readers = graph.consumers(graph.input)
+    if graph.output != graph.input and all(_reads_frames(graph, node) for node in readers):
+        for conv in readers:
+            weight, bias = graph.conv_parameters(conv)
+            # Zero padding stands for black before and after, so scaling the weights is exact.
+            graph.set_conv_parameters(conv, weight[:, ::-1] / 255, bias)
+    else:
+        graph.set_constant("to_rgb.weight", REVERSED / 255)
+        head.append(_pointwise("frames_nchw", "rgb", "to_rgb", ["to_rgb.weight"]))
+    graph.replace_uses(graph.input, head[-1].output[0])
     graph.nodes[:0] = head
 
 
-def _convert_output(graph: _Graph) -> None:
+def _reads_frames(graph: Graph, node: onnx.NodeProto) -> bool:
+    """Whether the input's conversion can go into this node's weights."""
+    return (
+        node.op_type == "Conv"
+        and attributes(node).get("group", 1) == 1
+        and node.input[0] == graph.input
+        and node.input[1] in graph.constants
+    )
+
+
+def _convert_output(graph: Graph) -> None:
     last = graph.producer(graph.output)
-    shuffle = last if last.op_type == "DepthToSpace" else None
-    if shuffle is not None and helper.get_node_attr_value(shuffle, "mode") != b"CRD":
-        raise ExportError("the network's DepthToSpace is not of mode CRD (pixel shuffle)")
-    if shuffle is None:
-        levels = _levels_after_activation(graph, last)
-    else:
-        levels = _levels_before_shuffle(graph, shuffle)
+    if last is None:
+        raise ExportError("the network's output is its input")
+    shuffle = None
+    if last.op_type == "DepthToSpace" and attributes(last).get("mode") == b"CRD":
+        shuffle = last
+    levels = _to_levels(graph, last.input[0] if shuffle is not None else graph.output, shuffle)
     graph.set_constant("zero", 0)
     graph.set_constant("white", 255)
     tail = [
@@ -151,36 +129,79 @@ def _convert_output(graph: _Graph) -> None:
     graph.nodes += tail
 
 
-def _levels_before_shuffle(graph: _Graph, shuffle: onnx.NodeProto) -> str:
-    """Fold 255, 0.5 and the channel order into the Conv before `shuffle`; its output's name."""
-    conv = graph.producer(shuffle.input[0])
-    if conv.op_type != "Conv":
-        raise ExportError("the network's DepthToSpace does not follow a convolution")
-    weight, bias = graph.conv_parameters(conv)
-    order = np.arange(len(weight)).reshape(3, -1)[::-1].ravel()  # CRD: colour is outermost
-    graph.set_conv_parameters(conv, weight[order] * 255, bias[order] * 255 + 0.5)
-    output: str = conv.output[0]
-    return output
+def _to_levels(graph: Graph, value: str, shuffle: onnx.NodeProto | None) -> str:
+    """Make `value` (RGB in [0, 1], or its channels before `shuffle`) BGR code values + 0.5.
 
-
-def _levels_after_activation(graph: _Graph, last: onnx.NodeProto) -> str:
-    """Fold the channel order into the last Conv, scale after the activation; the result's name."""
-    node = last
-    while node.op_type in ELEMENTWISE:
-        inputs = [name for name in node.input if name not in graph.constants]
-        if len(inputs) != 1 or any(
-            graph.constant(n).size != 1 for n in node.input if n not in inputs
-        ):
-            break
-        node = graph.producer(inputs[0])
-    if node.op_type != "Conv" or len(graph.consumers(node.output[0])) != 1:
-        raise ExportError("the network does not end with a convolution and an activation")
-    weight, bias = graph.conv_parameters(node)
-    graph.set_conv_parameters(node, weight[::-1], bias[::-1])
-    graph.set_constant("half", 0.5)
-    graph.set_constant("levels", 255)
-    graph.nodes += [
-        helper.make_node("Mul", [last.output[0], "levels"], ["scaled"], "to_levels"),
-        helper.make_node("Add", ["scaled", "half"], ["raised"], "rounding_offset"),
-    ]
+    Returns the result's name. `shuffle` is None or alone reads `value`.
+    """
+    block = 1 if shuffle is None else int(attributes(shuffle)["blocksize"])
+    order = np.arange(3 * block**2).reshape(3, -1)[::-1].ravel()  # colour is the outermost part
+    convs = _summed_convs(graph, value, shuffle)
+    if convs is not None:
+        for index, conv in enumerate(convs):
+            weight, bias = graph.conv_parameters(conv)
+            offset = 0.5 if index == 0 else 0.0
+            graph.set_conv_parameters(conv, weight[order] * 255, bias[order] * 255 + offset)
+        return value
+    single = _conv_before_activations(graph, value, shuffle)
+    if single is not None:
+        weight, bias = graph.conv_parameters(single)
+        graph.set_conv_parameters(single, weight[order], bias[order])
+        graph.set_constant("half", 0.5)
+        graph.set_constant("levels", 255)
+        graph.nodes += [
+            helper.make_node("Mul", [value, "levels"], ["scaled"], "to_levels"),
+            helper.make_node("Add", ["scaled", "half"], ["raised"], "rounding_offset"),
+        ]
+        return "raised"
+    graph.set_constant("to_bgr.weight", np.eye(len(order))[order, :, None, None] * 255)
+    graph.set_constant("to_bgr.bias", np.full(len(order), 0.5))
+    graph.nodes.append(_pointwise(value, "raised", "to_bgr", ["to_bgr.weight", "to_bgr.bias"]))
     return "raised"
+
+
+def _summed_convs(
+    graph: Graph, value: str, reader: onnx.NodeProto | None
+) -> list[onnx.NodeProto] | None:
+    """The convolutions whose plain sum `value` is, if it is one and nothing else reads them."""
+    if not _read_once(graph, value, reader):
+        return None
+    node = graph.producer(value)
+    if node is None:
+        return None
+    if node.op_type == "Conv" and node.input[1] in graph.constants:
+        return [node]
+    if node.op_type != "Add" or node.input[0] == node.input[1]:
+        return None
+    parts = [_summed_convs(graph, name, node) for name in node.input]
+    if any(part is None for part in parts):
+        return None
+    return [conv for part in parts if part is not None for conv in part]
+
+
+def _conv_before_activations(
+    graph: Graph, value: str, reader: onnx.NodeProto | None
+) -> onnx.NodeProto | None:
+    """The convolution that `value` comes from by elementwise functions alike for all channels."""
+    while _read_once(graph, value, reader):
+        node = graph.producer(value)
+        if node is None:
+            return None
+        if node.op_type == "Conv":
+            return node if node.input[1] in graph.constants else None
+        inputs = graph.data_inputs(node)
+        scalars = all(
+            graph.constants[name].size == 1 for name in node.input if name in graph.constants
+        )
+        if node.op_type not in ACTIVATIONS or len(inputs) != 1 or not scalars:
+            return None
+        value, reader = inputs[0], node
+    return None
+
+
+def _read_once(graph: Graph, value: str, reader: onnx.NodeProto | None) -> bool:
+    return not graph.consumers(value) if reader is None else graph.only_for(value, reader)
+
+
+def _pointwise(value: str, output: str, name: str, parameters: list[str]) -> onnx.NodeProto:
+    return helper.make_node("Conv", [value, *parameters], [output], name, kernel_shape=[1, 1])

@@ -2,26 +2,54 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-import msgspec
 import onnx
-import torch
-from torch import Tensor
 
-from ..imaging.errors import ExportError, OutputError
+from ..imaging.errors import ConfigError, ExportError, OutputError
 from ..runtime.atomic import atomic_output, check_target
 from ..runtime.model_file import FORMAT
-from ..train.checkpoint import Checkpoint, load_checkpoint
-from ..train.networks import SRNetwork
+from .cleanup import clean_up
 from .contract import apply_frame_contract
-from .opset import DEFAULT, check_opset
-from .parity import Parity, require_parity
-from .torch_export import export_core
+from .halo import UNBOUNDED, graph_halo
+from .parity import Gate, Parity
+from .source import Source, load_source, weights_sha256
+from .targets import TARGETS, choose_opset, parse_targets
+from .torch_export import Sizes, export_core
+
+PRECISIONS = ("fp32", "fp16")
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class ExportConfig:
+    """What to export to. Raises ConfigError for values that make no sense.
+
+    `opset` None is the best that all `targets` read. `size` is (height, width) and `batch` the
+    number of frames, None where the model takes any.
+    """
+
+    opset: int | None = None
+    targets: tuple[str, ...] = TARGETS
+    precision: str = "fp32"
+    size: tuple[int, int] | None = None
+    batch: int | None = None
+    licence: str = ""
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        parse_targets(self.targets)
+        if self.precision not in PRECISIONS:
+            known = ", ".join(PRECISIONS)
+            raise ConfigError(f"unknown precision {self.precision!r}: use one of {known}")
+        if self.batch is not None and self.batch < 1:
+            raise ConfigError(f"batch is {self.batch}: use 1 or more")
+        if self.size is not None and min(self.size) < 1:
+            raise ConfigError(f"size is {self.size[0]}x{self.size[1]}: sides start at 1")
 
 
 @dataclass(frozen=True)
@@ -30,74 +58,95 @@ class Exported:
 
     path: Path
     opset: int
+    precision: str
+    halo: int
     parameters: int
     parity: list[Parity]
 
 
 def export_checkpoint(
-    source: Path, target: Path, opset: int = DEFAULT, licence: str = "", overwrite: bool = False
+    source: Path, target: Path, config: ExportConfig | None = None, say: Say | None = None
 ) -> Exported:
-    """Export the checkpoint `source` to the contract-2 model `target`.
+    """Export the checkpoint or community model `source` to the contract-2 model `target`.
 
-    The model passes ONNX's full check and the parity gate before anything is written. Raises
-    CheckpointError, ExportError or OutputError.
+    The model passes ONNX's full check and the parity gate, after every change to its graph,
+    before anything is written. `say` is given one line about each thing worth knowing. Raises
+    CheckpointError, ConfigError, ExportError, MissingDependencyError or OutputError.
     """
-    check_opset(opset)
+    config = config or ExportConfig()
+    say = say or _silent
+    opset = choose_opset(config.opset, config.targets)
     if target.suffix != ".onnx":
         raise OutputError(f"{target}: the name of a model must end in .onnx")
-    check_target(target, overwrite=overwrite)
-    checkpoint = load_checkpoint(source)
-    network = checkpoint.network()
-    deployed = network.deploy()
-    model = apply_frame_contract(export_core(deployed, opset))
-    try:
-        onnx.checker.check_model(model, full_check=True)
-    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        raise ExportError(f"ONNX's checker refuses the model: {error}") from error
-    parity = require_parity(network, model)
-    parameters = sum(parameter.numel() for parameter in deployed.parameters())
-    metadata = describe(checkpoint, network, target.stem, opset, parameters, parity, licence)
-    onnx.helper.set_model_props(model, metadata)
-    with atomic_output(target, overwrite=overwrite) as temporary:
+    check_target(target, overwrite=config.overwrite, source=source)
+    loaded = load_source(source)
+    height, width = config.size or (None, None)
+    sizes = Sizes(config.batch, height, width, loaded.size_multiple, loaded.minimum)
+    gate = Gate(loaded.network, sizes)
+    model = apply_frame_contract(
+        export_core(loaded.deployed, opset, sizes), loaded.scale, sizes.shape
+    )
+    gate.require(model)
+    model = clean_up(model)
+    parity = gate.require(model)
+    halo = _halo(model, loaded, say)
+    if config.precision == "fp16":
+        from .half import to_half
+
+        model = to_half(model)
+        parity = gate.require(model, "fp16")
+    _check(model)
+    onnx.helper.set_model_props(model, describe(loaded, config, target.stem, opset, halo, parity))
+    with atomic_output(target, overwrite=config.overwrite, source=source) as temporary:
         temporary.write_bytes(model.SerializeToString(deterministic=True))
-    return Exported(target, opset, parameters, parity)
+    return Exported(target, opset, config.precision, halo, loaded.parameters, parity)
 
 
 def describe(
-    checkpoint: Checkpoint,
-    network: SRNetwork,
-    name: str,
-    opset: int,
-    parameters: int,
-    parity: list[Parity],
-    licence: str,
+    source: Source, config: ExportConfig, name: str, opset: int, halo: int, parity: list[Parity]
 ) -> dict[str, str]:
     """The `framelift.` metadata of contract 2."""
-    config = msgspec.to_builtins(checkpoint.network_config)
     tools = {tool: version(tool) for tool in ("framelift", "torch", "onnx", "onnxscript")}
     return {
         "framelift.format": str(FORMAT),
         "framelift.name": name,
         "framelift.task": "super-resolution",
-        "framelift.scale": str(network.scale),
-        "framelift.size_multiple": str(network.size_multiple),
-        "framelift.halo": str(network.halo),
-        "framelift.precision": "fp32",
+        "framelift.scale": str(source.scale),
+        "framelift.size_multiple": str(source.size_multiple),
+        "framelift.halo": str(halo),
+        "framelift.precision": config.precision,
         "framelift.opset": str(opset),
-        "framelift.network": json.dumps({**config, "parameters": parameters}),
-        "framelift.training": json.dumps(checkpoint.training),
-        "framelift.weights_sha256": weights_sha256(checkpoint.weights),
+        "framelift.targets": " ".join(config.targets),
+        "framelift.network": json.dumps({**source.description, "parameters": source.parameters}),
+        "framelift.training": json.dumps(source.training),
+        "framelift.weights_sha256": weights_sha256(source.weights),
         "framelift.parity": json.dumps({case.label(): case.record() for case in parity}),
         "framelift.created_with": json.dumps(tools),
-        "framelift.licence": licence,
+        "framelift.licence": config.licence,
     }
 
 
-def weights_sha256(weights: dict[str, Tensor]) -> str:
-    """sha256 over names, shapes and values of the weights, in the order of their names."""
-    digest = hashlib.sha256()
-    for name in sorted(weights):
-        tensor = weights[name].detach().to("cpu", torch.float32).contiguous()
-        digest.update(f"{name}{tuple(tensor.shape)}".encode())
-        digest.update(tensor.numpy().tobytes())
-    return digest.hexdigest()
+def _halo(model: onnx.ModelProto, source: Source, say: Say) -> int:
+    """The radius computed from the graph; what the network says of itself must agree."""
+    halo = graph_halo(model, source.scale, source.size_multiple)
+    if source.halo is not None and source.halo != halo:
+        raise ExportError(
+            f"the network says that its receptive field reaches {source.halo} pixels, its graph "
+            f"reaches {halo}; tiles would show seams"
+        )
+    if halo is None:
+        say("every output pixel may depend on the whole frame: this model is never run in tiles")
+        return UNBOUNDED
+    return halo
+
+
+def _check(model: onnx.ModelProto) -> None:
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        reason = " ".join(str(error).split())
+        raise ExportError(f"ONNX's checker refuses the model: {reason}") from error
+
+
+def _silent(message: str) -> None:
+    del message

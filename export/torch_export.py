@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import logging
 import warnings
+from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import onnx
 import torch
 from torch import nn
@@ -12,18 +15,60 @@ from torch import nn
 from ..imaging.errors import ExportError
 
 
-def export_core(network: nn.Module, opset: int) -> onnx.ModelProto:
-    """Export `network` (float N×3×H×W in and out; N, H, W dynamic) with torch's dynamo exporter.
+@dataclass(frozen=True)
+class Sizes:
+    """What frames the model takes: None is any batch, or any height and width that are multiples
+    of `multiple` and at least `minimum`.
+    """
+
+    batch: int | None = None
+    height: int | None = None
+    width: int | None = None
+    multiple: int = 1
+    minimum: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("height", "width"):
+            side = getattr(self, name)
+            if side is not None and (side % self.multiple or side < self.minimum):
+                near = max(side, self.minimum)
+                near += -near % self.multiple
+                raise ExportError(
+                    f"{name} {side}: this network takes multiples of {self.multiple} from "
+                    f"{self.minimum} up; the nearest above is {near}"
+                )
+
+    @property
+    def shape(self) -> tuple[int | None, int | None, int | None]:
+        """(N, H, W), None where dynamic."""
+        return self.batch, self.height, self.width
+
+    def example(self) -> torch.Tensor:
+        """A float N×3×H×W input whose dynamic sizes are above 1 and unequal: no special cases."""
+        least = -(-max(24, self.minimum) // self.multiple) * self.multiple
+        height = self.height or least
+        width = self.width or least + 8 * self.multiple
+        return torch.rand(self.batch or 2, 3, height, width)
+
+    def dynamic_axes(self) -> dict[int, Any]:
+        """What torch.export is to leave open."""
+        axes: dict[int, Any] = {}
+        if self.batch is None:
+            axes[0] = torch.export.Dim("batch")
+        for axis, name in ((2, "height"), (3, "width")):
+            if getattr(self, name) is None:
+                least = max(1, -(-self.minimum // self.multiple))
+                side = torch.export.Dim(name, min=least)
+                axes[axis] = self.multiple * side if self.multiple > 1 else side
+        return axes
+
+
+def export_core(network: nn.Module, opset: int, sizes: Sizes | None = None) -> onnx.ModelProto:
+    """Export `network` (float N×3×H×W in and out) with torch's dynamo exporter.
 
     Raises ExportError if the exporter fails or ends at another opset.
     """
-    # Sizes above 1 and unequal, so that the exporter specialises none of them.
-    example = torch.rand(2, 3, 24, 32)
-    axes = {
-        0: torch.export.Dim("batch"),
-        2: torch.export.Dim("height"),
-        3: torch.export.Dim("width"),
-    }
+    sizes = sizes or Sizes()
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -31,13 +76,13 @@ def export_core(network: nn.Module, opset: int) -> onnx.ModelProto:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about the exporter's own internals
             program = torch.onnx.export(
-                network, (example,), dynamo=True, opset_version=opset, dynamic_shapes=(axes,),
-                input_names=["input"], output_names=["output"], external_data=False, verbose=False,
+                network, (sizes.example(),), dynamo=True, opset_version=opset,
+                dynamic_shapes=(sizes.dynamic_axes(),), input_names=["input"],
+                output_names=["output"], external_data=False, verbose=False,
+                custom_translation_table={torch.ops.aten.pixel_unshuffle.default: _unshuffle},
             )  # fmt: skip
-    except (torch.onnx.errors.OnnxExporterError, RuntimeError) as error:
-        raise ExportError(
-            f"PyTorch's ONNX exporter failed: {str(error).splitlines()[0]}"
-        ) from error
+    except (torch.onnx.errors.OnnxExporterError, RuntimeError, ValueError) as error:
+        raise ExportError(f"PyTorch's ONNX exporter failed: {_reason(error)}") from error
     finally:
         logger.setLevel(level)
     assert program is not None
@@ -48,3 +93,28 @@ def export_core(network: nn.Module, opset: int) -> onnx.ModelProto:
             f"opset {opset}: the exporter could only write {written.get('')}; ask for that one"
         )
     return model
+
+
+def _unshuffle(x: Any, block: int) -> Any:  # noqa: ANN401
+    """Pixel unshuffle as one strided convolution.
+
+    The exporter's own translation is a chain of 17 shape computations when sizes are dynamic.
+    """
+    from onnxscript import opset18
+
+    channels = int(x.shape[1])
+    picks = np.tile(np.eye(block * block, dtype=np.float32), (channels, 1))
+    weight = opset18.Constant(
+        value=onnx.numpy_helper.from_array(picks.reshape(-1, 1, block, block), "picks")
+    )
+    return opset18.Conv(
+        x, weight, group=channels, kernel_shape=[block, block], strides=[block, block]
+    )
+
+
+def _reason(error: Exception) -> str:
+    """The innermost cause's first line; the exporter wraps it in pages of advice."""
+    cause: BaseException = error
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
+    return next(iter(str(cause).strip().splitlines()), type(cause).__name__)

@@ -1,0 +1,109 @@
+"""Community super-resolution models (.pth, .safetensors) through spandrel."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+
+from ..imaging.errors import CheckpointError, MissingDependencyError
+from .source import Source
+
+
+def load_community(path: Path) -> Source:
+    """Read a community checkpoint; only tensors are unpickled, never code.
+
+    Raises CheckpointError if it is damaged, of an architecture that spandrel does not know, or of
+    a network that is no RGB super-resolution; MissingDependencyError without spandrel.
+    """
+    try:
+        from spandrel import ImageModelDescriptor, ModelLoader, UnsupportedModelError
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(
+            f"checkpoint {path}: not made by framelift; community models need spandrel: "
+            "pip install 'framelift[community]'"
+        ) from error
+    weights = _read_tensors(path)
+    try:
+        found = ModelLoader("cpu").load_from_state_dict(weights)
+    except UnsupportedModelError as error:
+        raise CheckpointError(
+            f"checkpoint {path}: its tensors fit no network that is known here (framelift's own or "
+            "one of spandrel's)"
+        ) from error
+    except (RuntimeError, ValueError, KeyError, IndexError, TypeError, AssertionError) as error:
+        raise CheckpointError(
+            f"checkpoint {path}: its tensors do not fit their network ({_short(error)})"
+        ) from error
+    if not isinstance(found, ImageModelDescriptor) or found.purpose not in ("SR", "FaceSR"):
+        raise CheckpointError(
+            f"checkpoint {path}: {found.architecture.name} is no super-resolution network"
+        )
+    if (found.input_channels, found.output_channels) != (3, 3):
+        raise CheckpointError(
+            f"checkpoint {path}: takes {found.input_channels} channels and gives "
+            f"{found.output_channels}; only RGB to RGB can be exported"
+        )
+    network: nn.Module = found.model.eval()
+    size = found.size_requirements
+    if size.square:
+        raise CheckpointError(f"checkpoint {path}: takes only square images; video frames are not")
+    return Source(
+        network=network,
+        deployed=_settled(network),
+        scale=found.scale,
+        size_multiple=size.multiple_of,
+        minimum=max(1, size.minimum),
+        halo=None,
+        description={"name": found.architecture.id, "tags": list(found.tags)},
+        weights=weights,
+    )
+
+
+def _read_tensors(path: Path) -> dict[str, torch.Tensor]:
+    from spandrel import canonicalize_state_dict
+
+    try:
+        if path.suffix.lower() == ".safetensors":
+            read: Any = load_file(path, device="cpu")
+        else:
+            read = torch.load(path, map_location="cpu", weights_only=True)
+        # Trainers nest the weights in `params_ema`, `state_dict` and the like.
+        weights = canonicalize_state_dict(read)
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(
+            f"checkpoint {path}: holds more than tensors, or is no checkpoint; pickled code is "
+            "never executed: save its state_dict alone"
+        ) from error
+    except (SafetensorError, RuntimeError, EOFError, OSError, ValueError, TypeError) as error:
+        raise CheckpointError(f"checkpoint {path}: cannot be read ({_short(error)})") from error
+    if not isinstance(weights, dict):
+        raise CheckpointError(f"checkpoint {path}: holds no named tensors")
+    return {name: tensor for name, tensor in weights.items() if isinstance(tensor, torch.Tensor)}
+
+
+def _settled(network: nn.Module) -> nn.Module:
+    """A copy that only computes: SPAN's blocks write merged weights during every forward."""
+    settled = copy.deepcopy(network)
+    for module in settled.modules():
+        merge = getattr(module, "update_params", None)
+        if callable(merge):
+            merge()
+            module.__dict__["update_params"] = _nothing
+    for parameter in settled.parameters():
+        parameter.requires_grad_(False)
+    return settled
+
+
+def _nothing() -> None:
+    pass
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:160] or type(error).__name__

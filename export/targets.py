@@ -1,0 +1,135 @@
+"""Which opsets an exported model may have: what every tool of the chain can write and read.
+
+The facts, with source and date of each, are in targets.toml.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from ..imaging.errors import ConfigError, ExportError
+
+FACTS = Path(__file__).parent / "targets.toml"
+TARGETS = ("onnxruntime", "tensorrt10", "tensorrt11")
+
+
+@dataclass(frozen=True)
+class Window:
+    """Opsets `lowest` … `highest` (both included) and IR versions that one tool takes."""
+
+    tool: str
+    lowest: int
+    highest: int
+    highest_ir: int | None = None
+
+    def admits(self, opset: int) -> bool:
+        """Whether the tool takes that opset."""
+        return self.lowest <= opset <= self.highest
+
+
+@cache
+def facts() -> dict[str, Any]:
+    """The contents of targets.toml."""
+    with FACTS.open("rb") as file:
+        return tomllib.load(file)
+
+
+def parse_targets(names: Sequence[str]) -> tuple[str, ...]:
+    """The named targets in their usual order, without repeats; all for none.
+
+    A name may carry a version: "onnxruntime==1.24". Raises ConfigError for unknown ones.
+    """
+    asked = {name.partition("==")[0]: name for name in names}
+    unknown = [name for name in asked if name not in TARGETS]
+    if unknown:
+        raise ConfigError(f"unknown target {unknown[0]!r}: use one of {', '.join(TARGETS)}")
+    return tuple(asked[name] for name in TARGETS if name in asked) or TARGETS
+
+
+def target_window(target: str) -> Window:
+    """What a target reads: its named version, else the installed one, else the newest known.
+
+    For TensorRT the oldest known of the major is taken, since the engine is built elsewhere.
+    Raises ConfigError for a version that is malformed or older than the facts reach.
+    """
+    name, _, asked = target.partition("==")
+    entry = facts()["targets"][name]
+    releases: list[dict[str, Any]] = entry["releases"]
+    label = str(entry["name"])
+    if asked:
+        release = _release(releases, asked, target)
+        label = f"{label.split()[0]} {asked}"
+    elif name == "onnxruntime":
+        installed = _installed("onnxruntime") or _installed("onnxruntime-gpu")
+        release = releases[-1] if installed is None else _release(releases, installed, target)
+        label = label if installed is None else f"{label} {installed}"
+    else:
+        release = releases[0]
+    return Window(label, entry["lowest_opset"], release["highest_opset"], release.get("highest_ir"))
+
+
+def export_windows(targets: Sequence[str]) -> list[Window]:
+    """The windows that an export must satisfy: exporter, the onnx library, each target."""
+    import onnx
+
+    exporter = facts()["exporter"]
+    return [
+        Window(exporter["name"], exporter["lowest_opset"], exporter["highest_opset"]),
+        Window(f"onnx {onnx.__version__}", 7, onnx.defs.onnx_opset_version()),
+        *(target_window(target) for target in targets),
+    ]
+
+
+def choose_opset(asked: int | None, targets: Sequence[str]) -> int:
+    """The opset to export with: `asked`, or the exporter's preferred one if all take it.
+
+    Raises ExportError, naming the tool that sets the limit and the nearest opset that works.
+    """
+    windows = export_windows(targets)
+    lowest = max(windows, key=lambda window: window.lowest)
+    highest = min(windows, key=lambda window: window.highest)
+    if lowest.lowest > highest.highest:
+        raise ExportError(
+            f"no opset suits all: {lowest.tool} starts at {lowest.lowest}, {highest.tool} ends at "
+            f"{highest.highest}; name fewer targets or upgrade {highest.tool}"
+        )
+    if asked is None:
+        preferred = int(facts()["exporter"]["preferred_opset"])
+        return min(max(preferred, lowest.lowest), highest.highest)
+    if lowest.lowest <= asked <= highest.highest:
+        return asked
+    nearest, limit = (
+        (lowest.lowest, lowest) if asked < lowest.lowest else (highest.highest, highest)
+    )
+    raise ExportError(
+        f"opset {asked}: {limit.tool} takes {limit.lowest} to {limit.highest}; "
+        f"the nearest that works is {nearest}"
+    )
+
+
+def _release(releases: list[dict[str, Any]], asked: str, target: str) -> dict[str, Any]:
+    number = _number(asked, target)
+    known = [release for release in releases if _number(release["since"], target) <= number]
+    if not known:
+        raise ConfigError(f"{target}: versions before {releases[0]['since']} are not known")
+    return known[-1]
+
+
+def _number(text: str, target: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(".")[:2])
+    except ValueError:
+        raise ConfigError(f"{target}: {text!r} is no version such as 1.24") from None
+
+
+def _installed(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
