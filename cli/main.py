@@ -11,6 +11,7 @@ import click
 from ..imaging.errors import FrameliftError
 from .bench import bench
 from .doctor import doctor
+from .engine import engine
 from .export import export
 from .inspect import inspect
 from .models import models
@@ -31,7 +32,7 @@ def framelift() -> None:
     """Train small super-resolution networks, export them to ONNX, upscale video in real time."""
 
 
-for command in (train, export, upscale, bench, inspect, models, doctor):
+for command in (train, export, engine, upscale, bench, inspect, models, doctor):
     framelift.add_command(command)
 
 

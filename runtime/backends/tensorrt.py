@@ -13,8 +13,8 @@ from ...imaging.errors import BackendError
 from ..engine.cache import CachedEngine, EngineCache
 from ..engine.key import BuilderOptions, EngineKey
 from ..engine.library import require_tensorrt, tensorrt_problem
-from ..engine.provide import provide
-from ..engine.shapes import FrameShape, check_profile, fixed, profile_for
+from ..engine.make import make_engine
+from ..engine.shapes import FrameShape, fixed, profile_for
 from ..model_file import ModelSpec
 from .base import Frames
 from .onnx_cuda import device_nodes
@@ -153,22 +153,6 @@ class TensorrtSession:
         return engine
 
     def _build(self, shape: FrameShape) -> CachedEngine:
-        from ..engine.build import build_engine
-        from ..engine.phases import BuildProgress
-
         one = FrameShape(self._spec.frame_shape[0] or 1, shape.height, shape.width)
         profile = profile_for(one, self._seen, self._spec)
-        check_profile(profile, self._spec)
-        key = EngineKey(
-            self._key.onnx_sha256, self._version, self._key.device, profile, self._options
-        )
-        title = f"building the engine of {self._spec.name} for {profile}"
-        with BuildProgress(title) as progress:
-            return provide(
-                self._spec,
-                key,
-                self._cache,
-                lambda timings: build_engine(
-                    self._spec, profile, self._options, 0, timings, progress
-                ),
-            ).engine
+        return make_engine(self._spec, profile, self._options, cache=self._cache).engine

@@ -17,7 +17,7 @@ from ...imaging.errors import BackendError, FrameliftError
 from .key import EngineKey
 from .sealed import ENGINE, TIMING_CACHE, DamagedFileError, read_sealed, write_sealed
 from .shapes import FrameShape
-from .sidecar import Sidecar, read_sidecar, sidecar_path, write_sidecar
+from .sidecar import Sidecar, read_sidecar, write_sidecar
 
 FOLDER_VARIABLE = "FRAMELIFT_CACHE"
 
@@ -70,7 +70,10 @@ class EngineCache:
         if not path.exists():
             return None
         try:
-            return CachedEngine(read_sealed(path, ENGINE), read_sidecar(path), path)
+            engine = CachedEngine(read_sealed(path, ENGINE), read_sidecar(path), path)
+            if engine.sidecar.describes(engine.plan):
+                return engine
+            self._say(f"{path} is not what its .json describes; the engine is built again")
         except OSError as error:
             self._say(f"{path} cannot be read ({error.strerror}); the engine is built again")
         except BackendError as error:
@@ -164,11 +167,6 @@ class EngineCache:
             except BackendError:
                 found.append((path, None))
         return found
-
-    def remove(self, path: Path) -> None:
-        """Delete an engine and its sidecar, if they are there."""
-        for file in (path, sidecar_path(path)):
-            file.unlink(missing_ok=True)
 
     def _engines(self, folder: Path, below: str = "") -> list[Path]:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -70,6 +71,7 @@ def describe(spec: ModelSpec, key: EngineKey, built: Built, seconds: float) -> S
         built_at=datetime.now(UTC).isoformat(timespec="seconds"),
         build_seconds=round(seconds, 2),
         size_bytes=len(built.plan),
+        plan_sha256=hashlib.sha256(built.plan).hexdigest(),
         layers=built.layers,
         device_memory_bytes=built.device_memory_bytes,
         precision=built.precision.record(),

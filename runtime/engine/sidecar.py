@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,8 @@ FORMAT = 1
 class Sidecar:
     """What is known about a built engine.
 
-    `precision` is `PrecisionReport.record()`. `built_at` is in UTC, ISO 8601.
+    `plan_sha256` is that of the engine without seal. `precision` is `PrecisionReport.record()`.
+    `built_at` is in UTC, ISO 8601.
     """
 
     key: EngineKey
@@ -28,9 +30,14 @@ class Sidecar:
     built_at: str
     build_seconds: float
     size_bytes: int
+    plan_sha256: str
     layers: int
     device_memory_bytes: int
     precision: dict[str, Any]
+
+    def describes(self, plan: bytes) -> bool:
+        """Whether this is the engine that was meant."""
+        return hashlib.sha256(plan).hexdigest() == self.plan_sha256
 
     def document(self) -> dict[str, Any]:
         """As JSON values."""
@@ -44,6 +51,7 @@ class Sidecar:
             "built_at": self.built_at,
             "build_seconds": self.build_seconds,
             "size_bytes": self.size_bytes,
+            "plan_sha256": self.plan_sha256,
             "layers": self.layers,
             "device_memory_bytes": self.device_memory_bytes,
             "precision": self.precision,
@@ -80,6 +88,7 @@ def read_sidecar(engine: Path) -> Sidecar:
             built_at=str(document["built_at"]),
             build_seconds=float(document["build_seconds"]),
             size_bytes=int(document["size_bytes"]),
+            plan_sha256=str(document["plan_sha256"]),
             layers=int(document["layers"]),
             device_memory_bytes=int(document["device_memory_bytes"]),
             precision=dict(document["precision"]),

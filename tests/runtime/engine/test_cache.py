@@ -74,7 +74,9 @@ def test_sidecar_says_what_the_engine_is(shop: Shop) -> None:
     assert sidecar.size_bytes == len(b"plan 1")
 
 
-@pytest.mark.parametrize("damage", ["cut", "changed", "sidecar gone", "sidecar of another"])
+@pytest.mark.parametrize(
+    "damage", ["cut", "changed", "sidecar gone", "no sidecar", "sidecar of another"]
+)
 def test_damaged_engine_is_built_again_and_said(shop: Shop, damage: str) -> None:
     shop.provide("9x9")
     path = shop.path("9x9")
@@ -84,12 +86,17 @@ def test_damaged_engine_is_built_again_and_said(shop: Shop, damage: str) -> None
         path.write_bytes(path.read_bytes()[:-1] + b"?")
     elif damage == "sidecar gone":
         sidecar_path(path).unlink()
-    else:
+    elif damage == "no sidecar":
         sidecar_path(path).write_text('{"format": 1}')
-    assert shop.provide("9x9") == b"plan 2"
+    else:
+        text = sidecar_path(path).read_text()
+        shop.provide("9x9", rebuild=True)
+        sidecar_path(path).write_text(text)
+    again = shop.provide("9x9")
+    assert again == b"plan %d" % len(shop.builds) != b"plan 1"
     assert len(shop.said) == 1
     assert "the engine is built again" in shop.said[0]
-    assert shop.provide("9x9") == b"plan 2"
+    assert shop.provide("9x9") == again
 
 
 def test_engine_of_a_changed_model_is_not_taken(shop: Shop) -> None:

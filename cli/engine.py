@@ -1,0 +1,194 @@
+"""`framelift engine`: TensorRT engines, built before they are needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..imaging.errors import BackendError
+
+if TYPE_CHECKING:
+    from ..runtime.engine.cache import EngineCache
+    from ..runtime.engine.sidecar import Sidecar
+
+
+@click.group()
+def engine() -> None:
+    """Build, list and inspect TensorRT engines.
+
+    The tensorrt backend builds the engines it needs by itself; building them before saves the wait
+    at the first frame.
+    """
+
+
+@engine.command()
+@click.argument("model")
+@click.option(
+    "--shapes", required=True, metavar="MIN:OPT:MAX",
+    help="Sizes of the frames, each HxW or NxHxW; one alone for a fixed size.",
+)  # fmt: skip
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE.plan",
+    help="Write the engine here too, as trtexec and Triton read it, with a .json beside it.",
+)  # fmt: skip
+@click.option("--device", default=0, show_default=True, help="Number of the GPU.")
+@click.option("--level", default=3, show_default=True, help="0 builds fast, 5 tries most.")
+@click.option("--tf32", is_flag=True, help="Let float32 convolutions round: faster, not equal.")
+@click.option("--rebuild", is_flag=True, help="Build even if the cache has it.")
+@click.option("-y", "--overwrite", is_flag=True, help="Replace an existing FILE.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def build(
+    model: str,
+    shapes: str,
+    output: Path | None,
+    device: int,
+    level: int,
+    tf32: bool,
+    rebuild: bool,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Build the engine of MODEL for frames of the given sizes and keep it in the cache.
+
+    MODEL is an .onnx file or the name of a shipped model. Needs TensorRT 10.16 or 11 and its GPU.
+    """
+    import json
+
+    from ..runtime.atomic import check_target
+    from ..runtime.engine.key import BuilderOptions
+    from ..runtime.engine.make import make_engine, write_plan
+    from ..runtime.engine.shapes import parse_profile
+    from ..runtime.interrupt import signals_as_errors
+    from ..runtime.model_file import read_spec
+    from ..runtime.zoo import resolve
+
+    profile = parse_profile(shapes)
+    options = BuilderOptions(level=level, tf32=tf32)
+    if output is not None:
+        check_target(output, overwrite=overwrite)
+    spec = read_spec(resolve(model))
+    with signals_as_errors():
+        made = make_engine(spec, profile, options, device=device, rebuild=rebuild)
+        if output is not None:
+            write_plan(made, output, overwrite=overwrite)
+    path = output or made.engine.path
+    if path is None:
+        raise BackendError("the engine could not be kept in the cache: give --output")
+    sidecar = made.engine.sidecar
+    if as_json:
+        document = {"path": str(path), "built": made.built, **sidecar.document()}
+        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        return
+    took = f"built in {sidecar.build_seconds:.1f} s" if made.built else "taken from the cache"
+    click.echo(f"{took}; {_precision(sidecar)}", err=True)
+    click.echo(path)
+
+
+@engine.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def list_engines(as_json: bool) -> None:
+    """List the engines in the cache."""
+    import json
+
+    from ..runtime.engine.cache import EngineCache
+    from .tables import align
+
+    cache = EngineCache()
+    entries = cache.entries()
+    if as_json:
+        documents = [
+            {"path": str(path), **(sidecar.document() if sidecar else {"problem": "no sidecar"})}
+            for path, sidecar in entries
+        ]
+        click.echo(json.dumps(documents, indent=2, ensure_ascii=False))
+    elif entries:
+        header = ("engine", "model", "shapes", "precision", "TensorRT", "GPU", "size")
+        click.echo(align([header, *(_row(*entry) for entry in entries)], right=(6,)))
+    else:
+        click.echo(f"No engines in {cache.folder}.")
+
+
+@engine.command()
+@click.argument("name", metavar="ENGINE")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def inspect(name: str, as_json: bool) -> None:
+    """Check ENGINE and show what it was built from, for and with.
+
+    ENGINE is a file, or what the first column of `framelift engine list` shows.
+    """
+    import json
+
+    from ..runtime.engine.cache import EngineCache
+    from ..runtime.engine.make import read_plan
+    from .tables import align
+
+    path = _find(name, EngineCache())
+    _, sidecar = read_plan(path)
+    if as_json:
+        document = {"path": str(path), **sidecar.document()}
+        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    else:
+        click.echo(align(_rows(path, sidecar)))
+
+
+def _find(name: str, cache: EngineCache) -> Path:
+    """The file that `name` is, or the cached engine whose digest begins with it."""
+    path = Path(name)
+    if path.is_file() or path.suffix:
+        return path
+    found = [path for path, side in cache.entries() if side and side.key.digest().startswith(name)]
+    if len(found) != 1:
+        count = "several engines" if found else "no engine"
+        raise BackendError(
+            f"{name!r}: {count} in {cache.folder} and no file of that name; see `framelift engine "
+            "list`"
+        )
+    return found[0]
+
+
+def _row(path: Path, sidecar: Sidecar | None) -> tuple[str, ...]:
+    from .tables import size_text
+
+    if sidecar is None:
+        return ("?", path.name, "unreadable, is built again", "", "", "", "")
+    key = sidecar.key
+    return (
+        key.digest(),
+        sidecar.model,
+        str(key.profile),
+        sidecar.model_precision,
+        key.tensorrt,
+        key.device.gpu,
+        size_text(sidecar.size_bytes),
+    )
+
+
+def _rows(path: Path, sidecar: Sidecar) -> list[tuple[str, str]]:
+    from .tables import size_text
+
+    key, options = sidecar.key, sidecar.key.options
+    streams = "TensorRT's choice" if options.max_aux_streams is None else options.max_aux_streams
+    return [
+        ("file", f"{path} ({size_text(sidecar.size_bytes)}, sound)"),
+        ("engine", key.digest()),
+        ("model", f"{sidecar.model} ×{sidecar.scale}, sha256 {key.onnx_sha256}"),
+        ("shapes", str(key.profile)),
+        ("precision", f"{sidecar.model_precision}; {_precision(sidecar)}"),
+        ("TensorRT", key.tensorrt),
+        ("GPU", f"{key.device.gpu}, compute capability {key.device.compute_capability}"),
+        ("driver", key.device.driver),
+        ("options", f"level {options.level}, TF32 {'on' if options.tf32 else 'off'}, "
+                    f"auxiliary streams {streams}"),
+        ("layers", str(sidecar.layers)),
+        ("memory", f"{size_text(sidecar.device_memory_bytes)} for activations at most"),
+        ("built", f"{sidecar.built_at}, in {sidecar.build_seconds:.1f} s"),
+    ]  # fmt: skip
+
+
+def _precision(sidecar: Sidecar) -> str:
+    from ..runtime.engine.precision import PrecisionReport
+
+    record: dict[str, Any] = {**sidecar.precision, "others": tuple(sidecar.precision["others"])}
+    return PrecisionReport(**record).text()

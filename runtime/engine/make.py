@@ -1,0 +1,85 @@
+"""Makes an engine of a model for a GPU of this machine, or takes it from the cache."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ...imaging.errors import BackendError
+from ..atomic import atomic_output, check_target
+from ..model_file import ModelSpec
+from .cache import EngineCache
+from .key import BuilderOptions, EngineKey
+from .library import require_tensorrt
+from .phases import BuildProgress
+from .provide import Provided, provide
+from .sealed import ENGINE, read_sealed
+from .shapes import ShapeProfile, check_profile
+from .sidecar import Sidecar, read_sidecar, write_sidecar
+
+
+def make_engine(
+    spec: ModelSpec,
+    profile: ShapeProfile,
+    options: BuilderOptions,
+    *,
+    device: int = 0,
+    cache: EngineCache | None = None,
+    rebuild: bool = False,
+) -> Provided:
+    """The engine of `spec` for the shapes of `profile` on GPU number `device`.
+
+    Shows progress on the standard error output while it builds. With `rebuild`, a cached engine is
+    replaced.
+
+    Raises:
+        ConfigError: the model does not take these shapes.
+        MissingDependencyError: TensorRT or cuda-python is not installed.
+        BackendError: TensorRT cannot be loaded, there is no such GPU, or the build failed.
+        ModelError: TensorRT cannot take the model.
+    """
+    check_profile(profile, spec)
+    require_tensorrt()
+    from .build import VERSION, build_engine
+    from .cuda import device_facts, select_device
+
+    select_device(device)
+    key = EngineKey(spec.sha256, VERSION, device_facts(device), profile, options)
+    with BuildProgress(f"building the engine of {spec.name} for {profile}") as progress:
+        return provide(
+            spec,
+            key,
+            cache or EngineCache(),
+            lambda timings: build_engine(spec, profile, options, device, timings, progress),
+            rebuild=rebuild,
+        )
+
+
+def write_plan(provided: Provided, target: Path, *, overwrite: bool = False) -> None:
+    """Write an engine as TensorRT's own tools read it, without seal, with its sidecar beside it.
+
+    Raises OutputError.
+    """
+    check_target(target, overwrite=overwrite)
+    with atomic_output(target, overwrite=overwrite) as temporary:
+        temporary.write_bytes(provided.engine.plan)
+        write_sidecar(target, provided.engine.sidecar)
+
+
+def read_plan(path: Path) -> tuple[bytes, Sidecar]:
+    """The plan and description of an engine file, from the cache or written by `write_plan`.
+
+    Raises BackendError if it is missing, damaged, or not the one that its sidecar describes.
+    """
+    try:
+        plan = path.read_bytes()
+        if plan.startswith(ENGINE):
+            plan = read_sealed(path, ENGINE)
+    except OSError as error:
+        raise BackendError(f"{path} cannot be read: {error.strerror}") from error
+    sidecar = read_sidecar(path)
+    if not sidecar.describes(plan):
+        raise BackendError(
+            f"{path} is not the engine that its .json beside it describes, or is damaged: build "
+            "it again"
+        )
+    return plan, sidecar
