@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint lint-tensorrt clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/python examples/demo.py
@@ -14,11 +14,25 @@ demo: $(VENV)/.runtime
 test: $(VENV)/.development
 	$(BIN)/python -m pytest
 
-lint: $(VENV)/.development
+lint: $(VENV)/.development lint-tensorrt
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/mypy tests examples
+
+# The TensorRT code against the signatures of both majors, where stubs of their bindings lie.
+STUBS ?= ../shared/typings
+lint-tensorrt: $(VENV)/.development
+	@for version in 10.16 11.4; do \
+		stubs=$(STUBS)/tensorrt-$$version; \
+		if [ ! -f $$stubs/tensorrt.pyi ]; then \
+			echo "TensorRT $$version: not checked, no stubs in $$stubs"; \
+		else \
+			echo "TensorRT $$version:"; \
+			MYPYPATH=$$stubs $(BIN)/mypy --cache-dir .mypy_cache/tensorrt-$$version \
+				-p framelift.runtime || exit 1; \
+		fi; \
+	done
 
 clean:
 	rm -rf $(VENV) build *.egg-info demo
