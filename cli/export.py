@@ -32,6 +32,14 @@ if TYPE_CHECKING:
 @click.option("--batch", type=int, help="Take this many frames at a time only.")
 @click.option("--licence", default="", help="Licence of the weights, kept in the model's metadata.")
 @click.option("-y", "--overwrite", is_flag=True, help="Replace an existing model.")
+@click.option(
+    "--triton", type=click.Path(path_type=Path), metavar="DIR",
+    help="Add the model to this Triton model repository; CHECKPOINT may then be a MODEL.onnx.",
+)  # fmt: skip
+@click.option(
+    "--engine", type=click.Path(path_type=Path), metavar="FILE.plan",
+    help="With --triton: serve this engine of the model too (see `framelift engine build`).",
+)  # fmt: skip
 def export(
     checkpoint: Path,
     output: Path | None,
@@ -42,6 +50,8 @@ def export(
     batch: int | None,
     licence: str,
     overwrite: bool,
+    triton: Path | None,
+    engine: Path | None,
 ) -> None:
     """Turn CHECKPOINT into one self-describing ONNX model that takes frames as they are.
 
@@ -49,6 +59,11 @@ def export(
     .safetensors). The model is compared with PyTorch on a photograph and on noise, at several
     sizes; it is written only if they agree.
     """
+    if engine is not None and triton is None:
+        raise ConfigError("--engine is for --triton: name the repository too")
+    if triton is not None and checkpoint.suffix == ".onnx":
+        _serve(checkpoint, triton, engine)
+        return
     size = None if fixed is None else parse_size(fixed)
     try:
         from ..export.exporter import ExportConfig, export_checkpoint
@@ -68,6 +83,8 @@ def export(
     )
     target = output or checkpoint.with_suffix(".onnx")
     _report(export_checkpoint(checkpoint, target, config, _say))
+    if triton is not None:
+        _serve(target, triton, engine)
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -76,6 +93,13 @@ def parse_size(text: str) -> tuple[int, int]:
     if not (cross and height.isdecimal() and width.isdecimal()):
         raise ConfigError(f"{text!r} is no size: give height and width as HxW, such as 1080x1920")
     return int(height), int(width)
+
+
+def _serve(model: Path, repository: Path, engine: Path | None) -> None:
+    from ..export.triton import write_repository
+
+    for version in write_repository(model, repository, engine):
+        click.echo(version)
 
 
 def _say(message: str) -> None:
