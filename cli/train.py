@@ -9,6 +9,16 @@ import click
 from ..imaging.errors import MissingDependencyError
 
 
+def _list_presets(context: click.Context, parameter: click.Parameter, asked: bool) -> None:
+    if not asked or context.resilient_parsing:
+        return
+    from ..train.preset_files import preset_names, preset_summary
+
+    for name in preset_names():
+        click.echo(f"{name:<20} {preset_summary(name)}")
+    context.exit()
+
+
 @click.command()
 @click.argument("config")
 @click.option(
@@ -28,9 +38,17 @@ from ..imaging.errors import MissingDependencyError
     "--validate", type=click.Path(path_type=Path), metavar="DIR",
     help="Folder of high-resolution images for PSNR and SSIM during training.",
 )  # fmt: skip
+@click.option(
+    "--vgg", metavar="SOURCE",
+    help="VGG-16 weights for perceptual losses: torchvision (downloads), or a .pth or .npz file.",
+)  # fmt: skip
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 @click.option("--threads", type=click.IntRange(1), help="CPU threads. [default: all cores]")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
+@click.option(
+    "--list-presets", is_flag=True, expose_value=False, is_eager=True, callback=_list_presets,
+    help="List the presets and exit.",
+)  # fmt: skip
 def train(
     config: str,
     folders: tuple[Path, ...],
@@ -38,6 +56,7 @@ def train(
     resume: bool,
     overrides: tuple[str, ...],
     validate: Path | None,
+    vgg: str | None,
     device: str,
     threads: int | None,
     quiet: bool,
@@ -46,6 +65,8 @@ def train(
 
     \b
     framelift train realtime-small-x4 --data photos --out runs/small
+    framelift train johnson-x4-feature --data photos --vgg vgg16.pth --out runs/johnson
+    torchrun --nproc-per-node 4 --no-python framelift train CONFIG --data photos --out runs/four
     """
     try:
         from ..train.start import start
@@ -55,7 +76,8 @@ def train(
         ) from error
     path = start(
         config, folders, out, overrides, validate,
-        resume=resume, device=device, threads=threads, quiet=quiet,
+        vgg=vgg, resume=resume, device=device, threads=threads, quiet=quiet,
         say=lambda line: click.echo(line, err=True),
     )  # fmt: skip
-    click.echo(path)
+    if path is not None:
+        click.echo(path)

@@ -1,26 +1,19 @@
-"""Training configurations: strict TOML, presets by name, overrides on the command line.
+"""All that determines a training run, as frozen structures with defaults and checks.
 
-A run also saves its resolved config as JSON, which is accepted wherever TOML is.
+Written as TOML (`config_file` reads it); docs/training.md is the reference of every key.
 """
 
 from __future__ import annotations
 
-import difflib
-import json
-import re
-import tomllib
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal
 
 import msgspec
 
-from ..imaging.errors import ConfigError
 from .data.degradation import MARGIN, Degradation
-from .losses import FeatureLossConfig, LossConfig, PixelLossConfig
-from .networks import JohnsonConfig, NetworkConfig, RealtimeConfig
-
-PRESETS = Path(__file__).parent / "presets"
+from .data.video import VideoConfig
+from .losses import LossConfig
+from .losses.vgg import LAYERS
+from .networks import NetworkConfig, RealtimeConfig
 
 
 class DataConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -28,9 +21,11 @@ class DataConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     folders: tuple[str, ...] = ()
     crop: int = 192  # side of the high-resolution training crop, pixels
-    batch: int = 16  # crops per step
+    batch: int = 16  # crops per step and process
     degradation: Degradation = "bicubic"
+    video: VideoConfig = VideoConfig()  # strengths of the "video" degradation
     cache_mb: int = 2048  # decoded photographs kept in memory, MiB
+    workers: int = 2  # threads that decode and cut
 
 
 class OptimizerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -53,11 +48,24 @@ class ScheduleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     gamma: float = 0.5
 
 
+class ComputeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a step is computed; what it computes stays the same, to the precision chosen."""
+
+    amp: Literal["off", "bf16", "fp16"] = "off"  # precision of the network and of VGG
+    channels_last: bool = False  # memory layout that GPU convolutions in half precision prefer
+    compile: bool = False  # torch.compile
+    accumulate: int = 1  # parts a batch is computed in, one after the other, to save memory
+
+
 class ValidationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Y-PSNR and Y-SSIM on a folder of high-resolution images, by the standard protocol."""
 
     folder: str = ""  # empty: no validation
     every: int = 1000  # steps
+    pictures: int = 4  # images of the folder shown in TensorBoard
+    feature_layer: str = ""  # VGG-16 layer of the feature distance; empty: not computed
+    vgg: str = ""  # weights for it; empty: the config's `vgg`
+    histogram_matching: bool = False  # the paper's post-processing of the output before scoring
 
 
 class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -69,119 +77,51 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     data: DataConfig = DataConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     schedule: ScheduleConfig = ScheduleConfig()
+    compute: ComputeConfig = ComputeConfig()
     validation: ValidationConfig = ValidationConfig()
+    vgg: str = "torchvision"  # weights of VGG-16 for feature and style terms
     ema: float = 0.0  # decay of the averaged weights that are kept; 0: the weights themselves
     seed: int = 0
     checkpoint_every: int = 1000  # steps
     log_every: int = 50  # steps
+    tensorboard: bool = True  # scalars and validation pictures in the run folder
     init: str = ""  # a checkpoint of the same network to start from (fine-tuning)
 
     def __post_init__(self) -> None:
-        scale = self.network.scale
         if not self.loss:
             raise ValueError("loss must have at least one term")
-        if self.data.crop % scale or self.data.crop // scale < MARGIN:
+        scale, multiple = self.network.scale, self.size_multiple
+        if self.data.crop % (scale * multiple) or self.data.crop // scale < MARGIN:
             raise ValueError(
-                f"data.crop must be a multiple of the scale {scale} "
+                f"data.crop must be a multiple of {scale * multiple} (scale {scale}) "
                 f"and at least {scale * MARGIN}, not {self.data.crop}"
             )
         for name, value in (
             ("steps", self.steps),
             ("data.batch", self.data.batch),
+            ("data.workers", self.data.workers),
+            ("compute.accumulate", self.compute.accumulate),
             ("checkpoint_every", self.checkpoint_every),
             ("log_every", self.log_every),
             ("validation.every", self.validation.every),
         ):
             if value < 1:
                 raise ValueError(f"{name} must be at least 1, not {value}")
+        if self.compute.accumulate > self.data.batch:
+            raise ValueError(
+                f"compute.accumulate must be at most data.batch, "
+                f"not {self.compute.accumulate} of {self.data.batch}"
+            )
+        if self.optimizer.lr <= 0:
+            raise ValueError(f"optimizer.lr must be above 0, not {self.optimizer.lr}")
         if not 0 <= self.ema < 1:
             raise ValueError(f"ema must be in [0, 1), not {self.ema}")
-
-
-def preset_names() -> list[str]:
-    """Names of the shipped presets."""
-    return sorted(path.stem for path in PRESETS.glob("*.toml"))
-
-
-def load_config(
-    source: str, overrides: Sequence[str] = (), folders: Sequence[str] = ()
-) -> TrainConfig:
-    """Read a config from a .toml or .json file or a preset name, then apply overrides.
-
-    Args:
-        source: path or preset name.
-        overrides: "section.key=value" each, the value a TOML literal (or a bare string).
-        folders: training folders that replace `data.folders`, if any.
-
-    Raises ConfigError naming the key that is wrong and what it should be.
-    """
-    document = _read(source)
-    for override in overrides:
-        _override(document, override)
-    if folders:
-        document.setdefault("data", {})["folders"] = list(folders)
-    try:
-        return msgspec.convert(document, TrainConfig, strict=True)
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"config {source}: {_explain(str(error))}") from error
-
-
-def _read(source: str) -> dict[str, Any]:
-    path = Path(source)
-    if path.suffix not in (".toml", ".json"):
-        path = PRESETS / f"{source}.toml"
-        if not path.is_file():
-            near = difflib.get_close_matches(source, preset_names(), 1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise ConfigError(
-                f"config {source}: no such preset{hint} Presets: {', '.join(preset_names())}; "
-                "or give the path of a .toml file"
+        if (layer := self.validation.feature_layer) and layer not in LAYERS:
+            raise ValueError(
+                f"validation.feature_layer must be of {', '.join(LAYERS)}, not {layer!r}"
             )
-    try:
-        text = path.read_text(encoding="utf-8")
-        document = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    except OSError as error:
-        raise ConfigError(f"config {path}: {error.strerror}") from error
-    except ValueError as error:  # both decoders' errors
-        raise ConfigError(f"config {path}: not valid {path.suffix[1:].upper()}: {error}") from error
-    if not isinstance(document, dict):
-        raise ConfigError(f"config {path}: expected a table of settings")
-    return document
 
-
-def _override(document: dict[str, Any], override: str) -> None:
-    key, equals, text = override.partition("=")
-    if not equals or not key:
-        raise ConfigError(f"override {override!r}: expected section.key=value")
-    try:
-        value = tomllib.loads(f"x = {text}")["x"]
-    except tomllib.TOMLDecodeError:
-        value = text
-    *sections, last = key.split(".")
-    table = document
-    for section in sections:
-        table = table.setdefault(section, {})
-        if not isinstance(table, dict):
-            raise ConfigError(f"override {override!r}: {section} is not a section")
-    table[last] = value
-
-
-def _explain(message: str) -> str:
-    """msgspec's message, with the nearest known key when a key is unknown."""
-    unknown = re.search(r"unknown field `(.+?)`", message)
-    if not unknown:
-        return message.replace("`$.", "`").rstrip(".")
-    near = difflib.get_close_matches(unknown[1], _known_keys(), 1)
-    hint = f"; did you mean `{near[0]}`?" if near else ""
-    place = re.search(r"at `\$\.?(.*?)`", message)
-    where = f" in `{place[1]}`" if place and place[1] else ""
-    return f"unknown key `{unknown[1]}`{where}{hint}"
-
-
-def _known_keys() -> list[str]:
-    structs = (
-        TrainConfig, DataConfig, OptimizerConfig, ScheduleConfig, ValidationConfig,
-        RealtimeConfig, JohnsonConfig, PixelLossConfig, FeatureLossConfig,
-    )  # fmt: skip
-    assert {*get_args(NetworkConfig), *get_args(LossConfig)} <= set(structs)
-    return sorted({name for struct in structs for name in struct.__struct_fields__})
+    @property
+    def size_multiple(self) -> int:
+        """What the sides of the network's input must be multiples of."""
+        return self.network.stride if isinstance(self.network, RealtimeConfig) else 1

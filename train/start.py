@@ -9,7 +9,9 @@ from pathlib import Path
 import torch
 
 from ..imaging.errors import BackendError, ConfigError, OutputError
-from .config import load_config
+from .config import TrainConfig
+from .config_file import load_config
+from .distributed import Processes, joined, processes_from_environment
 from .trainer import Trainer
 
 
@@ -20,59 +22,104 @@ def start(
     overrides: Sequence[str] = (),
     validation: Path | None = None,
     *,
+    vgg: str | None = None,
     resume: bool = False,
     device: str = "auto",
     threads: int | None = None,
     quiet: bool = False,
     say: Callable[[str], None] = print,
-) -> Path:
+) -> Path | None:
     """Train as `config` (a path or preset name) says; returns the checkpoint's path.
 
-    Raises ConfigError, InputError, CheckpointError, BackendError, OutputError, TrainingError and
-    Interrupted, each with one line for the user.
+    Started by torchrun it trains together with the other processes, of which all but the first
+    return None.
+
+    Raises ConfigError, InputError, CheckpointError, BackendError, OutputError, TrainingError,
+    MissingDependencyError and Interrupted, each with one line for the user.
     """
-    overrides = [*overrides]
-    if validation is not None:
-        overrides.append(f'validation.folder="{validation}"')
-    resolved = load_config(config, overrides, [str(folder) for folder in folders])
-    if not resolved.data.folders:
-        raise ConfigError("no training photographs: give --data DIR or set data.folders")
+    resolved = resolve(config, folders, overrides, validation, vgg)
     if not resume and (out / "state.pt").exists():
         raise OutputError(f"{out} already holds a run: give --resume, or another --out folder")
-    if threads is None:
-        threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
-    if threads:
-        torch.set_num_threads(threads)
-    chosen = choose_device(device)
+    processes = processes_from_environment()
+    limit_threads(threads, processes)
+    chosen = choose_device(device, processes)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"run folder {out}: {error.strerror}") from error
-    trainer = Trainer(resolved, out, chosen)
-    for line in trainer.photos.skipped[:10]:
+    with joined(processes, chosen):
+        trainer = Trainer(resolved, out, chosen, processes)
+        if resume:
+            trainer.resume()
+        if processes.leads:
+            _introduce(trainer, say)
+        path = trainer.run(quiet=quiet or not processes.leads)
+        return path if processes.leads else None
+
+
+def resolve(
+    config: str,
+    folders: Sequence[Path],
+    overrides: Sequence[str] = (),
+    validation: Path | None = None,
+    vgg: str | None = None,
+) -> TrainConfig:
+    """The config with the command line's settings. Raises ConfigError."""
+    overrides = [*overrides]
+    if validation is not None:
+        overrides.append(f'validation.folder="{validation}"')
+    if vgg is not None:
+        overrides.append(f'vgg="{vgg}"')
+    resolved = load_config(config, overrides, [str(folder) for folder in folders])
+    if not resolved.data.folders:
+        raise ConfigError("no training photographs: give --data DIR or set data.folders")
+    return resolved
+
+
+def _introduce(trainer: Trainer, say: Callable[[str], None]) -> None:
+    photos, processes = trainer.photos, trainer.processes
+    for line in photos.skipped[:10]:
         say(f"skipped {line}")
-    if (more := len(trainer.photos.skipped) - 10) > 0:
+    if (more := len(photos.skipped) - 10) > 0:
         say(f"skipped {more} more")
-    if resume:
-        trainer.resume()
+    together = f" in {processes.count} processes" if processes.count > 1 else ""
     say(
-        f"{len(trainer.photos.photos)} photographs, {resolved.network}, on {chosen}, "
-        f"steps {trainer.step} to {resolved.steps}"
+        f"{len(photos.photos)} photographs, {trainer.config.network}, on {trainer.device}"
+        f"{together}, steps {trainer.step} to {trainer.config.steps}"
     )
-    return trainer.run(quiet=quiet)
 
 
-def choose_device(name: str) -> torch.device:
-    """`auto` is the first CUDA device if there is one, else the CPU. Raises BackendError."""
+def limit_threads(threads: int | None, processes: Processes) -> None:
+    """Give PyTorch `threads` CPU threads, by default this process's share of the cores."""
+    if threads is None and hasattr(os, "sched_getaffinity"):
+        threads = max(1, len(os.sched_getaffinity(0)) // processes.local_count)
+    if threads:
+        torch.set_num_threads(threads)
+
+
+def choose_device(name: str, processes: Processes | None = None) -> torch.device:
+    """`auto` and `cuda` are this process's CUDA device; `auto` is the CPU where there is none.
+
+    Raises BackendError.
+    """
+    local_rank = processes.local_rank if processes else 0
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
     except RuntimeError as error:
         raise BackendError(f"device {name!r}: unknown; use auto, cpu, cuda or cuda:N") from error
-    if device.type == "cuda" and not torch.cuda.is_available():
+    if device.type != "cuda":
+        return device
+    if not torch.cuda.is_available():
         raise BackendError(
             f"device {name!r}: this PyTorch sees no CUDA device; use --device cpu, or install the "
             "NVIDIA driver and a CUDA build of torch"
         )
+    if device.index is None:
+        device = torch.device("cuda", local_rank)
+    assert device.index is not None
+    if device.index >= (count := torch.cuda.device_count()):
+        raise BackendError(f"device {device}: this machine has {count} CUDA device(s)")
+    torch.cuda.set_device(device)
     return device

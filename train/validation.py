@@ -1,23 +1,115 @@
-"""Y-PSNR and Y-SSIM of a network in training, by the standard protocol of `imaging.quality`."""
+"""Scores of a network in training: the standard protocol, and the distance of VGG features."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from ..imaging.errors import InputError
-from ..imaging.quality import ImageU8, SetQuality, Upscale, evaluate
+from ..imaging.histogram import match_histogram
+from ..imaging.metrics import shave
+from ..imaging.quality import (
+    ImageU8,
+    SetQuality,
+    Upscale,
+    bicubic,
+    compare,
+    crop_to_multiple,
+    shrink,
+)
+from .config import TrainConfig
 from .data.photos import SUFFIXES
+from .losses.vgg import VggFeatures, load_vgg_weights
+
+PICTURE_SIDE = 256
+"""Validation pictures show the middle of an image, at most this many pixels a side."""
 
 
-def load_originals(folder: Path) -> list[tuple[str, ImageU8]]:
-    """The images of a folder as (name, uint8 BGR H×W×3 or grey H×W). Raises InputError."""
+@dataclass(frozen=True)
+class Scores:
+    """Means over the validation images."""
+
+    quality: SetQuality
+    feature_distance: float | None
+    pictures: dict[str, NDArray[np.uint8]] = field(repr=False)
+    """By name: bicubic, the network's output and the original side by side, uint8 H×W×3 RGB."""
+
+    def record(self) -> dict[str, float]:
+        """The scores by the names they are logged under."""
+        record = {"psnr_y": self.quality.psnr_db, "ssim_y": self.quality.ssim}
+        if self.feature_distance is not None:
+            record["feature_distance"] = self.feature_distance
+        return record
+
+
+class Validator:
+    """Scores networks on the originals of one folder, as a config's `validation` says.
+
+    Raises InputError for a folder or image that cannot be used, CheckpointError for VGG weights.
+    """
+
+    def __init__(self, config: TrainConfig, device: torch.device) -> None:
+        settings = config.validation
+        self.originals = load_originals(Path(settings.folder), config.network.scale)
+        self.settings = settings
+        self.scale = config.network.scale
+        self.size_multiple = config.size_multiple
+        self.device = device
+        self.features: VggFeatures | None = None
+        if layer := settings.feature_layer:
+            weights = load_vgg_weights(settings.vgg or config.vgg)
+            self.features = VggFeatures((layer,), weights).to(device)
+
+    def __call__(self, network: nn.Module) -> Scores:
+        """Scores of `network`, which is in eval mode during the call."""
+        was_training = network.training
+        network.eval()
+        try:
+            return self._scores(upscale_with(network, self.device, self.size_multiple))
+        finally:
+            network.train(was_training)
+
+    def _scores(self, upscale: Upscale) -> Scores:
+        qualities, distances = [], []
+        pictures: dict[str, NDArray[np.uint8]] = {}
+        for name, original in self.originals:
+            small = _bgr(shrink(original, self.scale))
+            output = upscale(small)
+            if self.settings.histogram_matching:
+                output = match_histogram(output, small)
+            qualities.append(compare(name, output, original, self.scale))
+            reference = _bgr(crop_to_multiple(original, self.scale))
+            if self.features is not None:
+                distances.append(self._feature_distance(output, reference))
+            if len(pictures) < self.settings.pictures:
+                shown = (bicubic(self.scale)(small), output, reference)
+                pictures[name] = np.hstack([_middle(image)[..., ::-1] for image in shown])
+        distance = float(np.mean(distances)) if distances else None
+        return Scores(SetQuality(self.scale, tuple(qualities)), distance, pictures)
+
+    def _feature_distance(self, output: ImageU8, reference: ImageU8) -> float:
+        """‖φ(output) − φ(reference)‖² / (C·H·W) after shaving the border as PSNR does."""
+        assert self.features is not None
+        layer = self.settings.feature_layer
+        with torch.inference_mode():
+            got, wanted = (
+                self.features(_to_tensor(shave(image, self.scale), self.device))[layer]
+                for image in (output, reference)
+            )
+            return float((got - wanted).square().mean())
+
+
+def load_originals(folder: Path, scale: int) -> list[tuple[str, ImageU8]]:
+    """The images of a folder as (name, uint8 BGR H×W×3 or grey H×W).
+
+    Raises InputError, also for an image too small to be scored at `scale`.
+    """
     if not folder.is_dir():
         raise InputError(f"validation folder {folder}: no such folder")
     originals = []
@@ -25,36 +117,46 @@ def load_originals(folder: Path) -> list[tuple[str, ImageU8]]:
         image = cv2.imread(str(path), cv2.IMREAD_ANYCOLOR)
         if image is None:
             raise InputError(f"validation image {path}: not a readable image")
+        if min(image.shape[:2]) < 16 + 3 * scale:
+            raise InputError(
+                f"validation image {path}: {image.shape[1]}×{image.shape[0]} is too small to score"
+            )
         originals.append((path.stem, image.astype(np.uint8, copy=False)))
     if not originals:
         raise InputError(f"validation folder {folder}: holds no image")
     return originals
 
 
-def upscale_with(network: nn.Module, device: torch.device) -> Upscale:
-    """`network` as a function of uint8 BGR H×W×3 images, with the rounding that export uses."""
+def upscale_with(network: nn.Module, device: torch.device, size_multiple: int = 1) -> Upscale:
+    """`network` as a function of uint8 BGR H×W×3 images, with the rounding that export uses.
+
+    Sides that are no multiples of `size_multiple` are filled up by repeating the edge.
+    """
 
     def upscale(image: ImageU8) -> ImageU8:
-        rgb = torch.from_numpy(np.ascontiguousarray(image[:, :, ::-1])).to(device)
+        height, width = image.shape[:2]
+        fill = [(0, -side % size_multiple) for side in (height, width)]
+        filled = np.pad(image, [*fill, (0, 0)], "edge")
         with torch.inference_mode():
-            output = network(rgb.permute(2, 0, 1)[None].float() / 255)
+            output = network(_to_tensor(filled, device))
             levels = (output * 255).round().clamp(0, 255).byte()[0].permute(1, 2, 0)
-        bgr: NDArray[np.uint8] = levels.cpu().numpy()[:, :, ::-1]
+        scale = levels.shape[0] // filled.shape[0]
+        bgr: NDArray[np.uint8] = levels.cpu().numpy()[: scale * height, : scale * width, ::-1]
         return np.ascontiguousarray(bgr)
 
     return upscale
 
 
-def validate(
-    network: nn.Module,
-    originals: Sequence[tuple[str, ImageU8]],
-    scale: int,
-    device: torch.device,
-) -> SetQuality:
-    """Scores of `network` (in eval mode during the call) on high-resolution originals."""
-    was_training = network.training
-    network.eval()
-    try:
-        return evaluate(originals, upscale_with(network, device), scale)
-    finally:
-        network.train(was_training)
+def _to_tensor(image: ImageU8, device: torch.device) -> Tensor:
+    """uint8 BGR H×W×3 to float 1×3×H×W RGB in [0, 1]."""
+    rgb = torch.from_numpy(np.ascontiguousarray(image[:, :, ::-1])).to(device)
+    return rgb.permute(2, 0, 1)[None].float() / 255
+
+
+def _bgr(image: ImageU8) -> ImageU8:
+    return np.stack([image] * 3, axis=-1) if image.ndim == 2 else image
+
+
+def _middle(image: ImageU8) -> ImageU8:
+    top, left = (max(0, (side - PICTURE_SIDE) // 2) for side in image.shape[:2])
+    return image[top : top + PICTURE_SIDE, left : left + PICTURE_SIDE]

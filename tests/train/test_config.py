@@ -8,8 +8,11 @@ import msgspec
 import pytest
 
 from framelift.imaging.errors import ConfigError
-from framelift.train.config import ScheduleConfig, load_config, preset_names
-from framelift.train.networks import RealtimeConfig
+from framelift.train.config import ScheduleConfig
+from framelift.train.config_file import load_config
+from framelift.train.losses import FeatureLossConfig, PixelLossConfig
+from framelift.train.networks import CompactConfig, RealtimeConfig, build_network
+from framelift.train.preset_files import preset_names, preset_summary
 from framelift.train.schedule import learning_rate_factor
 
 MINIMAL = """
@@ -33,6 +36,44 @@ def test_every_preset_loads(name: str) -> None:
     assert load_config(name, folders=["photos"]).data.folders == ("photos",)
 
 
+def test_presets_of_the_paper_are_the_papers() -> None:
+    for scale in (4, 8):
+        pixel, feature = (load_config(f"johnson-x{scale}-{kind}") for kind in ("pixel", "feature"))
+        assert pixel.loss == (PixelLossConfig(),)
+        assert feature.loss == (FeatureLossConfig(layers={"relu2_2": 1.0}),)
+        for config in (pixel, feature):
+            assert config.network.scale == scale
+            assert (config.data.batch, config.data.crop, config.steps) == (4, 288, 200_000)
+            assert (config.optimizer.name, config.optimizer.lr) == ("adam", 1e-3)
+            assert config.data.degradation == "johnson"
+
+
+def test_realtime_presets_run_from_a_few_thousand_to_half_a_million_parameters() -> None:
+    sizes = {}
+    for name in preset_names():
+        network = load_config(name).network
+        if isinstance(network, RealtimeConfig):
+            deployed = build_network(network).deploy()
+            sizes[name] = sum(parameter.numel() for parameter in deployed.parameters())
+            assert network.stride == (2 if network.scale == 2 else 1)
+    assert sizes["realtime-tiny-x4"] == 8_184
+    assert sizes["realtime-small-x4"] == 61_008
+    assert sizes["realtime-medium-x4"] == 167_616
+    assert sizes["realtime-large-x4"] == 472_624
+    assert sizes["realtime-tiny-x2"] < sizes["realtime-small-x2"] < sizes["realtime-medium-x2"]
+    assert sizes["realtime-large-x2"] == 477_808
+
+
+def test_compact_presets_have_the_communitys_sizes() -> None:
+    assert load_config("compact-x2").network == CompactConfig(2, 64, 16)
+    assert load_config("compact-x4").network == CompactConfig(4, 64, 16)
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_every_preset_says_what_it_is(name: str) -> None:
+    assert preset_summary(name).endswith(".")
+
+
 def test_defaults_overrides_and_folders(tmp_path: Path) -> None:
     config = load_config(
         write(tmp_path, MINIMAL), ["optimizer.lr=5e-4", "network.channels=16", "init=a b.st"], ["x"]
@@ -53,16 +94,54 @@ def test_saved_json_config_is_read_back(tmp_path: Path) -> None:
     ("change", "message"),
     [
         ("[optimizer]\nlearnrate = 1", "unknown key `learnrate` in `optimizer`"),
-        ("[optimiser]\nlr = 1", r"unknown key `optimiser`; did you mean `optimizer`\?"),
-        ("[schedule]\nwarmpu = 1", r"unknown key `warmpu` in `schedule`; did you mean `warmup`\?"),
-        ("[data]\ncrop = 191", "data.crop must be a multiple of the scale 2"),
+        ("[optimiser]\nlr = 1", r"unknown key `optimiser`, did you mean `optimizer`\?"),
+        ("[schedule]\nwarmpu = 1", r"unknown key `warmpu` in `schedule`, did you mean `warmup`\?"),
+        ("[data.video]\nnoice = [0, 1]", r"`noice` in `data.video`, did you mean `noise`\?"),
+        ("[data.video]\nnoise = [3, 1]", r"noise must be \[low, high\] within 0 and 255"),
+        ("[[loss]]\nkind = 'style'\nlayer = {}", r"`layer` in `loss`, did you mean `layers`\?"),
+        (
+            "[[loss]]\nkind = 'styel'",
+            "`loss.kind` must be of pixel, feature, style, tv, not 'styel', "
+            r"did you mean 'style'\?",
+        ),
+        ("[compute]\namp = 'bf61'", r"`compute.amp` must be of .*, did you mean 'bf16'\?"),
+        (
+            "[compute]\naccumulate = 17",
+            "compute.accumulate must be at most data.batch, not 17 of 16",
+        ),
+        ("[data]\nworkers = 0", "data.workers must be at least 1, not 0"),
+        ("[optimizer]\nlr = 0.0", "optimizer.lr must be above 0"),
+        ("[validation]\nfeature_layer = 'relu9'", "validation.feature_layer must be of relu1_1, "),
+        ("[data]\ncrop = 191", r"data.crop must be a multiple of 2 \(scale 2\)"),
         ('[data]\ncrop = "big"', r"Expected `int`, got `str` - at `data.crop`"),
-        ("[optimizer]\nname = 'sgd'", r"Invalid enum value 'sgd' - at `optimizer.name`"),
+        ("[optimizer]\nname = 'sgd'", r"`optimizer.name` must be of adam, adamw, not 'sgd'"),
     ],
 )
 def test_wrong_settings_are_explained(tmp_path: Path, change: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         load_config(write(tmp_path, f"{MINIMAL}\n{change}"))
+
+
+def test_unknown_network_is_explained(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"`network.name` must be .*, did you mean 'compact'\?"):
+        load_config(write(tmp_path, MINIMAL), ['network={name="compac"}'])
+
+
+def test_crop_must_suit_a_strided_stem(tmp_path: Path) -> None:
+    text = MINIMAL.replace("scale = 2", "scale = 2\nstride = 2") + "[data]\ncrop = 98"
+    with pytest.raises(ConfigError, match=r"data.crop must be a multiple of 4 \(scale 2\)"):
+        load_config(write(tmp_path, text))
+
+
+def test_items_of_a_list_are_overridden_by_number(tmp_path: Path) -> None:
+    path = write(tmp_path, MINIMAL)
+    assert load_config(path, ["loss.0.norm=l1"]).loss == (PixelLossConfig(norm="l1"),)
+    with pytest.raises(ConfigError, match=r"`1` must be the number of one of 1 item"):
+        load_config(path, ["loss.1.norm=l1"])
+    with pytest.raises(ConfigError, match=r"`norm` must be the number of one of 1 item"):
+        load_config(path, ["loss.norm=l1"])
+    with pytest.raises(ConfigError, match=r"what holds `x` is not a section"):
+        load_config(path, ["steps.x=1"])
 
 
 def test_impossible_values_are_refused(tmp_path: Path) -> None:
@@ -73,7 +152,7 @@ def test_impossible_values_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("realtime-smal-x4", r"no such preset; did you mean 'realtime-small-x4'\?"),
+        ("realtime-smal-x4", r"no such preset, did you mean 'realtime-small-x4'\?"),
         ("nowhere.toml", "No such file"),
         ("broken.toml", "not valid TOML"),
     ],

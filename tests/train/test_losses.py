@@ -39,7 +39,7 @@ def random_kernels(upto: str) -> dict[str, np.ndarray]:
 @pytest.fixture(scope="module")
 def caffe_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("vgg") / "vgg.npz"
-    np.savez(path, **random_kernels("conv2_2"))
+    np.savez(path, **random_kernels("conv2_2"))  # type: ignore[arg-type]
     return path
 
 
@@ -72,7 +72,9 @@ def test_layers_and_terms_are_weighted(caffe_file: Path) -> None:
 
     def value(layers: dict[str, float]) -> Tensor:
         config = FeatureLossConfig(layers=layers, vgg=str(caffe_file))
-        return WeightedLoss((config,))(output, target)[0]
+        total, _ = WeightedLoss((config,))(output, target)
+        assert isinstance(total, Tensor)
+        return total
 
     both = value({"relu1_1": 0.5, "relu2_1": 2.0})
     torch.testing.assert_close(both, 0.5 * value({"relu1_1": 1}) + 2 * value({"relu2_1": 1}))

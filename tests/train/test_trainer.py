@@ -14,7 +14,8 @@ import torch
 
 from framelift.imaging.errors import CheckpointError, ConfigError, Interrupted, TrainingError
 from framelift.train.checkpoint import load_checkpoint
-from framelift.train.config import TrainConfig, load_config
+from framelift.train.config import TrainConfig
+from framelift.train.config_file import load_config
 from framelift.train.trainer import Trainer
 
 CPU = torch.device("cpu")
@@ -22,6 +23,7 @@ CPU = torch.device("cpu")
 CONFIG = """
 steps = 8
 ema = 0.9
+tensorboard = false
 log_every = 2
 checkpoint_every = 4
 [network]

@@ -93,7 +93,7 @@ def deblock(plane: Tensor, qp: Tensor) -> Tensor:
     """
     alpha = (0.8 * (2 ** (qp / 6) - 1)).view(-1, 1, 1, 1)
     beta = (qp / 2 - 7).clamp_min(0).view(-1, 1, 1, 1)
-    columns = plane.unflatten(3, (-1, BLOCK)).clone()  # N×1×H×(W/8)×8
+    columns = plane.reshape(*plane.shape[:3], plane.shape[3] // BLOCK, BLOCK).clone()
     p1, p0 = columns[..., :-1, 6], columns[..., :-1, 7]
     q0, q1 = columns[..., 1:, 0], columns[..., 1:, 1]
     smooth = ((p0 - q0).abs() < alpha) & ((p1 - p0).abs() < beta) & ((q1 - q0).abs() < beta)

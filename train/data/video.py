@@ -63,7 +63,8 @@ def degrade_to_video(hr: Tensor, scale: int, config: VideoConfig, seeds: Sequenc
     lr = (lr + noise * draw(*config.noise).view(-1, 1, 1, 1) / 255).clamp(0, 1)
 
     choice, quality, qp = draw(0, 1), draw(*config.jpeg_quality), draw(*config.h264_qp)
-    top, left = (int(side) for side in generators[0].integers(MACROBLOCK, size=2))
+    step = np.random.default_rng(seeds[0][:2])  # the codec's grid is the same for a whole batch
+    top, left = (int(side) for side in step.integers(MACROBLOCK, size=2))
     luma, chroma = to_yuv420(_pad(lr, top, left))
     by_jpeg = choice < config.jpeg
     by_h264 = ~by_jpeg & (choice < config.jpeg + config.h264)
@@ -87,7 +88,7 @@ def blur_each(images: Tensor, sigma: Tensor, most: float) -> Tensor:
     padded = F.pad(images, (radius, radius, radius, radius), mode="reflect")
     rows = F.conv2d(padded.flatten(0, 1)[None], weight, groups=count * channels)
     blurred = F.conv2d(rows, weight.transpose(2, 3), groups=count * channels)
-    return blurred[0].unflatten(0, (count, channels))
+    return blurred.view_as(images)
 
 
 def to_yuv420(rgb: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:

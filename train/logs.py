@@ -1,0 +1,107 @@
+"""What a run tells while it goes: history.jsonl, TensorBoard, the progress bar's figures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..imaging.errors import MissingDependencyError
+from .checkpoint import write_atomic
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+
+class Meter:
+    """Means of losses and speeds between two log lines."""
+
+    def __init__(self) -> None:
+        self._reset()
+
+    def _reset(self) -> None:
+        self._sums: dict[str, float] = {}
+        self._steps = 0
+        self._images = 0
+        self._seconds = 0.0
+        self._waited = 0.0
+
+    def add(self, losses: Mapping[str, float], images: int, seconds: float, waited: float) -> None:
+        """Note one step: its losses, images, duration and the part spent waiting for data."""
+        for name, value in losses.items():
+            self._sums[name] = self._sums.get(name, 0.0) + value
+        self._steps += 1
+        self._images += images
+        self._seconds += seconds
+        self._waited += waited
+
+    def take(self) -> dict[str, float]:
+        """The means since the last call; empties the meter."""
+        record = {name: value / self._steps for name, value in self._sums.items()}
+        record["images_per_s"] = self._images / self._seconds
+        record["data_wait_share"] = self._waited / self._seconds
+        self._reset()
+        return record
+
+
+class History:
+    """history.jsonl: one line per log and validation, always as if the run had never stopped."""
+
+    def __init__(self, folder: Path, step: int) -> None:
+        """Go on after `step`: lines of later steps, of a session that was lost, are dropped."""
+        self._path = folder / "history.jsonl"
+        held = self._path.read_text(encoding="utf-8").splitlines() if self._path.is_file() else []
+        kept = [line for line in held if json.loads(line)["step"] <= step]
+        write_atomic(self._path, "".join(line + "\n" for line in kept).encode())
+
+    def write(self, step: int, record: Mapping[str, float]) -> None:
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"step": step, **record}) + "\n")
+
+    def pictures(self, step: int, pictures: Mapping[str, NDArray[np.uint8]]) -> None:
+        """Pictures are for TensorBoard."""
+
+    def close(self) -> None:
+        """Every line is written at once."""
+
+
+class Board:
+    """TensorBoard's event files in the run folder."""
+
+    def __init__(self, folder: Path, step: int) -> None:
+        """Go on after `step`. Raises MissingDependencyError without the tensorboard package."""
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError as error:
+            raise MissingDependencyError(
+                "TensorBoard logs need tensorboard: pip install 'framelift[train]', or set "
+                "tensorboard=false"
+            ) from error
+        self._writer: SummaryWriter = SummaryWriter(
+            str(folder / "tensorboard"), purge_step=step + 1
+        )
+
+    def write(self, step: int, record: Mapping[str, float]) -> None:
+        for name, value in record.items():
+            self._writer.add_scalar(name, value, step)
+
+    def pictures(self, step: int, pictures: Mapping[str, NDArray[np.uint8]]) -> None:
+        """Show uint8 H×W×3 RGB pictures."""
+        for name, picture in pictures.items():
+            self._writer.add_image(f"validation/{name}", picture, step, dataformats="HWC")
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+Log = History | Board
+
+
+def open_logs(folder: Path, step: int, tensorboard: bool) -> Sequence[Log]:
+    """The logs of a run in `folder` that goes on after `step`."""
+    history = History(folder, step)
+    return [history, Board(folder, step)] if tensorboard else [history]

@@ -1,0 +1,155 @@
+"""One optimiser step: in parts, in half precision, over several processes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from ..imaging.errors import ConfigError, TrainingError
+from .config import TrainConfig
+from .distributed import Processes
+from .losses import WeightedLoss
+from .networks import SRNetwork
+
+PRECISIONS = {"off": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class NotFiniteError(Exception):
+    """The loss of a step is infinite or no number; the weights are as they were before it."""
+
+    def __init__(self, loss: float) -> None:
+        super().__init__(loss)
+        self.loss = loss
+
+
+class Stepper:
+    """Updates `network` towards lower `loss`; holds the optimiser and its state."""
+
+    def __init__(
+        self,
+        network: SRNetwork,
+        loss: WeightedLoss,
+        config: TrainConfig,
+        device: torch.device,
+        processes: Processes,
+    ) -> None:
+        self.network = network
+        self.loss = loss
+        self.config = config
+        self.device = device
+        self.processes = processes
+        self.layout = (
+            torch.channels_last if config.compute.channels_last else torch.contiguous_format
+        )
+        network.to(memory_format=self.layout)
+        loss.to(memory_format=self.layout)
+        self.model = processes.wrap(network, device)
+        # A compiled wrapper around DistributedDataParallel: its buckets guide the compiler's cuts.
+        self.run = torch.compile(self.model) if config.compute.compile else self.model
+        kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.optimizer.name]
+        self.optimizer = kind(
+            network.parameters(),
+            lr=config.optimizer.lr,
+            betas=config.optimizer.betas,
+            weight_decay=config.optimizer.weight_decay,
+        )
+        self.scaler = torch.amp.GradScaler(device.type, enabled=config.compute.amp == "fp16")
+
+    def step(self, lr: Tensor, target: Tensor, factor: float) -> dict[str, float]:
+        """Update once; returns the loss and its terms, means over the batch of all processes.
+
+        Args:
+            lr: float N×3×H×W in [0, 1], this process's part of the batch.
+            target: float N×3×(sH)×(sW).
+            factor: of the base learning rate.
+
+        Raises NotFiniteError, in all processes alike and before any weight has changed.
+        """
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.config.optimizer.lr * factor
+        self.network.train()
+        self.optimizer.zero_grad(set_to_none=True)
+        losses = self._gradients(lr, target)
+        means = self.processes.mean([float(value) for value in losses.values()], self.device)
+        if not math.isfinite(means[0]):
+            raise NotFiniteError(means[0])
+        if self.config.optimizer.clip_norm:
+            self.scaler.unscale_(self.optimizer)
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.config.optimizer.clip_norm)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        return dict(zip(losses, means, strict=True))
+
+    def _gradients(self, lr: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """Accumulate the gradients of the batch, part by part; returns the losses' means."""
+        parts = self.config.compute.accumulate
+        pairs = list(zip(lr.tensor_split(parts), target.tensor_split(parts), strict=True))
+        sums: dict[str, Tensor] = {}
+        for index, (few, wanted) in enumerate(pairs):
+            few = few.contiguous(memory_format=self.layout)
+            wanted = wanted.contiguous(memory_format=self.layout)
+            last = index == len(pairs) - 1
+            with nullcontext() if last else self._gradients_stay_here():
+                with self._precision():
+                    total, terms = self.loss(self.run(few), wanted)
+                share = len(few) / len(lr)
+                self.scaler.scale(total * share if parts > 1 else total).backward()
+            for name, value in {"loss": total.detach(), **terms}.items():
+                sums[name] = sums.get(name, 0) + value * share
+        return sums
+
+    @contextmanager
+    def _gradients_stay_here(self) -> Iterator[None]:
+        if isinstance(self.model, DistributedDataParallel):
+            with self.model.no_sync():
+                yield
+        else:
+            yield
+
+    def _precision(self) -> torch.autocast:
+        amp = self.config.compute.amp
+        return torch.autocast(self.device.type, PRECISIONS[amp], enabled=amp != "off")
+
+    def state(self) -> dict[str, Any]:
+        """What resuming needs."""
+        return {"optimizer": self.optimizer.state_dict(), "scaler": self.scaler.state_dict()}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take up a state that `state` returned."""
+        self.optimizer.load_state_dict(state["optimizer"])
+        if state.get("scaler"):
+            self.scaler.load_state_dict(state["scaler"])
+
+
+@contextmanager
+def failures_explained(config: TrainConfig) -> Iterator[None]:
+    """Turn running out of memory, and a compiler that fails, into what to change."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if _out_of_memory(error):
+            data, accumulate = config.data, config.compute.accumulate
+            more = min(2 * accumulate, data.batch)
+            ways = [f"compute.accumulate={more} (now {accumulate}; the result stays the same)"]
+            ways = ways if more > accumulate else []
+            ways += [f"a lower data.batch (now {data.batch}) or data.crop (now {data.crop})"]
+            raise TrainingError(f"out of memory: try {', '.join(ways)}") from error
+        if config.compute.compile and type(error).__module__.startswith("torch._"):
+            raise ConfigError(
+                f"torch.compile failed ({str(error).strip().splitlines()[0][:200]}); "
+                "set compute.compile=false"
+            ) from error
+        raise
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    text = str(error)
+    return "can't allocate memory" in text or "bad_alloc" in text or "out of memory" in text
