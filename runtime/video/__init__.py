@@ -10,6 +10,7 @@ from .frame import ClipFacts, Frame
 from .pipeline import Pipeline
 from .pool import FramePool
 from .stats import PipelineStats
+from .step import FrameStep
 
 __all__ = [
     "ENCODERS",
@@ -19,6 +20,7 @@ __all__ = [
     "FileSource",
     "Frame",
     "FramePool",
+    "FrameStep",
     "Pipeline",
     "PipelineStats",
     "VideoResult",

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..atomic import atomic_output
+from ..notes import Say, say_on_stderr
 from .encoders import EncoderOptions
 from .file_sink import FileSink
 from .file_source import FileSource
-from .notes import Say, say_on_stderr
-from .pipeline import FrameUpscaler, Pipeline
+from .pipeline import Pipeline
 from .pool import FramePool
 from .progress import Progress
 from .stats import PipelineStats
+from .step import FrameUpscaler
 
 
 @dataclass(frozen=True)

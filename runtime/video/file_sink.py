@@ -11,27 +11,18 @@ from types import TracebackType
 from typing import Self
 
 import av
-import numpy as np
 from av.codec.context import Flags
 from av.packet import Packet
 from av.stream import Disposition, Stream
-from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 
 from ...imaging.errors import OutputError
 from ..atomic import describe_os_error
+from ..notes import Say, say_on_stderr
 from .encoders import EncoderOptions
 from .frame import ClipFacts, Frame, Image
-from .notes import Say, say_on_stderr
 from .packet_clock import PacketClock
 from .passthrough import Passthrough, lasting_tags
-
-# Rounded instead of truncated; with it colour bars survive a round trip within 2 code values.
-_TO_YUV = (
-    Interpolation.BICUBIC
-    | Interpolation.ACCURATE_RND
-    | Interpolation.FULL_CHR_H_INP
-    | Interpolation.FULL_CHR_H_INT
-)
+from .pixels import FromBgr, even_size
 
 
 class FileSink:
@@ -77,7 +68,6 @@ class FileSink:
         self._options = options or EncoderOptions()
         self._say = say
         self._busy = threading.Lock()
-        self._reformatter = VideoReformatter()
         self._durations: dict[int, int] = {}
         self._clock = PacketClock(fixed_up=path.suffix.lower() != ".mkv")
         self._passthrough: Passthrough | None = None
@@ -163,6 +153,7 @@ class FileSink:
         assert isinstance(stream, av.VideoStream)
         width, height = self._coded_size()
         stream.width, stream.height, stream.pix_fmt = width, height, encoder.pixel_format
+        self._from_bgr = FromBgr(encoder.pixel_format, facts.colour, (width, height))
         context = stream.codec_context
         context.time_base = facts.time_base
         context.flags |= Flags.frame_duration
@@ -187,7 +178,7 @@ class FileSink:
         width, height = self._size_px
         if "420" not in self._options.encoder.pixel_format or not (width % 2 or height % 2):
             return width, height
-        coded = width + width % 2, height + height % 2
+        coded = even_size(width, height)
         self._say(
             f"{self._target.name}: {width}×{height} is padded to {coded[0]}×{coded[1]}, "
             "4:2:0 video needs even sizes"
@@ -207,24 +198,7 @@ class FileSink:
         width, height = self._size_px
         if image.shape != (height, width, 3):
             raise ValueError(f"Expected frames of {height}×{width}×3, got {image.shape = }.")
-        coded = self._stream.width, self._stream.height
-        if coded != (width, height):
-            padding = ((0, coded[1] - height), (0, coded[0] - width), (0, 0))
-            image = np.pad(image, padding, mode="edge")
-        picture = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(image), format="bgr24")
-        encoder = self._options.encoder
-        if not encoder.pixel_format.startswith("yuv"):
-            return self._reformatter.reformat(picture, format=encoder.pixel_format)
-        colour = self._facts.colour
-        return self._reformatter.reformat(
-            picture,
-            format=encoder.pixel_format,
-            src_colorspace=colour.swscale_matrix,
-            dst_colorspace=colour.swscale_matrix,
-            src_color_range=ColorRange.JPEG,
-            dst_color_range=ColorRange(colour.range),
-            interpolation=_TO_YUV,
-        )
+        return self._from_bgr(image)
 
     def _write(self, packet: Packet[Stream]) -> None:
         if packet.pts is not None:

@@ -13,20 +13,15 @@ import av
 import numpy as np
 from av.sidedata.sidedata import SideData
 from av.stream import Disposition
-from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 
 from ...imaging.errors import InputError
-from .colour import FULL, UNSPECIFIED, complete_colour
+from ..notes import Say, say_on_stderr
 from .deinterlace import Deinterlacer
-from .frame import ClipFacts, Frame, Image
+from .frame import ClipFacts, Frame
 from .input_file import open_input, start_offset
 from .integrity import Integrity, structural_fault
-from .notes import Say, say_on_stderr
+from .pixels import ToBgr, colour_of
 from .pool import FramePool
-
-# Chroma is interpolated to every pixel and rounded, not truncated: code values within 2 of the
-# truth. The fast defaults are up to 4 off and let two pixels share their chroma.
-_TO_BGR = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 
 
 class FileSource:
@@ -68,7 +63,7 @@ class FileSource:
         except BaseException:
             self.container.close()
             raise
-        self._reformatter = VideoReformatter()
+        self._to_bgr = ToBgr(self._pool)
         self._last_pts: int | None = None
         self._moved = 0
 
@@ -156,7 +151,6 @@ class FileSource:
 
     def _read_facts(self, frame: av.VideoFrame) -> ClipFacts:
         stream, format_ = self._stream, frame.format
-        is_rgb = format_.is_rgb or format_.has_palette
         if max(component.bits for component in format_.components) > 8:
             self._say(f"{self.path.name}: {format_.name} is reduced to 8 bits per channel")
         # FFmpeg gives every GIF an alpha channel.
@@ -166,17 +160,9 @@ class FileSource:
         if self._deinterlacer.active:
             self._say(f"{self.path.name}: interlaced; each frame is deinterlaced (bwdif)")
         try:
-            colour = complete_colour(
-                matrix=_stated(frame.colorspace, stream.codec_context.colorspace),
-                range_=FULL if format_.name.startswith("yuvj") else frame.color_range,
-                primaries=_stated(frame.color_primaries, stream.codec_context.color_primaries),
-                transfer=_stated(frame.color_trc, stream.codec_context.color_trc),
-                is_rgb=is_rgb,
-                lines=frame.height,
-            )
+            colour = colour_of(frame, stream.codec_context)
         except ValueError as error:
             raise InputError(f"{self.path}: {error}") from error
-        self._is_rgb = is_rgb
         self._picture = (frame.width, frame.height, format_.name)
         return ClipFacts(
             width_px=frame.width,
@@ -208,32 +194,8 @@ class FileSource:
                     self.path, *self._picture, *picture
                 )
             )
-        pts = self._next_pts(frame)
-        return Frame(self._to_bgr(frame), pts, self._time_base, self._duration(frame))
-
-    def _to_bgr(self, frame: av.VideoFrame) -> Image:
-        colour = self.facts.colour
-        if self._is_rgb:
-            converted = self._reformatter.reformat(frame, format="bgr24")
-        else:
-            converted = self._reformatter.reformat(
-                frame,
-                format="bgr24",
-                src_colorspace=colour.swscale_matrix,
-                dst_colorspace=colour.swscale_matrix,
-                src_color_range=ColorRange(colour.range),
-                dst_color_range=ColorRange.JPEG,
-                interpolation=_TO_BGR,
-                threads=1,
-            )
-        plane = converted.planes[0]
-        shape = (frame.height, frame.width, 3)
-        rows: Image = np.ndarray(
-            shape, np.uint8, memoryview(plane), strides=(plane.line_size, 3, 1)
-        )
-        image = self._pool.take(shape)
-        np.copyto(image, rows)
-        return image
+        pts, image = self._next_pts(frame), self._to_bgr(frame, self.facts.colour)
+        return Frame(image, pts, self._time_base, self._duration(frame))
 
     def _next_pts(self, frame: av.VideoFrame) -> int:
         """The frame's time; made up from the rate when missing, always after the last one."""
@@ -254,11 +216,6 @@ class FileSource:
             return frame.duration
         rate = self.facts.average_rate
         return round(1 / (rate * self._time_base)) if rate else 0
-
-
-def _stated(by_frame: int, by_container: int) -> int:
-    """Code points of the frame hold; the container's are for codecs that cannot state them."""
-    return by_container if by_frame == UNSPECIFIED else by_frame
 
 
 def _display_matrix(frame: av.VideoFrame) -> tuple[int, ...] | None:

@@ -25,6 +25,9 @@ class Frame:
     """Seconds per unit."""
     duration: int
     """How long the frame is shown, in units of `time_base`; 0 when unknown."""
+    age_seconds: float = 0.0
+    """How old it was when it was decoded, by its own clock against that of the quickest frame of
+    a live source; 0 for files."""
 
     @property
     def pts_seconds(self) -> Fraction:

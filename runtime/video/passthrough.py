@@ -14,8 +14,8 @@ from av.packet import Packet
 from av.stream import Disposition, Stream
 
 from ...imaging.errors import InputError, OutputError
+from ..notes import Say, say_on_stderr
 from .input_file import open_input, start_offset
-from .notes import Say, say_on_stderr
 
 # Written by the program that made the input about the packets as they were.
 _STALE_TAGS = ("BPS", "DURATION", "NUMBER_OF_", "_STATISTICS", "encoder", "vendor_id", "rotate")

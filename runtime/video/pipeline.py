@@ -8,26 +8,17 @@ from time import perf_counter
 from typing import Protocol
 
 from .channel import AbortedError, Channel
-from .frame import Frame, Image
+from .frame import Frame
 from .pool import FramePool
 from .stats import PipelineStats
+from .step import FrameStep, FrameUpscaler
+from .watchdog import Watchdog
 
 QUEUE_FRAMES = 4
 """Frames that may wait between two stages: enough to even out their jitter, little memory."""
 _TICK_SECONDS = 0.1
 _STOP_SECONDS = 0.8
 _FAILURE_STOP_SECONDS = 30.0
-
-
-class FrameUpscaler(Protocol):
-    """What the pipeline needs of an `Upscaler`."""
-
-    @property
-    def scale(self) -> int:
-        """How many times wider and higher the result is."""
-
-    def __call__(self, frame: Image, out: Image | None = None) -> Image:
-        """Upscale uint8 H×W×3 BGR into `out`, uint8 sH×sW×3, and return it."""
 
 
 class FrameSink(Protocol):
@@ -47,35 +38,50 @@ class Pipeline:
     back to `pool` (the source's), output frames come from a pool of the pipeline. The first error
     of any stage stops the others and is the one that `run` raises. The three threads are daemons,
     so one that is stuck in native code cannot keep the process alive.
+
+    A file source is held back by a slow upscaler. With `live` the source is never held back: one
+    frame waits at most, the newest, and those that it displaced are counted as dropped.
     """
 
     def __init__(
         self,
         source: Iterable[Frame],
-        upscaler: FrameUpscaler,
+        upscaler: FrameUpscaler | FrameStep,
         sink: FrameSink,
         *,
         pool: FramePool | None = None,
         queue_frames: int = QUEUE_FRAMES,
+        live: bool = False,
+        watchdog: Watchdog | None = None,
     ) -> None:
         self._source = source
-        self._upscaler = upscaler
+        self._step = upscaler if isinstance(upscaler, FrameStep) else FrameStep(upscaler)
         self._sink = sink
         self._input_pool = pool or FramePool()
         self._output_pool = FramePool()
-        self._decoded: Channel[tuple[Frame, float]] = Channel(queue_frames)
-        self._upscaled: Channel[tuple[Frame, float]] = Channel(queue_frames)
+        waiting = 1 if live else queue_frames
+        self._decoded: Channel[tuple[Frame, float]] = Channel(waiting, latest=live)
+        self._upscaled: Channel[tuple[Frame, float]] = Channel(waiting)
+        self._watchdog = watchdog or Watchdog()
+        if live:  # a live source has timeouts of its own
+            self._watchdog.ignore("decode")
         self._error: BaseException | None = None
         self._error_lock = threading.Lock()
         self._done = threading.Event()
-        self._running = 3
+        self._stopped = False
         self.stats = PipelineStats()
 
-    def run(self, on_tick: Callable[[PipelineStats], None] | None = None) -> PipelineStats:
-        """Process every frame; `on_tick` is called about ten times a second from this thread.
+    def run(
+        self,
+        on_tick: Callable[[PipelineStats], None] | None = None,
+        *,
+        tick_seconds: float = _TICK_SECONDS,
+    ) -> PipelineStats:
+        """Process every frame; `on_tick` is called every `tick_seconds` from this thread.
 
         An exception raised in this thread while it waits (Ctrl-C, for instance, or one out of
-        `on_tick`) stops the stages, too, and is raised again within a second.
+        `on_tick`) stops the stages, too, and is raised again within a second. A stage that is
+        stuck for longer than the watchdog allows ends the run with a `FrameliftError`.
         """
         stages = (self._decode, self._upscale, self._encode)
         threads = [
@@ -88,25 +94,34 @@ class Pipeline:
         try:
             for thread in threads:
                 thread.start()
-            while not self._done.wait(_TICK_SECONDS):
+            while not self._done.wait(tick_seconds):
                 self.stats.wall_seconds = perf_counter() - started
+                self._watchdog.check()
                 if on_tick is not None:
                     on_tick(self.stats)
         except BaseException:
             self._abort()
             _join(threads, _STOP_SECONDS)
             raise
-        _join(threads, _FAILURE_STOP_SECONDS)
+        _join(threads, _STOP_SECONDS if self._stopped else _FAILURE_STOP_SECONDS)
         self.stats.wall_seconds = perf_counter() - started
         if self._error is not None:
             raise self._error
-        if self.stats.frames_written != self.stats.frames_decoded:
-            raise RuntimeError(
-                f"Decoded {self.stats.frames_decoded} frames but wrote {self.stats.frames_written}."
-            )
+        kept = self.stats.frames_decoded - self.stats.frames_dropped
+        if self.stats.frames_written != kept:
+            raise RuntimeError(f"Kept {kept} frames but wrote {self.stats.frames_written}.")
         if on_tick is not None:
             on_tick(self.stats)
         return self.stats
+
+    def stop(self) -> None:
+        """End as if the source had ended: what was decoded is still written and completed.
+
+        May be called from any thread. The source itself is not told; its thread is left behind
+        should it be stuck.
+        """
+        self._stopped = True
+        self._decoded.close()
 
     def _guard(self, stage: Callable[[], None]) -> None:
         try:
@@ -118,53 +133,56 @@ class Pipeline:
                 self._error = self._error or error
             self._abort()
         finally:
-            with self._error_lock:
-                self._running -= 1
-                if self._running == 0 or self._error is not None:
-                    self._done.set()
+            # The sink is the last to end when all is well.
+            if self._error is not None or stage == self._encode:
+                self._done.set()
 
     def _abort(self) -> None:
         self._decoded.abort()
         self._upscaled.abort()
 
     def _decode(self) -> None:
-        busy = self.stats.busy_seconds
-        started = perf_counter()
-        for frame in self._source:
-            now = perf_counter()
-            busy["decode"] += now - started
+        frames = iter(self._source)
+        while True:
+            with self._watchdog.watch("decode"):
+                started = perf_counter()
+                frame = next(frames, None)
+                now = perf_counter()
+            if frame is None:
+                break
+            self.stats.worked("decode", now - started)
+            displaced = self._decoded.put((frame, now))
             self.stats.frames_decoded += 1
-            self._decoded.put((frame, now))
-            started = perf_counter()
+            if displaced is not None:
+                self.stats.frames_dropped += 1
+                self._input_pool.give_back(displaced[0].bgr_u8)
         self._decoded.close()
 
     def _upscale(self) -> None:
-        scale, busy = self._upscaler.scale, self.stats.busy_seconds
         for frame, born in self._decoded:
-            started = perf_counter()
-            height, width = frame.bgr_u8.shape[:2]
-            out = self._output_pool.take((height * scale, width * scale, 3))
-            result = self._upscaler(frame.bgr_u8, out)
-            self._input_pool.give_back(frame.bgr_u8)
-            frame.bgr_u8 = result
-            busy["upscale"] += perf_counter() - started
+            with self._watchdog.watch("upscale"):
+                started = perf_counter()
+                image = frame.bgr_u8
+                out = self._output_pool.take(self._step.output_shape(image))
+                frame.bgr_u8 = self._step(image, out)
+                self._input_pool.give_back(image)
+                self.stats.worked("upscale", perf_counter() - started)
             self.stats.frames_upscaled += 1
             self._upscaled.put((frame, born))
         self._upscaled.close()
 
     def _encode(self) -> None:
-        busy = self.stats.busy_seconds
         for frame, born in self._upscaled:
-            started = perf_counter()
-            self._sink.write(frame)
-            self._output_pool.give_back(frame.bgr_u8)
-            now = perf_counter()
-            busy["encode"] += now - started
-            self.stats.latency.add(now - born)
-            self.stats.frames_written += 1
+            with self._watchdog.watch("encode"):
+                started = perf_counter()
+                self._sink.write(frame)
+                self._output_pool.give_back(frame.bgr_u8)
+                now = perf_counter()
+            self.stats.worked("encode", now - started)
+            self.stats.wrote(frame, born, now)
         started = perf_counter()
         self._sink.finish()
-        busy["encode"] += perf_counter() - started
+        self.stats.busy_seconds["encode"] += perf_counter() - started
 
 
 def _join(threads: list[threading.Thread], seconds: float) -> None:

@@ -1,0 +1,116 @@
+"""Decoded pictures to BGR arrays and back, with the clip's own colour matrix and range."""
+
+from __future__ import annotations
+
+import av
+import numpy as np
+from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
+
+from .colour import FULL, UNSPECIFIED, Colour, complete_colour
+from .frame import Image
+from .pool import FramePool
+
+# Chroma is interpolated to every pixel and rounded, not truncated: code values within 2 of the
+# truth. The fast defaults are up to 4 off and let two pixels share their chroma.
+_TO_BGR = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+# Rounded instead of truncated; with it colour bars survive a round trip within 2 code values.
+_TO_YUV = (
+    Interpolation.BICUBIC
+    | Interpolation.ACCURATE_RND
+    | Interpolation.FULL_CHR_H_INP
+    | Interpolation.FULL_CHR_H_INT
+)
+
+
+def colour_of(frame: av.VideoFrame, context: av.VideoCodecContext) -> Colour:
+    """The colour description of a decoded picture, completed.
+
+    Raises:
+        ValueError: see `complete_colour`.
+    """
+    format_ = frame.format
+    return complete_colour(
+        matrix=_stated(frame.colorspace, context.colorspace),
+        range_=FULL if format_.name.startswith("yuvj") else frame.color_range,
+        primaries=_stated(frame.color_primaries, context.color_primaries),
+        transfer=_stated(frame.color_trc, context.color_trc),
+        is_rgb=is_rgb(format_),
+        lines=frame.height,
+    )
+
+
+def is_rgb(format_: av.VideoFormat) -> bool:
+    """Whether no colour matrix is needed to get at the colours."""
+    return bool(format_.is_rgb or format_.has_palette)
+
+
+class ToBgr:
+    """Converts pictures to uint8 H×W×3 BGR arrays out of a pool. Used from one thread."""
+
+    def __init__(self, pool: FramePool) -> None:
+        self._pool = pool
+        self._reformatter = VideoReformatter()
+
+    def __call__(self, frame: av.VideoFrame, colour: Colour) -> Image:
+        """Return the picture in an array that whoever consumes it gives back to the pool."""
+        if is_rgb(frame.format):
+            converted = self._reformatter.reformat(frame, format="bgr24")
+        else:
+            converted = self._reformatter.reformat(
+                frame,
+                format="bgr24",
+                src_colorspace=colour.swscale_matrix,
+                dst_colorspace=colour.swscale_matrix,
+                src_color_range=ColorRange(colour.range),
+                dst_color_range=ColorRange.JPEG,
+                interpolation=_TO_BGR,
+                threads=1,
+            )
+        plane = converted.planes[0]
+        shape = (frame.height, frame.width, 3)
+        rows: Image = np.ndarray(
+            shape, np.uint8, memoryview(plane), strides=(plane.line_size, 3, 1)
+        )
+        image = self._pool.take(shape)
+        np.copyto(image, rows)
+        return image
+
+
+class FromBgr:
+    """Converts uint8 H×W×3 BGR arrays to pictures of one pixel format. Used from one thread."""
+
+    def __init__(self, pixel_format: str, colour: Colour, coded_size_px: tuple[int, int]) -> None:
+        """`coded_size_px` is width and height to pad to, at the right and the bottom."""
+        self._format = pixel_format
+        self._colour = colour
+        self._size_px = coded_size_px
+        self._reformatter = VideoReformatter()
+
+    def __call__(self, image: Image) -> av.VideoFrame:
+        """Return the picture; `image` is not read any more afterwards."""
+        height, width = image.shape[:2]
+        if (width, height) != self._size_px:
+            padding = ((0, self._size_px[1] - height), (0, self._size_px[0] - width), (0, 0))
+            image = np.pad(image, padding, mode="edge")
+        picture = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(image), format="bgr24")
+        if not self._format.startswith("yuv"):
+            return self._reformatter.reformat(picture, format=self._format)
+        return self._reformatter.reformat(
+            picture,
+            format=self._format,
+            src_colorspace=self._colour.swscale_matrix,
+            dst_colorspace=self._colour.swscale_matrix,
+            src_color_range=ColorRange.JPEG,
+            dst_color_range=ColorRange(self._colour.range),
+            interpolation=_TO_YUV,
+        )
+
+
+def even_size(width_px: int, height_px: int) -> tuple[int, int]:
+    """The size that 4:2:0 video needs: both sides even."""
+    return width_px + width_px % 2, height_px + height_px % 2
+
+
+def _stated(by_frame: int, by_container: int) -> int:
+    """Code points of the frame hold; the container's are for codecs that cannot state them."""
+    return by_container if by_frame == UNSPECIFIED else by_frame
