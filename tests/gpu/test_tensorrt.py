@@ -1,0 +1,211 @@
+"""TensorRT on real hardware: engines built, cached, run and compared with ONNX Runtime's CPU.
+
+Skipped where there is no NVIDIA GPU or no TensorRT; FRAMELIFT_REQUIRE_GPU=1 makes that a failure.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+
+from framelift.imaging.errors import ModelError
+from framelift.runtime import Upscaler
+from framelift.runtime.engine.cache import EngineCache
+from framelift.runtime.engine.key import BuilderOptions
+from framelift.runtime.engine.make import make_engine
+from framelift.runtime.engine.shapes import parse_profile
+from framelift.runtime.model_file import read_spec
+from framelift.runtime.zoo import resolve
+
+Frames = NDArray[np.uint8]
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(
+        find_spec("tensorrt") is None and os.environ.get("FRAMELIFT_REQUIRE_GPU") != "1",
+        reason="TensorRT is not installed",
+    ),
+]
+
+
+@pytest.fixture(autouse=True)
+def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("FRAMELIFT_CACHE", str(folder))
+    return folder
+
+
+def noise(*shape: int, seed: int = 0) -> Frames:
+    return np.random.default_rng(seed).integers(0, 256, (*shape, 3), np.uint8)
+
+
+def on_the_cpu(model: Path, frames: Frames) -> Frames:
+    with Upscaler.load(model, "onnx-cpu") as upscale:
+        return upscale(frames)
+
+
+def assert_same_within_one(got: Frames, expected: Frames) -> None:
+    """Another order of summation may move a value over a rounding edge, and no further."""
+    difference = np.abs(got.astype(np.int16) - expected)
+    assert difference.max() <= 1
+    assert (difference == 0).mean() >= 0.99
+
+
+@pytest.mark.parametrize("shape", [(1, 48, 64), (1, 37, 53), (5, 48, 64), (1, 1, 1)])
+def test_fp32_equals_the_cpu_within_one_code_value(
+    shuffle_model_path: Path, shape: tuple[int, ...]
+) -> None:
+    frames = noise(*shape)
+    with Upscaler.load(shuffle_model_path, "tensorrt") as upscale:
+        assert_same_within_one(upscale(frames), on_the_cpu(shuffle_model_path, frames))
+
+
+def test_nearest_neighbour_is_exact(nearest_model_path: Path, tiny_models: ModuleType) -> None:
+    frames = noise(3, 45, 31)
+    with Upscaler.load(nearest_model_path, "tensorrt") as upscale:
+        assert np.array_equal(upscale(frames), tiny_models.nearest(frames, 4))
+
+
+def test_shipped_model_on_a_real_size() -> None:
+    model = resolve("realtime-small-x4")
+    frames = noise(270, 480)
+    with Upscaler.load(model, "tensorrt") as upscale:
+        assert_same_within_one(upscale(frames), on_the_cpu(model, frames))
+
+
+def test_auto_takes_it(shuffle_model_path: Path) -> None:
+    with Upscaler.load(shuffle_model_path) as upscale:
+        assert upscale.describe()["backend"] == "tensorrt", upscale.selection
+
+
+def test_cuda_graph_gives_the_same_frames(shuffle_model_path: Path) -> None:
+    with Upscaler.load(shuffle_model_path, "tensorrt") as upscale:
+        plain = [upscale(noise(48, 64, seed=seed)) for seed in range(1)]
+        for _ in range(3):
+            upscale(noise(48, 64, seed=9))
+        assert upscale.describe()["cuda_graph"] == "yes"
+        assert np.array_equal(upscale(noise(48, 64, seed=0)), plain[0])
+
+
+def test_sizes_that_change_all_the_time(shuffle_model_path: Path) -> None:
+    with Upscaler.load(shuffle_model_path, "tensorrt") as upscale:
+        for index, (height, width) in enumerate(
+            [(48, 64), (52, 64), (48, 64), (60, 80), (33, 41), (64, 64), (60, 80)]
+        ):
+            frame = noise(height, width, seed=index)
+            assert_same_within_one(upscale(frame), on_the_cpu(shuffle_model_path, frame))
+
+
+def test_batch_engine(shuffle_model_path: Path) -> None:
+    profile = parse_profile("1x48x64:4x48x64:4x48x64")
+    assert make_engine(read_spec(shuffle_model_path), profile, BuilderOptions()).built
+    frames = noise(11, 48, 64)
+    with Upscaler.load(shuffle_model_path, "tensorrt") as upscale:
+        got = upscale(frames)
+        assert upscale.describe()["shapes"] == str(profile)
+    assert_same_within_one(got, on_the_cpu(shuffle_model_path, frames))
+
+
+def test_engine_is_kept_and_a_damaged_one_is_built_again(
+    shuffle_model_path: Path, cache: Path
+) -> None:
+    spec, profile = read_spec(shuffle_model_path), parse_profile("48x64")
+    first = make_engine(spec, profile, BuilderOptions())
+    assert first.built
+    again = make_engine(spec, profile, BuilderOptions())
+    assert not again.built
+    assert again.engine.plan == first.engine.plan
+    (engine,) = cache.rglob("*.engine")
+    for file in (engine, *cache.rglob("*.timing")):
+        data = bytearray(file.read_bytes())
+        data[len(data) // 2] ^= 1
+        file.write_bytes(data)
+    said: list[str] = []
+    rebuilt = make_engine(spec, profile, BuilderOptions(), cache=EngineCache(say=said.append))
+    assert rebuilt.built
+    assert len(said) == 2
+
+
+def test_timings_make_the_second_build_faster(shuffle_model_path: Path, cache: Path) -> None:
+    spec, profile = read_spec(shuffle_model_path), parse_profile("48x64")
+    make_engine(spec, profile, BuilderOptions())
+    (timings,) = cache.rglob("*.timing")
+    assert timings.stat().st_size > 100
+    assert make_engine(spec, profile, BuilderOptions(), rebuild=True).built
+
+
+def test_precision_is_verified_by_the_inspector(shuffle_model_path: Path) -> None:
+    made = make_engine(read_spec(shuffle_model_path), parse_profile("48x64"), BuilderOptions())
+    precision = made.engine.sidecar.precision
+    assert precision["seen"] > 0, "the inspector's JSON is not understood"
+    assert precision["as_graph"] == precision["seen"]
+
+
+def test_half_precision_runs_in_half(shuffle_model_path: Path, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    from framelift.export.half import to_half
+
+    model = to_half(onnx.load(shuffle_model_path))
+    path = tmp_path / "half.onnx"
+    path.write_bytes(model.SerializeToString())
+    made = make_engine(read_spec(path), parse_profile("48x64"), BuilderOptions())
+    precision = made.engine.sidecar.precision
+    assert precision["seen"] > 0
+    assert precision["as_graph"] == precision["seen"]
+    frame = noise(48, 64)
+    with Upscaler.load(path, "tensorrt") as upscale:
+        difference = np.abs(upscale(frame).astype(np.float64) - on_the_cpu(path, frame))
+    assert 10 * np.log10(255**2 / max(np.square(difference).mean(), 1e-9)) >= 45
+
+
+def test_tf32_is_another_engine(shuffle_model_path: Path) -> None:
+    spec, profile = read_spec(shuffle_model_path), parse_profile("48x64")
+    assert make_engine(spec, profile, BuilderOptions()).built
+    assert make_engine(spec, profile, BuilderOptions(tf32=True)).built
+
+
+def test_operator_that_tensorrt_does_not_know(tmp_path: Path, tiny_models: ModuleType) -> None:
+    model = tiny_models.pixel_shuffle_model()
+    node = next(node for node in model.graph.node if node.op_type == "Relu")
+    node.op_type, node.domain, node.name = "Unknown", "test", "strange"
+    model.opset_import.append(onnx.helper.make_opsetid("test", 1))
+    path = tiny_models.save(model, tmp_path / "m.onnx")
+    with pytest.raises(ModelError, match=r"cannot take .*m.onnx: node 'strange' \(Unknown\)"):
+        make_engine(read_spec(path), parse_profile("48x64"), BuilderOptions())
+
+
+def test_memory_stays_as_it_is(shuffle_model_path: Path) -> None:
+    from cuda.bindings import runtime
+
+    frame = noise(48, 64)
+    out = np.empty((192, 256, 3), np.uint8)
+    with Upscaler.load(shuffle_model_path, "tensorrt") as upscale:
+        for _ in range(20):
+            upscale(frame, out)
+        _, free, _ = runtime.cudaMemGetInfo()
+        for _ in range(500):
+            upscale(frame, out)
+        assert runtime.cudaMemGetInfo()[1] >= free - (1 << 20)
+
+
+def test_two_processes_build_one_engine(shuffle_model_path: Path, cache: Path) -> None:
+    code = "from framelift.cli.main import main; main()"
+    command = [sys.executable, "-c", code, "engine", "build", str(shuffle_model_path)]
+    command += ["--shapes", "48x64"]
+    children = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    said = [child.communicate(timeout=300) for child in children]
+    assert [child.returncode for child in children] == [0, 0], said
+    assert sum("taken from the cache" in error for _, error in said) == 1
+    assert len(list(cache.rglob("*.engine"))) == 1
