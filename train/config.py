@@ -85,7 +85,7 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     checkpoint_every: int = 1000  # steps
     log_every: int = 50  # steps
     tensorboard: bool = True  # scalars and validation pictures in the run folder
-    init: str = ""  # a checkpoint of the same network to start from (fine-tuning)
+    init: str = ""  # weights of the same network to start from (fine-tuning)
 
     def __post_init__(self) -> None:
         if not self.loss:

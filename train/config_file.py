@@ -105,7 +105,9 @@ def _explain(message: str) -> str:
     where = re.sub(r"\[\.*\d*\]", "", place[1]) if place else ""
     if unknown := re.search(r"unknown field `(.+?)`", message):
         inside = f" in `{where}`" if where else ""
-        return f"unknown key `{unknown[1]}`{inside}{_near(unknown[1], sorted(keys), '`')}"
+        near = _near(unknown[1], sorted({key for place in keys.values() for key in place}), "`")
+        hint = near or f"; it has {', '.join(keys[where])}"
+        return f"unknown key `{unknown[1]}`{inside}{hint}"
     wrong = re.match(r"Invalid (?:enum )?value '(.*?)'", message)
     if wrong and where in choices:
         known = choices[where]
@@ -118,9 +120,9 @@ def _near(word: str, known: Sequence[str], quote: str = "'") -> str:
     return f", did you mean {quote}{near[0]}{quote}?" if near else ""
 
 
-def _vocabulary() -> tuple[set[str], dict[str, list[str]]]:
-    """Every key that a config can hold, and the words allowed at each dotted place."""
-    keys: set[str] = set()
+def _vocabulary() -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """The keys of the section at each dotted place, and the words allowed at each place."""
+    keys: dict[str, list[str]] = {}
     choices: dict[str, list[str]] = {}
 
     def visit(kind: inspect.Type, place: str) -> None:
@@ -130,7 +132,9 @@ def _vocabulary() -> tuple[set[str], dict[str, list[str]]]:
                 if kind.tag_field is not None:
                     choices.setdefault(place + dot + kind.tag_field, []).append(str(kind.tag))
                 for field in kind.fields:
-                    keys.add(field.encode_name)
+                    held = keys.setdefault(place, [])
+                    if field.encode_name not in held:
+                        held.append(field.encode_name)
                     visit(field.type, place + dot + field.encode_name)
             case inspect.UnionType():
                 for member in kind.types:

@@ -17,12 +17,13 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from ..imaging.errors import ConfigError, Interrupted, TrainingError
-from .checkpoint import Checkpoint, load_checkpoint, save_checkpoint, write_atomic
+from .checkpoint import Checkpoint, save_checkpoint, write_atomic
 from .config import TrainConfig
 from .data.crops import CropSampler, prefetch
 from .data.degradation import MARGIN, degrade, target_of
 from .data.photos import PhotoSet, find_photos
 from .distributed import Processes
+from .initial import initial_weights
 from .logs import Log, Meter, open_logs
 from .losses import WeightedLoss
 from .networks import build_network
@@ -76,7 +77,7 @@ class Trainer:
         torch.manual_seed(config.seed)
         self.network = build_network(config.network).to(device)
         if config.init:
-            self._initialise(Path(config.init))
+            self.network.load_state_dict(initial_weights(Path(config.init), config.network))
         averaging = get_ema_multi_avg_fn(config.ema)  # type: ignore[no-untyped-call]
         self.averaged = AveragedModel(self.network, multi_avg_fn=averaging)
         self.processes.synchronise_norms(self.network, device)
@@ -198,12 +199,6 @@ class Trainer:
         self.stepper.load_state(state)
         self.step = state["step"]
         self.seconds = state["seconds"]
-
-    def _initialise(self, path: Path) -> None:
-        checkpoint = load_checkpoint(path)
-        if checkpoint.network_config != self.config.network:
-            raise ConfigError(f"init {path}: holds another network: {checkpoint.network_config}")
-        self.network.load_state_dict(checkpoint.weights)
 
     def _summary(self) -> dict[str, Any]:
         summary: dict[str, Any] = {

@@ -93,7 +93,10 @@ def test_saved_json_config_is_read_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("[optimizer]\nlearnrate = 1", "unknown key `learnrate` in `optimizer`"),
+        (
+            "[optimizer]\nlearnrate = 1",
+            r"unknown key `learnrate` in `optimizer`; it has name, lr, betas, weight",
+        ),
         ("[optimiser]\nlr = 1", r"unknown key `optimiser`, did you mean `optimizer`\?"),
         ("[schedule]\nwarmpu = 1", r"unknown key `warmpu` in `schedule`, did you mean `warmup`\?"),
         ("[data.video]\nnoice = [0, 1]", r"`noice` in `data.video`, did you mean `noise`\?"),

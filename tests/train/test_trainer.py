@@ -16,6 +16,8 @@ from framelift.imaging.errors import CheckpointError, ConfigError, Interrupted, 
 from framelift.train.checkpoint import load_checkpoint
 from framelift.train.config import TrainConfig
 from framelift.train.config_file import load_config
+from framelift.train.initial import initial_weights
+from framelift.train.networks import CompactConfig, build_network
 from framelift.train.trainer import Trainer
 
 CPU = torch.device("cpu")
@@ -168,3 +170,26 @@ def test_fine_tuning_starts_from_a_checkpoint(tmp_path: Path, photos: Path) -> N
     assert all(torch.equal(tuned.network.state_dict()[name], weights[name]) for name in weights)
     with pytest.raises(ConfigError, match="holds another network"):
         Trainer(config(tmp_path, photos, f"init={first}", "network.layers=3"), tmp_path / "c", CPU)
+
+
+def test_fine_tuning_starts_from_a_community_file(tmp_path: Path, photos: Path) -> None:
+    compact = CompactConfig(scale=2, num_feat=6, num_conv=1)
+    weights = build_network(compact).state_dict()
+    file = tmp_path / "community.pth"
+    torch.save({"params_ema": weights}, file)
+    network = 'network={name="compact", scale=2, num_feat=6, num_conv=1}'
+    tuned = Trainer(config(tmp_path, photos, network, f"init={file}"), tmp_path / "a", CPU)
+    assert all(torch.equal(tuned.network.state_dict()[name], weights[name]) for name in weights)
+    with pytest.raises(ConfigError, match=r"holds another network: CompactConfig\(scale=2, "):
+        initial_weights(file, CompactConfig(scale=2, num_feat=6, num_conv=2))
+    torch.save({"params": {"conv.weight": torch.zeros(1)}}, file)
+    with pytest.raises(CheckpointError, match="not a state dict of SRVGGNetCompact"):
+        initial_weights(file, compact)
+    torch.save([1], file)
+    with pytest.raises(CheckpointError, match="not a PyTorch state dict"):
+        initial_weights(file, compact)
+    file.write_bytes(b"x")
+    with pytest.raises(CheckpointError, match="not a PyTorch state dict"):
+        initial_weights(file, compact)
+    with pytest.raises(CheckpointError, match=r"gone\.pth: no such file"):
+        initial_weights(tmp_path / "gone.pth", compact)

@@ -1,0 +1,55 @@
+"""Weights to start from: a framelift checkpoint, or a community file for `compact`."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import msgspec
+import torch
+from torch import Tensor
+
+from ..imaging.errors import CheckpointError, ConfigError
+from .checkpoint import load_checkpoint
+from .networks import CompactConfig, NetworkConfig, compact_config_of
+
+
+def initial_weights(path: Path, config: NetworkConfig) -> dict[str, Tensor]:
+    """The state dict of the network `config` that a file holds.
+
+    A `.pth` is a community state dict of SRVGGNetCompact, also nested under `params_ema` or
+    `params`; anything else is a framelift checkpoint. Raises CheckpointError for a file that cannot
+    be read and ConfigError if it holds another network.
+    """
+    if path.suffix not in (".pth", ".pt"):
+        checkpoint = load_checkpoint(path)
+        if checkpoint.network_config != config:
+            raise ConfigError(f"init {path}: holds another network: {checkpoint.network_config}")
+        return checkpoint.weights
+    weights = _community_state(path)
+    try:
+        found = compact_config_of(weights)
+    except ValueError as error:
+        raise CheckpointError(f"init {path}: {error}") from error
+    if isinstance(config, CompactConfig) and found.act == "relu":
+        found = msgspec.structs.replace(found, act=config.act if config.act != "prelu" else "relu")
+    if found != config:
+        raise ConfigError(f"init {path}: holds another network: {found}")
+    return weights
+
+
+def _community_state(path: Path) -> dict[str, Tensor]:
+    if not path.is_file():
+        raise CheckpointError(f"init {path}: no such file")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, pickle.UnpicklingError, EOFError, OSError) as error:
+        first = str(error).strip().split("\n")[0][:120]
+        raise CheckpointError(f"init {path}: not a PyTorch state dict ({first})") from error
+    for nest in ("params_ema", "params"):
+        if isinstance(state, dict) and isinstance(state.get(nest), dict):
+            state = state[nest]
+            break
+    if not isinstance(state, dict):
+        raise CheckpointError(f"init {path}: not a PyTorch state dict")
+    return {name: value for name, value in state.items() if isinstance(value, Tensor)}
