@@ -13,7 +13,7 @@ from ..imaging.errors import FrameliftError
 from .backends.engine import engine_problem, installed_engines
 from .backends.probe import probe_in_child
 from .backends.select import BACKENDS
-from .opencv import load_cv2
+from .opencv import load_cv2, window_system
 from .zoo import default_model, resolve
 
 H264_ENCODER = "libx264"
@@ -25,7 +25,10 @@ _OPENCV = (
     "opencv-contrib-python-headless",
 )
 # What is no fault when missing, and what brings it.
-_OPTIONAL = {"torch": 'pip install "framelift[train]"', "tensorrt": ""}
+_OPTIONAL = {
+    "torch": 'pip install "framelift[train]"',
+    "tensorrt": 'pip install "framelift[tensorrt]"',
+}
 
 
 class Status(StrEnum):
@@ -112,18 +115,9 @@ def _opencv() -> Check:
         cv2 = load_cv2()
     except FrameliftError as error:
         return Check("opencv", Status.PROBLEM, str(error))
-    windows = _window_system(cv2.getBuildInformation())
+    windows = window_system(cv2.getBuildInformation())
     detail = "headless: no windows" if windows is None else f"windows: {windows}"
     return Check("opencv", Status.OK, f"{names or cv2.__version__} ({detail})")
-
-
-def _window_system(build_information: str) -> str | None:
-    """The GUI toolkit named in `cv2.getBuildInformation()`, or None for a headless build."""
-    for line in build_information.splitlines():
-        key, _, value = line.strip().partition(":")
-        if key == "GUI":
-            return None if value.strip() in ("", "NONE") else value.strip()
-    return None
 
 
 def _engine() -> Check:

@@ -150,7 +150,7 @@ class EngineCache:
                 self._say(f"waiting for another process that is building {path.name}")
                 lock.acquire()
         except OSError as error:
-            self._say(f"the engine cache {self.folder} cannot be used ({error.strerror})")
+            self._say(f"the engine cache {self.folder} cannot be written ({error.strerror})")
             yield
             return
         try:

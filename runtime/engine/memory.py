@@ -23,8 +23,7 @@ class Resources:
 
     def device(self, size_bytes: int) -> int:
         """Address of new GPU memory."""
-        address: int = self._keep(runtime.cudaFree, call(runtime.cudaMalloc, max(1, size_bytes)))
-        return address
+        return int(self._keep(runtime.cudaFree, call(runtime.cudaMalloc, max(1, size_bytes))))
 
     def pinned(self, size_bytes: int) -> tuple[int, Frames]:
         """New page-locked host memory: its address, and it as a flat uint8 array.

@@ -159,7 +159,7 @@ def test_cache_that_cannot_be_written_is_said_and_does_without(
     (tmp_path / "engines").write_text("a file where the folder should be")
     shop = Shop(tmp_path, read_spec(nearest_model_path))
     assert shop.provide("9x9") == b"plan 1"
-    assert shop.said[0].startswith(f"the engine cache {tmp_path / 'engines'} cannot be used")
+    assert shop.said[0].startswith(f"the engine cache {tmp_path / 'engines'} cannot be written")
     assert any("cannot be kept and is built again next time" in line for line in shop.said)
     assert shop.provide("9x9") == b"plan 2"
 
