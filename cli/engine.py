@@ -58,7 +58,7 @@ def build(
 
     from ..runtime.atomic import check_target
     from ..runtime.engine.key import BuilderOptions
-    from ..runtime.engine.make import make_engine, write_plan
+    from ..runtime.engine.make import build_progress, make_engine, write_plan
     from ..runtime.engine.shapes import parse_profile
     from ..runtime.interrupt import signals_as_errors
     from ..runtime.model_file import read_spec
@@ -69,8 +69,8 @@ def build(
     if output is not None:
         check_target(output, overwrite=overwrite)
     spec = read_spec(resolve(model))
-    with signals_as_errors():
-        made = make_engine(spec, profile, options, device=device, rebuild=rebuild)
+    with signals_as_errors(), build_progress(spec, profile) as progress:
+        made = make_engine(spec, profile, options, progress, device=device, rebuild=rebuild)
         if output is not None:
             write_plan(made, output, overwrite=overwrite)
     path = output or made.engine.path

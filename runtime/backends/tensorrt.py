@@ -13,7 +13,8 @@ from ...imaging.errors import BackendError
 from ..engine.cache import CachedEngine, EngineCache
 from ..engine.key import BuilderOptions, EngineKey
 from ..engine.library import require_tensorrt, tensorrt_problem
-from ..engine.make import make_engine
+from ..engine.make import build_progress, make_engine
+from ..engine.phases import BuildProgress
 from ..engine.shapes import FrameShape, fixed, profile_for
 from ..model_file import ModelSpec
 from .base import Frames
@@ -89,6 +90,7 @@ class TensorrtSession:
         self._engines: list[LoadedEngine] = []
         self._runners: OrderedDict[FrameShape, ShapeRunner] = OrderedDict()
         self._seen: frozenset[FrameShape] = frozenset()
+        self._building: BuildProgress | None = None
 
     def run(self, frames: Frames, out: Frames) -> None:
         count, height, width, _ = frames.shape
@@ -118,6 +120,9 @@ class TensorrtSession:
         return described
 
     def close(self) -> None:
+        building = self._building
+        if building is not None:  # in another thread, that of a pipeline which was interrupted
+            building.cancel()
         for runner in self._runners.values():
             runner.close()
         self._runners.clear()
@@ -155,4 +160,10 @@ class TensorrtSession:
     def _build(self, shape: FrameShape) -> CachedEngine:
         one = FrameShape(self._spec.frame_shape[0] or 1, shape.height, shape.width)
         profile = profile_for(one, self._seen, self._spec)
-        return make_engine(self._spec, profile, self._options, cache=self._cache).engine
+        try:
+            with build_progress(self._spec, profile) as self._building:
+                return make_engine(
+                    self._spec, profile, self._options, self._building, cache=self._cache
+                ).engine
+        finally:
+            self._building = None

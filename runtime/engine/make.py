@@ -17,10 +17,16 @@ from .shapes import ShapeProfile, check_profile
 from .sidecar import Sidecar, read_sidecar, write_sidecar
 
 
+def build_progress(spec: ModelSpec, profile: ShapeProfile) -> BuildProgress:
+    """What shows, on the standard error output, how far a build is, and can cancel it."""
+    return BuildProgress(f"building the engine of {spec.name} for {profile}")
+
+
 def make_engine(
     spec: ModelSpec,
     profile: ShapeProfile,
     options: BuilderOptions,
+    progress: BuildProgress,
     *,
     device: int = 0,
     cache: EngineCache | None = None,
@@ -28,8 +34,7 @@ def make_engine(
 ) -> Provided:
     """The engine of `spec` for the shapes of `profile` on GPU number `device`.
 
-    Shows progress on the standard error output while it builds. With `rebuild`, a cached engine is
-    replaced.
+    With `rebuild`, a cached engine is replaced.
 
     Raises:
         ConfigError: the model does not take these shapes.
@@ -44,14 +49,13 @@ def make_engine(
 
     select_device(device)
     key = EngineKey(spec.sha256, VERSION, device_facts(device), profile, options)
-    with BuildProgress(f"building the engine of {spec.name} for {profile}") as progress:
-        return provide(
-            spec,
-            key,
-            cache or EngineCache(),
-            lambda timings: build_engine(spec, profile, options, device, timings, progress),
-            rebuild=rebuild,
-        )
+    return provide(
+        spec,
+        key,
+        cache or EngineCache(),
+        lambda timings: build_engine(spec, profile, options, device, timings, progress),
+        rebuild=rebuild,
+    )
 
 
 def write_plan(provided: Provided, target: Path, *, overwrite: bool = False) -> None:

@@ -21,9 +21,11 @@ from framelift.imaging.errors import ModelError
 from framelift.runtime import Upscaler
 from framelift.runtime.engine.cache import EngineCache
 from framelift.runtime.engine.key import BuilderOptions
-from framelift.runtime.engine.make import make_engine
-from framelift.runtime.engine.shapes import parse_profile
-from framelift.runtime.model_file import read_spec
+from framelift.runtime.engine.make import make_engine as make_engine_with_progress
+from framelift.runtime.engine.phases import BuildProgress
+from framelift.runtime.engine.provide import Provided
+from framelift.runtime.engine.shapes import ShapeProfile, parse_profile
+from framelift.runtime.model_file import ModelSpec, read_spec
 from framelift.runtime.zoo import resolve
 
 Frames = NDArray[np.uint8]
@@ -42,6 +44,18 @@ def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     folder = tmp_path / "cache"
     monkeypatch.setenv("FRAMELIFT_CACHE", str(folder))
     return folder
+
+
+def make_engine(
+    spec: ModelSpec,
+    profile: ShapeProfile,
+    options: BuilderOptions,
+    *,
+    cache: EngineCache | None = None,
+    rebuild: bool = False,
+) -> Provided:
+    progress = BuildProgress("building", quiet=True)
+    return make_engine_with_progress(spec, profile, options, progress, cache=cache, rebuild=rebuild)
 
 
 def noise(*shape: int, seed: int = 0) -> Frames:

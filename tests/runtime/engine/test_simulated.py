@@ -349,6 +349,35 @@ def test_interrupted_build_stops_at_its_next_step(
     assert not any(thread.name == "framelift-build" for thread in threading.enumerate())
 
 
+def test_closing_the_session_ends_a_build_in_another_thread(
+    gpu: Gpu, session: TensorrtSession
+) -> None:
+    under_way, ended = threading.Event(), threading.Event()
+    errors: list[BackendError] = []
+
+    def build_until_cancelled() -> None:
+        under_way.set()
+        building = session._building
+        while building is not None and not building.cancelled:
+            ended.wait(0.01)
+
+    def first_frame() -> None:
+        try:
+            run(session, noise(1, 9, 7))
+        except BackendError as error:
+            errors.append(error)
+
+    gpu.during_build = build_until_cancelled
+    thread = threading.Thread(target=first_frame)
+    thread.start()
+    assert under_way.wait(10)
+    session.close()
+    thread.join(10)
+    assert [str(error) for error in errors] == [
+        "TensorRT 11.4.0.106 cannot build tiny-nearest for 1x9x7: the build was cancelled"
+    ]
+
+
 def test_damaged_plan_never_reaches_tensorrt(
     gpu: Gpu,
     session: TensorrtSession,
