@@ -11,6 +11,7 @@ from ..imaging.errors import ConfigError, MissingDependencyError
 
 if TYPE_CHECKING:
     from ..export.exporter import Exported
+    from ..export.int8_gate import Quantised
 
 
 @click.command()
@@ -25,11 +26,23 @@ if TYPE_CHECKING:
     help="Must run on onnxruntime, tensorrt10 or tensorrt11; may be repeated. [default: all]",
 )  # fmt: skip
 @click.option(
-    "--precision", type=click.Choice(["fp32", "fp16"]), default="fp32", show_default=True,
-    help="Numbers inside the network.",
+    "--precision", type=click.Choice(["fp32", "fp16", "int8"]), default="fp32",
+    show_default=True, help="Numbers inside the network.",
 )  # fmt: skip
 @click.option("--fixed", metavar="HxW", help="Take frames of this height and width only.")
 @click.option("--batch", type=int, help="Take this many frames at a time only.")
+@click.option(
+    "--calibration", type=click.Path(path_type=Path), metavar="FOLDER|VIDEO",
+    help="Frames that int8 is calibrated on, such as will be upscaled.",
+)  # fmt: skip
+@click.option(
+    "--quality-set", type=click.Path(path_type=Path), metavar="FOLDER",
+    help="High-resolution images that int8 is judged on. [default: some of --calibration]",
+)  # fmt: skip
+@click.option(
+    "--max-drop", default=0.15, show_default=True, metavar="DB",
+    help="PSNR that int8 may lose on them.",
+)  # fmt: skip
 @click.option("--licence", default="", help="Licence of the weights, kept in the model's metadata.")
 @click.option("-y", "--overwrite", is_flag=True, help="Replace an existing model.")
 @click.option(
@@ -48,6 +61,9 @@ def export(
     precision: str,
     fixed: str | None,
     batch: int | None,
+    calibration: Path | None,
+    quality_set: Path | None,
+    max_drop: float,
     licence: str,
     overwrite: bool,
     triton: Path | None,
@@ -78,6 +94,9 @@ def export(
         precision=precision,
         size=size,
         batch=batch,
+        calibration=calibration,
+        quality_set=quality_set,
+        max_drop_db=max_drop,
         licence=licence,
         overwrite=overwrite,
     )
@@ -113,9 +132,22 @@ def _report(exported: Exported) -> None:
         _say(
             f"{case.label():<22} {case.max_difference:>7}   {case.off_share:>10.4%}  {decibels:>8}"
         )
+    if exported.int8 is not None:
+        _report_int8(exported.int8)
+    elif exported.precision == "fp16":
+        _say("for GPUs: ONNX Runtime's CPU provider computes fp16 by converting it, slower")
     size_kb = exported.path.stat().st_size / 1000
     _say(
         f"opset {exported.opset}, {exported.precision}, {exported.parameters:,} parameters, "
         f"{size_kb:.0f} kB"
     )
     click.echo(exported.path)
+
+
+def _report_int8(int8: Quantised) -> None:
+    _say(
+        f"{int8.form} activations, {int8.method}, {int8.calibration_frames} calibration frames: "
+        f"PSNR {int8.psnr_fp32_db:.2f} to {int8.psnr_int8_db:.2f} dB on {int8.quality_images} "
+        f"images, {int8.drop_db:+.3f} dB lost"
+    )
+    _say(int8.speed_line())

@@ -35,28 +35,30 @@ def apply_frame_contract(
     _convert_input(graph)
     _convert_output(graph)
     strip_notes(graph.nodes)
-    batch, height, width = shape
     model = helper.make_model(
-        helper.make_graph(
-            graph.nodes,
-            "framelift",
-            [_frames("frames", batch or "batch", height or "height", width or "width")],
-            [
-                _frames(
-                    "upscaled",
-                    batch or "batch",
-                    scale * height if height else "upscaled_height",
-                    scale * width if width else "upscaled_width",
-                )
-            ],
-            graph.used_tensors(),
-        ),
+        helper.make_graph(graph.nodes, "framelift", [], [], graph.used_tensors()),
         opset_imports=core.opset_import,
         ir_version=core.ir_version,
         producer_name="framelift",
     )
+    return with_sizes(model, scale, shape)
+
+
+def with_sizes(model: onnx.ModelProto, scale: int, shape: FrameShape) -> onnx.ModelProto:
+    """A copy of a contract-2 model that takes frames of this shape, all shapes inferred anew."""
+    batch, height, width = shape
+    sized = onnx.ModelProto()
+    sized.CopyFrom(model)
+    graph = sized.graph
+    del graph.input[:], graph.output[:], graph.value_info[:]
+    graph.input.append(_frames("frames", batch or "batch", height or "height", width or "width"))
+    big = [
+        scale * height if height else "upscaled_height",
+        scale * width if width else "upscaled_width",
+    ]
+    graph.output.append(_frames("upscaled", batch or "batch", *big))
     try:
-        return onnx.shape_inference.infer_shapes(model, strict_mode=True)
+        return onnx.shape_inference.infer_shapes(sized, strict_mode=True)
     except onnx.shape_inference.InferenceError as error:
         reason = str(error).strip().splitlines()[-1]
         raise ExportError(f"ONNX cannot infer the network's shapes: {reason}") from error

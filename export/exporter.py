@@ -14,14 +14,15 @@ from ..imaging.errors import ConfigError, ExportError, OutputError
 from ..runtime.atomic import atomic_output, check_target
 from ..runtime.model_file import FORMAT
 from .cleanup import clean_up
-from .contract import apply_frame_contract
+from .contract import apply_frame_contract, with_sizes
 from .halo import UNBOUNDED, graph_halo
+from .int8_gate import Quantised, to_int8
 from .parity import Gate, Parity
 from .source import Source, load_source, weights_sha256
 from .targets import TARGETS, choose_opset, parse_targets
 from .torch_export import Sizes, export_core
 
-PRECISIONS = ("fp32", "fp16")
+PRECISIONS = ("fp32", "fp16", "int8")
 Say = Callable[[str], None]
 
 
@@ -30,7 +31,8 @@ class ExportConfig:
     """What to export to. Raises ConfigError for values that make no sense.
 
     `opset` None is the best that all `targets` read. `size` is (height, width) and `batch` the
-    number of frames, None where the model takes any.
+    number of frames, None where the model takes any. int8 needs `calibration`, a folder of images
+    or a video; `quality_set` and `max_drop_db` are its judge (see `int8_gate`).
     """
 
     opset: int | None = None
@@ -38,6 +40,9 @@ class ExportConfig:
     precision: str = "fp32"
     size: tuple[int, int] | None = None
     batch: int | None = None
+    calibration: Path | None = None
+    quality_set: Path | None = None
+    max_drop_db: float = 0.15
     licence: str = ""
     overwrite: bool = False
 
@@ -50,6 +55,12 @@ class ExportConfig:
             raise ConfigError(f"batch is {self.batch}: use 1 or more")
         if self.size is not None and min(self.size) < 1:
             raise ConfigError(f"size is {self.size[0]}x{self.size[1]}: sides start at 1")
+        if self.precision == "int8" and self.calibration is None:
+            raise ConfigError(
+                "int8 needs frames to be calibrated on: give --calibration FOLDER or VIDEO"
+            )
+        if self.precision != "int8" and (self.calibration or self.quality_set):
+            raise ConfigError("--calibration and --quality-set are for --precision int8")
 
 
 @dataclass(frozen=True)
@@ -62,6 +73,7 @@ class Exported:
     halo: int
     parameters: int
     parity: list[Parity]
+    int8: Quantised | None = None
 
 
 def export_checkpoint(
@@ -81,25 +93,36 @@ def export_checkpoint(
     check_target(target, overwrite=config.overwrite, source=source)
     loaded = load_source(source)
     height, width = config.size or (None, None)
-    sizes = Sizes(config.batch, height, width, loaded.size_multiple, loaded.minimum)
-    gate = Gate(loaded.network, sizes)
+    asked = Sizes(config.batch, height, width, loaded.size_multiple, loaded.minimum)
+    # int8 is calibrated on frames of any size, and given its sizes afterwards.
+    sizes = asked if config.precision != "int8" else Sizes(multiple=asked.multiple)
+    gate = Gate(loaded.network, asked)
     model = apply_frame_contract(
         export_core(loaded.deployed, opset, sizes), loaded.scale, sizes.shape
     )
-    gate.require(model)
+    if sizes is asked:
+        gate.require(model)
     model = clean_up(model)
-    parity = gate.require(model)
     halo = _halo(model, loaded, say)
+    int8 = None
     if config.precision == "fp16":
         from .half import to_half
 
+        gate.require(model)
         model = to_half(model)
-        parity = gate.require(model, "fp16")
+    elif config.precision == "int8":
+        Gate(loaded.network, sizes).require(model)
+        int8 = _quantised(model, describe(loaded, config, target.stem, opset, halo, []), config)
+        model = with_sizes(int8.model, loaded.scale, asked.shape)
+    parity = gate.require(model, config.precision)
     _check(model)
-    onnx.helper.set_model_props(model, describe(loaded, config, target.stem, opset, halo, parity))
+    metadata = describe(loaded, config, target.stem, opset, halo, parity)
+    if int8 is not None:
+        metadata["framelift.quantisation"] = json.dumps(int8.record())
+    onnx.helper.set_model_props(model, metadata)
     with atomic_output(target, overwrite=config.overwrite, source=source) as temporary:
         temporary.write_bytes(model.SerializeToString(deterministic=True))
-    return Exported(target, opset, config.precision, halo, loaded.parameters, parity)
+    return Exported(target, opset, config.precision, halo, loaded.parameters, parity, int8)
 
 
 def describe(
@@ -120,10 +143,32 @@ def describe(
         "framelift.network": json.dumps({**source.description, "parameters": source.parameters}),
         "framelift.training": json.dumps(source.training),
         "framelift.weights_sha256": weights_sha256(source.weights),
-        "framelift.parity": json.dumps({case.label(): case.record() for case in parity}),
+        "framelift.parity": _parity_json(parity),
         "framelift.created_with": json.dumps(tools),
         "framelift.licence": config.licence,
     }
+
+
+def _parity_json(parity: list[Parity]) -> str:
+    return json.dumps({case.label(): case.record() for case in parity})
+
+
+def _quantised(model: onnx.ModelProto, metadata: dict[str, str], config: ExportConfig) -> Quantised:
+    assert config.calibration is not None
+
+    def describe_candidate(candidate: onnx.ModelProto) -> None:
+        onnx.helper.set_model_props(candidate, metadata)
+
+    return to_int8(
+        model,
+        describe_candidate,
+        int(metadata["framelift.scale"]),
+        int(metadata["framelift.size_multiple"]),
+        config.calibration,
+        config.quality_set,
+        config.max_drop_db,
+        symmetric=any(target.startswith("tensorrt") for target in config.targets),
+    )
 
 
 def _halo(model: onnx.ModelProto, source: Source, say: Say) -> int:

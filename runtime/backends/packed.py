@@ -18,15 +18,17 @@ PACKED = "packed"
 
 @dataclass(frozen=True)
 class _Tail:
-    """The nodes after the clamp, and the clamp's output."""
+    """The nodes after the clamp (or quantisation), and its output."""
 
     nodes: tuple[onnx.NodeProto, ...]
     clamped: str
+    is_uint8: bool
 
 
 def pack_tail(model: onnx.ModelProto, scale: int) -> bool:
     """Replace Clip → [Floor] → DepthToSpace → Transpose → Cast by Clip → Cast, in place.
 
+    An int8 model's QuantizeLinear → DepthToSpace → Transpose, uint8 already, ends after the first.
     The output becomes `packed`, uint8 N×(3·s²)×H×W: channel (c·s + r)·s + k is colour c of sub-row
     r and sub-column k. Values are the same bits, since casting truncates as Floor does.
 
@@ -41,8 +43,11 @@ def pack_tail(model: onnx.ModelProto, scale: int) -> bool:
     graph = model.graph
     for node in tail.nodes:
         graph.node.remove(node)
-    cast = onnx.helper.make_node("Cast", [tail.clamped], [PACKED], to=onnx.TensorProto.UINT8)
-    graph.node.append(cast)
+    operator = "Identity" if tail.is_uint8 else "Cast"
+    last = onnx.helper.make_node(operator, [tail.clamped], [PACKED])
+    if not tail.is_uint8:
+        last.attribute.append(onnx.helper.make_attribute("to", onnx.TensorProto.UINT8))
+    graph.node.append(last)
     n, h, w = list(graph.input[0].type.tensor_type.shape.dim)[:3]
     packed = onnx.helper.make_tensor_value_info(PACKED, onnx.TensorProto.UINT8, [0, 0, 0, 0])
     dims = packed.type.tensor_type.shape.dim
@@ -68,19 +73,28 @@ def _find_tail(model: onnx.ModelProto, scale: int) -> _Tail | None:
 
     nodes: list[onnx.NodeProto] = []
     value = graph.output[0].name
-    for op, attributes in (
+    steps = (
         ("Cast", {"to": onnx.TensorProto.UINT8}),
         ("Transpose", {"perm": [0, 2, 3, 1]}),
         ("DepthToSpace", {"blocksize": scale, "mode": b"CRD"}),
-    ):
+    )
+    last = producers.get(value)
+    is_uint8 = last is not None and last.op_type == "Transpose"
+    for op, attributes in steps[1:] if is_uint8 else steps:
         node = producers.get(value)
-        if node is None or node.op_type != op or uses.get(value, 0) > (0 if op == "Cast" else 1):
+        allowed = 0 if value == graph.output[0].name else 1
+        if node is None or node.op_type != op or uses.get(value, 0) > allowed:
             return None
         found = {item.name: onnx.helper.get_attribute_value(item) for item in node.attribute}
         if any(found.get(key) != expected for key, expected in attributes.items()):
             return None
         nodes.append(node)
         value = node.input[0]
+    if is_uint8:
+        quantise = producers.get(value)
+        if quantise is None or quantise.op_type != "QuantizeLinear" or uses[value] != 1:
+            return None
+        return _Tail(tuple(nodes), value, is_uint8)
     floor = producers.get(value)
     if floor is not None and floor.op_type == "Floor" and uses[value] == 1:
         nodes.append(floor)
@@ -88,4 +102,4 @@ def _find_tail(model: onnx.ModelProto, scale: int) -> _Tail | None:
     clip = producers.get(value)
     if clip is None or clip.op_type != "Clip":
         return None
-    return _Tail(tuple(nodes), value)
+    return _Tail(tuple(nodes), value, is_uint8)

@@ -1,0 +1,89 @@
+"""Frames to calibrate on, and what a network's values are on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from ..imaging.errors import InputError
+from ..runtime.backends.engine import load_onnxruntime
+from ..runtime.images import IMAGE_SUFFIXES, read_image
+
+Frames = NDArray[np.uint8]
+
+MAX_FRAMES = 48
+SIDE_PX = 160
+
+
+def read_frames(source: Path, least_px: int) -> list[Frames]:
+    """Up to 48 frames, uint8 H×W×3 BGR, spread over a folder of images or a video.
+
+    Raises InputError if there are fewer than two of at least `least_px` squared pixels.
+    """
+    frames = _from_folder(source) if source.is_dir() else _from_video(source)
+    usable = [frame for frame in frames if min(frame.shape[:2]) >= least_px]
+    if len(usable) < 2:
+        raise InputError(
+            f"{source}: calibration needs at least 2 images or frames of {least_px}×{least_px} "
+            f"pixels or more, found {len(usable)}"
+        )
+    return usable
+
+
+def crop(frame: Frames, multiple: int = 1) -> Frames:
+    """The middle of a frame, at most 160 pixels a side, cut to the size multiple: 1×h×w×3."""
+    height, width = frame.shape[:2]
+    sides = [min(side, SIDE_PX) // multiple * multiple for side in (height, width)]
+    top, left = (height - sides[0]) // 2, (width - sides[1]) // 2
+    return np.ascontiguousarray(frame[None, top : top + sides[0], left : left + sides[1]])
+
+
+def record(
+    model: onnx.ModelProto, names: Sequence[str], frames: Sequence[Frames]
+) -> Iterator[dict[str, NDArray[np.float32]]]:
+    """For each batch of frames, the named values of a contract-2 model (N×C×H×W)."""
+    ort = load_onnxruntime()
+    probed = onnx.ModelProto()
+    probed.CopyFrom(model)
+    del probed.graph.output[:]
+    probed.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    session = ort.InferenceSession(
+        probed.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    for batch in frames:
+        values = session.run(list(names), {"frames": batch})
+        yield dict(zip(names, values, strict=True))
+
+
+def _from_folder(folder: Path) -> list[Frames]:
+    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
+    if not paths:
+        raise InputError(f"{folder}: holds no images ({', '.join(IMAGE_SUFFIXES)})")
+    step = max(1, len(paths) // MAX_FRAMES)
+    return [read_image(path, say=_ignore).bgr_u8 for path in paths[::step][:MAX_FRAMES]]
+
+
+def _from_video(path: Path) -> list[Frames]:
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder")
+    from ..runtime.video import FileSource
+
+    kept: list[Frames] = []
+    step = 1
+    with FileSource(path, say=_ignore) as source:
+        for index, frame in enumerate(source):
+            if index % step == 0:
+                kept.append(frame.bgr_u8)
+            if len(kept) > MAX_FRAMES:  # the length of a video is known at its end only
+                kept, step = kept[::2], 2 * step
+    return kept
+
+
+def _ignore(message: str) -> None:
+    del message

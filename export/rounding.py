@@ -1,0 +1,84 @@
+"""Weights to int8 so that what the convolution computes changes least, not each weight by itself.
+
+Weights are rounded one by one; the error that each leaves is made up for by those that are not
+rounded yet, weighted by how inputs go together on the calibration frames (Frantar et al. 2022,
+GPTQ). The mean of what is left goes into the bias.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from .graph import attributes
+
+LIMIT = 127
+_DAMPING = 0.01
+_POSITIONS = 1000  # windows taken from each frame
+
+
+class Statistics:
+    """Second moments and mean of a convolution's input windows."""
+
+    def __init__(self, size: int) -> None:
+        self._moments = np.zeros((size, size))
+        self._sum = np.zeros(size)
+        self._count = 0
+        self._rng = np.random.default_rng(0)
+
+    def add(
+        self, conv: onnx.NodeProto, kernel: tuple[int, int], value: NDArray[np.float32]
+    ) -> None:
+        """Take windows of a value (N×C×H×W) that the convolution reads."""
+        found = attributes(conv)
+        dilation = found.get("dilations", [1, 1])
+        top, left, bottom, right = found.get("pads", [0, 0, 0, 0])
+        padded = np.pad(value, ((0, 0), (0, 0), (top, bottom), (left, right)))
+        spans = [(side - 1) * step + 1 for side, step in zip(kernel, dilation, strict=True)]
+        windows = sliding_window_view(padded, spans, axis=(2, 3))
+        windows = windows[..., :: dilation[0], :: dilation[1]]
+        count, _, rows, columns = windows.shape[:4]
+        total = count * rows * columns
+        picked = self._rng.integers(0, total, _POSITIONS)
+        n, y, x = np.unravel_index(picked, (count, rows, columns))
+        taken = windows[n, :, y, x].reshape(len(picked), -1).astype(np.float64)
+        self._moments += taken.T @ taken
+        self._sum += taken.sum(axis=0)
+        self._count += len(picked)
+
+    @property
+    def mean(self) -> NDArray[np.float64]:
+        return self._sum / max(1, self._count)
+
+    @property
+    def moments(self) -> NDArray[np.float64]:
+        return self._moments / max(1, self._count)
+
+
+def quantise_weights(
+    weight: NDArray[np.float32], statistics: Statistics
+) -> tuple[NDArray[np.int8], NDArray[np.float32], NDArray[np.float64]]:
+    """int8 weights (outputs × inputs × kh × kw), the step of each output, and a bias correction.
+
+    Symmetric per output channel: weight ≈ int8 · step.
+    """
+    flat = weight.reshape(len(weight), -1).astype(np.float64)
+    step = np.abs(flat).max(axis=1) / LIMIT
+    step[step == 0] = 1.0
+    step = step.astype(np.float32).astype(np.float64)
+    moments = statistics.moments
+    damped = moments + np.eye(len(moments)) * (_DAMPING * np.diag(moments).mean() + 1e-12)
+    order = np.argsort(-np.diag(damped))  # what matters most is rounded first, and so least
+    carry = np.linalg.cholesky(np.linalg.inv(damped[np.ix_(order, order)])).T
+    left = flat[:, order]
+    codes = np.zeros_like(left)
+    for k in range(len(order)):
+        codes[:, k] = np.clip(np.rint(left[:, k] / step), -LIMIT, LIMIT)
+        error = (left[:, k] - codes[:, k] * step) / carry[k, k]
+        left[:, k:] -= error[:, None] * carry[k, k:]
+    back = np.empty_like(codes)
+    back[:, order] = codes
+    correction = (flat - back * step[:, None]) @ statistics.mean
+    return back.reshape(weight.shape).astype(np.int8), step.astype(np.float32), correction

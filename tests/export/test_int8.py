@@ -1,0 +1,210 @@
+"""int8: calibrated, judged by PSNR, in a form that its targets read and its words are true of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnx
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from framelift.export.calibration import MAX_FRAMES, crop, read_frames
+from framelift.export.contract import apply_frame_contract
+from framelift.export.equalise import RANGE, equalise
+from framelift.export.exporter import ExportConfig, export_checkpoint
+from framelift.export.int8 import calibrate, quantise
+from framelift.export.parity import REFERENCE, Gate, onnx_frames, reference_frames
+from framelift.export.rounding import Statistics, quantise_weights
+from framelift.export.torch_export import export_core
+from framelift.imaging.errors import ConfigError, ExportError, InputError
+from framelift.runtime import Upscaler
+from framelift.runtime.model_file import read_spec
+from framelift.train.checkpoint import Checkpoint, save_checkpoint
+from framelift.train.networks import Realtime, RealtimeConfig
+
+CONFIG = RealtimeConfig(scale=2, channels=12, layers=2, expansion=1)
+UINT8_OPERATORS = {"Transpose", "DequantizeLinear", "QuantizeLinear", "Conv", "DepthToSpace"}
+
+
+class Branches(nn.Module):
+    """What the chain of the realtime network has not: skips, PReLU, concatenation, sigmoid."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 8, 3, padding=1)
+        self.slope = nn.PReLU(8)
+        self.second = nn.Conv2d(8, 8, 3, padding=1)
+        self.third = nn.Conv2d(16, 12, 3, padding=1)
+        self.grouped = nn.Conv2d(12, 12, 3, padding=1, groups=4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        a = self.slope(self.first(x))
+        b = F.relu(self.second(a)) + a
+        return F.pixel_shuffle(torch.sigmoid(self.grouped(self.third(torch.cat((a, b), 1)))), 2)
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight pieces of the reference photograph, as a folder of images."""
+    folder = tmp_path_factory.mktemp("photos")
+    image = cv2.imread(str(REFERENCE))
+    assert image is not None
+    for index in range(8):
+        piece = image[8 * index : 8 * index + 96, 16 * index : 16 * index + 112]
+        cv2.imwrite(str(folder / f"{index}.png"), piece)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("net") / "net.safetensors"
+    save_checkpoint(path, Checkpoint(CONFIG, Realtime(CONFIG).state_dict(), {}))
+    return path
+
+
+def core(network: nn.Module) -> onnx.ModelProto:
+    return apply_frame_contract(export_core(network.eval(), 20), 2)
+
+
+def test_uint8_form_is_integers_from_end_to_end(
+    tmp_path: Path, checkpoint: Path, photos: Path
+) -> None:
+    said: list[str] = []
+    config = ExportConfig(
+        precision="int8", calibration=photos, targets=("onnxruntime",), max_drop_db=1.0
+    )
+    exported = export_checkpoint(checkpoint, tmp_path / "m.onnx", config, said.append)
+    assert exported.int8 is not None
+    model = onnx.load(exported.path)
+    assert {node.op_type for node in model.graph.node} == UINT8_OPERATORS
+    assert exported.int8.form == "uint8"
+    assert exported.int8.drop_db < 0.3
+    faster = exported.int8.time_ratio < 1
+    assert exported.int8.speed_line().startswith("int8 is faster" if faster else "int8 is NOT")
+    spec = read_spec(exported.path)
+    assert (spec.precision, spec.halo, spec.scale) == ("int8", 3, 2)
+    frame = reference_frames()[1][1][0]
+    with Upscaler.load(exported.path, "onnx-cpu") as upscaler:
+        assert upscaler.describe()["pixel_shuffle"] == "host"
+        np.testing.assert_array_equal(upscaler(frame), onnx_frames(model)(frame[None])[0])
+
+
+def test_tensorrt_form_has_int8_with_zero_point_0_and_uint8_at_the_ends_only(
+    tmp_path: Path, checkpoint: Path, photos: Path
+) -> None:
+    config = ExportConfig(
+        precision="int8", calibration=photos, quality_set=photos, size=(48, 64), max_drop_db=1.0
+    )
+    exported = export_checkpoint(checkpoint, tmp_path / "m.onnx", config)
+    model = onnx.load(exported.path)
+    constants = {t.name: onnx.numpy_helper.to_array(t) for t in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
+            assert constants[node.input[2]].dtype == np.int8
+            assert not constants[node.input[2]].any()
+    assert [node.op_type for node in model.graph.node][-1] == "Cast"
+    assert exported.int8 is not None
+    assert exported.int8.quality_images == 8
+    assert read_spec(exported.path).frame_shape == (None, 48, 64)
+
+
+def test_the_carried_input_stays_exact(photos: Path) -> None:
+    network = Realtime(CONFIG)
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            if name.startswith("head"):
+                parameter.zero_()
+    frames = [crop(frame) for frame in read_frames(photos, 16)]
+    model = quantise(calibrate(core(network.deploy()), frames), 100, symmetric=False)
+    for parity in Gate(network).measure(model):
+        assert parity.max_difference == 0  # nearest neighbour: every code value as it was
+
+
+@pytest.mark.parametrize("symmetric", [False, True])
+def test_any_wiring_can_be_quantised(photos: Path, symmetric: bool) -> None:
+    torch.manual_seed(0)
+    network = Branches()
+    frames = [crop(frame) for frame in read_frames(photos, 16)]
+    model = quantise(calibrate(core(network), frames), 100, symmetric=symmetric)
+    onnx.checker.check_model(model, full_check=True)
+    for parity in Gate(network).measure(model)[:3]:
+        assert parity.psnr_db is None or parity.psnr_db > 35
+
+
+def test_equalising_changes_nothing_but_the_ranges(photos: Path) -> None:
+    torch.manual_seed(0)
+    network = Realtime(CONFIG)
+    frames = [crop(frame) for frame in read_frames(photos, 16)]
+    model, names = equalise(core(network.deploy()), frames)
+    assert len(names) == CONFIG.layers
+    assert RANGE == 255
+    for parity in Gate(network).require(model):
+        assert parity.max_difference <= 1
+
+
+def test_rounding_together_beats_rounding_alone() -> None:
+    rng = np.random.default_rng(0)
+    conv = onnx.helper.make_node("Conv", ["x", "w"], ["y"], pads=[1, 1, 1, 1])
+    smooth = cv2.blur(rng.random((64, 64, 4), np.float32), (9, 9))
+    value = np.ascontiguousarray(smooth.transpose(2, 0, 1))[None]
+    weight = rng.normal(size=(8, 4, 3, 3)).astype(np.float32)
+    statistics = Statistics(36)
+    statistics.add(conv, (3, 3), value)
+    codes, step, correction = quantise_weights(weight, statistics)
+    plain = np.rint(weight / step[:, None, None, None])
+
+    def error(chosen: np.ndarray[tuple[int, ...], np.dtype[np.generic]], mended: bool) -> float:
+        left = (weight - chosen * step[:, None, None, None]).reshape(8, -1)
+        offset = left @ statistics.mean
+        spread = np.einsum("oi,ij,oj->o", left, statistics.moments, left)
+        return float((spread - offset**2 if mended else spread).sum())
+
+    assert codes.dtype == np.int8
+    assert correction.shape == (8,)
+    assert error(codes, True) < 0.5 * error(plain, False)
+
+
+def test_a_drop_beyond_the_limit_writes_nothing(
+    tmp_path: Path, checkpoint: Path, photos: Path
+) -> None:
+    config = ExportConfig(precision="int8", calibration=photos, max_drop_db=-60)
+    with pytest.raises(ExportError, match=r"int8 loses .* dB on 2 images .* nothing was written"):
+        export_checkpoint(checkpoint, tmp_path / "m.onnx", config)
+    assert not list(tmp_path.iterdir())
+
+
+def test_frames_are_spread_over_a_video(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 25, (32, 32))
+    for index in range(120):
+        writer.write(np.full((32, 32, 3), 2 * index, np.uint8))
+    writer.release()
+    frames = read_frames(path, 16)
+    assert MAX_FRAMES / 2 <= len(frames) <= MAX_FRAMES
+    assert frames[0].mean() < 20
+    assert frames[-1].mean() > 215
+
+
+def test_int8_needs_frames(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="give --calibration FOLDER or VIDEO"):
+        ExportConfig(precision="int8")
+    with pytest.raises(ConfigError, match="are for --precision int8"):
+        ExportConfig(calibration=tmp_path)
+    with pytest.raises(InputError, match="holds no images"):
+        read_frames(tmp_path, 16)
+    with pytest.raises(InputError, match="no such file or folder"):
+        read_frames(tmp_path / "gone.mp4", 16)
+
+
+def test_a_network_without_convolutions_is_refused(photos: Path) -> None:
+    model = core(nn.Upsample(scale_factor=2))
+    for node in model.graph.node:
+        if node.op_type == "Conv":
+            node.op_type = "ConvTranspose"
+    with pytest.raises(ExportError, match="no plain convolution"):
+        calibrate(model, [crop(frame) for frame in read_frames(photos, 16)])
