@@ -91,6 +91,7 @@ class TensorrtSession:
         self._runners: OrderedDict[FrameShape, ShapeRunner] = OrderedDict()
         self._seen: frozenset[FrameShape] = frozenset()
         self._building: BuildProgress | None = None
+        self.stage_seconds = {"copy in": 0.0, "inference": 0.0, "copy out": 0.0}
 
     def run(self, frames: Frames, out: Frames) -> None:
         count, height, width, _ = frames.shape
@@ -136,7 +137,9 @@ class TensorrtSession:
 
             if len(self._runners) == _MAX_RUNNERS:
                 self._runners.popitem(last=False)[1].close()
-            runner = ShapeRunner(engine.engine, shape, self._spec.scale, self._streams)
+            runner = ShapeRunner(
+                engine.engine, shape, self._spec.scale, self._streams, self.stage_seconds
+            )
             self._runners[shape] = runner
         self._runners.move_to_end(shape)
         try:

@@ -7,27 +7,19 @@ built without it.
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...imaging.errors import BackendError, FrameliftError
+from ..notes import Say, say_on_stderr
 from .key import EngineKey
 from .sealed import ENGINE, TIMING_CACHE, DamagedFileError, read_sealed, write_sealed
 from .shapes import FrameShape
 from .sidecar import Sidecar, read_sidecar, write_sidecar
 
 FOLDER_VARIABLE = "FRAMELIFT_CACHE"
-
-Say = Callable[[str], None]
-"""Takes one line meant for the user."""
-
-
-def say_on_stderr(line: str) -> None:
-    """Write `line` to the standard error output."""
-    sys.stderr.write(f"framelift: {line}\n")
 
 
 def cache_folder() -> Path:

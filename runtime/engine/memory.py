@@ -40,8 +40,8 @@ class Resources:
         return self._keep(runtime.cudaStreamDestroy, handle)
 
     def event(self) -> Any:  # noqa: ANN401
-        """An event that orders streams and measures nothing."""
-        handle = call(runtime.cudaEventCreateWithFlags, runtime.cudaEventDisableTiming)
+        """An event that orders streams and takes the time."""
+        handle = call(runtime.cudaEventCreateWithFlags, runtime.cudaEventDefault)
         return self._keep(runtime.cudaEventDestroy, handle)
 
     def graph(self, executable: Any) -> Any:  # noqa: ANN401

@@ -51,7 +51,9 @@ class _Slot:
         self.host_output_address, self.host_output = resources.pinned(output_bytes)
         self.device_input = resources.device(input_bytes)
         self.device_output = resources.device(output_bytes)
+        self.begun = resources.event()
         self.uploaded = resources.event()
+        self.ready = resources.event()
         self.computed = resources.event()
         self.bands = [(band, resources.event()) for band in pairwise(_band_edges(output_bytes))]
         self.graph: Any = None
@@ -62,9 +64,17 @@ class ShapeRunner:
     """An execution context with its memory, for one shape. Used from one thread at a time."""
 
     def __init__(
-        self, engine: trt.ICudaEngine, shape: FrameShape, scale: int, streams: Streams
+        self,
+        engine: trt.ICudaEngine,
+        shape: FrameShape,
+        scale: int,
+        streams: Streams,
+        stage_seconds: dict[str, float],
     ) -> None:
         """Allocate for `shape`, which the engine's profile must cover.
+
+        What each run takes on the GPU is added to "copy in", "inference" and "copy out" of
+        `stage_seconds`; in a batch they overlap.
 
         Raises BackendError if the GPU has too little memory or TensorRT refuses the shape.
         """
@@ -75,6 +85,7 @@ class ShapeRunner:
         self._output_bytes = self._input_bytes * scale * scale
         self._slots: list[_Slot] = []
         self.graph_problem = ""
+        self._stage_seconds = stage_seconds
         try:
             self._context = self._new_context(engine)
         except BaseException:
@@ -125,12 +136,14 @@ class ShapeRunner:
         """Queue upload, computation and download; the slot's last part must be finished."""
         streams = self._streams
         np.copyto(slot.host_input, frames.reshape(-1))
+        call(runtime.cudaEventRecord, slot.begun, streams.upload)
         call(
             runtime.cudaMemcpyAsync, slot.device_input, slot.host_input_address, self._input_bytes,
             runtime.cudaMemcpyKind.cudaMemcpyHostToDevice, streams.upload,
         )  # fmt: skip
         call(runtime.cudaEventRecord, slot.uploaded, streams.upload)
         call(runtime.cudaStreamWaitEvent, streams.compute, slot.uploaded, 0)
+        call(runtime.cudaEventRecord, slot.ready, streams.compute)
         self._compute(slot)
         call(runtime.cudaEventRecord, slot.computed, streams.compute)
         call(runtime.cudaStreamWaitEvent, streams.download, slot.computed, 0)
@@ -148,6 +161,16 @@ class ShapeRunner:
         for (start, stop), arrived in slot.bands:
             call(runtime.cudaEventSynchronize, arrived)
             np.copyto(flat[start:stop], slot.host_output[start:stop])
+        self._take_times(slot)
+
+    def _take_times(self, slot: _Slot) -> None:
+        _, last = slot.bands[-1]
+        for stage, start, end in (
+            ("copy in", slot.begun, slot.uploaded),
+            ("inference", slot.ready, slot.computed),
+            ("copy out", slot.computed, last),
+        ):
+            self._stage_seconds[stage] += call(runtime.cudaEventElapsedTime, start, end) / 1e3
 
     def _compute(self, slot: _Slot) -> None:
         if slot.graph is None and slot.warm and not self.graph_problem:

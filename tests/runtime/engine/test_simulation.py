@@ -56,3 +56,13 @@ def test_simulation_has_cuda_python_s_signatures(simulated_gpu: ModuleType) -> N
         line = getattr(real, name).__doc__.strip().splitlines()[0]
         wanted = [part for part in line.partition("(")[2].rstrip(")").split(",") if part]
         assert len(inspect.signature(function).parameters) == len(wanted), line
+
+
+def test_simulation_has_cuda_python_s_constants(simulated_gpu: ModuleType) -> None:
+    real = pytest.importorskip("cuda.bindings.runtime", exc_type=ImportError)
+    module = simulated_gpu.cuda_runtime(simulated_gpu.Gpu())
+    for name in ("cudaStreamNonBlocking", "cudaEventDefault"):
+        assert int(getattr(real, name)) == getattr(module, name)
+    for name in ("cudaError_t", "cudaMemcpyKind", "cudaStreamCaptureMode"):
+        for member in getattr(module, name):
+            assert int(getattr(getattr(real, name), member.name)) == member
