@@ -203,13 +203,20 @@ def tensorrt(gpu: Gpu, version: str) -> ModuleType:
 
     class Context:
         shape: tuple[int, ...] = ()
+        active_optimization_profile = -1
 
         def __init__(self, engine: ICudaEngine) -> None:
             self.engine = engine
             self.addresses: dict[str, int] = {}
             self.memory = 0
 
+        def set_optimization_profile_async(self, profile_index: int, stream_handle: int) -> bool:
+            assert stream_handle in gpu.streams
+            self.active_optimization_profile = profile_index
+            return True
+
         def set_input_shape(self, name: str, shape: Sequence[int]) -> bool:
+            assert self.active_optimization_profile == 0
             low, high = self.engine.plan["low"], self.engine.plan["high"]
             self.shape = tuple(shape)
             return all(a <= b <= c for a, b, c in zip(low, shape, high, strict=True))

@@ -126,6 +126,9 @@ class ShapeRunner:
         )
         if context is None:
             raise BackendError("TensorRT cannot make an execution context (is memory short?)")
+        if context.active_optimization_profile != 0:  # engines have one, chosen by most releases
+            context.set_optimization_profile_async(0, int(self._streams.compute))
+            call(runtime.cudaStreamSynchronize, self._streams.compute)
         if not context.set_input_shape(INPUT, self._shape.tensor()):
             raise BackendError(f"the engine does not take frames of {self._shape}")
         size = context.update_device_memory_size_for_shapes()
