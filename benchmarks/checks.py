@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from .machine import Machine
+from .report import Document
 from .statistics import Summary
 
 _MAX_CV = 0.10
@@ -12,6 +13,8 @@ _MAX_DRIFT = 1.05
 _MIN_SAMPLES_P99 = 100
 # Share of the cores that other programs may keep busy before the run.
 _MAX_LOAD = 0.25
+# Below this share of values within 1 code, two ways to run one network do not do the same.
+_MIN_AGREEMENT = 0.999
 
 
 def machine_warnings(machine: Machine) -> list[str]:
@@ -63,6 +66,14 @@ def percentile_warnings(summary: Summary) -> list[str]:
         f"p99 of {summary.count} samples is close to their maximum: "
         f"measure at least {_MIN_SAMPLES_P99} with a larger --seconds"
     ]
+
+
+def agreement_warnings(agreements: Mapping[str, Document]) -> list[str]:
+    """Warnings about cases whose images differ from those of the case they are compared with."""
+    unlike = [name for name, a in agreements.items() if a["share_within_1"] < _MIN_AGREEMENT]
+    if not unlike:
+        return []
+    return [f"gives another image, so its time is of other work: {_listed(unlike)}"]
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -1,109 +1,184 @@
-"""Latency of one model on one backend at one frame size: what a caller of `Upscaler` waits for."""
+"""Latency of models on backends, beside rivals: what a caller of `upscaler(frame)` waits for.
+
+Every model is measured on every backend and as every rival runs it, at every size and batch. All
+cases take their calls in turn within one run, so that whatever disturbs the machine hits all alike.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..imaging.errors import ConfigError
-from ..runtime import Upscaler
-from .checks import machine_warnings, percentile_warnings, variation_warnings
-from .machine import describe_machine, peak_rss_bytes
-from .report import Document, build
-from .statistics import summarise
-from .timing import no_garbage_collection, repeat, time_ms, warm_up
+from ..runtime import ModelSpec, Upscaler
+from ..runtime.model_file import read_spec
+from ..runtime.zoo import resolve
+from .checks import agreement_warnings, machine_warnings, percentile_warnings, variation_warnings
+from .contender import Contender, open_contender
+from .frames import Agreement, Frames, agreement, input_frames
+from .fresh import measure_start
+from .limits import Limits
+from .machine import describe_machine
+from .monitor import Monitor, condition_warnings
+from .report import Document, describe_model, new_document
+from .settings import GridSettings, LatencySettings
+from .stages import median_stages
+from .statistics import Summary, summarise
+from .timing import Samples, alternate
 
-Frames = NDArray[np.uint8]
-
-# Two inputs in turn, so that a cached result could not pass for a computed one.
-_INPUTS = 2
-
-
-@dataclass(frozen=True)
-class LatencySettings:
-    """What to measure: `batch` frames of `width`×`height` per call, for at least `seconds` and at
-    least `iterations` calls after warm-up. Raises ConfigError for values that make no sense.
-    """
-
-    width: int
-    height: int
-    batch: int = 1
-    backend: str = "auto"
-    threads: int | None = None
-    seconds: float = 5.0
-    iterations: int = 30
-
-    def __post_init__(self) -> None:
-        for name in ("width", "height", "batch", "iterations"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if not 0 <= self.seconds < float("inf"):
-            raise ConfigError(f"seconds must be 0 or more, got {self.seconds}")
+Progress = Callable[[str], None]
 
 
-def input_frames(settings: LatencySettings) -> list[Frames]:
-    """Inputs for the run: uint8 H×W×3 (batch 1) or N×H×W×3 BGR noise, the same in every run."""
-    shape = (settings.batch, settings.height, settings.width, 3)
-    rng = np.random.default_rng(0)
-    batches = [rng.integers(0, 256, shape, np.uint8) for _ in range(_INPUTS)]
-    return batches if settings.batch > 1 else [batch[0] for batch in batches]
+@dataclass
+class _Case:
+    """One cell of the grid, while it is measured."""
+
+    spec: ModelSpec
+    settings: LatencySettings
+    start: dict[str, Any] | None
+    contender: Contender
+    frames: list[Frames]
+    out: Frames
+    name: str = ""
+    result: Frames | None = None
+    """The output for the first frame."""
+
+    @property
+    def is_framelift(self) -> bool:
+        """Whether our runtime runs it, not a rival."""
+        return isinstance(self.contender, Upscaler)
+
+    def call(self) -> Callable[[], object]:
+        """One call on the next frame, output reused."""
+        frames = cycle(self.frames)
+        return lambda: self.contender(next(frames), out=self.out)
 
 
-def measure_latency(model: str | Path, settings: LatencySettings) -> Document:
-    """Measure and return the report.
+def measure_latency(
+    models: Sequence[str | Path], settings: GridSettings, progress: Progress = lambda text: None
+) -> Document:
+    """Measure the grid and return the report; `progress` is told what is being done.
 
-    Times `upscaler(frame, out=frame)`, uint8 BGR in and out, output reused. `load_ms` is
-    `Upscaler.load` (with the import of the engine, if this process has not imported it yet) and
-    `first_frame_ms` the first call. Raises ModelError, BackendError, MissingDependencyError.
+    Timed is `upscaler(frame, out=frame)`, uint8 BGR in and out. Start-up is that of a new process.
+    Raises ModelError, BackendError, MissingDependencyError.
     """
     machine = describe_machine()
-    frames = input_frames(settings)
-    opened: list[Upscaler] = []
+    with ExitStack() as stack:
+        cases = []
+        for model in models:
+            spec = read_spec(resolve(model))
+            for one in settings.cases():
+                progress(f"starting {spec.name} on {one.backend}")
+                cases.append(_open(stack, spec, one, settings.fresh))
+        _name(cases)
+        limits = stack.enter_context(Limits([case.contender for case in cases], settings))
+        progress(f"measuring {len(cases)} case{'s' if len(cases) > 1 else ''}")
+        for case in cases:
+            case.result = case.contender(case.frames[0]).copy()
+        monitor = Monitor(gpu=bool(machine.gpus))
+        timed = alternate(
+            {case.name: case.call() for case in cases},
+            settings.seconds,
+            settings.iterations,
+            monitor.sample,
+        )
+        conditions = monitor.report()
+        limits.measure()
+        rows = [_row(case, timed[case.name], cases, limits) for case in cases]
+        results = {"cases": rows, "conditions": conditions, "peaks": limits.describe()}
+    summaries = {
+        case.name: summarise(timed[case.name].samples_ms, case.settings.batch) for case in cases
+    }
+    warnings = [
+        *machine_warnings(machine),
+        *condition_warnings(conditions),
+        *variation_warnings(summaries, {name: samples.steady for name, samples in timed.items()}),
+        *percentile_warnings(min(summaries.values(), key=_count)),
+        *agreement_warnings(
+            {
+                row["name"]: row["agreement"]
+                for row in rows
+                if row["agreement"] and "network" not in row["runtime"]
+            }
+        ),
+    ]
+    return new_document("latency", machine, asdict(settings), results, warnings)
 
-    def load() -> None:
-        opened.append(Upscaler.load(model, backend=settings.backend, threads=settings.threads))
 
-    load_ms = time_ms(load)
-    with opened[0] as upscaler:
-        *batch, height, width, channels = frames[0].shape
-        scale = upscaler.scale
-        out = np.empty((*batch, height * scale, width * scale, channels), np.uint8)
-        inputs = cycle(frames)
-
-        def time_once() -> float:
-            frame = next(inputs)
-            return time_ms(lambda: upscaler(frame, out=out))
-
-        first_frame_ms = time_once()
-        warm_up_ms, steady, samples_ms = _sample(time_once, settings)
-        summary = summarise(samples_ms, settings.batch)
-        results: dict[str, Any] = {
-            "load_ms": load_ms,
-            "first_frame_ms": first_frame_ms,
-            "warm_up_ms": warm_up_ms,
-            "steady": steady,
-            "latency": asdict(summary),
-            "samples_ms": samples_ms,
-            "peak_rss_bytes": peak_rss_bytes(),
-        }
-        warnings = [
-            *machine_warnings(machine),
-            *variation_warnings({"latency": summary}, {"latency": steady}),
-            *percentile_warnings(summary),
-        ]
-        return build("latency", machine, upscaler, asdict(settings), results, warnings)
+def _open(stack: ExitStack, spec: ModelSpec, one: LatencySettings, fresh: bool) -> _Case:
+    start = measure_start(spec.path, one) if fresh else None
+    contender = stack.enter_context(closing(open_contender(spec.path, one)))
+    frames = input_frames(one)
+    *batch, height, width, channels = frames[0].shape
+    scale = contender.scale
+    out = np.empty((*batch, height * scale, width * scale, channels), np.uint8)
+    return _Case(spec, one, start, contender, frames, out)
 
 
-def _sample(
-    time_once: Callable[[], float], settings: LatencySettings
-) -> tuple[list[float], bool, list[float]]:
-    with no_garbage_collection():
-        warm_up_ms, steady = warm_up(time_once)
-        samples_ms = [time_once() for _ in repeat(settings.seconds, settings.iterations)]
-    return warm_up_ms, steady, samples_ms
+def _name(cases: list[_Case]) -> None:
+    """Names that tell the cases apart and are the same in the next run."""
+    same_names = {spec.name: {c.spec.sha256 for c in cases if c.spec.name == spec.name}
+                  for spec in (case.spec for case in cases)}  # fmt: skip
+    for case in cases:
+        spec, one = case.spec, case.settings
+        parts = [spec.name, spec.precision, str(case.contender.describe()["backend"])]
+        if len(same_names[spec.name]) > 1:
+            parts[0] += f" ({spec.sha256[:8]})"
+        parts.append(f"{one.width}×{one.height}")
+        if one.batch > 1:
+            parts.append(f"batch {one.batch}")
+        case.name = ", ".join(parts)
+    taken: dict[str, int] = {}
+    for case in cases:  # the same backend asked for twice
+        taken[case.name] = taken.get(case.name, 0) + 1
+        if taken[case.name] > 1:
+            case.name += f" #{taken[case.name]}"
+
+
+def _row(case: _Case, samples: Samples, cases: list[_Case], limits: Limits) -> dict[str, Any]:
+    summary = summarise(samples.samples_ms, case.settings.batch)
+    facts = case.contender.describe()
+    selection = case.contender.selection if isinstance(case.contender, Upscaler) else ""
+    same = _agreement(case, cases)
+    return {
+        "name": case.name,
+        "rival": not case.is_framelift,
+        "model": describe_model(case.spec),
+        "runtime": {**facts, "selection": selection},
+        "width": case.settings.width,
+        "height": case.settings.height,
+        "batch": case.settings.batch,
+        "scale": case.contender.scale,
+        "latency": asdict(summary),
+        "steady": samples.steady,
+        "warm_up_ms": samples.warm_up_ms,
+        "samples_ms": samples.samples_ms,
+        "stages_ms": median_stages(case.contender, case.frames[0], case.out),
+        "start": case.start,
+        "roofline": limits.roofline(case.spec, case.settings, case.contender, summary),
+        "agreement": None if same is None else {"with": same[0], **asdict(same[1])},
+    }
+
+
+def _agreement(case: _Case, cases: list[_Case]) -> tuple[str, Agreement] | None:
+    """How far a case's output is from that of the first case of the same network and frames."""
+    shape = (case.settings.width, case.settings.height, case.settings.batch)
+    for other in cases:
+        one = other.settings
+        alike = other.spec.sha256 == case.spec.sha256
+        if alike and (one.width, one.height, one.batch) == shape:
+            if other is case or case.result is None or other.result is None:
+                return None
+            if case.result.shape != other.result.shape:
+                return None
+            return other.name, agreement(other.result, case.result)
+    return None
+
+
+def _count(summary: Summary) -> int:
+    return summary.count

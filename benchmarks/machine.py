@@ -22,6 +22,8 @@ PACKAGES = (
     "onnxruntime-gpu",
     "tensorrt",
     "torch",
+    "openvino",
+    "ncnn",
     "av",
 )
 
@@ -86,13 +88,28 @@ def _memory_bytes() -> int | None:
         return None
 
 
-def _gpu_names() -> tuple[str, ...]:
+def device_memory_used() -> int | None:
+    """Bytes of the first GPU's memory in use by all programs, or None where there is no GPU."""
+    answer = query_gpus("memory.used", "nounits")
+    try:
+        return int(answer[0]) << 20 if answer else None
+    except ValueError:
+        return None
+
+
+def query_gpus(fields: str, *format_options: str) -> list[str]:
+    """One line for each GPU; none where there is no GPU or no tool."""
     tool = shutil.which("nvidia-smi")
     if tool is None:
-        return ()
-    query = [tool, "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"]
+        return []
+    form = ",".join(("csv", "noheader", *format_options))
+    query = [tool, f"--query-gpu={fields}", f"--format={form}"]
     try:
         answer = subprocess.run(query, capture_output=True, text=True, timeout=20, check=True)
     except (OSError, subprocess.SubprocessError):
-        return ()
-    return tuple(line.strip() for line in answer.stdout.splitlines() if line.strip())
+        return []
+    return [line.strip() for line in answer.stdout.splitlines() if line.strip()]
+
+
+def _gpu_names() -> tuple[str, ...]:
+    return tuple(query_gpus("name,driver_version,memory.total"))

@@ -1,10 +1,8 @@
-"""Benchmark reports: one JSON document each, from which every table is rendered.
+"""Benchmark reports: one JSON document each, from which every table and page is rendered.
 
-Document, schema version 1: `schema`, `schema_version`, `kind` (latency, overhead or quality),
-`created` (UTC, ISO 8601), `machine` (see `Machine`), `model` (name, file, sha256, scale, ...),
-`runtime` (`Upscaler.describe()` and the line of `auto`), `settings`, `results` (by kind) and
-`warnings` (why the figures should not be quoted, if so). Times are in milliseconds, sizes in bytes;
-a value that is unknown or not finite is null.
+docs/benchmark-schema.json describes it. Times are in milliseconds, sizes in bytes; a value that is
+unknown or not finite is null. Version 2 has cases in a latency report, where version 1 had one, and
+the kinds video, stream, train, pictures and report (several documents together).
 """
 
 from __future__ import annotations
@@ -16,14 +14,39 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ..runtime import Upscaler
+from ..imaging.errors import InputError
+from ..runtime import ModelSpec, Upscaler
 from ..runtime.atomic import atomic_output
 from .machine import Machine
 
 SCHEMA = "framelift.benchmark"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 Document = dict[str, Any]
+
+
+def new_document(
+    kind: str,
+    machine: Machine,
+    settings: dict[str, Any],
+    results: dict[str, Any],
+    warnings: list[str],
+    **more: object,
+) -> Document:
+    """The report of one benchmark, ready for `json.dumps`; `more` are further entries."""
+    document = {
+        "schema": SCHEMA,
+        "schema_version": SCHEMA_VERSION,
+        "kind": kind,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": asdict(machine),
+        **more,
+        "settings": settings,
+        "results": results,
+        "warnings": warnings,
+    }
+    cleaned: Document = _clean(document)
+    return cleaned
 
 
 def build(
@@ -34,9 +57,59 @@ def build(
     results: dict[str, Any],
     warnings: list[str],
 ) -> Document:
-    """The report of one benchmark, ready for `json.dumps`."""
-    spec = upscaler.spec
-    model = {
+    """The report of a benchmark of one model."""
+    return new_document(
+        kind,
+        machine,
+        settings,
+        results,
+        warnings,
+        model=describe_model(upscaler.spec),
+        runtime={**upscaler.describe(), "selection": upscaler.selection},
+    )
+
+
+def combine(documents: list[Document]) -> Document:
+    """One document that holds several, in order."""
+    return {
+        "schema": SCHEMA,
+        "schema_version": SCHEMA_VERSION,
+        "kind": "report",
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "documents": [part for document in documents for part in parts(document)],
+    }
+
+
+def parts(document: Document) -> list[Document]:
+    """The single reports in a document."""
+    return list(document["documents"]) if document["kind"] == "report" else [document]
+
+
+def read_document(path: Path) -> Document:
+    """Read a report that was written as JSON.
+
+    Raises InputError when it is missing, is no report, or has another schema version.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise InputError(f"{path}: is not JSON, or is damaged") from error
+    if not isinstance(document, dict) or document.get("schema") != SCHEMA:
+        raise InputError(f"{path}: is no report of `framelift bench`")
+    found = document.get("schema_version")
+    if found != SCHEMA_VERSION:
+        raise InputError(
+            f"{path}: has schema version {found}, this framelift reads {SCHEMA_VERSION}: "
+            "measure again"
+        )
+    return document
+
+
+def describe_model(spec: ModelSpec) -> dict[str, Any]:
+    """What a report says about a model."""
+    return {
         "name": spec.name,
         "file": spec.path.name,
         "sha256": spec.sha256,
@@ -45,20 +118,6 @@ def build(
         "parameters": spec.parameters,
         "network": spec.network,
     }
-    document = {
-        "schema": SCHEMA,
-        "schema_version": SCHEMA_VERSION,
-        "kind": kind,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": asdict(machine),
-        "model": model,
-        "runtime": {**upscaler.describe(), "selection": upscaler.selection},
-        "settings": settings,
-        "results": results,
-        "warnings": warnings,
-    }
-    cleaned: Document = _clean(document)
-    return cleaned
 
 
 def to_json(document: Document) -> str:

@@ -1,16 +1,30 @@
-"""Times calls: warm-up until steady, then for at least so long and so often."""
+"""Times calls: warm-up until steady, then for at least so long and so often, in turn."""
 
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from statistics import median
-from time import perf_counter_ns
+from time import perf_counter_ns, sleep
 
 _WINDOW = 5
 _STEADY = 0.05
 _WARM_UP_LIMIT_SECONDS = 10.0
+
+# An engine's threads may spin for a moment after a call; the next one must not share the cores
+# with those of the one before.
+_PAUSE_SECONDS = 0.005
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Milliseconds of each call of one variant; `steady` tells whether its warm-up settled."""
+
+    warm_up_ms: list[float]
+    steady: bool
+    samples_ms: list[float]
 
 
 def time_ms(call: Callable[[], object]) -> float:
@@ -47,6 +61,30 @@ def repeat(seconds: float, iterations: int) -> Iterator[int]:
     while rounds < iterations or perf_counter_ns() - start < seconds * 1e9:
         yield rounds
         rounds += 1
+
+
+def alternate(
+    variants: Mapping[str, Callable[[], object]],
+    seconds: float,
+    iterations: int,
+    after_round: Callable[[], None] = lambda: None,
+) -> dict[str, Samples]:
+    """Time the variants in turn, every other round in reverse, so that noise hits all alike.
+
+    `seconds` and `iterations` count for each variant. `after_round` is called outside of the timed
+    calls. Python's cyclic garbage collector is off meanwhile.
+    """
+    results: dict[str, Samples] = {}
+    with no_garbage_collection():
+        for name, call in variants.items():
+            warm_up_ms, steady = warm_up(lambda call=call: time_ms(call))  # type: ignore[misc]
+            results[name] = Samples(warm_up_ms, steady, [])
+        for round_ in repeat(seconds * len(variants), iterations):
+            for name in list(variants)[:: 1 if round_ % 2 == 0 else -1]:
+                sleep(_PAUSE_SECONDS)
+                results[name].samples_ms.append(time_ms(variants[name]))
+            after_round()
+    return results
 
 
 @contextmanager

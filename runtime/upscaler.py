@@ -112,6 +112,11 @@ class Upscaler:
             **self._session.describe(),
         }
 
+    @property
+    def stage_seconds(self) -> dict[str, float]:
+        """Seconds spent in each stage since loading, for backends that tell; others give {}."""
+        return dict(getattr(self._session, "stage_seconds", {}))
+
     def close(self) -> None:
         """Free the model and its buffers. Closing twice is fine."""
         if self._session is not None:

@@ -10,7 +10,8 @@ import onnx
 import pytest
 
 from framelift.benchmarks.float_network import float_network
-from framelift.benchmarks.overhead import FloatSession, agreement, finish, prepare
+from framelift.benchmarks.float_session import FloatSession
+from framelift.benchmarks.frames import agreement, finish, prepare
 from framelift.imaging.errors import ModelError
 from framelift.runtime import Upscaler
 
@@ -23,7 +24,7 @@ def test_gives_the_upscalers_image(
     path = tiny_models.save(model, tmp_path / "model.onnx")
     frame = np.random.default_rng(1).integers(0, 256, (17, 23, 3), np.uint8)
     with Upscaler.load(path, backend="onnx-cpu") as upscaler:
-        plain = FloatSession(upscaler)
+        plain = FloatSession.of(upscaler)
         same = agreement(upscaler(frame), finish(plain.run(prepare(frame))))
         assert same.max_abs <= 1
         assert same.share_within_1 == 1

@@ -5,25 +5,30 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
-from framelift.benchmarks.latency import LatencySettings, measure_latency
+from framelift.benchmarks.latency import measure_latency
 from framelift.benchmarks.overhead import BARE, NUMPY, UPSCALER, measure_overhead
 from framelift.benchmarks.quality import measure_quality, originals, read_original
 from framelift.benchmarks.report import Document, to_json, write_text
+from framelift.benchmarks.settings import GridSettings, LatencySettings
 from framelift.benchmarks.tables import to_markdown, to_text
 from framelift.imaging.errors import ConfigError, InputError, OutputError
 
 QUICK = LatencySettings(32, 24, backend="onnx-cpu", threads=1, seconds=0, iterations=6)
+GRID = GridSettings(
+    ((32, 24),), backends=("onnx-cpu",), threads=1, seconds=0, iterations=6, roofline=False
+)
 
 
 @pytest.fixture(scope="module")
 def latency(shuffle_model_path: Path) -> Document:
-    return measure_latency(shuffle_model_path, QUICK)
+    return measure_latency([shuffle_model_path], GRID)
 
 
 @pytest.fixture(scope="module")
@@ -45,18 +50,27 @@ def photos(tmp_path: Path) -> Path:
 
 def test_the_latency_report_says_where_what_and_how_long(latency: Document) -> None:
     assert latency["schema"] == "framelift.benchmark"
-    assert latency["schema_version"] == 1
+    assert latency["schema_version"] == 2
     assert latency["kind"] == "latency"
-    assert latency["model"]["name"] == "tiny-shuffle"
-    assert len(latency["model"]["sha256"]) == 64
-    assert latency["runtime"]["backend"] == "onnx-cpu"
-    assert latency["runtime"]["threads"] == 1
-    assert latency["settings"]["width"] == 32
-    results = latency["results"]
-    assert results["latency"]["count"] == len(results["samples_ms"]) == 6
-    assert results["first_frame_ms"] > 0
-    assert results["load_ms"] > 0
-    assert len(results["warm_up_ms"]) >= 2
+    (case,) = latency["results"]["cases"]
+    assert case["name"] == "tiny-shuffle, fp32, onnx-cpu, 32×24"
+    assert case["model"]["name"] == "tiny-shuffle"
+    assert len(case["model"]["sha256"]) == 64
+    assert case["runtime"]["backend"] == "onnx-cpu"
+    assert case["runtime"]["threads"] == 1
+    assert (case["width"], case["height"], case["batch"], case["scale"]) == (32, 24, 1, 4)
+    assert case["latency"]["count"] == len(case["samples_ms"]) == 6
+    assert len(case["warm_up_ms"]) >= 2
+    assert case["roofline"] is None
+    assert list(case["stages_ms"]) == ["inference", "pixel shuffle", "rest"]
+
+
+def test_the_start_is_that_of_a_new_process(latency: Document) -> None:
+    start = latency["results"]["cases"][0]["start"]
+    parts = [start[key] for key in ("process_ms", "load_ms", "first_frame_ms")]
+    assert min(parts) > 0
+    assert start["cold_start_ms"] >= sum(parts[1:])
+    assert start["peak_rss_bytes"] is None or start["peak_rss_bytes"] > 2**24
 
 
 def test_reports_survive_json(latency: Document, overhead: Document) -> None:
@@ -65,16 +79,37 @@ def test_reports_survive_json(latency: Document, overhead: Document) -> None:
         assert to_text(json.loads(to_json(document))) == to_text(document)
 
 
-def test_batches_count_every_frame(shuffle_model_path: Path) -> None:
-    settings = LatencySettings(8, 8, batch=3, threads=1, seconds=0, iterations=1)
-    summary = measure_latency(shuffle_model_path, settings)["results"]["latency"]
-    assert summary["fps"] == pytest.approx(3000 / summary["mean_ms"], rel=1e-3)
+def test_the_grid_is_every_model_backend_size_and_batch(
+    shuffle_model_path: Path, nearest_model_path: Path
+) -> None:
+    grid = replace(GRID, sizes=((8, 8), (12, 10)), batches=(1, 3), iterations=1, fresh=False)
+    document = measure_latency([shuffle_model_path, nearest_model_path], grid)
+    cases = document["results"]["cases"]
+    assert len({case["name"] for case in cases}) == len(cases) == 8
+    for case in cases:
+        summary, frames = case["latency"], case["batch"]
+        assert summary["fps"] == pytest.approx(1000 * frames / summary["mean_ms"], rel=1e-3)
+    assert "latency, 8 cases" in to_text(document)
+
+
+def test_models_of_one_name_are_told_apart(
+    tiny_models: ModuleType, tmp_path: Path, shuffle_model_path: Path
+) -> None:
+    other = tiny_models.save(tiny_models.pixel_shuffle_model(seed=1), tmp_path / "other.onnx")
+    grid = replace(GRID, sizes=((8, 8),), iterations=1, fresh=False)
+    cases = measure_latency([shuffle_model_path, other, other], grid)["results"]["cases"]
+    names = [case["name"] for case in cases]
+    assert len(set(names)) == 3
+    assert cases[1]["model"]["sha256"][:8] in names[1]
+    assert names[2] == f"{names[1]} #2"
+    assert cases[2]["agreement"]["with"] == names[1]
+    assert cases[2]["agreement"]["max_abs"] == 0
 
 
 def test_the_latency_table_has_percentiles_and_rate(latency: Document) -> None:
     text = to_text(latency)
     assert "latency of tiny-shuffle, 32×24 → 128×96" in text
-    for name in ("p50", "p90", "p95", "p99", "max", "mean", "CV", "fps", "first frame", "onnx-cpu"):
+    for name in ("p50", "p90", "p95", "p99", "max", "mean", "CV", "fps", "cold start", "onnx-cpu"):
         assert name in text
     assert "warning: p99 of 6 samples" in text
 
@@ -83,7 +118,7 @@ def test_markdown_tables_are_rectangular(latency: Document, overhead: Document) 
     for document in (latency, overhead):
         blocks = to_markdown(document).split("\n\n")
         tables = [block.splitlines() for block in blocks if block.startswith("|")]
-        assert len(tables) == 2
+        assert len(tables) >= 2
         for table in tables:
             assert len({line.count("|") for line in table}) == 1
 
@@ -118,6 +153,18 @@ def test_overhead_takes_single_frames(shuffle_model_path: Path) -> None:
 def test_settings_that_make_no_sense_are_refused(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         replace(LatencySettings(8, 8), **arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"sizes": ()}, "sizes must not be empty"),
+        ({"batches": (1, 0)}, "batch must be at least 1, got 0"),
+    ],
+)
+def test_grids_that_make_no_sense_are_refused(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        replace(GRID, **arguments)
 
 
 def test_quality_scores_every_image_beside_bicubic(photos: Path, nearest_model_path: Path) -> None:

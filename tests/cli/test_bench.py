@@ -12,6 +12,7 @@ import pytest
 from framelift.cli.main import main
 
 QUICK = ("--size", "16x12", "--seconds", "0", "--threads", "1")
+BRIEF = (*QUICK, "--no-fresh", "--no-roofline")
 
 
 def run(*argv: object) -> int:
@@ -33,7 +34,7 @@ def failure(capsys: pytest.CaptureFixture[str], *argv: object) -> str:
 def test_latency_prints_a_table(
     capsys: pytest.CaptureFixture[str], shuffle_model_path: Path
 ) -> None:
-    assert run("bench", "latency", shuffle_model_path, *QUICK) == 0
+    assert run("bench", "latency", shuffle_model_path, *BRIEF) == 0
     text = capsys.readouterr().out
     assert "latency of tiny-shuffle, 16×12 → 64×48" in text
     assert "p99" in text
@@ -42,10 +43,10 @@ def test_latency_prints_a_table(
 def test_json_on_stdout_replaces_the_table(
     capsys: pytest.CaptureFixture[str], shuffle_model_path: Path
 ) -> None:
-    assert run("bench", "latency", shuffle_model_path, *QUICK, "--batch", 2, "--json", "-") == 0
+    assert run("bench", "latency", shuffle_model_path, *BRIEF, "--batch", 2, "--json", "-") == 0
     document = json.loads(capsys.readouterr().out)
     assert document["kind"] == "latency"
-    assert document["settings"]["batch"] == 2
+    assert document["settings"]["batches"] == [2]
 
 
 def test_reports_go_to_files_beside_the_table(
@@ -103,5 +104,5 @@ def test_targets_are_checked_before_the_run(
     target = tmp_path / "none" / "report.json"
     assert "does not exist" in failure(capsys, *command, "--json", target)
     same = tmp_path / "report"
-    assert "both JSON and Markdown" in failure(capsys, *command, "--json", same, "--markdown", same)
+    assert "named for two reports" in failure(capsys, *command, "--json", same, "--markdown", same)
     assert list(tmp_path.iterdir()) == []

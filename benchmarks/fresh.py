@@ -1,0 +1,94 @@
+"""Start-up time and peak memory of one case, in a process of its own.
+
+`measure_start` starts `python -m framelift.benchmarks.fresh CASE`, which loads the model, upscales
+a few frames and prints one JSON line.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from contextlib import closing
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ..imaging.errors import BackendError, FrameliftError
+from .settings import LatencySettings
+
+# A TensorRT engine or a compiled PyTorch network may have to be built.
+_LIMIT_SECONDS = 1800
+_MORE_CALLS = 2
+
+
+def measure_start(model: str | Path, case: LatencySettings) -> dict[str, Any]:
+    """How long a new process takes to its first frame, and how much memory it needs.
+
+    Returns `process_ms` (until the interpreter runs our code), `load_ms` (the engine's import and
+    the model), `first_frame_ms`, their sum `cold_start_ms`, `peak_rss_bytes` and
+    `device_memory_bytes` (by how much the use of the GPU's memory grew); null is unknown.
+    Raises BackendError with the reason that the process gave.
+    """
+    started = time.monotonic_ns()
+    task = json.dumps({"model": str(model), "case": asdict(case), "started_ns": started})
+    command = [sys.executable, "-m", "framelift.benchmarks.fresh", task]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_LIMIT_SECONDS)
+    except subprocess.TimeoutExpired as error:
+        raise BackendError(
+            f"{case.backend}: no frame within {_LIMIT_SECONDS} s in a new process"
+        ) from error
+    lines = done.stdout.strip().splitlines()
+    if done.returncode or not lines:
+        reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+        raise BackendError(f"{case.backend}: failed in a new process ({reason})")
+    result: dict[str, Any] = json.loads(lines[-1])
+    return result
+
+
+def run(model: str, case: LatencySettings, started_ns: int) -> dict[str, Any]:
+    """What the new process does; `started_ns` is the parent's clock when it was started."""
+    entered_ns = time.monotonic_ns()
+    from .contender import open_contender
+    from .frames import input_frames
+    from .machine import device_memory_used, peak_rss_bytes
+
+    frame = input_frames(case)[0]
+    used_before = device_memory_used()
+    begun_ns = time.monotonic_ns()
+    with closing(open_contender(model, case)) as contender:
+        loaded_ns = time.monotonic_ns()
+        result = contender(frame)
+        first_ns = time.monotonic_ns()
+        for _ in range(_MORE_CALLS):
+            contender(frame, out=result)
+        used_after = device_memory_used()
+        peak = peak_rss_bytes()
+    preparing_ns = begun_ns - entered_ns  # frames and questions of ours: no part of a start
+    grown = None if used_before is None or used_after is None else used_after - used_before
+    return {
+        "process_ms": (entered_ns - started_ns) / 1e6,
+        "load_ms": (loaded_ns - begun_ns) / 1e6,
+        "first_frame_ms": (first_ns - loaded_ns) / 1e6,
+        "cold_start_ms": (first_ns - started_ns - preparing_ns) / 1e6,
+        "peak_rss_bytes": peak,
+        "device_memory_bytes": grown,
+    }
+
+
+def main(argv: list[str]) -> int:
+    """Entry point of the new process."""
+    task = json.loads(argv[1])
+    try:
+        result = run(task["model"], LatencySettings(**task["case"]), task["started_ns"])
+    except FrameliftError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+    sys.stdout.write("\n" + json.dumps(result) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

@@ -1,0 +1,79 @@
+"""The machine's peaks beside a latency run: measured before and after it, the better one counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import ExitStack, closing
+from dataclasses import asdict
+from types import TracebackType
+from typing import Any, Self
+
+from ..runtime import ModelSpec
+from ..runtime.host import available_processors
+from ..runtime.model_file import load
+from .contender import Contender
+from .graph_cost import GraphCost, count
+from .peaks import PeakMeter, Peaks, peak_meter
+from .roofline import compare_with_peak
+from .settings import GridSettings, LatencySettings
+from .statistics import Summary
+
+_Key = tuple[str, str, int]
+
+
+class Limits:
+    """Use as a context manager around the timed calls; `measure` after them."""
+
+    def __init__(self, contenders: Iterable[Contender], settings: GridSettings) -> None:
+        keys = {_key(contender) for contender in contenders} if settings.roofline else set()
+        self._keys = sorted(keys)
+        self._stack = ExitStack()
+        self._meters: dict[_Key, PeakMeter] = {}
+        self._peaks: dict[_Key, Peaks] = {}
+        self._costs: dict[tuple[str, int, int, int], GraphCost] = {}
+
+    def __enter__(self) -> Self:
+        for key in self._keys:
+            if (meter := peak_meter(*key)) is not None:
+                self._meters[key] = self._stack.enter_context(closing(meter))
+        self.measure()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    def measure(self) -> None:
+        """Measure every peak, once more if it was measured before."""
+        for key, meter in self._meters.items():
+            peaks = meter.measure()
+            self._peaks[key] = peaks.better(self._peaks[key]) if key in self._peaks else peaks
+
+    def describe(self) -> list[dict[str, Any]]:
+        """The peaks, for the report."""
+        return [{**asdict(peaks), "operations": peaks.operations} for peaks in self._peaks.values()]
+
+    def roofline(
+        self, spec: ModelSpec, case: LatencySettings, contender: Contender, summary: Summary
+    ) -> dict[str, Any] | None:
+        """The case's share of the limit; None without a peak to compare with, or for a rival that
+        runs another network.
+        """
+        peaks = self._peaks.get(_key(contender))
+        if peaks is None or contender.scale != spec.scale or "network" in contender.describe():
+            return None
+        work = (spec.sha256, case.batch, case.height, case.width)
+        if work not in self._costs:
+            self._costs[work] = count(load(spec.path)[1], *work[1:])
+        return asdict(compare_with_peak(self._costs[work], peaks, summary.p50_ms))
+
+
+def _key(contender: Contender) -> _Key:
+    facts = contender.describe()
+    provider = str(facts.get("provider", "CPUExecutionProvider"))
+    threads = int(facts.get("threads", available_processors()))
+    return provider, str(facts["precision"]), threads

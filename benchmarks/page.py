@@ -1,0 +1,144 @@
+"""A report as one self-contained HTML page: tables, charts, a before/after slider; no network."""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+from string import Template
+
+from .charts import Distribution, Point, Stack, bars, distributions, scatter, stacks
+from .report import Document, parts
+from .rows import Table, tables_of
+from .tables import machine_facts, run_facts, title
+
+_TEMPLATE = Path(__file__).with_name("page.html")
+# So many cases fit into one chart before it becomes a wall.
+_MAX_CASES = 24
+
+
+def to_html(document: Document) -> str:
+    """The whole page as text."""
+    documents = parts(document)
+    one = len(documents) == 1
+    heading = title(documents[0]) if one else "Framelift benchmark report"
+    body = [f"<h1>{escape(heading)}</h1>", _facts(documents, document["created"])]
+    pictures = [part for part in documents if part["kind"] == "pictures"]
+    body += [_pictures(part) for part in pictures]
+    body.append(_quality_against_latency(documents))
+    body += [_section(part, heading=not one) for part in documents if part not in pictures]
+    template = Template(_TEMPLATE.read_text(encoding="utf-8"))
+    return template.substitute(title=escape(heading), body="\n".join(filter(None, body)))
+
+
+def _facts(documents: list[Document], created: str) -> str:
+    lines = [line for part in documents for line in machine_facts(part)]
+    packages = documents[0]["machine"]["packages"]
+    lines.append("versions: " + ", ".join(f"{name} {v}" for name, v in packages.items()))
+    lines.append(f"measured: {created}")
+    return _listed(list(dict.fromkeys(lines)), "facts")
+
+
+def _section(document: Document, *, heading: bool) -> str:
+    pieces = [f"<h2>{escape(title(document))}</h2>"] if heading else []
+    pieces.append(_listed(run_facts(document), "facts"))
+    pieces.append(_listed(document["warnings"], "warnings"))
+    charts = {"latency": _latency_charts, "overhead": _overhead_charts, "video": _video_charts,
+              "stream": _stream_charts}  # fmt: skip
+    if document["kind"] in charts:
+        pieces.append(charts[document["kind"]](document["results"]))
+    pieces += [_table(table) for table in tables_of(document)]
+    return "\n".join(filter(None, pieces))
+
+
+def _latency_charts(results: Document) -> str:
+    cases = results["cases"][:_MAX_CASES]
+    pieces = [
+        "<h3>Distribution of latency</h3>",
+        distributions([Distribution(case["name"], case["samples_ms"]) for case in cases]),
+    ]
+    staged = [_stack(case) for case in cases]
+    pieces += ["<h3>Where the time goes</h3>", stacks(staged)]
+    return "\n".join(pieces)
+
+
+def _stack(case: Document) -> Stack:
+    stages = case["stages_ms"] or {"call": case["latency"]["p50_ms"]}
+    roofline = case["roofline"]
+    return Stack(case["name"], stages, None if roofline is None else roofline["limit_ms"])
+
+
+def _overhead_charts(results: Document) -> str:
+    variants = results["variants"].items()
+    return distributions([Distribution(name, v["samples_ms"]) for name, v in variants])
+
+
+def _video_charts(results: Document) -> str:
+    runs = [(f"sink: {name}", run["occupancy"]) for name, run in results["runs"].items()]
+    return "<h3>Share of the time that each stage works</h3>" + bars(runs)
+
+
+def _stream_charts(results: Document) -> str:
+    shown = [
+        Distribution(f"{run['source_fps']:g} fps, glass to glass", run["latencies_ms"])
+        for run in results["rates"]
+        if run["latencies_ms"]
+    ]
+    return distributions(shown) if shown else ""
+
+
+def _quality_against_latency(documents: list[Document]) -> str:
+    """Gain over bicubic against latency, for models that have both; the first size measured."""
+    latencies: dict[str, Document] = {}
+    for part in documents:
+        for case in part["results"]["cases"] if part["kind"] == "latency" else ():
+            if not case["rival"] and case["batch"] == 1:
+                latencies.setdefault(case["model"]["sha256"], case)
+    points, image_sets = [], []
+    for part in documents:
+        if part["kind"] != "quality" or part["model"]["sha256"] not in latencies:
+            continue
+        mean = part["results"]["mean"]
+        if mean["model"]["psnr_db"] is not None and mean["bicubic"]["psnr_db"] is not None:
+            case = latencies[part["model"]["sha256"]]
+            gain = mean["model"]["psnr_db"] - mean["bicubic"]["psnr_db"]
+            size = f"{case['width']}×{case['height']}"
+            name = f"{part['model']['name']}, {size}"
+            points.append(Point(name, case["latency"]["p50_ms"], gain))
+            image_sets.append(part["settings"]["images"])
+    if not points:
+        return ""
+    where = ", ".join(dict.fromkeys(image_sets))
+    label = f"gain over bicubic on {where}, dB (Y-PSNR)"
+    return "<h2>Quality and latency</h2>" + scatter(points, "median latency, ms", label)
+
+
+def _pictures(document: Document) -> str:
+    pieces = [f"<h2>{escape(title(document))}</h2>"]
+    for picture in document["results"]["pictures"]:
+        name = escape(picture["name"])
+        pieces.append(
+            f'<div class="slider" style="width:{picture["width"]}px">'
+            f'<img src="{picture["before"]}" alt="{name}, bicubic">'
+            f'<img class="after" src="{picture["after"]}" alt="{name}, framelift">'
+            '<div class="bar"></div><span class="left">bicubic</span>'
+            '<span class="right">framelift</span>'
+            f'<input type="range" min="0" max="100" value="50" aria-label="divide {name}"></div>'
+            f'<p class="caption">{name}, {picture["width"]}×{picture["height"]}: bicubic on the '
+            "left, framelift on the right; drag to compare</p>"
+        )
+    return "\n".join(pieces)
+
+
+def _table(table: Table) -> str:
+    head = "".join(f"<th>{escape(cell)}</th>" for cell in table.columns)
+    rows = "".join(
+        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in table.rows
+    )
+    return f'<div class="scroll"><table><tr>{head}</tr>{rows}</table></div>'
+
+
+def _listed(lines: list[str], kind: str) -> str:
+    if not lines:
+        return ""
+    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
+    return f'<ul class="{kind}">{items}</ul>'

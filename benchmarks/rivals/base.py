@@ -1,0 +1,66 @@
+"""What all rivals have in common."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...runtime.host import available_processors, processor_name
+from ...runtime.model_file import ModelSpec, load
+from ...runtime.zoo import resolve
+from ..float_network import float_network
+from ..frames import Frames
+from ..settings import LatencySettings
+
+if TYPE_CHECKING:
+    import onnx
+
+
+class Rival:
+    """Runs a network on frames of one shape; see `contender.Contender`."""
+
+    def __init__(self, name: str, scale: int, precision: str, case: LatencySettings) -> None:
+        self.name = name
+        self.scale = scale
+        self.precision = precision
+        self.engine = ""
+        self.device = processor_name()
+        self.threads = case.threads or available_processors()
+
+    def __call__(self, frame: Frames, out: Frames | None = None) -> Frames:
+        """uint8 [N×]H×W×3 BGR of the case's shape to a new array; `out` is not used."""
+        raise NotImplementedError
+
+    def describe(self) -> dict[str, str | int]:
+        """What runs."""
+        return {
+            "backend": self.name,
+            "engine": self.engine,
+            "device": self.device,
+            "precision": self.precision,
+            "threads": self.threads,
+        }
+
+    def close(self) -> None:
+        """Free what it holds."""
+
+
+def plain_network(model: str | Path, case: LatencySettings) -> tuple[ModelSpec, onnx.ModelProto]:
+    """The float network of a framelift model, at the case's fixed shape. Raises ModelError."""
+    import onnx
+
+    spec, proto = load(resolve(model))
+    network = float_network(proto, spec.name)
+    fix_shape(network, (case.batch, 3, case.height, case.width))
+    return spec, onnx.shape_inference.infer_shapes(network)
+
+
+def fix_shape(model: onnx.ModelProto, shape: tuple[int, ...]) -> None:
+    """Give the only input of `model` this shape and forget the output's."""
+    dims = model.graph.input[0].type.tensor_type.shape.dim
+    for dim, size in zip(dims, shape, strict=True):
+        dim.Clear()
+        dim.dim_value = size
+    for output in model.graph.output:
+        output.type.tensor_type.ClearField("shape")
+    del model.graph.value_info[:]

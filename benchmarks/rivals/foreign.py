@@ -1,0 +1,55 @@
+"""Any super-resolution model in the common form: float N×3×H×W, RGB, 0–1, in and out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ...imaging.errors import BackendError, ModelError
+from ..float_session import FloatSession
+from ..frames import Frames, finish, prepare
+from ..settings import LatencySettings
+from .base import Rival
+
+
+class ForeignModel(Rival):
+    """An .onnx file on ONNX Runtime's CPU provider with NumPy before and after."""
+
+    def __init__(self, path: Path, case: LatencySettings) -> None:
+        """Load the file. Raises ModelError when it is missing or takes and gives no such images."""
+        if not path.is_file():
+            raise ModelError(f"{path}: no such file")
+        super().__init__(path.stem, 1, "fp32", case)
+        self._file = path.name
+        try:
+            self._session = FloatSession(path.read_bytes(), threads=self.threads)
+        except BackendError as error:
+            raise ModelError(f"{path}: {error}") from error
+        self.engine = self._session.engine
+        inputs = self._session.inputs
+        if len(inputs) != 1 or inputs[0].type != "tensor(float)" or inputs[0].shape[1:2] != [3]:
+            raise ModelError(
+                f"{path}: takes no float N×3×H×W images; only such models can be compared"
+            )
+        self.scale = self._measure_scale(path, case)
+
+    def __call__(self, frame: Frames, out: Frames | None = None) -> Frames:
+        return finish(self._session.run(prepare(frame)))
+
+    def describe(self) -> dict[str, str | int]:
+        return {**super().describe(), "network": self._file}
+
+    def _measure_scale(self, path: Path, case: LatencySettings) -> int:
+        images = np.zeros((case.batch, 3, case.height, case.width), np.float32)
+        try:
+            shape = self._session.run(images).shape
+        except Exception as error:  # ONNX Runtime's exceptions have no common base
+            reason = str(error).strip().partition("\n")[0]
+            raise ModelError(
+                f"{path}: does not take frames of {case.width}×{case.height} ({reason})"
+            ) from error
+        scale: int = shape[-1] // case.width
+        if shape != (case.batch, 3, scale * case.height, scale * case.width):
+            raise ModelError(f"{path}: made {shape} of {images.shape}, no whole-number upscaling")
+        return scale

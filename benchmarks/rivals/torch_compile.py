@@ -1,0 +1,18 @@
+"""The network through `torch.compile`, conversions included, at fixed shapes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from ..settings import LatencySettings
+from .base import Rival
+from .torch_eager import TorchRival
+
+
+def load(model: str | Path, case: LatencySettings) -> Rival:
+    """PyTorch with its compiler; the first call compiles."""
+    rival = TorchRival("torch-compile", model, case)
+    rival.module = torch.compile(rival.module, dynamic=False)  # type: ignore[assignment]
+    return rival

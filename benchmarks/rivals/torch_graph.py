@@ -1,0 +1,128 @@
+"""The float network of a framelift model as a PyTorch module, built from its ONNX graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import onnx
+import torch
+from onnx import numpy_helper
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ...imaging.errors import ModelError
+
+_Operator = Callable[[Sequence[Tensor], dict[str, Any]], Tensor]
+
+
+def _conv(inputs: Sequence[Tensor], attributes: dict[str, Any]) -> Tensor:
+    x, weight, *bias = inputs
+    return F.conv2d(
+        x,
+        weight,
+        bias[0] if bias else None,
+        stride=tuple(attributes.get("strides", (1, 1))),
+        padding=_symmetric(attributes, weight),
+        dilation=tuple(attributes.get("dilations", (1, 1))),
+        groups=attributes.get("group", 1),
+    )
+
+
+def _symmetric(attributes: dict[str, Any], weight: Tensor) -> tuple[int, int]:
+    automatic = attributes.get("auto_pad", b"NOTSET")
+    if automatic in (b"SAME_UPPER", b"SAME_LOWER"):
+        return weight.shape[2] // 2, weight.shape[3] // 2
+    top, left, bottom, right = attributes.get("pads", (0, 0, 0, 0))
+    if (top, left) != (bottom, right) or automatic not in (b"NOTSET", b"VALID"):
+        raise ModelError(f"a convolution pads unevenly: {attributes}")
+    return top, left
+
+
+def _depth_to_space(inputs: Sequence[Tensor], attributes: dict[str, Any]) -> Tensor:
+    block = attributes["blocksize"]
+    if attributes.get("mode", b"DCR") == b"CRD":
+        return F.pixel_shuffle(inputs[0], block)
+    n, c, h, w = inputs[0].shape
+    split = inputs[0].reshape(n, block, block, c // block**2, h, w)
+    return split.permute(0, 3, 4, 1, 5, 2).reshape(n, c // block**2, h * block, w * block)
+
+
+def _upsample(inputs: Sequence[Tensor], attributes: dict[str, Any]) -> Tensor:
+    if attributes.get("mode", b"nearest") != b"nearest" or len(inputs) != 2:
+        raise ModelError("only nearest-neighbour upsampling by a factor is known")
+    factors = [float(value) for value in inputs[1][2:]]
+    return F.interpolate(inputs[0], scale_factor=factors, mode="nearest")
+
+
+def _prelu(inputs: Sequence[Tensor], _: dict[str, Any]) -> Tensor:
+    return F.prelu(inputs[0], inputs[1].flatten())
+
+
+def _clip(inputs: Sequence[Tensor], _: dict[str, Any]) -> Tensor:
+    return torch.clamp(inputs[0], float(inputs[1]), float(inputs[2]))
+
+
+def _instance_norm(inputs: Sequence[Tensor], attributes: dict[str, Any]) -> Tensor:
+    return F.instance_norm(
+        inputs[0], weight=inputs[1], bias=inputs[2], eps=attributes.get("epsilon", 1e-5)
+    )
+
+
+_OPERATORS: dict[str, _Operator] = {
+    "Add": lambda inputs, _: inputs[0] + inputs[1],
+    "Clip": _clip,
+    "Concat": lambda inputs, attributes: torch.cat(list(inputs), attributes["axis"]),
+    "Conv": _conv,
+    "DepthToSpace": _depth_to_space,
+    "Identity": lambda inputs, _: inputs[0],
+    "InstanceNormalization": _instance_norm,
+    "LeakyRelu": lambda inputs, attributes: F.leaky_relu(inputs[0], attributes.get("alpha", 0.01)),
+    "Mul": lambda inputs, _: inputs[0] * inputs[1],
+    "PRelu": _prelu,
+    "Relu": lambda inputs, _: F.relu(inputs[0]),
+    "Resize": _upsample,
+    "Sigmoid": lambda inputs, _: torch.sigmoid(inputs[0]),
+    "Sub": lambda inputs, _: inputs[0] - inputs[1],
+    "Tanh": lambda inputs, _: torch.tanh(inputs[0]),
+}
+
+
+class TorchGraph(nn.Module):
+    """Runs the nodes of an ONNX graph in order: float N×3×H×W in and out, RGB 0–1."""
+
+    def __init__(self, model: onnx.ModelProto) -> None:
+        """Raises ModelError for an operator that is not known here."""
+        super().__init__()
+        unknown = {node.op_type for node in model.graph.node} - _OPERATORS.keys() - {"Constant"}
+        if unknown:
+            raise ModelError(f"PyTorch rivals do not know the operators {', '.join(unknown)}")
+        self._input = model.graph.input[0].name
+        self._output = model.graph.output[0].name
+        self._names: dict[str, str] = {}
+        for tensor in model.graph.initializer:
+            self._keep(tensor.name, tensor)
+        self._steps: list[tuple[_Operator, list[str], str, dict[str, Any]]] = []
+        for node in model.graph.node:
+            attributes = {
+                item.name: onnx.helper.get_attribute_value(item) for item in node.attribute
+            }
+            if node.op_type == "Constant":
+                self._keep(node.output[0], attributes["value"])
+                continue
+            operands = [name for name in node.input if name]
+            step = (_OPERATORS[node.op_type], operands, node.output[0], attributes)
+            self._steps.append(step)
+
+    def forward(self, images: Tensor) -> Tensor:
+        values = {name: self.get_buffer(buffer) for name, buffer in self._names.items()}
+        values[self._input] = images
+        for operator, operands, result, attributes in self._steps:
+            values[result] = operator([values[name] for name in operands], attributes)
+        return values[self._output]
+
+    def _keep(self, name: str, tensor: onnx.TensorProto) -> None:
+        self._names[name] = f"value_{len(self._names)}"
+        self.register_buffer(
+            self._names[name], torch.from_numpy(numpy_helper.to_array(tensor).copy())
+        )

@@ -1,0 +1,179 @@
+"""The tables of each kind of report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .report import Document
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of text under column names; the first column is left-aligned, the others right."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def tables_of(document: Document) -> list[Table]:
+    """The tables of one report."""
+    render: dict[str, Callable[[Document], list[Table]]] = {
+        "latency": _latency,
+        "overhead": _overhead,
+        "quality": _quality,
+        "video": _video,
+        "stream": _stream,
+        "train": _train,
+        "pictures": lambda results: [],
+    }
+    return render[document["kind"]](document["results"])
+
+
+def counted(count: int, noun: str) -> str:
+    """A number with its noun in the right form."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _latency(results: Document) -> list[Table]:
+    cases = results["cases"]
+    names = ("p50", "p90", "p95", "p99", "max", "mean")
+    rows = []
+    for case in cases:
+        summary = case["latency"]
+        values = tuple(f"{summary[f'{name}_ms']:.2f}" for name in names)
+        more = (f"{summary['cv']:.1%}", f"{summary['fps']:.1f}", str(summary["count"]))
+        rows.append((case["name"], *values, *more))
+    tables = [Table(("latency, ms per call", *names, "CV", "fps", "calls"), tuple(rows))]
+    deadlines = list(cases[0]["latency"]["deadline_misses"])
+    late = [
+        (case["name"], *(f"{share:.1%}" for share in case["latency"]["deadline_misses"].values()))
+        for case in cases
+    ]
+    tables.append(Table(("too late for", *(f"{rate} fps" for rate in deadlines)), tuple(late)))
+    return [*tables, *_limits(cases), *_stages(cases), *_starts(cases), *_agreements(cases)]
+
+
+def _limits(cases: list[Document]) -> list[Table]:
+    rows = []
+    for case in cases:
+        if (roof := case["roofline"]) is not None:
+            values = (f"{roof['operations'] / 1e9:.2f}", f"{roof['layer_bytes'] / 2**20:.1f}",
+                      f"{roof['limit_ms']:.2f}", f"{roof['share_of_limit']:.0%}")  # fmt: skip
+            rows.append((case["name"], *values, roof["bound_by"]))
+    columns = ("", "Gop", "MiB, by layer", "limit, ms", "share of limit", "bound by")
+    return [Table(columns, tuple(rows))] if rows else []
+
+
+def _stages(cases: list[Document]) -> list[Table]:
+    rows = [
+        (f"{case['name']}: {stage}", f"{ms:.2f}")
+        for case in cases
+        for stage, ms in (case["stages_ms"] or {}).items()
+    ]
+    return [Table(("stage", "median, ms"), tuple(rows))] if rows else []
+
+
+def _starts(cases: list[Document]) -> list[Table]:
+    rows = []
+    for case in cases:
+        if (start := case["start"]) is not None:
+            times = (f"{start[k]:.0f}" for k in ("load_ms", "first_frame_ms", "cold_start_ms"))
+            memory = (_mebibytes(start[k]) for k in ("peak_rss_bytes", "device_memory_bytes"))
+            rows.append((case["name"], *times, *memory))
+    columns = ("in a new process", "load, ms", "first frame, ms", "cold start, ms",
+               "peak memory, MiB", "GPU memory, MiB")  # fmt: skip
+    return [Table(columns, tuple(rows))] if rows else []
+
+
+def _agreements(cases: list[Document]) -> list[Table]:
+    rows = []
+    for case in cases:
+        if (same := case["agreement"]) is not None:
+            psnr = "∞" if same["psnr_db"] is None else f"{same['psnr_db']:.1f}"
+            values = (str(same["max_abs"]), f"{same['share_within_1']:.3%}", psnr)
+            rows.append((case["name"], *values))
+    columns = ("same image as the first?", "largest difference", "within 1 code", "PSNR, dB")
+    return [Table(columns, tuple(rows))] if rows else []
+
+
+def _mebibytes(size: int | None) -> str:
+    return "–" if size is None else f"{size / 2**20:.0f}"
+
+
+def _overhead(results: Document) -> list[Table]:
+    rows = []
+    for name, variant in results["variants"].items():
+        summary = variant["latency"]
+        times = tuple(f"{summary[key]:.2f}" for key in ("p50_ms", "p95_ms", "mean_ms"))
+        ratios = tuple(f"{variant[key]:.2f}×" for key in ("ratio_of_medians", "median_of_ratios"))
+        rows.append((name, *times, f"{summary['cv']:.1%}", *ratios))
+    columns = ("", "p50, ms", "p95, ms", "mean, ms", "CV", "medians / bare", "paired / bare")
+    agreement = results["agreement"]
+    same = (
+        ("largest difference, codes", str(agreement["max_abs"])),
+        ("values within 1 code", f"{agreement['share_within_1']:.4%}"),
+    )
+    return [Table(columns, tuple(rows)), Table(("Upscaler and NumPy path", "value"), same)]
+
+
+def _quality(results: Document) -> list[Table]:
+    images = [*results["images"], {"name": "mean", **results["mean"]}]
+    features = "feature_distance" in results["mean"]["model"]
+    columns = ["image", "Y-PSNR, dB", "Y-SSIM", "bicubic, dB", "bicubic SSIM", "gain, dB"]
+    if features:
+        columns += ["relu2_2", "bicubic relu2_2"]
+    rows = tuple(_quality_row(image, features) for image in images)
+    return [Table(tuple(columns), rows)]
+
+
+def _quality_row(image: Document, features: bool) -> tuple[str, ...]:
+    model, bicubic = image["model"], image["bicubic"]
+    cells = [image["name"]]
+    for scores in (model, bicubic):
+        cells += [_decibels(scores), f"{scores['ssim']:.4f}"]
+    both = model["psnr_db"] is not None and bicubic["psnr_db"] is not None
+    cells.append(f"{model['psnr_db'] - bicubic['psnr_db']:+.2f}" if both else "–")
+    if features:
+        cells += [f"{scores['feature_distance']:.1f}" for scores in (model, bicubic)]
+    return tuple(cells)
+
+
+def _decibels(scores: Document) -> str:
+    return "∞" if scores["psnr_db"] is None else f"{scores['psnr_db']:.2f}"
+
+
+def _video(results: Document) -> list[Table]:
+    runs = results["runs"]
+    stages = list(next(iter(runs.values()))["occupancy"])
+    rows = [
+        (name, f"{run['fps']:.2f}", f"{run['start_up_seconds']:.2f}", str(run["frames"]),
+         *(f"{run['occupancy'][stage]:.0%}" for stage in stages), run["bottleneck"])
+        for name, run in runs.items()
+    ]  # fmt: skip
+    columns = ("sink", "fps, start-up cancelled", "start-up, s", "frames",
+               *(f"{stage} busy" for stage in stages), "bottleneck")  # fmt: skip
+    return [Table(columns, tuple(rows))]
+
+
+def _stream(results: Document) -> list[Table]:
+    rows = []
+    for run in results["rates"]:
+        latency = run["glass_to_glass"]
+        times = tuple(f"{latency[f'p{p}_ms']:.1f}" for p in (50, 95, 99)) if latency else ("–",) * 3
+        shown = (f"{run['shown_fps']:.1f}", str(run["dropped"]), f"{run['drop_share']:.1%}")
+        jitter = "–" if run["jitter_ms"] is None else f"{run['jitter_ms']:.2f}"
+        rows.append((f"{run['source_fps']:g} fps", *shown, *times, jitter))
+    columns = ("source", "shown, fps", "dropped", "share", "glass to glass p50, ms",
+               "p95", "p99", "jitter, ms")  # fmt: skip
+    return [Table(columns, tuple(rows))]
+
+
+def _train(results: Document) -> list[Table]:
+    rows = (
+        ("images per second", f"{results['images_per_s']:.2f}"),
+        ("step, median ms", f"{results['step']['p50_ms']:.1f}"),
+        ("step, p95 ms", f"{results['step']['p95_ms']:.1f}"),
+        ("waiting for data", f"{results['data_wait_share']:.1%}"),
+    )
+    return [Table(("", "value"), rows)]

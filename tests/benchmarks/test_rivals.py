@@ -1,0 +1,136 @@
+"""Rivals do the same work as the upscaler, or say why they cannot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import onnx
+import pytest
+
+from framelift.benchmarks import rivals
+from framelift.benchmarks.float_network import float_network
+from framelift.benchmarks.frames import agreement, input_frames
+from framelift.benchmarks.latency import measure_latency
+from framelift.benchmarks.rivals import installed, is_rival, open_rival
+from framelift.benchmarks.settings import GridSettings, LatencySettings
+from framelift.imaging.errors import BackendError, MissingDependencyError, ModelError
+from framelift.runtime import Upscaler
+
+CASE = LatencySettings(20, 14, threads=1)
+QUICK = sorted(set(rivals.NAMES) - {"torch-compile"})
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize("name", QUICK)
+def test_rivals_give_the_upscalers_image(name: str, batch: int, shuffle_model_path: Path) -> None:
+    if name not in installed():
+        pytest.skip(f"the packages of {name} are not installed")
+    case = LatencySettings(20, 14, batch, name, threads=1)
+    frames = input_frames(case)[0]
+    with Upscaler.load(shuffle_model_path, backend="onnx-cpu") as upscaler:
+        expected = upscaler(frames)
+    rival = open_rival(name, shuffle_model_path, case)
+    result = rival(frames)
+    facts = rival.describe()
+    rival.close()
+    assert result.shape == expected.shape
+    assert result.dtype == np.uint8
+    same = agreement(expected, result)
+    assert same.max_abs <= 1
+    assert same.psnr_db > 48
+    assert facts["backend"] == name
+    assert facts["threads"] == 1
+    assert facts["engine"]
+
+
+@pytest.mark.slow
+def test_compiled_torch_gives_the_upscalers_image(shuffle_model_path: Path) -> None:
+    frame = input_frames(CASE)[0]
+    with Upscaler.load(shuffle_model_path, backend="onnx-cpu") as upscaler:
+        expected = upscaler(frame)
+    rival = open_rival("torch-compile", shuffle_model_path, CASE)
+    assert agreement(expected, rival(frame)).max_abs <= 1
+
+
+@pytest.mark.parametrize("mode", ["CRD", "DCR"])
+def test_the_torch_network_knows_both_pixel_shuffles(tiny_models: ModuleType, mode: str) -> None:
+    torch = pytest.importorskip("torch")
+    from framelift.benchmarks.float_session import FloatSession
+    from framelift.benchmarks.rivals.torch_graph import TorchGraph
+
+    network = float_network(tiny_models.pixel_shuffle_model(mode=mode), "tiny")
+    images = np.random.default_rng(0).random((2, 3, 9, 11), np.float32)
+    with torch.inference_mode():
+        result = TorchGraph(network)(torch.from_numpy(images)).numpy()
+    wanted = FloatSession(network.SerializeToString(), threads=1).run(images)
+    np.testing.assert_allclose(result, wanted, atol=1e-5)
+
+
+def test_the_torch_network_names_what_it_does_not_know(tiny_models: ModuleType) -> None:
+    pytest.importorskip("torch")
+    from framelift.benchmarks.rivals.torch_graph import TorchGraph
+
+    network = float_network(tiny_models.pixel_shuffle_model(), "tiny")
+    next(node for node in network.graph.node if node.op_type == "Relu").op_type = "Erf"
+    with pytest.raises(ModelError, match="do not know the operators Erf"):
+        TorchGraph(network)
+
+
+def test_another_model_runs_beside_ours(
+    tiny_models: ModuleType, tmp_path: Path, shuffle_model_path: Path
+) -> None:
+    foreign = tmp_path / "other.onnx"
+    network = float_network(tiny_models.pixel_shuffle_model(scale=2), "other")
+    foreign.write_bytes(network.SerializeToString())
+    settings = GridSettings(
+        ((16, 12),), rivals=("ort-numpy", str(foreign)), threads=1, seconds=0, iterations=2,
+        fresh=False, roofline=False,
+    )  # fmt: skip
+    document = measure_latency([shuffle_model_path], settings)
+    ours, numpy, other = document["results"]["cases"]
+    assert [ours["rival"], numpy["rival"], other["rival"]] == [False, True, True]
+    assert numpy["agreement"]["with"] == ours["name"]
+    assert numpy["agreement"]["share_within_1"] == 1
+    assert other["scale"] == 2
+    assert other["runtime"]["network"] == "other.onnx"
+    assert other["agreement"] is None
+    assert not any("another image" in warning for warning in document["warnings"])
+
+
+def test_models_that_take_no_images_are_refused(
+    tmp_path: Path, shuffle_model_path: Path, tiny_models: ModuleType
+) -> None:
+    with pytest.raises(ModelError, match=r"none\.onnx: no such file"):
+        open_rival(str(tmp_path / "none.onnx"), shuffle_model_path, CASE)
+    with pytest.raises(ModelError, match="takes no float N×3×H×W images"):
+        open_rival(str(shuffle_model_path), shuffle_model_path, CASE)
+    text = tmp_path / "text.onnx"
+    text.write_text("no model", encoding="utf-8")
+    with pytest.raises(ModelError, match=r"text\.onnx: ONNX Runtime cannot load"):
+        open_rival(str(text), shuffle_model_path, CASE)
+    fixed = float_network(tiny_models.pixel_shuffle_model(frame_shape=(1, 8, 8)), "fixed")
+    onnx.save(fixed, tmp_path / "fixed.onnx")
+    with pytest.raises(ModelError, match="does not take frames of 20×14"):
+        open_rival(str(tmp_path / "fixed.onnx"), shuffle_model_path, CASE)
+
+
+def test_names_and_missing_packages(
+    monkeypatch: pytest.MonkeyPatch, shuffle_model_path: Path
+) -> None:
+    assert is_rival("ncnn")
+    assert is_rival("some/model.onnx")
+    assert not is_rival("onnx-cpu")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert installed() == ()
+    with pytest.raises(MissingDependencyError, match="ncnn needs ncnn and pnnx: pip install"):
+        open_rival("ncnn", shuffle_model_path, CASE)
+
+
+def test_a_case_that_fails_in_its_own_process_says_why(shuffle_model_path: Path) -> None:
+    from framelift.benchmarks.fresh import measure_start
+
+    case = LatencySettings(8, 8, backend="no-such-backend", threads=1)
+    with pytest.raises(BackendError, match=r"failed in a new process \(unknown backend"):
+        measure_start(shuffle_model_path, case)
