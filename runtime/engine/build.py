@@ -101,11 +101,11 @@ def _build(
     data = spec.path.read_bytes()
     # The question fills the network it is asked about, and a parser wants an empty one.
     question = trt.OnnxParser(builder.create_network(_network_flags()), log)
-    if not question.supports_model_v2(data, str(spec.path)):
+    if not question.supports_model_v2(data, str(spec.path.resolve())):
         raise ModelError(parser_message(VERSION, str(spec.path), _problems(question)))
     network = builder.create_network(_network_flags())
     parser = trt.OnnxParser(network, log)
-    if not parser.parse(data, str(spec.path)):
+    if not parser.parse(data, str(spec.path.resolve())):
         raise ModelError(parser_message(VERSION, str(spec.path), _problems(parser)))
     config = builder.create_builder_config()
     _configure(builder, config, profile, options)
