@@ -10,6 +10,7 @@ import click
 
 from ..imaging.errors import FrameliftError
 from .bench import bench
+from .check import check
 from .doctor import doctor
 from .engine import engine
 from .export import export
@@ -32,7 +33,7 @@ def framelift() -> None:
     """Train small super-resolution networks, export them to ONNX, upscale video in real time."""
 
 
-for command in (train, export, engine, upscale, bench, inspect, models, doctor):
+for command in (train, export, check, engine, upscale, bench, inspect, models, doctor):
     framelift.add_command(command)
 
 

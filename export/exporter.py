@@ -17,6 +17,7 @@ from .cleanup import clean_up
 from .contract import apply_frame_contract, with_sizes
 from .halo import UNBOUNDED, graph_halo
 from .int8_gate import Quantised, to_int8
+from .node_rules import TypedGraph, tensorrt_problems
 from .parity import Gate, Parity
 from .source import Source, load_source, weights_sha256
 from .targets import TARGETS, choose_opset, parse_targets
@@ -116,6 +117,7 @@ def export_checkpoint(
         model = with_sizes(int8.model, loaded.scale, asked.shape)
     parity = gate.require(model, config.precision)
     _check(model)
+    _require_portable(model, config.targets, say)
     metadata = describe(loaded, config, target.stem, opset, halo, parity)
     if int8 is not None:
         metadata["framelift.quantisation"] = json.dumps(int8.record())
@@ -191,6 +193,19 @@ def _check(model: onnx.ModelProto) -> None:
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         reason = " ".join(str(error).split())
         raise ExportError(f"ONNX's checker refuses the model: {reason}") from error
+
+
+def _require_portable(model: onnx.ModelProto, targets: tuple[str, ...], say: Say) -> None:
+    """Refuse what a target's parser does not take; say what is risky in it."""
+    graph = TypedGraph(model)
+    for target in targets:
+        if not target.startswith("tensorrt"):
+            continue  # the gate ran it on ONNX Runtime
+        for found in tensorrt_problems(graph, target):
+            line = f"{target}: {found.where}: {found.problem}; {found.remedy}"
+            if found.is_error:
+                raise ExportError(f"{line}, or leave this target out; nothing was written")
+            say(line)
 
 
 def _silent(message: str) -> None:

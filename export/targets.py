@@ -64,7 +64,7 @@ def target_window(target: str) -> Window:
     label = str(entry["name"])
     if asked:
         release = _release(releases, asked, target)
-        label = f"{label.split()[0]} {asked}"
+        label = f"{label.rstrip('0123456789. ')} {asked}"
     elif name == "onnxruntime":
         installed = _installed("onnxruntime") or _installed("onnxruntime-gpu")
         release = releases[-1] if installed is None else _release(releases, installed, target)

@@ -10,6 +10,7 @@ import onnx
 import pytest
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from framelift.export.calibration import MAX_FRAMES, crop, read_frames
@@ -151,14 +152,14 @@ def test_rounding_together_beats_rounding_alone() -> None:
     rng = np.random.default_rng(0)
     conv = onnx.helper.make_node("Conv", ["x", "w"], ["y"], pads=[1, 1, 1, 1])
     smooth = cv2.blur(rng.random((64, 64, 4), np.float32), (9, 9))
-    value = np.ascontiguousarray(smooth.transpose(2, 0, 1))[None]
+    value = smooth.transpose(2, 0, 1)[None].astype(np.float32)
     weight = rng.normal(size=(8, 4, 3, 3)).astype(np.float32)
     statistics = Statistics(36)
     statistics.add(conv, (3, 3), value)
     codes, step, correction = quantise_weights(weight, statistics)
     plain = np.rint(weight / step[:, None, None, None])
 
-    def error(chosen: np.ndarray[tuple[int, ...], np.dtype[np.generic]], mended: bool) -> float:
+    def error(chosen: NDArray[np.float64], mended: bool) -> float:
         left = (weight - chosen * step[:, None, None, None]).reshape(8, -1)
         offset = left @ statistics.mean
         spread = np.einsum("oi,ij,oj->o", left, statistics.moments, left)
@@ -166,7 +167,7 @@ def test_rounding_together_beats_rounding_alone() -> None:
 
     assert codes.dtype == np.int8
     assert correction.shape == (8,)
-    assert error(codes, True) < 0.5 * error(plain, False)
+    assert error(codes.astype(np.float64), True) < 0.5 * error(plain.astype(np.float64), False)
 
 
 def test_a_drop_beyond_the_limit_writes_nothing(

@@ -14,8 +14,8 @@ import pytest
 from google.protobuf import text_format
 
 from framelift.cli.main import main
-from framelift.export import triton
-from framelift.export.triton import ServingConfig, tensorrt_config, write_repository
+from framelift.export.triton import write_repository
+from framelift.export.triton_config import ServingConfig, onnx_config, tensorrt_config
 from framelift.imaging.errors import BackendError, ConfigError, ModelError, OutputError
 from framelift.runtime.engine.key import BuilderOptions, DeviceFacts, EngineKey
 from framelift.runtime.engine.precision import PrecisionReport
@@ -161,7 +161,7 @@ def test_engine_variant(
 def test_serving_options(schema: ModuleType, shuffle_model_path: Path) -> None:
     spec = replace(read_spec(shuffle_model_path), name='a "b"\\c é', licence="l")
     serving = ServingConfig(max_batch=2, max_delay_us=0, instances=3)
-    config = parse(schema, triton.onnx_config(spec, serving))
+    config = parse(schema, onnx_config(spec, serving))
     assert (config.max_batch_size, config.instance_group[0].count) == (2, 3)
     assert config.name == "a_b_c_onnx"
     text = tensorrt_config(spec, parse_profile("9x9:9x9:3x9x9"), serving)

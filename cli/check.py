@@ -1,0 +1,54 @@
+"""`framelift check`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from ..export.check import CheckReport
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option(
+    "--target", "targets", multiple=True, metavar="TOOL[==VERSION]",
+    help="Check for onnxruntime, tensorrt10 or tensorrt11; may be repeated. [default: all]",
+)  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def check(model: Path, targets: tuple[str, ...], as_json: bool) -> int:
+    """Say whether any ONNX MODEL runs on each target, and what stands against it.
+
+    Exit code 1 if a target cannot run it. Nothing of the model is executed.
+    """
+    from ..export.check import check_model
+    from ..export.targets import parse_targets
+
+    report = check_model(model, parse_targets(targets))
+    if as_json:
+        click.echo(json.dumps(report.to_json(), indent=2, ensure_ascii=False))
+    else:
+        _show(report)
+    return 0 if all(report.verdicts().values()) else 1
+
+
+def _show(report: CheckReport) -> None:
+    opsets = ", ".join(f"{domain} {version}" for domain, version in report.opsets.items())
+    kind = "framelift model" if report.is_framelift else "ONNX model"
+    external = f" + {report.external_bytes / 1000:,.0f} kB beside" if report.external_bytes else ""
+    click.echo(
+        f"{report.path}: {kind}, opset {opsets}, IR {report.ir_version}, {report.nodes} nodes, "
+        f"{report.size_bytes / 1000:,.0f} kB{external}"
+    )
+    for kind, values in (("in", report.inputs), ("out", report.outputs)):
+        for name, shape in values.items():
+            click.echo(f"  {kind:<4}{name}: {shape}")
+    for finding in report.findings:
+        grade = "error" if finding.is_error else "risk"
+        click.echo(f"{grade}: {', '.join(finding.targets)}: {finding.where}: {finding.problem}")
+        click.echo(f"    {finding.remedy}")
+    for target, runs in report.verdicts().items():
+        click.echo(f"{target}: {'can run it' if runs else 'CANNOT run it'}")

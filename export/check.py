@@ -1,0 +1,285 @@
+"""What stands against running any ONNX model on each target; nothing of it is executed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import onnx
+
+from ..imaging.errors import ModelError
+from ..runtime.model_file import PREFIX
+from .node_rules import TypedGraph, tensorrt_problems
+from .report import Finding
+from .targets import TARGETS, facts, target_window
+
+STANDARD = ("", "ai.onnx")
+ONNXRUNTIME_DOMAINS = (*STANDARD, "ai.onnx.ml", "com.microsoft", "com.microsoft.nchwc")
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """What a model is and what was found; `findings` hold the problems of each target."""
+
+    path: Path
+    targets: tuple[str, ...]
+    ir_version: int
+    opsets: dict[str, int]
+    nodes: int
+    size_bytes: int
+    external_bytes: int
+    is_framelift: bool
+    inputs: dict[str, str]
+    outputs: dict[str, str]
+    findings: tuple[Finding, ...]
+
+    def runs_on(self, target: str) -> bool:
+        """Whether nothing was found that keeps the target from running it."""
+        return not any(f.is_error and target in f.targets for f in self.findings)
+
+    def verdicts(self) -> dict[str, bool]:
+        """`runs_on` of each target."""
+        return {target: self.runs_on(target) for target in self.targets}
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as plain values."""
+        return {**asdict(self), "path": str(self.path), "runs_on": self.verdicts()}
+
+
+def check_model(path: Path, targets: Sequence[str] = TARGETS) -> CheckReport:
+    """Check the file against each target. Raises ModelError if it is no readable ONNX file."""
+    model, size = _read(path)
+    names = tuple(targets)
+    external_bytes, findings = _external_data(path, model, names)
+    sound = not findings
+    findings += _versions(model, names)
+    findings += _known_operators(model, names)
+    inferred, shape_findings = _shapes(model, names)
+    findings += shape_findings
+    for target in names:
+        rules = facts()["targets"][target.partition("==")[0]].get("rules")
+        if rules == "tensorrt":
+            findings += tensorrt_problems(TypedGraph(inferred), target)
+        elif sound and "==" not in target:
+            findings += _onnxruntime_loads(path, target)
+    return CheckReport(
+        path=path,
+        targets=names,
+        ir_version=model.ir_version,
+        opsets={entry.domain or "ai.onnx": entry.version for entry in model.opset_import},
+        nodes=sum(1 for _ in all_nodes(model.graph)),
+        size_bytes=size,
+        external_bytes=external_bytes,
+        is_framelift=any(entry.key == PREFIX + "format" for entry in model.metadata_props),
+        inputs=_interface(model, model.graph.input),
+        outputs=_interface(model, model.graph.output),
+        findings=_merged(findings),
+    )
+
+
+def all_nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
+    """The nodes of a graph and of the graphs inside its nodes."""
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                yield from all_nodes(attribute.g)
+            for inner in attribute.graphs:
+                yield from all_nodes(inner)
+
+
+def _read(path: Path) -> tuple[onnx.ModelProto, int]:
+    if not path.is_file():
+        kind = "is a folder, not an .onnx file" if path.is_dir() else "no such file"
+        raise ModelError(f"{path}: {kind}")
+    try:
+        data = path.read_bytes()
+        model = onnx.load_model_from_string(data)
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
+    except Exception as error:  # protobuf's DecodeError, which onnx does not re-export
+        raise ModelError(f"{path}: is no ONNX file, or a damaged one") from error
+    if not model.graph.node or not model.opset_import:
+        raise ModelError(f"{path}: is no ONNX file, or a damaged one (no nodes, or no opset)")
+    return model, len(data)
+
+
+def _external_data(
+    path: Path, model: onnx.ModelProto, targets: tuple[str, ...]
+) -> tuple[int, list[Finding]]:
+    """Size of the tensors kept in other files, and those that are missing or lie elsewhere."""
+    total, findings = 0, []
+    for tensor in model.graph.initializer:
+        if tensor.data_location != onnx.TensorProto.EXTERNAL:
+            continue
+        entries = {entry.key: entry.value for entry in tensor.external_data}
+        problem = _external_problem(path, entries)
+        total += int(entries.get("length", 0) or 0)
+        if problem is not None:
+            findings.append(
+                Finding(
+                    True, targets, f"tensor {tensor.name}", problem,
+                    "keep the data beside the model, or save the model as one file",
+                )
+            )  # fmt: skip
+    return total, findings
+
+
+def _external_problem(path: Path, entries: dict[str, str]) -> str | None:
+    location = entries.get("location", "")
+    folder = path.resolve().parent
+    inside = PurePosixPath(location.replace("\\", "/"))
+    if not location or inside.is_absolute() or ".." in inside.parts or ":" in location:
+        return f"its data lies at {location!r}, outside the model's folder"
+    data = folder / inside
+    if not data.resolve().is_relative_to(folder):
+        return f"its data lies at {location!r}, a link that leaves the model's folder"
+    if not data.is_file():
+        return f"its data file {location!r} is missing"
+    needed = int(entries.get("offset", 0) or 0) + int(entries.get("length", 0) or 0)
+    if data.stat().st_size < needed:
+        return f"its data file {location!r} is shorter than the model says"
+    return None
+
+
+def _versions(model: onnx.ModelProto, targets: tuple[str, ...]) -> list[Finding]:
+    findings = []
+    opset = next((e.version for e in model.opset_import if e.domain in STANDARD), None)
+    for target in targets:
+        window = target_window(target)
+        if opset is not None and not window.admits(opset):
+            near = min(max(opset, window.lowest), window.highest)
+            findings.append(
+                Finding(
+                    True, (target,), "model",
+                    f"opset {opset}: {window.tool} takes {window.lowest} to {window.highest}",
+                    f"export at opset {near}",
+                )
+            )  # fmt: skip
+        if window.highest_ir is not None and model.ir_version > window.highest_ir:
+            findings.append(
+                Finding(
+                    True, (target,), "model",
+                    f"IR version {model.ir_version}: {window.tool} reads up to {window.highest_ir}",
+                    f"save with ir_version = {min(10, window.highest_ir)}",
+                )
+            )  # fmt: skip
+    return findings
+
+
+def _known_operators(model: onnx.ModelProto, targets: tuple[str, ...]) -> list[Finding]:
+    """Operators that ONNX does not have at the model's opset, or that are of other domains."""
+    opsets = {entry.domain: entry.version for entry in model.opset_import}
+    local = {(function.domain, function.name) for function in model.functions}
+    installed = onnx.defs.onnx_opset_version()
+    findings = []
+    for node in all_nodes(model.graph):
+        where = label(node)
+        version = opsets.get(node.domain, opsets.get("ai.onnx" if node.domain == "" else ""))
+        if (node.domain, node.op_type) in local:
+            continue
+        if node.domain in STANDARD:
+            known = version is not None and onnx.defs.has(
+                node.op_type, max_inclusive_version=min(version, installed)
+            )
+            if not known:
+                findings.append(
+                    Finding(
+                        True, targets, where, f"ONNX has no {node.op_type} at opset {version}",
+                        "export again with the opset that has it",
+                    )
+                )  # fmt: skip
+        else:
+            refusing = tuple(
+                target
+                for target in targets
+                if "tensorrt" in target or node.domain not in ONNXRUNTIME_DOMAINS
+            )
+            if refusing:
+                findings.append(
+                    Finding(
+                        True, refusing, where,
+                        f"{node.domain}.{node.op_type} is not a standard ONNX operator",
+                        "export with standard operators, without the runtime's own optimisation",
+                    )
+                )  # fmt: skip
+    return findings
+
+
+def _shapes(
+    model: onnx.ModelProto, targets: tuple[str, ...]
+) -> tuple[onnx.ModelProto, list[Finding]]:
+    """The model with types and shapes, as far as they can be inferred, and why not farther."""
+    try:
+        inferred = onnx.shape_inference.infer_shapes(
+            model, check_type=True, strict_mode=True, data_prop=True
+        )
+        if not any(t.data_location == onnx.TensorProto.EXTERNAL for t in model.graph.initializer):
+            onnx.checker.check_model(inferred, full_check=True)
+    except Exception as error:  # ValidationError, InferenceError and bare RuntimeErrors
+        reason = " ".join(str(error).split())[:300]
+        finding = Finding(
+            True, targets, "model", f"is not valid ONNX: {reason}",
+            "export it again; the node named is the first that does not fit",
+        )  # fmt: skip
+        try:
+            return onnx.shape_inference.infer_shapes(model), [finding]
+        except Exception:
+            return model, [finding]
+    return inferred, []
+
+
+def _onnxruntime_loads(path: Path, target: str) -> list[Finding]:
+    """Whether the installed ONNX Runtime builds a session of it; nothing is run."""
+    try:
+        import onnxruntime
+    except ImportError:
+        return []
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    try:
+        onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's own exception types share no public base
+        reason = " ".join(str(error).split())[:300]
+        return [
+            Finding(
+                True, (target,), "model",
+                f"ONNX Runtime {onnxruntime.__version__} refuses it: {reason}",
+                "replace the operator named, or use another release",
+            )
+        ]  # fmt: skip
+    return []
+
+
+def label(node: onnx.NodeProto) -> str:
+    """How a node is named to the user."""
+    return f"{node.op_type} {node.name or (node.output[0] if node.output else '')!r}"
+
+
+def _interface(model: onnx.ModelProto, values: Sequence[onnx.ValueInfoProto]) -> dict[str, str]:
+    weights = {tensor.name for tensor in model.graph.initializer}
+    shown = {}
+    for value in values:
+        if value.name in weights:
+            continue
+        tensor = value.type.tensor_type
+        kind = onnx.TensorProto.DataType.Name(tensor.elem_type).lower()
+        dims = [dim.dim_param or str(dim.dim_value or "?") for dim in tensor.shape.dim]
+        shown[value.name] = f"{kind} {'×'.join(dims)}"
+    return shown
+
+
+def _merged(findings: list[Finding]) -> tuple[Finding, ...]:
+    """Equal findings of several targets as one, errors first."""
+    targets: dict[tuple[Any, ...], list[str]] = {}
+    for found in findings:
+        key = (found.is_error, found.where, found.problem, found.remedy)
+        kept = targets.setdefault(key, [])
+        kept += [target for target in found.targets if target not in kept]
+    merged = [
+        Finding(key[0], tuple(names), key[1], key[2], key[3]) for key, names in targets.items()
+    ]
+    return tuple(sorted(merged, key=lambda found: not found.is_error))

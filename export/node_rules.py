@@ -1,0 +1,200 @@
+"""What TensorRT's ONNX parser does not take, and what is risky in it, node by node."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import numpy_helper
+
+from .graph import attributes
+from .report import Finding
+from .targets import facts
+
+UINT8 = onnx.TensorProto.UINT8
+INT64 = onnx.TensorProto.INT64
+HALF = onnx.TensorProto.FLOAT16
+DOUBLE = onnx.TensorProto.DOUBLE
+
+_DATA_DEPENDENT = frozenset({"NonMaxSuppression", "NonZero", "Compress", "Unique", "Loop", "Scan"})
+_NORMS = frozenset({"InstanceNormalization", "LayerNormalization", "GroupNormalization"})
+_SHAPE_WORK = frozenset({
+    "Add", "Cast", "Concat", "Constant", "ConstantOfShape", "Div", "Equal", "Expand", "Floor",
+    "Gather", "Identity", "Max", "Min", "Mod", "Mul", "Range", "Reshape", "Shape", "Size", "Slice",
+    "Squeeze", "Sub", "Unsqueeze", "Where",
+})  # fmt: skip
+
+
+class TypedGraph:
+    """A graph whose values' types were inferred."""
+
+    def __init__(self, model: onnx.ModelProto) -> None:
+        graph = model.graph
+        self.nodes = list(graph.node)
+        self.constants: dict[str, onnx.TensorProto] = {t.name: t for t in graph.initializer}
+        for node in graph.node:
+            value = attributes(node).get("value") if node.op_type == "Constant" else None
+            if isinstance(value, onnx.TensorProto):
+                self.constants[node.output[0]] = value
+        self.inputs = {value.name for value in graph.input} - set(self.constants)
+        self.outputs = {value.name for value in graph.output}
+        self.types = {
+            value.name: value.type.tensor_type.elem_type
+            for value in (*graph.input, *graph.output, *graph.value_info)
+        }
+        self.types |= {name: tensor.data_type for name, tensor in self.constants.items()}
+        self.unranked = {
+            value.name for value in graph.value_info if not value.type.tensor_type.HasField("shape")
+        }
+
+    def array(self, name: str) -> NDArray[np.generic] | None:
+        """A constant's values, if they are in the file."""
+        tensor = self.constants.get(name)
+        if tensor is None or tensor.data_location == onnx.TensorProto.EXTERNAL:
+            return None
+        values: NDArray[np.generic] = numpy_helper.to_array(tensor)
+        return values
+
+
+def tensorrt_problems(graph: TypedGraph, target: str) -> list[Finding]:
+    """Everything that keeps TensorRT from taking the graph, or may."""
+    unsupported = set(facts()["tensorrt"]["unsupported"])
+    findings = []
+    for node in graph.nodes:
+        where = f"{node.op_type} {node.name or (node.output[0] if node.output else '')!r}"
+        if node.op_type in unsupported:
+            remedy = REMEDIES.get(node.op_type, "export with other operators")
+            findings.append(
+                Finding(True, (target,), where, "TensorRT's parser does not take it", remedy)
+            )
+        for rule in RULES:
+            for is_error, problem, remedy in rule(graph, node):
+                findings.append(Finding(is_error, (target,), where, problem, remedy))
+    return findings
+
+
+Problems = Iterator[tuple[bool, str, str]]
+
+REMEDIES = {
+    "QLinearConv": "quantise in Q/DQ form: framelift export --precision int8",
+    "QLinearMatMul": "quantise in Q/DQ form",
+    "ConvInteger": "quantise in Q/DQ form",
+    "DynamicQuantizeLinear": "quantise statically: framelift export --precision int8",
+}
+
+
+def _resize(graph: TypedGraph, node: onnx.NodeProto) -> Problems:
+    if node.op_type != "Resize":
+        return
+    found = attributes(node)
+    mode = found.get("mode", b"nearest").decode()
+    transform = found.get("coordinate_transformation_mode", b"half_pixel").decode()
+    table = facts()["tensorrt"]
+    if mode not in table["resize_modes"]:
+        yield True, f"mode {mode!r} is not taken", "use nearest or linear, or a pixel shuffle"
+    if transform not in table["resize_transforms"]:
+        known = ", ".join(table["resize_transforms"])
+        yield True, f"coordinate transform {transform!r} is not taken", f"use one of {known}"
+    if found.get("antialias"):
+        yield True, "antialiasing is not taken", "export without antialias"
+    if found.get("keep_aspect_ratio_policy", b"stretch") != b"stretch":
+        yield True, "keep_aspect_ratio_policy must be 'stretch'", "give the exact size"
+    if transform == "align_corners":
+        yield False, "align_corners depends on the frame's size", "use half_pixel: it can be tiled"
+    dynamic = [name for name in node.input[2:4] if name and name not in graph.constants]
+    if dynamic:
+        yield (
+            False,
+            "its size is computed from shapes while running",
+            "give constant scales instead of sizes: scale_factor= in PyTorch",
+        )
+
+
+def _quantised(graph: TypedGraph, node: onnx.NodeProto) -> Problems:
+    if node.op_type not in ("QuantizeLinear", "DequantizeLinear"):
+        return
+    zero = graph.array(node.input[2]) if len(node.input) > 2 and node.input[2] else None
+    if node.op_type == "DequantizeLinear":
+        kind = graph.types.get(node.input[0])
+    elif zero is not None:
+        kind = graph.types.get(node.input[2])
+    else:
+        kind = graph.types.get(node.output[0], UINT8)
+    name = "UNDEFINED" if kind is None else onnx.TensorProto.DataType.Name(kind)
+    if kind is not None and name not in facts()["tensorrt"]["quantised_types"]:
+        yield (
+            True,
+            f"quantises to {name.lower()}; TensorRT takes int8",
+            "export with --target tensorrt10 or tensorrt11 among the targets",
+        )
+    elif zero is not None and bool(np.any(zero)):
+        yield True, "its zero point is not 0", "quantise symmetrically"
+
+
+def _uint8_inside(graph: TypedGraph, node: onnx.NodeProto) -> Problems:
+    if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
+        return  # has its own rule
+    reads = {name for name in node.input if graph.types.get(name) == UINT8}
+    writes = {name for name in node.output if graph.types.get(name) == UINT8}
+    is_end = (
+        node.op_type in ("Cast", "CastLike") and reads <= graph.inputs and (writes <= graph.outputs)
+    )
+    if (reads or writes) and not is_end:
+        yield (
+            True,
+            "computes with uint8, which TensorRT takes as input or output only",
+            "cast the input to float first and the output to uint8 last",
+        )
+
+
+def _norm_in_half(graph: TypedGraph, node: onnx.NodeProto) -> Problems:
+    if node.op_type in _NORMS and graph.types.get(node.input[0]) == HALF:
+        yield (
+            False,
+            "sums over the frame in fp16 and may overflow",
+            "keep it in fp32: framelift export --precision fp16 does",
+        )
+
+
+def _double(graph: TypedGraph, node: onnx.NodeProto) -> Problems:
+    if any(graph.types.get(name) == DOUBLE for name in node.output):
+        yield False, "computes in float64, which TensorRT cuts to float32", "export in float32"
+
+
+def _int64(graph: TypedGraph, node: onnx.NodeProto) -> Problems:
+    computed = any(graph.types.get(name) == INT64 for name in node.output)
+    if computed and node.op_type not in _SHAPE_WORK:
+        yield False, "computes with int64", "use int32 or float: int64 is slow and may be cut"
+
+
+def _data_dependent(graph: TypedGraph, node: onnx.NodeProto) -> Problems:
+    if node.op_type in _DATA_DEPENDENT:
+        yield (
+            False,
+            "the shape of its output depends on values, not on shapes",
+            "replace it; engines then cannot plan memory or be captured as a CUDA graph",
+        )
+    elif any(name in graph.unranked for name in node.output):
+        yield False, "the shape of its output cannot be inferred", "export with static shapes"
+
+
+def _dynamic_unshuffle(graph: TypedGraph, node: onnx.NodeProto) -> Problems:
+    if node.op_type != "Transpose" or attributes(node).get("perm") != [0, 1, 3, 5, 2, 4]:
+        return
+    producer = next((n for n in graph.nodes if node.input[0] in n.output), None)
+    if producer is None or producer.op_type != "Reshape":
+        return
+    if producer.input[1] not in graph.constants:
+        yield (
+            False,
+            "a pixel unshuffle whose shape is computed while running (Shape, Div, Concat)",
+            "use a strided convolution or SpaceToDepth, as framelift export does, or fix sizes",
+        )
+
+
+RULES: tuple[Callable[[TypedGraph, onnx.NodeProto], Problems], ...] = (
+    _resize, _quantised, _uint8_inside, _norm_in_half, _double, _int64, _data_dependent,
+    _dynamic_unshuffle,
+)  # fmt: skip

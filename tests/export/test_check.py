@@ -1,0 +1,222 @@
+"""framelift check: what a model is, what stands against each target, and the exit code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import onnx
+import pytest
+from click.testing import CliRunner
+from onnx import TensorProto, helper, numpy_helper
+
+from framelift.cli.main import framelift
+from framelift.export.check import CheckReport, check_model
+from framelift.imaging.errors import ModelError
+
+Build = Callable[..., Path]
+
+
+@pytest.fixture
+def save(tmp_path: Path) -> Build:
+    """Writes a model of the given nodes: float `x` 1×3×h×w in, `y` out."""
+
+    def build(
+        *nodes: onnx.NodeProto,
+        opset: int = 20,
+        ir_version: int = 10,
+        kind: int = TensorProto.FLOAT,
+        rank: int = 4,
+        weights: tuple[onnx.TensorProto, ...] = (),
+        domains: tuple[str, ...] = (),
+    ) -> Path:
+        graph = helper.make_graph(
+            list(nodes),
+            "g",
+            [helper.make_tensor_value_info("x", kind, [1, 3, "h", "w"])],
+            [helper.make_tensor_value_info("y", kind, [None] * rank)],
+            list(weights),
+        )
+        imports = [helper.make_opsetid("", opset), *(helper.make_opsetid(d, 1) for d in domains)]
+        model = helper.make_model(graph, opset_imports=imports, ir_version=ir_version)
+        path = tmp_path / "model.onnx"
+        path.write_bytes(model.SerializeToString())
+        return path
+
+    return build
+
+
+def problems(report: CheckReport, target: str) -> list[str]:
+    return [f"{f.where}: {f.problem}" for f in report.findings if target in f.targets]
+
+
+def test_a_framelift_model_runs_everywhere(tmp_path: Path, tiny_models: ModuleType) -> None:
+    path = tiny_models.save(tiny_models.pixel_shuffle_model(), tmp_path / "m.onnx")
+    report = check_model(path)
+    assert report.findings == ()
+    assert report.is_framelift
+    assert set(report.verdicts().values()) == {True}
+    assert report.inputs == {"frames": "uint8 n×h×w×3"}
+    assert (report.opsets, report.ir_version) == ({"ai.onnx": 20}, 10)
+    assert report.size_bytes == path.stat().st_size
+
+
+def test_versions_are_held_against_each_target(save: Build) -> None:
+    path = save(helper.make_node("Relu", ["x"], ["y"]), opset=25, ir_version=13)
+    report = check_model(
+        path, ("onnxruntime==1.23", "onnxruntime", "tensorrt10", "tensorrt11==11.5")
+    )
+    assert [report.runs_on(target) for target in report.targets] == [False, True, False, True]
+    assert problems(report, "onnxruntime==1.23") == [
+        "model: opset 25: ONNX Runtime 1.23 takes 7 to 23",
+        "model: IR version 13: ONNX Runtime 1.23 reads up to 11",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("mode", "antialias", "transform", "problem"),
+    [
+        ("cubic", 0, "half_pixel", "mode 'cubic' is not taken"),
+        ("linear", 1, "half_pixel", "antialiasing is not taken"),
+        ("linear", 0, "half_pixel_symmetric", "coordinate transform 'half_pixel_symmetric' is"),
+    ],
+)
+def test_resize_modes_of_tensorrt(
+    save: Build, mode: str, antialias: int, transform: str, problem: str
+) -> None:
+    scales = numpy_helper.from_array(np.array([1, 1, 2, 2], np.float32), "scales")
+    node = helper.make_node(
+        "Resize", ["x", "", "scales"], ["y"], "up", mode=mode, antialias=antialias,
+        coordinate_transformation_mode=transform,
+    )  # fmt: skip
+    report = check_model(save(node, weights=(scales,)))
+    (found,) = problems(report, "tensorrt10")
+    assert found.startswith(f"Resize 'up': {problem}")
+    assert report.verdicts() == {"onnxruntime": True, "tensorrt10": False, "tensorrt11": False}
+
+
+def test_resize_sizes_from_shapes_are_a_risk(save: Build) -> None:
+    nodes = (
+        helper.make_node("Shape", ["x"], ["sizes"]),
+        helper.make_node("Resize", ["x", "", "", "sizes"], ["y"], "up", mode="nearest"),
+    )
+    report = check_model(save(*nodes))
+    assert report.runs_on("tensorrt11")
+    assert "is computed from shapes" in problems(report, "tensorrt11")[0]
+
+
+def test_uint8_inside_is_refused_for_tensorrt(save: Build) -> None:
+    node = helper.make_node("Transpose", ["x"], ["y"], "turn", perm=[0, 2, 3, 1])
+    report = check_model(save(node, kind=TensorProto.UINT8))
+    assert "Transpose 'turn': computes with uint8" in problems(report, "tensorrt10")[0]
+    assert report.runs_on("onnxruntime")
+
+
+@pytest.mark.parametrize(("zero", "problem"), [(np.uint8(0), "uint8"), (np.int8(3), "zero point")])
+def test_quantisation_of_tensorrt(save: Build, zero: np.generic, problem: str) -> None:
+    weights = (
+        numpy_helper.from_array(np.array(0.1, np.float32), "step"),
+        numpy_helper.from_array(np.array(zero), "zero"),
+    )
+    nodes = (
+        helper.make_node("QuantizeLinear", ["x", "step", "zero"], ["q"]),
+        helper.make_node("DequantizeLinear", ["q", "step", "zero"], ["y"]),
+    )
+    report = check_model(save(*nodes, weights=weights))
+    found = problems(report, "tensorrt11")
+    assert len(found) == 2
+    assert all(problem in line for line in found)
+    assert report.runs_on("onnxruntime")
+
+
+def test_norms_in_half_precision_are_a_risk(save: Build) -> None:
+    ones = numpy_helper.from_array(np.ones(3, np.float16), "ones")
+    node = helper.make_node("InstanceNormalization", ["x", "ones", "ones"], ["y"], "norm")
+    report = check_model(save(node, kind=TensorProto.FLOAT16, weights=(ones,)), ("tensorrt10",))
+    assert report.runs_on("tensorrt10")
+    assert "sums over the frame in fp16" in problems(report, "tensorrt10")[0]
+
+
+def test_unsupported_and_data_dependent_operators_are_named(save: Build) -> None:
+    nodes = (
+        helper.make_node("NonZero", ["x"], ["where"], "find"),
+        helper.make_node("Det", ["x"], ["y"], "det"),
+    )
+    found = problems(check_model(save(*nodes, rank=2)), "tensorrt10")
+    assert any(line.startswith("Det 'det': TensorRT's parser") for line in found)
+    assert any("NonZero 'find': the shape of its output" in line for line in found)
+    assert any("computes with int64" in line for line in found)
+
+
+def test_a_dynamic_pixel_unshuffle_is_a_risk(save: Build) -> None:
+    nodes = (
+        helper.make_node("Shape", ["x"], ["s"]),
+        helper.make_node("Concat", ["s", "tail"], ["six"], axis=0),
+        helper.make_node("Reshape", ["x", "six"], ["r"]),
+        helper.make_node("Transpose", ["r"], ["y"], "unshuffle", perm=[0, 1, 3, 5, 2, 4]),
+    )
+    tail = numpy_helper.from_array(np.array([1, 1], np.int64), "tail")
+    report = check_model(save(*nodes, weights=(tail,), rank=6), ("tensorrt10",))
+    assert any("a pixel unshuffle" in line for line in problems(report, "tensorrt10"))
+
+
+def test_unknown_operators_and_domains(save: Build) -> None:
+    report = check_model(save(helper.make_node("Rleu", ["x"], ["y"], "typo")))
+    assert not any(report.verdicts().values())
+    assert problems(report, "tensorrt10")[0] == "Rleu 'typo': ONNX has no Rleu at opset 20"
+    node = helper.make_node("FusedConv", ["x"], ["y"], "fused", domain="com.microsoft")
+    report = check_model(save(node, domains=("com.microsoft",)), ("tensorrt10",))
+    assert "com.microsoft.FusedConv is not a standard" in problems(report, "tensorrt10")[0]
+
+
+def test_shapes_that_do_not_fit_name_the_node(save: Build) -> None:
+    weight = numpy_helper.from_array(np.zeros((1, 5, 1, 1), np.float32), "w")
+    report = check_model(save(helper.make_node("Add", ["x", "w"], ["y"], "sum"), weights=(weight,)))
+    assert not any(report.verdicts().values())
+    assert "is not valid ONNX" in problems(report, "tensorrt10")[0]
+
+
+@pytest.mark.parametrize("location", ["../weights.bin", "/etc/passwd", "link.bin", "gone.bin"])
+def test_external_data_must_lie_beside_the_model(
+    tmp_path: Path, save: Build, location: str
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "data").write_bytes(bytes(12))
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "link.bin").symlink_to(outside / "data")
+    tensor = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[3])
+    tensor.data_location = TensorProto.EXTERNAL
+    entry = tensor.external_data.add()
+    entry.key, entry.value = "location", location
+    path = save(helper.make_node("Add", ["x", "w"], ["y"]), weights=(tensor,))
+    path = path.rename(folder / "model.onnx")
+    report = check_model(path)
+    assert not any(report.verdicts().values())
+    assert problems(report, "onnxruntime")[0].startswith("tensor w: its data")
+
+
+def test_the_command_exits_1_when_a_target_cannot_run_it(save: Build) -> None:
+    path = save(helper.make_node("Det", ["x"], ["y"], "det"), rank=2)
+    result = CliRunner().invoke(framelift, ["check", str(path)], standalone_mode=False)
+    assert result.return_value == 1
+    assert "error: tensorrt10, tensorrt11: Det 'det'" in result.output
+    assert "tensorrt10: CANNOT run it" in result.output
+    only = ["check", str(path), "--target", "onnxruntime", "--json"]
+    result = CliRunner().invoke(framelift, only, standalone_mode=False)
+    assert result.return_value == 0
+    assert json.loads(result.output)["runs_on"] == {"onnxruntime": True}
+
+
+@pytest.mark.parametrize("data", [b"", b"not onnx at all", b"\x08\x0a"])
+def test_what_is_no_onnx_is_refused(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "m.onnx"
+    path.write_bytes(data)
+    with pytest.raises(ModelError, match="is no ONNX file, or a damaged one"):
+        check_model(path)
+    with pytest.raises(ModelError, match="no such file"):
+        check_model(tmp_path / "gone.onnx")
