@@ -1,4 +1,4 @@
-"""The builder and the session on simulated libraries: order of calls, copies, waits and errors."""
+"""The native backend on simulated libraries: order of copies and waits, engines, errors."""
 
 from __future__ import annotations
 
@@ -12,32 +12,20 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from framelift.imaging.errors import BackendError, ModelError
+from framelift.imaging.errors import BackendError
 from framelift.runtime import Upscaler
 from framelift.runtime.engine.cache import EngineCache
 from framelift.runtime.engine.key import BuilderOptions
+from framelift.runtime.engine.make import make_engine
 from framelift.runtime.engine.phases import BuildProgress
 from framelift.runtime.engine.shapes import parse_profile
-from framelift.runtime.model_file import ModelSpec, read_spec
+from framelift.runtime.model_file import ModelSpec
 
 if TYPE_CHECKING:
     from framelift.runtime.backends.tensorrt import TensorrtSession
-    from framelift.runtime.engine.provide import Built
     from tests.simulated_cuda import Gpu
 
 Frames = NDArray[np.uint8]
-
-
-@pytest.fixture
-def gpu(monkeypatch: pytest.MonkeyPatch, simulated_gpu: ModuleType, tmp_path: Path) -> Gpu:
-    monkeypatch.setenv("FRAMELIFT_CACHE", str(tmp_path / "cache"))
-    gpu: Gpu = simulated_gpu.install(monkeypatch, simulated_gpu.Gpu())
-    return gpu
-
-
-@pytest.fixture
-def spec(nearest_model_path: Path) -> ModelSpec:
-    return read_spec(nearest_model_path)
 
 
 @pytest.fixture
@@ -187,7 +175,8 @@ def test_batch_engine_from_the_cache_runs_whole_parts(
     session: TensorrtSession,
     spec: ModelSpec,
 ) -> None:
-    _build(spec, "1x9x7:4x9x7:4x9x7", store=True)
+    profile = parse_profile("1x9x7:4x9x7:4x9x7")
+    make_engine(spec, profile, BuilderOptions(), BuildProgress("test", quiet=True))
     frames = noise(7, 9, 7)
     assert np.array_equal(run(session, frames), upscaled(frames))
     assert len(gpu.builds) == 1
@@ -223,138 +212,6 @@ def test_interrupted_run_leaves_nothing_under_way(
     assert all(not stream.queue for stream in gpu.streams.values())
     frames = noise(3, 9, 7, seed=5)
     assert np.array_equal(run(session, frames), upscaled(frames))
-
-
-def _build(
-    spec: ModelSpec,
-    shapes: str = "9x7",
-    options: BuilderOptions | None = None,
-    device: int = 0,
-    timings: bytes = b"",
-    *,
-    store: bool = False,
-) -> Built:
-    from framelift.runtime.engine.build import VERSION, build_engine
-    from framelift.runtime.engine.cuda import device_facts
-    from framelift.runtime.engine.key import EngineKey
-    from framelift.runtime.engine.provide import provide
-
-    options = options or BuilderOptions()
-    profile = parse_profile(shapes)
-    progress = BuildProgress("test", quiet=True)
-    built = build_engine(spec, profile, options, device, timings, progress)
-    if store:
-        key = EngineKey(spec.sha256, VERSION, device_facts(device), profile, options)
-        provide(spec, key, EngineCache(), lambda _: built)
-    return built
-
-
-@pytest.mark.parametrize(("version", "flags"), [("10.16.1.11", 2), ("11.4.0.106", 0)])
-def test_networks_are_strongly_typed_and_tf32_is_off(
-    monkeypatch: pytest.MonkeyPatch,
-    simulated_gpu: ModuleType,
-    shuffle_model_path: Path,
-    version: str,
-    flags: int,
-) -> None:
-    gpu = simulated_gpu.install(monkeypatch, simulated_gpu.Gpu(devices=2), version)
-    spec = read_spec(shuffle_model_path)
-    built = _build(spec, "8x8:9x9:16x16", device=1)
-    assert gpu.builds == [
-        {
-            "device": 1,
-            "network_flags": flags,
-            "tf32": False,
-            "level": 3,
-            "aux_streams": 0,
-            "detailed": True,
-            "timings": b"",
-            "shapes": ((1, 8, 8, 3), (1, 9, 9, 3), (1, 16, 16, 3)),
-        }
-    ]
-    assert built.precision.text() == "3 of 3 convolutions run in the graph's precision"
-    assert (built.layers, built.timings) == (3, b"+")
-
-
-def test_options_reach_the_builder(gpu: Gpu, spec: ModelSpec) -> None:
-    _build(spec, options=BuilderOptions(level=5, tf32=True, max_aux_streams=None), timings=b"t")
-    (build,) = gpu.builds
-    assert (build["level"], build["tf32"], build["aux_streams"]) == (5, True, -1)
-    assert build["timings"] == b"t"
-
-
-def test_timings_of_another_gpu_are_dropped(gpu: Gpu, spec: ModelSpec) -> None:
-    gpu.refuse_timings = True
-    assert _build(spec, timings=b"of another").timings == b"+"
-
-
-@pytest.mark.parametrize("unsupported", [True, False])
-def test_parser_errors_name_the_node(
-    gpu: Gpu,
-    simulated_gpu: ModuleType,
-    spec: ModelSpec,
-    unsupported: bool,
-) -> None:
-    gpu.unsupported = unsupported
-    gpu.parser_errors = [simulated_gpu.ParserError("up", "Resize", "cubic is not supported.")]
-    with pytest.raises(
-        ModelError,
-        match=r"cannot take .*tiny-nearest.onnx: node 'up' \(Resize\): cubic is not supported "
-        r"\[UNSUPPORTED_NODE\]; run `framelift check",
-    ):
-        _build(spec)
-
-
-def test_build_that_fails_gives_the_first_error(gpu: Gpu, spec: ModelSpec) -> None:
-    gpu.build_fails = "Could not find any\nimplementation for node up"
-    with pytest.raises(
-        BackendError,
-        match="cannot build tiny-nearest for 1x9x7: Could not find any implementation for node up",
-    ):
-        _build(spec)
-
-
-def test_engine_of_another_precision_is_refused(
-    gpu: Gpu,
-    shuffle_model_path: Path,
-) -> None:
-    gpu.inspected_type = "Half"
-    with pytest.raises(BackendError, match="does not run in the model's precision: 0 of 3"):
-        _build(read_spec(shuffle_model_path))
-
-
-def test_no_such_gpu(gpu: Gpu, spec: ModelSpec) -> None:
-    with pytest.raises(BackendError, match="there is no GPU 3: 1 can be seen"):
-        _build(spec, device=3)
-    gpu.devices = 0
-    with pytest.raises(BackendError, match=r"cudaGetDeviceCount failed.*the driver shows no GPU"):
-        _build(spec)
-
-
-def test_interrupted_build_stops_at_its_next_step(
-    gpu: Gpu,
-    spec: ModelSpec,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    under_way = threading.Event()
-    progress = BuildProgress("test", quiet=True)
-
-    def wait_for_the_signal() -> None:
-        under_way.set()
-        while not progress.cancelled:
-            under_way.wait(0.01)
-
-    def interrupted(self: object, timeout: float | None = None) -> None:
-        under_way.wait(10)
-        raise KeyboardInterrupt
-
-    gpu.during_build = wait_for_the_signal
-    monkeypatch.setattr("framelift.runtime.engine.cancel.Future.result", interrupted)
-    from framelift.runtime.engine.build import build_engine
-
-    with pytest.raises(KeyboardInterrupt):
-        build_engine(spec, parse_profile("9x7"), BuilderOptions(), 0, b"", progress)
-    assert not any(thread.name == "framelift-build" for thread in threading.enumerate())
 
 
 def test_closing_the_session_ends_a_build_in_another_thread(
