@@ -13,6 +13,7 @@ _MAX_DRIFT = 1.05
 _MIN_SAMPLES_P99 = 100
 # Share of the cores that other programs may keep busy before the run.
 _MAX_LOAD = 0.25
+_MAX_LISTED = 3
 # Below this share of values within 1 code, two ways to run one network do not do the same.
 _MIN_AGREEMENT = 0.999
 
@@ -77,4 +78,5 @@ def agreement_warnings(agreements: Mapping[str, Document]) -> list[str]:
 
 
 def _listed(names: Iterable[str]) -> str:
-    return "; ".join(names)
+    listed = list(names)
+    return "; ".join(listed) if len(listed) <= _MAX_LISTED else f"{len(listed)} of the cases"

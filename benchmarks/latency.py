@@ -27,7 +27,7 @@ from .machine import describe_machine
 from .monitor import Monitor, condition_warnings
 from .report import Document, describe_model, new_document
 from .settings import GridSettings, LatencySettings
-from .stages import median_stages
+from .stages import StageRecorder
 from .statistics import Summary, summarise
 from .timing import Samples, alternate
 
@@ -81,15 +81,16 @@ def measure_latency(
         for case in cases:
             case.result = case.contender(case.frames[0]).copy()
         monitor = Monitor(gpu=bool(machine.gpus))
+        recorders = {case.name: StageRecorder(case.contender, case.call()) for case in cases}
         timed = alternate(
-            {case.name: case.call() for case in cases},
+            recorders,
             settings.seconds,
             settings.iterations,
             monitor.sample,
         )
         conditions = monitor.report()
         limits.measure()
-        rows = [_row(case, timed[case.name], cases, limits) for case in cases]
+        rows = [_row(case, timed[case.name], recorders[case.name], cases, limits) for case in cases]
         results = {"cases": rows, "conditions": conditions, "peaks": limits.describe()}
     summaries = {
         case.name: summarise(timed[case.name].samples_ms, case.settings.batch) for case in cases
@@ -140,7 +141,13 @@ def _name(cases: list[_Case]) -> None:
             case.name += f" #{taken[case.name]}"
 
 
-def _row(case: _Case, samples: Samples, cases: list[_Case], limits: Limits) -> dict[str, Any]:
+def _row(
+    case: _Case,
+    samples: Samples,
+    recorder: StageRecorder,
+    cases: list[_Case],
+    limits: Limits,
+) -> dict[str, Any]:
     summary = summarise(samples.samples_ms, case.settings.batch)
     facts = case.contender.describe()
     selection = case.contender.selection if isinstance(case.contender, Upscaler) else ""
@@ -158,7 +165,7 @@ def _row(case: _Case, samples: Samples, cases: list[_Case], limits: Limits) -> d
         "steady": samples.steady,
         "warm_up_ms": samples.warm_up_ms,
         "samples_ms": samples.samples_ms,
-        "stages_ms": median_stages(case.contender, case.frames[0], case.out),
+        "stages_ms": recorder.medians(samples.samples_ms),
         "start": case.start,
         "roofline": limits.roofline(case.spec, case.settings, case.contender, summary),
         "agreement": None if same is None else {"with": same[0], **asdict(same[1])},

@@ -8,7 +8,7 @@ from string import Template
 
 from .charts import Distribution, Point, Stack, bars, distributions, scatter, stacks
 from .report import Document, parts
-from .rows import Table, tables_of
+from .rows import Table, short_names, tables_of
 from .tables import machine_facts, run_facts, title
 
 _TEMPLATE = Path(__file__).with_name("page.html")
@@ -52,19 +52,22 @@ def _section(document: Document, *, heading: bool) -> str:
 
 def _latency_charts(results: Document) -> str:
     cases = results["cases"][:_MAX_CASES]
+    names = short_names(cases)
     pieces = [
         "<h3>Distribution of latency</h3>",
-        distributions([Distribution(case["name"], case["samples_ms"]) for case in cases]),
+        distributions(
+            [Distribution(n, case["samples_ms"]) for n, case in zip(names, cases, strict=True)]
+        ),
     ]
-    staged = [_stack(case) for case in cases]
+    staged = [_stack(name, case) for name, case in zip(names, cases, strict=True)]
     pieces += ["<h3>Where the time goes</h3>", stacks(staged)]
     return "\n".join(pieces)
 
 
-def _stack(case: Document) -> Stack:
-    stages = case["stages_ms"] or {"call": case["latency"]["p50_ms"]}
+def _stack(name: str, case: Document) -> Stack:
+    stages = case["stages_ms"] or {"whole call": case["latency"]["p50_ms"]}
     roofline = case["roofline"]
-    return Stack(case["name"], stages, None if roofline is None else roofline["limit_ms"])
+    return Stack(name, stages, None if roofline is None else roofline["limit_ms"])
 
 
 def _overhead_charts(results: Document) -> str:

@@ -35,16 +35,29 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
+def short_names(cases: list[Document]) -> list[str]:
+    """The cases' names without what all of them share; a single case keeps its own."""
+    split = [case["name"].split(", ") for case in cases]
+    if len({len(parts) for parts in split}) > 1 or len(cases) == 1:
+        return [case["name"] for case in cases]
+    varying = [len(set(column)) > 1 for column in zip(*split, strict=True)]
+    return [
+        ", ".join(part for part, varies in zip(parts, varying, strict=True) if varies)
+        for parts in split
+    ]
+
+
 def _latency(results: Document) -> list[Table]:
-    cases = results["cases"]
-    names = ("p50", "p90", "p95", "p99", "max", "mean")
+    names = short_names(results["cases"])
+    cases = [{**case, "name": n} for case, n in zip(results["cases"], names, strict=True)]
+    columns = ("p50", "p90", "p95", "p99", "max", "mean")
     rows = []
     for case in cases:
         summary = case["latency"]
-        values = tuple(f"{summary[f'{name}_ms']:.2f}" for name in names)
+        values = tuple(f"{summary[f'{column}_ms']:.2f}" for column in columns)
         more = (f"{summary['cv']:.1%}", f"{summary['fps']:.1f}", str(summary["count"]))
         rows.append((case["name"], *values, *more))
-    tables = [Table(("latency, ms per call", *names, "CV", "fps", "calls"), tuple(rows))]
+    tables = [Table(("latency, ms per call", *columns, "CV", "fps", "calls"), tuple(rows))]
     deadlines = list(cases[0]["latency"]["deadline_misses"])
     late = [
         (case["name"], *(f"{share:.1%}" for share in case["latency"]["deadline_misses"].values()))
@@ -75,15 +88,18 @@ def _stages(cases: list[Document]) -> list[Table]:
 
 
 def _starts(cases: list[Document]) -> list[Table]:
+    starts = [(case["name"], case["start"]) for case in cases if case["start"] is not None]
+    columns = ["in a new process", "load, ms", "first frame, ms", "cold start, ms",
+               "peak memory, MiB"]  # fmt: skip
+    gpu = any(start["device_memory_bytes"] is not None for _, start in starts)
+    if gpu:
+        columns.append("GPU memory, MiB")
     rows = []
-    for case in cases:
-        if (start := case["start"]) is not None:
-            times = (f"{start[k]:.0f}" for k in ("load_ms", "first_frame_ms", "cold_start_ms"))
-            memory = (_mebibytes(start[k]) for k in ("peak_rss_bytes", "device_memory_bytes"))
-            rows.append((case["name"], *times, *memory))
-    columns = ("in a new process", "load, ms", "first frame, ms", "cold start, ms",
-               "peak memory, MiB", "GPU memory, MiB")  # fmt: skip
-    return [Table(columns, tuple(rows))] if rows else []
+    for name, start in starts:
+        cells = [f"{start[k]:.0f}" for k in ("load_ms", "first_frame_ms", "cold_start_ms")]
+        cells.append(_mebibytes(start["peak_rss_bytes"]))
+        rows.append((name, *cells, *([_mebibytes(start["device_memory_bytes"])] if gpu else [])))
+    return [Table(tuple(columns), tuple(rows))] if rows else []
 
 
 def _agreements(cases: list[Document]) -> list[Table]:

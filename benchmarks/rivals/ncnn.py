@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -24,7 +25,7 @@ class Ncnn(Rival):
     """ncnn on the CPU with its defaults; frames of a batch one after the other."""
 
     def __init__(self, model: str | Path, case: LatencySettings) -> None:
-        spec, network = plain_network(model, case)
+        spec, network = plain_network(model, replace(case, batch=1))
         super().__init__("ncnn", spec.scale, spec.precision, case)
         self.engine = f"ncnn {ncnn.__version__}"
         self._net: Any = ncnn.Net()
