@@ -9,7 +9,7 @@ import pytest
 
 from framelift.imaging.errors import ConfigError
 from framelift.train.config import ScheduleConfig
-from framelift.train.config_file import load_config
+from framelift.train.config_file import _vocabulary, load_config
 from framelift.train.losses import FeatureLossConfig, PixelLossConfig
 from framelift.train.networks import CompactConfig, RealtimeConfig, build_network
 from framelift.train.preset_files import preset_names, preset_summary
@@ -183,3 +183,33 @@ def test_schedules() -> None:
         [1, 0.1, 0.01]
     )
     assert learning_rate_factor(ScheduleConfig(), 3, 10) == 1.0
+
+
+def test_every_key_is_documented() -> None:
+    document = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
+    keys, choices = _vocabulary()
+    words = {
+        *(key for held in keys.values() for key in held),
+        *(w for c in choices.values() for w in c),
+    }
+    missing = sorted(
+        word for word in words if f"`{word}`" not in document and f'"{word}"' not in document
+    )
+    sections = {
+        "network",
+        "loss",
+        "data",
+        "video",
+        "optimizer",
+        "schedule",
+        "compute",
+        "validation",
+    }
+    assert set(missing) <= sections | {"off"}
+
+
+def test_every_preset_is_documented() -> None:
+    document = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
+    for name in preset_names():
+        family, *size = name.split("-")
+        assert f"`{name}`" in document or (family == "realtime" and size[0] in document)

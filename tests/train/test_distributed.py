@@ -46,6 +46,8 @@ norm = "l1"
 crop = 32
 batch = 2
 degradation = "video"
+[compute]
+accumulate = 2
 """
 
 
@@ -129,7 +131,8 @@ def settings(setting: Path, *overrides: str) -> TrainConfig:
 
 
 def test_two_processes_are_one_with_the_doubled_batch(setting: Path, together: Path) -> None:
-    alone = Trainer(settings(setting, "data.batch=4"), setting / "one", torch.device("cpu"))
+    doubled = settings(setting, "data.batch=4", "compute.accumulate=1")
+    alone = Trainer(doubled, setting / "one", torch.device("cpu"))
     one = load_checkpoint(alone.run(quiet=True))
     two = load_checkpoint(together / "model.safetensors")
     # Sums in another order: equal to float rounding, which Adam's first steps magnify slowly.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -129,6 +130,12 @@ def test_sigterm_saves_and_gives_its_own_exit_code(tmp_path: Path, photos: Path)
     assert stopped.value.exit_code == 143
     assert signal.getsignal(signal.SIGTERM) is before
     assert load_checkpoint(tmp_path / "run" / "model.safetensors").training["steps"] == 2
+
+
+def test_training_in_a_thread_leaves_signals_to_the_main_one(tmp_path: Path, photos: Path) -> None:
+    trainer = Trainer(config(tmp_path, photos, "steps=1"), tmp_path / "run", CPU)
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(trainer.run, quiet=True).result().is_file()
 
 
 def test_nan_loss_names_the_batch_and_keeps_the_last_checkpoint(
