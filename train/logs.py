@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -101,7 +102,14 @@ class Board:
 Log = History | Board
 
 
-def open_logs(folder: Path, step: int, tensorboard: bool) -> Sequence[Log]:
-    """The logs of a run in `folder` that goes on after `step`."""
-    history = History(folder, step)
-    return [history, Board(folder, step)] if tensorboard else [history]
+@contextmanager
+def open_logs(folder: Path, step: int, tensorboard: bool) -> Iterator[Sequence[Log]]:
+    """During the block, the logs of a run in `folder` that goes on after `step`."""
+    logs: list[Log] = [History(folder, step)]
+    if tensorboard:
+        logs.append(Board(folder, step))
+    try:
+        yield logs
+    finally:  # TensorBoard holds lines back for minutes
+        for log in logs:
+            log.close()

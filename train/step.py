@@ -76,7 +76,8 @@ class Stepper:
         self.network.train()
         self.optimizer.zero_grad(set_to_none=True)
         losses = self._gradients(lr, target)
-        means = self.processes.mean([float(value) for value in losses.values()], self.device)
+        values: list[float] = torch.stack(list(losses.values())).tolist()  # waits once for all
+        means = self.processes.mean(values, self.device)
         if not math.isfinite(means[0]):
             raise NotFiniteError(means[0])
         if self.config.optimizer.clip_norm:

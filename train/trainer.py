@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,11 +93,15 @@ class Trainer:
         Raises TrainingError for a loss that is not finite (the last checkpoint stays) or for want
         of memory, and Interrupted after Ctrl-C or SIGTERM (state saved).
         """
-        logs = self._open_logs()
         steps = self.config.steps
         bar = tqdm(total=steps, initial=self.step, unit="step", disable=quiet)
         meter = Meter()
-        with bar, signals_noted() as stop, closing(self.reports()) as reports:
+        with (
+            self._open_logs() as logs,
+            bar,
+            signals_noted() as stop,
+            closing(self.reports()) as reports,
+        ):
             for report in reports:
                 meter.add(report.losses, report.images, report.seconds, report.waited)
                 bar.update()
@@ -113,8 +117,6 @@ class Trainer:
                     self.save()
                 if number := self.processes.largest(stop.number, self.device):
                     self._stop(number)
-        for log in logs:
-            log.close()
         return self.folder / "model.safetensors"
 
     def reports(self) -> Generator[StepReport, None, None]:
@@ -218,9 +220,9 @@ class Trainer:
             summary["validation"] = {"folder": Path(self.config.validation.folder).name, **scores}
         return summary
 
-    def _open_logs(self) -> Sequence[Log]:
+    def _open_logs(self) -> AbstractContextManager[Sequence[Log]]:
         if not self.processes.leads:
-            return []
+            return nullcontext([])
         self.folder.mkdir(parents=True, exist_ok=True)
         write_atomic(self.folder / "config.json", msgspec.json.encode(self.config))
         return open_logs(self.folder, self.step, self.config.tensorboard)

@@ -144,6 +144,23 @@ def test_bicubic_degradation_is_matlabs(scale: int) -> None:
     assert (difference > 0).mean() < 0.001  # ties of rounding
 
 
+@pytest.mark.parametrize("scale", [4, 8])
+def test_bicubic_degradation_gives_the_benchmarks_images(shared: Path, scale: int) -> None:
+    """Away from the borders, where MATLAB mirrors and PyTorch does not."""
+    name = "img_007.png"
+    evaluation = shared / "data" / "eval"
+    original = read_rgb(evaluation / "hr" / "BSD100" / name)
+    wanted = read_rgb(evaluation / f"lr_x{scale}" / "BSD100" / name)
+    assert original is not None
+    assert wanted is not None
+    height, width = (side * scale for side in wanted.shape[:2])
+    hr = torch.from_numpy(original[:height, :width].copy()).permute(2, 0, 1)[None].float() / 255
+    got = (degrade(hr, scale, "bicubic") * 255).round()[0].permute(1, 2, 0).numpy()
+    difference = np.abs(got - wanted[MARGIN:-MARGIN, MARGIN:-MARGIN])
+    assert difference.max() <= 1
+    assert (difference > 0).mean() < 0.001
+
+
 GENTLE = VideoConfig(noise=(0, 0), h264_qp=(0, 8), jpeg_quality=(95, 100))
 
 
