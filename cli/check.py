@@ -46,9 +46,14 @@ def _show(report: CheckReport) -> None:
     for kind, values in (("in", report.inputs), ("out", report.outputs)):
         for name, shape in values.items():
             click.echo(f"  {kind:<4}{name}: {shape}")
-    for finding in report.findings:
-        grade = "error" if finding.is_error else "risk"
-        click.echo(f"{grade}: {', '.join(finding.targets)}: {finding.where}: {finding.problem}")
-        click.echo(f"    {finding.remedy}")
+    alike: dict[tuple[bool, tuple[str, ...], str, str], list[str]] = {}
+    for found in report.findings:
+        key = (found.is_error, found.targets, found.problem, found.remedy)
+        alike.setdefault(key, []).append(found.where)
+    for (is_error, targets, problem, remedy), nodes in alike.items():
+        grade = "error" if is_error else "risk"
+        more = f" and {len(nodes) - 1} more" if len(nodes) > 1 else ""
+        click.echo(f"{grade}: {', '.join(targets)}: {nodes[0]}{more}: {problem}")
+        click.echo(f"    {remedy}")
     for target, runs in report.verdicts().items():
         click.echo(f"{target}: {'can run it' if runs else 'CANNOT run it'}")

@@ -128,6 +128,27 @@ def test_fixed_sizes_are_in_the_interface(sizes: Sizes) -> None:
     assert_equal(network, model, sizes)
 
 
+@pytest.mark.parametrize(
+    ("wiring", "scale", "multiple"), [(compact, 2, 1), (unshuffled, 2, 2), (bilinear, 1, 1)]
+)
+def test_the_halo_is_what_a_changed_pixel_reaches(
+    wiring: Callable[[Compute, Tensor], Tensor], scale: int, multiple: int
+) -> None:
+    network = seeded(wiring)
+    halo = graph_halo(export_core(network, 20, Sizes(multiple=multiple)), scale, multiple)
+    assert halo is not None
+    rng = torch.Generator().manual_seed(0)
+    image = torch.rand(1, 3, 24, 24, generator=rng)
+    reach = 0
+    with torch.no_grad():
+        for place in range(12, 12 + multiple):
+            other = image.clone()
+            other[..., place, place] += 1
+            changed = (network(other) != network(image)).any(dim=1).nonzero()[:, 1:] // scale
+            reach = max(reach, int((changed - place).abs().max()))
+    assert reach == halo
+
+
 def test_a_size_the_network_cannot_take_is_refused() -> None:
     with pytest.raises(ExportError, match=r"height 31: .* multiples of 2 .* above is 32"):
         Sizes(1, 31, 48, multiple=2)
