@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from ..imaging.errors import ConfigError, TrainingError
 from .config import TrainConfig
 from .distributed import Processes
 from .losses import WeightedLoss
@@ -126,31 +125,3 @@ class Stepper:
         self.optimizer.load_state_dict(state["optimizer"])
         if state.get("scaler"):
             self.scaler.load_state_dict(state["scaler"])
-
-
-@contextmanager
-def failures_explained(config: TrainConfig) -> Iterator[None]:
-    """Turn running out of memory, and a compiler that fails, into what to change."""
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        if _out_of_memory(error):
-            data, accumulate = config.data, config.compute.accumulate
-            more = min(2 * accumulate, data.batch)
-            ways = [f"compute.accumulate={more} (now {accumulate}; the result stays the same)"]
-            ways = ways if more > accumulate else []
-            ways += [f"a lower data.batch (now {data.batch}) or data.crop (now {data.crop})"]
-            raise TrainingError(f"out of memory: try {', '.join(ways)}") from error
-        if config.compute.compile and type(error).__module__.startswith("torch._"):
-            raise ConfigError(
-                f"torch.compile failed ({str(error).strip().splitlines()[0][:200]}); "
-                "set compute.compile=false"
-            ) from error
-        raise
-
-
-def _out_of_memory(error: BaseException) -> bool:
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    text = str(error)
-    return "can't allocate memory" in text or "bad_alloc" in text or "out of memory" in text

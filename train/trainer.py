@@ -23,6 +23,7 @@ from .data.crops import CropSampler, prefetch
 from .data.degradation import MARGIN, degrade, target_of
 from .data.photos import PhotoSet, find_photos
 from .distributed import Processes
+from .failures import failures_explained
 from .initial import initial_weights
 from .logs import Log, Meter, open_logs
 from .losses import WeightedLoss
@@ -30,7 +31,7 @@ from .networks import build_network
 from .schedule import learning_rate_factor
 from .signals import signals_noted
 from .state import load_state, save_state
-from .step import NotFiniteError, Stepper, failures_explained
+from .step import NotFiniteError, Stepper
 from .validation import Scores, Validator
 
 

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..imaging.errors import InputError
+from ..imaging.errors import InputError, TrainingError
 from ..imaging.histogram import match_histogram
 from ..imaging.metrics import shave
 from ..imaging.quality import (
@@ -25,6 +25,7 @@ from ..imaging.quality import (
 )
 from .config import TrainConfig
 from .data.photos import SUFFIXES
+from .failures import is_out_of_memory
 from .losses.vgg import VggFeatures, load_vgg_weights
 
 PICTURE_SIDE = 256
@@ -67,11 +68,20 @@ class Validator:
             self.features = VggFeatures((layer,), weights).to(device)
 
     def __call__(self, network: nn.Module) -> Scores:
-        """Scores of `network`, which is in eval mode during the call."""
+        """Scores of `network`, which is in eval mode during the call.
+
+        Raises TrainingError when an image is too large for the memory.
+        """
         was_training = network.training
         network.eval()
         try:
             return self._scores(upscale_with(network, self.device, self.size_multiple))
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise TrainingError(
+                f"out of memory while validating: put smaller images into {self.settings.folder}"
+            ) from error
         finally:
             network.train(was_training)
 

@@ -12,7 +12,7 @@ import torch
 from framelift.imaging.errors import TrainingError
 from framelift.train.config import TrainConfig
 from framelift.train.config_file import load_config
-from framelift.train.step import failures_explained
+from framelift.train.failures import failures_explained
 from framelift.train.throughput import measure_throughput
 from framelift.train.trainer import Trainer
 

@@ -13,7 +13,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from framelift.imaging.errors import CheckpointError, InputError, MissingDependencyError
+from framelift.imaging.errors import (
+    CheckpointError,
+    InputError,
+    MissingDependencyError,
+    TrainingError,
+)
 from framelift.imaging.quality import evaluate
 from framelift.train.checkpoint import load_checkpoint
 from framelift.train.config import TrainConfig
@@ -105,6 +110,15 @@ def test_histogram_matching_undoes_a_shift(setting: Path) -> None:
     assert matching(shifted).quality.psnr_db == pytest.approx(
         matching(Repeat()).quality.psnr_db, abs=0.2
     )
+
+
+def test_too_large_images_are_explained(setting: Path) -> None:
+    class Greedy(nn.Module):
+        def forward(self, lr: Tensor) -> Tensor:
+            return torch.empty(2**60)
+
+    with pytest.raises(TrainingError, match=r"while validating: put smaller images into .*photos"):
+        Validator(settings(setting), CPU)(Greedy())
 
 
 def test_pictures_show_bicubic_output_and_original(setting: Path) -> None:

@@ -1,0 +1,40 @@
+"""Failures that a setting can mend, said so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from ..imaging.errors import ConfigError, TrainingError
+from .config import TrainConfig
+
+
+@contextmanager
+def failures_explained(config: TrainConfig) -> Iterator[None]:
+    """Turn running out of memory, and a compiler that fails, into what to change."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if is_out_of_memory(error):
+            data, accumulate = config.data, config.compute.accumulate
+            more = min(2 * accumulate, data.batch)
+            ways = [f"compute.accumulate={more} (now {accumulate}; the result stays the same)"]
+            ways = ways if more > accumulate else []
+            ways += [f"a lower data.batch (now {data.batch}) or data.crop (now {data.crop})"]
+            raise TrainingError(f"out of memory: try {', '.join(ways)}") from error
+        if config.compute.compile and type(error).__module__.startswith("torch._"):
+            raise ConfigError(
+                f"torch.compile failed ({str(error).strip().splitlines()[0][:200]}); "
+                "set compute.compile=false"
+            ) from error
+        raise
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether NumPy, PyTorch's CPU allocator or CUDA ran out of memory."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    text = str(error)
+    return "can't allocate memory" in text or "bad_alloc" in text or "out of memory" in text
