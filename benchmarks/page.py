@@ -76,7 +76,10 @@ def _overhead_charts(results: Document) -> str:
 
 
 def _video_charts(results: Document) -> str:
-    runs = [(f"sink: {name}", run["occupancy"]) for name, run in results["runs"].items()]
+    runs = [
+        (f"sink: {name}", {stage: share or 0.0 for stage, share in run["occupancy"].items()})
+        for name, run in results["runs"].items()
+    ]
     return "<h3>Share of the time that each stage works</h3>" + bars(runs)
 
 

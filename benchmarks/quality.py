@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from ..imaging.errors import InputError
-from ..imaging.quality import ImageQuality, ImageU8, SetQuality, bicubic, evaluate
+from ..imaging.errors import InputError, MissingDependencyError
+from ..imaging.quality import ImageU8, Upscale, bicubic, compare, crop_to_multiple, shrink
 from ..runtime import Upscaler
 from ..runtime.opencv import load_cv2
 from .machine import describe_machine
 from .report import Document, build
+
+Distance = Callable[[ImageU8, ImageU8, int], float]
 
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 
@@ -64,32 +66,67 @@ def measure_quality(
     backend: str = "auto",
     threads: int | None = None,
     progress: Callable[[int, int], None] | None = None,
+    vgg: str | None = None,
 ) -> Document:
     """Score a model and bicubic on every image of `folder` and return the report.
 
-    `progress` is called with (done, total) after each image. Raises InputError, ModelError,
-    BackendError, MissingDependencyError.
+    `progress` is called with (done, total) after each image. With `vgg`, weights as
+    `framelift train --vgg` takes them, the distance of relu2_2 features is measured, too; that
+    needs PyTorch. Raises InputError, ModelError, BackendError, CheckpointError,
+    MissingDependencyError.
     """
     paths = originals(folder)
     machine = describe_machine()
-    rows: list[tuple[ImageQuality, ImageQuality]] = []
+    distance = None if vgg is None else _feature_distance(vgg)
+    scores: list[dict[str, dict[str, float]]] = []
     with Upscaler.load(model, backend=backend, threads=threads) as upscaler:
+        scale = upscaler.scale
+        sides: dict[str, Upscale] = {"model": upscaler, "bicubic": bicubic(scale)}
         for path in paths:
-            image = _scorable(path, upscaler.scale)
-            scores = [
-                evaluate([(path.stem, image)], upscale, upscaler.scale).images[0]
-                for upscale in (upscaler, bicubic(upscaler.scale))
-            ]
-            rows.append((scores[0], scores[1]))
+            image = _scorable(path, scale)
+            scores.append(
+                {
+                    side: _score(path.stem, image, upscale, scale, distance)
+                    for side, upscale in sides.items()
+                }
+            )
             if progress is not None:
-                progress(len(rows), len(paths))
-        means = [SetQuality(upscaler.scale, column) for column in zip(*rows, strict=True)]
-        results = {
-            "images": [{"name": ours.name, **_row(ours, base)} for ours, base in rows],
-            "mean": _row(means[0], means[1]),
-        }
+                progress(len(scores), len(paths))
+        rows = [{"name": path.stem, **pair} for path, pair in zip(paths, scores, strict=True)]
+        mean = {side: _mean([pair[side] for pair in scores]) for side in sides}
         settings = {"images": folder.resolve().name, "count": len(paths), "backend": backend}
-        return build("quality", machine, upscaler, settings, results, [])
+        return build("quality", machine, upscaler, settings, {"images": rows, "mean": mean}, [])
+
+
+def as_bgr(image: ImageU8) -> ImageU8:
+    """H×W×3 of an image that may be grey, H×W."""
+    return np.stack([image] * 3, axis=-1) if image.ndim == 2 else image
+
+
+def _score(
+    name: str, original: ImageU8, upscale: Upscale, scale: int, distance: Distance | None
+) -> dict[str, float]:
+    upscaled = upscale(as_bgr(shrink(original, scale)))
+    quality = compare(name, upscaled, original, scale)
+    scores = {"psnr_db": quality.psnr_db, "ssim": quality.ssim}
+    if distance is not None:
+        reference = as_bgr(crop_to_multiple(original, scale))
+        scores["feature_distance"] = distance(upscaled, reference, scale)
+    return scores
+
+
+def _mean(scores: list[dict[str, float]]) -> dict[str, float]:
+    return {key: math.fsum(score[key] for score in scores) / len(scores) for key in scores[0]}
+
+
+def _feature_distance(vgg: str) -> Distance:
+    try:
+        from .features import FeatureDistance
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(
+            f"--vgg needs {error.name}: pip install 'framelift[train]'"
+        ) from error
+    return FeatureDistance(vgg)
 
 
 def _scorable(path: Path, scale: int) -> ImageU8:
@@ -102,10 +139,3 @@ def _scorable(path: Path, scale: int) -> ImageU8:
             f"originals need at least {least + scale}×{least + scale} pixels"
         )
     return image
-
-
-def _row(ours: ImageQuality | SetQuality, base: ImageQuality | SetQuality) -> dict[str, Any]:
-    return {
-        "model": {"psnr_db": ours.psnr_db, "ssim": ours.ssim},
-        "bicubic": {"psnr_db": base.psnr_db, "ssim": base.ssim},
-    }

@@ -163,10 +163,16 @@ def _video(results: Document) -> list[Table]:
     runs = results["runs"]
     stages = list(next(iter(runs.values()))["occupancy"])
     rows = [
-        (name, f"{run['fps']:.2f}", f"{run['start_up_seconds']:.2f}", str(run["frames"]),
-         *(f"{run['occupancy'][stage]:.0%}" for stage in stages), run["bottleneck"])
+        (
+            name,
+            _or_dash(run["fps"], ".2f"),
+            _or_dash(run["start_up_seconds"], ".2f"),
+            str(run["frames"]),
+            *(_or_dash(run["occupancy"][stage], ".0%") for stage in stages),
+            run["bottleneck"],
+        )
         for name, run in runs.items()
-    ]  # fmt: skip
+    ]
     columns = ("sink", "fps, start-up cancelled", "start-up, s", "frames",
                *(f"{stage} busy" for stage in stages), "bottleneck")  # fmt: skip
     return [Table(columns, tuple(rows))]
@@ -175,14 +181,18 @@ def _video(results: Document) -> list[Table]:
 def _stream(results: Document) -> list[Table]:
     rows = []
     for run in results["rates"]:
-        latency = run["glass_to_glass"]
-        times = tuple(f"{latency[f'p{p}_ms']:.1f}" for p in (50, 95, 99)) if latency else ("–",) * 3
-        shown = (f"{run['shown_fps']:.1f}", str(run["dropped"]), f"{run['drop_share']:.1%}")
-        jitter = "–" if run["jitter_ms"] is None else f"{run['jitter_ms']:.2f}"
+        latency = run["glass_to_glass"] or {}
+        times = (_or_dash(latency.get(f"p{percent}_ms"), ".1f") for percent in (50, 95, 99))
+        shown = (_or_dash(run["shown_fps"], ".1f"), str(run["dropped"]), f"{run['drop_share']:.1%}")
+        jitter = _or_dash(run["jitter_ms"], ".2f")
         rows.append((f"{run['source_fps']:g} fps", *shown, *times, jitter))
     columns = ("source", "shown, fps", "dropped", "share", "glass to glass p50, ms",
                "p95", "p99", "jitter, ms")  # fmt: skip
     return [Table(columns, tuple(rows))]
+
+
+def _or_dash(value: float | None, form: str) -> str:
+    return "–" if value is None else format(value, form)
 
 
 def _train(results: Document) -> list[Table]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .report import Document, parts
-from .rows import counted, tables_of
+from .rows import Table, counted, tables_of
 
 
 @dataclass(frozen=True)
@@ -97,17 +97,23 @@ def _latency_title(cases: list[Document]) -> str:
     return f"latency of {name}, {sizes}" + (f", batch {batch}" if batch > 1 else "")
 
 
+def aligned(table: Table) -> list[str]:
+    """The lines of a table in a fixed-width font."""
+    widths = [max(map(len, column)) for column in zip(table.columns, *table.rows, strict=True)]
+    lines = []
+    for row in (table.columns, *table.rows):
+        cells = [
+            cell.ljust(width) if index == 0 else cell.rjust(width)
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return lines
+
+
 def _text(section: _Section) -> str:
     lines = [section.title, *(f"  {fact}" for fact in section.facts), ""]
     for table in tables_of(section.document):
-        widths = [max(map(len, column)) for column in zip(table.columns, *table.rows, strict=True)]
-        for row in (table.columns, *table.rows):
-            cells = [
-                cell.ljust(width) if index == 0 else cell.rjust(width)
-                for index, (cell, width) in enumerate(zip(row, widths, strict=True))
-            ]
-            lines.append("  ".join(cells).rstrip())
-        lines.append("")
+        lines += [*aligned(table), ""]
     lines += [f"warning: {warning}" for warning in section.document["warnings"]]
     return "\n".join(lines).rstrip() + "\n"
 

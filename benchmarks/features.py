@@ -1,0 +1,35 @@
+"""Distance of VGG-16 features, the perceptual measure of Johnson et al. 2016."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..imaging.metrics import shave
+from ..train.losses.vgg import VggFeatures, load_vgg_weights
+
+LAYER = "relu2_2"
+
+Image = NDArray[np.uint8]
+
+
+class FeatureDistance:
+    """‖φ(a) − φ(b)‖² / (C·H·W) at relu2_2, of images whose border is shaved as for PSNR."""
+
+    def __init__(self, vgg: str) -> None:
+        """`vgg`: where the weights come from, as for `framelift train`. Raises CheckpointError."""
+        self._features = VggFeatures((LAYER,), load_vgg_weights(vgg))
+
+    def __call__(self, a: Image, b: Image, border: int) -> float:
+        """Compare two uint8 H×W×3 BGR images of one shape."""
+        with torch.inference_mode():
+            got, wanted = (self._features(_tensor(shave(image, border)))[LAYER] for image in (a, b))
+            return float((got - wanted).square().mean())
+
+
+def _tensor(image: Image) -> Tensor:
+    """uint8 BGR H×W×3 to float 1×3×H×W RGB in [0, 1]."""
+    rgb = torch.from_numpy(np.ascontiguousarray(image[:, :, ::-1]))
+    return rgb.permute(2, 0, 1)[None].float() / 255

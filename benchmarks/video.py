@@ -1,0 +1,147 @@
+"""A video file end to end: decoding, upscaling and, with an encoder, writing, all at once.
+
+A short and a long run of the same frames are subtracted, so that what happens once (opening files,
+filling queues, draining the encoder) cancels out: frames per second are the difference in frames
+divided by the difference in time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+
+from ..imaging.errors import ConfigError
+from ..runtime import Upscaler
+from ..runtime.video import EncoderOptions, FileSink, FileSource, FramePool, Pipeline
+from ..runtime.video.frame import Frame
+from ..runtime.video.pipeline import FrameSink
+from .checks import machine_warnings
+from .machine import describe_machine
+from .monitor import Monitor, condition_warnings
+from .report import Document, build
+
+NULL = "none"
+_SHORT_SHARE = 4
+_MIN_FRAMES = 8
+
+
+@dataclass(frozen=True)
+class Run:
+    """One pass over the first `frames` frames: wall time, and seconds that each stage worked."""
+
+    frames: int
+    seconds: float
+    busy_seconds: dict[str, float]
+
+
+class _NullSink:
+    """Takes frames and forgets them."""
+
+    def write(self, frame: Frame) -> None:
+        pass
+
+    def finish(self) -> None:
+        pass
+
+
+def measure_video(
+    model: str | Path,
+    file: Path,
+    options: EncoderOptions,
+    frames: int = 120,
+    backend: str = "auto",
+    threads: int | None = None,
+) -> Document:
+    """Measure the first `frames` frames of `file` without and with an encoder.
+
+    Raises ConfigError for fewer than 8 frames, InputError, ModelError, BackendError, OutputError.
+    """
+    if frames < _MIN_FRAMES:
+        raise ConfigError(f"frames must be at least {_MIN_FRAMES}, got {frames}")
+    machine = describe_machine()
+    monitor = Monitor(gpu=bool(machine.gpus))
+    warnings = machine_warnings(machine)
+    with Upscaler.load(model, backend=backend, threads=threads) as upscaler:
+        total = _available(file, frames)
+        short = total // _SHORT_SHARE
+        _run(upscaler, file, short, None)  # the engine and the file cache are warm afterwards
+        results = {}
+        for name, encoder in ((NULL, None), (options.codec, options)):
+            runs = [_run(upscaler, file, count, encoder) for count in (short, total)]
+            monitor.sample()
+            results[name] = subtract(runs[0], runs[1])
+            if results[name]["fps"] is None:
+                warnings.append(
+                    f"sink {name}: too few frames to cancel the start-up: measure more with "
+                    "--frames, or a longer file"
+                )
+        conditions = monitor.report()
+        warnings += condition_warnings(conditions)
+        settings = {"file": file.name, "frames": total, "backend": backend, "codec": options.codec}
+        document = {"runs": results, "conditions": conditions}
+        return build("video", machine, upscaler, settings, document, warnings)
+
+
+def subtract(short: Run, long: Run) -> Document:
+    """What the frames that the long run has more than the short one took."""
+    seconds = long.seconds - short.seconds
+    frames = long.frames - short.frames
+    steady = seconds > 0
+    # Of a run in which every frame takes the same, what does not depend on their number.
+    start_up = max(0.0, long.seconds - long.frames * seconds / frames) if steady else None
+    busy = {
+        name: max(0.0, long.busy_seconds[name] - short.busy_seconds[name])
+        for name in long.busy_seconds
+    }
+    occupancy = {name: value / seconds if steady else None for name, value in busy.items()}
+    return {
+        "frames": long.frames,
+        "fps": frames / seconds if steady else None,
+        "start_up_seconds": start_up,
+        "occupancy": occupancy,
+        "bottleneck": max(busy, key=lambda name: busy[name]),
+        "short": {"frames": short.frames, "seconds": short.seconds},
+        "long": {"frames": long.frames, "seconds": long.seconds},
+    }
+
+
+def _available(file: Path, frames: int) -> int:
+    """How many of the wanted frames the file has."""
+    with FileSource(file) as source:
+        count = sum(1 for _ in islice(source, frames))
+    if count < _MIN_FRAMES:
+        raise ConfigError(f"{file}: has {count} frames, at least {_MIN_FRAMES} are needed")
+    return count
+
+
+def _run(upscaler: Upscaler, file: Path, frames: int, encoder: EncoderOptions | None) -> Run:
+    started = perf_counter()
+    pool = FramePool()
+    with (
+        FileSource(file, pool=pool, say=_silent) as source,
+        _sink(source, upscaler.scale, encoder) as sink,
+    ):
+        pipeline = Pipeline(islice(source, frames), upscaler, sink, pool=pool)
+        stats = pipeline.run()
+    return Run(stats.frames_written, perf_counter() - started, dict(stats.busy_seconds))
+
+
+@contextmanager
+def _sink(source: FileSource, scale: int, encoder: EncoderOptions | None) -> Iterator[FrameSink]:
+    if encoder is None:
+        yield _NullSink()
+        return
+    size = source.facts.width_px * scale, source.facts.height_px * scale
+    with TemporaryDirectory() as folder:
+        target = Path(folder) / f"upscaled{encoder.encoder.suffixes[0]}"
+        with FileSink(target, source.facts, size, encoder, say=_silent) as sink:
+            yield sink
+
+
+def _silent(line: str) -> None:
+    """Notes about the clip are `framelift upscale`'s to make."""

@@ -1,0 +1,180 @@
+"""Options that the commands of `framelift bench` share, and where their reports go."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..imaging.errors import ConfigError
+
+if TYPE_CHECKING:
+    from ..benchmarks.report import Document
+
+_MAX_SIDE = 8192
+
+_Decorator = Callable[[Callable[..., None]], Callable[..., None]]
+
+
+def parse_size(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, int]:
+    """(width, height) of WIDTHxHEIGHT."""
+    width, _, height = value.lower().partition("x")
+    if not (width.isdecimal() and height.isdecimal()):
+        raise ConfigError(f"--size {value!r} is not WIDTHxHEIGHT, such as 480x270")
+    size = int(width), int(height)
+    if not all(1 <= side <= _MAX_SIDE for side in size):
+        raise ConfigError(f"--size {value!r} has a side outside 1 to {_MAX_SIDE} pixels")
+    return size
+
+
+def parse_sizes(
+    ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
+) -> tuple[tuple[int, int], ...]:
+    """The sizes of an option that may be given several times."""
+    return tuple(parse_size(ctx, param, value) for value in values)
+
+
+def parse_percent(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
+    """0.05 of "5%" or "5"."""
+    if value is None:
+        return None
+    try:
+        percent = float(value.removesuffix("%"))
+    except ValueError:
+        percent = -1.0
+    if not 0 <= percent < float("inf"):
+        raise ConfigError(f"--fail-above {value!r} is no percentage such as 5%")
+    return percent / 100
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Where a report goes; None is left out, and `json` may be `-` for stdout."""
+
+    json: Path | None = None
+    markdown: Path | None = None
+    html: Path | None = None
+
+    @property
+    def files(self) -> list[Path]:
+        """What will be written."""
+        paths = (self.json, self.markdown, self.html)
+        return [path for path in paths if path is not None and path != Path("-")]
+
+    def check(self) -> None:
+        """Raise OutputError or ConfigError before any work is done."""
+        from ..runtime.atomic import check_target
+
+        resolved = [path.resolve() for path in self.files]
+        for path in self.files:
+            if resolved.count(path.resolve()) > 1:
+                raise ConfigError(f"{path}: is named for two reports; name a file for each")
+            check_target(path, overwrite=True)
+
+    def write(self, document: Document) -> None:
+        """Write the document in each form."""
+        from ..benchmarks.page import to_html
+        from ..benchmarks.report import to_json, write_text
+        from ..benchmarks.tables import to_markdown
+
+        if self.json == Path("-"):
+            click.echo(to_json(document), nl=False)
+        elif self.json is not None:
+            write_text(to_json(document), self.json)
+        if self.markdown is not None:
+            write_text(to_markdown(document), self.markdown)
+        if self.html is not None:
+            write_text(to_html(document), self.html)
+
+
+def together(*decorators: _Decorator) -> _Decorator:
+    """One decorator that applies several, so that commands share their options."""
+    return lambda command: functools.reduce(
+        lambda wrapped, add: add(wrapped), reversed(decorators), command
+    )
+
+
+threads_option = click.option(
+    "--threads", type=click.IntRange(1), help="CPU threads.  [default: one per processor]"
+)
+seconds_option = click.option(
+    "--seconds",
+    type=click.FloatRange(0),
+    default=5.0,
+    show_default=True,
+    help="Measure each case for at least so long, after warm-up.",
+)
+size_option = click.option(
+    "--size",
+    metavar="WIDTHxHEIGHT",
+    callback=parse_size,
+    default="480x270",
+    show_default=True,
+    help="Input frame, in pixels.",
+)
+engine_options = together(
+    click.option("--backend", default="auto", show_default=True, help="auto, or a backend's name."),
+    threads_option,
+)
+vgg_option = click.option(
+    "--vgg", metavar="SOURCE",
+    help="VGG-16 weights: torchvision (downloads), or a .pth or .npz file.",
+)  # fmt: skip
+
+
+def _with_targets(command: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(command)
+    def wrapped(
+        json_target: Path | None,
+        markdown_target: Path | None,
+        html_target: Path | None,
+        **options: Any,  # noqa: ANN401 - the command's own
+    ) -> None:
+        targets = Targets(json_target, markdown_target, html_target)
+        targets.check()
+        command(**options, targets=targets)
+
+    return wrapped
+
+
+report_options = together(
+    click.option(
+        "--json",
+        "json_target",
+        type=click.Path(path_type=Path, allow_dash=True),
+        help="Write the report with all samples as JSON; - prints it instead of the table.",
+    ),
+    click.option(
+        "--markdown",
+        "markdown_target",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="Write the tables as Markdown.",
+    ),
+    click.option(
+        "--html",
+        "html_target",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="Write a page with tables and charts, in one file.",
+    ),
+    _with_targets,
+)
+
+
+def say(line: str) -> None:
+    """Tell what is being done, on a terminal only."""
+    if sys.stderr.isatty():
+        click.echo(line, err=True)
+
+
+def show(document: Document, targets: Targets) -> None:
+    """Print the tables, unless JSON goes to stdout, and write the files."""
+    from ..benchmarks.tables import to_text
+
+    if targets.json != Path("-"):
+        click.echo(to_text(document), nl=False)
+    targets.write(document)
