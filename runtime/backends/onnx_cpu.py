@@ -10,6 +10,7 @@ from ..model_file import OUTPUT, ModelSpec, load
 from ..opencv import load_cv2
 from .base import Frames
 from .engine import engine_problem
+from .integer import run_in_integers
 from .ort_session import OrtSession
 from .packed import PACKED, pack_tail
 from .reshuffle import Reshuffle
@@ -49,6 +50,7 @@ class OnnxCpuSession:
         self._threads = threads or available_processors()
         self._scale = spec.scale
         _, model = load(spec.path)
+        run_in_integers(model)
         self._packed = pack and pack_tail(model, spec.scale)
         if self._packed:
             load_cv2()  # what is missing is said now, not at the first frame
