@@ -139,8 +139,14 @@ def torch_frames(network: nn.Module) -> RunFrames:
 
     def run(frames: Frames) -> Frames:
         rgb = torch.from_numpy(np.ascontiguousarray(frames[..., ::-1])).permute(0, 3, 1, 2)
-        with torch.inference_mode():
-            output = network(rgb.float() / 255)
+        try:
+            with torch.inference_mode():
+                output = network(rgb.float() / 255)
+        except Exception as error:  # a community network's own code
+            reason = " ".join(str(error).split())[:160]
+            raise ExportError(
+                f"the network fails on frames of {frames.shape[1]}×{frames.shape[2]} pixels: {reason}"
+            ) from error
         if not bool(torch.isfinite(output).all()):
             raise ExportError("the network's output holds NaN or infinity: train it again")
         levels = (output * 255 + 0.5).clamp(0, 255).floor().byte()
@@ -172,7 +178,11 @@ def onnx_frames(model: onnx.ModelProto) -> RunFrames:
         ) from error
 
     def run(frames: Frames) -> Frames:
-        upscaled, *floats = session.run(None, {"frames": np.ascontiguousarray(frames)})
+        try:
+            upscaled, *floats = session.run(None, {"frames": np.ascontiguousarray(frames)})
+        except Exception as error:
+            reason = " ".join(str(error).split())[:200]
+            raise ExportError(f"ONNX Runtime fails on {frames.shape}: {reason}") from error
         if not all(np.isfinite(values).all() for values in floats):
             raise ExportError("the model's output holds NaN or infinity; nothing was written")
         result: Frames = upscaled

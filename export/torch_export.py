@@ -81,7 +81,7 @@ def export_core(network: nn.Module, opset: int, sizes: Sizes | None = None) -> o
                 output_names=["output"], external_data=False, verbose=False,
                 custom_translation_table={torch.ops.aten.pixel_unshuffle.default: _unshuffle},
             )  # fmt: skip
-    except (torch.onnx.errors.OnnxExporterError, RuntimeError, ValueError) as error:
+    except Exception as error:  # it runs the network's own code, which may raise anything
         raise ExportError(f"PyTorch's ONNX exporter failed: {_reason(error)}") from error
     finally:
         logger.setLevel(level)
