@@ -12,6 +12,7 @@ import numpy as np
 _WIDTH = 960
 _LEFT, _RIGHT = 330, 30
 _COLOURS = 6
+_FEW = 4
 
 
 @dataclass(frozen=True)
@@ -159,6 +160,8 @@ def _histogram(
 
 
 def _log_grid(axis: _LogAxis, top: float, bottom: float, unit: str) -> str:
+    if axis.high < _FEW * axis.low:  # hardly any round number lies between
+        return _linear_grid(axis, top, bottom, unit)
     values = [
         step * 10**power
         for power in range(math.floor(math.log10(axis.low)), math.ceil(math.log10(axis.high)) + 1)

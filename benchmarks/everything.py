@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..imaging.errors import ModelError
@@ -53,17 +53,15 @@ def measure_everything(
         *plan.size, backend=plan.backend, threads=plan.threads, seconds=plan.seconds
     )
     rivals = tuple(name for name in installed() if name not in _SLOW_RIVALS)
-    progress("latency of all models")
     grid = GridSettings(
         (plan.size,), backends=(plan.backend,), threads=plan.threads, seconds=plan.seconds
     )
-    documents = [measure_latency(names, grid, progress)]
+    documents = []
+    if len(names) > 1:
+        progress("latency of all models")
+        documents.append(measure_latency(names, grid, progress))
     progress(f"{main} beside {', '.join(rivals)}")
-    beside = GridSettings(
-        (plan.size,), backends=(plan.backend,), rivals=rivals, threads=plan.threads,
-        seconds=plan.seconds,
-    )  # fmt: skip
-    documents.append(measure_latency([main], beside, progress))
+    documents.append(measure_latency([main], replace(grid, rivals=rivals), progress))
     progress("overhead")
     documents.append(measure_overhead(main, one))
     if plan.images is not None:

@@ -9,7 +9,7 @@ from string import Template
 from .charts import Distribution, Point, Stack, bars, distributions, scatter, stacks
 from .report import Document, parts
 from .rows import Table, short_names, tables_of
-from .tables import machine_facts, run_facts, title
+from .tables import Section, machine_facts, sections, title
 
 _TEMPLATE = Path(__file__).with_name("page.html")
 # So many cases fit into one chart before it becomes a wall.
@@ -25,7 +25,9 @@ def to_html(document: Document) -> str:
     pictures = [part for part in documents if part["kind"] == "pictures"]
     body += [_pictures(part) for part in pictures]
     body.append(_quality_against_latency(documents))
-    body += [_section(part, heading=not one) for part in documents if part not in pictures]
+    rest = [part for part in documents if part not in pictures]
+    told = [fact for part in documents for fact in machine_facts(part)]
+    body += [_section(section, heading=not one) for section in sections(rest, told=told)]
     template = Template(_TEMPLATE.read_text(encoding="utf-8"))
     return template.substitute(title=escape(heading), body="\n".join(filter(None, body)))
 
@@ -38,9 +40,10 @@ def _facts(documents: list[Document], created: str) -> str:
     return _listed(list(dict.fromkeys(lines)), "facts")
 
 
-def _section(document: Document, *, heading: bool) -> str:
-    pieces = [f"<h2>{escape(title(document))}</h2>"] if heading else []
-    pieces.append(_listed(run_facts(document), "facts"))
+def _section(section: Section, *, heading: bool) -> str:
+    document = section.document
+    pieces = [f"<h2>{escape(section.title)}</h2>"] if heading else []
+    pieces.append(_listed(section.facts, "facts"))
     pieces.append(_listed(document["warnings"], "warnings"))
     charts = {"latency": _latency_charts, "overhead": _overhead_charts, "video": _video_charts,
               "stream": _stream_charts}  # fmt: skip

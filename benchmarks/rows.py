@@ -64,7 +64,14 @@ def _latency(results: Document) -> list[Table]:
         for case in cases
     ]
     tables.append(Table(("too late for", *(f"{rate} fps" for rate in deadlines)), tuple(late)))
-    return [*tables, *_limits(cases), *_stages(cases), *_starts(cases), *_agreements(cases)]
+    return [
+        *tables,
+        *_limits(cases),
+        *_peaks(results["peaks"]),
+        *_stages(cases),
+        *_starts(cases),
+        *_agreements(cases),
+    ]
 
 
 def _limits(cases: list[Document]) -> list[Table]:
@@ -76,6 +83,20 @@ def _limits(cases: list[Document]) -> list[Table]:
             rows.append((case["name"], *values, roof["bound_by"]))
     columns = ("", "Gop", "MiB, by layer", "limit, ms", "share of limit", "bound by")
     return [Table(columns, tuple(rows))] if rows else []
+
+
+def _peaks(peaks: list[Document]) -> list[Table]:
+    rows = tuple(
+        (
+            f"{peak['provider']}, {peak['precision']}, {counted(peak['threads'], 'thread')}",
+            f"{peak['gemm_ops'] / 1e9:.1f}",
+            f"{peak['convolution_ops'] / 1e9:.1f}",
+            f"{peak['copy_bytes'] / 1e9:.1f}",
+        )
+        for peak in peaks
+    )
+    columns = ("measured peak", "matrix product, Gop/s", "convolution, Gop/s", "copy, GB/s")
+    return [Table(columns, rows)] if rows else []
 
 
 def _stages(cases: list[Document]) -> list[Table]:

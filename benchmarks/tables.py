@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .report import Document, parts
@@ -9,28 +10,39 @@ from .rows import Table, counted, tables_of
 
 
 @dataclass(frozen=True)
-class _Section:
-    """One report: its title, the facts of the machine and the model, and its tables."""
+class Section:
+    """One report with the facts of the machine and the run that were not told before it."""
 
     document: Document
+    facts: list[str]
 
     @property
     def title(self) -> str:
+        """What it is about."""
         return title(self.document)
 
-    @property
-    def facts(self) -> list[str]:
-        return machine_facts(self.document) + run_facts(self.document)
+
+def sections(documents: list[Document], *, told: Iterable[str] = ()) -> list[Section]:
+    """The reports in order, each fact with the first that it belongs to."""
+    known = set(told)
+    result = []
+    for document in documents:
+        facts = [
+            fact for fact in machine_facts(document) + run_facts(document) if fact not in known
+        ]
+        known.update(facts)
+        result.append(Section(document, facts))
+    return result
 
 
 def to_text(document: Document) -> str:
     """The report for a terminal; a report of several documents gives them one after the other."""
-    return "\n".join(_text(_Section(part)) for part in parts(document))
+    return "\n".join(_text(section) for section in sections(parts(document)))
 
 
 def to_markdown(document: Document) -> str:
     """The report as Markdown."""
-    return "\n".join(_markdown(_Section(part)) for part in parts(document))
+    return "\n".join(_markdown(section) for section in sections(parts(document)))
 
 
 def title(document: Document) -> str:
@@ -94,7 +106,12 @@ def _latency_title(cases: list[Document]) -> str:
         return f"latency, {counted(len(cases), 'case')}"
     width, height, scale, batch, name = shapes.pop()
     sizes = f"{width}×{height} → {width * scale}×{height * scale}"
-    return f"latency of {name}, {sizes}" + (f", batch {batch}" if batch > 1 else "")
+    rivals = [str(case["runtime"]["backend"]) for case in cases if case["rival"]]
+    return (
+        f"latency of {name}, {sizes}"
+        + (f", batch {batch}" if batch > 1 else "")
+        + (f", beside {', '.join(rivals)}" if rivals else "")
+    )
 
 
 def aligned(table: Table) -> list[str]:
@@ -110,7 +127,7 @@ def aligned(table: Table) -> list[str]:
     return lines
 
 
-def _text(section: _Section) -> str:
+def _text(section: Section) -> str:
     lines = [section.title, *(f"  {fact}" for fact in section.facts), ""]
     for table in tables_of(section.document):
         lines += [*aligned(table), ""]
@@ -118,7 +135,7 @@ def _text(section: _Section) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _markdown(section: _Section) -> str:
+def _markdown(section: Section) -> str:
     lines = [f"### {section.title}", "", *(f"- {fact}" for fact in section.facts), ""]
     for table in tables_of(section.document):
         lines.append("| " + " | ".join(_escape(cell) for cell in table.columns) + " |")

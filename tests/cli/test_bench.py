@@ -106,3 +106,65 @@ def test_targets_are_checked_before_the_run(
     same = tmp_path / "report"
     assert "named for two reports" in failure(capsys, *command, "--json", same, "--markdown", same)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_page_is_written_beside_the_table(
+    capsys: pytest.CaptureFixture[str], shuffle_model_path: Path, tmp_path: Path
+) -> None:
+    page, report = tmp_path / "page.html", tmp_path / "report.json"
+    options = (*BRIEF, "--size", "8x8", "--vs", "ort-numpy", "--html", page, "--json", report)
+    assert run("bench", "latency", shuffle_model_path, *options) == 0
+    assert "ort-numpy, 8×8" in capsys.readouterr().out
+    assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert len(json.loads(report.read_text(encoding="utf-8"))["results"]["cases"]) == 4
+    again = tmp_path / "again.html"
+    assert run("bench", "render", report, "--html", again) == 0
+    assert again.read_text(encoding="utf-8") == page.read_text(encoding="utf-8")
+
+
+def test_unknown_rivals_are_one_line(
+    capsys: pytest.CaptureFixture[str], shuffle_model_path: Path
+) -> None:
+    error = failure(capsys, "bench", "latency", shuffle_model_path, *BRIEF, "--vs", "caffe")
+    assert "--vs 'caffe' is unknown: use ort-numpy" in error
+
+
+def test_live_streams_and_videos_are_measured(
+    capsys: pytest.CaptureFixture[str], nearest_model_path: Path, tmp_path: Path
+) -> None:
+    live = ("--size", "128x8", "--seconds", "0.1", "--fps", "60", "--threads", "1")
+    assert run("bench", "stream", nearest_model_path, *live) == 0
+    assert "glass to glass" in capsys.readouterr().out
+    missing = tmp_path / "none.mp4"
+    assert "none.mp4" in failure(capsys, "bench", "video", nearest_model_path, missing)
+
+
+def test_compare_fails_above_its_limit(
+    capsys: pytest.CaptureFixture[str], shuffle_model_path: Path, tmp_path: Path
+) -> None:
+    old, new = tmp_path / "old.json", tmp_path / "new.json"
+    assert run("bench", "latency", shuffle_model_path, *BRIEF, "--json", old) == 0
+    document = json.loads(old.read_text(encoding="utf-8"))
+    case = document["results"]["cases"][0]
+    case["latency"]["p50_ms"] *= 1.2
+    case["samples_ms"] = [20 * sample for sample in case["samples_ms"]]
+    new.write_text(json.dumps(document), encoding="utf-8")
+    capsys.readouterr()
+    assert run("bench", "compare", old, new) == 0
+    assert "+20.0%" in capsys.readouterr().out
+    assert run("bench", "compare", old, new, "--fail-above", "25%") == 0
+    assert run("bench", "compare", old, old, "--fail-above", "0") == 0
+    capsys.readouterr()
+    assert run("bench", "compare", old, new, "--fail-above", "5%") == 1
+    captured = capsys.readouterr()
+    assert captured.err.startswith("framelift: worse by more than 5%: latency: tiny-shuffle")
+    assert captured.err.count("\n") == 1
+    assert "no percentage" in failure(capsys, "bench", "compare", old, new, "--fail-above", "x")
+
+
+def test_training_speed_needs_photographs(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    pytest.importorskip("torch")
+    error = failure(capsys, "bench", "train", "realtime-small-x4", "--data", tmp_path)
+    assert str(tmp_path) in error

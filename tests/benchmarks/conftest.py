@@ -1,0 +1,68 @@
+"""Reports of every kind, each measured once on tiny models, and what they are made of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from framelift.benchmarks.latency import measure_latency
+from framelift.benchmarks.overhead import measure_overhead
+from framelift.benchmarks.pictures import make_pictures
+from framelift.benchmarks.quality import measure_quality
+from framelift.benchmarks.report import Document
+from framelift.benchmarks.settings import GridSettings, LatencySettings
+from framelift.benchmarks.stream import measure_stream
+from framelift.benchmarks.video import measure_video
+from framelift.runtime.video import EncoderOptions
+
+
+@pytest.fixture(scope="session")
+def photo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two smooth images, one of them grey."""
+    folder = tmp_path_factory.mktemp("photos")
+    small = np.random.default_rng(0).integers(0, 256, (12, 15, 3), np.uint8)
+    image = cv2.resize(small, (60, 49), interpolation=cv2.INTER_CUBIC)
+    cv2.imwrite(str(folder / "b.png"), image)
+    cv2.imwrite(str(folder / "a.png"), image[:, :, 0])
+    return folder
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A video of 12 frames of 32×24."""
+    path = tmp_path_factory.mktemp("clips") / "clip.mp4"
+    rng = np.random.default_rng(0)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", 25)
+        stream.width, stream.height, stream.pix_fmt = 32, 24, "yuv420p"
+        for _ in range(12):
+            image = rng.integers(0, 256, (24, 32, 3), np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
+        container.mux(stream.encode())
+    return path
+
+
+@pytest.fixture(scope="session")
+def reports(
+    shuffle_model_path: Path, nearest_model_path: Path, photo_folder: Path, clip: Path
+) -> dict[str, Document]:
+    """A report of each kind but training, by kind."""
+    grid = GridSettings(
+        ((32, 24),), backends=("onnx-cpu",), rivals=("ort-numpy",), threads=1, seconds=0,
+        iterations=4, fresh=False,
+    )  # fmt: skip
+    one = LatencySettings(32, 24, backend="onnx-cpu", threads=1, seconds=0, iterations=4)
+    live = LatencySettings(136, 16, backend="onnx-cpu", threads=1, seconds=0.15)
+    video = measure_video(nearest_model_path, clip, EncoderOptions("ffv1"), threads=1)
+    return {
+        "latency": measure_latency([shuffle_model_path], grid),
+        "overhead": measure_overhead(shuffle_model_path, one),
+        "quality": measure_quality(shuffle_model_path, photo_folder, threads=1),
+        "video": video,
+        "stream": measure_stream(nearest_model_path, live, rates=(60.0,)),
+        "pictures": make_pictures(nearest_model_path, [photo_folder / "b.png"], threads=1),
+    }
