@@ -143,10 +143,9 @@ def torch_frames(network: nn.Module) -> RunFrames:
             with torch.inference_mode():
                 output = network(rgb.float() / 255)
         except Exception as error:  # a community network's own code
+            size = f"{frames.shape[1]}×{frames.shape[2]}"
             reason = " ".join(str(error).split())[:160]
-            raise ExportError(
-                f"the network fails on frames of {frames.shape[1]}×{frames.shape[2]} pixels: {reason}"
-            ) from error
+            raise ExportError(f"the network fails on frames of {size} pixels: {reason}") from error
         if not bool(torch.isfinite(output).all()):
             raise ExportError("the network's output holds NaN or infinity: train it again")
         levels = (output * 255 + 0.5).clamp(0, 255).floor().byte()

@@ -154,6 +154,17 @@ def test_a_size_the_network_cannot_take_is_refused() -> None:
         Sizes(1, 31, 48, multiple=2)
 
 
+def refuses_odd(net: Compute, x: Tensor) -> Tensor:
+    if x.shape[-1] % 2 and not torch.compiler.is_exporting():
+        raise RuntimeError("odd sizes are beyond me")
+    return folded(net, x)
+
+
+def test_a_network_that_fails_on_a_size_is_one_line() -> None:
+    with pytest.raises(ExportError, match="fails on frames of 65×71 pixels: odd sizes are beyond"):
+        Gate(seeded(refuses_odd))
+
+
 def test_a_network_that_sees_the_whole_frame_has_no_halo() -> None:
     assert graph_halo(apply_frame_contract(export_core(seeded(normed), 20), 2), 2) is None
 
