@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from ..imaging.errors import InputError, OutputError
 from .atomic import atomic_output
 from .interrupt import call_interruptibly
-from .opencv import load_cv2
+from .opencv import load_cv2, quiet_cv2
 
 Pixels = NDArray[np.uint8]
 
@@ -108,7 +107,7 @@ def read_image(path: Path, *, say: Callable[[str], None]) -> Picture:
     """
     data = _file_bytes(path)
     cv2 = load_cv2()
-    with _quiet(cv2):
+    with quiet_cv2(cv2):
         colour, profile = _decode(cv2, data)
         # JPEG has neither transparency nor pages.
         raw = None if data[:2].tobytes() == b"\xff\xd8" else _try_decode(cv2, data)
@@ -149,7 +148,7 @@ def encode_image(target: Path, picture: Picture, *, say: Callable[[str], None]) 
         parameters = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
     elif suffix == ".webp":
         parameters = [cv2.IMWRITE_WEBP_QUALITY, JPEG_QUALITY]
-    with _quiet(cv2):
+    with quiet_cv2(cv2):
         encoded = _encode(cv2, suffix, pixels, parameters, picture.icc_profile)
         if encoded is None and picture.icc_profile is not None:
             say(f"{target.name}: the colour profile of the source is left out")
@@ -252,15 +251,3 @@ def _to_u8(pixels: _Any) -> Pixels:
     if pixels.dtype == np.uint16:
         pixels = ((pixels.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
     return np.ascontiguousarray(pixels)
-
-
-@contextmanager
-def _quiet(cv2: Any) -> Iterator[None]:  # noqa: ANN401
-    """Keep OpenCV from writing about bad files: the error that is raised says it."""
-    logging = cv2.utils.logging
-    level = logging.getLogLevel()
-    logging.setLogLevel(logging.LOG_LEVEL_SILENT)
-    try:
-        yield
-    finally:
-        logging.setLogLevel(level)

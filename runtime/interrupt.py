@@ -31,8 +31,8 @@ def signals_as_errors() -> Iterator[None]:
         if raised:
             return
         raised = True
-        name = "Ctrl-C" if signum == signal.SIGINT else signal.Signals(signum).name
-        raise Interrupted(f"interrupted by {name}; no output was left behind", 128 + signum)
+        message = f"interrupted by {signal_name(signum)}; no output was left behind"
+        raise Interrupted(message, 128 + signum)
 
     previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -66,3 +66,37 @@ def call_interruptibly(function: Callable[[], T]) -> T:
     if failure:
         raise failure[0]
     return outcome[0]
+
+
+@contextmanager
+def first_signal_stops(stop: Callable[[str], None]) -> Iterator[None]:
+    """Call `stop` with the signal's name on the first SIGINT or SIGTERM, to end well.
+
+    The second one does what the handler did that was there before. Outside the main thread this
+    does nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    previous = {number: signal.getsignal(number) for number in numbers}
+
+    def restore() -> None:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+    def handle(signum: int, frame: FrameType | None) -> None:
+        restore()
+        stop(signal_name(signum))
+
+    for number in numbers:
+        signal.signal(number, handle)
+    try:
+        yield
+    finally:
+        restore()
+
+
+def signal_name(number: int) -> str:
+    """What users call a signal."""
+    return "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import ModuleType
 
 from ..imaging.errors import MissingDependencyError
@@ -30,6 +32,27 @@ def load_cv2() -> ModuleType:
     except ImportError as error:
         raise MissingDependencyError(_advice(error)) from error
     return cv2
+
+
+@contextmanager
+def quiet_cv2(cv2: ModuleType) -> Iterator[None]:
+    """Keep OpenCV from writing about bad input: the error that is raised says it."""
+    logging = cv2.utils.logging
+    level = logging.getLogLevel()
+    logging.setLogLevel(logging.LOG_LEVEL_SILENT)
+    try:
+        yield
+    finally:
+        logging.setLogLevel(level)
+
+
+def window_system(build_information: str) -> str | None:
+    """The GUI toolkit named in `cv2.getBuildInformation()`, or None for a headless build."""
+    for line in build_information.splitlines():
+        key, _, value = line.strip().partition(":")
+        if key == "GUI":
+            return None if value.strip() in ("", "NONE") else value.strip()
+    return None
 
 
 def _advice(error: ImportError) -> str:

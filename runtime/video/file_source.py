@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -41,14 +41,27 @@ class FileSource:
     """
 
     def __init__(
-        self, path: Path, *, pool: FramePool | None = None, say: Say = say_on_stderr
+        self,
+        path: Path | str,
+        *,
+        container: av.container.InputContainer | None = None,
+        total_bytes: Callable[[], int] | None = None,
+        pool: FramePool | None = None,
+        say: Say = say_on_stderr,
     ) -> None:
+        """Open `path`; or take a `container` that is open already, which `path` only names.
+
+        `total_bytes` says at the end how long an input was that does not know it itself.
+        """
         self.path = path
+        self._name = Path(path).name
         self._say = say
+        self._total_bytes = total_bytes
         self._pool = pool or FramePool()
-        self.container = open_input(path)
+        self.container = container or open_input(Path(path))
         try:
-            self._fail_if(structural_fault(path, self.container.format.name), None)
+            if container is None:
+                self._fail_if(structural_fault(Path(path), self.container.format.name), None)
             self._stream = self._choose_stream()
             self._stream.thread_type = "AUTO"
             self._integrity = Integrity(self.container, self._stream)
@@ -99,7 +112,7 @@ class FileSource:
             yield self._convert(frame)
         if self._moved:
             self._say(
-                f"{self.path.name}: {self._moved} frames had the time of the frame before them "
+                f"{self._name}: {self._moved} frames had the time of the frame before them "
                 "or an earlier one and were moved behind it"
             )
 
@@ -118,7 +131,7 @@ class FileSource:
             raise InputError(f"{self.path}: the codec of its video stream is unknown")
         if len(moving) > 1:
             self._say(
-                f"{self.path.name}: holds {len(moving)} video streams; only stream "
+                f"{self._name}: holds {len(moving)} video streams; only stream "
                 f"{stream.index} is upscaled, the others are left out"
             )
         return stream
@@ -141,7 +154,8 @@ class FileSource:
                 f"{self.path}: cannot be decoded to the end ({error.strerror}); "
                 "the file is damaged, no output was written"
             ) from error
-        self._fail_if(self._integrity.verdict(), None)
+        total = self._total_bytes() if self._total_bytes else self.container.size
+        self._fail_if(self._integrity.verdict(total), None)
 
     def _fail_if(self, fault: str, pts: int | None) -> None:
         if not fault:
@@ -152,13 +166,13 @@ class FileSource:
     def _read_facts(self, frame: av.VideoFrame) -> ClipFacts:
         stream, format_ = self._stream, frame.format
         if max(component.bits for component in format_.components) > 8:
-            self._say(f"{self.path.name}: {format_.name} is reduced to 8 bits per channel")
+            self._say(f"{self._name}: {format_.name} is reduced to 8 bits per channel")
         # FFmpeg gives every GIF an alpha channel.
         has_alpha = any(component.is_alpha for component in format_.components)
         if has_alpha and not format_.has_palette and stream.codec_context.name != "gif":
-            self._say(f"{self.path.name}: the alpha channel is left out")
+            self._say(f"{self._name}: the alpha channel is left out")
         if self._deinterlacer.active:
-            self._say(f"{self.path.name}: interlaced; each frame is deinterlaced (bwdif)")
+            self._say(f"{self._name}: interlaced; each frame is deinterlaced (bwdif)")
         try:
             colour = colour_of(frame, stream.codec_context)
         except ValueError as error:

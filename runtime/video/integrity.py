@@ -59,6 +59,7 @@ class Integrity:
         self._pair_up = stream.codec_context.name in _PACKET_IS_FRAME
         self._awaited: set[int] = set()
         self._clean_frame_seen = False
+        self._end_byte = 0
 
     def packet(self, packet: av.Packet[av.stream.Stream]) -> str:
         """Take note of a packet of any stream; return what is wrong with it or ""."""
@@ -69,6 +70,7 @@ class Integrity:
         if packet.stream.index != self._stream.index:
             return "the file is damaged or cut short" if packet.is_corrupt else ""
         self._packets += 1
+        self._end_byte = (packet.pos or 0) + packet.size
         if self._pair_up and packet.pts is not None and not packet.is_discard:
             self._awaited.add(packet.pts)
         return "the file is damaged or cut short" if packet.is_corrupt else ""
@@ -88,8 +90,10 @@ class Integrity:
             self._clean_frame_seen = self._clean_frame_seen or not frame.is_corrupt
         return ""
 
-    def verdict(self) -> str:
-        """After the last packet: what is missing, or ""."""
+    def verdict(self, total_bytes: int) -> str:
+        """After the last packet: what is missing of an input of that many bytes, or ""."""
+        if self._container.format.name == "yuv4mpegpipe" and total_bytes > self._end_byte:
+            return "the last frame is cut short"
         # Complete for MP4, MOV and AVI; Matroska's lists key frames only.
         indexed = len(self._stream.index_entries)
         if self._packets < indexed:

@@ -1,0 +1,201 @@
+"""What `framelift upscale` does for each of its inputs, and its summary."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..imaging.errors import FrameliftError, InputError, Interrupted, OutputError
+
+if TYPE_CHECKING:
+    from ..runtime import Upscaler
+    from ..runtime.jobs import Job
+    from ..runtime.live import LiveOptions, LiveResult, Source, Target
+    from ..runtime.video import EncoderOptions
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the options of the command say."""
+
+    encoder: EncoderOptions
+    overwrite: bool
+    audio: bool
+    quiet: bool
+    as_json: bool
+
+
+class Run:
+    """The jobs of one command, and what became of them."""
+
+    def __init__(self, upscaler: Upscaler, settings: Settings) -> None:
+        self._upscaler = upscaler
+        self._settings = settings
+        self._notes: list[str] = []
+        self._done: list[dict[str, Any]] = []
+        self._failed: list[dict[str, str]] = []
+        self._skipped: list[str] = []
+        self._summary_on_stderr = False
+
+    def info(self, line: str) -> None:
+        """Say something that --quiet silences."""
+        if not self._settings.quiet:
+            click.echo(line, err=True)
+
+    def note(self, line: str) -> None:
+        """Say something that must be seen."""
+        self._notes.append(line)
+        click.echo(f"note: {line}", err=True)
+
+    def one(self, job: Job) -> None:
+        """Do a job; its error ends the command."""
+        self._done.append((self._image if job.is_image else self._video)(job))
+
+    def folder(self, jobs: list[Job], target: Path) -> None:
+        """Do every job, go on after those that fail."""
+        made = not target.exists()
+        try:
+            target.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{target}: cannot be created ({error.strerror})") from error
+        try:
+            for job in jobs:
+                if job.target.exists() and not self._settings.overwrite:
+                    self._skipped.append(str(job.target))
+                    continue
+                try:
+                    self.one(job)
+                except Interrupted:
+                    raise
+                except FrameliftError as error:
+                    self._failed.append({"source": str(job.source), "error": str(error)})
+                    click.echo(f"failed: {error}", err=True)
+        finally:
+            if made and not any(target.iterdir()):
+                target.rmdir()
+
+    def live(self, source: Source, target: Target, options: LiveOptions) -> LiveResult:
+        """Upscale from or to something that is no file."""
+        from ..runtime.live import TargetKind, upscale_live
+
+        self._summary_on_stderr = target.kind is TargetKind.Y4M
+        settings = self._settings
+        result = upscale_live(
+            source, target, self._upscaler, settings.encoder, options,
+            overwrite=settings.overwrite, quiet=settings.quiet, say=self.note,
+        )  # fmt: skip
+        self._done.append(
+            {
+                "kind": "live",
+                "source": source.shown,
+                "target": target.shown,
+                "width": result.width_px,
+                "height": result.height_px,
+                "copied": [],
+                "ended_by": result.ended_by,
+                "reconnects": result.reconnects,
+                **result.stats.as_dict(),
+                **result.stats.live_dict(),
+            }
+        )
+        return result
+
+    def report(self) -> None:
+        """Print the summary; exit with 1 if a file of a folder failed."""
+        err = self._summary_on_stderr
+        if self._settings.as_json:
+            document = {
+                "schema": 1,
+                "upscaler": self._upscaler.describe(),
+                "done": self._done,
+                "skipped": self._skipped,
+                "failed": self._failed,
+                "notes": self._notes,
+            }
+            click.echo(json.dumps(document, ensure_ascii=False), err=err)
+        elif not self._settings.quiet:
+            for result in self._done:
+                click.echo(summary(result), err=err)
+        if self._skipped:
+            self.info(f"{len(self._skipped)} already there (--overwrite makes them again)")
+        if self._failed:
+            total = len(self._done) + len(self._failed)
+            names = ", ".join(Path(failure["source"]).name for failure in self._failed)
+            raise FrameliftError(f"{len(self._failed)} of {total} files failed: {names}")
+
+    def _image(self, job: Job) -> dict[str, Any]:
+        from ..runtime.images import upscale_image
+
+        width, height = upscale_image(
+            job.source, job.target, self._upscaler,
+            overwrite=self._settings.overwrite, say=self.note,
+        )  # fmt: skip
+        return {"kind": "image", "source": str(job.source), "target": str(job.target),
+                "width": width, "height": height}  # fmt: skip
+
+    def _video(self, job: Job) -> dict[str, Any]:
+        from ..runtime.video import upscale_video
+
+        settings = self._settings
+        result = upscale_video(
+            job.source, job.target, self._upscaler, settings.encoder,
+            overwrite=settings.overwrite, audio=settings.audio, quiet=settings.quiet,
+            say=self._say_through_bar(),
+        )  # fmt: skip
+        return {"kind": "video", "source": str(job.source), "target": str(job.target),
+                "width": result.width_px, "height": result.height_px,
+                "copied": result.copied, **result.stats.as_dict()}  # fmt: skip
+
+    def _say_through_bar(self) -> Callable[[str], None]:
+        from ..runtime.video.progress import above_bar
+
+        def say(line: str) -> None:
+            with above_bar():
+                self.note(line)
+
+        return say
+
+
+def raise_failure(result: LiveResult) -> None:
+    """Raise what lost a live source for good, saying what the output holds."""
+    if result.failure is None:
+        return
+    frames = result.stats.frames_written
+    raise InputError(f"{result.failure}; {result.target.shown} has the {frames} frames until then")
+
+
+def summary(result: dict[str, Any]) -> str:
+    """One line about a finished job."""
+    size = f"{result['width']}×{result['height']}"
+    if result["kind"] == "image":
+        return f"{result['target']}: {size}"
+    frames = f"{result['target']}: {result['frames']} frames, {size}, {result['fps']:.1f} fps, "
+    if result["kind"] == "live":
+        latency, jitter = result["glass_to_glass_ms"], result["jitter_ms"]
+        return (
+            f"{frames}{result['dropped']} dropped, {result['reconnects']} reconnects, "
+            f"latency p50 {latency['p50']:.0f} ms p99 {latency['p99']:.0f} ms, "
+            f"jitter p95 {jitter['p95']:.0f} ms, ended by {result['ended_by']}"
+        )
+    copied = f", {', '.join(result['copied'])} copied" if result["copied"] else ", no audio"
+    latency = result["latency_ms"]
+    return f"{frames}latency p50 {latency['p50']:.0f} ms p95 {latency['p95']:.0f} ms{copied}"
+
+
+def leave(exit_code: int, message: str = "") -> None:
+    """End now if a thread is stuck in native code, where the interpreter's own end would hang."""
+    if not any(thread.name.startswith("framelift") for thread in threading.enumerate()):
+        return
+    if message:
+        click.echo(f"framelift: {message}", err=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(exit_code)

@@ -1,0 +1,51 @@
+"""One time line over a live source whose own clock starts anywhere and begins anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from time import monotonic
+
+TIME_BASE = Fraction(1, 90000)
+# A stream's clock may run ahead of or behind the wall by this much before it is distrusted.
+_JUMP_SECONDS = 5.0
+
+
+class LiveClock:
+    """Turns the times that frames state into times since the first frame.
+
+    Within a connection the stated distances are kept. Where the clock jumps, after a new
+    connection and for frames without a time, the time of arrival counts.
+    """
+
+    def __init__(self, now: Callable[[], float] = monotonic) -> None:
+        self._now = now
+        self._started: float | None = None
+        self._offset: float | None = None
+        self._quickest = 0.0
+        self._last_pts = -1
+
+    def restart(self) -> None:
+        """A new connection: its clock has nothing to do with the last one's."""
+        self._offset = None
+
+    def stamp(self, stated_seconds: float | None) -> tuple[int, float]:
+        """The frame's time in units of 1/90000 s, later than the last; and how old it is.
+
+        The age is that against the quickest frame of the connection, in seconds.
+        """
+        now = self._now()
+        if self._started is None:
+            self._started = now
+        elapsed = now - self._started
+        if stated_seconds is None:
+            seconds, age = elapsed, 0.0
+        else:
+            if self._offset is None or abs(stated_seconds + self._offset - elapsed) > _JUMP_SECONDS:
+                self._offset = elapsed - stated_seconds
+                self._quickest = 0.0
+            seconds = stated_seconds + self._offset
+            self._quickest = min(self._quickest, elapsed - seconds)
+            age = elapsed - seconds - self._quickest
+        self._last_pts = max(self._last_pts + 1, round(seconds / TIME_BASE))
+        return self._last_pts, age

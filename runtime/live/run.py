@@ -1,0 +1,249 @@
+"""A live source, or a file to a live target, through an upscaler."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from fractions import Fraction
+from io import FileIO
+
+from ...imaging.errors import InputError
+from ..atomic import atomic_output, check_target
+from ..interrupt import call_interruptibly, first_signal_stops
+from ..notes import Say, say_on_stderr
+from ..video.encoders import EncoderOptions
+from ..video.file_sink import FileSink
+from ..video.file_source import FileSource
+from ..video.frame import ClipFacts, Frame
+from ..video.pipeline import FrameSink, Pipeline
+from ..video.pool import FramePool
+from ..video.stats import PipelineStats
+from ..video.step import FrameStep, FrameUpscaler
+from .address import Source, SourceKind, Target, TargetKind
+from .camera import CameraConnection
+from .connection import Connection, StreamConnection, Timeouts, open_stream
+from .null_sink import NullSink
+from .paced import Paced
+from .pipe import PipeReader, open_pipe
+from .source import LiveSource
+from .status import Status
+from .stream_sink import StreamSink
+from .window_sink import WindowSink, require_windows
+from .y4m_sink import Y4mSink
+
+_WINDOW_TICK_SECONDS = 0.004
+_TICK_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class LiveOptions:
+    """How a live source is treated."""
+
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    reconnect_seconds: float = 60.0
+    """How long it is tried to connect again; 0: not at all, and the end of a stream is the end."""
+    keep_all: bool = False
+    """Hold the source back instead of dropping frames when the upscaler is slower."""
+    factor: Fraction | None = None
+    """Output size over input size; `None`: the model's."""
+    compare: bool = False
+
+
+@dataclass(frozen=True)
+class LiveResult:
+    """What became of a run."""
+
+    target: Target
+    width_px: int
+    height_px: int
+    stats: PipelineStats
+    reconnects: int
+    ended_by: str
+    """"the end of the source", "Ctrl-C", "SIGTERM", "the window" or "the loss of the source"."""
+    failure: InputError | None = None
+    """Why the source was lost. The output holds all that came before and is complete."""
+
+
+@dataclass
+class _Input:
+    """An open source."""
+
+    frames: Iterable[Frame]
+    facts: ClipFacts
+    stop: Callable[[], None]
+    drops: bool
+    """Frames come in real time, and old ones give way to new ones."""
+    live: LiveSource | None = None
+
+
+def check_live(
+    source: Source, target: Target, encoder: EncoderOptions, *, overwrite: bool = False
+) -> None:
+    """Check all that can be checked before anything is opened.
+
+    Raises:
+        InputError: a file as source that is not there, or a folder.
+        OutputError: the target cannot be written.
+        MissingDependencyError: the encoder or OpenCV's windows are missing.
+    """
+    if source.kind is SourceKind.FILE and not source.path.exists():
+        raise InputError(f"{source.shown}: no such file or folder")
+    if source.kind is SourceKind.FILE and source.path.is_dir():
+        raise InputError(f"{source.shown}: is a folder; name a folder for its results, too")
+    if target.kind is TargetKind.FILE:
+        check_target(target.path, overwrite=overwrite)
+        encoder.check_suffix(target.path)
+        encoder.check_available()
+    elif target.kind is TargetKind.WINDOW:
+        require_windows()
+
+
+def upscale_live(
+    source: Source,
+    target: Target,
+    upscaler: FrameUpscaler,
+    encoder: EncoderOptions | None = None,
+    options: LiveOptions | None = None,
+    *,
+    overwrite: bool = False,
+    quiet: bool = False,
+    say: Say = say_on_stderr,
+) -> LiveResult:
+    """Upscale until the source ends, is lost for good, or the user stops it.
+
+    The first Ctrl-C or SIGTERM ends it well: what was decoded is written and a file is completed;
+    the second leaves nothing behind. Of cameras and network streams the newest frame is taken when
+    the upscaler is free, unless `options.keep_all`; pipes and network files, which have a length,
+    are held back instead and lose nothing. Files are played at their own speed to a window or a
+    stream. Sound is not carried.
+
+    Raises:
+        InputError: the source cannot be opened or is damaged.
+        OutputError: the target cannot be written.
+        MissingDependencyError: the encoder or OpenCV's windows are missing.
+    """
+    encoder, options = encoder or EncoderOptions(), options or LiveOptions()
+    check_live(source, target, encoder, overwrite=overwrite)
+    pool = FramePool()
+    with ExitStack() as stack:
+        window = None
+        if target.kind is TargetKind.WINDOW:
+            window = WindowSink(f"framelift: {source.shown}")
+            stack.callback(window.close)
+        status = stack.enter_context(Status(source.shown, quiet=quiet))
+
+        def tell(line: str) -> None:
+            status.clear()
+            say(line)
+
+        opened = call_interruptibly(lambda: _open(source, target, options, pool, stack, tell))
+        step = FrameStep(upscaler, factor=options.factor, compare=options.compare)
+        size_px = step.output_size(opened.facts.width_px, opened.facts.height_px)
+        if window is None:  # the others cannot change their size on the way
+            step = FrameStep(
+                upscaler, factor=options.factor, size_px=size_px, compare=options.compare
+            )
+        sink = window or _sink(target, opened.facts, size_px, encoder, stack, overwrite, tell)
+        pipeline = Pipeline(opened.frames, step, sink, pool=pool, live=opened.drops)
+        ended_by = _run(pipeline, opened, window, status)
+        failure = opened.live.failure if opened.live else None
+    return LiveResult(
+        target,
+        *size_px,
+        pipeline.stats,
+        reconnects=opened.live.reconnects if opened.live else 0,
+        ended_by="the loss of the source" if failure else ended_by,
+        failure=failure,
+    )
+
+
+def _run(pipeline: Pipeline, opened: _Input, window: WindowSink | None, status: Status) -> str:
+    """Run until the end and say what ended it."""
+    reasons: list[str] = []
+
+    def stop(reason: str) -> None:
+        reasons.append(reason)
+        opened.stop()
+        pipeline.stop()
+
+    def tick(stats: PipelineStats) -> None:
+        status(stats)
+        if window is not None and not window.pump() and not reasons:
+            stop("the window")
+
+    with first_signal_stops(stop):
+        pipeline.run(tick, tick_seconds=_WINDOW_TICK_SECONDS if window else _TICK_SECONDS)
+    return reasons[0] if reasons else "the end of the source"
+
+
+def _open(
+    source: Source,
+    target: Target,
+    options: LiveOptions,
+    pool: FramePool,
+    stack: ExitStack,
+    say: Say,
+) -> _Input:
+    container, total_bytes = None, None
+    if source.kind is SourceKind.CAMERA:
+        return _live(lambda: CameraConnection(source, pool), source, options, stack, say)
+    if source.kind is SourceKind.STREAM:
+        container = open_stream(source, options.timeouts)
+        if not container.duration:
+            first = [container]
+
+            def connect() -> Connection:
+                opened = first.pop() if first else open_stream(source, options.timeouts)
+                return StreamConnection(source, opened, options.timeouts, pool)
+
+            return _live(connect, source, options, stack, say)
+    elif source.kind is SourceKind.PIPE:
+        reader = stack.enter_context(PipeReader(source))
+        container, total_bytes = open_pipe(source, reader), lambda: reader.total_bytes
+    name = source.path if source.kind is SourceKind.FILE else source.shown
+    file = stack.enter_context(
+        FileSource(name, container=container, total_bytes=total_bytes, pool=pool, say=say)
+    )
+    if target.kind in (TargetKind.WINDOW, TargetKind.STREAM):
+        paced = Paced(file)
+        return _Input(paced, file.facts, paced.stop, drops=not options.keep_all)
+    return _Input(file, file.facts, lambda: None, drops=False)
+
+
+def _live(
+    connect: Callable[[], Connection],
+    source: Source,
+    options: LiveOptions,
+    stack: ExitStack,
+    say: Say,
+) -> _Input:
+    live = stack.enter_context(
+        LiveSource(connect, source.shown, reconnect_seconds=options.reconnect_seconds, say=say)
+    )
+    return _Input(live, live.facts, live.stop, drops=not options.keep_all, live=live)
+
+
+def _sink(
+    target: Target,
+    facts: ClipFacts,
+    size_px: tuple[int, int],
+    encoder: EncoderOptions,
+    stack: ExitStack,
+    overwrite: bool,
+    say: Say,
+) -> FrameSink:
+    if target.kind is TargetKind.FILE:
+        temporary = stack.enter_context(atomic_output(target.path, overwrite=overwrite))
+        return stack.enter_context(
+            FileSink(temporary, facts, size_px, encoder, shown_as=target.path, say=say)
+        )
+    if target.kind is TargetKind.STREAM:
+        connect = call_interruptibly(lambda: StreamSink(target, facts, size_px, encoder))
+        return stack.enter_context(connect)
+    if target.kind is TargetKind.Y4M:
+        stream = stack.enter_context(FileIO(os.dup(sys.stdout.fileno()), "wb"))
+        return Y4mSink(stream, facts, size_px, target.shown)
+    return NullSink()

@@ -1,0 +1,66 @@
+"""The state of a live run, on the standard error output."""
+
+from __future__ import annotations
+
+import sys
+from time import monotonic
+from types import TracebackType
+from typing import Self
+
+from ..video.stats import PipelineStats
+
+_LINE_EVERY_SECONDS = 10.0
+_REFRESH_SECONDS = 1.0
+
+
+class Status:
+    """One line that is written anew each second on a terminal, else a line every ten seconds."""
+
+    def __init__(self, name: str, *, quiet: bool = False) -> None:
+        self._name = name
+        self._quiet = quiet
+        self._terminal = sys.stderr.isatty()
+        self._every = _REFRESH_SECONDS if self._terminal else _LINE_EVERY_SECONDS
+        self._next = monotonic() + self._every
+        self._width = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.clear()
+
+    def __call__(self, stats: PipelineStats) -> None:
+        """Show the state if it is time to."""
+        if self._quiet or monotonic() < self._next:
+            return
+        self._next = monotonic() + self._every
+        line = status_line(self._name, stats)
+        if not self._terminal:
+            sys.stderr.write(f"{line}\n")
+            return
+        sys.stderr.write(f"\r{line.ljust(self._width)}")
+        sys.stderr.flush()
+        self._width = len(line)
+
+    def clear(self) -> None:
+        """Make room for another line."""
+        if self._width:
+            sys.stderr.write(f"\r{' ' * self._width}\r")
+            sys.stderr.flush()
+            self._width = 0
+
+
+def status_line(name: str, stats: PipelineStats) -> str:
+    """Frames, speed, drops, glass-to-glass latency and its jitter."""
+    glass, jitter = stats.glass_latency, stats.jitter.histogram
+    return (
+        f"{name}: {stats.frames_written} frames, {stats.fps:.1f} fps, "
+        f"{stats.frames_dropped} dropped, latency p50 {glass.percentile_ms(50):.0f} ms "
+        f"p99 {glass.percentile_ms(99):.0f} ms, jitter p95 {jitter.percentile_ms(95):.0f} ms"
+    )

@@ -1,0 +1,151 @@
+"""Pipes in and out: nothing is lost on the way."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from framelift.imaging.errors import InputError, OutputError
+from framelift.runtime.live import parse_source, parse_target, upscale_live
+from framelift.runtime.live.pipe import PipeReader
+from framelift.runtime.live.y4m_sink import Y4mSink
+from framelift.runtime.video import ClipFacts, FileSource, Frame
+from framelift.runtime.video.colour import Colour
+from framelift.runtime.video.frame import Image
+
+from ..video.clips import BARS_BGR, Nearest, colour_bars, frame_times, make_clip, noise
+
+COMMAND = [
+    sys.executable,
+    "-c",
+    "import sys; from framelift.cli.main import main; main(sys.argv[1:])",
+    "upscale",
+]
+
+
+def command(*arguments: str | Path, model: Path, data: bytes = b"") -> subprocess.CompletedProcess:  # type: ignore[type-arg]
+    return subprocess.run(
+        [*COMMAND, *map(str, arguments), "--model", str(model), "-q"],
+        input=data,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def y4m(images: list[Image], rate: str = "30000:1001") -> bytes:
+    """4:4:4 planes that hold the channels as they are."""
+    height, width = images[0].shape[:2]
+    frames = [b"FRAME\n" + np.ascontiguousarray(i.transpose(2, 0, 1)).tobytes() for i in images]
+    return f"YUV4MPEG2 W{width} H{height} F{rate} Ip C444\n".encode() + b"".join(frames)
+
+
+def test_y4m_through_standard_input_and_output(tmp_path: Path, nearest_model_path: Path) -> None:
+    source = y4m(noise(40))
+    first = command("-", "-", model=nearest_model_path, data=source)
+    assert (first.returncode, first.stderr) == (0, b"")
+    assert first.stdout.startswith(
+        b"YUV4MPEG2 W256 H192 F30000:1001 Ip A1:1 C420mpeg2 XCOLORRANGE=LIMITED\nFRAME\n"
+    )
+    with av.open(io.BytesIO(first.stdout), "r") as container:
+        assert sum(1 for _ in container.decode(video=0)) == 40
+    target = tmp_path / "out.mp4"
+    second = command("-", target, "--json", model=nearest_model_path, data=source)
+    (done,) = json.loads(second.stdout)["done"]
+    assert (done["frames"], done["dropped"], done["ended_by"]) == (40, 0, "the end of the source")
+    assert frame_times(target) == [Fraction(1001 * n, 30000) for n in range(40)]
+
+
+def test_mpegts_through_a_named_pipe_from_a_slow_writer(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "a.ts", noise(40), options={"preset": "ultrafast"})
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+
+    def write() -> None:
+        data = clip.read_bytes()
+        with pipe.open("wb") as stream:
+            for start in range(0, len(data), 20000):
+                stream.write(data[start : start + 20000])
+                stream.flush()
+                time.sleep(0.02)
+
+    writer = threading.Timer(0.3, write)
+    writer.start()
+    target = tmp_path / "out.mp4"
+    result = upscale_live(parse_source(str(pipe)), parse_target(str(target)), Nearest(), quiet=True)
+    writer.join()
+    assert result.stats.frames_written == 40
+    assert [round(float(t * 30000 / 1001)) for t in frame_times(target)] == list(range(40))
+
+
+def test_colours_of_y4m_are_those_that_readers_assume(tmp_path: Path) -> None:
+    # What came as BT.709, full range, is BT.601 and limited: 48 lines have no other meaning.
+    facts = ClipFacts(128, 48, Fraction(1, 25), Fraction(25), Fraction(1), Colour(1, 2, 1, 1))
+    target = tmp_path / "out.y4m"
+    with io.FileIO(target, "wb") as stream:
+        sink = Y4mSink(stream, facts, (128, 48), "out.y4m")
+        sink.write(Frame(colour_bars(), 0, Fraction(1, 25), 1))
+        sink.finish()
+    with FileSource(target) as result:
+        image = next(iter(result)).bgr_u8
+    assert np.abs(image[20, 8::16].astype(int) - np.array(BARS_BGR)).max() <= 2
+
+
+def test_a_reader_that_goes_away_is_one_line(tmp_path: Path, nearest_model_path: Path) -> None:
+    clip = make_clip(tmp_path / "a.mp4", noise(60, 128, 96))
+    with subprocess.Popen(
+        [*COMMAND, str(clip), "-", "--model", str(nearest_model_path), "-q"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.read(100)
+        process.stdout.close()
+        assert process.stderr.read().decode() == (
+            "framelift: stdout: cannot be written to (its reader has gone)\n"
+        )
+    assert process.returncode == 1
+
+
+def test_bad_input_from_a_pipe_is_one_line(tmp_path: Path, nearest_model_path: Path) -> None:
+    cut = y4m(noise(10))[:-100]
+    for data in (b"This is no video.\n" * 100, b"", cut):
+        done = command("-", tmp_path / "out.mp4", model=nearest_model_path, data=data)
+        assert done.returncode == 1, data[:20]
+        assert done.stderr.startswith(b"framelift: stdin: ")
+        assert done.stderr.count(b"\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_writer_that_pauses_for_too_long(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with PipeReader(parse_source(str(pipe)), idle_seconds=0.1) as reader:
+        with pytest.raises(InputError, match=r"pipe: nothing came for 0.1 s"):
+            reader.read(10)
+        writer = os.open(pipe, os.O_WRONLY)
+        os.write(writer, b"abc")
+        assert reader.read(10) == b"abc"
+        with pytest.raises(InputError, match=r"pipe: nothing came for 0.1 s"):
+            reader.read(10)
+        os.close(writer)
+        assert reader.read(10) == b""
+
+
+def test_targets_are_checked_first(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"cannot be written to \.avi"):
+        upscale_live(parse_source("-"), parse_target(str(tmp_path / "a.avi")), Nearest())
+    with pytest.raises(OutputError, match="does not exist; create it first"):
+        upscale_live(parse_source("-"), parse_target(str(tmp_path / "no" / "a.mp4")), Nearest())

@@ -1,0 +1,191 @@
+"""Network streams from real servers that are killed and started again."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import threading
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import av
+import pytest
+
+from framelift.imaging.errors import InputError, Interrupted, OutputError
+from framelift.runtime.interrupt import signals_as_errors
+from framelift.runtime.live import LiveOptions, LiveResult, Timeouts, parse_source, parse_target
+from framelift.runtime.live import upscale_live as run_live
+from framelift.runtime.live.stream_sink import Publisher
+from framelift.runtime.video import EncoderOptions
+from framelift.runtime.video.frame import Image
+
+from ..video.clips import Nearest, frame_times, make_clip, noise
+from .servers import RATE, HttpServer, RtspServer, Server
+
+TIMEOUTS = Timeouts(read_seconds=1.0, first_frame_seconds=4.0)
+QUICK = EncoderOptions(preset="ultrafast")
+
+
+class Slow(Nearest):
+    """Takes longer than a frame lasts."""
+
+    def __call__(self, frame: Image, out: Image | None = None) -> Image:
+        time.sleep(3 / RATE)
+        return super().__call__(frame, out)
+
+
+def upscale(
+    url: str,
+    target: str | Path,
+    upscaler: Nearest | None = None,
+    *,
+    reconnect: float = 0,
+    keep_all: bool = False,
+    notes: list[str] | None = None,
+) -> LiveResult:
+    return run_live(
+        parse_source(url),
+        parse_target(str(target)),
+        upscaler or Nearest(2),
+        QUICK,
+        LiveOptions(TIMEOUTS, reconnect, keep_all),
+        quiet=True,
+        say=(notes if notes is not None else []).append,
+    )
+
+
+def later(seconds: float, *signals: signal.Signals) -> None:
+    """Send this process signals after a while, as a terminal would."""
+    for number in signals:
+        threading.Timer(seconds, os.kill, (os.getpid(), number)).start()
+        seconds += 0.3
+
+
+@pytest.mark.parametrize("kind", [HttpServer, RtspServer])
+def test_a_server_that_is_killed_and_comes_back(tmp_path: Path, kind: type[Server]) -> None:
+    target, notes = tmp_path / "out.mp4", list[str]()
+    first = kind()
+    second: list[Server] = []
+
+    def restart() -> None:
+        time.sleep(1.5)
+        first.kill()
+        time.sleep(0.4)
+        second.append(kind(first.port))
+
+    def give_up() -> None:  # once frames of the second server came
+        thread.join()
+        while not second[0].clients:
+            time.sleep(0.05)
+        time.sleep(1.5)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=restart)
+    thread.start()
+    threading.Thread(target=give_up).start()
+    result = upscale(first.url, target, reconnect=20, notes=notes)
+    second[0].kill()
+    assert (result.ended_by, result.reconnects, result.failure) == ("Ctrl-C", 1, None)
+    assert notes[0].endswith("connecting again")
+    assert "back after" in notes[1]
+    times = frame_times(target)
+    assert len(times) == result.stats.frames_written
+    assert times == sorted(set(times))
+    # The time without pictures counts, too.
+    assert abs(float(times[-1]) - result.stats.wall_seconds) < 1
+
+
+def test_a_slow_upscaler_drops_frames_and_stays_current(tmp_path: Path) -> None:
+    with HttpServer(frames=60) as server:
+        result = upscale(server.url, tmp_path / "out.mkv", Slow(2))
+    stats = result.stats
+    assert stats.frames_dropped > 10
+    assert stats.frames_written + stats.frames_dropped == stats.frames_decoded
+    # One frame waits while one is worked on, each 0.1 s; not the second that has piled up.
+    assert stats.latency.percentile_ms(95) < 450
+    assert len(frame_times(tmp_path / "out.mkv")) == stats.frames_written
+    with HttpServer(frames=45) as server:
+        result = upscale(server.url, "null", Slow(2), keep_all=True)
+    assert result.stats.frames_dropped == 0
+    assert result.stats.live_dict().keys() == {"glass_to_glass_ms", "jitter_ms"}
+
+
+def test_a_source_that_falls_silent_is_lost_and_the_recording_kept(tmp_path: Path) -> None:
+    started = time.monotonic()
+    with HttpServer(silent_after=45) as server:
+        result = upscale(server.url, tmp_path / "out.mp4")
+    assert time.monotonic() - started < 6
+    assert result.ended_by == "the loss of the source"
+    assert str(result.failure) == f"{server.url}: silent for 1 s"
+    assert len(frame_times(tmp_path / "out.mp4")) == result.stats.frames_written > 0
+
+
+def test_a_server_that_never_comes_back_ends_it(tmp_path: Path) -> None:
+    with RtspServer(frames=40) as server:
+        threading.Timer(1.0, server.kill).start()
+        result = upscale(server.url, "null", reconnect=1.0)
+    assert "attempts to connect again failed" in str(result.failure)
+    assert result.stats.frames_written > 0
+
+
+def test_what_cannot_be_opened_is_one_line_and_not_tried_again() -> None:
+    started = time.monotonic()
+    with pytest.raises(InputError, match=r"^http://127.0.0.1:9/x: cannot be opened \(Connection"):
+        upscale("http://127.0.0.1:9/x", "null", reconnect=60)
+    with HttpServer(silent_after=0) as server, pytest.raises(InputError, match="cannot be opened"):
+        upscale(server.url, "null", reconnect=60)
+    assert time.monotonic() - started < 8
+
+
+def test_a_second_signal_leaves_nothing(tmp_path: Path) -> None:
+    with HttpServer() as server:
+        later(1.5, signal.SIGTERM, signal.SIGTERM)
+        with signals_as_errors(), pytest.raises(Interrupted, match="by SIGTERM; no output"):
+            upscale(server.url, tmp_path / "out.mp4", Stuck(), keep_all=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+class Stuck(Nearest):
+    def __call__(self, frame: Image, out: Image | None = None) -> Image:
+        time.sleep(4)
+        return super().__call__(frame, out)
+
+
+def receive(url: str, times: list[float]) -> None:
+    with contextlib.suppress(OSError), av.open(url, options={"listen": "1"}) as container:
+        for frame in container.decode(video=0):
+            assert (frame.width, frame.height) == (128, 96)
+            times.append(frame.time or 0.0)
+
+
+@pytest.mark.parametrize("url", ["rtmp://127.0.0.1:{}/live/key", "tcp://127.0.0.1:{}"])
+def test_publishing_to_a_server(tmp_path: Path, url: str, free_port: int) -> None:
+    source = make_clip(tmp_path / "a.mp4", noise(45))
+    url, times = url.format(free_port), list[float]()
+    server = threading.Thread(target=receive, args=(url, times), daemon=True)
+    server.start()
+    started = time.monotonic()
+    result = upscale(str(source), url)
+    server.join(8)
+    assert result.ended_by == "the end of the source"
+    assert time.monotonic() - started > 1.3  # played at its own speed
+    assert len(times) == result.stats.frames_written >= 40
+    gaps = [later - earlier for earlier, later in pairwise(times)]
+    assert min(gaps) == pytest.approx(1001 / 30000, abs=0.002)
+
+
+def test_publishing_to_nobody_is_one_line(tmp_path: Path) -> None:
+    source = make_clip(tmp_path / "a.mp4")
+    message = r"^rtmp://127.0.0.1:9/a: cannot be streamed to \(Connection refused\)"
+    with pytest.raises(OutputError, match=message):
+        upscale(str(source), "rtmp://me:secret@127.0.0.1:9/a")
+
+
+def test_publishing_to_a_server_that_says_nothing_ends() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        target = parse_target(f"rtmp://127.0.0.1:{server.getsockname()[1]}/a")
+        with pytest.raises(OutputError, match=r"does not answer for 0\.5 s"):
+            Publisher(target, open_seconds=0.5, write_seconds=1)
