@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import onnx
 import pytest
@@ -69,6 +70,13 @@ def seeded(wiring: Callable[[Compute, Tensor], Tensor]) -> nn.Module:
     return Compute(wiring).eval()
 
 
+@cache
+def core(
+    wiring: Callable[[Compute, Tensor], Tensor], sizes: Sizes | None = None
+) -> onnx.ModelProto:
+    return export_core(seeded(wiring), 20, sizes)
+
+
 def operators(model: onnx.ModelProto) -> list[str]:
     return [node.op_type for node in model.graph.node]
 
@@ -92,7 +100,7 @@ def test_networks_of_any_wiring_are_wrapped(
     wiring: Callable[[Compute, Tensor], Tensor], scale: int, halo: int
 ) -> None:
     network = seeded(wiring)
-    model = clean_up(apply_frame_contract(export_core(network, 20), scale))
+    model = clean_up(apply_frame_contract(core(wiring), scale))
     onnx.checker.check_model(model, full_check=True)
     assert_equal(network, model)
     assert graph_halo(model, scale) == halo
@@ -101,18 +109,18 @@ def test_networks_of_any_wiring_are_wrapped(
 
 
 def test_a_sum_of_convolutions_takes_the_conversion_into_its_weights() -> None:
-    model = apply_frame_contract(export_core(seeded(folded), 20), 2)
+    model = apply_frame_contract(core(folded), 2)
     assert operators(model) == ["Cast", "Transpose", "Conv", "Conv", "Add", *FAST_TAIL]
 
 
 def test_a_nearest_skip_is_added_before_the_shuffle() -> None:
-    model = apply_frame_contract(export_core(seeded(compact), 20), 2)
+    model = apply_frame_contract(core(compact), 2)
     assert "Resize" not in operators(model)
 
 
 def test_a_size_multiple_leaves_no_shape_computation() -> None:
     network, sizes = seeded(unshuffled), Sizes(multiple=2)
-    model = clean_up(apply_frame_contract(export_core(network, 20, sizes), 2))
+    model = clean_up(apply_frame_contract(core(unshuffled, sizes), 2))
     assert set(operators(model)) == {"Cast", "Transpose", "Conv", *FAST_TAIL}
     assert_equal(network, model, sizes)
     assert graph_halo(model, 2, 2) == 3
@@ -121,7 +129,7 @@ def test_a_size_multiple_leaves_no_shape_computation() -> None:
 @pytest.mark.parametrize("sizes", [Sizes(None, 32, 48), Sizes(2, 32, 48), Sizes(1)])
 def test_fixed_sizes_are_in_the_interface(sizes: Sizes) -> None:
     network = seeded(bilinear)
-    model = clean_up(apply_frame_contract(export_core(network, 20, sizes), 1, sizes.shape))
+    model = clean_up(apply_frame_contract(core(bilinear, sizes), 1, sizes.shape))
     dims = model.graph.input[0].type.tensor_type.shape.dim
     assert tuple(dim.dim_value or None for dim in dims)[:3] == sizes.shape
     assert not {"Shape", "Gather", "Concat"} & set(operators(model))
@@ -135,7 +143,9 @@ def test_the_halo_is_what_a_changed_pixel_reaches(
     wiring: Callable[[Compute, Tensor], Tensor], scale: int, multiple: int
 ) -> None:
     network = seeded(wiring)
-    halo = graph_halo(export_core(network, 20, Sizes(multiple=multiple)), scale, multiple)
+    halo = graph_halo(
+        core(wiring, Sizes(multiple=multiple) if multiple > 1 else None), scale, multiple
+    )
     assert halo is not None
     rng = torch.Generator().manual_seed(0)
     image = torch.rand(1, 3, 24, 24, generator=rng)
@@ -166,11 +176,11 @@ def test_a_network_that_fails_on_a_size_is_one_line() -> None:
 
 
 def test_a_network_that_sees_the_whole_frame_has_no_halo() -> None:
-    assert graph_halo(apply_frame_contract(export_core(seeded(normed), 20), 2), 2) is None
+    assert graph_halo(apply_frame_contract(core(normed), 2), 2) is None
 
 
 def test_no_path_of_this_machine_is_in_the_model() -> None:
-    model = clean_up(apply_frame_contract(export_core(seeded(gated), 20), 2))
+    model = clean_up(apply_frame_contract(core(gated), 2))
     assert b"site-packages" not in model.SerializeToString()
     assert __file__.encode() not in model.SerializeToString()
 
@@ -180,7 +190,7 @@ def test_half_precision_keeps_islands_and_passes(
     wiring: Callable[[Compute, Tensor], Tensor],
 ) -> None:
     network, scale = seeded(wiring), 1 if wiring is bilinear else 2
-    model = to_half(clean_up(apply_frame_contract(export_core(network, 20), scale)))
+    model = to_half(clean_up(apply_frame_contract(core(wiring), scale)))
     onnx.checker.check_model(model, full_check=True)
     Gate(network).require(model, "fp16")
     islands = {
@@ -206,7 +216,7 @@ def test_half_precision_refuses_weights_beyond_its_range() -> None:
 
 
 def test_nan_is_found_before_the_clamp_hides_it() -> None:
-    model = apply_frame_contract(export_core(seeded(folded), 20), 2)
+    model = apply_frame_contract(core(folded), 2)
     for tensor in model.graph.initializer:
         if tensor.name.endswith("bias"):
             values = onnx.numpy_helper.to_array(tensor) + float("inf")

@@ -70,7 +70,7 @@ def span() -> dict[str, Tensor]:
     ("make", "suffix", "multiple", "halo"),
     [
         (compact, ".safetensors", 1, 3),
-        (esrgan_unshuffled, ".pth", 4, 38),
+        pytest.param(esrgan_unshuffled, ".pth", 4, 38, marks=pytest.mark.slow),
         (span, ".pth", 1, 21),
     ],
     ids=["compact", "esrgan-x2plus", "span"],
