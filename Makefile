@@ -1,15 +1,24 @@
 # make demo: a video upscaled on this machine, without torch and without a GPU.
+# make bench: the benchmark report of this machine, reports/benchmark.html.
 # make test: all tests, in an environment made for them.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: demo test lint lint-tensorrt clean
+.PHONY: bench demo test lint lint-tensorrt clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/python examples/demo.py
 	$(BIN)/framelift bench latency realtime-small-x4 --size 240x136 --seconds 3
+
+bench: demo/input.mp4
+	mkdir -p reports
+	$(BIN)/framelift bench all --hr examples --video demo/input.mp4 --json reports/benchmark.json \
+		--markdown reports/benchmark.md --html reports/benchmark.html
+
+demo/input.mp4: | $(VENV)/.runtime
+	$(BIN)/python examples/demo.py
 
 test: $(VENV)/.development
 	$(BIN)/python -m pytest

@@ -20,6 +20,8 @@ from .settings import GridSettings, LatencySettings
 from .stream import measure_stream
 from .video import measure_video
 
+# So that the report takes minutes, not tens of them.
+_ITERATIONS = 20
 _VIDEO_FRAMES = 40
 _PICTURES = 2
 # It compiles for a minute before the first frame.
@@ -50,12 +52,14 @@ def measure_everything(
         raise ModelError("no models ship with this framelift: name one")
     main = min(names, key=_parameters)
     one = LatencySettings(
-        *plan.size, backend=plan.backend, threads=plan.threads, seconds=plan.seconds
-    )
+        *plan.size, backend=plan.backend, threads=plan.threads, seconds=plan.seconds,
+        iterations=_ITERATIONS,
+    )  # fmt: skip
     rivals = tuple(name for name in installed() if name not in _SLOW_RIVALS)
     grid = GridSettings(
-        (plan.size,), backends=(plan.backend,), threads=plan.threads, seconds=plan.seconds
-    )
+        (plan.size,), backends=(plan.backend,), threads=plan.threads, seconds=plan.seconds,
+        iterations=_ITERATIONS,
+    )  # fmt: skip
     documents = []
     if len(names) > 1:
         progress("latency of all models")

@@ -17,8 +17,8 @@ from time import perf_counter
 
 from ..imaging.errors import ConfigError
 from ..runtime import Upscaler
+from ..runtime.live.null_sink import NullSink
 from ..runtime.video import EncoderOptions, FileSink, FileSource, FramePool, Pipeline
-from ..runtime.video.frame import Frame
 from ..runtime.video.pipeline import FrameSink
 from .checks import machine_warnings
 from .machine import describe_machine
@@ -37,16 +37,6 @@ class Run:
     frames: int
     seconds: float
     busy_seconds: dict[str, float]
-
-
-class _NullSink:
-    """Takes frames and forgets them."""
-
-    def write(self, frame: Frame) -> None:
-        pass
-
-    def finish(self) -> None:
-        pass
 
 
 def measure_video(
@@ -134,7 +124,7 @@ def _run(upscaler: Upscaler, file: Path, frames: int, encoder: EncoderOptions | 
 @contextmanager
 def _sink(source: FileSource, scale: int, encoder: EncoderOptions | None) -> Iterator[FrameSink]:
     if encoder is None:
-        yield _NullSink()
+        yield NullSink()
         return
     size = source.facts.width_px * scale, source.facts.height_px * scale
     with TemporaryDirectory() as folder:

@@ -241,7 +241,10 @@ def train(
 @click.option("--hr", "images", type=click.Path(path_type=Path), help="Folder of original images.")
 @click.option("--video", "file", type=click.Path(path_type=Path), help="A video file.")
 @size_option
-@seconds_option
+@click.option(
+    "--seconds", type=click.FloatRange(0), default=3.0, show_default=True,
+    help="Measure each case for at least so long, after warm-up.",
+)  # fmt: skip
 @engine_options
 @report_options
 def everything(
