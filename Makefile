@@ -57,5 +57,5 @@ $(VENV)/.runtime: $(BIN)/python pyproject.toml
 
 # PyTorch is the large part: several GB where pip takes a CUDA build.
 $(VENV)/.development: $(BIN)/python pyproject.toml
-	$(PIP) --editable '.[cpu,train,dev]'
+	$(PIP) --editable '.[cpu,train,community,dev]'
 	@touch $@ $(VENV)/.runtime
