@@ -220,6 +220,6 @@ def _text(x: float, y: float, text: str, kind: str = "", anchor: str = "start") 
 
 def _svg(height: float, body: str, title: str) -> str:
     return (
-        f'<svg viewBox="0 0 {_WIDTH} {height:.0f}" role="img" aria-label="{escape(title)}">'
-        f"{body}</svg>"
+        f'<div class="chart"><svg viewBox="0 0 {_WIDTH} {height:.0f}" role="img" '
+        f'aria-label="{escape(title)}">{body}</svg></div>'
     )

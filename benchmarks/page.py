@@ -20,7 +20,7 @@ def to_html(document: Document) -> str:
     """The whole page as text."""
     documents = parts(document)
     one = len(documents) == 1
-    heading = title(documents[0]) if one else "Framelift benchmark report"
+    heading = _heading(documents[0]) if one else "Framelift benchmark report"
     body = [f"<h1>{escape(heading)}</h1>", _facts(documents, document["created"])]
     pictures = [part for part in documents if part["kind"] == "pictures"]
     body += [_pictures(part) for part in pictures]
@@ -30,6 +30,11 @@ def to_html(document: Document) -> str:
     body += [_section(section, heading=not one) for section in sections(rest, told=told)]
     template = Template(_TEMPLATE.read_text(encoding="utf-8"))
     return template.substitute(title=escape(heading), body="\n".join(filter(None, body)))
+
+
+def _heading(document: Document) -> str:
+    words = title(document)
+    return words[0].upper() + words[1:]
 
 
 def _facts(documents: list[Document], created: str) -> str:
@@ -42,7 +47,7 @@ def _facts(documents: list[Document], created: str) -> str:
 
 def _section(section: Section, *, heading: bool) -> str:
     document = section.document
-    pieces = [f"<h2>{escape(section.title)}</h2>"] if heading else []
+    pieces = [f"<h2>{escape(_heading(document))}</h2>"] if heading else []
     pieces.append(_listed(section.facts, "facts"))
     pieces.append(_listed(document["warnings"], "warnings"))
     charts = {"latency": _latency_charts, "overhead": _overhead_charts, "video": _video_charts,
@@ -122,7 +127,7 @@ def _quality_against_latency(documents: list[Document]) -> str:
 
 
 def _pictures(document: Document) -> str:
-    pieces = [f"<h2>{escape(title(document))}</h2>"]
+    pieces = [f"<h2>{escape(_heading(document))}</h2>"]
     for picture in document["results"]["pictures"]:
         name = escape(picture["name"])
         pieces.append(

@@ -58,8 +58,8 @@ def test_the_page_has_every_report_and_chart(page: str) -> None:
         "Framelift benchmark report",
         "Quality and latency",
         "gain over bicubic on photos",
-        "latency of tiny-shuffle, 32×24 → 128×96, beside ort-numpy",
-        "overhead of tiny-shuffle",
+        "Latency of tiny-shuffle, 32×24 → 128×96, beside ort-numpy",
+        "Overhead of tiny-shuffle",
         "limit of this machine",
         "glass to glass",
         "drag to compare",
@@ -72,7 +72,7 @@ def test_the_page_has_every_report_and_chart(page: str) -> None:
 
 def test_a_single_report_has_its_own_title(reports: dict[str, Document]) -> None:
     page = to_html(reports["video"])
-    assert "<h1>video: tiny-nearest (×4) on clip.mp4</h1>" in page
+    assert "<h1>Video: tiny-nearest (×4) on clip.mp4</h1>" in page
     assert "<h2>" not in page
 
 
