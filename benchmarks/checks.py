@@ -16,6 +16,8 @@ _MAX_LOAD = 0.25
 _MAX_LISTED = 3
 # Below this share of values within 1 code, two ways to run one network do not do the same.
 _MIN_AGREEMENT = 0.999
+# In another precision an image may differ, on noise most of all, but not be another one.
+_MIN_PSNR_DB = 25.0
 
 
 def machine_warnings(machine: Machine) -> list[str]:
@@ -71,10 +73,16 @@ def percentile_warnings(summary: Summary) -> list[str]:
 
 def agreement_warnings(agreements: Mapping[str, Document]) -> list[str]:
     """Warnings about cases whose images differ from those of the case they are compared with."""
-    unlike = [name for name, a in agreements.items() if a["share_within_1"] < _MIN_AGREEMENT]
+    unlike = [name for name, a in agreements.items() if not _is_same(a)]
     if not unlike:
         return []
     return [f"gives another image, so its time is of other work: {_listed(unlike)}"]
+
+
+def _is_same(same: Document) -> bool:
+    if same.get("same_precision", True):
+        return bool(same["share_within_1"] >= _MIN_AGREEMENT)
+    return same["psnr_db"] is None or same["psnr_db"] >= _MIN_PSNR_DB
 
 
 def _listed(names: Iterable[str]) -> str:

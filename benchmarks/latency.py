@@ -20,7 +20,7 @@ from ..runtime.model_file import read_spec
 from ..runtime.zoo import resolve
 from .checks import agreement_warnings, machine_warnings, percentile_warnings, variation_warnings
 from .contender import Contender, open_contender
-from .frames import Agreement, Frames, agreement, input_frames
+from .frames import Frames, agreement, input_frames
 from .fresh import measure_start
 from .limits import Limits
 from .machine import describe_machine
@@ -168,22 +168,24 @@ def _row(
         "stages_ms": recorder.medians(samples.samples_ms),
         "start": case.start,
         "roofline": limits.roofline(case.spec, case.settings, case.contender, summary),
-        "agreement": None if same is None else {"with": same[0], **asdict(same[1])},
+        "agreement": same,
     }
 
 
-def _agreement(case: _Case, cases: list[_Case]) -> tuple[str, Agreement] | None:
-    """How far a case's output is from that of the first case of the same network and frames."""
+def _agreement(case: _Case, cases: list[_Case]) -> dict[str, Any] | None:
+    """How far a case's output is from that of the first case of the same weights and frames."""
     shape = (case.settings.width, case.settings.height, case.settings.batch)
     for other in cases:
         one = other.settings
-        alike = other.spec.sha256 == case.spec.sha256
+        alike = other.spec.weights_sha256 == case.spec.weights_sha256
         if alike and (one.width, one.height, one.batch) == shape:
             if other is case or case.result is None or other.result is None:
                 return None
             if case.result.shape != other.result.shape:
                 return None
-            return other.name, agreement(other.result, case.result)
+            same = other.spec.precision == case.spec.precision
+            difference = asdict(agreement(other.result, case.result))
+            return {"with": other.name, "same_precision": same, **difference}
     return None
 
 

@@ -83,7 +83,25 @@ def run_facts(document: Document) -> list[str]:
     if "runtime" in document:
         runtimes.append(document["runtime"])
     facts = [line for runtime in runtimes for line in _runtime_facts(runtime)]
+    facts += _condition_facts(document["results"].get("conditions"))
     return list(dict.fromkeys(facts))
+
+
+def _condition_facts(conditions: Document | None) -> list[str]:
+    """What the machine did meanwhile, as far as it tells."""
+    if conditions is None:
+        return []
+    told = []
+    if (clock := conditions["cpu_mhz"]) is not None:
+        told.append(f"CPU at {clock['median']:.0f} MHz")
+    if (gpu := conditions["gpu"]) is not None:
+        told.append(
+            f"GPU at {gpu['sm_mhz']['median']:.0f} MHz, {gpu['temperature_c']['max']:.0f} °C"
+        )
+        told.append(f"GPU load {gpu['load_percent']['median']:.0f} %")
+    if conditions["others_share"] is not None:
+        told.append(f"other programs on {conditions['others_share']:.0%} of the processors")
+    return ["meanwhile: " + ", ".join(told)] if told else []
 
 
 def _runtime_facts(runtime: Document) -> list[str]:

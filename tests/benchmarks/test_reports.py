@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
+from framelift.benchmarks.checks import agreement_warnings
 from framelift.benchmarks.latency import measure_latency
 from framelift.benchmarks.overhead import BARE, NUMPY, UPSCALER, measure_overhead
 from framelift.benchmarks.quality import measure_quality, originals, read_original
@@ -95,7 +96,10 @@ def test_the_grid_is_every_model_backend_size_and_batch(
 def test_models_of_one_name_are_told_apart(
     tiny_models: ModuleType, tmp_path: Path, shuffle_model_path: Path
 ) -> None:
-    other = tiny_models.save(tiny_models.pixel_shuffle_model(seed=1), tmp_path / "other.onnx")
+    model = tiny_models.set_metadata(
+        tiny_models.pixel_shuffle_model(seed=1), weights_sha256="1" * 64
+    )
+    other = tiny_models.save(model, tmp_path / "other.onnx")
     grid = replace(GRID, sizes=((8, 8),), iterations=1, fresh=False)
     cases = measure_latency([shuffle_model_path, other, other], grid)["results"]["cases"]
     names = [case["name"] for case in cases]
@@ -153,6 +157,26 @@ def test_overhead_takes_single_frames(shuffle_model_path: Path) -> None:
 def test_settings_that_make_no_sense_are_refused(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         replace(LatencySettings(8, 8), **arguments)
+
+
+def test_precisions_of_the_same_weights_are_compared(
+    tiny_models: ModuleType, tmp_path: Path, shuffle_model_path: Path
+) -> None:
+    model = tiny_models.set_metadata(tiny_models.pixel_shuffle_model(), precision="fp16")
+    half = tiny_models.save(model, tmp_path / "half.onnx")
+    grid = replace(GRID, sizes=((16, 12),), iterations=1, fresh=False)
+    same = measure_latency([shuffle_model_path, half], grid)["results"]["cases"][1]["agreement"]
+    assert same["same_precision"] is False
+    assert same["max_abs"] == 0
+
+
+def test_another_image_is_warned_of() -> None:
+    same = {"share_within_1": 1.0, "psnr_db": None}
+    off = {"share_within_1": 0.9, "psnr_db": 40.0}
+    wrong = {"share_within_1": 0.1, "psnr_db": 12.0}
+    assert agreement_warnings({"a": same, "b": {**off, "same_precision": False}}) == []
+    (warning,) = agreement_warnings({"c": off, "d": {**wrong, "same_precision": False}, "e": same})
+    assert warning.endswith("is of other work: c; d")
 
 
 @pytest.mark.parametrize(
