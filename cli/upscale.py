@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import click
 
-from ..imaging.errors import FrameliftError, Interrupted
+from ..imaging.errors import ConfigError, FrameliftError, Interrupted
 
 if TYPE_CHECKING:
     from ..runtime import Upscaler
@@ -26,6 +27,17 @@ if TYPE_CHECKING:
 @click.option("--crf", type=int, help="Quality, 0 (lossless) to 51. [default: 18, hevc 20]")
 @click.option("--preset", help="Encoder speed, ultrafast to veryslow. [default: medium]")
 @click.option("--no-audio", is_flag=True, help="Leave the audio out.")
+@click.option(
+    "--scale", type=click.FloatRange(0, 64, min_open=True), metavar="FACTOR",
+    help="Output size over input size; resized after the model. [default: the model's]",
+)  # fmt: skip
+@click.option("--start", metavar="TIME", help="First frame's time: seconds or h:mm:ss.")
+@click.option("--end", metavar="TIME", help="The time before which the last frame lies.")
+@click.option("--compare", is_flag=True, help="Put the input, enlarged bicubically, to the left.")
+@click.option(
+    "--resume", is_flag=True,
+    help="Keep what is done when interrupted; the same command goes on from there.",
+)  # fmt: skip
 @click.option(
     "--timeout", type=click.FloatRange(0.1), default=10.0, show_default=True, metavar="SECONDS",
     help="How long a network stream may be silent.",
@@ -51,6 +63,11 @@ def upscale(
     crf: int | None,
     preset: str | None,
     no_audio: bool,
+    scale: float | None,
+    start: str | None,
+    end: str | None,
+    compare: bool,
+    resume: bool,
     timeout: float,
     reconnect: float,
     keep_all: bool,
@@ -87,15 +104,22 @@ def upscale(
         parse_source,
         parse_target,
     )
-    from ..runtime.video import EncoderOptions
+    from ..runtime.video import ConvertOptions, EncoderOptions, Span, parse_time
     from .upscaling import Run, Settings, leave, raise_failure
 
     encoder = EncoderOptions(codec, crf, preset)
-    settings = Settings(encoder, overwrite, not no_audio, quiet, as_json)
+    span = Span(parse_time(start or "0"), parse_time(end) if end else None)
+    factor = None if scale is None else Fraction(str(scale))
     origin, goal = parse_source(source), parse_target(target)
     live = (origin.kind, goal.kind) != (SourceKind.FILE, TargetKind.FILE)
+    if live and (resume or not span.is_whole):
+        raise ConfigError("--resume, --start and --end are for a file that becomes a file")
     lasting = LiveOptions(
-        Timeouts(timeout, max(timeout, Timeouts.first_frame_seconds)), reconnect, keep_all
+        Timeouts(timeout, max(timeout, Timeouts.first_frame_seconds)),
+        reconnect,
+        keep_all,
+        factor,
+        compare,
     )
     try:
         with signals_as_errors():
@@ -104,7 +128,10 @@ def upscale(
             else:
                 jobs = plan_jobs(origin.path, goal.path, encoder, overwrite=overwrite)
             upscaler = call_interruptibly(lambda: _load(model, backend, threads, tile))
-            run = Run(upscaler, settings)
+            convert = ConvertOptions(
+                not no_audio, span, factor, compare, upscaler.spec.sha256 if resume else None
+            )
+            run = Run(upscaler, Settings(encoder, convert, overwrite, quiet, as_json))
             run.info(_runs(upscaler))
             if live:
                 result = run.live(origin, goal, lasting)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..runtime import Upscaler
     from ..runtime.jobs import Job
     from ..runtime.live import LiveOptions, LiveResult, Source, Target
-    from ..runtime.video import EncoderOptions
+    from ..runtime.video import ConvertOptions, EncoderOptions
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class Settings:
     """What the options of the command say."""
 
     encoder: EncoderOptions
+    convert: ConvertOptions
     overwrite: bool
-    audio: bool
     quiet: bool
     as_json: bool
 
@@ -133,9 +133,11 @@ class Run:
 
     def _image(self, job: Job) -> dict[str, Any]:
         from ..runtime.images import upscale_image
+        from ..runtime.video import FrameStep
 
+        step = FrameStep(self._upscaler, factor=self._settings.convert.factor)
         width, height = upscale_image(
-            job.source, job.target, self._upscaler,
+            job.source, job.target, step.once,
             overwrite=self._settings.overwrite, say=self.note,
         )  # fmt: skip
         return {"kind": "image", "source": str(job.source), "target": str(job.target),
@@ -147,12 +149,14 @@ class Run:
         settings = self._settings
         result = upscale_video(
             job.source, job.target, self._upscaler, settings.encoder,
-            overwrite=settings.overwrite, audio=settings.audio, quiet=settings.quiet,
+            settings.convert, overwrite=settings.overwrite, quiet=settings.quiet,
             say=self._say_through_bar(),
         )  # fmt: skip
-        return {"kind": "video", "source": str(job.source), "target": str(job.target),
-                "width": result.width_px, "height": result.height_px,
-                "copied": result.copied, **result.stats.as_dict()}  # fmt: skip
+        facts = {"kind": "video", "source": str(job.source), "target": str(job.target),
+                 "width": result.width_px, "height": result.height_px, "copied": result.copied,
+                 "resumed": result.frames_resumed, **result.stats.as_dict()}  # fmt: skip
+        facts["frames"] = result.stats.frames_written + result.frames_resumed
+        return facts
 
     def _say_through_bar(self) -> Callable[[str], None]:
         from ..runtime.video.progress import above_bar

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import os
 import secrets
 from collections.abc import Iterator
@@ -21,7 +22,8 @@ def atomic_output(
 
     The temporary file has the target's suffix, so that writers that go by the suffix work. It is
     flushed to the disk before the rename. On any exception, `KeyboardInterrupt` included, it is
-    removed and whatever was at `target` stays as it was.
+    removed and whatever was at `target` stays as it was. What a run left that was killed is removed
+    by the next one for the same target.
 
     An existing target is refused unless `overwrite`; `source`, when given, is the input, which is
     never overwritten.
@@ -31,10 +33,13 @@ def atomic_output(
             raised inside the block (a full disk, for instance) is turned into one as well.
     """
     check_target(target, overwrite=overwrite, source=source)
+    _remove_abandoned(target)
     temporary = target.with_name(f".{target.stem}.{secrets.token_hex(4)}.part{target.suffix}")
+    lock = None
     try:
         with contextlib.suppress(OSError):  # what cannot be created fails better at the writer
-            temporary.touch(exist_ok=False)
+            lock = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+            _try_lock(lock)
         yield temporary
         _sync(temporary)
         if target.exists() and not overwrite:
@@ -44,8 +49,36 @@ def atomic_output(
         raise OutputError(describe_os_error(target, error)) from error
     finally:
         temporary.unlink(missing_ok=True)
+        if lock is not None:
+            os.close(lock)
     with contextlib.suppress(OSError):  # not every file system lets a folder be synced
         _sync(target.parent)
+
+
+def _remove_abandoned(target: Path) -> None:
+    """Remove the temporary files of runs that were killed: nobody holds their locks."""
+    pattern = f".{glob.escape(target.stem)}.????????.part{glob.escape(target.suffix)}"
+    for path in target.parent.glob(pattern):
+        with contextlib.suppress(OSError):
+            descriptor = os.open(path, os.O_RDWR)
+            try:
+                if _try_lock(descriptor):
+                    path.unlink()
+            finally:
+                os.close(descriptor)
+
+
+def _try_lock(descriptor: int) -> bool:
+    """Lock an open file until it is closed; False when another process has."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def check_target(target: Path, *, overwrite: bool = False, source: Path | None = None) -> None:

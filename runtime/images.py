@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,15 +24,8 @@ _ALPHA_SUFFIXES = (".png", ".webp", ".tif", ".tiff")
 _PROFILE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
 
-class ImageUpscaler(Protocol):
-    """What is needed of an `Upscaler`."""
-
-    @property
-    def scale(self) -> int:
-        """How many times wider and higher the result is."""
-
-    def __call__(self, frame: Pixels) -> Pixels:
-        """Upscale uint8 H×W×3 BGR to uint8 sH×sW×3."""
+ImageUpscaler = Callable[[Pixels], Pixels]
+"""What is needed of an `Upscaler`: uint8 H×W×3 BGR in, the same larger out."""
 
 
 @dataclass(frozen=True)

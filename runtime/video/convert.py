@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
-from ..atomic import atomic_output
+import av
+
+from ...imaging.errors import Interrupted
+from ..atomic import atomic_output, check_target
 from ..notes import Say, say_on_stderr
 from .encoders import EncoderOptions
 from .file_sink import FileSink
@@ -13,8 +19,27 @@ from .file_source import FileSource
 from .pipeline import Pipeline
 from .pool import FramePool
 from .progress import Progress
+from .segment_sink import SEGMENT_FRAMES, SegmentSink
+from .segments import WorkFolder, decode_times, read_segment, read_times
+from .span import Span
 from .stats import PipelineStats
-from .step import FrameUpscaler
+from .step import FrameStep, FrameUpscaler
+
+
+@dataclass(frozen=True)
+class ConvertOptions:
+    """What is made of a video besides its codec."""
+
+    audio: bool = True
+    span: Span = field(default_factory=Span)
+    factor: Fraction | None = None
+    """Output size over input size; `None`: the model's."""
+    compare: bool = False
+    """Put the input to the left of the result."""
+    resume: str | None = None
+    """Work in segments and go on where an interrupted run ended. Names the model, so that what
+    another one made is not mixed in."""
+    segment_frames: int = SEGMENT_FRAMES
 
 
 @dataclass(frozen=True)
@@ -27,53 +52,160 @@ class VideoResult:
     copied: list[str]
     """The streams that were copied beside the video, as "audio (aac)"."""
     stats: PipelineStats
+    frames_resumed: int = 0
+    """Frames that an earlier run had made."""
 
 
 def upscale_video(
     source_path: Path,
     target: Path,
     upscaler: FrameUpscaler,
-    options: EncoderOptions | None = None,
+    encoder: EncoderOptions | None = None,
+    options: ConvertOptions | None = None,
     *,
     overwrite: bool = False,
-    audio: bool = True,
     quiet: bool = False,
     say: Say = say_on_stderr,
 ) -> VideoResult:
     """Upscale a video file; the target appears only when it is complete.
 
     Every frame keeps its time; audio, subtitles, chapters and metadata are copied; colour matrix
-    and range, pixel shape and rotation are carried. Without `audio` the audio is left out. A
-    progress bar is shown unless `quiet`.
+    and range, pixel shape and rotation are carried. A progress bar is shown unless `quiet`.
 
     Raises:
         InputError: the source cannot be read to its end.
         OutputError: the target exists and `overwrite` is false, or cannot be written.
         MissingDependencyError: this build of FFmpeg lacks the encoder.
     """
-    options = options or EncoderOptions()
-    options.check_suffix(target)
-    options.check_available()
-    pool = FramePool()
-    with (
-        atomic_output(target, overwrite=overwrite, source=source_path) as temporary,
-        FileSource(source_path, pool=pool, say=say) as source,
-    ):
-        facts = source.facts
-        size_px = facts.width_px * upscaler.scale, facts.height_px * upscaler.scale
-        with (
-            FileSink(
-                temporary,
-                facts,
-                size_px,
-                options,
-                copy_from=(source_path, source.stream_index),
-                audio=audio,
-                shown_as=target,
-                say=say,
-            ) as sink,
-            Progress(source_path.name, facts.frame_count_estimate, quiet=quiet) as progress,
-        ):
-            stats = Pipeline(source, upscaler, sink, pool=pool).run(progress)
+    encoder, options = encoder or EncoderOptions(), options or ConvertOptions()
+    encoder.check_suffix(target)
+    encoder.check_available()
+    work = _Work(source_path, target, upscaler, encoder, options, overwrite, quiet, say)
+    if options.resume is None:
+        return work.at_once()
+    check_target(target, overwrite=overwrite, source=source_path)
+    try:
+        return work.in_segments()
+    except Interrupted as error:
+        text = str(error).partition(";")[0]
+        message = f"{text}; what is done is kept: the same command goes on from there"
+        raise Interrupted(message, error.exit_code) from error
+
+
+@dataclass(frozen=True)
+class _Work:
+    source_path: Path
+    target: Path
+    upscaler: FrameUpscaler
+    encoder: EncoderOptions
+    options: ConvertOptions
+    overwrite: bool
+    quiet: bool
+    say: Say
+
+    def at_once(self) -> VideoResult:
+        """Encode straight into the target."""
+        step, pool = self._step(), FramePool()
+        with ExitStack() as stack:
+            temporary = stack.enter_context(
+                atomic_output(self.target, overwrite=self.overwrite, source=self.source_path)
+            )
+            source = stack.enter_context(self._source(pool))
+            facts = source.facts
+            size_px = step.output_size(facts.width_px, facts.height_px)
+            sink = stack.enter_context(self._sink(temporary, source, size_px))
+            progress = stack.enter_context(self._progress(facts.frame_count_estimate))
+            stats = Pipeline(source, step, sink, pool=pool).run(progress)
             copied = sink.copied
-    return VideoResult(target, *size_px, copied, stats)
+        return VideoResult(self.target, *size_px, copied, stats)
+
+    def in_segments(self) -> VideoResult:
+        """Encode what segments are missing, then join them."""
+        step, pool = self._step(), FramePool()
+        folder = WorkFolder(self.target, self._job())
+        with folder:
+            if folder.started_anew:
+                self.say(f"{self.target.name}: the input or the settings changed; starting anew")
+            done = folder.complete()
+            times = [times for path in done for times in read_times(path)]
+            last = max(pts for pts, _ in times) if times else None
+            with self._source(pool, after_pts=last) as source:
+                facts = source.facts
+                size_px = step.output_size(facts.width_px, facts.height_px)
+                sink = SegmentSink(
+                    folder,
+                    len(done),
+                    facts,
+                    size_px,
+                    self.encoder,
+                    target=self.target,
+                    segment_frames=self.options.segment_frames,
+                )
+                if done:
+                    self.say(f"{self.target.name}: going on after {len(times)} frames")
+                left = facts.frame_count_estimate
+                with self._progress(left - len(times) if left else None) as progress:
+                    stats = Pipeline(source, step, sink, pool=pool).run(progress)
+                copied = self._join(folder.complete(), source, size_px)
+        folder.remove()
+        return VideoResult(self.target, *size_px, copied, stats, len(times))
+
+    def _join(
+        self, segments: list[Path], source: FileSource, size_px: tuple[int, int]
+    ) -> list[str]:
+        presented = [pts for path in segments for pts, _ in read_times(path)]
+        decoded = iter(decode_times(presented))
+        with (
+            atomic_output(
+                self.target, overwrite=self.overwrite, source=self.source_path
+            ) as temporary,
+            self._sink(temporary, source, size_px) as sink,
+        ):
+            for path in segments:
+                for coded in read_segment(path):
+                    sink.mux(coded.packet(next(decoded)), coded.duration)
+            sink.finish()
+            if sink.frames_written != len(presented):
+                raise RuntimeError(f"Joined {sink.frames_written} of {len(presented)} frames.")
+            return sink.copied
+
+    def _step(self) -> FrameStep:
+        return FrameStep(self.upscaler, factor=self.options.factor, compare=self.options.compare)
+
+    def _source(self, pool: FramePool, after_pts: int | None = None) -> FileSource:
+        span = self.options.span
+        return FileSource(self.source_path, span=span, after_pts=after_pts, pool=pool, say=self.say)
+
+    def _sink(self, path: Path, source: FileSource, size_px: tuple[int, int]) -> FileSink:
+        span = self.options.span
+        return FileSink(
+            path,
+            source.facts,
+            size_px,
+            self.encoder,
+            copy_from=(self.source_path, source.stream_index),
+            audio=self.options.audio,
+            span=span if span.is_whole else Span(source.start_seconds, span.end),
+            shown_as=self.target,
+            say=self.say,
+        )
+
+    def _progress(self, total: int | None) -> Progress:
+        return Progress(self.source_path.name, total, quiet=self.quiet)
+
+    def _job(self) -> dict[str, Any]:
+        status = self.source_path.stat() if self.source_path.exists() else None
+        span = self.options.span
+        return {
+            "format": 1,
+            "source": str(self.source_path.resolve()),
+            "size": status.st_size if status else 0,
+            "modified_ns": status.st_mtime_ns if status else 0,
+            "model": self.options.resume,
+            "encoder": [self.encoder.codec, *sorted(self.encoder.library_options().items())],
+            "span": [str(span.start), str(span.end)],
+            "factor": str(self.options.factor),
+            "compare": self.options.compare,
+            "segment_frames": self.options.segment_frames,
+            "libraries": {name: list(version) for name, version in av.library_versions.items()},
+        }

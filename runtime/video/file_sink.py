@@ -18,11 +18,12 @@ from av.stream import Disposition, Stream
 from ...imaging.errors import OutputError
 from ..atomic import describe_os_error
 from ..notes import Say, say_on_stderr
-from .encoders import EncoderOptions
+from .encoders import Encoder, EncoderOptions
 from .frame import ClipFacts, Frame, Image
 from .packet_clock import PacketClock
 from .passthrough import Passthrough, lasting_tags
 from .pixels import FromBgr, even_size
+from .span import Span
 
 
 class FileSink:
@@ -43,6 +44,7 @@ class FileSink:
         options: codec, quality and preset.
         copy_from: the input file and the index of its video stream; `None` copies nothing.
         audio: whether audio is among what is copied.
+        span: the part of the input that the frames are; what is copied is cut to it.
         shown_as: the name to use in messages, when `path` is temporary.
 
     Raises:
@@ -58,6 +60,7 @@ class FileSink:
         *,
         copy_from: tuple[Path, int] | None = None,
         audio: bool = True,
+        span: Span | None = None,
         shown_as: Path | None = None,
         say: Say = say_on_stderr,
     ) -> None:
@@ -87,6 +90,7 @@ class FileSink:
                         self._target,
                         video_index=copy_from[1],
                         audio=audio,
+                        span=span,
                         say=say,
                     )
                 self._container.start_encoding()
@@ -123,6 +127,16 @@ class FileSink:
                 self._write(packet)
             self.frames_written += 1
 
+    def mux(self, packet: Packet[Stream], duration: int) -> None:
+        """Take a packet that an encoder of these options made, in the order of decoding."""
+        with self._busy, self._as_output_error():
+            packet.stream = self._stream
+            packet.time_base = self._facts.time_base
+            if packet.pts is not None:
+                self._durations[packet.pts] = duration
+            self._write(packet)
+            self.frames_written += 1
+
     def finish(self) -> None:
         """Drain the encoder, copy what remains of the other streams and complete the file."""
         with self._busy, self._as_output_error():
@@ -140,7 +154,10 @@ class FileSink:
     def _open(self) -> av.container.OutputContainer:
         quicktime = self._path.suffix.lower() != ".mkv"
         # The index goes to the front so that a player can start before it has the whole file.
-        options = {"movflags": "+faststart"} if quicktime else {"avoid_negative_ts": "disabled"}
+        # The unit in which is said that a track begins later than the film; else it is 1 ms.
+        options = {"movflags": "+faststart", "movie_timescale": "90000"}
+        if not quicktime:
+            options = {"avoid_negative_ts": "disabled"}
         format_ = {".mkv": "matroska", ".mov": "mov"}.get(self._path.suffix.lower(), "mp4")
         return av.open(f"file:{self._path}", "w", format=format_, container_options=options)
 
@@ -152,17 +169,9 @@ class FileSink:
         )
         assert isinstance(stream, av.VideoStream)
         width, height = self._coded_size()
-        stream.width, stream.height, stream.pix_fmt = width, height, encoder.pixel_format
         self._from_bgr = FromBgr(encoder.pixel_format, facts.colour, (width, height))
         context = stream.codec_context
-        context.time_base = facts.time_base
-        context.flags |= Flags.frame_duration
-        context.sample_aspect_ratio = facts.sample_aspect_ratio
-        context.color_primaries = facts.colour.primaries
-        context.color_trc = facts.colour.transfer
-        if encoder.pixel_format.startswith("yuv"):
-            context.colorspace = facts.colour.matrix
-            context.color_range = facts.colour.range
+        configure(context, facts, encoder, (width, height))
         if encoder.quicktime_tag and self._path.suffix.lower() != ".mkv":
             context.codec_tag = encoder.quicktime_tag
         stream.disposition = Disposition.default
@@ -211,7 +220,7 @@ class FileSink:
         self._container.mux_one(ready)
 
     def _as_output_error(self) -> contextlib.AbstractContextManager[None]:
-        return _output_errors(self._target)
+        return output_errors(self._target)
 
     def _discard(self) -> None:
         """Remove the file; close it too unless a thread is stuck inside the encoder."""
@@ -231,8 +240,25 @@ class FileSink:
             self._busy.release()
 
 
+def configure(
+    context: av.VideoCodecContext, facts: ClipFacts, encoder: Encoder, size_px: tuple[int, int]
+) -> None:
+    """Set an encoder up for a clip, whose times and colours it keeps."""
+    context.width, context.height = size_px
+    context.pix_fmt = encoder.pixel_format
+    context.time_base = facts.time_base
+    context.flags |= Flags.frame_duration
+    context.sample_aspect_ratio = facts.sample_aspect_ratio
+    context.color_primaries = facts.colour.primaries
+    context.color_trc = facts.colour.transfer
+    if encoder.pixel_format.startswith("yuv"):
+        context.colorspace = facts.colour.matrix
+        context.color_range = facts.colour.range
+
+
 @contextlib.contextmanager
-def _output_errors(target: Path) -> Iterator[None]:
+def output_errors(target: Path) -> Iterator[None]:
+    """Turn what the block raises into an `OutputError` about `target`."""
     try:
         yield
     except av.FFmpegError as error:

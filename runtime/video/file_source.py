@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -22,6 +22,9 @@ from .input_file import open_input, start_offset
 from .integrity import Integrity, structural_fault
 from .pixels import ToBgr, colour_of
 from .pool import FramePool
+from .span import Span
+
+_Timed = tuple[av.VideoFrame, int]
 
 
 class FileSource:
@@ -46,17 +49,25 @@ class FileSource:
         *,
         container: av.container.InputContainer | None = None,
         total_bytes: Callable[[], int] | None = None,
+        span: Span | None = None,
+        after_pts: int | None = None,
         pool: FramePool | None = None,
         say: Say = say_on_stderr,
     ) -> None:
         """Open `path`; or take a `container` that is open already, which `path` only names.
 
-        `total_bytes` says at the end how long an input was that does not know it itself.
+        `total_bytes` says at the end how long an input was that does not know it itself. Of a
+        `span` the first frame gets time 0. Frames up to `after_pts`, in the times that frames
+        get, are left out without being converted.
         """
         self.path = path
         self._name = Path(path).name
         self._say = say
         self._total_bytes = total_bytes
+        self._span = span or Span()
+        self._after_pts = after_pts
+        self._last_pts: int | None = None
+        self._moved = 0
         self._pool = pool or FramePool()
         self.container = container or open_input(Path(path))
         try:
@@ -68,17 +79,20 @@ class FileSource:
             self._time_base = self._stream.time_base or Fraction(1, av.time_base)
             self._offset = start_offset(self.container, self._time_base)
             self._deinterlacer = Deinterlacer(self._stream)
-            self._decoded = self._decode()
+            self._rate = self._stream.average_rate or self._stream.guessed_rate
+            self._decoded = self._timed(self._decode())
             self._first = next(self._decoded, None)
             if self._first is None:
-                raise InputError(f"{path}: holds a video stream but not one frame of it decodes")
-            self.facts = self._read_facts(self._first)
+                what = "not one frame of it decodes"
+                if self._last_pts is not None:
+                    what = f"ends before {float(self._span.start):g} s"
+                raise InputError(f"{path}: holds a video stream but {what}")
+            self._zero = 0 if self._span.is_whole else self._first[1]
+            self.facts = self._read_facts(self._first[0])
         except BaseException:
             self.container.close()
             raise
         self._to_bgr = ToBgr(self._pool)
-        self._last_pts: int | None = None
-        self._moved = 0
 
     def __enter__(self) -> Self:
         return self
@@ -108,13 +122,29 @@ class FileSource:
         if self._first is None:
             raise RuntimeError(f"{self.path}: the frames were already read.")
         first, self._first = self._first, None
-        for frame in chain([first], self._decoded):
-            yield self._convert(frame)
+        for frame, pts in chain([first], self._decoded):
+            if self._after_pts is None or pts - self._zero > self._after_pts:
+                yield self._convert(frame, pts - self._zero)
         if self._moved:
             self._say(
                 f"{self._name}: {self._moved} frames had the time of the frame before them "
                 "or an earlier one and were moved behind it"
             )
+
+    @property
+    def start_seconds(self) -> Fraction:
+        """The time in the input, in seconds, that the frames' time 0 is."""
+        return self._zero * self._time_base
+
+    def _timed(self, frames: Iterable[av.VideoFrame]) -> Generator[_Timed, None, None]:
+        """The frames of the span with their times in the input."""
+        for frame in frames:
+            pts = self._next_pts(frame)
+            seconds = pts * self._time_base
+            if self._span.end is not None and seconds >= self._span.end:
+                return
+            if seconds >= self._span.start:
+                yield frame, pts
 
     def _choose_stream(self) -> av.VideoStream:
         moving = [
@@ -182,7 +212,7 @@ class FileSource:
             width_px=frame.width,
             height_px=frame.height,
             time_base=self._time_base,
-            average_rate=stream.average_rate or stream.guessed_rate,
+            average_rate=self._rate,
             sample_aspect_ratio=stream.sample_aspect_ratio or Fraction(1),
             colour=colour,
             display_matrix=_display_matrix(frame),
@@ -193,14 +223,16 @@ class FileSource:
 
     def _estimate_count(self) -> int | None:
         stream = self._stream
-        if stream.frames:
+        if stream.frames and self._span.is_whole:
             return stream.frames
         seconds = Fraction(self.container.duration or 0, av.time_base)
         if stream.duration and stream.time_base:
             seconds = stream.duration * stream.time_base
+        end = seconds if self._span.end is None else min(seconds, self._span.end)
+        seconds = max(Fraction(0), end - self._span.start)
         return round(seconds * (stream.average_rate or 0)) or None
 
-    def _convert(self, frame: av.VideoFrame) -> Frame:
+    def _convert(self, frame: av.VideoFrame, pts: int) -> Frame:
         picture = (frame.width, frame.height, frame.format.name)
         if picture != self._picture:
             raise InputError(
@@ -208,7 +240,7 @@ class FileSource:
                     self.path, *self._picture, *picture
                 )
             )
-        pts, image = self._next_pts(frame), self._to_bgr(frame, self.facts.colour)
+        image = self._to_bgr(frame, self.facts.colour)
         return Frame(image, pts, self._time_base, self._duration(frame))
 
     def _next_pts(self, frame: av.VideoFrame) -> int:
@@ -228,8 +260,7 @@ class FileSource:
     def _duration(self, frame: av.VideoFrame) -> int:
         if frame.duration:
             return frame.duration
-        rate = self.facts.average_rate
-        return round(1 / (rate * self._time_base)) if rate else 0
+        return round(1 / (self._rate * self._time_base)) if self._rate else 0
 
 
 def _display_matrix(frame: av.VideoFrame) -> tuple[int, ...] | None:

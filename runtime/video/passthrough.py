@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import av
 from av.packet import Packet
@@ -16,6 +16,10 @@ from av.stream import Disposition, Stream
 from ...imaging.errors import InputError, OutputError
 from ..notes import Say, say_on_stderr
 from .input_file import open_input, start_offset
+from .span import Span
+
+if TYPE_CHECKING:
+    from av.container.core import Chapter
 
 # Written by the program that made the input about the packets as they were.
 _STALE_TAGS = ("BPS", "DURATION", "NUMBER_OF_", "_STATISTICS", "encoder", "vendor_id", "rotate")
@@ -41,6 +45,8 @@ class Passthrough:
 
     An audio stream that the container cannot hold is an error that says what to do, found before
     any frame is upscaled; other streams that it cannot hold are left out with a line that says so.
+    Of a `span`, whole packets are copied, those that begin in it: audio begins up to one packet,
+    some 20 ms, after the picture.
 
     Raises:
         InputError: the file cannot be read to its end.
@@ -55,9 +61,11 @@ class Passthrough:
         *,
         video_index: int,
         audio: bool = True,
+        span: Span | None = None,
         say: Say = say_on_stderr,
     ) -> None:
         self._path = path
+        self._span = span or Span()
         self._target = target
         self._audio = audio
         self._say = say
@@ -67,7 +75,7 @@ class Passthrough:
             self._streams = self._add_streams(video_index)
             self.copied = [_describe(self._input.streams[index]) for index in self._streams]
             """What is copied, as "audio (aac)"."""
-            output.set_chapters(self._input.chapters())
+            output.set_chapters(list(self._chapters()))
         except BaseException:
             self._input.close()
             raise
@@ -143,6 +151,17 @@ class Passthrough:
             copy.disposition = stream.disposition
         return copy
 
+    def _chapters(self) -> Iterator[Chapter]:
+        """The chapters that lie in the span, moved along with it."""
+        for chapter in self._input.chapters():
+            unit = chapter["time_base"] or Fraction(1, av.time_base)
+            start = round(self._span.start / unit)
+            end = chapter["end"] if self._span.end is None else round(self._span.end / unit)
+            if chapter["start"] < end and chapter["end"] > start:
+                chapter["end"] = min(chapter["end"], end) - start
+                chapter["start"] = max(chapter["start"], start) - start
+                yield chapter
+
     def _read(self) -> Iterator[Packet[Stream]]:
         if not self._streams:
             return
@@ -152,15 +171,24 @@ class Passthrough:
                 if packet.size == 0 and packet.pts is None and packet.dts is None:
                     continue
                 self._shift(packet)
-                yield packet
+                if self._is_wanted(packet):
+                    yield packet
         except av.FFmpegError as error:
             raise InputError(
                 f"{self._path}: its audio or subtitles cannot be read to the end "
                 f"({error.strerror}); no output was written"
             ) from error
 
+    def _is_wanted(self, packet: Packet[Stream]) -> bool:
+        """Whether a packet begins in the span. Of a whole file, the encoder's lead-in counts."""
+        span, seconds = self._span, _time(packet)
+        if span.is_whole:
+            return True
+        return seconds >= 0 and (span.end is None or seconds < span.end - span.start)
+
     def _shift(self, packet: Packet[Stream]) -> None:
         offset = start_offset(self._input, packet.time_base)
+        offset += round(self._span.start / packet.time_base)
         if packet.pts is not None:
             packet.pts -= offset
         if packet.dts is not None:

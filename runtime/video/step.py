@@ -72,6 +72,10 @@ class FrameStep:
         self._upscale(image, after)
         return out
 
+    def once(self, image: Image) -> Image:
+        """What becomes of `image`, in a new array."""
+        return self(image, np.empty(self.output_shape(image), np.uint8))
+
     def _upscale(self, image: Image, after: Image) -> None:
         scale = self._upscaler.scale
         big = (image.shape[0] * scale, image.shape[1] * scale, 3)

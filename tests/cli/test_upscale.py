@@ -205,6 +205,36 @@ def test_bad_inputs_and_outputs(tmp_path: Path, clip: Path, nearest_model_path: 
     assert names(tmp_path) == before
 
 
+def test_a_part_at_another_size_beside_the_input(
+    tmp_path: Path, clip: Path, nearest_model_path: Path
+) -> None:
+    target = tmp_path / "out.mp4"
+    result = run(
+        clip, target, "--model", nearest_model_path, "--json", "--start", "0.2", "--end", "0:00.5",
+        "--scale", "1.5", "--compare", "--resume",
+    )  # fmt: skip
+    (done,) = json.loads(result.stdout)["done"]
+    assert (done["frames"], done["width"], done["height"]) == (9, 96, 36)
+    assert names(tmp_path) == ["clip.mp4", "out.mp4"]
+    small = image(tmp_path / "in.png")
+    half = tmp_path / "half.png"
+    assert run(small, half, "--model", nearest_model_path, "--scale", "0.5").exit_code == 0
+    assert cv2.imread(str(half)).shape == (5, 7, 3)  # type: ignore[union-attr]
+    assert "'1h' is no time" in fail(clip, target, "--start", "1h")
+    assert "are for a file that becomes a file" in fail(clip, "null", "--resume")
+
+
+def test_a_live_target_and_its_summary(clip: Path, nearest_model_path: Path) -> None:
+    result = run(clip, "null", "--model", nearest_model_path)
+    assert result.exit_code == 0
+    assert "null: 20 frames, 128×96, " in result.stdout
+    assert result.stdout.endswith("ms, ended by the end of the source\n")
+    (done,) = json.loads(run(clip, "null", "--model", nearest_model_path, "--json").stdout)["done"]
+    assert (done["frames"], done["dropped"], done["reconnects"]) == (20, 0, 0)
+    assert set(done["stage_ms"]) == {"decode", "upscale", "encode"}
+    assert {"p50", "p99"} < set(done["glass_to_glass_ms"])
+
+
 def test_help_mentions_every_kind_of_input() -> None:
     result = run("--help")
     assert "a video, an image or a folder of both" in result.stdout

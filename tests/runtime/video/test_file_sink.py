@@ -16,7 +16,7 @@ import pytest
 from av.stream import Disposition
 
 from framelift.imaging.errors import ConfigError, OutputError
-from framelift.runtime.video import EncoderOptions, FileSource, upscale_video
+from framelift.runtime.video import ConvertOptions, EncoderOptions, FileSource, upscale_video
 from framelift.runtime.video.encoders import ENCODERS
 
 from .clips import (
@@ -150,7 +150,9 @@ def test_audio_that_the_container_cannot_hold_is_refused_at_once(tmp_path: Path)
     assert [path.name for path in tmp_path.iterdir()] == ["a.mkv"]
     convert(source, tmp_path / "out.mkv")
     assert audio_packets(tmp_path / "out.mkv") == audio_packets(source)
-    result = upscale_video(source, tmp_path / "silent.mp4", upscaler, audio=False, quiet=True)
+    result = upscale_video(
+        source, tmp_path / "silent.mp4", upscaler, None, ConvertOptions(audio=False), quiet=True
+    )
     assert result.copied == []
 
 
