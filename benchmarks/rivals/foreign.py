@@ -30,7 +30,8 @@ class ForeignModel(Rival):
         inputs = self._session.inputs
         if len(inputs) != 1 or inputs[0].type != "tensor(float)" or inputs[0].shape[1:2] != [3]:
             raise ModelError(
-                f"{path}: takes no float N×3×H×W images; only such models can be compared"
+                f"{path}: takes no float N×3×H×W images (a framelift model is named "
+                "before the options)"
             )
         self.scale = self._measure_scale(path, case)
 
