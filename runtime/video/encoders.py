@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import av
@@ -21,7 +24,12 @@ _X26X_PRESETS = (
     "slower",
     "veryslow",
 )
+_AV1_PRESETS = tuple(str(number) for number in range(14))
+_PRORES_PRESETS = ("proxy", "lt", "standard", "hq", "4444")
+_NVENC_PRESETS = tuple(f"p{number}" for number in range(1, 8))
 _QUICKTIME = (".mp4", ".m4v", ".mov")
+_MOST = (*_QUICKTIME, ".mkv")
+_TRIAL_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -36,22 +44,55 @@ class Encoder:
     presets: tuple[str, ...] = ()
     options: tuple[tuple[str, str], ...] = ()
     quicktime_tag: str | None = None
+    worst_crf: int = 51
+    crf_option: str = "crf"
+    preset_option: str = "preset"
+    is_lossless: bool = False
+    is_hardware: bool = False
 
+
+# Apple's players know HEVC under this name only.
+_APPLE_HEVC = "hvc1"
 
 ENCODERS = {
-    "h264": Encoder("libx264", "yuv420p", (*_QUICKTIME, ".mkv"), 18, "medium", _X26X_PRESETS),
+    "h264": Encoder("libx264", "yuv420p", _MOST, 18, "medium", _X26X_PRESETS),
     "hevc": Encoder(
         "libx265",
         "yuv420p",
-        (*_QUICKTIME, ".mkv"),
+        _MOST,
         20,
         "medium",
         _X26X_PRESETS,
         options=(("x265-params", "log-level=error"),),
-        quicktime_tag="hvc1",  # Apple's players know HEVC under this name only
+        quicktime_tag=_APPLE_HEVC,
+    ),
+    "av1": Encoder("libsvtav1", "yuv420p", (".mp4", ".mkv"), 28, "8", _AV1_PRESETS, worst_crf=63),
+    "prores": Encoder(
+        "prores_ks",
+        "yuv422p10le",
+        (".mov", ".mkv"),
+        default_preset="hq",
+        presets=_PRORES_PRESETS,
+        options=(("vendor", "apl0"),),
+        preset_option="profile",
     ),
     # RGB, so that the frames are kept bit for bit.
-    "ffv1": Encoder("ffv1", "bgr0", (".mkv",)),
+    "ffv1": Encoder("ffv1", "bgr0", (".mkv",), is_lossless=True),
+    **{
+        f"{codec}-nvenc": Encoder(
+            f"{codec}_nvenc",
+            "yuv420p",
+            (".mp4", ".mkv") if codec == "av1" else _MOST,
+            default_crf=crf,
+            default_preset="p5",
+            presets=_NVENC_PRESETS,
+            options=(("rc", "vbr"), ("b", "0")),
+            quicktime_tag=_APPLE_HEVC if codec == "hevc" else None,
+            crf_option="cq",
+            is_hardware=True,
+        )
+        for codec, crf in (("h264", 19), ("hevc", 22), ("av1", 28))
+    },
 }
 
 
@@ -60,8 +101,8 @@ class EncoderOptions:
     """What the user asked for. `None` takes the encoder's default.
 
     Raises:
-        ConfigError: an unknown codec or preset, a CRF outside 0 to 51, or either for a codec
-            that has none.
+        ConfigError: an unknown codec or preset, a CRF outside the codec's range, or either for a
+            codec that has none.
     """
 
     codec: str = "h264"
@@ -73,9 +114,10 @@ class EncoderOptions:
             raise ConfigError(f"unknown codec {self.codec!r}; known are {', '.join(ENCODERS)}")
         encoder = self.encoder
         if self.crf is not None and encoder.default_crf is None:
-            raise ConfigError(f"{self.codec} is lossless: a CRF means nothing to it; leave it out")
-        if self.crf is not None and not 0 <= self.crf <= 51:
-            raise ConfigError(f"CRF {self.crf} is outside 0 (lossless) to 51 (worst)")
+            reason = "is lossless" if encoder.is_lossless else "has a quality by preset only"
+            raise ConfigError(f"{self.codec} {reason}: a CRF means nothing to it; leave it out")
+        if self.crf is not None and not 0 <= self.crf <= encoder.worst_crf:
+            raise ConfigError(f"CRF {self.crf} is outside 0 (best) to {encoder.worst_crf} (worst)")
         if self.preset is not None and self.preset not in encoder.presets:
             known = ", ".join(encoder.presets) or "none"
             raise ConfigError(f"{self.codec} has no preset {self.preset!r}; known are: {known}")
@@ -92,9 +134,9 @@ class EncoderOptions:
         preset = self.preset or encoder.default_preset
         options = dict(encoder.options)
         if crf is not None:
-            options["crf"] = str(crf)
+            options[encoder.crf_option] = str(crf)
         if preset is not None:
-            options["preset"] = preset
+            options[encoder.preset_option] = preset
         return options
 
     def check_suffix(self, target: Path) -> None:
@@ -106,7 +148,10 @@ class EncoderOptions:
             )
 
     def check_available(self) -> None:
-        """Raise `MissingDependencyError` when this build of FFmpeg lacks the encoder."""
+        """Raise `MissingDependencyError` when the encoder is not built in or its device is missing.
+
+        A hardware encoder is tried once in a child process, which a broken driver may end.
+        """
         try:
             av.codec.Codec(self.encoder.library, "w")
         except av.codec.codec.UnknownCodecError as error:
@@ -114,3 +159,29 @@ class EncoderOptions:
                 f"the installed PyAV has no {self.codec} encoder ({self.encoder.library}): run "
                 "`pip install --force-reinstall --only-binary :all: av`"
             ) from error
+        if self.encoder.is_hardware and not hardware_works(self.encoder.library):
+            software = self.codec.removesuffix("-nvenc")
+            raise MissingDependencyError(
+                f"{self.codec} needs an NVIDIA GPU with this encoder and its driver, which cannot "
+                f"be used here: use --codec {software}"
+            )
+
+
+@cache
+def hardware_works(library: str) -> bool:
+    """Whether a child process could encode a frame with the encoder of that name."""
+    code = (
+        "import av, fractions; c = av.CodecContext.create({!r}, 'w'); "
+        "c.width = c.height = 256; c.pix_fmt = 'yuv420p'; c.time_base = fractions.Fraction(1, 25); "
+        "f = av.VideoFrame(256, 256, 'yuv420p'); f.pts = 0; c.encode(f); c.encode(None)"
+    )
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", code.format(library)],
+            capture_output=True,
+            timeout=_TRIAL_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0

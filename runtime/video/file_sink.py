@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from collections.abc import Iterator
 from fractions import Fraction
@@ -244,6 +245,7 @@ def configure(
     context: av.VideoCodecContext, facts: ClipFacts, encoder: Encoder, size_px: tuple[int, int]
 ) -> None:
     """Set an encoder up for a clip, whose times and colours it keeps."""
+    os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 writes a page about itself unless told so
     context.width, context.height = size_px
     context.pix_fmt = encoder.pixel_format
     context.time_base = facts.time_base

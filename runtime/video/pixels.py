@@ -95,7 +95,7 @@ class FromBgr:
         picture = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(image), format="bgr24")
         if not self._format.startswith("yuv"):
             return self._reformatter.reformat(picture, format=self._format)
-        return self._reformatter.reformat(
+        converted = self._reformatter.reformat(
             picture,
             format=self._format,
             src_colorspace=self._colour.swscale_matrix,
@@ -104,6 +104,10 @@ class FromBgr:
             dst_color_range=ColorRange(self._colour.range),
             interpolation=_TO_YUV,
         )
+        # ProRes takes these from each frame, the others from the encoder's settings.
+        converted.color_primaries = self._colour.primaries
+        converted.color_trc = self._colour.transfer
+        return converted
 
 
 def even_size(width_px: int, height_px: int) -> tuple[int, int]:

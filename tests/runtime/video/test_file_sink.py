@@ -15,8 +15,14 @@ import numpy as np
 import pytest
 from av.stream import Disposition
 
-from framelift.imaging.errors import ConfigError, OutputError
-from framelift.runtime.video import ConvertOptions, EncoderOptions, FileSource, upscale_video
+from framelift.imaging.errors import ConfigError, MissingDependencyError, OutputError
+from framelift.runtime.video import (
+    ConvertOptions,
+    EncoderOptions,
+    FileSource,
+    encoders,
+    upscale_video,
+)
 from framelift.runtime.video.encoders import ENCODERS
 
 from .clips import (
@@ -40,12 +46,16 @@ def convert(source: Path, target: Path, *, scale: int = 2, **options: str | int)
     return notes
 
 
-@pytest.mark.parametrize("suffix", [".mp4", ".m4v", ".mov"])
-@pytest.mark.parametrize("codec", ["h264", "hevc"])
+@pytest.mark.parametrize(
+    ("codec", "suffix"),
+    [(codec, suffix) for codec in ("h264", "hevc") for suffix in (".mp4", ".m4v", ".mov")]
+    + [("av1", ".mp4"), ("prores", ".mov")],
+)
 def test_variable_frame_rate_stays_exactly(tmp_path: Path, codec: str, suffix: str) -> None:
     pts = [0, 1001, 2002, 5005, 6006, 6007, 9000, 20000, 40001]
     source = make_clip(tmp_path / "vfr.mp4", noise(len(pts)), pts=pts)
-    assert convert(source, tmp_path / f"out{suffix}", codec=codec, preset="ultrafast") == []
+    preset = {"av1": "10", "prores": "lt"}.get(codec, "ultrafast")
+    assert convert(source, tmp_path / f"out{suffix}", codec=codec, preset=preset) == []
     assert frame_times(tmp_path / f"out{suffix}") == [Fraction(p, 30000) for p in pts]
 
 
@@ -202,9 +212,12 @@ def test_playback_can_start_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"codec": "vp8"}, "unknown codec 'vp8'; known are h264, hevc, ffv1"),
+        ({"codec": "vp8"}, "unknown codec 'vp8'; known are h264, hevc, av1, prores, ffv1"),
         ({"crf": 52}, "CRF 52 is outside 0"),
+        ({"codec": "av1", "crf": 64}, "CRF 64 is outside 0"),
         ({"codec": "ffv1", "crf": 10}, "ffv1 is lossless"),
+        ({"codec": "prores", "crf": 10}, "prores has a quality by preset only"),
+        ({"codec": "prores", "preset": "fast"}, "known are: proxy, lt, standard, hq"),
         ({"preset": "quick"}, "has no preset 'quick'; known are: ultrafast"),
     ],
 )
@@ -221,8 +234,34 @@ def test_suffixes_are_refused_by_name(tmp_path: Path) -> None:
 
 
 def test_every_encoder_is_in_the_build() -> None:
-    for name in ENCODERS:
-        EncoderOptions(name).check_available()
+    for name, encoder in ENCODERS.items():
+        assert encoder.library in av.codecs_available
+        if not encoder.is_hardware:
+            EncoderOptions(name).check_available()
+
+
+def test_a_hardware_encoder_without_its_hardware_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert encoders.hardware_works("libx264")
+    assert not encoders.hardware_works("none")
+    monkeypatch.setattr(encoders, "hardware_works", lambda library: False)
+    with pytest.raises(MissingDependencyError, match=r"hevc-nvenc needs an NVIDIA.*--codec hevc$"):
+        EncoderOptions("hevc-nvenc").check_available()
+
+
+@pytest.mark.parametrize(("codec", "suffix"), [("av1", ".mp4"), ("prores", ".mov")])
+def test_colours_of_the_other_codecs(tmp_path: Path, codec: str, suffix: str) -> None:
+    source = make_clip(
+        tmp_path / "bars.mp4", [colour_bars()] * 3, colour=(1, 1, 1, 1), options={"crf": "1"}
+    )
+    convert(source, tmp_path / f"out{suffix}", codec=codec)
+    with FileSource(source) as original, FileSource(tmp_path / f"out{suffix}") as result:
+        before = [frame.bgr_u8 for frame in original][1]
+        after = [frame.bgr_u8 for frame in result][1]
+        colour = result.facts.colour
+    assert (colour.matrix, colour.range, colour.primaries, colour.transfer) == (1, 1, 1, 1)
+    assert np.abs(after[40, 16::32].astype(int) - before[20, 8::16]).max() <= 2
 
 
 def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
