@@ -187,6 +187,7 @@ def _video(results: Document) -> list[Table]:
         (
             name,
             _or_dash(run["fps"], ".2f"),
+            _or_dash(run["share_of_inference_rate"], ".0%"),
             _or_dash(run["start_up_seconds"], ".2f"),
             str(run["frames"]),
             *(_or_dash(run["occupancy"][stage], ".0%") for stage in stages),
@@ -194,7 +195,7 @@ def _video(results: Document) -> list[Table]:
         )
         for name, run in runs.items()
     ]
-    columns = ("sink", "fps, start-up cancelled", "start-up, s", "frames",
+    columns = ("sink", "fps, start-up cancelled", "of upscaling alone", "start-up, s", "frames",
                *(f"{stage} busy" for stage in stages), "bottleneck")  # fmt: skip
     return [Table(columns, tuple(rows))]
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
@@ -24,10 +25,12 @@ from .checks import machine_warnings
 from .machine import describe_machine
 from .monitor import Monitor, condition_warnings
 from .report import Document, build
+from .timing import time_ms
 
 NULL = "none"
 _SHORT_SHARE = 4
 _MIN_FRAMES = 8
+_INFERENCE_CALLS = 8
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,8 @@ def measure_video(
 ) -> Document:
     """Measure the first `frames` frames of `file` without and with an encoder.
 
+    Beside each stands its share of the rate of the upscaler alone, called before and after.
+
     Raises ConfigError for fewer than 8 frames, InputError, ModelError, BackendError, OutputError.
     """
     if frames < _MIN_FRAMES:
@@ -60,6 +65,7 @@ def measure_video(
         total = _available(file, frames)
         short = total // _SHORT_SHARE
         _run(upscaler, file, short, None)  # the engine and the file cache are warm afterwards
+        inference = _inference_ms(upscaler, file)
         results = {}
         for name, encoder in ((NULL, None), (options.codec, options)):
             runs = [_run(upscaler, file, count, encoder) for count in (short, total)]
@@ -70,10 +76,14 @@ def measure_video(
                     f"sink {name}: too few frames to cancel the start-up: measure more with "
                     "--frames, or a longer file"
                 )
+        inference += _inference_ms(upscaler, file)
+        rate = 1000 / median(inference)
+        for result in results.values():
+            result["share_of_inference_rate"] = result["fps"] and result["fps"] / rate
         conditions = monitor.report()
         warnings += condition_warnings(conditions)
         settings = {"file": file.name, "frames": total, "backend": backend, "codec": options.codec}
-        document = {"runs": results, "conditions": conditions}
+        document = {"runs": results, "inference_fps": rate, "conditions": conditions}
         return build("video", machine, upscaler, settings, document, warnings)
 
 
@@ -107,6 +117,14 @@ def _available(file: Path, frames: int) -> int:
     if count < _MIN_FRAMES:
         raise ConfigError(f"{file}: has {count} frames, at least {_MIN_FRAMES} are needed")
     return count
+
+
+def _inference_ms(upscaler: Upscaler, file: Path) -> list[float]:
+    """How long the upscaler alone takes for a frame of the file, several times."""
+    with FileSource(file, say=_silent) as source:
+        image = next(iter(source)).bgr_u8
+    out = upscaler(image)
+    return [time_ms(lambda: upscaler(image, out=out)) for _ in range(_INFERENCE_CALLS)]
 
 
 def _run(upscaler: Upscaler, file: Path, frames: int, encoder: EncoderOptions | None) -> Run:
