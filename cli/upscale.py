@@ -163,7 +163,11 @@ def _load(model: str | None, backend: str, threads: int | None, tile: int | None
     from ..runtime import Upscaler
     from ..runtime.zoo import default_model
 
-    return Upscaler.load(model or default_model(), backend, threads=threads, tile=tile)
+    return Upscaler.load(model or default_model(), backend, threads=threads, tile=tile, say=_note)
+
+
+def _note(line: str) -> None:
+    click.echo(f"note: {line}", err=True)
 
 
 def _runs(upscaler: Upscaler) -> str:

@@ -1,8 +1,9 @@
-"""Estimates how much memory a network takes per input pixel, from its graph."""
+"""How much memory a network takes per input pixel, and what it looks like when there is none."""
 
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,6 +11,17 @@ if TYPE_CHECKING:
 
 # Estimate shapes on a frame of about this side; large enough that borders do not matter.
 _SIDE = 64
+
+
+# ONNX Runtime's arenas, CUDA, TensorRT and C++ each have their own words for it.
+_OUT_OF_MEMORY = re.compile(
+    r"out of memory|failed to allocate|bad_alloc|memoryallocation|cannot allocate", re.IGNORECASE
+)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a backend failed for want of memory."""
+    return isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(str(error)) is not None
 
 
 def activation_bytes_per_pixel(model: onnx.ModelProto, size_multiple: int) -> int:

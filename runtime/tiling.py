@@ -114,14 +114,14 @@ class TileRunner:
     """Runs a frame tile by tile; keeps one tile of input and output between frames."""
 
     def __init__(self, plan: TilePlan, scale: int) -> None:
-        self._plan = plan
+        self.plan = plan
         self._scale = scale
         self._tile: Frames = np.empty((1, plan.height, plan.width, 3), np.uint8)
         self._big: Frames = np.empty((1, plan.height * scale, plan.width * scale, 3), np.uint8)
 
     def run(self, session: Session, frame: Frames, out: Frames) -> None:
         """Upscale `frame`, uint8 H×W×3, into `out`, uint8 sH×sW×3."""
-        s, plan = self._scale, self._plan
+        s, plan = self._scale, self.plan
         for row in plan.rows:
             for column in plan.columns:
                 source = frame[row.start : row.start + plan.height]

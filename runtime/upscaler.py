@@ -11,7 +11,9 @@ from ..imaging.errors import BackendError, ConfigError, FrameError
 from .backends.base import Frames, Session
 from .backends.select import AUTO, open_backend
 from .frames import as_batch, check_out
+from .memory import is_out_of_memory
 from .model_file import ModelSpec, read_spec
+from .notes import Say, say_on_stderr
 from .tiling import TileRunner, minimum_tile, plan_tiles
 from .zoo import resolve
 
@@ -30,9 +32,16 @@ class Upscaler:
     """
 
     def __init__(
-        self, spec: ModelSpec, session: Session, *, selection: str = "", tile: int | None = None
+        self,
+        spec: ModelSpec,
+        session: Session,
+        *,
+        selection: str = "",
+        tile: int | None = None,
+        say: Say = say_on_stderr,
     ) -> None:
         """Put a model on an open session; `Upscaler.load` does both."""
+        self._say = say
         self.spec = spec
         self.selection = selection
         self.tile = _checked_tile(spec, tile)
@@ -51,6 +60,7 @@ class Upscaler:
         *,
         threads: int | None = None,
         tile: int | None = None,
+        say: Say = say_on_stderr,
     ) -> Upscaler:
         """Load a model on a backend.
 
@@ -60,6 +70,7 @@ class Upscaler:
             threads: host threads that one frame uses; None is one per processor.
             tile: largest side, in input pixels, of what is run at once; None cuts a frame only if
                 it would take more than about 2 GB. Tiled and whole frames give the same result.
+            say: takes the line that is said when memory runs out and tiles become smaller.
 
         Raises:
             ModelError: the model is missing or is no framelift model.
@@ -72,7 +83,7 @@ class Upscaler:
         spec = read_spec(resolve(model))
         _checked_tile(spec, tile)
         session, selection = open_backend(spec, backend, threads)
-        return cls(spec, session, selection=selection, tile=tile)
+        return cls(spec, session, selection=selection, tile=tile, say=say)
 
     @property
     def scale(self) -> int:
@@ -154,7 +165,38 @@ class Upscaler:
         out[...] = self._padded_out[:, : out.shape[1], : out.shape[2]]
 
     def _run_whole(self, session: Session, batch: Frames, out: Frames) -> None:
-        """Upscale frames whose sides are multiples of the size multiple, cut as memory asks."""
+        """Upscale frames whose sides are multiples of the size multiple, cut as memory asks.
+
+        What runs out of memory is run again in tiles of half the size, down to the smallest.
+        """
+        shape, before = batch.shape[:3], self._max_pixels
+        while True:
+            try:
+                self._run_cut(session, batch, out)
+                break
+            except (BackendError, MemoryError) as error:
+                if not is_out_of_memory(error) or not self._cut_smaller(*shape):
+                    raise
+        if self._max_pixels != before:
+            tile = self._tiles.plan if self._tiles else None
+            how = f"in tiles of {tile.width}×{tile.height}" if tile else "one by one"
+            self._say(f"{self.spec.name}: out of memory; frames are now run {how}")
+
+    def _cut_smaller(self, count: int, height: int, width: int) -> bool:
+        """Halve what is run at once; False if that is not possible."""
+        if any(self.spec.frame_shape):
+            return False
+        plan = self._tiles.plan if self._tiles else None
+        if plan is None and count > 1 and self._max_pixels >= 2 * height * width:
+            self._max_pixels = height * width
+            return True
+        pixels = plan.height * plan.width if plan else height * width
+        self._max_pixels = min(self._max_pixels, pixels) // 2
+        self.tile, self._tiled_size = None, (0, 0)
+        smaller = self._tiles_for(height, width)
+        return smaller is not None and smaller.plan.height * smaller.plan.width < pixels
+
+    def _run_cut(self, session: Session, batch: Frames, out: Frames) -> None:
         count, height, width, _ = batch.shape
         tiles = self._tiles_for(height, width)
         if tiles is not None:

@@ -18,6 +18,9 @@ from framelift.imaging.errors import (
     ModelError,
 )
 from framelift.runtime import Upscaler, upscaler
+from framelift.runtime.backends.base import Session
+from framelift.runtime.backends.select import open_named
+from framelift.runtime.model_file import read_spec
 
 Frames = NDArray[np.uint8]
 
@@ -263,3 +266,67 @@ def test_runtime_does_not_import_torch(nearest_model_path: Path) -> None:
         "assert 'torch' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+class _Cramped:
+    """A session that has memory for so many pixels at once."""
+
+    name = provider = device = "cramped"
+
+    def __init__(self, session: Session, pixels: int) -> None:
+        self._session = session
+        self.pixels = pixels
+        self.refused = 0
+
+    def run(self, frames: Frames, out: Frames) -> None:
+        if frames.shape[0] * frames.shape[1] * frames.shape[2] > self.pixels:
+            self.refused += 1
+            raise BackendError("onnx-cpu failed: Failed to allocate memory for requested buffer")
+        self._session.run(frames, out)
+
+    def describe(self) -> dict[str, str | int]:
+        return {}
+
+    def close(self) -> None:
+        self._session.close()
+
+
+def test_out_of_memory_means_smaller_tiles_and_one_line(shuffle_model_path: Path) -> None:
+    frame, notes = _noise(40, 60, 3), list[str]()
+    spec = read_spec(shuffle_model_path)
+    cramped = _Cramped(open_named(spec, "onnx-cpu"), 400)
+    with Upscaler(spec, cramped, say=notes.append) as upscale:
+        with Upscaler.load(shuffle_model_path) as whole:
+            assert _difference(upscale(frame), whole(frame)) <= 1
+        refused = cramped.refused
+        upscale(frame)
+        assert cramped.refused == refused  # what was learnt is kept
+        assert notes == ["tiny-shuffle: out of memory; frames are now run in tiles of 18×16"]
+        notes.clear()
+        cramped.pixels = 4
+        with pytest.raises(BackendError, match="Failed to allocate memory"):
+            upscale(frame)
+
+
+def test_out_of_memory_in_a_batch_means_one_by_one(shuffle_model_path: Path) -> None:
+    frames, notes = _noise(3, 20, 20, 3), list[str]()
+    spec = read_spec(shuffle_model_path)
+    with Upscaler(spec, _Cramped(open_named(spec, "onnx-cpu"), 500), say=notes.append) as upscale:
+        batch = upscale(frames)
+        assert _difference(batch[2], upscale(frames[2])) <= 1
+    assert notes == ["tiny-shuffle: out of memory; frames are now run one by one"]
+
+
+def test_other_failures_are_not_tried_again(shuffle_model_path: Path) -> None:
+    spec = read_spec(shuffle_model_path)
+    session = open_named(spec, "onnx-cpu")
+
+    def fail(frames: Frames, out: Frames) -> None:
+        raise BackendError("onnx-cpu failed: illegal instruction")
+
+    session.run = fail  # type: ignore[method-assign]
+    with (
+        Upscaler(spec, session) as upscale,
+        pytest.raises(BackendError, match="illegal instruction"),
+    ):
+        upscale(_noise(8, 8, 3))
