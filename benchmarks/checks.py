@@ -31,11 +31,15 @@ def machine_warnings(machine: Machine) -> list[str]:
 
 
 def variation_warnings(
-    summaries: Mapping[str, Summary], steady: Mapping[str, bool] | None = None
+    summaries: Mapping[str, Summary],
+    steady: Mapping[str, bool] | None = None,
+    *,
+    longer: str = "--seconds",
 ) -> list[str]:
     """Warnings about the spread of one or several named sets of samples.
 
-    `steady` tells for each name whether its warm-up settled; what is not in it did.
+    `steady` tells for each name whether its warm-up settled; what is not in it did. `longer` is the
+    option that measures for longer.
     """
     warnings = []
     unsettled = [name for name, settled in (steady or {}).items() if not settled]
@@ -49,14 +53,14 @@ def variation_warnings(
         warnings.append(
             f"too noisy to quote: {_listed(noisy)} (CV up to {max(noisy.values()):.0%}, above "
             f"{_MAX_CV:.0%}); close other programs, fix the clock frequency, or measure for longer "
-            "with --seconds"
+            f"with {longer}"
         )
     slower = {name: s.drift - 1 for name, s in summaries.items() if s.drift > _MAX_DRIFT}
     if slower:
         warnings.append(
             f"slower at the end of the run than at its beginning: {_listed(slower)} (by up to "
             f"{max(slower.values()):.0%}); the machine is throttling or shared: let it cool down, "
-            "or measure for longer with --seconds"
+            f"or measure for longer with {longer}"
         )
     return warnings
 

@@ -51,5 +51,8 @@ def measure_training(
         "steps": steps,
         "warm_up": warm_up,
     }
-    warnings = [*machine_warnings(machine), *variation_warnings({"a step": summary})]
+    warnings = [
+        *machine_warnings(machine),
+        *variation_warnings({"a step": summary}, longer="--steps"),
+    ]
     return new_document("train", machine, settings, results, warnings)
