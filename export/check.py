@@ -11,6 +11,7 @@ import onnx
 
 from ..imaging.errors import ModelError
 from ..runtime.model_file import PREFIX
+from .graph import all_nodes
 from .node_rules import TypedGraph, tensorrt_problems
 from .report import Finding
 from .targets import TARGETS, facts, target_window
@@ -51,7 +52,14 @@ class CheckReport:
 def check_model(path: Path, targets: Sequence[str] = TARGETS) -> CheckReport:
     """Check the file against each target. Raises ModelError if it is no readable ONNX file."""
     model, size = _read(path)
-    names = tuple(targets)
+    try:
+        return _report(path, model, size, tuple(targets))
+    except (IndexError, KeyError, TypeError, ValueError) as error:
+        # Damage that protobuf reads: text that is no UTF-8, types and nodes that cannot be.
+        raise ModelError(f"{path}: is no ONNX file, or a damaged one") from error
+
+
+def _report(path: Path, model: onnx.ModelProto, size: int, names: tuple[str, ...]) -> CheckReport:
     external_bytes, findings = _external_data(path, model, names)
     sound = not findings
     findings += _versions(model, names)
@@ -79,15 +87,17 @@ def check_model(path: Path, targets: Sequence[str] = TARGETS) -> CheckReport:
     )
 
 
-def all_nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
-    """The nodes of a graph and of the graphs inside its nodes."""
-    for node in graph.node:
-        yield node
-        for attribute in node.attribute:
-            if attribute.HasField("g"):
-                yield from all_nodes(attribute.g)
-            for inner in attribute.graphs:
-                yield from all_nodes(inner)
+def _tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
+    """The constants of a model: of its graph, of the graphs inside nodes, and of attributes."""
+    yield from model.graph.initializer
+    for part in (model.graph, *model.functions):
+        for node in all_nodes(part):
+            for attribute in node.attribute:
+                if attribute.HasField("t"):
+                    yield attribute.t
+                yield from attribute.tensors
+                for graph in (attribute.g, *attribute.graphs):
+                    yield from graph.initializer
 
 
 def _read(path: Path) -> tuple[onnx.ModelProto, int]:
@@ -111,7 +121,7 @@ def _external_data(
 ) -> tuple[int, list[Finding]]:
     """Size of the tensors kept in other files, and those that are missing or lie elsewhere."""
     total, findings = 0, []
-    for tensor in model.graph.initializer:
+    for tensor in _tensors(model):
         if tensor.data_location != onnx.TensorProto.EXTERNAL:
             continue
         entries = {entry.key: entry.value for entry in tensor.external_data}
@@ -216,7 +226,7 @@ def _shapes(
         inferred = onnx.shape_inference.infer_shapes(
             model, check_type=True, strict_mode=True, data_prop=True
         )
-        if not any(t.data_location == onnx.TensorProto.EXTERNAL for t in model.graph.initializer):
+        if not any(t.data_location == onnx.TensorProto.EXTERNAL for t in _tensors(model)):
             onnx.checker.check_model(inferred, full_check=True)
     except Exception as error:  # ValidationError, InferenceError and bare RuntimeErrors
         reason = " ".join(str(error).split())[:300]

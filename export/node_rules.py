@@ -9,7 +9,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from .graph import attributes
+from .graph import all_nodes, attributes
 from .report import Finding
 from .targets import facts
 
@@ -28,25 +28,25 @@ _SHAPE_WORK = frozenset({
 
 
 class TypedGraph:
-    """A graph whose values' types were inferred."""
+    """A graph whose values' types were inferred, with the graphs inside its nodes."""
 
     def __init__(self, model: onnx.ModelProto) -> None:
-        graph = model.graph
-        self.nodes = list(graph.node)
-        self.constants: dict[str, onnx.TensorProto] = {t.name: t for t in graph.initializer}
-        for node in graph.node:
+        self.nodes = list(all_nodes(model.graph))
+        inner = [item.g for node in self.nodes for item in node.attribute if item.HasField("g")]
+        graphs = [model.graph, *inner]
+        self.constants = {tensor.name: tensor for graph in graphs for tensor in graph.initializer}
+        for node in self.nodes:
             value = attributes(node).get("value") if node.op_type == "Constant" else None
             if isinstance(value, onnx.TensorProto):
                 self.constants[node.output[0]] = value
-        self.inputs = {value.name for value in graph.input} - set(self.constants)
-        self.outputs = {value.name for value in graph.output}
-        self.types = {
-            value.name: value.type.tensor_type.elem_type
-            for value in (*graph.input, *graph.output, *graph.value_info)
-        }
+        self.inputs = {value.name for value in model.graph.input} - set(self.constants)
+        self.outputs = {value.name for value in model.graph.output}
+        inferred = [value for graph in graphs for value in graph.value_info]
+        ends = [value for graph in graphs for value in (*graph.input, *graph.output)]
+        self.types = {value.name: value.type.tensor_type.elem_type for value in (*ends, *inferred)}
         self.types |= {name: tensor.data_type for name, tensor in self.constants.items()}
         self.unranked = {
-            value.name for value in graph.value_info if not value.type.tensor_type.HasField("shape")
+            value.name for value in inferred if not value.type.tensor_type.HasField("shape")
         }
 
     def array(self, name: str) -> NDArray[np.generic] | None:

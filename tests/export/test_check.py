@@ -200,6 +200,37 @@ def test_external_data_must_lie_beside_the_model(
     assert problems(report, "onnxruntime")[0].startswith("tensor w: its data")
 
 
+def test_external_data_of_constants_inside_nodes_must_lie_beside_the_model(save: Build) -> None:
+    tensor = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[3])
+    tensor.data_location = TensorProto.EXTERNAL
+    entry = tensor.external_data.add()
+    entry.key, entry.value = "location", "../weights.bin"
+    nodes = (
+        helper.make_node("Constant", [], ["w"], value=tensor),
+        helper.make_node("Add", ["x", "w"], ["y"]),
+    )
+    report = check_model(save(*nodes))
+    assert not any(report.verdicts().values())
+    assert "tensor w: its data lies at" in problems(report, "onnxruntime")[0]
+
+
+def test_nodes_of_branches_are_checked(save: Build) -> None:
+    def branch(operator: str, name: str) -> onnx.GraphProto:
+        node = helper.make_node(operator, ["x"], [name], f"in_{name}")
+        return helper.make_graph(
+            [node], name, [], [helper.make_tensor_value_info(name, TensorProto.FLOAT, None)]
+        )
+
+    nodes = (
+        helper.make_node("Constant", [], ["yes"], value=numpy_helper.from_array(np.array(True))),
+        helper.make_node(
+            "If", ["yes"], ["y"], then_branch=branch("Det", "a"), else_branch=branch("Relu", "b")
+        ),
+    )
+    report = check_model(save(*nodes), ("tensorrt10",))
+    assert any(line.startswith("Det 'in_a': TensorRT's") for line in problems(report, "tensorrt10"))
+
+
 def test_the_command_exits_1_when_a_target_cannot_run_it(save: Build) -> None:
     path = save(helper.make_node("Det", ["x"], ["y"], "det"), rank=2)
     result = CliRunner().invoke(framelift, ["check", str(path)], standalone_mode=False)
@@ -220,3 +251,15 @@ def test_what_is_no_onnx_is_refused(tmp_path: Path, data: bytes) -> None:
         check_model(path)
     with pytest.raises(ModelError, match="no such file"):
         check_model(tmp_path / "gone.onnx")
+
+
+def test_damage_that_protobuf_reads_is_refused(save: Build) -> None:
+    path = save(helper.make_node("Relu", ["x"], ["y"]))
+    model = onnx.load(path)
+    model.graph.input[0].type.tensor_type.elem_type = 59
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(ModelError, match="is no ONNX file, or a damaged one"):
+        check_model(path)
+    path.write_bytes(path.read_bytes().replace(b"Relu", b"Re\xffu"))
+    with pytest.raises(ModelError, match="is no ONNX file, or a damaged one"):
+        check_model(path)
