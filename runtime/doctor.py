@@ -13,6 +13,7 @@ from ..imaging.errors import FrameliftError
 from .backends.engine import engine_problem, installed_engines
 from .backends.probe import probe_in_child
 from .backends.select import BACKENDS
+from .gpu_doctor import findings, gather
 from .opencv import load_cv2, window_system
 from .zoo import default_model, resolve
 
@@ -80,6 +81,10 @@ def diagnose(model: Path | None = None) -> Diagnosis:
         _opencv(),
         _engine(),
         *(_optional(name, fix) for name, fix in _OPTIONAL.items()),
+        *(
+            Check(finding.name, Status.PROBLEM, finding.detail, finding.fix)
+            for finding in findings(gather())
+        ),
     )
     return Diagnosis(packages, _encoder(), tuple(_backends(model)))
 
