@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
-from ..imaging.errors import ConfigError, MissingDependencyError
+from ..imaging.errors import CheckpointError, ConfigError, MissingDependencyError
 
 if TYPE_CHECKING:
     from ..export.exporter import Exported
@@ -78,8 +79,11 @@ def export(
     if engine is not None and triton is None:
         raise ConfigError("--engine is for --triton: name the repository too")
     if triton is not None and checkpoint.suffix == ".onnx":
+        _refuse_export_options()
         _serve(checkpoint, triton, engine)
         return
+    if checkpoint.is_dir():
+        raise CheckpointError(f"checkpoint {checkpoint}: is a folder; name a file in it")
     size = None if fixed is None else parse_size(fixed)
     try:
         from ..export.exporter import ExportConfig, export_checkpoint
@@ -112,6 +116,19 @@ def parse_size(text: str) -> tuple[int, int]:
     if not (cross and height.isdecimal() and width.isdecimal()):
         raise ConfigError(f"{text!r} is no size: give height and width as HxW, such as 1080x1920")
     return int(height), int(width)
+
+
+def _refuse_export_options() -> None:
+    """Raise ConfigError for options that an exported model would be served without."""
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        served = parameter.name in ("checkpoint", "triton", "engine")
+        if source is ParameterSource.COMMANDLINE and not served:
+            raise ConfigError(
+                f"{max(parameter.opts, key=len)} is for the export of a checkpoint, and this model "
+                "is exported already; leave it out"
+            )
 
 
 def _serve(model: Path, repository: Path, engine: Path | None) -> None:

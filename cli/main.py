@@ -50,6 +50,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(error.exit_code)
     except FrameliftError as error:
         _fail(" ".join(str(error).split()), error.exit_code)
+    except OSError as error:  # a path that the system cannot look up, such as one that is too long
+        where = "" if error.filename is None else f"{error.filename}: "
+        _fail(f"{where}{error.strerror or error}", 1)
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -84,7 +84,10 @@ def _read_tensors(path: Path) -> dict[str, torch.Tensor]:
             "never executed: save its state_dict alone"
         ) from error
     except Exception as error:  # what damaged bytes provoke in the readers is of any type
-        raise CheckpointError(f"checkpoint {path}: cannot be read ({_short(error)})") from error
+        raise CheckpointError(
+            f"checkpoint {path}: cannot be read, is damaged or no checkpoint "
+            f"({type(error).__name__}: {_short(error)})"
+        ) from error
     if not isinstance(weights, dict):
         raise CheckpointError(f"checkpoint {path}: holds no named tensors")
     return {name: tensor for name, tensor in weights.items() if isinstance(tensor, torch.Tensor)}

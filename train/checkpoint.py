@@ -86,7 +86,12 @@ def load_checkpoint(path: Path) -> Checkpoint:
             )
         config = msgspec.convert(header["network"], NetworkConfig)
         training = dict(header["training"])
-    except (ValueError, TypeError, KeyError, msgspec.ValidationError) as error:
+    except msgspec.ValidationError as error:
+        raise CheckpointError(
+            f"checkpoint {path}: names a network that this framelift does not know ({error}); "
+            "upgrade framelift"
+        ) from error
+    except (ValueError, TypeError, KeyError) as error:
         raise CheckpointError(f"checkpoint {path}: damaged header ({error})") from error
     checkpoint = Checkpoint(config, weights, training)
     try:

@@ -216,6 +216,13 @@ def test_options_that_make_no_sense(checkpoint: Path, arguments: list[str], mess
     assert [path.name for path in checkpoint.parent.iterdir()] == ["net.safetensors"]
 
 
+def test_a_folder_is_no_checkpoint() -> None:
+    with pytest.raises(CheckpointError, match=r"checkpoint \.: is a folder"):
+        CliRunner().invoke(
+            framelift, ["export", "."], standalone_mode=False, catch_exceptions=False
+        )
+
+
 def test_the_target_sets_the_limit_of_the_opset(checkpoint: Path) -> None:
     config = ExportConfig(opset=23, targets=("onnxruntime==1.20",))
     message = "opset 23: ONNX Runtime 1.20 takes 7 to 21; the nearest that works is 21"

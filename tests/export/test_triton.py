@@ -275,3 +275,13 @@ def test_command_line(tmp_path: Path, shuffle_model_path: Path, capsys: Capture)
 def test_engine_without_repository(tmp_path: Path, capsys: Capture) -> None:
     assert run(tmp_path / "c.safetensors", "--engine", "m.plan") == 1
     assert "--engine is for --triton" in capsys.readouterr().err
+
+
+def test_export_options_of_an_exported_model_are_refused(
+    tmp_path: Path, shuffle_model_path: Path, capsys: Capture
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["export", str(shuffle_model_path), "--triton", str(tmp_path / "repo"), "-y"])
+    assert ended.value.code == 1
+    assert "--overwrite is for the export of a checkpoint" in capsys.readouterr().err
+    assert not (tmp_path / "repo").exists()

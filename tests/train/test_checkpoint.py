@@ -47,7 +47,7 @@ def header(**changes: object) -> dict[str, str]:
     [
         (None, "not a framelift checkpoint; make one with `framelift train`"),
         (header(format=2), "format 2, this framelift reads up to 1; upgrade"),
-        (header(network={"name": "unet"}), "damaged header"),
+        (header(network={"name": "unet"}), "names a network that .* not know .*'unet'"),
         (header(), "weights do not fit the network"),
         ({"framelift": "{"}, "damaged header"),
     ],
