@@ -13,6 +13,8 @@ from pathlib import Path
 
 from ..imaging.errors import OutputError
 
+NOTHING_LEFT = "nothing was left behind"
+
 
 @contextmanager
 def atomic_output(
@@ -99,9 +101,9 @@ def check_target(target: Path, *, overwrite: bool = False, source: Path | None =
 def describe_os_error(target: Path, error: OSError) -> str:
     """One line for the user about a failed write."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"{target}: the disk is full; nothing was left behind"
+        return f"{target}: the disk is full; {NOTHING_LEFT}"
     if error.errno == errno.EFBIG:
-        return f"{target}: the file became larger than this system allows; nothing was left behind"
+        return f"{target}: the file became larger than this system allows; {NOTHING_LEFT}"
     reason = error.strerror or str(error) or type(error).__name__
     return f"{target}: cannot be written ({reason})"
 

@@ -11,7 +11,7 @@ from typing import Any
 import av
 
 from ...imaging.errors import Interrupted
-from ..atomic import atomic_output, check_target
+from ..atomic import NOTHING_LEFT, atomic_output, check_target
 from ..notes import Say, say_on_stderr
 from .encoders import EncoderOptions
 from .file_sink import FileSink
@@ -24,6 +24,8 @@ from .segments import WorkFolder, decode_times, read_segment, read_times
 from .span import Span
 from .stats import PipelineStats
 from .step import FrameStep, FrameUpscaler
+
+_KEPT = "what is done is kept: the same command goes on from there"
 
 
 @dataclass(frozen=True)
@@ -88,8 +90,9 @@ def upscale_video(
         return work.in_segments()
     except Interrupted as error:
         text = str(error).partition(";")[0]
-        message = f"{text}; what is done is kept: the same command goes on from there"
-        raise Interrupted(message, error.exit_code) from error
+        raise Interrupted(f"{text}; {_KEPT}", error.exit_code) from error
+    except OutputError as error:
+        raise OutputError(str(error).replace(NOTHING_LEFT, _KEPT)) from error
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,186 @@
+"""What must not hang, and disks that are full."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from framelift.imaging.errors import BackendError, FrameliftError, InputError, OutputError
+from framelift.runtime.video import (
+    ConvertOptions,
+    EncoderOptions,
+    Frame,
+    FramePool,
+    Pipeline,
+    upscale_video,
+)
+from framelift.runtime.video.channel import AbortedError, Channel
+from framelift.runtime.video.frame import Image
+from framelift.runtime.video.watchdog import Watchdog
+
+from .clips import Nearest, frame_times, make_clip, noise
+
+
+class Endless:
+    """A live source that gives a frame every few milliseconds."""
+
+    def __init__(self, stuck_at: int | None = None) -> None:
+        self.pool = FramePool()
+        self.stuck_at = stuck_at
+        self.released = threading.Event()
+
+    def __iter__(self) -> Iterator[Frame]:
+        number = 0
+        while not self.released.wait(0.002):
+            if number == self.stuck_at:
+                self.released.wait()
+            image = self.pool.take((4, 6, 3))
+            image[...] = number % 256
+            yield Frame(image, number, Fraction(1, 30), 1)
+            number += 1
+
+
+class Sink:
+    def __init__(self, delay_seconds: float = 0, stuck: threading.Event | None = None) -> None:
+        self.seen: list[int] = []
+        self.delay_seconds = delay_seconds
+        self.stuck = stuck
+        self.finished = False
+
+    def write(self, frame: Frame) -> None:
+        if self.stuck is not None:
+            self.stuck.wait()
+        time.sleep(self.delay_seconds)
+        self.seen.append(frame.pts)
+
+    def finish(self) -> None:
+        self.finished = True
+
+
+class Hanging(Nearest):
+    def __init__(self, released: threading.Event) -> None:
+        super().__init__()
+        self._released = released
+
+    def __call__(self, frame: Image, out: Image | None = None) -> Image:
+        self._released.wait()
+        return super().__call__(frame, out)
+
+
+@pytest.mark.parametrize(
+    ("stage", "kind", "message"),
+    [
+        ("decode", InputError, r"the input gave no frame for 0\.2 s; gave up"),
+        ("upscale", BackendError, r"the backend did not finish a frame for 0\.2 s; gave up"),
+        ("encode", OutputError, r"the output took no frame for 0\.2 s; gave up"),
+    ],
+)
+def test_a_stage_that_is_stuck_ends_the_run(
+    stage: str, kind: type[FrameliftError], message: str
+) -> None:
+    source = Endless(stuck_at=3 if stage == "decode" else None)
+    upscaler = Hanging(source.released) if stage == "upscale" else Nearest()
+    sink = Sink(stuck=source.released if stage == "encode" else None)
+    pipeline = Pipeline(source, upscaler, sink, pool=source.pool, watchdog=Watchdog({stage: 0.2}))
+    started = time.monotonic()
+    with pytest.raises(kind, match=message):
+        pipeline.run()
+    assert time.monotonic() - started < 3
+    source.released.set()
+
+
+def test_waiting_for_a_neighbour_is_not_being_stuck() -> None:
+    source = Endless()
+    pipeline = Pipeline(
+        source, Nearest(), Sink(0.3), pool=source.pool, watchdog=Watchdog({"decode": 0.2})
+    )
+    threading.Timer(1.0, source.released.set).start()
+    assert pipeline.run().frames_written > 2
+
+
+def test_a_live_pipeline_drops_old_frames_and_stops_well() -> None:
+    source, sink = Endless(), Sink(0.02)
+    pipeline = Pipeline(source, Nearest(), sink, pool=source.pool, live=True)
+    threading.Timer(0.6, pipeline.stop).start()
+    stats = pipeline.run()
+    source.released.set()
+    assert sink.finished
+    assert stats.frames_dropped > stats.frames_written > 5
+    assert stats.frames_decoded - stats.frames_dropped == len(sink.seen)
+    assert sink.seen == sorted(sink.seen)
+    # One waits on each side, one is in each pair of hands.
+    assert stats.latency.percentile_ms(95) < 150
+    assert source.pool.allocated <= 5
+
+
+def test_a_source_that_is_stuck_cannot_keep_a_stopped_run() -> None:
+    source, sink = Endless(stuck_at=20), Sink()
+    pipeline = Pipeline(source, Nearest(), sink, pool=source.pool, live=True)
+    threading.Timer(0.5, pipeline.stop).start()
+    started = time.monotonic()
+    pipeline.run()
+    assert time.monotonic() - started < 2.5
+    assert sink.finished
+    source.released.set()
+
+
+def test_the_latest_item_displaces_the_oldest() -> None:
+    channel: Channel[int] = Channel(2, latest=True)
+    assert [channel.put(n) for n in range(4)] == [None, None, 0, 1]
+    channel.close()
+    assert list(channel) == [2, 3]
+    with pytest.raises(AbortedError):
+        channel.put(4)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 256 KiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
+    try:
+        mounted = subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except OSError:
+        mounted = False
+    if not mounted:
+        pytest.skip("a file system cannot be mounted here")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("resume", [None, "model"])
+def test_a_full_disk(tmp_path: Path, small_disk: Path, resume: str | None) -> None:
+    rng = np.random.default_rng(0)
+    images = [rng.integers(0, 255, (64, 96, 3), np.uint8) for _ in range(30)]
+    source = make_clip(tmp_path / "a.mp4", images)
+    target = small_disk / "out.mp4"
+    options = ConvertOptions(resume=resume, segment_frames=10)
+    best = EncoderOptions(preset="ultrafast", crf=4)
+    rest = "what is done is kept: the same command goes on" if resume else "nothing was left behind"
+    with pytest.raises(OutputError, match=rf"out.mp4: the disk is full; {rest}"):
+        upscale_video(source, target, Nearest(2), best, options, quiet=True)
+    left = [path.name for path in small_disk.rglob("*") if path.is_file()]
+    assert not any(name.endswith(".mp4") for name in left)
+    assert (left == []) == (resume is None)
+
+
+def test_nothing_of_a_clip_is_left_when_its_encoder_dies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = make_clip(tmp_path / "a.mp4", noise(40))
+    monkeypatch.setattr(
+        "framelift.runtime.video.file_sink.FromBgr.__call__",
+        lambda *_: (_ for _ in ()).throw(OSError(5, "Input/output error")),
+    )
+    with pytest.raises(OutputError, match=r"out.mp4: cannot be written \(Input/output error\)"):
+        upscale_video(source, tmp_path / "out.mp4", Nearest(2), quiet=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
+    assert len(frame_times(source)) == 40
