@@ -105,8 +105,8 @@ def _explain(message: str) -> str:
     where = re.sub(r"\[\.*\d*\]", "", place[1]) if place else ""
     if unknown := re.search(r"unknown field `(.+?)`", message):
         inside = f" in `{where}`" if where else ""
-        near = _near(unknown[1], sorted({key for place in keys.values() for key in place}), "`")
-        hint = near or f"; it has {', '.join(keys[where])}"
+        near = _nearest_place(unknown[1], where, keys)
+        hint = f", did you mean `{near}`?" if near else f"; it has {', '.join(keys[where])}"
         return f"unknown key `{unknown[1]}`{inside}{hint}"
     wrong = re.match(r"Invalid (?:enum )?value '(.*?)'", message)
     if wrong and where in choices:
@@ -115,9 +115,18 @@ def _explain(message: str) -> str:
     return message.replace("`$.", "`").rstrip(".")
 
 
-def _near(word: str, known: Sequence[str], quote: str = "'") -> str:
+def _nearest_place(word: str, where: str, keys: dict[str, list[str]]) -> str:
+    """A key like `word`: of section `where`, or else of another section, which is then named."""
+    if near := difflib.get_close_matches(word, keys[where], 1):
+        return near[0]
+    places = {key: place for place, held in keys.items() for key in held}
+    near = difflib.get_close_matches(word, sorted(places), 1)
+    return f"{places[near[0]]}.{near[0]}".lstrip(".") if near else ""
+
+
+def _near(word: str, known: Sequence[str]) -> str:
     near = difflib.get_close_matches(word, known, 1)
-    return f", did you mean {quote}{near[0]}{quote}?" if near else ""
+    return f", did you mean '{near[0]}'?" if near else ""
 
 
 def _vocabulary() -> tuple[dict[str, list[str]], dict[str, list[str]]]:

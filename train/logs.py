@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..imaging.errors import MissingDependencyError
+from ..imaging.errors import MissingDependencyError, OutputError
 from .checkpoint import write_atomic
 
 if TYPE_CHECKING:
@@ -50,24 +51,35 @@ class Meter:
 
 
 class History:
-    """history.jsonl: one line per log and validation, always as if the run had never stopped."""
+    """history.jsonl: one line per log and validation; resuming leaves no line twice."""
 
     def __init__(self, folder: Path, step: int) -> None:
         """Go on after `step`: lines of later steps, of a session that was lost, are dropped."""
         self._path = folder / "history.jsonl"
         held = self._path.read_text(encoding="utf-8").splitlines() if self._path.is_file() else []
-        kept = [line for line in held if json.loads(line)["step"] <= step]
+        kept = [line for line in held if _step(line) <= step]
         write_atomic(self._path, "".join(line + "\n" for line in kept).encode())
 
     def write(self, step: int, record: Mapping[str, float]) -> None:
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": step, **record}) + "\n")
+        try:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"step": step, **record}) + "\n")
+        except OSError as error:
+            raise OutputError(f"cannot write {self._path}: {error.strerror}") from error
 
     def pictures(self, step: int, pictures: Mapping[str, NDArray[np.uint8]]) -> None:
         """Pictures are for TensorBoard."""
 
     def close(self) -> None:
         """Every line is written at once."""
+
+
+def _step(line: str) -> float:
+    """The step of a history line; infinite for one that was cut short as the machine went down."""
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, TypeError, KeyError):
+        return math.inf
 
 
 class Board:

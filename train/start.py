@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -67,13 +69,18 @@ def resolve(
     """The config with the command line's settings. Raises ConfigError."""
     overrides = [*overrides]
     if validation is not None:
-        overrides.append(f'validation.folder="{validation}"')
+        overrides.append(f"validation.folder={_quoted(validation)}")
     if vgg is not None:
-        overrides.append(f'vgg="{vgg}"')
+        overrides.append(f"vgg={_quoted(vgg)}")
     resolved = load_config(config, overrides, [str(folder) for folder in folders])
     if not resolved.data.folders:
         raise ConfigError("no training photographs: give --data DIR or set data.folders")
     return resolved
+
+
+def _quoted(text: str | Path) -> str:
+    """A TOML string, which JSON's are as long as characters beyond ASCII are left as they are."""
+    return json.dumps(str(text), ensure_ascii=False)
 
 
 def _introduce(trainer: Trainer, say: Callable[[str], None]) -> None:
@@ -105,10 +112,9 @@ def choose_device(name: str, processes: Processes | None = None) -> torch.device
     local_rank = processes.local_rank if processes else 0
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise BackendError(f"device {name!r}: unknown; use auto, cpu, cuda or cuda:N") from error
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", name):
+        raise BackendError(f"device {name!r}: unknown; use auto, cpu, cuda or cuda:N")
+    device = torch.device(name)
     if device.type != "cuda":
         return device
     if not torch.cuda.is_available():

@@ -37,6 +37,8 @@ def load_state(path: Path, config: TrainConfig, device: torch.device) -> dict[st
         state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
     except (RuntimeError, pickle.UnpicklingError, EOFError) as error:
         raise CheckpointError(f"cannot resume: {path} is damaged ({error})") from error
+    if not isinstance(state, dict) or "config" not in state:
+        raise CheckpointError(f"cannot resume: {path} is not a state of framelift train")
     try:
         # Through the structure, so that settings younger than the file have their defaults.
         saved = msgspec.json.decode(state["config"], type=TrainConfig)

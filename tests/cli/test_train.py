@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from framelift.cli.main import main
+from framelift.train.start import resolve
 
 TINY = ("--set", "steps=2", "--set", "network.channels=8", "--set", "network.layers=1",
         "--set", "data.crop=32", "--set", "data.batch=1", "--quiet", "--device", "cpu",
@@ -67,6 +68,11 @@ def test_vgg_file_is_for_all_feature_terms(
     assert error.count("\n") == 1
 
 
+def test_paths_may_hold_quotes_and_backslashes(photos: Path) -> None:
+    config = resolve("realtime-small-x4", [photos], (), Path('a "b"\\c ü'), 'd"\\e.npz')
+    assert (config.validation.folder, config.vgg) == ('a "b"\\c ü', 'd"\\e.npz')
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -78,6 +84,7 @@ def test_vgg_file_is_for_all_feature_terms(
         ),
         (("realtime-small-x4", "--out", "x", "--data", "gone"), "gone: no such folder"),
         (("realtime-small-x4", "--out", "x", "--data", ".", "--device", "tpu"), "device 'tpu'"),
+        (("realtime-small-x4", "--out", "x", "--data", ".", "--device", "mps"), "device 'mps'"),
     ],
 )
 def test_mistakes_end_in_one_line(

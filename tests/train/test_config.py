@@ -97,6 +97,7 @@ def test_saved_json_config_is_read_back(tmp_path: Path) -> None:
             "[optimizer]\nlearnrate = 1",
             r"unknown key `learnrate` in `optimizer`; it has name, lr, betas, weight",
         ),
+        ("batch = 4", r"unknown key `batch` in `loss`, did you mean `data\.batch`\?"),
         ("[optimiser]\nlr = 1", r"unknown key `optimiser`, did you mean `optimizer`\?"),
         ("[schedule]\nwarmpu = 1", r"unknown key `warmpu` in `schedule`, did you mean `warmup`\?"),
         ("[data.video]\nnoice = [0, 1]", r"`noice` in `data.video`, did you mean `noise`\?"),

@@ -13,11 +13,18 @@ import numpy as np
 import pytest
 import torch
 
-from framelift.imaging.errors import CheckpointError, ConfigError, Interrupted, TrainingError
+from framelift.imaging.errors import (
+    CheckpointError,
+    ConfigError,
+    Interrupted,
+    OutputError,
+    TrainingError,
+)
 from framelift.train.checkpoint import load_checkpoint
 from framelift.train.config import TrainConfig
 from framelift.train.config_file import load_config
 from framelift.train.initial import initial_weights
+from framelift.train.logs import History
 from framelift.train.networks import CompactConfig, build_network
 from framelift.train.trainer import Trainer
 
@@ -168,6 +175,28 @@ def test_resume_refuses_another_config_or_other_photographs(tmp_path: Path, phot
     (run / "state.pt").write_bytes(b"damaged")
     with pytest.raises(CheckpointError, match=r"state\.pt is damaged"):
         Trainer(config(tmp_path, photos), run, CPU).resume()
+    torch.save({"weights": torch.zeros(1)}, run / "state.pt")
+    with pytest.raises(CheckpointError, match=r"state\.pt is not a state of framelift train"):
+        Trainer(config(tmp_path, photos), run, CPU).resume()
+
+
+def test_a_history_line_cut_short_does_not_stop_resuming(tmp_path: Path, photos: Path) -> None:
+    run = tmp_path / "run"
+    Trainer(config(tmp_path, photos, "steps=4"), run, CPU).run(quiet=True)
+    with (run / "history.jsonl").open("a") as file:
+        file.write('{"step": 6, "lo')
+    resumed = Trainer(config(tmp_path, photos), run, CPU)
+    resumed.resume()
+    resumed.run(quiet=True)
+    assert [record["step"] for record in history(run)] == [2, 4, 6, 8]
+
+
+def test_a_history_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    log = History(tmp_path, 0)
+    (tmp_path / "history.jsonl").unlink()
+    (tmp_path / "history.jsonl").mkdir()
+    with pytest.raises(OutputError, match=r"cannot write .*history\.jsonl: Is a directory"):
+        log.write(1, {"loss": 1.0})
 
 
 def test_fine_tuning_starts_from_a_checkpoint(tmp_path: Path, photos: Path) -> None:
