@@ -85,7 +85,7 @@ def _rows(spec: ModelSpec) -> Iterator[tuple[str, str]]:
 def _entries(label: str, value: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - any JSON
     """One row for a plain value, one for each entry of a JSON object."""
     if not isinstance(value, dict):
-        yield label, _text(value)
+        yield label, _text(value) or "not stated"
         return
     for key, entry in value.items():
         yield label, f"{key}: {_text(entry)}"

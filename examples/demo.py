@@ -39,7 +39,7 @@ def camera(photo: Image, step: int) -> Image:
 
 
 def write_clip(path: Path, frames: list[Image]) -> None:
-    """Encode BGR frames as H.264 of high quality, tagged BT.709."""
+    """Encode BGR frames as H.264 of high quality."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", FPS, options={"crf": "8"})
         stream.height, stream.width = frames[0].shape[:2]

@@ -59,6 +59,18 @@ def test_shipped_model_by_name(
     assert "tiny-nearest" in result.output
 
 
+def test_a_missing_licence_is_said(tmp_path: Path, tiny_models: ModuleType) -> None:
+    model = tiny_models.nearest_model()
+    for entry in model.metadata_props:
+        if entry.key == "framelift.licence":
+            entry.value = ""
+    path = tiny_models.save(model, tmp_path / "m.onnx")
+    lines = CliRunner().invoke(inspect, [str(path)]).output.splitlines()
+    assert [line.split() for line in lines if line.startswith("licence")] == [
+        ["licence", "not", "stated"]
+    ]
+
+
 def test_file_that_is_no_model(tmp_path: Path) -> None:
     path = tmp_path / "m.onnx"
     path.write_text("text")
