@@ -10,7 +10,7 @@ from typing import Any
 
 import av
 
-from ...imaging.errors import Interrupted
+from ...imaging.errors import Interrupted, OutputError
 from ..atomic import NOTHING_LEFT, atomic_output, check_target
 from ..notes import Say, say_on_stderr
 from .encoders import EncoderOptions
