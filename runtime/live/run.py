@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 from fractions import Fraction
 from io import FileIO
@@ -76,6 +76,8 @@ class _Input:
     stop: Callable[[], None]
     drops: bool
     """Frames come in real time, and old ones give way to new ones."""
+    endless: bool = True
+    """Stopping it is how it ends; a file that is stopped is incomplete."""
     live: LiveSource | None = None
 
 
@@ -115,10 +117,11 @@ def upscale_live(
     """Upscale until the source ends, is lost for good, or the user stops it.
 
     The first Ctrl-C or SIGTERM ends it well: what was decoded is written and a file is completed;
-    the second leaves nothing behind. Of cameras and network streams the newest frame is taken when
-    the upscaler is free, unless `options.keep_all`; pipes and network files, which have a length,
-    are held back instead and lose nothing. Files are played at their own speed to a window or a
-    stream. Sound is not carried.
+    the second leaves nothing behind, and so does the first when the source has an end. Of cameras
+    and network streams the newest frame is taken when the upscaler is free, unless
+    `options.keep_all`; pipes and network files, which have a length, are held back instead and
+    lose nothing. Files are played at their own speed to a window or a stream. Sound is not
+    carried.
 
     Raises:
         InputError: the source cannot be opened or is damaged.
@@ -174,7 +177,7 @@ def _run(pipeline: Pipeline, opened: _Input, window: WindowSink | None, status: 
         if window is not None and not window.pump() and not reasons:
             stop("the window")
 
-    with first_signal_stops(stop):
+    with first_signal_stops(stop) if opened.endless else nullcontext():
         pipeline.run(tick, tick_seconds=_WINDOW_TICK_SECONDS if window else _TICK_SECONDS)
     return reasons[0] if reasons else "the end of the source"
 
@@ -210,7 +213,9 @@ def _open(
     if target.kind in (TargetKind.WINDOW, TargetKind.STREAM):
         paced = Paced(file)
         return _Input(paced, file.facts, paced.stop, drops=not options.keep_all)
-    return _Input(file, file.facts, lambda: None, drops=False)
+    return _Input(
+        file, file.facts, lambda: None, drops=False, endless=source.kind is SourceKind.PIPE
+    )
 
 
 def _live(

@@ -113,6 +113,20 @@ def test_a_slow_upscaler_drops_frames_and_stays_current(tmp_path: Path) -> None:
     assert result.stats.live_dict().keys() == {"glass_to_glass_ms", "jitter_ms"}
 
 
+def test_a_file_from_a_web_server_loses_no_frame(
+    tmp_path: Path, web_folder: tuple[Path, str]
+) -> None:
+    folder, url = web_folder
+    clip = make_clip(folder / "a.mp4", noise(40), container_options={"movflags": "+faststart"})
+    result = upscale(f"{url}/a.mp4", tmp_path / "out.mp4", Slow(2))
+    assert (result.stats.frames_written, result.stats.frames_dropped) == (40, 0)
+    assert frame_times(tmp_path / "out.mp4") == frame_times(clip)
+    later(0.5, signal.SIGINT)
+    with signals_as_errors(), pytest.raises(Interrupted, match="no output was left behind"):
+        upscale(f"{url}/a.mp4", tmp_path / "cut.mp4", Slow(2))
+    assert not (tmp_path / "cut.mp4").exists()
+
+
 def test_a_source_that_falls_silent_is_lost_and_the_recording_kept(tmp_path: Path) -> None:
     started = time.monotonic()
     with HttpServer(silent_after=45) as server:
