@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import click
@@ -100,6 +99,8 @@ def upscale(
     framelift upscale 0 window
     framelift upscale rtsp://host/stream recording.mp4
     """
+    from fractions import Fraction
+
     from ..runtime.interrupt import call_interruptibly, signals_as_errors
     from ..runtime.jobs import plan_jobs
     from ..runtime.live import (
