@@ -103,11 +103,11 @@ def test_auto_takes_it(shuffle_model_path: Path) -> None:
 
 def test_cuda_graph_gives_the_same_frames(shuffle_model_path: Path) -> None:
     with Upscaler.load(shuffle_model_path, "tensorrt") as upscale:
-        plain = [upscale(noise(48, 64, seed=seed)) for seed in range(1)]
+        plain = upscale(noise(48, 64))
         for _ in range(3):
             upscale(noise(48, 64, seed=9))
         assert upscale.describe()["cuda_graph"] == "yes"
-        assert np.array_equal(upscale(noise(48, 64, seed=0)), plain[0])
+        assert np.array_equal(upscale(noise(48, 64)), plain)
 
 
 def test_sizes_that_change_all_the_time(shuffle_model_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_engine_is_kept_and_a_damaged_one_is_built_again(
     assert len(said) == 2
 
 
-def test_timings_make_the_second_build_faster(shuffle_model_path: Path, cache: Path) -> None:
+def test_timings_are_kept_and_a_build_takes_them(shuffle_model_path: Path, cache: Path) -> None:
     spec, profile = read_spec(shuffle_model_path), parse_profile("48x64")
     make_engine(spec, profile, BuilderOptions())
     (timings,) = cache.rglob("*.timing")
