@@ -110,21 +110,25 @@ def _integer_scales(graph: _Graph, conv: onnx.NodeProto) -> _Scales | None:
         return None
     if source.op_type != "DequantizeLinear" or weight.op_type != "DequantizeLinear":
         return None
-    zero, codes = graph.values.get(source.input[2]), graph.values.get(weight.input[0])
+    zero = graph.values.get(source.input[2]) if len(source.input) == 3 else None
+    codes, bias = graph.values.get(weight.input[0]), graph.values.get(conv.input[2])
+    step, steps = graph.values.get(source.input[1]), graph.values.get(weight.input[1])
     if zero is None or zero.dtype != np.uint8 or codes is None or codes.dtype != np.int8:
         return None
-    if conv.input[2] not in graph.values:
+    if bias is None or step is None or step.size != 1 or steps is None:
         return None
-    step = float(graph.values[source.input[1]])
-    return _Scales(step, np.asarray(graph.values[weight.input[1]], np.float32))
+    per_output = any(item.name == "axis" and item.i == 0 for item in weight.attribute)
+    if not per_output or steps.shape != bias.shape:
+        return None
+    return _Scales(float(step.item()), np.asarray(steps, np.float32))
 
 
 def _integer_bias(graph: _Graph, conv: onnx.NodeProto, scales: _Scales) -> None:
     import onnx
 
-    name = conv.input[2]
+    name = f"{conv.output[0]}.bias"
     unit = (scales.activation * scales.weight).astype(np.float32)
-    whole = np.rint(graph.values[name] / unit).clip(-(2**31), 2**31 - 1).astype(np.int32)
+    whole = np.rint(graph.values[conv.input[2]] / unit).clip(-(2**31), 2**31 - 1).astype(np.int32)
     inputs = [
         graph.constant(f"{name}.int32", whole),
         graph.constant(f"{name}.unit", unit),

@@ -79,3 +79,24 @@ def test_other_models_are_left_alone(tiny_models: ModuleType) -> None:
         before = model.SerializeToString(deterministic=True)
         assert not run_in_integers(model)
         assert model.SerializeToString(deterministic=True) == before
+
+
+def test_convolutions_of_another_form_stay_as_they_are() -> None:
+    for change in ("one step for all weights", "no zero point", "a bias that is computed"):
+        model = quantised()
+        constants = {tensor.name: tensor for tensor in model.graph.initializer}
+        nodes = {node.output[0]: node for node in model.graph.node}
+        if change == "one step for all weights":
+            del nodes["w1"].attribute[:]
+            constants["steps"].CopyFrom(
+                numpy_helper.from_array(np.array(5e-4, np.float32), "steps")
+            )
+            constants["zeros"].CopyFrom(numpy_helper.from_array(np.array(0, np.int8), "zeros"))
+        elif change == "no zero point":
+            del nodes["w1"].input[2]
+        else:
+            nodes["c1"].input[2] = "b2"
+            model.graph.node.insert(0, helper.make_node("Identity", ["b1"], ["b2"]))
+        wanted = run(model)
+        run_in_integers(model)
+        assert np.abs(run(model) - wanted).max() <= 1, change
