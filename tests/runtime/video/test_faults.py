@@ -99,9 +99,14 @@ def test_a_stage_that_is_stuck_ends_the_run(
 def test_waiting_for_a_neighbour_is_not_being_stuck() -> None:
     source = Endless()
     pipeline = Pipeline(
-        source, Nearest(), Sink(0.3), pool=source.pool, watchdog=Watchdog({"decode": 0.2})
+        source,
+        Nearest(),
+        Sink(0.3),
+        pool=source.pool,
+        queue_frames=1,
+        watchdog=Watchdog({"decode": 0.2}),
     )
-    threading.Timer(1.0, source.released.set).start()
+    threading.Timer(0.7, source.released.set).start()
     assert pipeline.run().frames_written > 2
 
 
