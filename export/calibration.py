@@ -28,8 +28,8 @@ def read_frames(source: Path, least_px: int) -> list[Frames]:
     usable = [frame for frame in frames if min(frame.shape[:2]) >= least_px]
     if len(usable) < 2:
         raise InputError(
-            f"{source}: calibration needs at least 2 images or frames of {least_px}×{least_px} "
-            f"pixels or more, found {len(usable)}"
+            f"{source}: at least 2 images or frames of {least_px}×{least_px} pixels or more are "
+            f"needed, found {len(usable)}"
         )
     return usable
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import onnx
 
-from ..imaging.errors import ConfigError, ExportError, OutputError
+from ..imaging.errors import ConfigError, ExportError, InputError, OutputError
 from ..runtime.atomic import atomic_output, check_target
 from ..runtime.model_file import FORMAT
 from .cleanup import clean_up
@@ -84,7 +84,7 @@ def export_checkpoint(
 
     The model passes ONNX's full check and the parity gate, after every change to its graph,
     before anything is written. `say` is given one line about each thing worth knowing. Raises
-    CheckpointError, ConfigError, ExportError, MissingDependencyError or OutputError.
+    CheckpointError, ConfigError, ExportError, InputError, MissingDependencyError or OutputError.
     """
     config = config or ExportConfig()
     say = say or _silent
@@ -92,6 +92,9 @@ def export_checkpoint(
     if target.suffix != ".onnx":
         raise OutputError(f"{target}: the name of a model must end in .onnx")
     check_target(target, overwrite=config.overwrite, source=source)
+    for frames in (config.calibration, config.quality_set):
+        if frames is not None and not frames.exists():
+            raise InputError(f"{frames}: no such file or folder")
     loaded = load_source(source)
     height, width = config.size or (None, None)
     asked = Sizes(config.batch, height, width, loaded.size_multiple, loaded.minimum)

@@ -63,6 +63,9 @@ def target_window(target: str) -> Window:
     releases: list[dict[str, Any]] = entry["releases"]
     label = str(entry["name"])
     if asked:
+        major = _number(asked, target)[0]
+        if name.startswith("tensorrt") and name != f"tensorrt{major}":
+            raise ConfigError(f"{target}: {asked} is of TensorRT {major}, another target")
         release = _release(releases, asked, target)
         label = f"{label.rstrip('0123456789. ')} {asked}"
     elif name == "onnxruntime":

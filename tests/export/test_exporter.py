@@ -13,7 +13,7 @@ import torch
 from framelift.export.calibration import record
 from framelift.export.contract import apply_frame_contract
 from framelift.export.exporter import ExportConfig, export_checkpoint
-from framelift.export.parity import Gate, onnx_frames, reference_frames
+from framelift.export.parity import Gate, Parity, onnx_frames, reference_frames
 from framelift.imaging.errors import CheckpointError, ExportError, OutputError
 from framelift.runtime import Upscaler
 from framelift.runtime.model_file import read_spec
@@ -136,6 +136,23 @@ def test_a_model_that_differs_is_not_written(
     with pytest.raises(ExportError, match=r"parity failed on photograph 1×192×256: .* nothing was"):
         export_checkpoint(tmp_path / "net.safetensors", tmp_path / "m.onnx")
     assert [path.name for path in tmp_path.iterdir()] == ["net.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("precision", "off_share", "psnr_db", "limit"),
+    [
+        ("fp32", 0.001, 30.0, None),
+        ("fp32", 0.0011, 60.0, "(limit 0.1% of values)"),
+        ("fp16", 0.5, 50.0, None),
+        ("fp16", 0.0, 49.99, "(limit 50 dB)"),
+        ("fp16", 0.0, None, None),
+    ],
+)
+def test_the_limits_of_each_precision(
+    precision: str, off_share: float, psnr_db: float | None, limit: str | None
+) -> None:
+    failure = Parity("noise", (1, 9, 9, 3), 2, off_share, psnr_db).failure(precision)
+    assert (failure is None) if limit is None else (failure is not None and limit in failure)
 
 
 def test_a_network_with_nan_weights_is_refused(tmp_path: Path) -> None:

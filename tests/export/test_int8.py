@@ -205,6 +205,9 @@ def test_int8_needs_frames(tmp_path: Path) -> None:
         read_frames(tmp_path, 16)
     with pytest.raises(InputError, match="no such file or folder"):
         read_frames(tmp_path / "gone.mp4", 16)
+    config = ExportConfig(precision="int8", calibration=tmp_path / "gone.mp4")
+    with pytest.raises(InputError, match=r"gone\.mp4: no such file or folder"):
+        export_checkpoint(tmp_path / "not-even-read.safetensors", tmp_path / "m.onnx", config)
 
 
 def test_a_network_without_convolutions_is_refused(photos: Path) -> None:

@@ -207,6 +207,7 @@ def test_a_checkpoint_cut_short_is_refused(checkpoint: Path) -> None:
         (["--target", "tensorflow"], "unknown target 'tensorflow': use one of onnxruntime"),
         (["--target", "onnxruntime==1"], "versions before 1.19 are not known"),
         (["--target", "onnxruntime==new"], "is no version such as 1.24"),
+        (["--target", "tensorrt10==11.3"], "11.3 is of TensorRT 11, another target"),
     ],
 )
 def test_options_that_make_no_sense(checkpoint: Path, arguments: list[str], message: str) -> None:
