@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+STDERR = 2
 
 
 class StopRequest:
@@ -16,14 +20,22 @@ class StopRequest:
 
 
 @contextmanager
-def signals_noted() -> Iterator[StopRequest]:
-    """During the block the signals are noted instead of ending the process."""
+def signals_noted(notice: str = "") -> Iterator[StopRequest]:
+    """During the block the signals are noted instead of ending the process.
+
+    The first one prints `notice`, since a step may take seconds on a CPU. It does so once Python
+    runs again, at the latest when the backward pass has returned.
+    """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield request  # only the main thread may set handlers; its owner sees the signals
         return
 
     def note(number: int, frame: FrameType | None) -> None:
+        if notice and not request.number:
+            # Past sys.stderr: a handler may have interrupted a write to it.
+            with contextlib.suppress(OSError):
+                os.write(STDERR, f"\n{notice}\n".encode())
         request.number = number
 
     before = {s: signal.signal(s, note) for s in (signal.SIGINT, signal.SIGTERM)}

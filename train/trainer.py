@@ -94,13 +94,13 @@ class Trainer:
         Raises TrainingError for a loss that is not finite (the last checkpoint stays) or for want
         of memory, and Interrupted after Ctrl-C or SIGTERM (state saved).
         """
-        steps = self.config.steps
+        steps, leads = self.config.steps, self.processes.leads
         bar = tqdm(total=steps, initial=self.step, unit="step", disable=quiet)
         meter = Meter()
         with (
             self._open_logs() as logs,
             bar,
-            signals_noted() as stop,
+            signals_noted("finishing this step, then saving" if leads else "") as stop,
             closing(self.reports()) as reports,
         ):
             for report in reports:

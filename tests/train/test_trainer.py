@@ -128,13 +128,16 @@ def interrupt_after(trainer: Trainer, steps: int, number: int = signal.SIGINT) -
     trainer._train_step = signalling  # type: ignore[method-assign]
 
 
-def test_sigterm_saves_and_gives_its_own_exit_code(tmp_path: Path, photos: Path) -> None:
+def test_sigterm_saves_and_gives_its_own_exit_code(
+    tmp_path: Path, photos: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     trainer = Trainer(config(tmp_path, photos), tmp_path / "run", CPU)
     interrupt_after(trainer, steps=2, number=signal.SIGTERM)
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(Interrupted) as stopped:
         trainer.run(quiet=True)
     assert stopped.value.exit_code == 143
+    assert capfd.readouterr().err == "\nfinishing this step, then saving\n"
     assert signal.getsignal(signal.SIGTERM) is before
     assert load_checkpoint(tmp_path / "run" / "model.safetensors").training["steps"] == 2
 
