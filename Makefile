@@ -10,7 +10,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 demo: $(VENV)/.runtime
 	$(BIN)/python examples/demo.py
-	$(BIN)/framelift bench latency realtime-small-x4 --size 240x136 --seconds 3
+	$(BIN)/framelift bench latency realtime-small-x4 --size 240x136 --seconds 3 \
+		--no-fresh --no-roofline
 
 bench: demo/input.mp4
 	mkdir -p reports
@@ -44,7 +45,7 @@ lint-tensorrt: $(VENV)/.development
 	done
 
 clean:
-	rm -rf $(VENV) build *.egg-info demo
+	rm -rf $(VENV) build *.egg-info demo reports
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
