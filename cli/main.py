@@ -53,6 +53,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     except OSError as error:  # a path that the system cannot look up, such as one that is too long
         where = "" if error.filename is None else f"{error.filename}: "
         _fail(f"{where}{error.strerror or error}", 1)
+    except MemoryError as error:
+        _fail(f"out of memory: {error}".removesuffix(": "), 1)
     sys.exit(code if isinstance(code, int) else 0)
 
 

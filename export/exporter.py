@@ -24,6 +24,7 @@ from .targets import TARGETS, choose_opset, parse_targets
 from .torch_export import Sizes, export_core
 
 PRECISIONS = ("fp32", "fp16", "int8")
+MAX_VALUES = 2**31 - 1
 Say = Callable[[str], None]
 
 
@@ -98,6 +99,7 @@ def export_checkpoint(
     loaded = load_source(source)
     height, width = config.size or (None, None)
     asked = Sizes(config.batch, height, width, loaded.size_multiple, loaded.minimum)
+    _require_addressable(asked, loaded.scale)
     # int8 is calibrated on frames of any size, and given its sizes afterwards.
     sizes = asked if config.precision != "int8" else Sizes(multiple=asked.multiple)
     gate = Gate(loaded.network, asked)
@@ -152,6 +154,16 @@ def describe(
         "framelift.created_with": json.dumps(tools),
         "framelift.licence": config.licence,
     }
+
+
+def _require_addressable(sizes: Sizes, scale: int) -> None:
+    """Refuse fixed sizes beyond what TensorRT counts in 31 bits and the gate could ever run."""
+    batch, height, width = (size or 1 for size in sizes.shape)
+    if 3 * batch * height * width * scale**2 > MAX_VALUES:
+        raise ExportError(
+            f"{batch} × {height}x{width}: the upscaled frames have more than 2^31 values, too many "
+            "for one run; leave the sizes open, and large frames are run in tiles"
+        )
 
 
 def _parity_json(parity: list[Parity]) -> str:

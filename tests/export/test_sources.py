@@ -260,6 +260,13 @@ def test_a_file_that_grows_too_large_leaves_nothing(checkpoint: Path) -> None:
     assert [path.name for path in checkpoint.parent.iterdir()] == ["net.safetensors"]
 
 
+def test_sizes_that_cannot_be_run_are_refused(checkpoint: Path) -> None:
+    with pytest.raises(ExportError, match="1 × 60000x60000: the upscaled frames have more"):
+        export_checkpoint(
+            checkpoint, checkpoint.with_name("m.onnx"), ExportConfig(size=(60000, 60000))
+        )
+
+
 def test_the_target_must_be_an_onnx_file(checkpoint: Path) -> None:
     with pytest.raises(OutputError, match=r"must end in \.onnx"):
         export_checkpoint(checkpoint, checkpoint.with_name("m.engine"))
