@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -188,7 +188,6 @@ def _rows(path: Path, sidecar: Sidecar) -> list[tuple[str, str]]:
 
 
 def _precision(sidecar: Sidecar) -> str:
-    from ..runtime.engine.precision import PrecisionReport
+    from ..runtime.engine.precision import report_from_record
 
-    record: dict[str, Any] = {**sidecar.precision, "others": tuple(sidecar.precision["others"])}
-    return PrecisionReport(**record).text()
+    return report_from_record(sidecar.precision).text()

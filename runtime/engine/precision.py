@@ -65,6 +65,16 @@ class PrecisionReport:
         )
 
 
+def report_from_record(record: Mapping[str, Any]) -> PrecisionReport:
+    """The report that `PrecisionReport.record` wrote. Raises KeyError, TypeError or ValueError."""
+    return PrecisionReport(
+        int(record["convolutions"]),
+        int(record["seen"]),
+        int(record["as_graph"]),
+        tuple(str(other) for other in record["others"]),
+    )
+
+
 def convolution_types(model: onnx.ModelProto) -> dict[str, str]:
     """Node name to "fp32", "fp16", "bf16", "int8" or "fp8" for each convolution of the graph.
 

@@ -11,6 +11,7 @@ from typing import Any
 from ...imaging.errors import BackendError, ConfigError
 from ..atomic import atomic_output
 from .key import EngineKey, key_from_record
+from .precision import report_from_record
 
 FORMAT = 1
 
@@ -91,7 +92,7 @@ def read_sidecar(engine: Path) -> Sidecar:
             plan_sha256=str(document["plan_sha256"]),
             layers=int(document["layers"]),
             device_memory_bytes=int(document["device_memory_bytes"]),
-            precision=dict(document["precision"]),
+            precision=report_from_record(document["precision"]).record(),
         )
     except OSError as error:
         raise BackendError(

@@ -97,6 +97,21 @@ def test_list_and_inspect(shuffle_model_path: Path, cache: Path, capsys: Capture
     assert "unreadable, is built again" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("gpu")
+@pytest.mark.parametrize("precision", [{}, {"convolutions": 1, "seen": "x", "as_graph": 1}, []])
+def test_a_changed_description_is_refused(
+    shuffle_model_path: Path, tmp_path: Path, precision: object, capsys: Capture
+) -> None:
+    plan = tmp_path / "model.plan"
+    run("build", shuffle_model_path, "--shapes", "9x7", "-o", plan)
+    description = tmp_path / "model.plan.json"
+    document = json.loads(description.read_text())
+    description.write_text(json.dumps({**document, "precision": precision}))
+    capsys.readouterr()
+    assert run("inspect", plan) == 1
+    assert "is no description of an engine: build it again" in capsys.readouterr().err
+
+
 def test_list_of_an_empty_cache(cache: Path, capsys: Capture) -> None:
     assert run("list") == 0
     assert capsys.readouterr().out == f"No engines in {cache / 'engines'}.\n"
