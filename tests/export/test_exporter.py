@@ -9,11 +9,13 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from torch import Tensor, nn
 
 from framelift.export.calibration import record
 from framelift.export.contract import apply_frame_contract
 from framelift.export.exporter import ExportConfig, export_checkpoint
 from framelift.export.parity import Gate, Parity, onnx_frames, reference_frames
+from framelift.export.source import Source
 from framelift.imaging.errors import CheckpointError, ExportError, OutputError
 from framelift.runtime import Upscaler
 from framelift.runtime.model_file import read_spec
@@ -162,6 +164,31 @@ def test_a_network_with_nan_weights_is_refused(tmp_path: Path) -> None:
     save_checkpoint(tmp_path / "net.safetensors", Checkpoint(config, weights, {}))
     with pytest.raises(ExportError, match="holds NaN or infinity"):
         export_checkpoint(tmp_path / "net.safetensors", tmp_path / "m.onnx")
+
+
+class Bicubic(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.interpolate(x, scale_factor=2, mode="bicubic")
+
+
+@pytest.mark.parametrize(
+    ("halo", "message"),
+    [
+        (None, "tensorrt10: Resize .* mode 'cubic' is not taken; .* leave this target out"),
+        (7, "reaches 7 pixels, its graph reaches 2; tiles would show seams"),
+    ],
+)
+def test_what_a_target_or_tiles_cannot_take_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, halo: int | None, message: str
+) -> None:
+    from framelift.export import exporter
+
+    network = Bicubic()
+    source = Source(network, network, 2, 1, 1, halo, {"name": "bicubic"}, {})
+    monkeypatch.setattr(exporter, "load_source", lambda path: source)
+    with pytest.raises(ExportError, match=message):
+        export_checkpoint(tmp_path / "net.pth", tmp_path / "m.onnx")
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_existing_model_is_kept(tmp_path: Path) -> None:
