@@ -14,16 +14,19 @@ READY = "ready"
 
 
 def publish(url: str, format_: str) -> None:
-    """Connect, say so, then send what comes until it ends."""
-    with av.open(url, "w", format=format_) as output:
+    """Connect when the first data came, say so, then send it all."""
+    with (
+        av.open("pipe:0", options={"analyzeduration": "0"}) as source,
+        av.open(url, "w", format=format_) as output,
+    ):
+        stream = output.add_stream_from_template(source.streams.video[0], opaque=True)
+        output.start_encoding()
         sys.stdout.write(f"{READY}\n")
         sys.stdout.flush()
-        with av.open("pipe:0", options={"analyzeduration": "0"}) as source:
-            stream = output.add_stream_from_template(source.streams.video[0], opaque=True)
-            for packet in source.demux(source.streams.video[0]):
-                if packet.size:
-                    packet.stream = stream
-                    output.mux_one(packet)
+        for packet in source.demux(source.streams.video[0]):
+            if packet.size:
+                packet.stream = stream
+                output.mux_one(packet)
 
 
 def main(argv: list[str]) -> None:

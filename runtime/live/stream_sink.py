@@ -34,11 +34,7 @@ class Publisher:
     def __init__(
         self, target: Target, *, open_seconds: float = _OPEN_SECONDS, write_seconds: float
     ) -> None:
-        """Start it and wait until it is connected.
-
-        Raises:
-            OutputError: it cannot connect in time.
-        """
+        """Start it; it connects when the first data comes."""
         self._shown = target.shown
         self._write_seconds = write_seconds
         format_ = OUTPUT_FORMATS[target.text.partition(":")[0].lower()]
@@ -54,19 +50,15 @@ class Publisher:
         assert self._child.stdin is not None
         assert self._child.stdout is not None
         os.set_blocking(self._child.stdin.fileno(), False)
-        if not select.select([self._child.stdout], [], [], open_seconds)[0]:
-            self.kill()
-            raise OutputError(f"{self._shown}: does not answer for {open_seconds:g} s")
-        if not self._child.stdout.readline():
-            failure = self._failure()
-            self.kill()
-            raise failure
+        self._open_seconds = open_seconds
+        self._deadline = monotonic() + open_seconds
+        self._ready = False
 
     def write(self, data: bytes) -> int:
         """Send `data`.
 
         Raises:
-            OutputError: the other end hung up or takes nothing any more.
+            OutputError: it cannot connect in time, or the other end hung up or takes nothing.
         """
         assert self._child.stdin is not None
         descriptor, rest = self._child.stdin.fileno(), memoryview(data)
@@ -79,6 +71,7 @@ class Publisher:
                 continue
             except BrokenPipeError as error:
                 raise self._failure() from error
+        self._check_connected(wait_seconds=0)
         return len(data)
 
     def finish(self) -> None:
@@ -89,6 +82,7 @@ class Publisher:
         """
         assert self._child.stdin is not None
         self._child.stdin.close()
+        self._check_connected(wait_seconds=max(0.0, self._deadline - monotonic()))
         try:
             code = self._child.wait(self._write_seconds)
         except subprocess.TimeoutExpired as error:
@@ -104,6 +98,17 @@ class Publisher:
             if stream is not None:
                 with contextlib.suppress(OSError):
                     stream.close()
+
+    def _check_connected(self, wait_seconds: float) -> None:
+        assert self._child.stdout is not None
+        if self._ready:
+            return
+        if select.select([self._child.stdout], [], [], wait_seconds)[0]:
+            self._ready = bool(self._child.stdout.readline())
+            if not self._ready:
+                raise self._failure()
+        elif monotonic() >= self._deadline:
+            raise OutputError(f"{self._shown}: does not answer for {self._open_seconds:g} s")
 
     def _failure(self) -> OutputError:
         deadline = monotonic() + 2

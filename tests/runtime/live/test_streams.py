@@ -8,6 +8,7 @@ import signal
 import socket
 import threading
 import time
+from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,8 +19,9 @@ from framelift.imaging.errors import InputError, Interrupted, OutputError
 from framelift.runtime.interrupt import signals_as_errors
 from framelift.runtime.live import LiveOptions, LiveResult, Timeouts, parse_source, parse_target
 from framelift.runtime.live import upscale_live as run_live
-from framelift.runtime.live.stream_sink import Publisher
-from framelift.runtime.video import EncoderOptions
+from framelift.runtime.live.stream_sink import StreamSink
+from framelift.runtime.video import ClipFacts, EncoderOptions, Frame
+from framelift.runtime.video.colour import Colour
 from framelift.runtime.video.frame import Image
 
 from ..video.clips import Nearest, frame_times, make_clip, noise
@@ -199,7 +201,11 @@ def test_publishing_to_nobody_is_one_line(tmp_path: Path) -> None:
 
 
 def test_publishing_to_a_server_that_says_nothing_ends() -> None:
+    facts = ClipFacts(64, 48, Fraction(1, 30), Fraction(30), Fraction(1), Colour(6, 1))
     with socket.create_server(("127.0.0.1", 0)) as server:
         target = parse_target(f"rtmp://127.0.0.1:{server.getsockname()[1]}/a")
-        with pytest.raises(OutputError, match=r"does not answer for 0\.5 s"):
-            Publisher(target, open_seconds=0.5, write_seconds=1)
+        with StreamSink(target, facts, (64, 48), QUICK, open_seconds=2) as sink:
+            for number, image in enumerate(noise(5)):
+                sink.write(Frame(image, number, Fraction(1, 30), 1))
+            with pytest.raises(OutputError, match=r"does not answer for 2 s"):
+                sink.finish()
