@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
 
-from ..imaging.errors import CheckpointError, ConfigError, MissingDependencyError
+from ..imaging.errors import CheckpointError, ConfigError, Interrupted, MissingDependencyError
 
 if TYPE_CHECKING:
     from ..export.exporter import Exported
@@ -105,9 +106,22 @@ def export(
         overwrite=overwrite,
     )
     target = output or checkpoint.with_suffix(".onnx")
-    _report(export_checkpoint(checkpoint, target, config, _say))
+    _report(_interruptible(lambda: export_checkpoint(checkpoint, target, config, _say)))
     if triton is not None:
         _serve(target, triton, engine)
+
+
+def _interruptible(work: Callable[[], Exported]) -> Exported:
+    """Do the work in another thread: PyTorch's exporter would swallow a Ctrl-C."""
+    from ..runtime.interrupt import call_interruptibly, signals_as_errors
+    from .upscaling import leave
+
+    try:
+        with signals_as_errors():
+            return call_interruptibly(work)
+    except Interrupted as error:
+        leave(error.exit_code, str(error))
+        raise
 
 
 def parse_size(text: str) -> tuple[int, int]:
