@@ -91,7 +91,7 @@ def upscale(
     pipe, or - for the standard input; OUT may be window, an rtmp://, udp:// or tcp:// URL, - for
     y4m on the standard output, or null. Ctrl-C ends a live source well: a recording is completed,
     and the exit code is 0. If the source is lost for good, the recording is completed, too, but
-    the exit code is 1.
+    the exit code is 1. Only a file that becomes a file keeps its sound.
 
     \b
     framelift upscale clip.mp4 clip_x4.mp4
@@ -128,6 +128,7 @@ def upscale(
         keep_all,
         factor,
         compare,
+        sound_wanted=not no_audio,
     )
     try:
         with signals_as_errors():

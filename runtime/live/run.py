@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from io import FileIO
 
+import av.container
+
 from ...imaging.errors import InputError
 from ..atomic import atomic_output, check_target
 from ..interrupt import call_interruptibly, first_signal_stops
@@ -50,6 +52,8 @@ class LiveOptions:
     factor: Fraction | None = None
     """Output size over input size; `None`: the model's."""
     compare: bool = False
+    sound_wanted: bool = True
+    """Say so when the source has sound, which is not carried."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +125,7 @@ def upscale_live(
     and network streams the newest frame is taken when the upscaler is free, unless
     `options.keep_all`; pipes and network files, which have a length, are held back instead and
     lose nothing. Files are played at their own speed to a window or a stream. Sound is not
-    carried.
+    carried; where there is some, that is said in one line.
 
     Raises:
         InputError: the source cannot be opened or is damaged.
@@ -197,6 +201,7 @@ def _open(
         container = open_stream(source, options.timeouts)
         if not container.duration:
             first = [container]
+            _tell_of_sound(container, source, target, options, say)
 
             def connect() -> Connection:
                 opened = first.pop() if first else open_stream(source, options.timeouts)
@@ -210,12 +215,25 @@ def _open(
     file = stack.enter_context(
         FileSource(name, container=container, total_bytes=total_bytes, pool=pool, say=say)
     )
+    _tell_of_sound(file.container, source, target, options, say)
     if target.kind in (TargetKind.WINDOW, TargetKind.STREAM):
         paced = Paced(file)
         return _Input(paced, file.facts, paced.stop, drops=not options.keep_all)
     return _Input(
         file, file.facts, lambda: None, drops=False, endless=source.kind is SourceKind.PIPE
     )
+
+
+def _tell_of_sound(
+    container: av.container.InputContainer,
+    source: Source,
+    target: Target,
+    options: LiveOptions,
+    say: Say,
+) -> None:
+    """Say that the sound is left out, if there is some and something is made of the pictures."""
+    if options.sound_wanted and target.kind is not TargetKind.NULL and container.streams.audio:
+        say(f"{source.shown}: its sound is left out; only a file that becomes a file keeps it")
 
 
 def _live(

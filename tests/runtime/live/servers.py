@@ -35,6 +35,14 @@ def picture(index: int) -> av.VideoFrame:
     return frame
 
 
+def silence(index: int) -> av.AudioFrame:
+    """The sound of one frame."""
+    frame = av.AudioFrame.from_ndarray(np.zeros((1, 48000 // RATE), np.int16), "s16", "mono")
+    frame.sample_rate, frame.pts = 48000, index * 48000 // RATE
+    frame.time_base = Fraction(1, 48000)
+    return frame
+
+
 def add_stream(container: av.container.OutputContainer) -> av.VideoStream:
     options = {"preset": "ultrafast", "tune": "zerolatency", "g": "10"}
     stream = container.add_stream("libx264", rate=RATE, options=options)
@@ -48,10 +56,18 @@ class Server:
 
     scheme = ""
 
-    def __init__(self, port: int = 0, *, frames: int | None = None, silent_after: int = -1) -> None:
+    def __init__(
+        self,
+        port: int = 0,
+        *,
+        frames: int | None = None,
+        silent_after: int = -1,
+        sound: bool = False,
+    ) -> None:
         self._listener = socket.create_server(("127.0.0.1", port))
         self._frames = frames
         self._silent_after = silent_after
+        self._sound = sound
         self._killed = threading.Event()
         self._connections: list[socket.socket] = []
         self.port: int = self._listener.getsockname()[1]
@@ -119,7 +135,10 @@ class HttpServer(Server):
         connection.sendall(b"HTTP/1.0 200 OK\r\nContent-Type: video/mp2t\r\n\r\n")
         with av.open(SocketFile(connection), "w", format="mpegts", buffer_size=1316) as container:
             stream = add_stream(container)
+            sound = container.add_stream("aac", rate=48000) if self._sound else None
             for index in self.paced():
+                if isinstance(sound, av.AudioStream):
+                    container.mux(sound.encode(silence(index)))
                 container.mux(stream.encode(picture(index)))
 
 

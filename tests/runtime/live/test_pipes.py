@@ -89,6 +89,21 @@ def test_mpegts_through_a_named_pipe_from_a_slow_writer(tmp_path: Path) -> None:
     assert [round(float(t * 30000 / 1001)) for t in frame_times(target)] == list(range(40))
 
 
+def test_sound_that_a_pipe_brings_is_said_to_be_left_out(
+    tmp_path: Path, nearest_model_path: Path
+) -> None:
+    clip = make_clip(tmp_path / "a.ts", audio="aac")
+    data = clip.read_bytes()
+    target = tmp_path / "out.mp4"
+    done = command("-", target, model=nearest_model_path, data=data)
+    line = b"note: stdin: its sound is left out; only a file that becomes a file keeps it\n"
+    assert (done.returncode, done.stderr) == (0, line)
+    done = command(clip, "-", model=nearest_model_path)
+    assert (done.returncode, done.stderr) == (0, line.replace(b"stdin", str(clip).encode()))
+    done = command("-", target, "-y", "--no-audio", model=nearest_model_path, data=data)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_colours_of_y4m_are_those_that_readers_assume(tmp_path: Path) -> None:
     # What came as BT.709, full range, is BT.601 and limited: 48 lines have no other meaning.
     facts = ClipFacts(128, 48, Fraction(1, 25), Fraction(25), Fraction(1), Colour(1, 2, 1, 1))

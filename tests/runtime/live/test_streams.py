@@ -129,6 +129,21 @@ def test_a_file_from_a_web_server_loses_no_frame(
     assert not (tmp_path / "cut.mp4").exists()
 
 
+@pytest.mark.parametrize("kind", ["file", "endless stream"])
+def test_sound_that_is_not_carried_is_said_once(
+    tmp_path: Path, web_folder: tuple[Path, str], kind: str
+) -> None:
+    clip = make_clip(web_folder[0] / "a.mp4", noise(30), audio="aac")
+    line = "its sound is left out; only a file that becomes a file keeps it"
+    notes = list[str]()
+    with HttpServer(frames=20, sound=True) as server:
+        source = f"{web_folder[1]}/{clip.name}" if kind == "file" else server.url
+        upscale(source, tmp_path / "out.mp4", notes=notes)
+        assert notes == [f"{source}: {line}"]
+        upscale(source, "null", notes=notes)
+    assert len(notes) == 1
+
+
 def test_a_source_that_falls_silent_is_lost_and_the_recording_kept(tmp_path: Path) -> None:
     started = time.monotonic()
     with HttpServer(silent_after=45) as server:
