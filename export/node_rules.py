@@ -11,7 +11,7 @@ from onnx import numpy_helper
 
 from .graph import all_nodes, attributes
 from .report import Finding
-from .targets import facts
+from .targets import facts, target_window
 
 UINT8 = onnx.TensorProto.UINT8
 INT64 = onnx.TensorProto.INT64
@@ -60,15 +60,11 @@ class TypedGraph:
 
 def tensorrt_problems(graph: TypedGraph, target: str) -> list[Finding]:
     """Everything that keeps TensorRT from taking the graph, or may."""
-    unsupported = set(facts()["tensorrt"]["unsupported"])
     findings = []
     for node in graph.nodes:
         where = f"{node.op_type} {node.name or (node.output[0] if node.output else '')!r}"
-        if node.op_type in unsupported:
-            remedy = REMEDIES.get(node.op_type, "export with other operators")
-            findings.append(
-                Finding(True, (target,), where, "TensorRT's parser does not take it", remedy)
-            )
+        for is_error, problem, remedy in _operator(node, target):
+            findings.append(Finding(is_error, (target,), where, problem, remedy))
         for rule in RULES:
             for is_error, problem, remedy in rule(graph, node):
                 findings.append(Finding(is_error, (target,), where, problem, remedy))
@@ -83,6 +79,26 @@ REMEDIES = {
     "ConvInteger": "quantise in Q/DQ form",
     "DynamicQuantizeLinear": "quantise statically: framelift export --precision int8",
 }
+
+
+def _operator(node: onnx.NodeProto, target: str) -> Problems:
+    """What the parser's own table says of an operator. It knows no others: those are a risk."""
+    table, name = facts()["tensorrt"], node.op_type
+    if name in table["unsupported"]:
+        remedy = REMEDIES.get(name, "export with other operators")
+        yield True, "TensorRT's parser does not take it", remedy
+    elif name in table["restricted"]:
+        yield (
+            False,
+            f"TensorRT's parser takes it with {table['restricted'][name]} only",
+            "build an engine where TensorRT is to be sure, or export at opset 22 or lower",
+        )
+    elif name not in table["supported"] and not node.domain and onnx.defs.has(name):
+        yield (
+            False,
+            f"is not known to {target_window(target).tool}: its table of operators lacks it",
+            "build an engine where TensorRT is to be sure, or export at a lower opset without it",
+        )
 
 
 def _resize(graph: TypedGraph, node: onnx.NodeProto) -> Problems:

@@ -15,6 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from framelift.cli.main import framelift
 from framelift.export.check import CheckReport, check_model
+from framelift.export.targets import facts
 from framelift.imaging.errors import ModelError
 
 Build = Callable[..., Path]
@@ -149,6 +150,37 @@ def test_unsupported_and_data_dependent_operators_are_named(save: Build) -> None
     assert any(line.startswith("Det 'det': TensorRT's parser") for line in found)
     assert any("NonZero 'find': the shape of its output" in line for line in found)
     assert any("computes with int64" in line for line in found)
+
+
+@pytest.mark.parametrize(
+    ("operator", "inputs", "problem"),
+    [
+        ("Swish", "x", "Swish 'new': is not known to TensorRT 1"),
+        ("Attention", "xxx", "Attention 'new': TensorRT's parser takes it with 4-D inputs without"),
+        ("RMSNormalization", "xw", ""),  # of opset 23, and in TensorRT's table
+    ],
+)
+def test_operators_newer_than_tensorrt_s_table_are_a_risk(
+    save: Build, operator: str, inputs: str, problem: str
+) -> None:
+    weight = numpy_helper.from_array(np.ones(1, np.float32), "w")
+    node = helper.make_node(operator, list(inputs), ["y"], "new")
+    report = check_model(
+        save(node, opset=24, weights=(weight,) * ("w" in inputs)), ("tensorrt10", "tensorrt11")
+    )
+    assert all(report.verdicts().values())
+    for target in report.targets:
+        found = problems(report, target)
+        assert len(found) == bool(problem)
+        assert all(line.startswith(problem) for line in found)
+
+
+def test_every_operator_of_tensorrt_s_table_exists_and_is_listed_once() -> None:
+    table = facts()["tensorrt"]
+    listed = [*table["supported"], *table["unsupported"]]
+    assert len(set(listed)) == len(listed)
+    assert all(onnx.defs.has(name) for name in listed)
+    assert set(table["restricted"]) <= set(table["supported"])
 
 
 def test_a_dynamic_pixel_unshuffle_is_a_risk(save: Build) -> None:
