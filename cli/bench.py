@@ -20,6 +20,7 @@ from .bench_options import (
     threads_option,
     vgg_option,
 )
+from .codec_options import codec_options
 
 
 @click.group()
@@ -144,9 +145,7 @@ def quality(
 @click.argument("model")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--frames", default=120, show_default=True, help="Measure so many frames at most.")
-@click.option("--codec", default="h264", show_default=True, help="h264, hevc or ffv1 (lossless).")
-@click.option("--crf", type=int, help="Quality, 0 (lossless) to 51. [default: 18, hevc 20]")
-@click.option("--preset", help="Encoder speed, ultrafast to veryslow. [default: medium]")
+@codec_options
 @engine_options
 @report_options
 def video(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..imaging.errors import ConfigError, FrameliftError, Interrupted
+from .codec_options import codec_options
 
 if TYPE_CHECKING:
     from ..runtime import Upscaler
@@ -22,16 +23,7 @@ if TYPE_CHECKING:
 @click.option("--backend", default="auto", show_default=True, help="auto, onnx-cpu, onnx-cuda, ...")
 @click.option("--threads", type=click.IntRange(1), help="Inference threads. [default: all cores]")
 @click.option("--tile", type=click.IntRange(1), help="Largest tile side in input pixels.")
-@click.option(
-    "--codec", default="h264", show_default=True,
-    help="h264, hevc, av1, prores, ffv1 (lossless), h264-nvenc, hevc-nvenc or av1-nvenc.",
-)  # fmt: skip
-@click.option(
-    "--crf", type=int, help="Quality, 0 (best) to 51, av1 63. [default: 18, hevc 20, av1 28]"
-)
-@click.option(
-    "--preset", help="Encoder speed, ultrafast to veryslow; av1: 0 to 13; prores: its profile."
-)
+@codec_options
 @click.option("--no-audio", is_flag=True, help="Leave the audio out.")
 @click.option(
     "--scale", type=click.FloatRange(0, 64, min_open=True), metavar="FACTOR",
