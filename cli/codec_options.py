@@ -1,0 +1,31 @@
+"""The options about the video codec, which every command that writes video has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import click
+
+_Command = Callable[..., None]
+
+# Said here and not read from the encoders, which would import PyAV for `--help`; a test compares.
+_OPTIONS = (
+    click.option(
+        "--codec", default="h264", show_default=True,
+        help="h264, hevc, av1, prores, ffv1 (lossless), h264-nvenc, hevc-nvenc or av1-nvenc.",
+    ),
+    click.option(
+        "--crf", type=int, help="Quality, 0 (best) to 51, av1 63. [default: 18, hevc 20, av1 28]"
+    ),
+    click.option(
+        "--preset",
+        help="Encoder speed, ultrafast to veryslow; av1: 0 to 13; prores: its profile.",
+    ),
+)  # fmt: skip
+
+
+def codec_options(command: _Command) -> _Command:
+    """Give `command` the arguments `codec`, `crf` and `preset`."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
