@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 
 import click
 
@@ -20,15 +19,24 @@ from .train import train
 from .upscale import upscale
 
 
-def _version() -> str:
+def _show_version(context: click.Context, option: click.Parameter, asked: bool) -> None:
+    if not asked or context.resilient_parsing:
+        return
+    from importlib.metadata import PackageNotFoundError, version  # a quarter of `--help`'s time
+
     try:
-        return version("framelift")
+        found = version("framelift")
     except PackageNotFoundError:
-        return "unknown (not installed)"
+        found = "unknown (not installed)"
+    click.echo(f"framelift {found}")
+    context.exit()
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(_version(), message="framelift %(version)s")
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version,
+    help="Show the version and exit.",
+)  # fmt: skip
 def framelift() -> None:
     """Train small super-resolution networks, export them to ONNX, upscale video in real time."""
 

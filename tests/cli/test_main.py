@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from importlib.metadata import version
+
 import pytest
 
 from framelift.cli.main import framelift, main
@@ -26,3 +30,32 @@ def test_too_little_memory_is_one_line(
         main(["check", "m.onnx"])
     assert ended.value.code == 1
     assert capsys.readouterr().err == "framelift: out of memory: Unable to allocate 10.1 GiB\n"
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"framelift {version('framelift')}\n"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["upscale", "--help"], ["bench", "--help"]])
+def test_help_loads_nothing_that_takes_time(arguments: list[str]) -> None:
+    """The modules are looked at, not the clock, which says little on a busy machine."""
+    code = (
+        "import sys\n"
+        "from framelift.cli.main import main\n"
+        "try:\n"
+        "    main(sys.argv[1:])\n"
+        "except SystemExit:\n"
+        "    print(*sys.modules)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=60
+    )
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert "framelift.cli.upscale" in loaded
+    heavy = {"av", "cv2", "numpy", "onnx", "onnxruntime", "torch", "tqdm", "importlib.metadata"}
+    assert loaded & heavy == set()
+    ours = {name.split(".")[1] for name in loaded if name.startswith("framelift.")}
+    assert ours == {"cli", "imaging"}

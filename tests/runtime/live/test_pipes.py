@@ -67,6 +67,27 @@ def test_y4m_through_standard_input_and_output(tmp_path: Path, nearest_model_pat
     assert frame_times(target) == [Fraction(1001 * n, 30000) for n in range(40)]
 
 
+def test_live_upscaling_needs_no_torch(nearest_model_path: Path) -> None:
+    code = (
+        "import importlib, pkgutil, sys\n"
+        "sys.modules['torch'] = None\n"  # an import of it fails
+        "import framelift.runtime.live as live\n"
+        "for module in pkgutil.iter_modules(live.__path__, live.__name__ + '.'):\n"
+        "    importlib.import_module(module.name)\n"
+        "from framelift.cli.main import main\n"
+        "main(['upscale', '-', '-', '-q', '--model', sys.argv[1]])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(nearest_model_path)],
+        input=y4m(noise(3)),
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.count(b"FRAME\n") == 3
+
+
 def test_mpegts_through_a_named_pipe_from_a_slow_writer(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "a.ts", noise(40), options={"preset": "ultrafast"})
     pipe = tmp_path / "pipe"
