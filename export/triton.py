@@ -48,15 +48,14 @@ def write_repository(
     new = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        versions = [
-            _add_version(
-                folder, onnx_name(spec), onnx_config(spec, config), "model.onnx", model.read_bytes()
-            )
-        ]
+        variants = [(onnx_name(spec), onnx_config(spec, config), "model.onnx", model.read_bytes())]
         if plan is not None:
             data, profile = plan
             text = tensorrt_config(spec, profile, config)
-            versions.append(_add_version(folder, tensorrt_name(spec), text, "model.plan", data))
+            variants.append((tensorrt_name(spec), text, "model.plan", data))
+        with contextlib.ExitStack() as undo:  # all variants or none
+            versions = [_add_version(folder, *variant, undo) for variant in variants]
+            undo.pop_all()
     except OSError as error:
         raise OutputError(describe_os_error(folder, error)) from error
     finally:
@@ -76,12 +75,14 @@ def _plan_of(spec: ModelSpec, engine: Path) -> tuple[bytes, ShapeProfile]:
     return data, sidecar.key.profile
 
 
-def _add_version(folder: Path, name: str, config: str, file: str, data: bytes) -> Path:
-    """Put a version of a model where Triton looks for it, all or nothing; its folder."""
+def _add_version(
+    folder: Path, name: str, config: str, file: str, data: bytes, undo: contextlib.ExitStack
+) -> Path:
+    """Put a version of a model where Triton looks for it; its folder. `undo` takes it back."""
     model = folder / name
     numbers = _versions(model)
+    held = (model / CONFIG).read_text(encoding="utf-8") if (model / CONFIG).is_file() else ""
     if numbers:
-        held = (model / CONFIG).read_text(encoding="utf-8") if (model / CONFIG).is_file() else ""
         if _interface(held) != _interface(config):
             raise OutputError(
                 f"{model} already serves a model of another kind: remove it, or export under "
@@ -91,20 +92,29 @@ def _add_version(folder: Path, name: str, config: str, file: str, data: bytes) -
         if (newest / file).is_file() and (newest / file).read_bytes() == data and held == config:
             return newest
     version = model / str(numbers[-1] + 1 if numbers else 1)
-    made = not model.exists()
-    model.mkdir(exist_ok=True)
     temporary = model / f".{secrets.token_hex(4)}.part"
-    try:
-        temporary.mkdir()
-        _write(temporary / file, data)
-        _write(temporary / CONFIG, config.encode())
-        # The config first: Triton, when it polls, takes a version folder as soon as it is there.
-        os.replace(temporary / CONFIG, model / CONFIG)
-        os.rename(temporary, version)
-    except BaseException:
-        shutil.rmtree(model if made else temporary, ignore_errors=True)
-        raise
+    undo.callback(_take_back, model, (temporary, version), held if model.exists() else None)
+    model.mkdir(exist_ok=True)
+    temporary.mkdir()
+    _write(temporary / file, data)
+    _write(temporary / CONFIG, config.encode())
+    # The config first: Triton, when it polls, takes a version folder as soon as it is there.
+    os.replace(temporary / CONFIG, model / CONFIG)
+    os.rename(temporary, version)
     return version
+
+
+def _take_back(model: Path, added: tuple[Path, ...], held: str | None) -> None:
+    """Make a model's folder what it was: with the config `held`, or None if it was not there."""
+    for path in (model,) if held is None else added:
+        shutil.rmtree(path, ignore_errors=True)
+    config = model / CONFIG
+    if held is not None and config.is_file() and config.read_text(encoding="utf-8") != held:
+        if held:
+            _write(added[0].with_suffix(".config"), held.encode())
+            os.replace(added[0].with_suffix(".config"), config)
+        else:
+            config.unlink()
 
 
 def _versions(model: Path) -> list[int]:

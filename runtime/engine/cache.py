@@ -17,7 +17,7 @@ from ..notes import Say, say_on_stderr
 from .key import EngineKey
 from .sealed import ENGINE, TIMING_CACHE, DamagedFileError, read_sealed, write_sealed
 from .shapes import FrameShape
-from .sidecar import Sidecar, read_sidecar, write_sidecar
+from .sidecar import Sidecar, read_sidecar, sidecar_beside
 
 FOLDER_VARIABLE = "FRAMELIFT_CACHE"
 
@@ -96,8 +96,8 @@ class EngineCache:
         """Keep an engine at `path`; its path, or None if that failed, which is said."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_sealed(path, ENGINE, plan)
-            write_sidecar(path, sidecar)
+            with sidecar_beside(path, sidecar):
+                write_sealed(path, ENGINE, plan)
         except (OSError, FrameliftError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
             self._say(f"the engine cannot be kept and is built again next time: {reason}")

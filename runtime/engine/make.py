@@ -14,7 +14,7 @@ from .phases import BuildProgress
 from .provide import Provided, provide
 from .sealed import ENGINE, read_sealed
 from .shapes import ShapeProfile, check_profile
-from .sidecar import Sidecar, read_sidecar, write_sidecar
+from .sidecar import Sidecar, read_sidecar, sidecar_beside
 
 
 def build_progress(spec: ModelSpec, profile: ShapeProfile) -> BuildProgress:
@@ -64,9 +64,11 @@ def write_plan(provided: Provided, target: Path, *, overwrite: bool = False) -> 
     Raises OutputError.
     """
     check_target(target, overwrite=overwrite)
-    with atomic_output(target, overwrite=overwrite) as temporary:
+    with (
+        sidecar_beside(target, provided.engine.sidecar),
+        atomic_output(target, overwrite=overwrite) as temporary,
+    ):
         temporary.write_bytes(provided.engine.plan)
-        write_sidecar(target, provided.engine.sidecar)
 
 
 def read_plan(path: Path) -> tuple[bytes, Sidecar]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,11 +66,23 @@ def sidecar_path(engine: Path) -> Path:
     return engine.with_name(engine.name + ".json")
 
 
-def write_sidecar(engine: Path, sidecar: Sidecar) -> None:
-    """Write it beside the engine. Raises OutputError."""
+@contextmanager
+def sidecar_beside(engine: Path, sidecar: Sidecar) -> Iterator[None]:
+    """Write it beside the engine that the block writes to `engine`: both are there, or neither.
+
+    Raises OutputError.
+    """
     text = json.dumps(sidecar.document(), indent=2, ensure_ascii=False) + "\n"
-    with atomic_output(sidecar_path(engine), overwrite=True) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    written = False
+    try:
+        with atomic_output(sidecar_path(engine), overwrite=True) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+            yield
+            written = True
+    except BaseException:
+        if written:  # an engine without description would be of no use
+            engine.unlink(missing_ok=True)
+        raise
 
 
 def read_sidecar(engine: Path) -> Sidecar:

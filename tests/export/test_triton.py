@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -21,7 +22,7 @@ from framelift.runtime.engine.key import BuilderOptions, DeviceFacts, EngineKey
 from framelift.runtime.engine.precision import PrecisionReport
 from framelift.runtime.engine.provide import Built, describe
 from framelift.runtime.engine.shapes import parse_profile
-from framelift.runtime.engine.sidecar import write_sidecar
+from framelift.runtime.engine.sidecar import sidecar_beside
 from framelift.runtime.model_file import read_spec
 
 
@@ -63,8 +64,8 @@ def engine_for(model: Path, target: Path, shapes: str = "9x7") -> Path:
     facts = DeviceFacts("NVIDIA L40", "8.9", "590")
     key = EngineKey(spec.sha256, "11.4.0", facts, parse_profile(shapes), BuilderOptions())
     built = Built(b"plan", b"", PrecisionReport(1, 1, 1, ()), 1, 0)
-    target.write_bytes(built.plan)
-    write_sidecar(target, describe(spec, key, built, 1.0))
+    with sidecar_beside(target, describe(spec, key, built, 1.0)):
+        target.write_bytes(built.plan)
     return target
 
 
@@ -242,6 +243,41 @@ def test_full_disk_leaves_nothing(
     with pytest.raises(OutputError, match="the disk is full"):
         write_repository(shuffle_model_path, tmp_path / "models")
     assert not (tmp_path / "models").exists()
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_an_engine_that_cannot_be_added_takes_the_onnx_variant_back(
+    tmp_path: Path,
+    shuffle_model_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    again: bool,
+) -> None:
+    """Of two variants both are there or none, and an earlier version is served as before."""
+    repository = tmp_path / "models"
+    if again:
+        (first,) = write_repository(shuffle_model_path, repository)
+        config = (first.parent / "config.pbtxt").read_bytes()
+    changed = onnx.load(shuffle_model_path)
+    changed.doc_string = "changed"
+    model = tmp_path / shuffle_model_path.name
+    model.write_bytes(changed.SerializeToString())
+    engine = engine_for(model, tmp_path / "m.plan")
+    rename = os.rename
+
+    def refuse_the_engine(source: Path, target: Path) -> None:
+        if target.parent.name.endswith("_tensorrt"):
+            raise OSError(28, "No space left on device")
+        rename(source, target)
+
+    monkeypatch.setattr("os.rename", refuse_the_engine)
+    with pytest.raises(OutputError, match="the disk is full"):
+        write_repository(model, repository, engine, ServingConfig(max_batch=4))
+    assert repository.exists() == again
+    if again:
+        assert [path.name for path in repository.iterdir()] == ["tiny-shuffle_onnx"]
+        assert sorted(path.name for path in first.parent.iterdir()) == ["1", "config.pbtxt"]
+        assert (first.parent / "config.pbtxt").read_bytes() == config
 
 
 def test_repository_is_a_file(tmp_path: Path, shuffle_model_path: Path) -> None:

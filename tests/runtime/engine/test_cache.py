@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from framelift.imaging.errors import BackendError
+from framelift.imaging.errors import BackendError, OutputError
 from framelift.runtime.engine.cache import EngineCache, cache_folder
 from framelift.runtime.engine.key import BuilderOptions, DeviceFacts, EngineKey
+from framelift.runtime.engine.make import write_plan
 from framelift.runtime.engine.precision import PrecisionReport
 from framelift.runtime.engine.provide import Built, provide
 from framelift.runtime.engine.shapes import FrameShape, parse_profile
@@ -162,6 +163,28 @@ def test_cache_that_cannot_be_written_is_said_and_does_without(
     assert shop.said[0].startswith(f"the engine cache {tmp_path / 'engines'} cannot be written")
     assert any("cannot be kept and is built again next time" in line for line in shop.said)
     assert shop.provide("9x9") == b"plan 2"
+
+
+@pytest.mark.parametrize("refused", [".engine", ".json"])
+def test_engine_and_sidecar_are_kept_both_or_neither(
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: str
+) -> None:
+    """Whichever of the two cannot be put in place; also where an engine file is written."""
+    replace_file = os.replace
+
+    def refuse(source: Path, target: Path) -> None:
+        if target.suffix == refused:
+            raise OSError(28, "No space left on device")
+        replace_file(source, target)
+
+    monkeypatch.setattr("os.replace", refuse)
+    assert shop.provide("9x9") == b"plan 1"
+    assert "the disk is full" in shop.said[0]
+    assert not [*tmp_path.rglob("*.engine"), *tmp_path.rglob("*.json")]
+    provided = provide(shop.spec, shop.key("9x9"), shop.cache, shop.build)
+    with pytest.raises(OutputError, match="the disk is full"):
+        write_plan(provided, tmp_path / "m.engine")
+    assert not [*tmp_path.rglob("*.engine"), *tmp_path.rglob("*.json")]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
