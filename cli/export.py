@@ -106,6 +106,10 @@ def export(
         overwrite=overwrite,
     )
     target = output or checkpoint.with_suffix(".onnx")
+    if triton is not None:
+        from ..export.triton import check_before_export
+
+        check_before_export(triton, engine, target.stem, precision)
     _report(_interruptible(lambda: export_checkpoint(checkpoint, target, config, _say)))
     if triton is not None:
         _serve(target, triton, engine)

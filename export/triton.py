@@ -65,6 +65,26 @@ def write_repository(
     return versions
 
 
+def check_before_export(folder: Path, engine: Path | None, name: str, precision: str) -> None:
+    """Refuse what `write_repository` would refuse, before the model that it needs is made.
+
+    `name` and `precision` are the model's. Raises BackendError, ConfigError or OutputError.
+    """
+    # os.access, since exists() raises where a folder on the way may not be entered.
+    there = next(p for p in (folder, *folder.absolute().parents) if os.access(p, os.F_OK))
+    if not there.is_dir():
+        raise OutputError(f"{folder}: cannot be written ({there} is a file, not a folder)")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise OutputError(f"{folder}: cannot be written ({there} is not writable)")
+    if engine is not None:
+        _, sidecar = read_plan(engine)
+        if (sidecar.model, sidecar.model_precision) != (name, precision):
+            raise ConfigError(
+                f"{engine} was built from {sidecar.model} in {sidecar.model_precision}, not from "
+                f"the {name} in {precision} to be exported: build it again, from that"
+            )
+
+
 def _plan_of(spec: ModelSpec, engine: Path) -> tuple[bytes, ShapeProfile]:
     data, sidecar = read_plan(engine)
     if sidecar.key.onnx_sha256 != spec.sha256:

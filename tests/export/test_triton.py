@@ -313,6 +313,33 @@ def test_engine_without_repository(tmp_path: Path, capsys: Capture) -> None:
     assert "--engine is for --triton" in capsys.readouterr().err
 
 
+def test_what_cannot_be_served_is_refused_before_the_export(
+    tmp_path: Path,
+    shuffle_model_path: Path,
+    nearest_model_path: Path,
+    capsys: Capture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    checkpoint = tmp_path / "tiny-shuffle.safetensors"  # not there, and not looked for
+    (tmp_path / "file").write_text("")
+    assert run(checkpoint, "--triton", tmp_path / "file" / "models") == 1
+    assert "file is a file, not a folder" in capsys.readouterr().err
+    for engine, message in (
+        (tmp_path / "gone.plan", "cannot be read"),
+        (engine_for(nearest_model_path, tmp_path / "other.plan"), "tiny-nearest in fp32, not from"),
+    ):
+        assert run(checkpoint, "--triton", tmp_path / "models", "--engine", engine) == 1
+        assert message in capsys.readouterr().err
+    fitting = engine_for(shuffle_model_path, tmp_path / "m.plan")
+    assert run(checkpoint, "--triton", tmp_path / "models", "--engine", fitting) == 1
+    assert "tiny-shuffle.safetensors: no such file" in capsys.readouterr().err
+    monkeypatch.setattr(
+        "os.access", lambda path, mode: path.exists() and (mode == os.F_OK or path != tmp_path)
+    )
+    assert run(checkpoint, "--triton", tmp_path / "models") == 1
+    assert f"({tmp_path} is not writable)" in capsys.readouterr().err
+
+
 def test_export_options_of_an_exported_model_are_refused(
     tmp_path: Path, shuffle_model_path: Path, capsys: Capture
 ) -> None:
