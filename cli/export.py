@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     help="High-resolution images that int8 is judged on. [default: some of --calibration]",
 )  # fmt: skip
 @click.option(
-    "--max-drop", default=0.15, show_default=True, metavar="DB",
-    help="PSNR that int8 may lose on them.",
+    "--max-drop", type=float, metavar="DB",
+    help="PSNR that int8 may lose on them. [default: 0.15]",
 )  # fmt: skip
 @click.option("--licence", default="", help="Licence of the weights, kept in the model's metadata.")
 @click.option("-y", "--overwrite", is_flag=True, help="Replace an existing model.")
@@ -65,7 +65,7 @@ def export(
     batch: int | None,
     calibration: Path | None,
     quality_set: Path | None,
-    max_drop: float,
+    max_drop: float | None,
     licence: str,
     overwrite: bool,
     triton: Path | None,

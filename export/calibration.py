@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..imaging.errors import InputError
 from ..runtime.backends.engine import load_onnxruntime
 from ..runtime.images import IMAGE_SUFFIXES, read_image
+from ..runtime.notes import Say, say_on_stderr
 
 Frames = NDArray[np.uint8]
 
@@ -19,18 +20,22 @@ MAX_FRAMES = 48
 SIDE_PX = 160
 
 
-def read_frames(source: Path, least_px: int) -> list[Frames]:
+def read_frames(source: Path, least_px: int, say: Say = say_on_stderr) -> list[Frames]:
     """Up to 48 frames, uint8 H×W×3 BGR, spread over a folder of images or a video.
 
-    Raises InputError if there are fewer than two of at least `least_px` squared pixels.
+    `say` is told how many images of a folder are left out. Raises InputError if there are fewer
+    than two of at least `least_px` squared pixels.
     """
-    frames = _from_folder(source) if source.is_dir() else _from_video(source)
+    frames = _from_folder(source, say) if source.is_dir() else _from_video(source)
     usable = [frame for frame in frames if min(frame.shape[:2]) >= least_px]
     if len(usable) < 2:
         raise InputError(
             f"{source}: at least 2 images or frames of {least_px}×{least_px} pixels or more are "
             f"needed, found {len(usable)}"
         )
+    if source.is_dir() and len(usable) < len(frames):
+        small = len(frames) - len(usable)
+        say(f"{source}: {small} of {len(frames)} images are left out, smaller than {least_px} px")
     return usable
 
 
@@ -61,12 +66,14 @@ def record(
         yield dict(zip(names, values, strict=True))
 
 
-def _from_folder(folder: Path) -> list[Frames]:
+def _from_folder(folder: Path, say: Say) -> list[Frames]:
     paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
     if not paths:
         raise InputError(f"{folder}: holds no images ({', '.join(IMAGE_SUFFIXES)})")
-    step = max(1, len(paths) // MAX_FRAMES)
-    return [read_image(path, say=_ignore).bgr_u8 for path in paths[::step][:MAX_FRAMES]]
+    if len(paths) > MAX_FRAMES:
+        say(f"{folder}: {MAX_FRAMES} of its {len(paths)} images are used, spread evenly")
+        paths = [paths[index * len(paths) // MAX_FRAMES] for index in range(MAX_FRAMES)]
+    return [read_image(path, say=_ignore).bgr_u8 for path in paths]
 
 
 def _from_video(path: Path) -> list[Frames]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -13,10 +12,11 @@ import onnx
 from ..imaging.errors import ConfigError, ExportError, InputError, OutputError
 from ..runtime.atomic import atomic_output, check_target
 from ..runtime.model_file import FORMAT
+from ..runtime.notes import Say
 from .cleanup import clean_up
 from .contract import apply_frame_contract, with_sizes
 from .halo import UNBOUNDED, graph_halo
-from .int8_gate import Quantised, to_int8
+from .int8_gate import MAX_DROP_DB, Quantised, to_int8
 from .node_rules import TypedGraph, tensorrt_problems
 from .parity import Gate, Parity
 from .source import Source, load_source, weights_sha256
@@ -25,7 +25,6 @@ from .torch_export import Sizes, export_core
 
 PRECISIONS = ("fp32", "fp16", "int8")
 MAX_VALUES = 2**31 - 1
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class ExportConfig:
 
     `opset` None is the best that all `targets` read. `size` is (height, width) and `batch` the
     number of frames, None where the model takes any. int8 needs `calibration`, a folder of images
-    or a video; `quality_set` and `max_drop_db` are its judge (see `int8_gate`).
+    or a video; `quality_set` and `max_drop_db`, 0.15 unless given, are its judge (see `int8_gate`).
     """
 
     opset: int | None = None
@@ -44,7 +43,7 @@ class ExportConfig:
     batch: int | None = None
     calibration: Path | None = None
     quality_set: Path | None = None
-    max_drop_db: float = 0.15
+    max_drop_db: float | None = None
     licence: str = ""
     overwrite: bool = False
 
@@ -61,8 +60,11 @@ class ExportConfig:
             raise ConfigError(
                 "int8 needs frames to be calibrated on: give --calibration FOLDER or VIDEO"
             )
-        if self.precision != "int8" and (self.calibration or self.quality_set):
-            raise ConfigError("--calibration and --quality-set are for --precision int8")
+        judged_by = (self.calibration, self.quality_set, self.max_drop_db)
+        if self.precision != "int8" and any(value is not None for value in judged_by):
+            raise ConfigError(
+                "--calibration, --quality-set and --max-drop are for --precision int8: give it too"
+            )
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,9 @@ def export_checkpoint(
         model = to_half(model)
     elif config.precision == "int8":
         Gate(loaded.network, sizes).require(model)
-        int8 = _quantised(model, describe(loaded, config, target.stem, opset, halo, []), config)
+        int8 = _quantised(
+            model, describe(loaded, config, target.stem, opset, halo, []), config, say
+        )
         model = with_sizes(int8.model, loaded.scale, asked.shape)
     parity = gate.require(model, config.precision)
     _check(model)
@@ -170,7 +174,9 @@ def _parity_json(parity: list[Parity]) -> str:
     return json.dumps({case.label(): case.record() for case in parity})
 
 
-def _quantised(model: onnx.ModelProto, metadata: dict[str, str], config: ExportConfig) -> Quantised:
+def _quantised(
+    model: onnx.ModelProto, metadata: dict[str, str], config: ExportConfig, say: Say
+) -> Quantised:
     assert config.calibration is not None
 
     def describe_candidate(candidate: onnx.ModelProto) -> None:
@@ -183,7 +189,8 @@ def _quantised(model: onnx.ModelProto, metadata: dict[str, str], config: ExportC
         int(metadata["framelift.size_multiple"]),
         config.calibration,
         config.quality_set,
-        config.max_drop_db,
+        MAX_DROP_DB if config.max_drop_db is None else config.max_drop_db,
+        say,
         symmetric=any(target.startswith("tensorrt") for target in config.targets),
     )
 

@@ -16,10 +16,12 @@ import onnx
 from ..imaging.errors import ExportError
 from ..imaging.quality import evaluate
 from ..runtime import Upscaler
+from ..runtime.notes import Say
 from .calibration import Frames, crop, read_frames, record
 from .int8 import METHODS, Calibrated, calibrate, quantise
 
 QUALITY_PX = 512  # held-out frames are judged on their middle
+MAX_DROP_DB = 0.15
 _ROUNDS = 15
 _SPEED_SIZE = (270, 480)
 Describe = Callable[[onnx.ModelProto], None]
@@ -74,6 +76,7 @@ def to_int8(
     calibration: Path,
     quality_set: Path | None,
     max_drop_db: float,
+    say: Say,
     *,
     symmetric: bool,
 ) -> Quantised:
@@ -81,16 +84,16 @@ def to_int8(
 
     `describe` writes the framelift metadata into a model, without which the runtime refuses it.
     Quality is the drop of Y-PSNR on the originals in `quality_set`, or without one, on every
-    fourth calibration frame, which is then kept out of the calibration. Raises InputError, and
-    ExportError if the drop is above `max_drop_db`.
+    fourth calibration frame, which is then kept out of the calibration. `say` is told of images
+    that are not used. Raises InputError, and ExportError if the drop is above `max_drop_db`.
     """
-    frames = read_frames(calibration, 8 * scale * multiple)
+    frames = read_frames(calibration, 8 * scale * multiple, say)
     if quality_set is None:
         held = [crop_to(frame, QUALITY_PX, scale * multiple) for frame in frames[1::4]]
         frames = [frame for index, frame in enumerate(frames) if index % 4 != 1]
     else:
         least = 8 * scale * multiple
-        held = [crop_to(f, None, scale * multiple) for f in read_frames(quality_set, least)]
+        held = [crop_to(f, None, scale * multiple) for f in read_frames(quality_set, least, say)]
     crops = [crop(frame, multiple) for frame in frames]
     calibrated = calibrate(model, crops)
     method, quantised = _best(calibrated, crops[::4], symmetric=symmetric)

@@ -196,6 +196,26 @@ def test_frames_are_spread_over_a_video(tmp_path: Path) -> None:
     assert frames[-1].mean() > 215
 
 
+def test_images_that_are_left_out_are_said(tmp_path: Path) -> None:
+    count = MAX_FRAMES + 12
+    for index in range(count):
+        side = 8 if index == 0 else 16
+        cv2.imwrite(str(tmp_path / f"{index:02}.png"), np.full((side, 16, 3), index, np.uint8))
+    said: list[str] = []
+    frames = read_frames(tmp_path, 16, said.append)
+    assert said == [
+        f"{tmp_path}: {MAX_FRAMES} of its {count} images are used, spread evenly",
+        f"{tmp_path}: 1 of {MAX_FRAMES} images are left out, smaller than 16 px",
+    ]
+    levels = [int(frame[0, 0, 0]) for frame in frames]
+    assert len(levels) == MAX_FRAMES - 1
+    assert levels[-1] >= count - 2
+    for path in sorted(tmp_path.iterdir())[2:]:
+        path.unlink()
+    with pytest.raises(InputError, match=r"at least 2 images or frames of 16×16 .* found 1"):
+        read_frames(tmp_path, 16)
+
+
 def test_int8_needs_frames(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="give --calibration FOLDER or VIDEO"):
         ExportConfig(precision="int8")

@@ -203,6 +203,8 @@ def test_a_checkpoint_cut_short_is_refused(checkpoint: Path) -> None:
     [
         (["--fixed", "1080"], "'1080' is no size: give height and width as HxW"),
         (["--fixed", "0x64"], "size is 0x64: sides start at 1"),
+        (["--max-drop", "0.15"], "--max-drop are for --precision int8: give it too"),
+        (["--quality-set", "set5"], "--quality-set and --max-drop are for --precision int8"),
         (["--batch", "0"], "batch is 0: use 1 or more"),
         (["--target", "tensorflow"], "unknown target 'tensorflow': use one of onnxruntime"),
         (["--target", "onnxruntime==1"], "versions before 1.19 are not known"),
