@@ -15,8 +15,10 @@ from ..engine.key import BuilderOptions, EngineKey
 from ..engine.library import require_tensorrt, tensorrt_problem
 from ..engine.make import build_progress, make_engine
 from ..engine.phases import BuildProgress
+from ..engine.precision import report_from_record
 from ..engine.shapes import FrameShape, fixed, profile_for
 from ..model_file import ModelSpec
+from ..notes import say_on_stderr
 from .base import Frames
 from .onnx_cuda import device_nodes
 
@@ -155,7 +157,12 @@ class TensorrtSession:
                 return engine
         from ..engine.load import LoadedEngine
 
-        engine = LoadedEngine(self._cache.find(self._key, shape) or self._build(shape))
+        found = self._cache.find(self._key, shape) or self._build(shape)
+        precision = report_from_record(found.sidecar.precision)
+        if precision.convolutions and not precision.seen:
+            # Not refused: the inspector's words may change, and the network is strongly typed.
+            say_on_stderr(f"{NAME}: precision of {self._spec.name} {precision.text()}")
+        engine = LoadedEngine(found)
         self._engines.append(engine)
         self._seen |= {FrameShape(1, shape.height, shape.width)}
         return engine

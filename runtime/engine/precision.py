@@ -58,6 +58,8 @@ class PrecisionReport:
 
     def text(self) -> str:
         """One phrase for the user."""
+        if not self.convolutions:
+            return "there are no convolutions to verify"
         if not self.seen:
             return f"not verified: the inspector names none of {self.convolutions} convolutions"
         return f"{self.as_graph} of {self.seen} convolutions run in the graph's precision" + (

@@ -147,3 +147,4 @@ def test_what_cannot_be_verified_is_not_called_verified(inspection: str) -> None
     assert report.share is None
     assert report.text() == "not verified: the inspector names none of 1 convolutions"
     assert layer_count(inspection) == 0
+    assert check_precision("tiny", inspection, {}).text() == "there are no convolutions to verify"

@@ -19,7 +19,7 @@ from framelift.runtime.engine.key import BuilderOptions
 from framelift.runtime.engine.make import make_engine
 from framelift.runtime.engine.phases import BuildProgress
 from framelift.runtime.engine.shapes import parse_profile
-from framelift.runtime.model_file import ModelSpec
+from framelift.runtime.model_file import ModelSpec, read_spec
 
 if TYPE_CHECKING:
     from framelift.runtime.backends.tensorrt import TensorrtSession
@@ -84,6 +84,22 @@ def test_upscaler_runs_on_it(gpu: Gpu, nearest_model_path: Path) -> None:
     assert described["engine"] == "TensorRT 11.4.0.106"
     assert described["shapes"] == "1x33x21"
     assert not gpu.live
+
+
+@pytest.mark.parametrize(("named", "lines"), [("Float", 0), ("Opaque", 1)])
+def test_engine_whose_precision_is_not_verified_is_said_at_every_load(
+    gpu: Gpu, shuffle_model_path: Path, capsys: pytest.CaptureFixture[str], named: str, lines: int
+) -> None:
+    from framelift.runtime.backends.tensorrt import TensorrtSession
+
+    gpu.inspected_type = named
+    for _ in ("built", "from the cache"):
+        session = TensorrtSession(read_spec(shuffle_model_path))
+        run(session, noise(1, 9, 7))
+        run(session, noise(1, 9, 7))
+        session.close()
+        said = "precision of tiny-shuffle not verified: the inspector names none of 3 convolutions"
+        assert capsys.readouterr().err.count(said) == lines
 
 
 def test_graph_is_captured_after_one_run_and_then_used(
