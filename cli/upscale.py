@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     "--model", metavar="NAME|FILE",
     help="A shipped model (`framelift models`) or an .onnx file. [default: the shipped ×4 model]",
 )  # fmt: skip
-@click.option("--backend", default="auto", show_default=True, help="auto, onnx-cpu, onnx-cuda, ...")
+@click.option(
+    "--backend", default="auto", show_default=True,
+    help="auto, tensorrt, onnx-tensorrt, onnx-cuda or onnx-cpu.",
+)  # fmt: skip
 @click.option("--threads", type=click.IntRange(1), help="Inference threads. [default: all cores]")
 @click.option("--tile", type=click.IntRange(1), help="Largest tile side in input pixels.")
 @codec_options

@@ -6,12 +6,12 @@ Facts are gathered in one place (`gather`); what follows from them is decided by
 from __future__ import annotations
 
 import importlib.metadata
-import importlib.util
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .backends.linkage import CUDART, NVINFER, linked_major, provider_library
 from .backends.onnx_cuda import device_nodes
 
 # The oldest driver for each major release of CUDA under Linux (NVIDIA's table of minor-version
@@ -19,8 +19,6 @@ from .backends.onnx_cuda import device_nodes
 CUDA_DRIVER = {12: 525, 13: 580}
 TENSORRT_DRIVER = {11: 590}
 _NEEDED = {"cublas": "cuBLAS", "cudnn": "cuDNN", "cuda-runtime": "the CUDA runtime"}
-_NVINFER = re.compile(rb"libnvinfer\.so\.(\d+)")
-_CUDART = re.compile(rb"libcudart\.so\.(\d+)")
 _DISTRIBUTION = re.compile(r"nvidia-(.+?)(?:-cu(\d+))?")
 
 
@@ -64,26 +62,15 @@ def gather() -> GpuFacts:
         for distribution in importlib.metadata.distributions()
         if (name := distribution.name)
     }
-    capi = _onnxruntime_folder()
     return GpuFacts(
         has_gpu=bool(device_nodes()),
         driver=_driver_version(Path("/sys/module/nvidia/version")),
         distributions={k: v for k, v in names.items() if k.startswith("nvidia-")},
         onnxruntime_gpu=names.get("onnxruntime-gpu"),
-        onnxruntime_cuda=linked_major(capi / "libonnxruntime_providers_cuda.so", _CUDART),
-        onnxruntime_tensorrt=linked_major(capi / "libonnxruntime_providers_tensorrt.so", _NVINFER),
+        onnxruntime_cuda=linked_major(provider_library("cuda"), CUDART),
+        onnxruntime_tensorrt=linked_major(provider_library("tensorrt"), NVINFER),
         tensorrt=names.get("tensorrt"),
     )
-
-
-def linked_major(library: Path, pattern: re.Pattern[bytes] = _NVINFER) -> int | None:
-    """The major release of the library that `library` needs and `pattern` names, or None."""
-    try:
-        content = library.read_bytes()
-    except OSError:
-        return None
-    match = pattern.search(content)
-    return int(match[1]) if match else None
 
 
 def _driver(facts: GpuFacts) -> Iterator[Finding]:
@@ -172,9 +159,3 @@ def _driver_version(path: Path) -> str | None:
         return path.read_text(encoding="utf-8").strip() or None
     except OSError:
         return None
-
-
-def _onnxruntime_folder() -> Path:
-    spec = importlib.util.find_spec("onnxruntime")
-    origin = spec.origin if spec else None
-    return Path(origin).parent / "capi" if origin else Path("/nonexistent")

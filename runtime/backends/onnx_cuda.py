@@ -16,7 +16,7 @@ from .ort_session import OrtSession
 NAME = "onnx-cuda"
 PROVIDER = "CUDAExecutionProvider"
 
-_INSTALL = '`pip uninstall -y onnxruntime onnxruntime-gpu && pip install "framelift[cuda]"`'
+INSTALL = '`pip uninstall -y onnxruntime onnxruntime-gpu && pip install "framelift[cuda]"`'
 
 
 def missing() -> str | None:
@@ -27,7 +27,7 @@ def missing() -> str | None:
     if problem is not None:
         return str(problem)
     if PROVIDER not in load_onnxruntime().get_available_providers():
-        return f"onnxruntime-gpu is not installed: run {_INSTALL}"
+        return f"onnxruntime-gpu is not installed: run {INSTALL}"
     return None
 
 
@@ -56,7 +56,7 @@ class OnnxCudaSession:
         # prints what it does not find; what is really missing is raised below.
         with contextlib.redirect_stdout(io.StringIO()):
             ort.preload_dlls(directory="")
-        self.device = _device_name()
+        self.device = device_name()
         try:
             self._session = OrtSession(
                 NAME,
@@ -68,7 +68,7 @@ class OnnxCudaSession:
                 config={"session.disable_cpu_ep_fallback": "1"},
             )
         except BackendError as error:
-            raise BackendError(f"{error}{_advice(str(error))}") from error
+            raise BackendError(f"{error}{advice(str(error))}") from error
 
     def run(self, frames: Frames, out: Frames) -> None:
         self._session.infer(frames, OUTPUT, out)
@@ -91,7 +91,7 @@ def device_nodes() -> list[Path]:
     return [*dev.glob("nvidia[0-9]*"), *dev.glob("dxg")]  # dxg is the GPU under WSL 2
 
 
-def _device_name() -> str:
+def device_name() -> str:
     """The first GPU's name, from the driver."""
     for path in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information")):
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
@@ -100,12 +100,13 @@ def _device_name() -> str:
     return "CUDA device 0"
 
 
-def _advice(message: str) -> str:
+def advice(message: str) -> str:
+    """What to do about an error of CUDA or the loader, to be put behind it; "" if unknown."""
     lowered = message.lower()
     if "driver version is insufficient" in lowered:
         return " (the NVIDIA driver is too old for this onnxruntime-gpu: update the driver)"
     if "no cuda-capable device" in lowered:
         return " (the driver shows no GPU: check nvidia-smi and CUDA_VISIBLE_DEVICES)"
     if "cannot open shared object" in lowered or "failed to load library" in lowered:
-        return f" (CUDA or cuDNN libraries are missing: run {_INSTALL})"
+        return f" (CUDA or cuDNN libraries are missing: run {INSTALL})"
     return ""

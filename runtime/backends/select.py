@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ...imaging.errors import BackendError, FrameliftError
 from ..model_file import ModelSpec
-from . import onnx_cpu, onnx_cuda, tensorrt
+from . import onnx_cpu, onnx_cuda, onnx_tensorrt, tensorrt
 from .base import Session
 from .engine import engine_problem
 from .probe import probe_in_child
@@ -41,6 +41,12 @@ BACKENDS = {
     backend.name: backend
     for backend in (
         Backend(tensorrt.NAME, tensorrt.missing, tensorrt.TensorrtSession, needs_trial=True),
+        Backend(
+            onnx_tensorrt.NAME,
+            onnx_tensorrt.missing,
+            onnx_tensorrt.OnnxTensorrtSession,
+            needs_trial=True,
+        ),
         Backend(onnx_cuda.NAME, onnx_cuda.missing, onnx_cuda.OnnxCudaSession, needs_trial=True),
         Backend(onnx_cpu.NAME, onnx_cpu.missing, onnx_cpu.OnnxCpuSession, needs_trial=False),
     )

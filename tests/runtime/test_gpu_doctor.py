@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from framelift.runtime.gpu_doctor import GpuFacts, findings, gather, linked_major
+from framelift.runtime.backends.linkage import NVINFER, linked_major
+from framelift.runtime.gpu_doctor import GpuFacts, findings, gather
 
 SOUND = GpuFacts(
     has_gpu=True,
@@ -75,9 +76,9 @@ def test_each_fault_is_named_with_the_command_that_mends_it(
 
 def test_what_a_library_is_linked_with_is_read_from_it(tmp_path: Path) -> None:
     library = tmp_path / "libonnxruntime_providers_tensorrt.so"
-    assert linked_major(library) is None
+    assert linked_major(library, NVINFER) is None
     library.write_bytes(b"\x7fELF\0libc.so.6\0libnvinfer.so.10\0libnvonnxparser.so.10\0")
-    assert linked_major(library) == 10
+    assert linked_major(library, NVINFER) == 10
 
 
 def test_this_machine_can_be_looked_at() -> None:

@@ -1,0 +1,174 @@
+"""TensorRT by ONNX Runtime's own provider; it takes every node or the model is refused.
+
+It has not been run on hardware yet: what it says when something is missing is tested, the test
+marked `gpu` does the rest. The released onnxruntime-gpu is linked with TensorRT 10, while a plain
+`pip install tensorrt` brings 11, which the backend `tensorrt` takes.
+
+Engines and timings are ONNX Runtime's own files below the cache folder and carry no checksum.
+TensorRT may compute float32 convolutions in TF32, for which the provider has no switch;
+NVIDIA_TF32_OVERRIDE=0 in the environment forbids it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import importlib.metadata
+import importlib.util
+import io
+import re
+from pathlib import Path
+
+from ...imaging.errors import BackendError
+from ..engine.cache import cache_folder
+from ..engine.library import installed_driver
+from ..host import available_processors
+from ..model_file import OUTPUT, ModelSpec
+from ..notes import say_on_stderr
+from .base import Frames
+from .engine import engine_problem, load_onnxruntime
+from .linkage import NVINFER, linked_major, provider_library
+from .onnx_cuda import INSTALL, advice, device_name, device_nodes
+from .ort_session import OrtSession
+
+NAME = "onnx-tensorrt"
+PROVIDER = "TensorrtExecutionProvider"
+
+
+def missing() -> str | None:
+    """Why this backend cannot be used here, as far as can be told without touching the GPU."""
+    if not device_nodes():
+        return "no NVIDIA GPU (/dev/nvidia0 is missing)"
+    problem = engine_problem()
+    if problem is not None:
+        return str(problem)
+    linked = linked_major(provider_library("tensorrt"), NVINFER)
+    if linked is None or PROVIDER not in load_onnxruntime().get_available_providers():
+        return f"no onnxruntime-gpu with a TensorRT provider is installed: run {INSTALL}"
+    return library_problem(linked)
+
+
+def library_problem(linked: int) -> str | None:
+    """Why the TensorRT release that the provider is linked with cannot be loaded, or None."""
+    library = f"libnvinfer.so.{linked}"
+    if _location(library).is_absolute() or _loads(library):
+        return None
+    wanted = f'"tensorrt>={linked},<{linked + 1}"'
+    try:
+        have = importlib.metadata.version("tensorrt")
+    except importlib.metadata.PackageNotFoundError:
+        state, command = "which is not installed", f"pip install {wanted}"
+    else:
+        state, command = f"but TensorRT {have} is installed", f"pip install {wanted}"
+        if have.partition(".")[0] == str(linked):
+            state, command = "which is missing", f"pip install --force-reinstall {wanted}"
+    return f"onnxruntime-gpu needs TensorRT {linked} ({library}), {state}: run `{command}`"
+
+
+class OnnxTensorrtSession:
+    """See `base.Session`. An engine is built when frames of a new size come, unless it is kept."""
+
+    name = NAME
+    provider = PROVIDER
+
+    def __init__(self, spec: ModelSpec, threads: int | None = None) -> None:
+        """Load the model on the first GPU.
+
+        Args:
+            spec: the model.
+            threads: host threads of the session; the network itself runs on the GPU.
+
+        Raises:
+            BackendError: no GPU, package, TensorRT of the release that is needed or CUDA library,
+                or a node that TensorRT does not take.
+            MissingDependencyError: no engine is installed.
+        """
+        ort = load_onnxruntime()
+        reason = missing()
+        if reason is not None:
+            raise BackendError(f"{NAME} cannot run here: {reason}")
+        with contextlib.redirect_stdout(io.StringIO()):  # as in onnx_cuda
+            ort.preload_dlls(directory="")
+        self._tensorrt = load_tensorrt(linked_major(provider_library("tensorrt"), NVINFER) or 0)
+        self.device = device_name()
+        folder = cache_path(self.device, installed_driver(), ort.__version__, self._tensorrt)
+        try:
+            self._session = OrtSession(
+                NAME,
+                spec.path.read_bytes(),
+                PROVIDER,
+                threads or available_processors(),
+                provider_options={"device_id": "0", **cache_options(folder, spec.sha256)},
+                config={"session.disable_cpu_ep_fallback": "1"},
+            )
+        except BackendError as error:
+            raise BackendError(f"{error}{advice(str(error))}") from error
+
+    def run(self, frames: Frames, out: Frames) -> None:
+        self._session.infer(frames, OUTPUT, out)
+
+    def describe(self) -> dict[str, str | int]:
+        return {
+            "backend": self.name,
+            "provider": self.provider,
+            "device": self.device,
+            "engine": f"{self._session.engine}, TensorRT {self._tensorrt}",
+        }
+
+    def close(self) -> None:
+        self._session.close()
+
+
+def load_tensorrt(linked: int) -> str:
+    """Load TensorRT for the provider, which looks on the loader's path only; its version.
+
+    Raises BackendError if it or something that it needs cannot be loaded.
+    """
+    try:
+        library = ctypes.CDLL(str(_location(f"libnvinfer.so.{linked}")))
+        ctypes.CDLL(str(_location(f"libnvonnxparser.so.{linked}")))
+        version = int(library.getInferLibVersion())
+    except (OSError, AttributeError) as error:
+        raise BackendError(f"{NAME} cannot run here: {error}{advice(str(error))}") from error
+    return f"{version // 10000}.{version // 100 % 100}.{version % 100}"
+
+
+def cache_path(device: str, driver: str | None, onnxruntime: str, tensorrt: str) -> Path:
+    """The folder for what holds with one GPU, driver and release of each library."""
+    parts = (device, driver or "", f"onnxruntime{onnxruntime}", f"trt{tensorrt}")
+    name = "-".join(re.sub(r"[^A-Za-z0-9._]+", "_", part) for part in parts if part)
+    return cache_folder() / NAME / name
+
+
+def cache_options(folder: Path, model_sha256: str) -> dict[str, str]:
+    """The provider's options: engines kept for each model, timings for all; none if that fails."""
+    engines = folder / model_sha256[:16]
+    try:
+        engines.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        say_on_stderr(f"{engines}: engines cannot be kept ({error.strerror})")
+        return {}
+    return {
+        "trt_engine_cache_enable": "True",
+        "trt_engine_cache_path": str(engines),
+        "trt_timing_cache_enable": "True",
+        "trt_timing_cache_path": str(folder),
+    }
+
+
+def _location(library: str) -> Path:
+    """Where pip put a library of TensorRT; else its bare name, for the loader to find."""
+    spec = importlib.util.find_spec("tensorrt_libs")
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        path = Path(folder).absolute() / library
+        if path.is_file():
+            return path
+    return Path(library)
+
+
+def _loads(library: str) -> bool:
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
