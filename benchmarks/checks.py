@@ -75,6 +75,17 @@ def percentile_warnings(summary: Summary) -> list[str]:
     ]
 
 
+def limit_warnings(shares: Mapping[str, float]) -> list[str]:
+    """Warnings about cases that seem to run above the machine's peak (a share over 1)."""
+    above = [name for name, share in shares.items() if share > 1]
+    if not above:
+        return []
+    return [
+        f"above the measured limit: {_listed(above)}; the peak was measured while the machine was "
+        "busier: close other programs and run again"
+    ]
+
+
 def agreement_warnings(agreements: Mapping[str, Document]) -> list[str]:
     """Warnings about cases whose images differ from those of the case they are compared with."""
     unlike = [name for name, a in agreements.items() if not _is_same(a)]

@@ -18,7 +18,13 @@ import numpy as np
 from ..runtime import ModelSpec, Upscaler
 from ..runtime.model_file import read_spec
 from ..runtime.zoo import resolve
-from .checks import agreement_warnings, machine_warnings, percentile_warnings, variation_warnings
+from .checks import (
+    agreement_warnings,
+    limit_warnings,
+    machine_warnings,
+    percentile_warnings,
+    variation_warnings,
+)
 from .contender import Contender, open_contender
 from .frames import Frames, agreement, input_frames
 from .fresh import measure_start
@@ -100,6 +106,9 @@ def measure_latency(
         *condition_warnings(conditions),
         *variation_warnings(summaries, {name: samples.steady for name, samples in timed.items()}),
         *percentile_warnings(min(summaries.values(), key=_count)),
+        *limit_warnings(
+            {row["name"]: row["roofline"]["share_of_limit"] for row in rows if row["roofline"]}
+        ),
         *agreement_warnings(
             {
                 row["name"]: row["agreement"]

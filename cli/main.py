@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
 import click
 
-from ..imaging.errors import FrameliftError
+from ..imaging.errors import FrameliftError, Interrupted
 from .bench import bench
 from .check import check
 from .doctor import doctor
@@ -56,6 +57,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
+    except Interrupted as error:
+        click.echo(f"framelift: {error}", err=True)
+        _leave_at_once(error.exit_code)
     except FrameliftError as error:
         _fail(" ".join(str(error).split()), error.exit_code)
     except OSError as error:  # a path that the system cannot look up, such as one that is too long
@@ -69,3 +73,10 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _fail(message: str, exit_code: int) -> None:
     click.echo(f"framelift: {message}", err=True)
     sys.exit(exit_code)
+
+
+def _leave_at_once(exit_code: int) -> None:
+    """Exit without taking the interpreter down in order, which takes PyTorch seconds."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(exit_code)

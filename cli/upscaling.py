@@ -190,8 +190,9 @@ def summary(result: dict[str, Any]) -> str:
             f"jitter p95 {jitter['p95']:.0f} ms, ended by {result['ended_by']}"
         )
     copied = f", {', '.join(result['copied'])} copied" if result["copied"] else ", no audio"
-    latency = result["latency_ms"]
-    return f"{frames}latency p50 {latency['p50']:.0f} ms p95 {latency['p95']:.0f} ms{copied}"
+    upscaling = result["stage_ms"]["upscale"]  # not latency_ms, most of which is waiting in queues
+    speed = f"upscaling p50 {upscaling['p50']:.0f} ms p95 {upscaling['p95']:.0f} ms a frame"
+    return f"{frames}{speed}{copied}"
 
 
 def leave(exit_code: int, message: str = "") -> None:

@@ -8,6 +8,7 @@ import onnx
 import pytest
 
 from framelift.benchmarks import peaks as peaks_module
+from framelift.benchmarks.checks import limit_warnings
 from framelift.benchmarks.graph_cost import GraphCost, NodeCost, count
 from framelift.benchmarks.peaks import PeakMeter, Peaks, best_seconds, peak_meter
 from framelift.benchmarks.roofline import compare_with_peak
@@ -125,3 +126,9 @@ def _product(shape: tuple[int, ...]) -> int:
     for size in shape:
         result *= size
     return result
+
+
+def test_a_case_above_the_measured_limit_is_named() -> None:
+    assert limit_warnings({"a": 0.99, "b": 1.0}) == []
+    (warning,) = limit_warnings({"a": 1.18, "b": 0.5})
+    assert warning.startswith("above the measured limit: a;")

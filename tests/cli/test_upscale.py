@@ -81,7 +81,7 @@ def test_a_video(tmp_path: Path, clip: Path, nearest_model_path: Path) -> None:
     assert result.exit_code == 0
     assert "tiny-nearest ×4: using onnx-cpu" in result.stderr
     assert "out.mp4: 20 frames, 128×96, " in result.stdout
-    assert "fps, latency p50" in result.stdout
+    assert "fps, upscaling p50" in result.stdout
     assert result.stdout.endswith("audio (aac) copied\n")
     with av.open(str(tmp_path / "out.mp4")) as container:
         video = container.streams.video[0]
