@@ -11,6 +11,7 @@ import onnx
 
 from ..imaging.errors import ConfigError, ExportError, InputError, OutputError
 from ..runtime.atomic import atomic_output, check_target
+from ..runtime.backends.engine import load_onnxruntime
 from ..runtime.model_file import FORMAT
 from ..runtime.notes import Say
 from .cleanup import clean_up
@@ -141,6 +142,7 @@ def describe(
 ) -> dict[str, str]:
     """The `framelift.` metadata of contract 2."""
     tools = {tool: version(tool) for tool in ("framelift", "torch", "onnx", "onnxscript")}
+    tools["onnxruntime"] = str(load_onnxruntime().__version__)  # of either of its packages
     return {
         "framelift.format": str(FORMAT),
         "framelift.name": name,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import torch
 from torch import Tensor, nn
@@ -78,6 +79,7 @@ def test_exported_model_describes_itself(exported: Path) -> None:
     assert (spec.task, spec.precision, spec.licence) == ("super-resolution", "fp32", "CC0-1.0")
     assert spec.halo == build_network(config).halo
     assert {"torch", "onnx", "framelift"} <= set(spec.created_with)
+    assert spec.created_with["onnxruntime"] == onnxruntime.__version__
     assert len(spec.parity) == 4
     assert all(case["off_share"] == 0 for case in spec.parity.values())
 
