@@ -23,6 +23,7 @@ from framelift.runtime.engine.cache import EngineCache
 from framelift.runtime.engine.key import BuilderOptions
 from framelift.runtime.engine.make import make_engine as make_engine_with_progress
 from framelift.runtime.engine.phases import BuildProgress
+from framelift.runtime.engine.precision import convolution_types
 from framelift.runtime.engine.provide import Provided
 from framelift.runtime.engine.shapes import ShapeProfile, parse_profile
 from framelift.runtime.model_file import ModelSpec, read_spec
@@ -179,6 +180,30 @@ def test_half_precision_runs_in_half(shuffle_model_path: Path, tmp_path: Path) -
     with Upscaler.load(path, "tensorrt") as upscale:
         difference = np.abs(upscale(frame).astype(np.float64) - on_the_cpu(path, frame))
     assert 10 * np.log10(255**2 / max(np.square(difference).mean(), 1e-9)) >= 45
+
+
+def test_int8_with_zero_point_0_runs_in_int8(tmp_path: Path, tiny_models: ModuleType) -> None:
+    """The form that export gives int8 for TensorRT: Q/DQ pairs, uint8 at the ends only."""
+    pytest.importorskip("torch")
+    from framelift.export.calibration import crop
+    from framelift.export.int8 import calibrate, quantise
+    from framelift.export.parity import REFERENCE
+    from framelift.runtime.images import read_image
+
+    photo = read_image(REFERENCE, say=print).bgr_u8
+    calibrated = calibrate(onnx.load(resolve("realtime-small-x4")), [crop(photo)])
+    model = quantise(calibrated, 100.0, symmetric=True)
+    path = tiny_models.save(tiny_models.set_metadata(model, precision="int8"), tmp_path / "m.onnx")
+    assert sorted({*convolution_types(model).values()}) == ["fp32", "int8"]  # the first is fp32
+    made = make_engine(read_spec(path), parse_profile("48x64"), BuilderOptions())
+    precision = made.engine.sidecar.precision
+    assert precision["seen"] > 0
+    assert precision["as_graph"] == precision["seen"], precision["others"]
+    frame = np.ascontiguousarray(photo[:48, :64])
+    with Upscaler.load(path, "tensorrt") as upscale:
+        difference = np.abs(upscale(frame).astype(np.float64) - on_the_cpu(path, frame))
+    # Both compute in integers; a value may fall to the other side of a step in each layer.
+    assert 10 * np.log10(255**2 / max(np.square(difference).mean(), 1e-9)) >= 40
 
 
 def test_tf32_is_another_engine(shuffle_model_path: Path) -> None:
