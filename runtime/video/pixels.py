@@ -84,14 +84,14 @@ class FromBgr:
         self._format = pixel_format
         self._colour = colour
         self._size_px = coded_size_px
+        self._padded: Image | None = None
         self._reformatter = VideoReformatter()
 
     def __call__(self, image: Image) -> av.VideoFrame:
         """Return the picture; `image` is not read any more afterwards."""
         height, width = image.shape[:2]
         if (width, height) != self._size_px:
-            padding = ((0, self._size_px[1] - height), (0, self._size_px[0] - width), (0, 0))
-            image = np.pad(image, padding, mode="edge")
+            image = self._pad(image)
         picture = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(image), format="bgr24")
         if not self._format.startswith("yuv"):
             return self._reformatter.reformat(picture, format=self._format)
@@ -108,6 +108,16 @@ class FromBgr:
         converted.color_primaries = self._colour.primaries
         converted.color_trc = self._colour.transfer
         return converted
+
+    def _pad(self, image: Image) -> Image:
+        """Repeat the last column and row up to the coded size, in the same array every time."""
+        if self._padded is None:
+            self._padded = np.empty((self._size_px[1], self._size_px[0], 3), np.uint8)
+        padded, (height, width) = self._padded, image.shape[:2]
+        np.copyto(padded[:height, :width], image)
+        padded[height:, :width] = image[-1:]
+        padded[:, width:] = padded[:, width - 1 : width]
+        return padded
 
 
 def even_size(width_px: int, height_px: int) -> tuple[int, int]:

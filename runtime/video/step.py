@@ -46,7 +46,8 @@ class FrameStep:
         self._factor = factor or Fraction(upscaler.scale)
         self._size_px = size_px
         self._compare = compare
-        self._big: Image = np.empty((0, 0, 3), np.uint8)
+        nothing: Image = np.empty((0, 0, 3), np.uint8)
+        self._big = self._small = self._before = nothing  # kept from frame to frame
 
     def output_size(self, width_px: int, height_px: int) -> tuple[int, int]:
         """Width and height of what becomes of a frame of that size."""
@@ -66,8 +67,10 @@ class FrameStep:
         if self._compare:
             half = out.shape[1] // 2
             cv2 = load_cv2()
+            self._before = _fitting(self._before, (out.shape[0], half, 3))
             size = half, out.shape[0]
-            out[:, :half] = cv2.resize(image, size, interpolation=cv2.INTER_CUBIC)
+            cv2.resize(image, size, dst=self._before, interpolation=cv2.INTER_CUBIC)
+            np.copyto(out[:, :half], self._before)
             after = out[:, half:]
         self._upscale(image, after)
         return out
@@ -82,8 +85,7 @@ class FrameStep:
         if after.shape == big and after.flags.c_contiguous:
             self._upscaler(image, after)
             return
-        if self._big.shape != big:
-            self._big = np.empty(big, np.uint8)
+        self._big = _fitting(self._big, big)
         self._upscaler(image, self._big)
         if after.shape == big:
             np.copyto(after, self._big)
@@ -95,4 +97,11 @@ class FrameStep:
         if after.flags.c_contiguous:
             cv2.resize(self._big, size, dst=after, interpolation=method)
         else:
-            after[...] = cv2.resize(self._big, size, interpolation=method)
+            self._small = _fitting(self._small, after.shape)
+            cv2.resize(self._big, size, dst=self._small, interpolation=method)
+            np.copyto(after, self._small)
+
+
+def _fitting(kept: Image, shape: tuple[int, ...]) -> Image:
+    """`kept` if it has that shape, else a new array."""
+    return kept if kept.shape == shape else np.empty(shape, np.uint8)
