@@ -92,6 +92,7 @@ class PeakMeter:
     def _session(self, model: onnx.ModelProto) -> Callable[[], object]:
         ort = load_onnxruntime()
         options = ort.SessionOptions()
+        options.add_session_config_entry("session.force_spinning_stop", "1")  # see float_session
         options.intra_op_num_threads = self._threads
         options.log_severity_level = 4
         session = ort.InferenceSession(
