@@ -48,27 +48,14 @@ class OnnxCudaSession:
             BackendError: no GPU, package or CUDA library, or a node that CUDA cannot run.
             MissingDependencyError: no engine is installed.
         """
-        ort = load_onnxruntime()
+        load_onnxruntime()  # says first that no engine is installed
         reason = missing()
         if reason is not None:
             raise BackendError(f"{NAME} cannot run here: {reason}")
-        # Finds the CUDA and cuDNN libraries that pip installed, which are on no loader path. It
-        # prints what it does not find; what is really missing is raised below.
-        with contextlib.redirect_stdout(io.StringIO()):
-            ort.preload_dlls(directory="")
+        preload_libraries()
         self.device = device_name()
-        try:
-            self._session = OrtSession(
-                NAME,
-                spec.path.read_bytes(),
-                PROVIDER,
-                threads or available_processors(),
-                # TF32 is the provider's default; an fp32 model means fp32, an fp16 one is faster.
-                provider_options={"device_id": "0", "use_tf32": "0"},
-                config={"session.disable_cpu_ep_fallback": "1"},
-            )
-        except BackendError as error:
-            raise BackendError(f"{error}{advice(str(error))}") from error
+        # TF32 is the provider's default; an fp32 model means fp32, an fp16 one is faster.
+        self._session = open_on_gpu(NAME, spec, PROVIDER, threads, {"use_tf32": "0"})
 
     def run(self, frames: Frames, out: Frames) -> None:
         self._session.infer(frames, OUTPUT, out)
@@ -83,6 +70,33 @@ class OnnxCudaSession:
 
     def close(self) -> None:
         self._session.close()
+
+
+def preload_libraries() -> None:
+    """Load the CUDA and cuDNN libraries that pip installed, which are on no loader path."""
+    # It prints what it does not find; what is really missing is raised when a session is opened.
+    with contextlib.redirect_stdout(io.StringIO()):
+        load_onnxruntime().preload_dlls(directory="")
+
+
+def open_on_gpu(
+    backend: str, spec: ModelSpec, provider: str, threads: int | None, options: dict[str, str]
+) -> OrtSession:
+    """A session on the first GPU by `provider` alone, with the provider's `options`.
+
+    Raises BackendError, with what to do about an error of CUDA or the loader.
+    """
+    try:
+        return OrtSession(
+            backend,
+            spec.path.read_bytes(),
+            provider,
+            threads or available_processors(),
+            provider_options={"device_id": "0", **options},
+            config={"session.disable_cpu_ep_fallback": "1"},
+        )
+    except BackendError as error:
+        raise BackendError(f"{error}{advice(str(error))}") from error
 
 
 def device_nodes() -> list[Path]:

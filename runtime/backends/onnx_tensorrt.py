@@ -11,25 +11,28 @@ NVIDIA_TF32_OVERRIDE=0 in the environment forbids it.
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import importlib.metadata
 import importlib.util
-import io
 import re
 from pathlib import Path
 
 from ...imaging.errors import BackendError
 from ..engine.cache import cache_folder
 from ..engine.library import installed_driver
-from ..host import available_processors
 from ..model_file import OUTPUT, ModelSpec
 from ..notes import say_on_stderr
 from .base import Frames
 from .engine import engine_problem, load_onnxruntime
 from .linkage import NVINFER, linked_major, provider_library
-from .onnx_cuda import INSTALL, advice, device_name, device_nodes
-from .ort_session import OrtSession
+from .onnx_cuda import (
+    INSTALL,
+    advice,
+    device_name,
+    device_nodes,
+    open_on_gpu,
+    preload_libraries,
+)
 
 NAME = "onnx-tensorrt"
 PROVIDER = "TensorrtExecutionProvider"
@@ -87,22 +90,12 @@ class OnnxTensorrtSession:
         reason = missing()
         if reason is not None:
             raise BackendError(f"{NAME} cannot run here: {reason}")
-        with contextlib.redirect_stdout(io.StringIO()):  # as in onnx_cuda
-            ort.preload_dlls(directory="")
+        preload_libraries()
         self._tensorrt = load_tensorrt(linked_major(provider_library("tensorrt"), NVINFER) or 0)
         self.device = device_name()
         folder = cache_path(self.device, installed_driver(), ort.__version__, self._tensorrt)
-        try:
-            self._session = OrtSession(
-                NAME,
-                spec.path.read_bytes(),
-                PROVIDER,
-                threads or available_processors(),
-                provider_options={"device_id": "0", **cache_options(folder, spec.sha256)},
-                config={"session.disable_cpu_ep_fallback": "1"},
-            )
-        except BackendError as error:
-            raise BackendError(f"{error}{advice(str(error))}") from error
+        options = cache_options(folder, spec.sha256)
+        self._session = open_on_gpu(NAME, spec, PROVIDER, threads, options)
 
     def run(self, frames: Frames, out: Frames) -> None:
         self._session.infer(frames, OUTPUT, out)
