@@ -14,9 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ..imaging.atomic import atomic_output
 from ..imaging.errors import InputError
 from ..runtime import ModelSpec, Upscaler
-from ..runtime.atomic import atomic_output
 from .machine import Machine
 
 SCHEMA = "framelift.benchmark"

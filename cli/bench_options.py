@@ -68,7 +68,7 @@ class Targets:
 
     def check(self) -> None:
         """Raise OutputError or ConfigError before any work is done."""
-        from ..runtime.atomic import check_target
+        from ..imaging.atomic import check_target
 
         resolved = [path.resolve() for path in self.files]
         for path in self.files:

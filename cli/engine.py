@@ -56,7 +56,7 @@ def build(
     """
     import json
 
-    from ..runtime.atomic import check_target
+    from ..imaging.atomic import check_target
     from ..runtime.engine.key import BuilderOptions
     from ..runtime.engine.make import build_progress, make_engine, write_plan
     from ..runtime.engine.shapes import parse_profile

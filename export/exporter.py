@@ -9,8 +9,8 @@ from pathlib import Path
 
 import onnx
 
+from ..imaging.atomic import atomic_output, check_target
 from ..imaging.errors import ConfigError, ExportError, InputError, OutputError
-from ..runtime.atomic import atomic_output, check_target
 from ..runtime.backends.engine import load_onnxruntime
 from ..runtime.model_file import FORMAT
 from ..runtime.notes import Say

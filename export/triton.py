@@ -15,8 +15,8 @@ import secrets
 import shutil
 from pathlib import Path
 
+from ..imaging.atomic import describe_os_error
 from ..imaging.errors import ConfigError, OutputError
-from ..runtime.atomic import describe_os_error
 from ..runtime.engine.make import read_plan
 from ..runtime.engine.shapes import ShapeProfile
 from ..runtime.model_file import ModelSpec, read_spec

@@ -10,8 +10,8 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from ..imaging.atomic import atomic_output
 from ..imaging.errors import InputError, OutputError
-from .atomic import atomic_output
 from .interrupt import call_interruptibly
 from .opencv import load_cv2, quiet_cv2
 

@@ -6,8 +6,8 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..imaging.atomic import check_target
 from ..imaging.errors import InputError, OutputError
-from .atomic import check_target
 from .images import IMAGE_SUFFIXES, check_image_suffix
 from .video.encoders import EncoderOptions
 

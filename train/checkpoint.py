@@ -8,7 +8,6 @@ Header key `framelift` holds one JSON document:
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from ..imaging.errors import CheckpointError, OutputError
+from ..imaging.atomic import write_atomic
+from ..imaging.errors import CheckpointError
 from .networks import NetworkConfig, SRNetwork, build_network
 
 FORMAT = 1
@@ -102,18 +102,3 @@ def load_checkpoint(path: Path) -> Checkpoint:
             f"checkpoint {path}: weights do not fit the network ({summary})"
         ) from error
     return checkpoint
-
-
-def write_atomic(path: Path, data: bytes) -> None:
-    """Write `data` beside `path`, flush it to disk and rename it into place."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror}") from error
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ..imaging.atomic import write_atomic
 from ..imaging.errors import MissingDependencyError, OutputError
-from .checkpoint import write_atomic
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter

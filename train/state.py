@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 import torch
 
+from ..imaging.atomic import write_atomic
 from ..imaging.errors import CheckpointError, ConfigError
-from .checkpoint import write_atomic
 from .config import TrainConfig
 
 FREE = {"steps", "log_every", "checkpoint_every", "validation", "tensorboard"}

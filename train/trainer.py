@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
+from ..imaging.atomic import write_atomic
 from ..imaging.errors import ConfigError, Interrupted, TrainingError
-from .checkpoint import Checkpoint, save_checkpoint, write_atomic
+from .checkpoint import Checkpoint, save_checkpoint
 from .config import TrainConfig
 from .data.crops import CropSampler, prefetch
 from .data.degradation import MARGIN, degrade, target_of

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ...imaging.atomic import atomic_output, check_target
 from ...imaging.errors import BackendError
-from ..atomic import atomic_output, check_target
 from ..model_file import ModelSpec
 from .cache import EngineCache
 from .key import BuilderOptions, EngineKey

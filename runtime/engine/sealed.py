@@ -13,8 +13,8 @@ import hashlib
 import struct
 from pathlib import Path
 
+from ...imaging.atomic import atomic_output
 from ...imaging.errors import BackendError
-from ..atomic import atomic_output
 
 ENGINE = b"FLENGINE"
 TIMING_CACHE = b"FLTIMING"

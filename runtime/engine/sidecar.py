@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ...imaging.atomic import atomic_output
 from ...imaging.errors import BackendError, ConfigError
-from ..atomic import atomic_output
 from .key import EngineKey, key_from_record
 from .precision import report_from_record
 

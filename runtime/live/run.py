@@ -12,8 +12,8 @@ from io import FileIO
 
 import av.container
 
+from ...imaging.atomic import atomic_output, check_target
 from ...imaging.errors import InputError
-from ..atomic import atomic_output, check_target
 from ..interrupt import call_interruptibly, first_signal_stops
 from ..notes import Say, say_on_stderr
 from ..video.encoders import EncoderOptions

@@ -10,8 +10,8 @@ from typing import Any
 
 import av
 
+from ...imaging.atomic import NOTHING_LEFT, atomic_output, check_target
 from ...imaging.errors import Interrupted, OutputError
-from ..atomic import NOTHING_LEFT, atomic_output, check_target
 from ..notes import Say, say_on_stderr
 from .encoders import EncoderOptions
 from .file_sink import FileSink

@@ -16,8 +16,8 @@ from av.codec.context import Flags
 from av.packet import Packet
 from av.stream import Disposition, Stream
 
+from ...imaging.atomic import describe_os_error
 from ...imaging.errors import OutputError
-from ..atomic import describe_os_error
 from ..notes import Say, say_on_stderr
 from .encoders import Encoder, EncoderOptions
 from .frame import ClipFacts, Frame, Image

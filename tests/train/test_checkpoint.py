@@ -73,5 +73,5 @@ def test_missing_truncated_and_text_files_are_explained(tmp_path: Path, saved: P
 
 
 def test_unwritable_target_is_explained(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match=r"cannot write .*net\.safetensors: No such file"):
+    with pytest.raises(OutputError, match=r"net\.safetensors: the folder .* does not exist"):
         save_checkpoint(tmp_path / "no" / "net.safetensors", Checkpoint(CONFIG, {}, {}))

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..imaging.errors import OutputError
+from .errors import OutputError
 
 NOTHING_LEFT = "nothing was left behind"
 
@@ -55,6 +55,12 @@ def atomic_output(
             os.close(lock)
     with contextlib.suppress(OSError):  # not every file system lets a folder be synced
         _sync(target.parent)
+
+
+def write_atomic(target: Path, data: bytes) -> None:
+    """Write `data` to `target`, replacing what is there. Raises OutputError if it cannot be."""
+    with atomic_output(target, overwrite=True) as temporary:
+        temporary.write_bytes(data)
 
 
 def _remove_abandoned(target: Path) -> None:

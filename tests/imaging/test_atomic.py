@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from framelift.imaging.atomic import atomic_output
 from framelift.imaging.errors import OutputError
-from framelift.runtime.atomic import atomic_output
 
 
 def names(folder: Path) -> list[str]:
