@@ -42,6 +42,10 @@ def _list_presets(context: click.Context, parameter: click.Parameter, asked: boo
     "--vgg", metavar="SOURCE",
     help="VGG-16 weights for perceptual losses: torchvision (downloads), or a .pth or .npz file.",
 )  # fmt: skip
+@click.option(
+    "--style", type=click.Path(path_type=Path), metavar="IMAGE",
+    help="The picture whose style is learnt, for configs of task = \"style\".",
+)  # fmt: skip
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 @click.option("--threads", type=click.IntRange(1), help="CPU threads. [default: all cores]")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
@@ -57,6 +61,7 @@ def train(
     overrides: tuple[str, ...],
     validate: Path | None,
     vgg: str | None,
+    style: Path | None,
     device: str,
     threads: int | None,
     quiet: bool,
@@ -66,6 +71,7 @@ def train(
     \b
     framelift train realtime-small-x4 --data photos --out runs/small
     framelift train johnson-x4-feature --data photos --vgg vgg16.pth --out runs/johnson
+    framelift train style --style painting.jpg --data photos --out runs/style
     torchrun --nproc-per-node 4 --no-python framelift train CONFIG --data photos --out runs/four
     """
     try:
@@ -76,7 +82,7 @@ def train(
         ) from error
     path = start(
         config, folders, out, overrides, validate,
-        vgg=vgg, resume=resume, device=device, threads=threads, quiet=quiet,
+        vgg=vgg, style=style, resume=resume, device=device, threads=threads, quiet=quiet,
         say=lambda line: click.echo(line, err=True),
     )  # fmt: skip
     if path is not None:

@@ -77,7 +77,7 @@ def _convert_input(graph: Graph) -> None:
             "Transpose", ["frames_float"], ["frames_nchw"], "to_nchw", perm=[0, 3, 1, 2]
         ),
     ]
-    readers = graph.consumers(graph.input)
+    readers = _readers(graph, graph.input)
     if graph.output != graph.input and all(_reads_frames(graph, node) for node in readers):
         for conv in readers:
             weight, bias = graph.conv_parameters(conv)
@@ -90,12 +90,21 @@ def _convert_input(graph: Graph) -> None:
     graph.nodes[:0] = head
 
 
+def _readers(graph: Graph, value: str) -> list[onnx.NodeProto]:
+    """What reads a value, seen through paddings, which repeat its pixels or add zeros."""
+    readers = []
+    for node in graph.consumers(value):
+        padded = node.op_type == "Pad" and node.input[0] == value and node.output[0] != graph.output
+        readers += _readers(graph, node.output[0]) if padded and len(node.input) == 2 else [node]
+    return readers
+
+
 def _reads_frames(graph: Graph, node: onnx.NodeProto) -> bool:
     """Whether the input's conversion can go into this node's weights."""
     return (
         node.op_type == "Conv"
         and attributes(node).get("group", 1) == 1
-        and node.input[0] == graph.input
+        and node.input[0] not in graph.constants
         and node.input[1] in graph.constants
     )
 

@@ -12,11 +12,11 @@ import onnx
 from ..imaging.atomic import atomic_output, check_target
 from ..imaging.errors import ConfigError, ExportError, InputError, OutputError
 from ..runtime.backends.engine import load_onnxruntime
-from ..runtime.model_file import FORMAT
+from ..runtime.model_file import FORMAT, WHOLE_FRAME
 from ..runtime.notes import Say
 from .cleanup import clean_up
 from .contract import apply_frame_contract, with_sizes
-from .halo import UNBOUNDED, graph_halo
+from .halo import graph_halo
 from .int8_gate import MAX_DROP_DB, Quantised, to_int8
 from .node_rules import TypedGraph, tensorrt_problems
 from .parity import Gate, Parity
@@ -100,6 +100,11 @@ def export_checkpoint(
         if frames is not None and not frames.exists():
             raise InputError(f"{frames}: no such file or folder")
     loaded = load_source(source)
+    if config.precision == "int8" and loaded.task != "super-resolution":
+        raise ConfigError(
+            f"{source}: int8 is judged by PSNR against originals, and a {loaded.task} model has "
+            "none; use --precision fp32 or fp16"
+        )
     height, width = config.size or (None, None)
     asked = Sizes(config.batch, height, width, loaded.size_multiple, loaded.minimum)
     _require_addressable(asked, loaded.scale)
@@ -146,9 +151,10 @@ def describe(
     return {
         "framelift.format": str(FORMAT),
         "framelift.name": name,
-        "framelift.task": "super-resolution",
+        "framelift.task": source.task,
         "framelift.scale": str(source.scale),
         "framelift.size_multiple": str(source.size_multiple),
+        "framelift.minimum_side": str(source.minimum),
         "framelift.halo": str(halo),
         "framelift.precision": config.precision,
         "framelift.opset": str(opset),
@@ -207,7 +213,7 @@ def _halo(model: onnx.ModelProto, source: Source, say: Say) -> int:
         )
     if halo is None:
         say("every output pixel may depend on the whole frame: this model is never run in tiles")
-        return UNBOUNDED
+        return WHOLE_FRAME
     return halo
 
 

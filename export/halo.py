@@ -20,9 +20,6 @@ from onnx import numpy_helper
 
 from .graph import attributes
 
-UNBOUNDED = 1_000_000
-"""Written as the halo of a network whose pixels depend on the whole frame: never cut in tiles."""
-
 _LENGTHS = (96, 768)
 _NOTHING = np.iinfo(np.int64).max // 4
 

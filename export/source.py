@@ -14,13 +14,14 @@ from torch import Tensor, nn
 
 from ..imaging.errors import CheckpointError
 from ..train.checkpoint import load_checkpoint
+from ..train.networks import Task, task_of
 
 PICKLED = (".pth", ".pt", ".ckpt")
 
 
 @dataclass(frozen=True)
 class Source:
-    """A super-resolution network in eval mode: float N×3×H×W RGB in [0, 1] to N×3×(sH)×(sW).
+    """A network in eval mode: float N×3×H×W RGB in [0, 1] to N×3×(sH)×(sW).
 
     `deployed` computes the same with merged branches and folded norms. `halo` is what the network
     says of itself, None if it does not. `minimum` is the smallest height and width it takes.
@@ -35,6 +36,7 @@ class Source:
     description: dict[str, Any]
     weights: dict[str, Tensor]
     training: dict[str, Any] = field(default_factory=dict)
+    task: Task = "super-resolution"
 
     @property
     def parameters(self) -> int:
@@ -87,9 +89,10 @@ def _ours(path: Path) -> Source:
         deployed=network.deploy(),
         scale=network.scale,
         size_multiple=network.size_multiple,
-        minimum=1,
+        minimum=network.minimum_side,
         halo=network.halo,
         description=msgspec.to_builtins(checkpoint.network_config),
         weights=checkpoint.weights,
         training=checkpoint.training,
+        task=task_of(checkpoint.network_config),
     )

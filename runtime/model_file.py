@@ -18,6 +18,8 @@ FORMAT = 1
 INPUT = "frames"
 OUTPUT = "upscaled"
 PREFIX = "framelift."
+WHOLE_FRAME = 1_000_000
+"""The halo of a network whose pixels depend on the whole frame: it is never cut into tiles."""
 
 _REQUIRED = (
     "task",
@@ -38,11 +40,11 @@ _REQUIRED = (
 class ModelSpec:
     """What a framelift model file says about itself.
 
-    `frame_shape` is (N, H, W) of the input with None where any size is accepted. `halo` is the
-    radius of the receptive field in input pixels. `sha256` is that of the file. `activation_bytes`
-    estimates the memory that the network takes per input pixel. `parameters` is what the exporter
-    recorded, else counted in the graph. `metadata` holds every
-    `framelift.` entry as written, keys without the prefix.
+    `frame_shape` is (N, H, W) of the input with None where any size is accepted. `minimum_side` is
+    the least height and width. `halo` is the radius of the receptive field in input pixels.
+    `sha256` is that of the file. `activation_bytes` estimates the memory that the network takes per
+    input pixel. `parameters` is what the exporter recorded, else counted in the graph. `metadata`
+    holds every `framelift.` entry as written, keys without the prefix.
     """
 
     path: Path
@@ -50,6 +52,7 @@ class ModelSpec:
     task: str
     scale: int
     size_multiple: int
+    minimum_side: int
     halo: int
     precision: str
     opset: int
@@ -67,11 +70,16 @@ class ModelSpec:
     metadata: dict[str, str]
 
     def __post_init__(self) -> None:
-        for key in ("scale", "size_multiple"):
+        for key in ("scale", "size_multiple", "minimum_side"):
             if getattr(self, key) < 1:
                 raise ModelError(f"{self.path}: {PREFIX}{key} must be at least 1")
         if self.halo < 0:
             raise ModelError(f"{self.path}: {PREFIX}halo must not be negative")
+
+    @property
+    def is_local(self) -> bool:
+        """Whether a pixel depends on its surroundings alone, so that tiles give the same frame."""
+        return self.halo < WHOLE_FRAME
 
 
 def read_spec(path: str | Path) -> ModelSpec:
@@ -105,6 +113,7 @@ def load(path: str | Path) -> tuple[ModelSpec, onnx.ModelProto]:
         task=metadata["task"],
         scale=_integer(path, metadata, "scale"),
         size_multiple=size_multiple,
+        minimum_side=_integer(path, {"minimum_side": "1", **metadata}, "minimum_side"),
         halo=_integer(path, metadata, "halo"),
         precision=metadata["precision"],
         opset=_integer(path, metadata, "opset"),

@@ -147,9 +147,9 @@ class Upscaler:
         self.close()
 
     def _run_padded(self, session: Session, batch: Frames, out: Frames) -> None:
-        """Repeat the right and lower edges up to the model's size multiple; crop the result."""
+        """Repeat the right and lower edges up to a size that the model takes; crop the result."""
         count, height, width, _ = batch.shape
-        bottom, right = -height % self.spec.size_multiple, -width % self.spec.size_multiple
+        bottom, right = (_filling(self.spec, side) for side in (height, width))
         if not bottom and not right:
             self._run_whole(session, batch, out)
             return
@@ -241,12 +241,23 @@ class Upscaler:
             )
 
 
+def _filling(spec: ModelSpec, side: int) -> int:
+    """How many pixels a side lacks."""
+    least = max(side, spec.minimum_side)
+    return least + -least % spec.size_multiple - side
+
+
 def _checked_tile(spec: ModelSpec, tile: int | None) -> int | None:
     """`tile`, if the model can be run in tiles of that side."""
     if tile is None:
         return None
     if any(spec.frame_shape):
         raise ConfigError(f"{spec.name} has a fixed frame size: it cannot be tiled")
+    if not spec.is_local:
+        raise ConfigError(
+            f"{spec.name} looks at the whole frame (instance norm or global pooling): tiles would "
+            "show seams; leave the tile size out"
+        )
     least = minimum_tile(spec.halo, spec.size_multiple)
     if tile < least:
         raise ConfigError(f"tile is {tile}, too small for {spec.name}: use {least} or more")

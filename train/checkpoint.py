@@ -1,7 +1,7 @@
 """Contract 1: one .safetensors file with the inference weights and a JSON header.
 
 Header key `framelift` holds one JSON document:
-{"format": 1, "task": "super-resolution", "network": {"name": ..., hyper-parameters},
+{"format": 1, "task": "super-resolution" or "style", "network": {"name": ..., hyper-parameters},
  "scale": s, "colour": "RGB in [0, 1]", "training": {summary}}.
 """
 
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ..imaging.atomic import write_atomic
 from ..imaging.errors import CheckpointError
-from .networks import NetworkConfig, SRNetwork, build_network
+from .networks import NetworkConfig, SRNetwork, build_network, task_of
 
 FORMAT = 1
 
@@ -43,7 +43,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write the file atomically. Raises OutputError if it cannot be written."""
     header = {
         "format": FORMAT,
-        "task": "super-resolution",
+        "task": task_of(checkpoint.network_config),
         "network": msgspec.to_builtins(checkpoint.network_config),
         "scale": checkpoint.network_config.scale,
         "colour": "RGB in [0, 1]",

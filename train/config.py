@@ -11,9 +11,13 @@ import msgspec
 
 from .data.degradation import MARGIN, Degradation
 from .data.video import VideoConfig
-from .losses import LossConfig
+from .losses import LossConfig, StabilityConfig, StyleLossConfig
 from .losses.vgg import LAYERS
-from .networks import NetworkConfig, RealtimeConfig
+from .networks import NetworkConfig, RealtimeConfig, StyleConfig, Task, task_of
+from .networks.style import REDUCTION
+
+MIN_STYLE_SIDE = 32
+"""Smaller style images have nothing left at VGG-16's deepest layers."""
 
 
 class DataConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -26,6 +30,13 @@ class DataConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     video: VideoConfig = VideoConfig()  # strengths of the "video" degradation
     cache_mb: int = 2048  # decoded photographs kept in memory, MiB
     workers: int = 2  # threads that decode and cut
+
+
+class StyleImageConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The picture whose style is learnt, for `task = "style"`."""
+
+    image: str = ""
+    side: int = 256  # its longer side is resized to this, pixels; 0: as it is
 
 
 class OptimizerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -74,6 +85,8 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     network: NetworkConfig
     loss: tuple[LossConfig, ...]
     steps: int
+    task: Task = "super-resolution"
+    style: StyleImageConfig = StyleImageConfig()
     data: DataConfig = DataConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     schedule: ScheduleConfig = ScheduleConfig()
@@ -90,11 +103,15 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if not self.loss:
             raise ValueError("loss must have at least one term")
+        if sum(isinstance(term, StabilityConfig) for term in self.loss) > 1:
+            raise ValueError("loss can have one stability term")
+        self._check_task()
         scale, multiple = self.network.scale, self.size_multiple
-        if self.data.crop % (scale * multiple) or self.data.crop // scale < MARGIN:
+        least = max(scale * MARGIN, 2 * multiple)
+        if self.data.crop % (scale * multiple) or self.data.crop < least:
             raise ValueError(
                 f"data.crop must be a multiple of {scale * multiple} (scale {scale}) "
-                f"and at least {scale * MARGIN}, not {self.data.crop}"
+                f"and at least {least}, not {self.data.crop}"
             )
         for name, value in (
             ("steps", self.steps),
@@ -121,7 +138,32 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 f"validation.feature_layer must be of {', '.join(LAYERS)}, not {layer!r}"
             )
 
+    def _check_task(self) -> None:
+        """A style needs a style network and term; super-resolution has no use for the rest."""
+        suited = task_of(self.network)
+        if suited != self.task:
+            name = type(self.network).__struct_config__.tag
+            raise ValueError(f'network "{name}" is for task = "{suited}", not "{self.task}"')
+        if self.task == "super-resolution":
+            if self.style.image:
+                raise ValueError('style.image is for task = "style"')
+            return
+        if not any(isinstance(term, StyleLossConfig) for term in self.loss):
+            raise ValueError('task = "style" needs a [[loss]] term of kind = "style"')
+        if self.style.side and self.style.side < MIN_STYLE_SIDE:
+            raise ValueError(
+                f"style.side must be 0 or at least {MIN_STYLE_SIDE}, not {self.style.side}"
+            )
+        if self.validation.folder:
+            raise ValueError("validation scores super-resolution; a style has no right answer")
+
     @property
     def size_multiple(self) -> int:
         """What the sides of the network's input must be multiples of."""
-        return self.network.stride if isinstance(self.network, RealtimeConfig) else 1
+        match self.network:
+            case RealtimeConfig(stride=stride):
+                return stride
+            case StyleConfig():
+                return REDUCTION
+            case _:
+                return 1

@@ -25,6 +25,7 @@ def start(
     validation: Path | None = None,
     *,
     vgg: str | None = None,
+    style: Path | None = None,
     resume: bool = False,
     device: str = "auto",
     threads: int | None = None,
@@ -39,7 +40,7 @@ def start(
     Raises ConfigError, InputError, CheckpointError, BackendError, OutputError, TrainingError,
     MissingDependencyError and Interrupted, each with one line for the user.
     """
-    resolved = resolve(config, folders, overrides, validation, vgg)
+    resolved = resolve(config, folders, overrides, validation, vgg, style)
     if not resume and (out / "state.pt").exists():
         raise OutputError(f"{out} already holds a run: give --resume, or another --out folder")
     processes = processes_from_environment()
@@ -65,6 +66,7 @@ def resolve(
     overrides: Sequence[str] = (),
     validation: Path | None = None,
     vgg: str | None = None,
+    style: Path | None = None,
 ) -> TrainConfig:
     """The config with the command line's settings. Raises ConfigError."""
     overrides = [*overrides]
@@ -72,9 +74,13 @@ def resolve(
         overrides.append(f"validation.folder={_quoted(validation)}")
     if vgg is not None:
         overrides.append(f"vgg={_quoted(vgg)}")
+    if style is not None:
+        overrides.append(f"style.image={_quoted(style)}")
     resolved = load_config(config, overrides, [str(folder) for folder in folders])
     if not resolved.data.folders:
         raise ConfigError("no training photographs: give --data DIR or set data.folders")
+    if resolved.task == "style" and not resolved.style.image:
+        raise ConfigError("no style image: give --style IMAGE or set style.image")
     return resolved
 
 

@@ -60,13 +60,16 @@ class Stepper:
         )
         self.scaler = torch.amp.GradScaler(device.type, enabled=config.compute.amp == "fp16")
 
-    def step(self, lr: Tensor, target: Tensor, factor: float) -> dict[str, float]:
+    def step(
+        self, lr: Tensor, target: Tensor, factor: float, noisy: Tensor | None = None
+    ) -> dict[str, float]:
         """Update once; returns the loss and its terms, means over the batch of all processes.
 
         Args:
             lr: float N×3×H×W in [0, 1], this process's part of the batch.
             target: float N×3×(sH)×(sW).
             factor: of the base learning rate.
+            noisy: `lr` with noise, if the loss has a stability term.
 
         Raises NotFiniteError, in all processes alike and before any weight has changed.
         """
@@ -74,7 +77,7 @@ class Stepper:
             group["lr"] = self.config.optimizer.lr * factor
         self.network.train()
         self.optimizer.zero_grad(set_to_none=True)
-        losses = self._gradients(lr, target)
+        losses = self._gradients(lr, target, noisy)
         values: list[float] = torch.stack(list(losses.values())).tolist()  # waits once for all
         means = self.processes.mean(values, self.device)
         if not math.isfinite(means[0]):
@@ -86,23 +89,35 @@ class Stepper:
         self.scaler.update()
         return dict(zip(losses, means, strict=True))
 
-    def _gradients(self, lr: Tensor, target: Tensor) -> dict[str, Tensor]:
+    def _gradients(self, lr: Tensor, target: Tensor, noisy: Tensor | None) -> dict[str, Tensor]:
         """Accumulate the gradients of the batch, part by part; returns the losses' means."""
         parts = self.config.compute.accumulate
-        pairs = list(zip(lr.tensor_split(parts), target.tensor_split(parts), strict=True))
+        inputs = [few.contiguous(memory_format=self.layout) for few in lr.tensor_split(parts)]
+        targets = target.tensor_split(parts)
+        noise = [None] * len(inputs) if noisy is None else noisy.tensor_split(parts)
         sums: dict[str, Tensor] = {}
-        for index, (few, wanted) in enumerate(pairs):
-            few = few.contiguous(memory_format=self.layout)
+        for index, (few, wanted, other) in enumerate(zip(inputs, targets, noise, strict=True)):
             wanted = wanted.contiguous(memory_format=self.layout)
-            last = index == len(pairs) - 1
+            last = index == len(inputs) - 1
             with nullcontext() if last else self._gradients_stay_here():
                 with self._precision():
-                    total, terms = self.loss(self.run(few), wanted)
+                    total, terms = self._loss(few, wanted, other)
                 share = len(few) / len(lr)
-                self.scaler.scale(total * share if parts > 1 else total).backward()
+                scaled = self.scaler.scale(total * share if parts > 1 else total)
+                scaled.backward()  # type: ignore[no-untyped-call]
             for name, value in {"loss": total.detach(), **terms}.items():
                 sums[name] = sums.get(name, 0) + value * share
         return sums
+
+    def _loss(
+        self, few: Tensor, wanted: Tensor, noisy: Tensor | None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        if noisy is None:
+            total, terms = self.loss(self.run(few), wanted)
+        else:  # one pass for both: several processes and the compiler expect one for each step
+            output, other = self.run(torch.cat((few, noisy))).split(len(few))
+            total, terms = self.loss(output, wanted, other)
+        return total, terms
 
     @contextmanager
     def _gradients_stay_here(self) -> Iterator[None]:

@@ -19,10 +19,11 @@ from tqdm import tqdm
 from ..imaging.atomic import write_atomic
 from ..imaging.errors import ConfigError, Interrupted, TrainingError
 from .checkpoint import Checkpoint, save_checkpoint
-from .config import TrainConfig
+from .config import MIN_STYLE_SIDE, TrainConfig
 from .data.crops import CropSampler, prefetch
-from .data.degradation import MARGIN, degrade, target_of
+from .data.degradation import MARGIN, degrade, target_of, with_noise
 from .data.photos import PhotoSet, find_photos
+from .data.style_image import StyleImage, read_style_image
 from .distributed import Processes
 from .failures import failures_explained
 from .initial import initial_weights
@@ -83,7 +84,9 @@ class Trainer:
         averaging = get_ema_multi_avg_fn(config.ema)  # type: ignore[no-untyped-call]
         self.averaged = AveragedModel(self.network, multi_avg_fn=averaging)
         self.processes.synchronise_norms(self.network, device)
-        self.loss = WeightedLoss(config.loss, config.vgg).to(device)
+        self.style = _style_image(config)
+        pixels = self.style.pixels if self.style else None
+        self.loss = WeightedLoss(config.loss, config.vgg, pixels).to(device)
         self.stepper = Stepper(self.network, self.loss, config, device, self.processes)
         self.step = 0
         self.seconds = 0.0  # of training, over all sessions of the run
@@ -143,10 +146,12 @@ class Trainer:
             crops = crops.pin_memory()
         hr = crops.to(self.device, non_blocking=True).permute(0, 3, 1, 2).float().div_(255)
         data = self.config.data
-        lr = degrade(hr, self.scale, data.degradation, data.video, self.sampler.seeds(self.step))
+        seeds = self.sampler.seeds(self.step)
+        lr = degrade(hr, self.scale, data.degradation, data.video, seeds)
+        noisy = with_noise(lr, self.loss.noise, seeds) if self.loss.noise else None
         factor = learning_rate_factor(self.config.schedule, self.step, self.config.steps)
         try:
-            losses = self.stepper.step(lr, target_of(hr, self.scale), factor)
+            losses = self.stepper.step(lr, target_of(hr, self.scale), factor, noisy)
         except NotFiniteError as error:
             names = sorted(set(self.sampler.files(self.step)))
             raise TrainingError(
@@ -175,6 +180,7 @@ class Trainer:
             return
         state = {
             "fingerprint": self.photos.fingerprint,
+            "style_image": self.style.sha256 if self.style else "",
             "processes": self.processes.count,
             "step": self.step,
             "seconds": self.seconds,
@@ -192,6 +198,8 @@ class Trainer:
         state = load_state(self.folder / "state.pt", self.config, self.device)
         if state["fingerprint"] != self.photos.fingerprint:
             raise ConfigError(f"cannot resume {self.folder}: the training photographs have changed")
+        if self.style and state.get("style_image") != self.style.sha256:
+            raise ConfigError(f"cannot resume {self.folder}: the style image has changed")
         before, now = state.get("processes", 1), self.processes.count
         if before != now:
             raise ConfigError(
@@ -217,6 +225,9 @@ class Trainer:
             "seed": self.config.seed,
             "ema": self.config.ema,
         }
+        if self.style is not None:
+            image = {"name": self.style.path.name, "sha256": self.style.sha256}
+            summary["style_image"] = image
         if self.scores is not None:
             scores = {name: round(value, 4) for name, value in self.scores.record().items()}
             summary["validation"] = {"folder": Path(self.config.validation.folder).name, **scores}
@@ -240,3 +251,9 @@ class Trainer:
             "continue with --resume",
             exit_code=128 + number,
         )
+
+
+def _style_image(config: TrainConfig) -> StyleImage | None:
+    if config.task != "style":
+        return None
+    return read_style_image(Path(config.style.image), config.style.side, MIN_STYLE_SIDE)

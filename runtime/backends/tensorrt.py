@@ -122,6 +122,11 @@ class TensorrtSession:
             described["cuda_graph"] = "yes" if runner.uses_graph else refused
         return described
 
+    @property
+    def build_seconds(self) -> float:
+        """What building the engines in use took, now or when they were put into the cache."""
+        return sum(engine.build_seconds for engine in self._engines)
+
     def close(self) -> None:
         building = self._building
         if building is not None:  # in another thread, that of a pipeline which was interrupted

@@ -15,6 +15,7 @@ class LoadedEngine:
     def __init__(self, cached: CachedEngine) -> None:
         """Raises BackendError if TensorRT refuses it."""
         self.profile = cached.sidecar.key.profile
+        self.build_seconds = cached.sidecar.build_seconds
         self._log = Log()
         self._runtime = trt.Runtime(self._log)
         engine = self._runtime.deserialize_cuda_engine(cached.plan)

@@ -105,7 +105,7 @@ def test_saved_json_config_is_read_back(tmp_path: Path) -> None:
         ("[[loss]]\nkind = 'style'\nlayer = {}", r"`layer` in `loss`, did you mean `layers`\?"),
         (
             "[[loss]]\nkind = 'styel'",
-            "`loss.kind` must be of pixel, feature, style, tv, not 'styel', "
+            "`loss.kind` must be of pixel, feature, style, tv, stability, not 'styel', "
             r"did you mean 'style'\?",
         ),
         ("[compute]\namp = 'bf61'", r"`compute.amp` must be of .*, did you mean 'bf16'\?"),

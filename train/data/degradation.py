@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Literal
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -19,6 +20,9 @@ MARGIN = 4
 the support of the antialiased cubic (2 px) and of the blurs (up to 2 px)."""
 
 VIDEO = VideoConfig()
+
+NOISE_STREAM = 1
+"""Keeps this noise apart from what a degradation draws from the same seed."""
 
 
 def degrade(
@@ -34,8 +38,9 @@ def degrade(
         hr: float N×3×H×W RGB in [0, 1]; H and W multiples of `scale`.
         scale: downsampling factor.
         kind: "bicubic" is the benchmark protocol, antialiased bicubic with a = −0.5 (MATLAB's
-            imresize away from the borders); "johnson" is section 4.2 of the paper, a Gaussian
-            blur of σ = 1.0 and then bicubic interpolation; "video" is footage, see `data.video`.
+            imresize away from the borders; nothing at scale 1); "johnson" is section 4.2 of the
+            paper, a Gaussian blur of σ = 1.0 and then bicubic interpolation; "video" is footage,
+            see `data.video`.
         video: strengths for "video".
         seeds: for "video", one (seed, step, index) for each picture.
 
@@ -60,6 +65,16 @@ def target_of(hr: Tensor, scale: int) -> Tensor:
     """The part of `hr` that `degrade(hr)` shows."""
     margin = MARGIN * scale
     return hr[:, :, margin:-margin, margin:-margin]
+
+
+def with_noise(images: Tensor, sigma: float, seeds: Sequence[Seed]) -> Tensor:
+    """Float N×3×H×W in [0, 1] with Gaussian noise, each picture's drawn from its own seed."""
+    noise = []
+    for image, seed in zip(images, seeds, strict=True):
+        state = np.random.SeedSequence((*seed, NOISE_STREAM)).generate_state(2, np.uint32)
+        generator = torch.Generator(image.device).manual_seed(int(state[0]) << 31 | int(state[1]))
+        noise.append(torch.randn(image.shape, generator=generator, device=image.device))
+    return (images + sigma * torch.stack(noise)).clamp_(0, 1)
 
 
 def gaussian_blur(images: Tensor, sigma: float) -> Tensor:

@@ -12,10 +12,11 @@ from .configs import (
     FeatureLossConfig,
     LossConfig,
     PixelLossConfig,
+    StabilityConfig,
     StyleLossConfig,
     TotalVariationConfig,
 )
-from .terms import FeatureLoss, PixelLoss, StyleLoss, TotalVariation
+from .terms import FeatureLoss, PixelLoss, StabilityLoss, StyleLoss, TotalVariation
 from .vgg import VggFeatures, load_vgg_weights
 
 
@@ -23,37 +24,70 @@ class WeightedLoss(nn.Module):
     """Sum of weighted terms. Call it with output and target, float N×3×H×W RGB in [0, 1].
 
     All terms on the same VGG weights share one frozen network, which is run once for the output and
-    once, without a graph, for the target. Raises CheckpointError for weights that cannot be read or
-    lack a layer.
+    once, without a graph, for the target. With `style_image`, 1×3×H×W in the same convention, style
+    terms compare with its Gram matrices, computed here once. Raises CheckpointError for weights
+    that cannot be read or lack a layer.
     """
 
-    def __init__(self, configs: Sequence[LossConfig], vgg: str = "torchvision") -> None:
+    def __init__(
+        self,
+        configs: Sequence[LossConfig],
+        vgg: str = "torchvision",
+        style_image: Tensor | None = None,
+    ) -> None:
         super().__init__()
         self.names = _unique_names(configs)
         self.weights = tuple(config.weight for config in configs)
-        self.terms = nn.ModuleList(_build(config) for config in configs)
         sources = [_source(config, vgg) for config in configs]
         used = sorted({source for source in sources if source})
-        self.vggs = nn.ModuleList(
+        vggs = [
             VggFeatures(_layers_from(source, configs, sources), load_vgg_weights(source))
             for source in used
-        )
+        ]
+        self.vggs = nn.ModuleList(vggs)
         self._vgg_of_term = [used.index(source) if source else None for source in sources]
+        style = None if style_image is None else _style_features(vggs, style_image)
+        self.terms = nn.ModuleList(
+            _build(config, style[index] if style and index is not None else None)
+            for config, index in zip(configs, self._vgg_of_term, strict=True)
+        )
+        fixed = [isinstance(term, StyleLoss) and term.is_fixed for term in self.terms]
+        compared = [source if not f else "" for source, f in zip(sources, fixed, strict=True)]
+        self._target_layers = [_layers_from(source, configs, compared) for source in used]
+        noises = [config.noise for config in configs if isinstance(config, StabilityConfig)]
+        self.noise = max(noises, default=0.0) / 255
+        """σ of the noise that a stability term needs a second output for; 0 without such a term."""
 
-    def forward(self, output: Tensor, target: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The weighted sum, and each unweighted term by name (detached)."""
+    def forward(
+        self, output: Tensor, target: Tensor, noisy: Tensor | None = None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The weighted sum, and each unweighted term by name (detached).
+
+        `noisy` is the output for the input with noise of deviation `noise`, if that is not 0.
+        """
         with torch.no_grad():
-            wanted = [vgg(target) for vgg in self.vggs]
+            wanted = [
+                vgg(target, layers) if layers else {}
+                for vgg, layers in zip(self.vggs, self._target_layers, strict=True)
+            ]
         got = [vgg(output) for vgg in self.vggs]
         total = output.new_zeros((), dtype=torch.float32)
         parts = {}
         for name, weight, term, vgg in zip(
             self.names, self.weights, self.terms, self._vgg_of_term, strict=True
         ):
-            value = term(output, target) if vgg is None else term(got[vgg], wanted[vgg])
+            if vgg is not None:
+                value = term(got[vgg], wanted[vgg])
+            else:
+                value = term(output, noisy if isinstance(term, StabilityLoss) else target)
             total = total + weight * value
             parts[name] = value.detach()
         return total, parts
+
+
+def _style_features(vggs: Sequence[VggFeatures], image: Tensor) -> list[dict[str, Tensor]]:
+    with torch.no_grad():
+        return [vgg(image) for vgg in vggs]
 
 
 def _unique_names(configs: Sequence[LossConfig]) -> tuple[str, ...]:
@@ -81,22 +115,25 @@ def _layers_from(
     return tuple(layers)
 
 
-def _build(config: LossConfig) -> nn.Module:
+def _build(config: LossConfig, style: dict[str, Tensor] | None) -> nn.Module:
     match config:
         case PixelLossConfig():
             return PixelLoss(config.norm)
         case FeatureLossConfig():
             return FeatureLoss(config.layers)
         case StyleLossConfig():
-            return StyleLoss(config.layers)
+            return StyleLoss(config.layers, style)
         case TotalVariationConfig():
             return TotalVariation()
+        case StabilityConfig():
+            return StabilityLoss()
 
 
 __all__ = [
     "FeatureLossConfig",
     "LossConfig",
     "PixelLossConfig",
+    "StabilityConfig",
     "StyleLossConfig",
     "TotalVariationConfig",
     "WeightedLoss",

@@ -42,7 +42,10 @@ class FeatureLossConfig(
 class StyleLossConfig(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="style"
 ):
-    """Squared distance of the Gram matrices of VGG-16 features: textures, wherever they are."""
+    """Squared distance of the Gram matrices of VGG-16 features: textures, wherever they are.
+
+    From the target's, or for `task = "style"` from the style image's.
+    """
 
     layers: dict[str, float] = msgspec.field(
         default_factory=lambda: {"relu1_2": 1.0, "relu2_2": 1.0}
@@ -70,7 +73,26 @@ class TotalVariationConfig(
         return "tv"
 
 
-LossConfig = PixelLossConfig | FeatureLossConfig | StyleLossConfig | TotalVariationConfig
+class StabilityConfig(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="stability"
+):
+    """Squared distance of the outputs for the input and for the input with noise: no flicker."""
+
+    noise: float = 8.0  # σ, 8-bit codes
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.noise <= 255:
+            raise ValueError(f"noise must be above 0 and at most 255, not {self.noise}")
+
+    @property
+    def name(self) -> str:
+        return "stability"
+
+
+LossConfig = (
+    PixelLossConfig | FeatureLossConfig | StyleLossConfig | TotalVariationConfig | StabilityConfig
+)
 
 
 def _check_layers(layers: dict[str, float]) -> None:

@@ -72,18 +72,42 @@ class StyleLoss(nn.Module):
     """Style reconstruction loss (Johnson et al. 2016, equation 4), mean over the batch.
 
     Squared Frobenius distance of the Gram matrices of each layer, summed with the given weights.
+    They are compared with the target's, or with those of the features `style` (N = 1), which are
+    computed here once.
     """
 
-    def __init__(self, layer_weights: Mapping[str, float]) -> None:
+    def __init__(self, layer_weights: Mapping[str, float], style: Features | None = None) -> None:
         super().__init__()
         self.layer_weights = dict(layer_weights)
+        self.is_fixed = style is not None
+        if style is not None:
+            for layer in layer_weights:
+                self.register_buffer(f"gram_{layer}", gram(style[layer]), persistent=False)
 
     def forward(self, got: Features, wanted: Features) -> Tensor:
         distances = [
-            weight * (gram(got[layer]) - gram(wanted[layer])).square().sum((1, 2)).mean()
+            weight * (gram(got[layer]) - self._gram(layer, wanted)).square().sum((1, 2)).mean()
             for layer, weight in self.layer_weights.items()
         ]
         return torch.stack(distances).sum()
+
+    def _gram(self, layer: str, wanted: Features) -> Tensor:
+        return self.get_buffer(f"gram_{layer}") if self.is_fixed else gram(wanted[layer])
+
+
+class StabilityLoss(nn.Module):
+    """Mean squared distance of the outputs for an input and for the same input with noise.
+
+    Stability training (Zheng et al. 2016, "Improving the robustness of deep neural networks via
+    stability training"). Feed-forward styles flicker because the style loss has many equally good
+    outputs for nearly equal frames (Gupta et al. 2017, "Characterizing and improving stability in
+    neural style transfer"); noise stands for what differs between two frames of a region that does
+    not move, so that no video is needed to train on (as in Wang et al. 2020, "Consistent video
+    style transfer via compound regularization").
+    """
+
+    def forward(self, output: Tensor, noisy: Tensor) -> Tensor:
+        return F.mse_loss(noisy.float(), output.float())
 
 
 def gram(features: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import pickle
 import zipfile
 from collections import OrderedDict
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -196,11 +197,15 @@ class VggFeatures(nn.Module):
         """Stay in eval mode whatever is asked: the loss network is fixed."""
         return self
 
-    def forward(self, rgb: Tensor) -> dict[str, Tensor]:
+    def forward(self, rgb: Tensor, layers: Collection[str] | None = None) -> dict[str, Tensor]:
+        """The features at `layers`, by default at all; nothing beyond the deepest is computed."""
+        wanted = set(self.layers if layers is None else layers)
         x = rgb.index_select(1, self.order) * self.gain - self.shift
-        features = {}
+        features: dict[str, Tensor] = {}
         for name, stage in self.stages.named_children():
+            if len(features) == len(wanted):
+                break
             x = stage(x)
-            if name in self.layers:
+            if name in wanted:
                 features[name] = x
         return features

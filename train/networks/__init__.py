@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from .base import SRNetwork
 from .compact import Compact, CompactConfig, compact_config_of
 from .johnson import Johnson, JohnsonConfig
 from .realtime import Realtime, RealtimeConfig
+from .style import StyleConfig, StyleNetwork
 
-NetworkConfig = RealtimeConfig | CompactConfig | JohnsonConfig
+NetworkConfig = RealtimeConfig | CompactConfig | JohnsonConfig | StyleConfig
+Task = Literal["super-resolution", "style"]
+
+
+def task_of(config: NetworkConfig) -> Task:
+    """What a network is for."""
+    return "style" if isinstance(config, StyleConfig) else "super-resolution"
 
 
 def build_network(config: NetworkConfig) -> SRNetwork:
@@ -19,6 +28,8 @@ def build_network(config: NetworkConfig) -> SRNetwork:
             return Compact(config)
         case JohnsonConfig():
             return Johnson(config)
+        case StyleConfig():
+            return StyleNetwork(config)
 
 
 __all__ = [
@@ -30,6 +41,10 @@ __all__ = [
     "Realtime",
     "RealtimeConfig",
     "SRNetwork",
+    "StyleConfig",
+    "StyleNetwork",
+    "Task",
     "build_network",
     "compact_config_of",
+    "task_of",
 ]

@@ -53,22 +53,27 @@ def upsampling_of(config: JohnsonConfig) -> list[nn.Module]:
 
 
 class ResidualBlock(nn.Module):
-    """conv-norm-ReLU-conv-norm plus the input."""
+    """The given layers plus the input, without ReLU after the sum."""
 
-    def __init__(self, config: JohnsonConfig) -> None:
+    def __init__(self, *layers: nn.Module) -> None:
         super().__init__()
-        width = config.channels
-        self.body = nn.Sequential(
-            nn.Conv2d(width, width, 3, padding=1),
-            *norm_of(config),
-            nn.ReLU(),
-            nn.Conv2d(width, width, 3, padding=1),
-            *norm_of(config),
-        )
+        self.body = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:
         residual: Tensor = self.body(x)
         return x + residual
+
+
+def residual_block(config: JohnsonConfig) -> ResidualBlock:
+    """conv-norm-ReLU-conv-norm plus the input."""
+    width = config.channels
+    return ResidualBlock(
+        nn.Conv2d(width, width, 3, padding=1),
+        *norm_of(config),
+        nn.ReLU(),
+        nn.Conv2d(width, width, 3, padding=1),
+        *norm_of(config),
+    )
 
 
 class ScaledTanh(nn.Module):
@@ -93,7 +98,7 @@ class Johnson(SRNetwork):
             nn.Conv2d(3, width, 9, padding=4),
             *norm_of(config),
             nn.ReLU(),
-            *(ResidualBlock(config) for _ in range(config.blocks)),
+            *(residual_block(config) for _ in range(config.blocks)),
             *upsampling,
             nn.Conv2d(width, 3, 9, padding=4),
             ScaledTanh(),

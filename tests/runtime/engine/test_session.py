@@ -115,7 +115,9 @@ def test_graph_is_captured_after_one_run_and_then_used(
 
 def test_time_of_each_stage_is_taken_for_each_part(gpu: Gpu, session: TensorrtSession) -> None:
     assert session.stage_seconds == {"copy in": 0, "inference": 0, "copy out": 0}
+    assert session.build_seconds == 0
     run(session, noise(3, 9, 7))
+    assert session.build_seconds > 0
     assert session.stage_seconds == pytest.approx(
         {"copy in": 0.006, "inference": 0.006, "copy out": 0.006}
     )
