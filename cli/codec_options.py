@@ -15,11 +15,13 @@ _OPTIONS = (
         help="h264, hevc, av1, prores, ffv1 (lossless), h264-nvenc, hevc-nvenc or av1-nvenc.",
     ),
     click.option(
-        "--crf", type=int, help="Quality, 0 (best) to 51, av1 63. [default: 18, hevc 20, av1 28]"
+        "--crf", type=int, help="Quality, 0 (best) to 51, av1 63. [default: 17, hevc 20, av1 28]"
     ),
     click.option(
         "--preset",
-        help="Encoder speed, ultrafast to veryslow; av1: 0 to 13; prores: its profile.",
+        help="Encoder speed, ultrafast to veryslow; av1: 0 to 13; prores: its profile. "
+        "[default: veryfast; slow makes smaller files, but takes processor time from the model; "
+        "hevc medium, av1 8, prores hq]",
     ),
 )  # fmt: skip
 

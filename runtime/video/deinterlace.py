@@ -11,6 +11,11 @@ import av.filter
 _PROGRESSIVE = 1  # AV_FIELD_PROGRESSIVE; 0 is unknown, the higher ones are interlaced
 
 
+def is_interlaced(frame: av.VideoFrame, stream: av.VideoStream) -> bool:
+    """Whether a frame or the header of its stream says that it consists of two fields."""
+    return frame.interlaced_frame or stream.codec_context.field_order > _PROGRESSIVE
+
+
 class Deinterlacer:
     """Passes progressive clips through; a clip that begins interlaced goes through bwdif.
 
@@ -32,8 +37,7 @@ class Deinterlacer:
         """Take the next decoded frame, yield those that are ready."""
         if not self._started:
             self._started = True
-            fields_stated = self._stream.codec_context.field_order > _PROGRESSIVE
-            if frame.interlaced_frame or fields_stated:
+            if is_interlaced(frame, self._stream):
                 self._graph = self._build()
         if self._graph is None:
             yield frame

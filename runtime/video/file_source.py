@@ -22,6 +22,7 @@ from .input_file import open_input, start_offset
 from .integrity import Integrity, structural_fault
 from .pixels import ToBgr, colour_of
 from .pool import FramePool
+from .seek import seek_point
 from .span import Span
 
 _Timed = tuple[av.VideoFrame, int]
@@ -80,6 +81,8 @@ class FileSource:
             self._offset = start_offset(self.container, self._time_base)
             self._deinterlacer = Deinterlacer(self._stream)
             self._rate = self._stream.average_rate or self._stream.guessed_rate
+            if container is None and self._span.start:
+                self._seek(Path(path))
             self._decoded = self._timed(self._decode())
             self._first = next(self._decoded, None)
             if self._first is None:
@@ -135,6 +138,13 @@ class FileSource:
     def start_seconds(self) -> Fraction:
         """The time in the input, in seconds, that the frames' time 0 is."""
         return self._zero * self._time_base
+
+    def _seek(self, path: Path) -> None:
+        """Go to a key frame before the span."""
+        stamp = seek_point(path, self._stream.index, self._span.start)
+        if stamp is not None:
+            self.container.seek(stamp, stream=self._stream)
+            self._integrity.begins_midway()
 
     def _timed(self, frames: Iterable[av.VideoFrame]) -> Generator[_Timed, None, None]:
         """The frames of the span with their times in the input."""

@@ -60,6 +60,12 @@ class Integrity:
         self._awaited: set[int] = set()
         self._clean_frame_seen = False
         self._end_byte = 0
+        self._midway = False
+        self._first_dts: int | None = None
+
+    def begins_midway(self) -> None:
+        """The file is read from a key frame on, not from its beginning."""
+        self._midway = True
 
     def packet(self, packet: av.Packet[av.stream.Stream]) -> str:
         """Take note of a packet of any stream; return what is wrong with it or ""."""
@@ -70,6 +76,8 @@ class Integrity:
         if packet.stream.index != self._stream.index:
             return "the file is damaged or cut short" if packet.is_corrupt else ""
         self._packets += 1
+        if self._first_dts is None:
+            self._first_dts = packet.dts
         self._end_byte = (packet.pos or 0) + packet.size
         if self._pair_up and packet.pts is not None and not packet.is_discard:
             self._awaited.add(packet.pts)
@@ -95,7 +103,7 @@ class Integrity:
         if self._container.format.name == "yuv4mpegpipe" and total_bytes > self._end_byte:
             return "the last frame is cut short"
         # Complete for MP4, MOV and AVI; Matroska's lists key frames only.
-        indexed = len(self._stream.index_entries)
+        indexed = self._indexed()
         if self._packets < indexed:
             return f"the file is cut short: {self._packets} of {indexed} frames are there"
         duration = Fraction(self._container.duration or 0, av.time_base)
@@ -111,3 +119,10 @@ class Integrity:
         if self._pair_up and lost:
             return f"{len(lost)} frames cannot be decoded"
         return ""
+
+    def _indexed(self) -> int:
+        """How many packets the file's list promises from where it is read."""
+        entries, first = self._stream.index_entries, self._first_dts
+        if not self._midway:
+            return len(entries)
+        return sum(1 for entry in entries if first is not None and entry.timestamp >= first)

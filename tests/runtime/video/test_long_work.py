@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -20,10 +21,12 @@ from framelift.runtime.video import (
     EncoderOptions,
     FileSource,
     Span,
+    file_source,
     parse_time,
     upscale_video,
 )
 from framelift.runtime.video.frame import Image
+from framelift.runtime.video.seek import seek_point
 from framelift.runtime.video.segments import WorkFolder, decode_times, work_path
 
 from .clips import Nearest, audio_packets, frame_times, make_clip, noise
@@ -95,6 +98,63 @@ def test_a_span_is_exact_to_the_frame_and_takes_its_audio_along(tmp_path: Path) 
     assert [data for _, data in copied] == [data for _, data in wanted]
     for (time_, _), (expected, _) in zip(copied, wanted, strict=True):
         assert abs(time_ - expected) <= Fraction(1, 40000)
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "options", "sought"),
+    [
+        ("open.mp4", "libx264", {"x264-params": "open-gop=1:keyint=12:bframes=3"}, True),
+        ("open.mkv", "libx264", {"x264-params": "open-gop=1:keyint=12:bframes=3"}, True),
+        (
+            "hevc.mp4",
+            "libx265",
+            {"x265-params": "open-gop=1:keyint=12:bframes=4:log-level=none"},
+            True,
+        ),
+        ("interlaced.mp4", "libx264", {"g": "12"}, False),
+    ],
+)
+def test_a_span_begins_at_a_key_frame_and_gives_what_decoding_all_gives(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    codec: str,
+    options: dict[str, str],
+    sought: bool,
+) -> None:
+    rng = random.Random(1)
+    steps = [rng.choice([500, 1001, 1001, 2002, 6006]) for _ in range(120)]
+    path = make_clip(
+        tmp_path / name,
+        noise(120),
+        pts=[sum(steps[:n]) for n in range(120)],
+        codec=codec,
+        options=options,
+        interlaced=name.startswith("interlaced"),
+    )
+    for start in (Fraction(3, 2), Fraction(4), Fraction(sum(steps[:100]), 30000)):
+        with monkeypatch.context() as patch:
+            made = []
+            for search in (seek_point, lambda *_: None):
+                found = list[int | None]()
+
+                def note(
+                    path: Path,
+                    index: int,
+                    start: Fraction,
+                    search: Callable[..., int | None] = search,
+                    found: list[int | None] = found,
+                ) -> int | None:
+                    found.append(search(path, index, start))
+                    return found[0]
+
+                patch.setattr(file_source, "seek_point", note)
+                with FileSource(path, span=Span(start), say=lambda line: None) as source:
+                    frames = [(f.pts, f.duration, f.bgr_u8.tobytes()) for f in source]
+                made.append((source.start_seconds, frames))
+                assert (found[0] is not None) == (sought and search is seek_point)
+        assert made[0] == made[1]
+        assert made[0][1]
 
 
 def test_a_span_behind_the_end_is_one_line(tmp_path: Path) -> None:
