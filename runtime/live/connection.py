@@ -18,8 +18,9 @@ import av
 from av.codec.context import Flags
 
 from ...imaging.errors import InputError
+from ..notes import Say
 from ..video.frame import ClipFacts, Image
-from ..video.pixels import ToBgr, colour_of
+from ..video.pixels import ToBgr, colour_of, depth_note
 from ..video.pool import FramePool
 from .address import INPUT_SCHEMES, Source
 from .clock import TIME_BASE
@@ -88,8 +89,11 @@ class StreamConnection:
         container: av.container.InputContainer,
         timeouts: Timeouts,
         pool: FramePool,
+        say: Say | None = None,
     ) -> None:
         """Wait for the first picture of an open stream, which is closed on failure.
+
+        `say` is told when the pictures lose bits; leave it out where that was said before.
 
         Raises:
             InputError: no picture comes in time, or none that can be used.
@@ -103,6 +107,9 @@ class StreamConnection:
             self._decoded = self._decode()
             self._first = self._first_picture()
             self.facts = self._read_facts(self._first)
+            note = depth_note(self._first.format)
+            if note and say is not None:
+                say(f"{self._shown}: {note}")
         except BaseException:
             container.close()
             raise

@@ -204,8 +204,9 @@ def _open(
             _tell_of_sound(container, source, target, options, say)
 
             def connect() -> Connection:
+                tell = say if first else None
                 opened = first.pop() if first else open_stream(source, options.timeouts)
-                return StreamConnection(source, opened, options.timeouts, pool)
+                return StreamConnection(source, opened, options.timeouts, pool, tell)
 
             return _live(connect, source, options, stack, say)
     elif source.kind is SourceKind.PIPE:

@@ -20,7 +20,7 @@ from .deinterlace import Deinterlacer
 from .frame import ClipFacts, Frame
 from .input_file import open_input, start_offset
 from .integrity import Integrity, structural_fault
-from .pixels import ToBgr, colour_of
+from .pixels import ToBgr, colour_of, depth_note
 from .pool import FramePool
 from .seek import seek_point
 from .span import Span
@@ -205,8 +205,8 @@ class FileSource:
 
     def _read_facts(self, frame: av.VideoFrame) -> ClipFacts:
         stream, format_ = self._stream, frame.format
-        if max(component.bits for component in format_.components) > 8:
-            self._say(f"{self._name}: {format_.name} is reduced to 8 bits per channel")
+        if note := depth_note(format_):
+            self._say(f"{self._name}: {note}")
         # FFmpeg gives every GIF an alpha channel.
         has_alpha = any(component.is_alpha for component in format_.components)
         if has_alpha and not format_.has_palette and stream.codec_context.name != "gif":

@@ -44,6 +44,13 @@ def is_rgb(format_: av.VideoFormat) -> bool:
     return bool(format_.is_rgb or format_.has_palette)
 
 
+def depth_note(format_: av.VideoFormat) -> str:
+    """What is to be said of a pixel format with more than 8 bits per channel, or ""."""
+    if max(component.bits for component in format_.components) <= 8:
+        return ""
+    return f"{format_.name} is reduced to 8 bits per channel"
+
+
 class ToBgr:
     """Converts pictures to uint8 H×W×3 BGR arrays out of a pool. Used from one thread."""
 

@@ -144,6 +144,28 @@ def test_sound_that_is_not_carried_is_said_once(
     assert len(notes) == 1
 
 
+@pytest.mark.parametrize("transfer", [1, 16])
+def test_ten_bits_of_a_stream_are_said_and_hdr_is_refused(
+    web_folder: tuple[Path, str], transfer: int
+) -> None:
+    folder, url = web_folder
+    quiet = {"x265-params": "log-level=none", "preset": "ultrafast"}
+    make_clip(
+        folder / "a.ts",
+        codec="libx265",
+        pixel_format="yuv420p10le",
+        colour=(9, 1, 9, transfer),
+        options=quiet,
+    )
+    notes = list[str]()
+    if transfer == 16:
+        with pytest.raises(InputError, match=r"a\.ts: is HDR video \(PQ \(HDR10\)\)"):
+            upscale(f"{url}/a.ts", "null")
+        return
+    upscale(f"{url}/a.ts", "null", notes=notes)
+    assert notes == [f"{url}/a.ts: yuv420p10le is reduced to 8 bits per channel"]
+
+
 def test_a_source_that_falls_silent_is_lost_and_the_recording_kept(tmp_path: Path) -> None:
     started = time.monotonic()
     with HttpServer(silent_after=45) as server:
