@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..imaging.errors import InputError
+from .model_rows import model_name
 from .report import Document, parts
-from .rows import Table
+from .table import Table
 
 # A difference of two sets of samples that chance makes more often than this is called noise.
 _SIGNIFICANCE = 0.01
@@ -90,6 +91,12 @@ def figures(document: Document) -> Iterator[Figure]:
             for case in results["cases"]:
                 yield _time(f"latency: {case['name']}", case["latency"], case["samples_ms"])
             continue
+        if kind == "espcn":
+            for model in results["models"]:
+                yield from _espcn(model)
+            continue
+        if kind == "realtime":
+            continue  # steps of a ladder, no costs
         subject = part["settings"]["config"] if kind == "train" else part["model"]["name"]
         where = f"{kind}: {subject}"
         if kind == "overhead":
@@ -135,6 +142,13 @@ def _change(old: Figure, new: Figure) -> Change:
 def _time(name: str, summary: Document, samples: Sequence[float]) -> Figure:
     p50 = summary["p50_ms"]
     return Figure(name, p50, f"{p50:.2f} ms", tuple(samples))
+
+
+def _espcn(model: Document) -> Iterator[Figure]:
+    for form in ("network", "frames"):
+        ratio = model[form]["median_of_ratios"]
+        name = f"espcn: {model_name(model['model'])}, {form} / ESPCN ×{model['scale']}"
+        yield Figure(name, ratio, f"{ratio:.2f}×")
 
 
 def _rate(name: str, per_second: float | None) -> Iterator[Figure]:

@@ -1,89 +1,112 @@
-"""The whole report of the shipped models on this machine, as `make bench` writes it."""
+"""The whole report of several models on this machine, as `make bench` writes it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..imaging.errors import ModelError
-from ..runtime.model_file import read_spec
+from ..runtime.model_file import ModelSpec, load, read_spec
 from ..runtime.video import EncoderOptions
-from ..runtime.zoo import shipped_models
+from ..runtime.zoo import default_model, resolve
+from .espcn import measure_espcn
+from .graph_cost import count
 from .latency import measure_latency
 from .overhead import measure_overhead
 from .pictures import make_pictures
-from .quality import measure_quality, originals
+from .quality import measure_quality
+from .realtime import measure_realtime
 from .report import Document, combine
 from .rivals import installed
 from .settings import GridSettings, LatencySettings
 from .stream import measure_stream
 from .video import measure_video
 
-# So that the report takes minutes, not tens of them.
+# So that the report of a dozen models takes minutes, not tens of them.
 _ITERATIONS = 20
+_MOST_SECONDS = 15.0
 _VIDEO_FRAMES = 40
-_PICTURES = 2
+_REALTIME_SECONDS = 0.5
 # It compiles for a minute before the first frame.
 _SLOW_RIVALS = frozenset({"torch-compile"})
+# Above so many multiply-accumulates per frame, nothing near real time can be expected.
+_HEAVY_MACS = 50e9
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What goes into the report besides latency; `images` is a folder of originals."""
+    """What goes into the report besides latency; `images` are folders of originals, `vgg` is for
+    the distance of features."""
 
-    images: Path | None = None
+    images: tuple[Path, ...] = ()
     video: Path | None = None
     size: tuple[int, int] = (480, 270)
     backend: str = "auto"
     threads: int | None = None
     seconds: float = 3.0
+    vgg: str | None = None
 
 
 def measure_everything(
-    plan: Plan, progress: Callable[[str], None], models: tuple[str, ...] = ()
+    plan: Plan, models: Sequence[str], progress: Callable[[str], None]
 ) -> Document:
-    """Measure `models`, by default all that ship; overhead, video and stream with the first.
+    """Measure `models`: latency and quality of all; time relative to ESPCN and real time of all but
+    those too large for it; rivals, overhead, pictures, video and stream with one of them.
 
     Raises what the single measurements raise.
     """
-    names = models or tuple(shipped_models())
-    if not names:
-        raise ModelError("no models ship with this framelift: name one")
-    main = min(names, key=_parameters)
+    return combine(list(_measure(plan, list(models), progress)))
+
+
+def main_model(models: Sequence[str]) -> str:
+    """The one that `framelift upscale` uses, if it is among them, else the smallest in fp32."""
+    if (default := default_model()) in models:
+        return default
+    return min(models, key=lambda name: _in_order_of_size(read_spec(resolve(name))))
+
+
+def _measure(plan: Plan, models: list[str], progress: Callable[[str], None]) -> Iterator[Document]:
+    main, engine = main_model(models), (plan.backend, plan.threads)
     one = LatencySettings(
         *plan.size, backend=plan.backend, threads=plan.threads, seconds=plan.seconds,
-        iterations=_ITERATIONS,
+        iterations=_ITERATIONS, most_seconds=_MOST_SECONDS,
     )  # fmt: skip
-    rivals = tuple(name for name in installed() if name not in _SLOW_RIVALS)
     grid = GridSettings(
         (plan.size,), backends=(plan.backend,), threads=plan.threads, seconds=plan.seconds,
-        iterations=_ITERATIONS,
+        iterations=_ITERATIONS, most_seconds=_MOST_SECONDS,
     )  # fmt: skip
-    documents = []
-    if len(names) > 1:
+    light = [name for name in models if not _is_heavy(name, plan.size)]
+    if len(models) > 1:
         progress("latency of all models")
-        documents.append(measure_latency(names, grid, progress))
+        yield measure_latency(models, grid, progress)
+    for images in plan.images:
+        progress(f"quality on {images}")
+        for name in models:
+            yield measure_quality(name, images, *engine, vgg=plan.vgg)
+    if light:
+        yield measure_espcn(light, replace(one, seconds=plan.seconds / 3), progress)
+        yield measure_realtime(
+            light, plan.video, backend=plan.backend, threads=plan.threads,
+            seconds=min(plan.seconds, _REALTIME_SECONDS), progress=progress,
+        )  # fmt: skip
+    rivals = tuple(name for name in installed() if name not in _SLOW_RIVALS)
     progress(f"{main} beside {', '.join(rivals)}")
-    documents.append(measure_latency([main], replace(grid, rivals=rivals), progress))
+    yield measure_latency([main], replace(grid, rivals=rivals), progress)
     progress("overhead")
-    documents.append(measure_overhead(main, one))
-    if plan.images is not None:
-        progress(f"quality on {plan.images}")
-        quality = (measure_quality(name, plan.images, plan.backend, plan.threads) for name in names)
-        documents += quality
-        shown = originals(plan.images)[:_PICTURES]
-        documents.append(make_pictures(main, shown, plan.backend, plan.threads))
+    yield measure_overhead(main, one)
+    if plan.images or plan.video:
+        yield make_pictures(main, plan.images[:1], plan.video, *engine)
     if plan.video is not None:
         progress(f"video {plan.video}")
-        options = EncoderOptions()
-        documents.append(
-            measure_video(main, plan.video, options, _VIDEO_FRAMES, plan.backend, plan.threads)
-        )
+        yield measure_video(main, plan.video, EncoderOptions(), _VIDEO_FRAMES, *engine)
     progress("live stream")
-    documents.append(measure_stream(main, one))
-    return combine(documents)
+    yield measure_stream(main, one)
 
 
-def _parameters(name: str) -> int:
-    return read_spec(shipped_models().get(name, Path(name))).parameters
+def _is_heavy(name: str, size: tuple[int, int]) -> bool:
+    width, height = size
+    return count(load(resolve(name))[1], 1, height, width).macs > _HEAVY_MACS
+
+
+def _in_order_of_size(spec: ModelSpec) -> tuple[bool, int]:
+    return spec.precision != "fp32", spec.parameters

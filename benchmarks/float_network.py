@@ -2,8 +2,9 @@
 
 That is how super-resolution networks are commonly shipped. It is derived from the .onnx file: the
 conversions at both ends and the clamp are cut away, and value range, rounding and channel order are
-unfolded from the first and the last convolutions. The layers, their sizes and DepthToSpace as the
-last node stay, so it is the same work between other ends.
+unfolded from the first and the last convolutions. The layers, their sizes and DepthToSpace at the
+end stay, so it is the same work between other ends. An int8 model keeps its Q/DQ pairs; where its
+ends are uint8, floats are made codes before the first of them and codes floats after the last.
 """
 
 from __future__ import annotations
@@ -32,12 +33,22 @@ class _NotPlainError(Exception):
 
 
 @dataclass(frozen=True)
+class _Head:
+    """The nodes that read the frames as N×3×H×W; `folded`: they scale 0–255 by their weights."""
+
+    readers: list[onnx.NodeProto]
+    folded: bool
+
+
+@dataclass(frozen=True)
 class _Tail:
-    """The tensor before the pixel shuffle and how its channels become pixels."""
+    """What the last convolutions make, before the pixel shuffle, and how its channels become
+    pixels; `folded`: in codes, with the rounding in their biases."""
 
     value: str
-    block: int
-    mode: str
+    folded: bool
+    block: int = 1
+    mode: str = "CRD"
 
     def swapped_channels(self) -> NDArray[np.int64]:
         """The channel order that exchanges blue and red in the result."""
@@ -50,7 +61,7 @@ class _Tail:
 def float_network(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
     """Derive the float network of a framelift model, which is left as it is.
 
-    `name` is for messages. Raises ModelError for a model that does not begin and end with float32
+    `name` is for messages. Raises ModelError for a model that does not begin and end with plain
     convolutions (with or without a pixel shuffle): there, folding cannot be undone.
     """
     import onnx
@@ -60,9 +71,11 @@ def float_network(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
     graph = result.graph
     n, h, w = (_size(dim) for dim in list(graph.input[0].type.tensor_type.shape.dim)[:3])
     try:
-        first = _cut_head(graph)
+        head = _cut_head(graph)
         tail = _cut_tail(graph)
-        _unfold_input(graph, first)
+        for conv in head.readers:
+            factor = _PEAK if head.folded else 1.0
+            _change(graph, conv, 1, np.arange(3)[::-1], axis=1, factor=factor)
         _unfold_output(graph, tail)
     except _NotPlainError as error:
         raise ModelError(f"{name}: its float form cannot be derived ({error})") from error
@@ -74,8 +87,8 @@ def float_network(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
     return result
 
 
-def _cut_head(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
-    """Remove Cast and Transpose after the input; return the nodes that now read `INPUT`."""
+def _cut_head(graph: onnx.GraphProto) -> _Head:
+    """Remove Cast and Transpose after the input; float codes are quantised where uint8 is read."""
     import onnx
 
     value, removed = graph.input[0].name, {}
@@ -83,31 +96,48 @@ def _cut_head(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
         removed[users[0].op_type] = _attributes(users[0])
         value = users[0].output[0]
         graph.node.remove(users[0])
-    expected = {"Cast": {"to": onnx.TensorProto.FLOAT}, "Transpose": {"perm": [0, 3, 1, 2]}}
-    if removed != expected:
-        raise _NotPlainError("it does not begin with a cast to float32 and a transpose to NCHW")
-    for node in users:
-        for index, read in enumerate(node.input):
-            if read == value:
-                node.input[index] = INPUT
-    return users
+    to_nchw = {"Transpose": {"perm": [0, 3, 1, 2]}}
+    if removed == {"Cast": {"to": onnx.TensorProto.FLOAT}} | to_nchw:
+        _rename(users, value, INPUT)
+        return _Head(users, folded=True)
+    if removed == to_nchw and [node.op_type for node in users] == ["DequantizeLinear"]:
+        step, zero = _constant(graph, "input_step", 1 / _PEAK), users[0].input[2]
+        graph.node.insert(
+            0, onnx.helper.make_node("QuantizeLinear", [INPUT, step, zero], ["input_codes"])
+        )
+        _rename(users, value, "input_codes")
+        return _Head(_users(graph, users[0].output[0]), folded=False)
+    raise _NotPlainError("it does not begin with a cast to float32 and a transpose to NCHW")
 
 
 def _cut_tail(graph: onnx.GraphProto) -> _Tail:
-    """Remove the conversions and the clamp at the end; a pixel shuffle becomes the last node."""
+    """Remove the conversions and the clamp at the end, so that a pixel shuffle comes last."""
     value = _skip_back(graph, graph.output[0].name, ("Cast", "Transpose", "Floor"))
     shuffle = _producer(graph, value)
     if shuffle is None or shuffle.op_type != "DepthToSpace":
         value = _skip_back(graph, value, ("Clip", "Floor"))
+        last = shuffle = _producer(graph, value)
+        block, mode = 1, "CRD"
+    else:
+        attributes = _attributes(shuffle)
+        block, mode = attributes["blocksize"], attributes.get("mode", b"DCR").decode()
+        value = shuffle.input[0] = _skip_back(graph, shuffle.input[0], ("Clip", "Floor"))
         last = _producer(graph, value)
-        if last is None:
-            raise _NotPlainError("it has no network between its ends")
-        last.output[0] = OUTPUT
-        return _Tail(OUTPUT, 1, "CRD")
-    attributes = _attributes(shuffle)
-    value = _skip_back(graph, shuffle.input[0], ("Clip", "Floor"))
-    shuffle.input[0], shuffle.output[0] = value, OUTPUT
-    return _Tail(value, attributes["blocksize"], attributes.get("mode", b"DCR").decode())
+    if last is None or shuffle is None:
+        raise _NotPlainError("it has no network between its ends")
+    if last.op_type == "QuantizeLinear":  # codes, which are shuffled faster than floats
+        _append_dequantise(graph, shuffle, last.input[2])
+        return _Tail(last.input[0], False, block, mode)
+    shuffle.output[0] = OUTPUT
+    return _Tail(OUTPUT if last is shuffle else value, True, block, mode)
+
+
+def _append_dequantise(graph: onnx.GraphProto, node: onnx.NodeProto, zero: str) -> None:
+    import onnx
+
+    node.output[0] = "output_codes"
+    inputs = [node.output[0], _constant(graph, "output_step", 1 / _PEAK), zero]
+    graph.node.append(onnx.helper.make_node("DequantizeLinear", inputs, [OUTPUT]))
 
 
 def _skip_back(graph: onnx.GraphProto, value: str, kinds: tuple[str, ...]) -> str:
@@ -118,23 +148,13 @@ def _skip_back(graph: onnx.GraphProto, value: str, kinds: tuple[str, ...]) -> st
     return value
 
 
-def _unfold_input(graph: onnx.GraphProto, first: list[onnx.NodeProto]) -> None:
-    for conv in first:
-        weight = _parameter(graph, conv, 1)
-        _set_parameter(graph, conv, 1, weight[:, ::-1] * _PEAK)
-
-
 def _unfold_output(graph: onnx.GraphProto, tail: _Tail) -> None:
     order = tail.swapped_channels()
-    rounding = _ROUNDING
+    factor, rounding = (1 / _PEAK, _ROUNDING) if tail.folded else (1.0, 0.0)
     for conv in _last_convolutions(graph, tail.value):
-        weight = _parameter(graph, conv, 1)
-        if len(weight) != len(order):
-            raise _NotPlainError(f"its last convolution makes {len(weight)} channels")
-        _set_parameter(graph, conv, 1, weight[order] / _PEAK)
+        _change(graph, conv, 1, order, factor=factor)
         if len(conv.input) > 2:
-            bias = _parameter(graph, conv, 2)
-            _set_parameter(graph, conv, 2, (bias[order] - rounding) / _PEAK)
+            _change(graph, conv, 2, order, factor=factor, offset=-rounding)
             rounding = 0.0  # it was added once
 
 
@@ -148,28 +168,76 @@ def _last_convolutions(graph: onnx.GraphProto, value: str) -> list[onnx.NodeProt
     return [node]
 
 
-def _parameter(graph: onnx.GraphProto, conv: onnx.NodeProto, position: int) -> NDArray[np.float32]:
-    """Weight (1) or bias (2) of an ungrouped convolution at one of the ends."""
-    from onnx import numpy_helper
-
+def _change(
+    graph: onnx.GraphProto,
+    conv: onnx.NodeProto,
+    position: int,
+    order: NDArray[np.int64],
+    *,
+    axis: int = 0,
+    factor: float = 1.0,
+    offset: float = 0.0,
+) -> None:
+    """Reorder the weight (1) or bias (2) of an ungrouped convolution along an axis; then it becomes
+    (value + offset) · factor. Codes are reordered with their steps, and the steps multiplied.
+    """
     if conv.op_type != "Conv" or _attributes(conv).get("group", 1) != 1:
         raise _NotPlainError(f"{conv.op_type} at one of its ends is no plain convolution")
+    holder = _producer(graph, conv.input[position])
+    if holder is None:
+        values = _stored(graph, conv.input[position])
+        _check_count(values, axis, order)
+        changed = (values.take(order, axis) + offset) * factor
+        _store(graph, conv, position, changed.astype(np.float32))
+        return
+    if holder.op_type != "DequantizeLinear" or offset:
+        raise _NotPlainError(f"{conv.input[position]} is not stored in the file")
+    codes, *others = (_stored(graph, name) for name in holder.input)
+    _check_count(codes, axis, order)
+    _store(graph, holder, 0, codes.take(order, axis))
+    for index, values in enumerate(others, start=1):  # the step, the zero point
+        ordered = values.take(order) if axis == 0 and values.size > 1 else values
+        _store(graph, holder, index, ordered * np.float32(factor) if index == 1 else ordered)
+
+
+def _check_count(values: NDArray[Any], axis: int, order: NDArray[np.int64]) -> None:
+    if values.shape[axis] != len(order):
+        side = "makes" if axis == 0 else "reads"
+        raise _NotPlainError(f"a convolution at its ends {side} {values.shape[axis]} channels")
+
+
+def _stored(graph: onnx.GraphProto, name: str) -> NDArray[Any]:
+    from onnx import numpy_helper
+
     for tensor in graph.initializer:
-        if tensor.name == conv.input[position]:
-            return numpy_helper.to_array(tensor).astype(np.float32)
-    raise _NotPlainError(f"{conv.input[position]} is not stored in the file")
+        if tensor.name == name:
+            return numpy_helper.to_array(tensor)
+    raise _NotPlainError(f"{name} is not stored in the file")
 
 
-def _set_parameter(
-    graph: onnx.GraphProto, conv: onnx.NodeProto, position: int, values: NDArray[np.float32]
+def _store(
+    graph: onnx.GraphProto, node: onnx.NodeProto, position: int, values: NDArray[Any]
 ) -> None:
     from onnx import numpy_helper
 
     # Under a new name, since another node may use the old one.
-    name = f"{conv.input[position]}_{OUTPUT}_{len(graph.initializer)}"
-    values = np.ascontiguousarray(values, dtype=np.float32)
-    graph.initializer.append(numpy_helper.from_array(values, name))
-    conv.input[position] = name
+    name = f"{node.input[position]}_{OUTPUT}_{len(graph.initializer)}"
+    graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
+    node.input[position] = name
+
+
+def _constant(graph: onnx.GraphProto, name: str, value: float) -> str:
+    from onnx import numpy_helper
+
+    graph.initializer.append(numpy_helper.from_array(np.array(value, np.float32), name))
+    return name
+
+
+def _rename(nodes: list[onnx.NodeProto], old: str, new: str) -> None:
+    for node in nodes:
+        for index, read in enumerate(node.input):
+            if read == old:
+                node.input[index] = new
 
 
 def _producer(graph: onnx.GraphProto, value: str) -> onnx.NodeProto | None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..imaging.errors import BackendError
 from ..runtime import Upscaler
 from ..runtime.backends.engine import load_onnxruntime
+from ..runtime.backends.integer import run_in_integers
 from ..runtime.model_file import load
 from .float_network import float_network
 
@@ -58,6 +59,8 @@ class FloatSession:
                 f"{facts['backend']} does not run in ONNX Runtime: nothing to compare"
             )
         threads = int(facts["threads"]) if "threads" in facts else None
+        if provider == "CPUExecutionProvider":
+            run_in_integers(model)  # as the backend does: the same operators are compared
         return cls(float_network(model, spec.name).SerializeToString(), provider, threads)
 
     def run(self, images: NDArray[np.float32]) -> NDArray[np.float32]:

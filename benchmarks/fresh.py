@@ -27,7 +27,8 @@ def measure_start(model: str | Path, case: LatencySettings) -> dict[str, Any]:
     """How long a new process takes to its first frame, and how much memory it needs.
 
     Returns `process_ms` (until the interpreter runs our code), `load_ms` (the engine's import and
-    the model), `first_frame_ms`, their sum `cold_start_ms`, `peak_rss_bytes` and
+    the model), `first_frame_ms`, their sum `cold_start_ms`, `engine_build_ms` (of an engine that
+    was built now, within the first frame, or lay in the cache), `peak_rss_bytes` and
     `device_memory_bytes` (by how much the use of the GPU's memory grew); null is unknown.
     Raises BackendError with the reason that the process gave.
     """
@@ -51,6 +52,7 @@ def measure_start(model: str | Path, case: LatencySettings) -> dict[str, Any]:
 def run(model: str, case: LatencySettings, started_ns: int) -> dict[str, Any]:
     """What the new process does; `started_ns` is the parent's clock when it was started."""
     entered_ns = time.monotonic_ns()
+    from ..runtime import Upscaler
     from .contender import open_contender
     from .frames import input_frames
     from .machine import device_memory_used, peak_rss_bytes
@@ -66,6 +68,7 @@ def run(model: str, case: LatencySettings, started_ns: int) -> dict[str, Any]:
             contender(frame, out=result)
         used_after = device_memory_used()
         peak = peak_rss_bytes()
+        build_seconds = contender.build_seconds if isinstance(contender, Upscaler) else None
     preparing_ns = begun_ns - entered_ns  # frames and questions of ours: no part of a start
     grown = None if used_before is None or used_after is None else used_after - used_before
     return {
@@ -73,6 +76,7 @@ def run(model: str, case: LatencySettings, started_ns: int) -> dict[str, Any]:
         "load_ms": (loaded_ns - begun_ns) / 1e6,
         "first_frame_ms": (first_ns - loaded_ns) / 1e6,
         "cold_start_ms": (first_ns - started_ns - preparing_ns) / 1e6,
+        "engine_build_ms": None if build_seconds is None else 1000 * build_seconds,
         "peak_rss_bytes": peak,
         "device_memory_bytes": grown,
     }

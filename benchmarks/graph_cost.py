@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 # These move or rename values without computing.
 _FREE = frozenset(
     {"Cast", "Concat", "Constant", "DepthToSpace", "Expand", "Flatten", "Gather", "Identity"}
+    | {"QuantizeLinear", "DequantizeLinear"}
     | {"Pad", "Reshape", "Shape", "Slice", "SpaceToDepth", "Split", "Squeeze", "Transpose"}
     | {"Unsqueeze"}
 )
@@ -69,6 +70,9 @@ class GraphCost:
 def count(model: onnx.ModelProto, batch: int, height: int, width: int) -> GraphCost:
     """Count a framelift model (input N×H×W×3) on `batch` frames; the model is left as it is.
 
+    Q/DQ pairs cost nothing and what lies between them and other operators counts as codes, since
+    engines fuse them into the operators.
+
     Raises ModelError when the size of a tensor cannot be inferred.
     """
     import onnx
@@ -90,6 +94,10 @@ def count(model: onnx.ModelProto, batch: int, height: int, width: int) -> GraphC
     shapes = {name: tuple(dim.dim_value for dim in t.shape.dim) for name, t in values.items()}
     sizes = {name: math.prod(shapes[name]) * _itemsize(t.elem_type) for name, t in values.items()}
     weights = {tensor.name: tensor for tensor in graph.initializer}
+    coded = {n.output[0] for n in graph.node if n.op_type == "DequantizeLinear"}
+    coded |= {n.input[0] for n in graph.node if n.op_type == "QuantizeLinear"}
+    coded |= {n.input[0] for n in graph.node if n.op_type == "Relu" and n.output[0] in coded}
+    sizes |= {name: math.prod(shapes[name]) for name in coded if name in shapes}
     shapes |= {name: tuple(tensor.dims) for name, tensor in weights.items()}
     sizes |= {
         name: math.prod(tensor.dims) * _itemsize(tensor.data_type)
@@ -110,7 +118,8 @@ def _cost(
         raise ModelError(
             f"operations cannot be counted: the size of {unknown[0]} ({node.op_type}) is unknown"
         )
-    moved = sum(sizes.get(name, 0) for name in touched)
+    fused = node.op_type in ("QuantizeLinear", "DequantizeLinear")
+    moved = 0 if fused else sum(sizes.get(name, 0) for name in touched)
     macs = _macs(node, shapes)
     made = math.prod(shapes[node.output[0]]) if node.output[0] in shapes else 0
     others = 0 if macs or node.op_type in _FREE else made

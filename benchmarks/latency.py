@@ -93,6 +93,7 @@ def measure_latency(
             settings.seconds,
             settings.iterations,
             monitor.sample,
+            most_seconds=settings.most_seconds,
         )
         conditions = monitor.report()
         limits.measure()

@@ -6,9 +6,12 @@ from html import escape
 from pathlib import Path
 from string import Template
 
-from .charts import Distribution, Point, Stack, bars, distributions, scatter, stacks
+from .charts import Distribution, Stack, bars, distributions, stacks
+from .model_rows import model_name
 from .report import Document, parts
-from .rows import Table, short_names, tables_of
+from .rows import short_names
+from .scatter import Baseline, Point, scatter
+from .table import Table
 from .tables import Section, machine_facts, sections, title
 
 _TEMPLATE = Path(__file__).with_name("page.html")
@@ -33,7 +36,10 @@ def to_html(document: Document) -> str:
 
 
 def _heading(document: Document) -> str:
-    words = title(document)
+    return _capital(title(document))
+
+
+def _capital(words: str) -> str:
     return words[0].upper() + words[1:]
 
 
@@ -46,15 +52,14 @@ def _facts(documents: list[Document], created: str) -> str:
 
 
 def _section(section: Section, *, heading: bool) -> str:
-    document = section.document
-    pieces = [f"<h2>{escape(_heading(document))}</h2>"] if heading else []
+    pieces = [f"<h2>{escape(_capital(section.title))}</h2>"] if heading else []
     pieces.append(_listed(section.facts, "facts"))
-    pieces.append(_listed(document["warnings"], "warnings"))
+    pieces.append(_listed(section.warnings, "warnings"))
     charts = {"latency": _latency_charts, "overhead": _overhead_charts, "video": _video_charts,
-              "stream": _stream_charts}  # fmt: skip
-    if document["kind"] in charts:
-        pieces.append(charts[document["kind"]](document["results"]))
-    pieces += [_table(table) for table in tables_of(document)]
+              "stream": _stream_charts, "espcn": _espcn_charts}  # fmt: skip
+    if section.kind in charts:
+        pieces.append(charts[section.kind](section.documents[0]["results"]))
+    pieces += [_table(table) for table in section.tables]
     return "\n".join(filter(None, pieces))
 
 
@@ -100,30 +105,64 @@ def _stream_charts(results: Document) -> str:
     return distributions(shown) if shown else ""
 
 
+def _espcn_charts(results: Document) -> str:
+    """Time with frames and alone, ESPCN being 1."""
+    rows = sorted(results["models"], key=lambda row: (row["scale"], row["model"]["name"]))
+    shown = [
+        Stack(f"{model_name(row['model'])}, {form}", {form: row[form]["median_of_ratios"]}, 1.0)
+        for row in rows
+        for form in ("network", "frames")
+    ]
+    return stacks(shown, "×", limit="ESPCN of the same scale")
+
+
 def _quality_against_latency(documents: list[Document]) -> str:
-    """Gain over bicubic against latency, for models that have both; the first size measured."""
-    latencies: dict[str, Document] = {}
+    """A plot for each scale and image set, and each measure, of the models that have both."""
+    cases: dict[str, Document] = {}
     for part in documents:
         for case in part["results"]["cases"] if part["kind"] == "latency" else ():
             if not case["rival"] and case["batch"] == 1:
-                latencies.setdefault(case["model"]["sha256"], case)
-    points, image_sets = [], []
+                cases.setdefault(case["model"]["sha256"], case)
+    panels: dict[tuple[int, str], list[Document]] = {}
     for part in documents:
-        if part["kind"] != "quality" or part["model"]["sha256"] not in latencies:
-            continue
-        mean = part["results"]["mean"]
-        if mean["model"]["psnr_db"] is not None and mean["bicubic"]["psnr_db"] is not None:
-            case = latencies[part["model"]["sha256"]]
-            gain = mean["model"]["psnr_db"] - mean["bicubic"]["psnr_db"]
-            size = f"{case['width']}×{case['height']}"
-            name = f"{part['model']['name']}, {size}"
-            points.append(Point(name, case["latency"]["p50_ms"], gain))
-            image_sets.append(part["settings"]["images"])
+        if part["kind"] == "quality" and part["model"]["sha256"] in cases:
+            key = (part["model"]["scale"], part["settings"]["images"])
+            panels.setdefault(key, []).append(part)
+    pieces = [
+        _panel(scale, images, group, cases, measure)
+        for (scale, images), group in sorted(panels.items())
+        for measure in ("psnr_db", "feature_distance")
+    ]
+    note = '<p class="caption">Hollow marks are int8.</p>'
+    drawn = [piece for piece in pieces if piece]
+    return "\n".join(["<h2>Quality and latency</h2>", *drawn, note]) if drawn else ""
+
+
+_MEASURES = {
+    "psnr_db": "Y-PSNR, dB: higher is better",
+    "feature_distance": "distance of relu2_2 features: lower is better",
+}
+
+
+def _panel(
+    scale: int, images: str, group: list[Document], cases: dict[str, Document], measure: str
+) -> str:
+    points, size = [], ""
+    for part in group:
+        model, value = part["model"], part["results"]["mean"]["model"].get(measure)
+        if value is not None:
+            case = cases[model["sha256"]]
+            size = f"{case['width']}×{case['height']} → "
+            size += f"{case['width'] * scale}×{case['height'] * scale}"
+            hollow = model["precision"] == "int8"
+            points.append(Point(model_name(model), case["latency"]["p50_ms"], value, hollow))
     if not points:
         return ""
-    where = ", ".join(dict.fromkeys(image_sets))
-    label = f"gain over bicubic on {where}, dB (Y-PSNR)"
-    return "<h2>Quality and latency</h2>" + scatter(points, "median latency, ms", label)
+    bicubic = group[0]["results"]["mean"]["bicubic"].get(measure)
+    line = None if bicubic is None else Baseline("bicubic", bicubic)
+    heading = f"<h3>×{scale} on {escape(images)}</h3>"
+    label = f"median latency, ms ({size})"
+    return heading + scatter(points, label, _MEASURES[measure], line)
 
 
 def _pictures(document: Document) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..imaging.errors import MissingDependencyError
 from ..runtime.backends.engine import load_onnxruntime
@@ -59,12 +60,14 @@ class PeakMeter:
     """Measures one provider; `measure` may be called before and after what it is compared with."""
 
     def __init__(self, provider: str, precision: str, threads: int) -> None:
-        """`provider` is ONNX Runtime's name; `precision` fp32 or fp16 (the latter for CUDA).
+        """`provider` is ONNX Runtime's name; `precision` that of the network.
 
-        On the CPU all precisions are compared with float32 arithmetic.
+        A CPU has fp32 and int8 arithmetic in ONNX Runtime, CUDA fp32 and fp16: what is neither is
+        compared with fp32 on the CPU and with fp16 on CUDA.
         """
         self._provider, self._threads = provider, threads
-        self._precision = precision if provider == _CUDA else "fp32"
+        known, other = (("fp32", "fp16"), "fp16") if provider == _CUDA else (("int8",), "fp32")
+        self._precision = precision if precision in known else other
         self._gemm = self._session(gemm_model(self._precision))
         self._convolution = self._session(convolution_model(self._precision))
         self._pool = ThreadPoolExecutor(threads)
@@ -90,6 +93,8 @@ class PeakMeter:
         self._pool.shutdown()
 
     def _session(self, model: onnx.ModelProto) -> Callable[[], object]:
+        import onnx
+
         ort = load_onnxruntime()
         options = ort.SessionOptions()
         options.add_session_config_entry("session.force_spinning_stop", "1")  # see float_session
@@ -99,7 +104,8 @@ class PeakMeter:
             model.SerializeToString(), options, providers=[self._provider]
         )
         device = "cuda" if self._provider == _CUDA else "cpu"
-        kind = np.float16 if self._precision == "fp16" else np.float32
+        element = model.graph.input[0].type.tensor_type.elem_type
+        kind = onnx.helper.tensor_dtype_to_np_dtype(element)
         shape = [dim.dim_value for dim in model.graph.input[0].type.tensor_type.shape.dim]
         value: Any = ort.OrtValue.ortvalue_from_numpy(np.ones(shape, kind), device, 0)
         binding: Any = session.io_binding()
@@ -143,15 +149,22 @@ def gemm_model(precision: str) -> onnx.ModelProto:
     """y = x·w of square matrices."""
     import onnx
 
-    node = onnx.helper.make_node("MatMul", ["x", "w"], ["y"])
+    operator = "MatMulInteger" if precision == "int8" else "MatMul"
+    node = onnx.helper.make_node(operator, ["x", "w"], ["y"])
     return _model([node], precision, (_GEMM, _GEMM), (_GEMM, _GEMM))
 
 
 def convolution_model(precision: str) -> onnx.ModelProto:
-    """A 3×3 convolution that keeps its 64 channels."""
+    """A 3×3 convolution that keeps its 64 channels; in int8 its output is codes again."""
     import onnx
 
-    node = onnx.helper.make_node("Conv", ["x", "w"], ["y"], kernel_shape=[3, 3], pads=[1, 1, 1, 1])
+    names, operator = ["x", "w"], "Conv"
+    if precision == "int8":
+        names, operator = (
+            ["x", "step", "zero", "w", "step", "zero_s8", "step", "zero"],
+            "QLinearConv",
+        )
+    node = onnx.helper.make_node(operator, names, ["y"], kernel_shape=[3, 3], pads=[1, 1, 1, 1])
     shape = (1, _CHANNELS, _SIDE, _SIDE)
     return _model([node], precision, shape, (_CHANNELS, _CHANNELS, 3, 3))
 
@@ -173,16 +186,27 @@ def _model(
 ) -> onnx.ModelProto:
     import onnx
 
-    half = precision == "fp16"
-    kind = onnx.TensorProto.FLOAT16 if half else onnx.TensorProto.FLOAT
-    weight = np.full(weight_shape, 0.01, np.float16 if half else np.float32)
+    kinds: dict[str, tuple[int, NDArray[Any]]] = {
+        "fp32": (onnx.TensorProto.FLOAT, np.full(weight_shape, 0.01, np.float32)),
+        "fp16": (onnx.TensorProto.FLOAT16, np.full(weight_shape, 0.01, np.float16)),
+        "int8": (onnx.TensorProto.UINT8, np.full(weight_shape, 1, np.int8)),
+    }
+    kind, weight = kinds[precision]
+    constants: dict[str, NDArray[Any]] = {
+        "w": weight,
+        "step": np.array(0.01, np.float32),
+        "zero": np.array(0, np.uint8),
+        "zero_s8": np.array(0, np.int8),
+    }
+    made = {"MatMulInteger": onnx.TensorProto.INT32}.get(nodes[-1].op_type, kind)
+    read = {name for node in nodes for name in node.input}
     describe = onnx.helper.make_tensor_value_info
     graph = onnx.helper.make_graph(
         nodes,
         "peak",
         [describe("x", kind, shape)],
-        [describe("y", kind, None)],
-        [onnx.numpy_helper.from_array(weight, "w")],
+        [describe("y", made, None)],
+        [onnx.numpy_helper.from_array(v, name) for name, v in constants.items() if name in read],
     )
     opset = [onnx.helper.make_opsetid("", 20)]
     return onnx.helper.make_model(graph, opset_imports=opset, ir_version=10)

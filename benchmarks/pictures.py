@@ -1,46 +1,50 @@
-"""Pictures for a page: photographs shrunk, then enlarged by bicubic and by a model."""
+"""Pictures for a page: photographs shrunk, or frames of a video as they are, enlarged twice."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
+
+import numpy as np
 
 from ..imaging.quality import ImageU8, bicubic, crop_to_multiple, shrink
 from ..runtime import Upscaler
 from ..runtime.opencv import load_cv2
+from ..runtime.video import FileSource
 from .machine import describe_machine
-from .quality import as_bgr, read_original
+from .quality import as_bgr, originals, read_original
 from .report import Document, build
 
 _MAX_WIDTH, _MAX_HEIGHT = 960, 540
 _JPEG_QUALITY = 88
+_PHOTOGRAPHS = 2
+# The first frames of a video may be black.
+_FRAME = 20
 
 
 def make_pictures(
-    model: str | Path, paths: Sequence[Path], backend: str = "auto", threads: int | None = None
+    model: str | Path,
+    folders: Sequence[Path] = (),
+    video: Path | None = None,
+    backend: str = "auto",
+    threads: int | None = None,
 ) -> Document:
-    """The middle of each photograph, at most 960×540, as data URIs `before` and `after`.
+    """Enlarge by bicubic and by `model`: the first two photographs of each folder, shrunk before,
+    and a frame of `video` as it is. The middle, at most 960×540, as data URIs `before` and `after`.
 
     Raises InputError, ModelError, BackendError, MissingDependencyError.
     """
     machine = describe_machine()
     with Upscaler.load(model, backend=backend, threads=threads) as upscaler:
-        pictures = []
-        for path in paths:
-            original = crop_to_multiple(_middle(as_bgr(read_original(path))), upscaler.scale)
-            small = shrink(original, upscaler.scale)
-            height, width = original.shape[:2]
-            pictures.append(
-                {
-                    "name": path.stem,
-                    "width": width,
-                    "height": height,
-                    "before": data_uri(bicubic(upscaler.scale)(small)),
-                    "after": data_uri(upscaler(small)),
-                }
-            )
-        settings = {"files": [path.name for path in paths], "backend": backend}
+        scale, pictures = upscaler.scale, []
+        for name, small in _inputs(folders, video, scale):
+            after = upscaler(small)
+            height, width = after.shape[:2]
+            sides = {"before": data_uri(bicubic(scale)(small)), "after": data_uri(after)}
+            pictures.append({"name": name, "width": width, "height": height, **sides})
+        settings = {"files": [picture["name"] for picture in pictures], "backend": backend}
         return build("pictures", machine, upscaler, settings, {"pictures": pictures}, [])
 
 
@@ -53,7 +57,25 @@ def data_uri(image: ImageU8) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode("ascii")
 
 
-def _middle(image: ImageU8) -> ImageU8:
+def _inputs(
+    folders: Sequence[Path], video: Path | None, scale: int
+) -> Iterator[tuple[str, ImageU8]]:
+    for folder in folders:
+        for path in originals(folder)[:_PHOTOGRAPHS]:
+            image = _middle(as_bgr(read_original(path)), _MAX_WIDTH, _MAX_HEIGHT)
+            yield path.stem, shrink(crop_to_multiple(image, scale), scale)
+    if video is not None:
+        with FileSource(video, say=_silent) as source:
+            *_, frame = islice(source, _FRAME)
+        small = _middle(frame.bgr_u8, _MAX_WIDTH // scale, _MAX_HEIGHT // scale)
+        yield f"frame of {video.name}", np.ascontiguousarray(small)
+
+
+def _middle(image: ImageU8, max_width: int, max_height: int) -> ImageU8:
     height, width = image.shape[:2]
-    top, left = max(0, (height - _MAX_HEIGHT) // 2), max(0, (width - _MAX_WIDTH) // 2)
-    return image[top : top + _MAX_HEIGHT, left : left + _MAX_WIDTH]
+    top, left = max(0, (height - max_height) // 2), max(0, (width - max_width) // 2)
+    return image[top : top + max_height, left : left + max_width]
+
+
+def _silent(line: str) -> None:
+    """Notes about the clip are `framelift upscale`'s to make."""

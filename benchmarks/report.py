@@ -2,7 +2,8 @@
 
 docs/benchmark-schema.json describes it. Times are in milliseconds, sizes in bytes; a value that is
 unknown or not finite is null. Version 2 has cases in a latency report, where version 1 had one, and
-the kinds video, stream, train, pictures and report (several documents together).
+the kinds video, stream, train, pictures and report (several documents together). Version 3 adds
+the build of engines to a start, and the kinds espcn and realtime.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from ..runtime import ModelSpec, Upscaler
 from .machine import Machine
 
 SCHEMA = "framelift.benchmark"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 Document = dict[str, Any]
 

@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from . import model_rows
 from .report import Document
-
-
-@dataclass(frozen=True)
-class Table:
-    """Rows of text under column names; the first column is left-aligned, the others right."""
-
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
+from .table import Table
 
 
 def tables_of(document: Document) -> list[Table]:
@@ -21,7 +14,9 @@ def tables_of(document: Document) -> list[Table]:
     render: dict[str, Callable[[Document], list[Table]]] = {
         "latency": _latency,
         "overhead": _overhead,
-        "quality": _quality,
+        "espcn": model_rows.espcn,
+        "realtime": model_rows.realtime,
+        "quality": model_rows.quality_of_image,
         "video": _video,
         "stream": _stream,
         "train": _train,
@@ -113,13 +108,14 @@ def _starts(cases: list[Document]) -> list[Table]:
     columns = ["in a new process", "load, ms", "first frame, ms", "cold start, ms",
                "peak memory, MiB"]  # fmt: skip
     gpu = any(start["device_memory_bytes"] is not None for _, start in starts)
-    if gpu:
-        columns.append("GPU memory, MiB")
+    builds = any(start["engine_build_ms"] is not None for _, start in starts)
+    columns += ["GPU memory, MiB"] * gpu + ["engine build, s"] * builds
     rows = []
     for name, start in starts:
         cells = [f"{start[k]:.0f}" for k in ("load_ms", "first_frame_ms", "cold_start_ms")]
         cells.append(_mebibytes(start["peak_rss_bytes"]))
-        rows.append((name, *cells, *([_mebibytes(start["device_memory_bytes"])] if gpu else [])))
+        cells += [_mebibytes(start["device_memory_bytes"])] * gpu + [_build(start)] * builds
+        rows.append((name, *cells))
     return [Table(tuple(columns), tuple(rows))] if rows else []
 
 
@@ -132,6 +128,14 @@ def _agreements(cases: list[Document]) -> list[Table]:
             rows.append((case["name"], *values))
     columns = ("same image as the first?", "largest difference", "within 1 code", "PSNR, dB")
     return [Table(columns, tuple(rows))] if rows else []
+
+
+def _build(start: Document) -> str:
+    """Seconds, and whether the first frame waited for them or the engine lay in the cache."""
+    if (build_ms := start["engine_build_ms"]) is None:
+        return "–"
+    waited = start["load_ms"] + start["first_frame_ms"] >= build_ms
+    return f"{build_ms / 1000:.1f} {'(now)' if waited else '(earlier)'}"
 
 
 def _mebibytes(size: int | None) -> str:
@@ -152,32 +156,6 @@ def _overhead(results: Document) -> list[Table]:
         ("values within 1 code", f"{agreement['share_within_1']:.4%}"),
     )
     return [Table(columns, tuple(rows)), Table(("Upscaler and NumPy path", "value"), same)]
-
-
-def _quality(results: Document) -> list[Table]:
-    images = [*results["images"], {"name": "mean", **results["mean"]}]
-    features = "feature_distance" in results["mean"]["model"]
-    columns = ["image", "Y-PSNR, dB", "Y-SSIM", "bicubic, dB", "bicubic SSIM", "gain, dB"]
-    if features:
-        columns += ["relu2_2", "bicubic relu2_2"]
-    rows = tuple(_quality_row(image, features) for image in images)
-    return [Table(tuple(columns), rows)]
-
-
-def _quality_row(image: Document, features: bool) -> tuple[str, ...]:
-    model, bicubic = image["model"], image["bicubic"]
-    cells = [image["name"]]
-    for scores in (model, bicubic):
-        cells += [_decibels(scores), f"{scores['ssim']:.4f}"]
-    both = model["psnr_db"] is not None and bicubic["psnr_db"] is not None
-    cells.append(f"{model['psnr_db'] - bicubic['psnr_db']:+.2f}" if both else "–")
-    if features:
-        cells += [f"{scores['feature_distance']:.1f}" for scores in (model, bicubic)]
-    return tuple(cells)
-
-
-def _decibels(scores: Document) -> str:
-    return "∞" if scores["psnr_db"] is None else f"{scores['psnr_db']:.2f}"
 
 
 def _video(results: Document) -> list[Table]:

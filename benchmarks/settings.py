@@ -11,7 +11,8 @@ from ..imaging.errors import ConfigError
 @dataclass(frozen=True)
 class LatencySettings:
     """One case: `batch` frames of `width`×`height` per call, for at least `seconds` and at least
-    `iterations` calls after warm-up. Raises ConfigError for values that make no sense.
+    `iterations` calls after warm-up; a case whose calls took `most_seconds` makes no more.
+    Raises ConfigError for values that make no sense.
     """
 
     width: int
@@ -21,6 +22,7 @@ class LatencySettings:
     threads: int | None = None
     seconds: float = 5.0
     iterations: int = 30
+    most_seconds: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("width", "height", "batch", "iterations"):
@@ -34,7 +36,8 @@ class LatencySettings:
 class GridSettings:
     """Every model on every backend and beside every rival, at every size and batch.
 
-    `sizes` are (width, height) of the input; `seconds` and `iterations` count for each case.
+    `sizes` are (width, height) of the input; `seconds`, `iterations` and `most_seconds` count for
+    each case.
     `fresh` starts each case in a process of its own first, for start-up times and peak memory;
     `roofline` measures the machine's peak. Raises ConfigError for values that make no sense.
     """
@@ -46,6 +49,7 @@ class GridSettings:
     threads: int | None = None
     seconds: float = 5.0
     iterations: int = 30
+    most_seconds: float | None = None
     fresh: bool = True
     roofline: bool = True
 
@@ -58,8 +62,11 @@ class GridSettings:
     def cases(self) -> list[LatencySettings]:
         """Settings of one model's cases, rivals last among those of one size and batch."""
         return [
-            LatencySettings(*size, batch, engine, self.threads, self.seconds, self.iterations)
+            LatencySettings(
+                *size, batch, engine, self.threads, self.seconds, self.iterations,
+                self.most_seconds,
+            )
             for size in self.sizes
             for batch in self.batches
             for engine in (*self.backends, *self.rivals)
-        ]
+        ]  # fmt: skip

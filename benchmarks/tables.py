@@ -5,34 +5,70 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from .model_rows import model_name, quality_of_models
 from .report import Document, parts
-from .rows import Table, counted, tables_of
+from .rows import counted, tables_of
+from .table import Table
 
 
 @dataclass(frozen=True)
 class Section:
-    """One report with the facts of the machine and the run that were not told before it."""
+    """What is told under one title: of one report, or of several models' quality on one set.
 
-    document: Document
+    `facts` are those of the machine and the run that were not told before.
+    """
+
+    documents: list[Document]
+    title: str
     facts: list[str]
+    tables: list[Table]
 
     @property
-    def title(self) -> str:
-        """What it is about."""
-        return title(self.document)
+    def kind(self) -> str:
+        """The kind of its reports."""
+        return str(self.documents[0]["kind"])
+
+    @property
+    def warnings(self) -> list[str]:
+        """Those of its reports, each once."""
+        return list(dict.fromkeys(w for document in self.documents for w in document["warnings"]))
 
 
 def sections(documents: list[Document], *, told: Iterable[str] = ()) -> list[Section]:
     """The reports in order, each fact with the first that it belongs to."""
     known = set(told)
     result = []
-    for document in documents:
-        facts = [
-            fact for fact in machine_facts(document) + run_facts(document) if fact not in known
-        ]
-        known.update(facts)
-        result.append(Section(document, facts))
+    for group in _groups(documents):
+        facts = [fact for document in group for fact in machine_facts(document)]
+        facts += [fact for document in group for fact in run_facts(document)]
+        new = [fact for fact in dict.fromkeys(facts) if fact not in known]
+        known.update(new)
+        if len(group) > 1:
+            name, tables = f"quality on {_image_set(group[0])}", quality_of_models(group)
+        else:
+            name, tables = title(group[0]), tables_of(group[0])
+        result.append(Section(group, name, new, tables))
     return result
+
+
+def _groups(documents: list[Document]) -> list[list[Document]]:
+    """Reports of quality on one set together, at the place of the first."""
+    groups: list[list[Document]] = []
+    sets: dict[str, list[Document]] = {}
+    for document in documents:
+        if document["kind"] != "quality":
+            groups.append([document])
+        elif (name := _image_set(document)) in sets:
+            sets[name].append(document)
+        else:
+            sets[name] = [document]
+            groups.append(sets[name])
+    return groups
+
+
+def _image_set(document: Document) -> str:
+    settings = document["settings"]
+    return f"{settings['images']} ({counted(settings['count'], 'image')})"
 
 
 def to_text(document: Document) -> str:
@@ -52,8 +88,14 @@ def title(document: Document) -> str:
         return _latency_title(document["results"]["cases"])
     if kind == "train":
         return f"training speed of {settings['config']}"
+    if kind == "espcn":
+        size = f"{settings['width']}×{settings['height']}"
+        return f"time relative to ESPCN, {size} input"
+    if kind == "realtime":
+        file = settings["file"]
+        return "largest output in real time" + (f", frames of {file}" if file else "")
     model = document["model"]
-    name = f"{model['name']} (×{model['scale']})"
+    name = f"{model_name(model)} (×{model['scale']})"
     if kind == "quality":
         return f"quality of {name} on {settings['images']}"
     if kind == "video":
@@ -79,11 +121,12 @@ def machine_facts(document: Document) -> list[str]:
 
 def run_facts(document: Document) -> list[str]:
     """What ran: backends, engines, why they were chosen."""
-    runtimes = [case["runtime"] for case in document["results"].get("cases", [])]
+    results = document["results"]
+    runtimes = [case["runtime"] for case in (*results.get("cases", []), *results.get("models", []))]
     if "runtime" in document:
         runtimes.append(document["runtime"])
     facts = [line for runtime in runtimes for line in _runtime_facts(runtime)]
-    facts += _condition_facts(document["results"].get("conditions"))
+    facts += _condition_facts(results.get("conditions"))
     return list(dict.fromkeys(facts))
 
 
@@ -147,21 +190,21 @@ def aligned(table: Table) -> list[str]:
 
 def _text(section: Section) -> str:
     lines = [section.title, *(f"  {fact}" for fact in section.facts), ""]
-    for table in tables_of(section.document):
+    for table in section.tables:
         lines += [*aligned(table), ""]
-    lines += [f"warning: {warning}" for warning in section.document["warnings"]]
+    lines += [f"warning: {warning}" for warning in section.warnings]
     return "\n".join(lines).rstrip() + "\n"
 
 
 def _markdown(section: Section) -> str:
     lines = [f"### {section.title}", "", *(f"- {fact}" for fact in section.facts), ""]
-    for table in tables_of(section.document):
+    for table in section.tables:
         lines.append("| " + " | ".join(_escape(cell) for cell in table.columns) + " |")
         lines.append("|---" + "|--:" * (len(table.columns) - 1) + "|")
         for row in table.rows:
             lines.append("| " + " | ".join(_escape(cell) for cell in row) + " |")
         lines.append("")
-    lines += [f"> Warning: {warning}" for warning in section.document["warnings"]]
+    lines += [f"> Warning: {warning}" for warning in section.warnings]
     return "\n".join(lines).rstrip() + "\n"
 
 

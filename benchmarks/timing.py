@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import gc
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from statistics import median
 from time import perf_counter_ns, sleep
+from typing import TypeVar
+
+_Name = TypeVar("_Name")
 
 _WINDOW = 5
 _STEADY = 0.05
 _WARM_UP_LIMIT_SECONDS = 10.0
+# So many calls are made of each variant, however slow it is.
+_FEWEST_CALLS = 5
 
 # An engine's threads may spin for a moment after a call; the next one must not share the cores
 # with those of the one before.
@@ -64,27 +71,40 @@ def repeat(seconds: float, iterations: int) -> Iterator[int]:
 
 
 def alternate(
-    variants: Mapping[str, Callable[[], object]],
+    variants: Mapping[_Name, Callable[[], object]],
     seconds: float,
     iterations: int,
     after_round: Callable[[], None] = lambda: None,
-) -> dict[str, Samples]:
+    *,
+    most_seconds: float | None = None,
+) -> dict[_Name, Samples]:
     """Time the variants in turn, every other round in reverse, so that noise hits all alike.
 
-    `seconds` and `iterations` count for each variant. `after_round` is called outside of the timed
-    calls. Python's cyclic garbage collector is off meanwhile.
+    `seconds` and `iterations` count for each variant, unless its calls have taken `most_seconds`
+    (and there were five): it then sits out, and its warm-up takes a third of that at most.
+    `after_round` is called outside of the timed calls. Python's cyclic garbage collector is off
+    meanwhile.
     """
-    results: dict[str, Samples] = {}
+    results: dict[_Name, Samples] = {}
+    most = math.inf if most_seconds is None else most_seconds
+    limit = min(_WARM_UP_LIMIT_SECONDS, most / 3)
     with no_garbage_collection():
         for name, call in variants.items():
-            warm_up_ms, steady = warm_up(lambda call=call: time_ms(call))  # type: ignore[misc]
+            warm_up_ms, steady = warm_up(partial(time_ms, call), limit)
             results[name] = Samples(warm_up_ms, steady, [])
         for round_ in repeat(seconds * len(variants), iterations):
-            for name in list(variants)[:: 1 if round_ % 2 == 0 else -1]:
+            playing = [name for name in variants if not _is_done(results[name].samples_ms, most)]
+            for name in playing[:: 1 if round_ % 2 == 0 else -1]:
                 sleep(_PAUSE_SECONDS)
                 results[name].samples_ms.append(time_ms(variants[name]))
             after_round()
+            if not playing:
+                break
     return results
+
+
+def _is_done(samples_ms: list[float], most_seconds: float) -> bool:
+    return len(samples_ms) >= _FEWEST_CALLS and sum(samples_ms) >= 1000 * most_seconds
 
 
 @contextmanager

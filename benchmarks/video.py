@@ -64,11 +64,11 @@ def measure_video(
     with Upscaler.load(model, backend=backend, threads=threads) as upscaler:
         total = _available(file, frames)
         short = total // _SHORT_SHARE
-        _run(upscaler, file, short, None)  # the engine and the file cache are warm afterwards
+        run_pipeline(upscaler, file, short, None)  # engine and file cache are warm afterwards
         inference = _inference_ms(upscaler, file)
         results = {}
         for name, encoder in ((NULL, None), (options.codec, options)):
-            runs = [_run(upscaler, file, count, encoder) for count in (short, total)]
+            runs = [run_pipeline(upscaler, file, count, encoder) for count in (short, total)]
             monitor.sample()
             results[name] = subtract(runs[0], runs[1])
             if results[name]["fps"] is None:
@@ -127,7 +127,10 @@ def _inference_ms(upscaler: Upscaler, file: Path) -> list[float]:
     return [time_ms(lambda: upscaler(image, out=out)) for _ in range(_INFERENCE_CALLS)]
 
 
-def _run(upscaler: Upscaler, file: Path, frames: int, encoder: EncoderOptions | None) -> Run:
+def run_pipeline(
+    upscaler: Upscaler, file: Path, frames: int, encoder: EncoderOptions | None
+) -> Run:
+    """Upscale the first `frames` frames of `file`, into nowhere without an encoder."""
     started = perf_counter()
     pool = FramePool()
     with (

@@ -6,15 +6,17 @@ from pathlib import Path
 
 import click
 
-from ..imaging.errors import ConfigError, FrameliftError, MissingDependencyError
+from ..imaging.errors import ConfigError
+from . import bench_reports, bench_runs
 from .bench_options import (
     Targets,
     engine_options,
-    parse_percent,
+    iterations_option,
     parse_sizes,
     report_options,
     say,
     seconds_option,
+    shipped_or,
     show,
     size_option,
     threads_option,
@@ -50,6 +52,7 @@ def bench() -> None:
 )  # fmt: skip
 @threads_option
 @seconds_option
+@iterations_option
 @click.option("--no-fresh", is_flag=True, help="Leave out the start of each case in a new process.")
 @click.option("--no-roofline", is_flag=True, help="Leave out the machine's peak.")
 @report_options
@@ -61,6 +64,7 @@ def latency(
     rivals: tuple[str, ...],
     threads: int | None,
     seconds: float,
+    iterations: int,
     no_fresh: bool,
     no_roofline: bool,
     targets: Targets,
@@ -78,7 +82,7 @@ def latency(
     from ..benchmarks.settings import GridSettings
 
     settings = GridSettings(
-        sizes, batches, backends, _rivals(rivals), threads, seconds,
+        sizes, batches, backends, _rivals(rivals), threads, seconds, iterations,
         fresh=not no_fresh, roofline=not no_roofline,
     )  # fmt: skip
     show(measure_latency(models, settings, say), targets)
@@ -88,12 +92,14 @@ def latency(
 @click.argument("model")
 @size_option
 @seconds_option
+@iterations_option
 @engine_options
 @report_options
 def overhead(
     model: str,
     size: tuple[int, int],
     seconds: float,
+    iterations: int,
     backend: str,
     threads: int | None,
     targets: Targets,
@@ -102,204 +108,118 @@ def overhead(
     from ..benchmarks.overhead import measure_overhead
     from ..benchmarks.settings import LatencySettings
 
-    settings = LatencySettings(*size, backend=backend, threads=threads, seconds=seconds)
+    settings = LatencySettings(
+        *size, backend=backend, threads=threads, seconds=seconds, iterations=iterations
+    )
     show(measure_overhead(model, settings), targets)
 
 
 @bench.command()
-@click.argument("model")
+@click.argument("models", nargs=-1, metavar="[MODEL]...")
+@size_option
+@seconds_option
+@iterations_option
+@engine_options
+@report_options
+def espcn(
+    models: tuple[str, ...],
+    size: tuple[int, int],
+    seconds: float,
+    iterations: int,
+    backend: str,
+    threads: int | None,
+    targets: Targets,
+) -> None:
+    """Time of MODELs, by default those that ship, relative to ESPCN of the same scale and run.
+
+    Once the network alone (float NCHW in and out), once through Upscaler (frames in and out).
+    """
+    from ..benchmarks.espcn import measure_espcn
+    from ..benchmarks.settings import LatencySettings
+
+    settings = LatencySettings(
+        *size, backend=backend, threads=threads, seconds=seconds, iterations=iterations
+    )
+    show(measure_espcn(shipped_or(models), settings, say), targets)
+
+
+@bench.command()
+@click.argument("models", nargs=-1, metavar="[MODEL]...")
 @click.option(
-    "--hr", "folder", type=click.Path(path_type=Path), required=True,
-    help="Folder of original (high-resolution) images.",
+    "--video", "file", type=click.Path(path_type=Path),
+    help="Measure from file to file, too, with the frames of this video, resized.",
+)  # fmt: skip
+@codec_options
+@click.option(
+    "--seconds", type=click.FloatRange(0), default=1.0, show_default=True,
+    help="Call each size for at least so long, after warm-up.",
+)  # fmt: skip
+@engine_options
+@report_options
+def realtime(
+    models: tuple[str, ...],
+    file: Path | None,
+    codec: str,
+    crf: int | None,
+    preset: str | None,
+    seconds: float,
+    backend: str,
+    threads: int | None,
+    targets: Targets,
+) -> None:
+    """The largest output of MODELs, by default those that ship, that holds 24, 30 and 60 fps."""
+    from ..benchmarks.realtime import measure_realtime
+    from ..runtime.video import EncoderOptions
+
+    document = measure_realtime(
+        shipped_or(models), file, EncoderOptions(codec, crf, preset), backend=backend,
+        threads=threads, seconds=seconds, progress=say,
+    )  # fmt: skip
+    show(document, targets)
+
+
+@bench.command()
+@click.argument("models", nargs=-1, required=True, metavar="MODEL...")
+@click.option(
+    "--hr", "folders", type=click.Path(path_type=Path), required=True, multiple=True,
+    help="Folder of original (high-resolution) images; may be given several times.",
 )  # fmt: skip
 @vgg_option
 @engine_options
 @report_options
 def quality(
-    model: str,
-    folder: Path,
+    models: tuple[str, ...],
+    folders: tuple[Path, ...],
     vgg: str | None,
     backend: str,
     threads: int | None,
     targets: Targets,
 ) -> None:
-    """PSNR and SSIM (Y) of MODEL and of bicubic, by the protocol of the literature.
+    """PSNR and SSIM (Y) of MODELs and of bicubic, by the protocol of the literature.
 
     With --vgg also the distance of VGG-16's features at relu2_2, as in Johnson et al.
     """
     from tqdm import tqdm
 
     from ..benchmarks.quality import measure_quality
+    from ..benchmarks.report import combine
 
-    with tqdm(unit="image", leave=False, disable=None) as bar:
+    documents = []
+    for folder, model in ((folder, model) for folder in folders for model in models):
+        with tqdm(unit="image", desc=model, leave=False, disable=None) as bar:
 
-        def progress(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
+            def progress(done: int, total: int, bar: tqdm[None] = bar) -> None:
+                bar.total = total
+                bar.update(done - bar.n)
 
-        document = measure_quality(model, folder, backend, threads, progress, vgg)
-    show(document, targets)
-
-
-@bench.command()
-@click.argument("model")
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--frames", default=120, show_default=True, help="Measure so many frames at most.")
-@codec_options
-@engine_options
-@report_options
-def video(
-    model: str,
-    file: Path,
-    frames: int,
-    codec: str,
-    crf: int | None,
-    preset: str | None,
-    backend: str,
-    threads: int | None,
-    targets: Targets,
-) -> None:
-    """Upscale the video FILE without and with an encoder: fps, how busy each stage is.
-
-    What a run costs once (opening, filling queues) is taken out by subtracting a short run.
-    """
-    from ..benchmarks.video import measure_video
-    from ..runtime.video import EncoderOptions
-
-    options = EncoderOptions(codec, crf, preset)
-    show(measure_video(model, file, options, frames, backend, threads), targets)
-
-
-@bench.command()
-@click.argument("model")
-@size_option
-@seconds_option
-@click.option(
-    "--fps", "rates", type=click.FloatRange(1, 1000), multiple=True, default=(24.0, 30.0, 60.0),
-    show_default="24, 30, 60", help="Rate of the camera; may be given several times.",
-)  # fmt: skip
-@engine_options
-@report_options
-def stream(
-    model: str,
-    size: tuple[int, int],
-    seconds: float,
-    rates: tuple[float, ...],
-    backend: str,
-    threads: int | None,
-    targets: Targets,
-) -> None:
-    """Glass-to-glass latency, jitter and drops of MODEL behind a synthetic live camera."""
-    from ..benchmarks.settings import LatencySettings
-    from ..benchmarks.stream import measure_stream
-
-    settings = LatencySettings(*size, backend=backend, threads=threads, seconds=seconds)
-    show(measure_stream(model, settings, rates), targets)
-
-
-@bench.command()
-@click.argument("config")
-@click.option(
-    "--data", "folders", multiple=True, type=click.Path(path_type=Path), metavar="DIR",
-    help="Folder of photographs; may be given several times.",
-)  # fmt: skip
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a setting.")
-@vgg_option
-@click.option("--steps", type=click.IntRange(1), default=30, show_default=True)
-@click.option("--warm-up", type=click.IntRange(0), default=5, show_default=True)
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
-@threads_option
-@report_options
-def train(
-    config: str,
-    folders: tuple[Path, ...],
-    overrides: tuple[str, ...],
-    vgg: str | None,
-    steps: int,
-    warm_up: int,
-    device: str,
-    threads: int | None,
-    targets: Targets,
-) -> None:
-    """Images per second when training as CONFIG says; nothing is written."""
-    try:
-        from ..benchmarks.train_speed import measure_training
-    except ModuleNotFoundError as error:
-        raise MissingDependencyError(
-            f"training needs {error.name}: pip install 'framelift[train]'"
-        ) from error
-    document = measure_training(
-        config, folders, overrides, vgg=vgg, device=device, threads=threads, steps=steps,
-        warm_up=warm_up,
-    )  # fmt: skip
-    show(document, targets)
-
-
-@bench.command(name="all")
-@click.argument("models", nargs=-1, metavar="[MODEL]...")
-@click.option("--hr", "images", type=click.Path(path_type=Path), help="Folder of original images.")
-@click.option("--video", "file", type=click.Path(path_type=Path), help="A video file.")
-@size_option
-@click.option(
-    "--seconds", type=click.FloatRange(0), default=3.0, show_default=True,
-    help="Measure each case for at least so long, after warm-up.",
-)  # fmt: skip
-@engine_options
-@report_options
-def everything(
-    models: tuple[str, ...],
-    images: Path | None,
-    file: Path | None,
-    size: tuple[int, int],
-    seconds: float,
-    backend: str,
-    threads: int | None,
-    targets: Targets,
-) -> None:
-    """One report of everything about MODELs, by default those that ship."""
-    from ..benchmarks.everything import Plan, measure_everything
-
-    plan = Plan(images, file, size, backend, threads, seconds)
-    show(measure_everything(plan, say, models), targets)
-
-
-@bench.command()
-@click.argument("reports", nargs=-1, required=True, type=click.Path(path_type=Path))
-@report_options
-def render(reports: tuple[Path, ...], targets: Targets) -> None:
-    """Show REPORTS that were written as JSON, together, in another form."""
-    from ..benchmarks.report import combine, read_document
-
-    documents = [read_document(path) for path in reports]
+            documents.append(measure_quality(model, folder, backend, threads, progress, vgg))
     show(documents[0] if len(documents) == 1 else combine(documents), targets)
 
 
-@bench.command()
-@click.argument("old", type=click.Path(path_type=Path))
-@click.argument("new", type=click.Path(path_type=Path))
-@click.option(
-    "--fail-above", "limit", metavar="PERCENT", callback=parse_percent,
-    help="Exit with 1 when a figure is worse by more than that and it is not noise.",
-)  # fmt: skip
-def compare(old: Path, new: Path, limit: float | None) -> None:
-    """Compare two reports in JSON; a positive change is for the worse."""
-    from ..benchmarks.compare import compare as compare_documents
-    from ..benchmarks.report import read_document
-    from ..benchmarks.tables import aligned
-
-    result = compare_documents(read_document(old), read_document(new))
-    click.echo("\n".join(aligned(result.table())))
-    for name in result.missing:
-        click.echo(f"missing in {new}: {name}")
-    for note in result.notes:
-        click.echo(f"note: {note}")
-    if limit is None:
-        return
-    if worse := result.worse_than(limit):
-        names = "; ".join(f"{change.old.name} {change.share:+.1%}" for change in worse)
-        raise FrameliftError(f"worse by more than {limit:.0%}: {names}")
-    if result.missing:
-        raise FrameliftError(f"{new}: lacks figures of {old}: {'; '.join(result.missing)}")
+for _command in (bench_runs.video, bench_runs.stream, bench_runs.train):
+    bench.add_command(_command)
+for _command in (bench_reports.everything, bench_reports.render, bench_reports.compare):
+    bench.add_command(_command)
 
 
 def _rivals(names: tuple[str, ...]) -> tuple[str, ...]:

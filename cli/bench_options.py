@@ -109,6 +109,10 @@ seconds_option = click.option(
     show_default=True,
     help="Measure each case for at least so long, after warm-up.",
 )
+iterations_option = click.option(
+    "--iterations", type=click.IntRange(1), default=30, show_default=True,
+    help="Make at least so many calls of each case, after warm-up.",
+)  # fmt: skip
 size_option = click.option(
     "--size",
     metavar="WIDTHxHEIGHT",
@@ -163,6 +167,18 @@ report_options = together(
     ),
     _with_targets,
 )
+
+
+def shipped_or(models: tuple[str, ...]) -> tuple[str, ...]:
+    """The models named, else all super-resolution models that ship. Raises ConfigError if none."""
+    from ..runtime.model_file import read_spec
+    from ..runtime.zoo import shipped_models
+
+    shipped = shipped_models().items()
+    chosen = models or tuple(name for name, path in shipped if read_spec(path).scale > 1)
+    if not chosen:
+        raise ConfigError("no models ship with this framelift: name one")
+    return chosen
 
 
 def say(line: str) -> None:

@@ -128,6 +128,13 @@ class Upscaler:
         """Seconds spent in each stage since loading, for backends that tell; others give {}."""
         return dict(getattr(self._session, "stage_seconds", {}))
 
+    @property
+    def build_seconds(self) -> float | None:
+        """Seconds that building the engines in use took, now or when they were put into the cache;
+        None for backends that build none, or do not tell.
+        """
+        return getattr(self._session, "build_seconds", None)
+
     def close(self) -> None:
         """Free the model and its buffers. Closing twice is fine."""
         if self._session is not None:

@@ -9,10 +9,12 @@ import cv2
 import numpy as np
 import pytest
 
+from framelift.benchmarks.espcn import measure_espcn
 from framelift.benchmarks.latency import measure_latency
 from framelift.benchmarks.overhead import measure_overhead
 from framelift.benchmarks.pictures import make_pictures
 from framelift.benchmarks.quality import measure_quality
+from framelift.benchmarks.realtime import measure_realtime
 from framelift.benchmarks.report import Document
 from framelift.benchmarks.settings import GridSettings, LatencySettings
 from framelift.benchmarks.stream import measure_stream
@@ -64,5 +66,10 @@ def reports(
         "quality": measure_quality(shuffle_model_path, photo_folder, threads=1),
         "video": video,
         "stream": measure_stream(nearest_model_path, live, rates=(60.0,)),
-        "pictures": make_pictures(nearest_model_path, [photo_folder / "b.png"], threads=1),
-    }
+        "pictures": make_pictures(nearest_model_path, [photo_folder], clip, threads=1),
+        "espcn": measure_espcn([shuffle_model_path], one),
+        "realtime": measure_realtime(
+            [shuffle_model_path], clip, EncoderOptions("ffv1"), threads=1, seconds=0,
+            rates=(1, 2000), sizes=((32, 24), (64, 48)),
+        ),
+    }  # fmt: skip

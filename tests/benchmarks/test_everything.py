@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from framelift.benchmarks import everything
-from framelift.benchmarks.everything import Plan, measure_everything
+from framelift.benchmarks.everything import Plan, main_model, measure_everything
 from framelift.benchmarks.page import to_html
+from framelift.benchmarks.realtime import measure_realtime
 from framelift.benchmarks.tables import to_markdown, to_text
-from framelift.imaging.errors import ModelError
 
 
 def test_everything_about_several_models_is_one_report(
@@ -24,27 +25,47 @@ def test_everything_about_several_models_is_one_report(
 ) -> None:
     monkeypatch.setattr(everything, "installed", lambda: ("ort-numpy", "torch-compile"))
     monkeypatch.setattr(everything, "_ITERATIONS", 2)
+    monkeypatch.setattr(
+        everything, "measure_realtime", partial(measure_realtime, sizes=((64, 48),))
+    )
     monkeypatch.setattr("framelift.benchmarks.limits.peak_meter", lambda *key: None)
     larger = tiny_models.pixel_shuffle_model(channels=16, name="larger")
     path = tiny_models.save(larger, tmp_path / "larger.onnx")
-    plan = Plan(photo_folder, clip, size=(136, 16), backend="onnx-cpu", threads=1, seconds=0.05)
+    plan = Plan((photo_folder,), clip, (136, 16), "onnx-cpu", threads=1, seconds=0.05)
     said: list[str] = []
     models = (str(path), str(shuffle_model_path))
-    document = measure_everything(plan, said.append, models)
+    document = measure_everything(plan, models, said.append)
     kinds = [part["kind"] for part in document["documents"]]
-    latencies, qualities = ["latency"] * 2, ["quality"] * 2
-    assert kinds == [*latencies, "overhead", *qualities, "pictures", "video", "stream"]
+    together = ["latency", "quality", "quality", "espcn", "realtime"]
+    assert kinds == [*together, "latency", "overhead", "pictures", "video", "stream"]
     # What is done with one model only is done with the smallest.
-    assert document["documents"][2]["model"]["name"] == "tiny-shuffle"
+    assert document["documents"][6]["model"]["name"] == "tiny-shuffle"
     assert "overhead" in said
     page = to_html(document)
-    assert "larger, 136×16" in page
+    assert "×4 on photos" in page
     text = to_text(document)
     assert text.count("machine: ") == 1
-    assert to_markdown(document).count("### ") == len(kinds)
+    assert text.count("quality on photos") == 1  # one table of both
+    assert to_markdown(document).count("### ") == len(kinds) - 1
 
 
-def test_without_models_there_is_nothing_to_measure(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(everything, "shipped_models", dict)
-    with pytest.raises(ModelError, match="no models ship"):
-        measure_everything(Plan(), lambda line: None)
+def test_the_default_model_is_the_one_shown(
+    monkeypatch: pytest.MonkeyPatch, shuffle_model_path: Path, nearest_model_path: Path
+) -> None:
+    both = [str(shuffle_model_path), str(nearest_model_path)]
+    assert main_model(both) == str(nearest_model_path)
+    monkeypatch.setattr(everything, "default_model", lambda: both[0])
+    assert main_model(both) == both[0]
+
+
+def test_models_too_large_for_real_time_have_latency_and_quality_alone(
+    monkeypatch: pytest.MonkeyPatch, shuffle_model_path: Path, photo_folder: Path
+) -> None:
+    monkeypatch.setattr(everything, "installed", lambda: ())
+    monkeypatch.setattr(everything, "_ITERATIONS", 1)
+    monkeypatch.setattr(everything, "_HEAVY_MACS", 0)
+    monkeypatch.setattr("framelift.benchmarks.limits.peak_meter", lambda *key: None)
+    plan = Plan((photo_folder,), None, (136, 16), "onnx-cpu", threads=1, seconds=0)
+    document = measure_everything(plan, [str(shuffle_model_path)], lambda line: None)
+    kinds = [part["kind"] for part in document["documents"]]
+    assert kinds == ["quality", "latency", "overhead", "pictures", "stream"]

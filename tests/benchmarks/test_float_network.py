@@ -12,8 +12,11 @@ import pytest
 from framelift.benchmarks.float_network import float_network
 from framelift.benchmarks.float_session import FloatSession
 from framelift.benchmarks.frames import agreement, finish, prepare
+from framelift.benchmarks.graph_cost import count
 from framelift.imaging.errors import ModelError
 from framelift.runtime import Upscaler
+from framelift.runtime.model_file import load
+from framelift.runtime.zoo import shipped_models
 
 
 @pytest.mark.parametrize("arguments", [{}, {"floor": True}, {"mode": "DCR"}, {"scale": 2}])
@@ -54,3 +57,32 @@ def test_networks_without_the_conversions_are_refused(tiny_models: ModuleType) -
     model.graph.node[0].attribute[0].i = onnx.TensorProto.FLOAT16
     with pytest.raises(ModelError, match="cast to float32"):
         float_network(model, "half")
+
+
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_int8_models_keep_their_pairs(
+    tiny_models: ModuleType, tmp_path: Path, symmetric: bool
+) -> None:
+    int8 = pytest.importorskip("framelift.export.int8")
+    rng = np.random.default_rng(1)
+    frame = rng.integers(0, 256, (17, 23, 3), np.uint8)
+    loaded = (load(path) for path in shipped_models().values())
+    source = next(model for spec, model in loaded if spec.precision == "fp32")
+    calibrated = int8.calibrate(source, [frame[None]])
+    quantised = int8.quantise(calibrated, 100.0, symmetric=symmetric)
+    tiny_models.set_metadata(quantised, precision="int8")
+    path = tiny_models.save(quantised, tmp_path / "int8.onnx")
+    plain = float_network(quantised, "int8")
+    kinds = [node.op_type for node in plain.graph.node]
+    ends = [kinds[0], kinds[-1]]
+    assert ends == (
+        ["Conv", "DepthToSpace"] if symmetric else ["QuantizeLinear", "DequantizeLinear"]
+    )
+    with Upscaler.load(path, backend="onnx-cpu") as upscaler:
+        images = FloatSession.of(upscaler).run(prepare(frame))
+        same = agreement(upscaler(frame), finish(images))
+    assert same.max_abs <= 1
+    # Macs are those of fp32; the pairs and what lies between them cost nothing.
+    costs = [count(model, 1, 16, 16) for model in (source, quantised)]
+    assert costs[0].macs == costs[1].macs
+    assert costs[1].layer_bytes < costs[0].layer_bytes / 1.5

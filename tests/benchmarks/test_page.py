@@ -6,12 +6,14 @@ import re
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
-from framelift.benchmarks.charts import Distribution, Point, Stack, distributions, scatter, stacks
+from framelift.benchmarks.charts import Distribution, Stack, distributions, stacks
 from framelift.benchmarks.page import to_html
 from framelift.benchmarks.report import Document, combine
 from framelift.benchmarks.rows import short_names
+from framelift.benchmarks.scatter import Baseline, Point, scatter
 
 VOID = {"meta", "img", "input", "rect", "path", "circle"}
 
@@ -57,7 +59,9 @@ def test_the_page_has_every_report_and_chart(page: str) -> None:
     for text in (
         "Framelift benchmark report",
         "Quality and latency",
-        "gain over bicubic on photos",
+        "×4 on photos",
+        "Y-PSNR, dB: higher is better",
+        "ESPCN of the same scale",
         "Latency of tiny-shuffle, 32×24 → 128×96, beside ort-numpy",
         "Overhead of tiny-shuffle",
         "limit of this machine",
@@ -66,8 +70,8 @@ def test_the_page_has_every_report_and_chart(page: str) -> None:
         "Share of the time that each stage works",
     ):
         assert text in page, text
-    # Latency has two charts; overhead, quality, video and the stream one each.
-    assert page.count("<svg") == 6
+    # Latency has two charts; overhead, quality, video, the stream and ESPCN one each.
+    assert page.count("<svg") == 7
 
 
 def test_a_single_report_has_its_own_title(reports: dict[str, Document]) -> None:
@@ -81,7 +85,7 @@ def test_names_are_escaped() -> None:
     for chart in (
         distributions([Distribution(name, [1.0, 2.0, 30.0])]),
         stacks([Stack(name, {"x<y": 1.0}, limit=0.5)]),
-        scatter([Point(name, 1.0, 2.0)], "a<b", "c&d"),
+        scatter([Point(name, 1.0, 2.0)], "a<b", "c&d", Baseline(name, 1.0)),
     ):
         ElementTree.fromstring(chart)
 
@@ -95,3 +99,25 @@ def test_names_in_charts_lose_what_all_share() -> None:
     cases = [{"name": "m, fp32, onnx-cpu, 8×8"}, {"name": "m, int8, onnx-cpu, 8×8"}]
     assert short_names(cases) == ["fp32", "int8"]
     assert short_names(cases[:1]) == ["m, fp32, onnx-cpu, 8×8"]
+
+
+def test_labels_of_a_crowd_do_not_cover_each_other() -> None:
+    rng = np.random.default_rng(0)
+    points = [
+        Point(f"realtime-model-{n}-x4", 30 * 1.2**n, 31 + rng.normal(0, 0.1), hollow=n % 2 == 0)
+        for n in range(9)
+    ]
+    chart = ElementTree.fromstring(scatter(points, "ms", "dB", Baseline("bicubic", 28.4)))
+    boxes = []
+    for label in chart.iter("text"):
+        if (label.text or "").startswith("realtime"):
+            width = 6.7 * len(label.text or "")
+            shift = {"start": 0.0, "end": width, "middle": width / 2}[label.attrib["text-anchor"]]
+            left, base = float(label.attrib["x"]) - shift, float(label.attrib["y"])
+            boxes.append((left, base - 11, left + width, base + 4))
+    assert len(boxes) == 9
+    for index, (left, top, right, bottom) in enumerate(boxes):
+        for other in boxes[:index]:
+            apart = right <= other[0] or other[2] <= left or bottom <= other[1] or other[3] <= top
+            assert apart
+    assert sum(mark.attrib["class"].startswith("s") for mark in chart.iter("circle")) == 5

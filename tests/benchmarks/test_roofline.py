@@ -95,15 +95,18 @@ def test_what_binds_explains_half_of_the_time(
     assert compare_with_peak(cost, PEAKS, median_ms=25).bound_by == expected
 
 
-def test_peaks_are_measured_and_the_better_one_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("precision", "compared"), [("int8", "int8"), ("fp16", "fp32")])
+def test_peaks_are_measured_and_the_better_one_counts(
+    monkeypatch: pytest.MonkeyPatch, precision: str, compared: str
+) -> None:
     monkeypatch.setattr(peaks_module, "_GEMM", 32)
     monkeypatch.setattr(peaks_module, "_SIDE", 8)
     monkeypatch.setattr(peaks_module, "_COPY_BYTES", 1 << 16)
-    meter = peak_meter("CPUExecutionProvider", "int8", 1)
+    meter = peak_meter("CPUExecutionProvider", precision, 1)
     assert isinstance(meter, PeakMeter)
     measured = meter.measure(seconds=0)
     meter.close()
-    assert measured.precision == "fp32"
+    assert measured.precision == compared
     assert min(measured.gemm_ops, measured.convolution_ops, measured.copy_bytes) > 0
     assert measured.better(PEAKS).operations >= PEAKS.operations
     assert PEAKS.operations == 2e9

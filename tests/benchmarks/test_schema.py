@@ -23,7 +23,7 @@ from framelift.imaging.errors import InputError
 jsonschema = pytest.importorskip("jsonschema")
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "benchmark-schema.json"
-KINDS = ("latency", "overhead", "quality", "video", "stream", "pictures")
+KINDS = ("latency", "overhead", "quality", "video", "stream", "pictures", "espcn", "realtime")
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import gc
+from time import sleep
 
-from framelift.benchmarks.timing import no_garbage_collection, repeat, time_ms, warm_up
+from framelift.benchmarks.timing import (
+    alternate,
+    no_garbage_collection,
+    repeat,
+    time_ms,
+    warm_up,
+)
 
 
 def test_warm_up_ends_when_two_windows_agree() -> None:
@@ -45,3 +52,10 @@ def test_garbage_collection_is_off_inside_and_restored() -> None:
     with no_garbage_collection():
         assert not gc.isenabled()
     assert gc.isenabled()
+
+
+def test_a_slow_variant_sits_out_when_its_time_is_up() -> None:
+    calls = {"slow": lambda: sleep(0.004), "fast": lambda: None}
+    samples = alternate(calls, 0, 12, most_seconds=0.01)
+    assert len(samples["slow"].samples_ms) == 5
+    assert len(samples["fast"].samples_ms) == 12

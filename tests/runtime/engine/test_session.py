@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from framelift.imaging.errors import BackendError
 from framelift.runtime import Upscaler
+from framelift.runtime.engine import provide
 from framelift.runtime.engine.cache import EngineCache
 from framelift.runtime.engine.key import BuilderOptions
 from framelift.runtime.engine.make import make_engine
@@ -115,12 +117,27 @@ def test_graph_is_captured_after_one_run_and_then_used(
 
 def test_time_of_each_stage_is_taken_for_each_part(gpu: Gpu, session: TensorrtSession) -> None:
     assert session.stage_seconds == {"copy in": 0, "inference": 0, "copy out": 0}
-    assert session.build_seconds == 0
     run(session, noise(3, 9, 7))
-    assert session.build_seconds > 0
     assert session.stage_seconds == pytest.approx(
         {"copy in": 0.006, "inference": 0.006, "copy out": 0.006}
     )
+
+
+def test_time_of_the_build_is_known_from_the_cache_too(
+    gpu: Gpu, shuffle_model_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from framelift.runtime.backends.tensorrt import TensorrtSession
+
+    describe = provide.describe
+    monkeypatch.setattr(
+        provide, "describe", lambda *facts: replace(describe(*facts), build_seconds=12.5)
+    )
+    for _ in ("built", "from the cache"):
+        session = TensorrtSession(read_spec(shuffle_model_path))
+        assert session.build_seconds == 0
+        run(session, noise(1, 9, 7))
+        assert session.build_seconds == 12.5
+        session.close()
 
 
 def test_refused_capture_is_said_and_done_without(

@@ -1,0 +1,114 @@
+"""`framelift bench video`, `stream` and `train`: whole runs, end to end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..imaging.errors import MissingDependencyError
+from .bench_options import (
+    Targets,
+    engine_options,
+    report_options,
+    seconds_option,
+    show,
+    size_option,
+    threads_option,
+    vgg_option,
+)
+from .codec_options import codec_options
+
+
+@click.command()
+@click.argument("model")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--frames", default=120, show_default=True, help="Measure so many frames at most.")
+@codec_options
+@engine_options
+@report_options
+def video(
+    model: str,
+    file: Path,
+    frames: int,
+    codec: str,
+    crf: int | None,
+    preset: str | None,
+    backend: str,
+    threads: int | None,
+    targets: Targets,
+) -> None:
+    """Upscale the video FILE without and with an encoder: fps, how busy each stage is.
+
+    What a run costs once (opening, filling queues) is taken out by subtracting a short run.
+    """
+    from ..benchmarks.video import measure_video
+    from ..runtime.video import EncoderOptions
+
+    options = EncoderOptions(codec, crf, preset)
+    show(measure_video(model, file, options, frames, backend, threads), targets)
+
+
+@click.command()
+@click.argument("model")
+@size_option
+@seconds_option
+@click.option(
+    "--fps", "rates", type=click.FloatRange(1, 1000), multiple=True, default=(24.0, 30.0, 60.0),
+    show_default="24, 30, 60", help="Rate of the camera; may be given several times.",
+)  # fmt: skip
+@engine_options
+@report_options
+def stream(
+    model: str,
+    size: tuple[int, int],
+    seconds: float,
+    rates: tuple[float, ...],
+    backend: str,
+    threads: int | None,
+    targets: Targets,
+) -> None:
+    """Glass-to-glass latency, jitter and drops of MODEL behind a synthetic live camera."""
+    from ..benchmarks.settings import LatencySettings
+    from ..benchmarks.stream import measure_stream
+
+    settings = LatencySettings(*size, backend=backend, threads=threads, seconds=seconds)
+    show(measure_stream(model, settings, rates), targets)
+
+
+@click.command()
+@click.argument("config")
+@click.option(
+    "--data", "folders", multiple=True, type=click.Path(path_type=Path), metavar="DIR",
+    help="Folder of photographs; may be given several times.",
+)  # fmt: skip
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a setting.")
+@vgg_option
+@click.option("--steps", type=click.IntRange(1), default=30, show_default=True)
+@click.option("--warm-up", type=click.IntRange(0), default=5, show_default=True)
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+@threads_option
+@report_options
+def train(
+    config: str,
+    folders: tuple[Path, ...],
+    overrides: tuple[str, ...],
+    vgg: str | None,
+    steps: int,
+    warm_up: int,
+    device: str,
+    threads: int | None,
+    targets: Targets,
+) -> None:
+    """Images per second when training as CONFIG says; nothing is written."""
+    try:
+        from ..benchmarks.train_speed import measure_training
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(
+            f"training needs {error.name}: pip install 'framelift[train]'"
+        ) from error
+    document = measure_training(
+        config, folders, overrides, vgg=vgg, device=device, threads=threads, steps=steps,
+        warm_up=warm_up,
+    )  # fmt: skip
+    show(document, targets)
