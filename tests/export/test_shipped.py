@@ -20,10 +20,12 @@ CHECKPOINTS = Path(__file__).parents[2] / "models"
 @pytest.mark.parametrize("name", shipped_models())
 def test_is_the_export_of_the_checkpoint_and_the_preset_of_its_name(name: str) -> None:
     spec = read_spec(shipped_models()[name])
-    source = load_source(CHECKPOINTS / f"{name}.safetensors")
+    trained = name.removesuffix("-int8")
+    source = load_source(CHECKPOINTS / f"{trained}.safetensors")
     assert spec.weights_sha256 == weights_sha256(source.weights)
-    preset = load_config(name)
+    preset = load_config(trained)
     assert (spec.name, spec.scale) == (name, preset.network.scale)
+    assert (spec.precision == "int8") == (name != trained)
     assert spec.licence
 
 
