@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..imaging.errors import InputError, MissingDependencyError
+from ..imaging.histogram import match_histogram
 from ..imaging.quality import ImageU8, Upscale, bicubic, compare, crop_to_multiple, shrink
 from ..runtime import Upscaler
 from ..runtime.opencv import load_cv2
@@ -67,13 +68,15 @@ def measure_quality(
     threads: int | None = None,
     progress: Callable[[int, int], None] | None = None,
     vgg: str | None = None,
+    matching: bool = False,
 ) -> Document:
     """Score a model and bicubic on every image of `folder` and return the report.
 
     `progress` is called with (done, total) after each image. With `vgg`, weights as
     `framelift train --vgg` takes them, the distance of relu2_2 features is measured, too; that
-    needs PyTorch. Raises InputError, ModelError, BackendError, CheckpointError,
-    MissingDependencyError.
+    needs PyTorch. With `matching` the histogram of each output is matched to that of its input
+    before scoring, the post-processing of Johnson et al. 2016, section 4.2. Raises InputError,
+    ModelError, BackendError, CheckpointError, MissingDependencyError.
     """
     paths = originals(folder)
     machine = describe_machine()
@@ -86,7 +89,7 @@ def measure_quality(
             image = _scorable(path, scale)
             scores.append(
                 {
-                    side: _score(path.stem, image, upscale, scale, distance)
+                    side: _score(path.stem, image, upscale, scale, distance, matching)
                     for side, upscale in sides.items()
                 }
             )
@@ -94,7 +97,13 @@ def measure_quality(
                 progress(len(scores), len(paths))
         rows = [{"name": path.stem, **pair} for path, pair in zip(paths, scores, strict=True)]
         mean = {side: _mean([pair[side] for pair in scores]) for side in sides}
-        settings = {"images": folder.resolve().name, "count": len(paths), "backend": backend}
+        settings: dict[str, str | int] = {
+            "images": folder.resolve().name,
+            "count": len(paths),
+            "backend": backend,
+        }
+        if matching:
+            settings["post-processing"] = "histogram matching"
         return build("quality", machine, upscaler, settings, {"images": rows, "mean": mean}, [])
 
 
@@ -104,9 +113,17 @@ def as_bgr(image: ImageU8) -> ImageU8:
 
 
 def _score(
-    name: str, original: ImageU8, upscale: Upscale, scale: int, distance: Distance | None
+    name: str,
+    original: ImageU8,
+    upscale: Upscale,
+    scale: int,
+    distance: Distance | None,
+    matching: bool,
 ) -> dict[str, float]:
-    upscaled = upscale(as_bgr(shrink(original, scale)))
+    small = as_bgr(shrink(original, scale))
+    upscaled = upscale(small)
+    if matching:
+        upscaled = match_histogram(upscaled, small)
     quality = compare(name, upscaled, original, scale)
     scores = {"psnr_db": quality.psnr_db, "ssim": quality.ssim}
     if distance is not None:

@@ -185,12 +185,17 @@ def realtime(
     help="Folder of original (high-resolution) images; may be given several times.",
 )  # fmt: skip
 @vgg_option
+@click.option(
+    "--histogram-matching", "matching", is_flag=True,
+    help="Match each output's histogram to its input's before scoring, as Johnson et al. do.",
+)  # fmt: skip
 @engine_options
 @report_options
 def quality(
     models: tuple[str, ...],
     folders: tuple[Path, ...],
     vgg: str | None,
+    matching: bool,
     backend: str,
     threads: int | None,
     targets: Targets,
@@ -212,7 +217,9 @@ def quality(
                 bar.total = total
                 bar.update(done - bar.n)
 
-            documents.append(measure_quality(model, folder, backend, threads, progress, vgg))
+            documents.append(
+                measure_quality(model, folder, backend, threads, progress, vgg, matching)
+            )
     show(documents[0] if len(documents) == 1 else combine(documents), targets)
 
 

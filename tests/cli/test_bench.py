@@ -72,6 +72,20 @@ def test_quality_scores_a_folder(
     assert "gain, dB" in text
 
 
+def test_quality_after_histogram_matching(nearest_model_path: Path, tmp_path: Path) -> None:
+    folder, plain, matched = (tmp_path / name for name in ("hr", "plain.json", "matched.json"))
+    folder.mkdir()
+    image = np.random.default_rng(0).integers(0, 256, (40, 44, 3), np.uint8)
+    cv2.imwrite(str(folder / "noise.png"), image)
+    command = ("bench", "quality", nearest_model_path, "--hr", folder, "--json")
+    assert run(*command, plain) == run(*command, matched, "--histogram-matching") == 0
+    before, after = (json.loads(path.read_text("utf-8")) for path in (plain, matched))
+    assert after["settings"]["post-processing"] == "histogram matching"
+    # Nearest neighbour keeps the histogram; bicubic of noise flattens it.
+    assert after["results"]["mean"]["model"] == before["results"]["mean"]["model"]
+    assert after["results"]["mean"]["bicubic"] != before["results"]["mean"]["bicubic"]
+
+
 @pytest.mark.parametrize("size", ["480", "x", "480x", "0x270", "-4x4", "480x270x3", "9000x4"])
 def test_a_bad_size_is_one_line(
     capsys: pytest.CaptureFixture[str], shuffle_model_path: Path, size: str
