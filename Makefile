@@ -13,10 +13,15 @@ demo: $(VENV)/.runtime
 	$(BIN)/framelift bench latency realtime-small-x4 --size 240x136 --seconds 3 \
 		--no-fresh --no-roofline
 
+# HR: folders of original images; VGG: weights for the distance of features (needs PyTorch);
+# REPORT: where the report goes, without suffix.
+HR ?= examples
+REPORT ?= reports/benchmark
+
 bench: demo/input.mp4
-	mkdir -p reports
-	$(BIN)/framelift bench all --hr examples --video demo/input.mp4 --json reports/benchmark.json \
-		--markdown reports/benchmark.md --html reports/benchmark.html
+	mkdir -p $(dir $(REPORT))
+	$(BIN)/framelift bench all $(HR:%=--hr %) $(VGG:%=--vgg %) --video demo/input.mp4 \
+		--json $(REPORT).json --markdown $(REPORT).md --html $(REPORT).html
 
 demo/input.mp4: | $(VENV)/.runtime
 	$(BIN)/python examples/demo.py

@@ -55,7 +55,8 @@ def measure_everything(
 
     Raises what the single measurements raise.
     """
-    return combine(list(_measure(plan, list(models), progress)))
+    ordered = sorted(models, key=lambda name: _in_order(read_spec(resolve(name))))
+    return combine(list(_measure(plan, ordered, progress)))
 
 
 def main_model(models: Sequence[str]) -> str:
@@ -106,6 +107,10 @@ def _measure(plan: Plan, models: list[str], progress: Callable[[str], None]) -> 
 def _is_heavy(name: str, size: tuple[int, int]) -> bool:
     width, height = size
     return count(load(resolve(name))[1], 1, height, width).macs > _HEAVY_MACS
+
+
+def _in_order(spec: ModelSpec) -> tuple[int, int, bool]:
+    return spec.scale, spec.parameters, spec.precision != "fp32"
 
 
 def _in_order_of_size(spec: ModelSpec) -> tuple[bool, int]:

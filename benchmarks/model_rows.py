@@ -45,13 +45,20 @@ def quality_of_models(documents: Sequence[Document]) -> list[Table]:
     return [Table(tuple(columns), tuple(rows))]
 
 
+def espcn_order(results: Document) -> list[Document]:
+    """The models by scale, the fastest of each first."""
+    return sorted(
+        results["models"],
+        key=lambda model: (int(model["scale"]), float(model["network"]["median_of_ratios"])),
+    )
+
+
 def espcn(results: Document) -> list[Table]:
     """Times relative to ESPCN, the fastest of each scale first."""
     rows = []
     for reference in results["references"]:
         scale = reference["scale"]
-        models = [model for model in results["models"] if model["scale"] == scale]
-        models.sort(key=lambda model: float(model["network"]["median_of_ratios"]))
+        models = [model for model in espcn_order(results) if model["scale"] == scale]
         for model in (reference, *models):
             name = f"ESPCN ×{scale}" if model is reference else model_name(model["model"])
             cells = []

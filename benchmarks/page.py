@@ -7,7 +7,7 @@ from pathlib import Path
 from string import Template
 
 from .charts import Distribution, Stack, bars, distributions, stacks
-from .model_rows import model_name
+from .model_rows import espcn_order, model_name
 from .report import Document, parts
 from .rows import short_names
 from .scatter import Baseline, Point, scatter
@@ -107,10 +107,9 @@ def _stream_charts(results: Document) -> str:
 
 def _espcn_charts(results: Document) -> str:
     """Time with frames and alone, ESPCN being 1."""
-    rows = sorted(results["models"], key=lambda row: (row["scale"], row["model"]["name"]))
     shown = [
         Stack(f"{model_name(row['model'])}, {form}", {form: row[form]["median_of_ratios"]}, 1.0)
-        for row in rows
+        for row in espcn_order(results)
         for form in ("network", "frames")
     ]
     return stacks(shown, "×", limit="ESPCN of the same scale")

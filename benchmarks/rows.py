@@ -95,12 +95,12 @@ def _peaks(peaks: list[Document]) -> list[Table]:
 
 
 def _stages(cases: list[Document]) -> list[Table]:
+    told = [(case["name"], case["stages_ms"]) for case in cases if case["stages_ms"]]
+    stages = list(dict.fromkeys(stage for _, times in told for stage in times))
     rows = [
-        (f"{case['name']}: {stage}", f"{ms:.2f}")
-        for case in cases
-        for stage, ms in (case["stages_ms"] or {}).items()
+        (name, *(_or_dash(times.get(stage), ".2f") for stage in stages)) for name, times in told
     ]
-    return [Table(("stage", "median, ms"), tuple(rows))] if rows else []
+    return [Table(("stages, median ms", *stages), tuple(rows))] if rows else []
 
 
 def _starts(cases: list[Document]) -> list[Table]:
