@@ -34,7 +34,8 @@ Array = NDArray[np.float64]
 def smooth_noise(rng: np.random.Generator, cell: float) -> Array:
     """SIDE×SIDE noise of mean 0 and deviation 1 whose features are about `cell` pixels wide."""
     noise = cv2.GaussianBlur(rng.normal(size=(SIDE, SIDE)), (0, 0), cell / 2).astype(np.float64)
-    return (noise - noise.mean()) / noise.std()
+    scaled: Array = (noise - noise.mean()) / noise.std()
+    return scaled
 
 
 def stroke(

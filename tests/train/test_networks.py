@@ -69,8 +69,9 @@ def test_deployed_network_is_plain_and_equal(config: NetworkConfig) -> None:
 @pytest.mark.parametrize("config", CONFIGS, ids=str)
 def test_halo_is_the_reach_of_a_pixel(config: NetworkConfig) -> None:
     network = used_network(config).double()
-    multiple = network.size_multiple
-    side = 2 * network.halo + 6
+    multiple, halo = network.size_multiple, network.halo
+    assert halo is not None
+    side = 2 * halo + 6
     side += -side % (2 * multiple)
     frames = torch.rand(1, 3, side, side, dtype=torch.float64, requires_grad=True)
     middle = side // 2
@@ -81,7 +82,7 @@ def test_halo_is_the_reach_of_a_pixel(config: NetworkConfig) -> None:
         touched = gradient.abs().sum((0, 1)).nonzero() - (middle + k // config.scale)
         reach = max(reach, int(touched.abs().max()))
     # ReLU blocks some paths, so the reach may fall short of the halo, but must never exceed it.
-    assert network.halo - 2 <= reach <= network.halo
+    assert halo - 2 <= reach <= halo
 
 
 @pytest.mark.parametrize(
