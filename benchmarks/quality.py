@@ -138,7 +138,7 @@ def _mean(scores: list[dict[str, float]]) -> dict[str, float]:
 
 def _feature_distance(vgg: str) -> Distance:
     try:
-        from .features import FeatureDistance
+        from ..train.feature_distance import FeatureDistance
     except ModuleNotFoundError as error:
         raise MissingDependencyError(
             f"--vgg needs {error.name}: pip install 'framelift[train]'"

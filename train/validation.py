@@ -9,11 +9,10 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from ..imaging.errors import InputError, TrainingError
 from ..imaging.histogram import match_histogram
-from ..imaging.metrics import shave
 from ..imaging.quality import (
     ImageU8,
     SetQuality,
@@ -26,7 +25,7 @@ from ..imaging.quality import (
 from .config import TrainConfig
 from .data.photos import SUFFIXES
 from .failures import is_out_of_memory
-from .losses.vgg import VggFeatures, load_vgg_weights
+from .feature_distance import FeatureDistance, to_tensor
 
 PICTURE_SIDE = 256
 """Validation pictures show the middle of an image, at most this many pixels a side."""
@@ -62,10 +61,9 @@ class Validator:
         self.scale = config.network.scale
         self.size_multiple = config.size_multiple
         self.device = device
-        self.features: VggFeatures | None = None
+        self.distance: FeatureDistance | None = None
         if layer := settings.feature_layer:
-            weights = load_vgg_weights(settings.vgg or config.vgg)
-            self.features = VggFeatures((layer,), weights).to(device)
+            self.distance = FeatureDistance(settings.vgg or config.vgg, layer, device)
 
     def __call__(self, network: nn.Module) -> Scores:
         """Scores of `network`, which is in eval mode during the call.
@@ -95,24 +93,13 @@ class Validator:
                 output = match_histogram(output, small)
             qualities.append(compare(name, output, original, self.scale))
             reference = _bgr(crop_to_multiple(original, self.scale))
-            if self.features is not None:
-                distances.append(self._feature_distance(output, reference))
+            if self.distance is not None:
+                distances.append(self.distance(output, reference, self.scale))
             if len(pictures) < self.settings.pictures:
                 shown = (bicubic(self.scale)(small), output, reference)
                 pictures[name] = np.hstack([_middle(image)[..., ::-1] for image in shown])
         distance = float(np.mean(distances)) if distances else None
         return Scores(SetQuality(self.scale, tuple(qualities)), distance, pictures)
-
-    def _feature_distance(self, output: ImageU8, reference: ImageU8) -> float:
-        """‖φ(output) − φ(reference)‖² / (C·H·W) after shaving the border as PSNR does."""
-        assert self.features is not None
-        layer = self.settings.feature_layer
-        with torch.inference_mode():
-            got, wanted = (
-                self.features(_to_tensor(shave(image, self.scale), self.device))[layer]
-                for image in (output, reference)
-            )
-            return float((got - wanted).square().mean())
 
 
 def load_originals(folder: Path, scale: int) -> list[tuple[str, ImageU8]]:
@@ -148,19 +135,13 @@ def upscale_with(network: nn.Module, device: torch.device, size_multiple: int = 
         fill = [(0, -side % size_multiple) for side in (height, width)]
         filled = np.pad(image, [*fill, (0, 0)], "edge")
         with torch.inference_mode():
-            output = network(_to_tensor(filled, device))
+            output = network(to_tensor(filled, device))
             levels = (output * 255).round().clamp(0, 255).byte()[0].permute(1, 2, 0)
         scale = levels.shape[0] // filled.shape[0]
         bgr: NDArray[np.uint8] = levels.cpu().numpy()[: scale * height, : scale * width, ::-1]
         return np.ascontiguousarray(bgr)
 
     return upscale
-
-
-def _to_tensor(image: ImageU8, device: torch.device) -> Tensor:
-    """uint8 BGR H×W×3 to float 1×3×H×W RGB in [0, 1]."""
-    rgb = torch.from_numpy(np.ascontiguousarray(image[:, :, ::-1])).to(device)
-    return rgb.permute(2, 0, 1)[None].float() / 255
 
 
 def _bgr(image: ImageU8) -> ImageU8:

@@ -32,7 +32,7 @@ def vgg(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_equal_images_have_no_distance(vgg: Path) -> None:
-    from framelift.benchmarks.features import FeatureDistance
+    from framelift.train.feature_distance import FeatureDistance
 
     distance = FeatureDistance(str(vgg))
     image = np.random.default_rng(0).integers(0, 256, (40, 44, 3), np.uint8)
@@ -65,6 +65,6 @@ def test_weights_that_cannot_be_read_are_one_line(
 def test_without_torch_the_extra_is_named(
     monkeypatch: pytest.MonkeyPatch, photo_folder: Path, nearest_model_path: Path
 ) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "framelift.benchmarks.features", None)
+    monkeypatch.setitem(__import__("sys").modules, "framelift.train.feature_distance", None)
     with pytest.raises(MissingDependencyError, match=r"pip install 'framelift\[train\]'"):
         measure_quality(nearest_model_path, photo_folder, vgg="torchvision")
