@@ -31,8 +31,36 @@ def missing() -> str | None:
     return None
 
 
-class OnnxCudaSession:
-    """See `base.Session`."""
+class OnnxGpuSession:
+    """What the two sessions of ONNX Runtime on a GPU share; see `base.Session`."""
+
+    name: str
+    provider: str
+    device: str
+    _session: OrtSession
+
+    @property
+    def engine(self) -> str:
+        """Engine and version, as `describe` names it."""
+        return self._session.engine
+
+    def run(self, frames: Frames, out: Frames) -> None:
+        self._session.infer(frames, OUTPUT, out)
+
+    def describe(self) -> dict[str, str | int]:
+        return {
+            "backend": self.name,
+            "provider": self.provider,
+            "device": self.device,
+            "engine": self.engine,
+        }
+
+    def close(self) -> None:
+        self._session.close()
+
+
+class OnnxCudaSession(OnnxGpuSession):
+    """ONNX Runtime's CUDA provider."""
 
     name = NAME
     provider = PROVIDER
@@ -56,20 +84,6 @@ class OnnxCudaSession:
         self.device = device_name()
         # TF32 is the provider's default; an fp32 model means fp32, an fp16 one is faster.
         self._session = open_on_gpu(NAME, spec, PROVIDER, threads, {"use_tf32": "0"})
-
-    def run(self, frames: Frames, out: Frames) -> None:
-        self._session.infer(frames, OUTPUT, out)
-
-    def describe(self) -> dict[str, str | int]:
-        return {
-            "backend": self.name,
-            "provider": self.provider,
-            "device": self.device,
-            "engine": self._session.engine,
-        }
-
-    def close(self) -> None:
-        self._session.close()
 
 
 def preload_libraries() -> None:

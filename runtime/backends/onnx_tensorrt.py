@@ -20,13 +20,13 @@ from pathlib import Path
 from ...imaging.errors import BackendError
 from ..engine.cache import cache_folder
 from ..engine.library import installed_driver
-from ..model_file import OUTPUT, ModelSpec
+from ..model_file import ModelSpec
 from ..notes import say_on_stderr
-from .base import Frames
 from .engine import engine_problem, load_onnxruntime
 from .linkage import NVINFER, linked_major, provider_library
 from .onnx_cuda import (
     INSTALL,
+    OnnxGpuSession,
     advice,
     device_name,
     device_nodes,
@@ -68,8 +68,11 @@ def library_problem(linked: int) -> str | None:
     return f"onnxruntime-gpu needs TensorRT {linked} ({library}), {state}: run `{command}`"
 
 
-class OnnxTensorrtSession:
-    """See `base.Session`. An engine is built when frames of a new size come, unless it is kept."""
+class OnnxTensorrtSession(OnnxGpuSession):
+    """ONNX Runtime's TensorRT provider.
+
+    An engine is built when frames of a new size come, unless it is kept.
+    """
 
     name = NAME
     provider = PROVIDER
@@ -97,19 +100,9 @@ class OnnxTensorrtSession:
         options = cache_options(folder, spec.sha256)
         self._session = open_on_gpu(NAME, spec, PROVIDER, threads, options)
 
-    def run(self, frames: Frames, out: Frames) -> None:
-        self._session.infer(frames, OUTPUT, out)
-
-    def describe(self) -> dict[str, str | int]:
-        return {
-            "backend": self.name,
-            "provider": self.provider,
-            "device": self.device,
-            "engine": f"{self._session.engine}, TensorRT {self._tensorrt}",
-        }
-
-    def close(self) -> None:
-        self._session.close()
+    @property
+    def engine(self) -> str:
+        return f"{super().engine}, TensorRT {self._tensorrt}"
 
 
 def load_tensorrt(linked: int) -> str:
