@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .backends.linkage import CUDART, NVINFER, linked_major, provider_library
-from .backends.onnx_cuda import device_nodes
+from .backends.onnx_gpu import device_nodes
 
 # The oldest driver for each major release of CUDA under Linux (NVIDIA's table of minor-version
 # compatibility), and for TensorRT 11 (its release notes).

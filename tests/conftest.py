@@ -9,6 +9,7 @@ from types import ModuleType
 import pytest
 
 from . import simulated_gpu as _simulated_gpu
+from . import simulated_ort as _simulated_ort
 from . import tiny_models as _tiny_models
 
 ROOT = Path(__file__).parents[1]
@@ -33,6 +34,12 @@ def tiny_models() -> ModuleType:
 def simulated_gpu() -> ModuleType:
     """The module tests/simulated_gpu.py: stand-ins for cuda-python and TensorRT."""
     return _simulated_gpu
+
+
+@pytest.fixture(scope="session")
+def simulated_ort() -> ModuleType:
+    """The module tests/simulated_ort.py: a stand-in for ONNX Runtime's GPU providers."""
+    return _simulated_ort
 
 
 @pytest.fixture(scope="session")

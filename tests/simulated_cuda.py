@@ -13,11 +13,15 @@ import ctypes
 import enum
 import itertools
 import random
+import sys
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
+
+import pytest
 
 Work = Callable[[], object]
 
@@ -259,3 +263,28 @@ def cuda_runtime(gpu: Gpu) -> ModuleType:
     for name, value in constants.items():
         setattr(module, name, value)
     return module
+
+
+def install_cuda(monkeypatch: pytest.MonkeyPatch, gpu: Gpu) -> None:
+    """Put cuda-python where `import` finds it; modules that hold another one are loaded again."""
+    runtime = cuda_runtime(gpu)
+    bindings = ModuleType("cuda.bindings")
+    bindings.runtime = runtime  # type: ignore[attr-defined]
+    cuda = ModuleType("cuda")
+    cuda.bindings = bindings  # type: ignore[attr-defined]
+    cuda.__path__ = []
+    bindings.__path__ = []
+    for module in (cuda, bindings, runtime):
+        module.__spec__ = ModuleSpec(module.__name__, None)
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    for name in (
+        "engine.build",
+        "engine.context",
+        "engine.cuda",
+        "engine.device_runner",
+        "engine.load",
+        "engine.memory",
+        "engine.runner",
+        "backends.ort_computation",
+    ):
+        monkeypatch.delitem(sys.modules, f"framelift.runtime.{name}", raising=False)

@@ -22,7 +22,7 @@ import numpy as np
 import onnx
 import pytest
 
-from .simulated_cuda import Gpu, cuda_runtime
+from .simulated_cuda import Gpu, install_cuda
 
 
 class ErrorCode(enum.Enum):
@@ -317,19 +317,8 @@ def tensorrt(gpu: Gpu, version: str) -> ModuleType:
 
 def install(monkeypatch: pytest.MonkeyPatch, gpu: Gpu, version: str = "11.4.0.106") -> Gpu:
     """Put both libraries where `import` finds them, and a GPU where framelift looks for one."""
-    runtime = cuda_runtime(gpu)
-    bindings = ModuleType("cuda.bindings")
-    bindings.runtime = runtime  # type: ignore[attr-defined]
-    cuda = ModuleType("cuda")
-    cuda.bindings = bindings  # type: ignore[attr-defined]
-    cuda.__path__ = []
-    bindings.__path__ = []
-    for module in (cuda, bindings, runtime):
-        module.__spec__ = ModuleSpec(module.__name__, None)
-        monkeypatch.setitem(sys.modules, module.__name__, module)
+    install_cuda(monkeypatch, gpu)
     monkeypatch.setitem(sys.modules, "tensorrt", tensorrt(gpu, version))
-    for name in ("build", "cuda", "load", "memory", "runner"):
-        monkeypatch.delitem(sys.modules, f"framelift.runtime.engine.{name}", raising=False)
     node = "framelift.runtime.backends.tensorrt.device_nodes"
     monkeypatch.setattr(node, lambda: ["/dev/nvidia0"])
     return gpu

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import io
-from pathlib import Path
 
 from ...imaging.errors import BackendError
-from ..host import available_processors
-from ..model_file import OUTPUT, ModelSpec
-from .base import Frames
+from ..model_file import ModelSpec
 from .engine import engine_problem, load_onnxruntime
-from .ort_session import OrtSession
+from .onnx_gpu import INSTALL, OnnxGpuSession, device_name, device_nodes
 
 NAME = "onnx-cuda"
 PROVIDER = "CUDAExecutionProvider"
-
-INSTALL = '`pip uninstall -y onnxruntime onnxruntime-gpu && pip install "framelift[cuda]"`'
 
 
 def missing() -> str | None:
@@ -31,39 +26,12 @@ def missing() -> str | None:
     return None
 
 
-class OnnxGpuSession:
-    """What the two sessions of ONNX Runtime on a GPU share; see `base.Session`."""
-
-    name: str
-    provider: str
-    device: str
-    _session: OrtSession
-
-    @property
-    def engine(self) -> str:
-        """Engine and version, as `describe` names it."""
-        return self._session.engine
-
-    def run(self, frames: Frames, out: Frames) -> None:
-        self._session.infer(frames, OUTPUT, out)
-
-    def describe(self) -> dict[str, str | int]:
-        return {
-            "backend": self.name,
-            "provider": self.provider,
-            "device": self.device,
-            "engine": self.engine,
-        }
-
-    def close(self) -> None:
-        self._session.close()
-
-
 class OnnxCudaSession(OnnxGpuSession):
     """ONNX Runtime's CUDA provider."""
 
     name = NAME
     provider = PROVIDER
+    records_graphs = True
 
     def __init__(self, spec: ModelSpec, threads: int | None = None) -> None:
         """Load the model on the first GPU.
@@ -82,8 +50,22 @@ class OnnxCudaSession(OnnxGpuSession):
             raise BackendError(f"{NAME} cannot run here: {reason}")
         preload_libraries()
         self.device = device_name()
+        self._nhwc = spec.precision == "fp16"
+        self._open(spec, threads, provider_options(spec.precision), {"enable_cuda_graph": "1"})
+
+    def describe(self) -> dict[str, str | int]:
+        return {**super().describe(), "layout": "NHWC preferred" if self._nhwc else "NCHW"}
+
+
+def provider_options(precision: str) -> dict[str, str]:
+    """The CUDA provider's options for a model of that precision."""
+    return {
         # TF32 is the provider's default; an fp32 model means fp32, an fp16 one is faster.
-        self._session = open_on_gpu(NAME, spec, PROVIDER, threads, {"use_tf32": "0"})
+        "use_tf32": "0",
+        # Tensor cores want channels last. Without them (fp32 and no TF32), cuDNN's kernels for
+        # channels first are the faster ones.
+        "prefer_nhwc": "1" if precision == "fp16" else "0",
+    }
 
 
 def preload_libraries() -> None:
@@ -91,50 +73,3 @@ def preload_libraries() -> None:
     # It prints what it does not find; what is really missing is raised when a session is opened.
     with contextlib.redirect_stdout(io.StringIO()):
         load_onnxruntime().preload_dlls(directory="")
-
-
-def open_on_gpu(
-    backend: str, spec: ModelSpec, provider: str, threads: int | None, options: dict[str, str]
-) -> OrtSession:
-    """A session on the first GPU by `provider` alone, with the provider's `options`.
-
-    Raises BackendError, with what to do about an error of CUDA or the loader.
-    """
-    try:
-        return OrtSession(
-            backend,
-            spec.path.read_bytes(),
-            provider,
-            threads or available_processors(),
-            provider_options={"device_id": "0", **options},
-            config={"session.disable_cpu_ep_fallback": "1"},
-        )
-    except BackendError as error:
-        raise BackendError(f"{error}{advice(str(error))}") from error
-
-
-def device_nodes() -> list[Path]:
-    """What the NVIDIA driver shows of its GPUs; empty if there are none."""
-    dev = Path("/dev")
-    return [*dev.glob("nvidia[0-9]*"), *dev.glob("dxg")]  # dxg is the GPU under WSL 2
-
-
-def device_name() -> str:
-    """The first GPU's name, from the driver."""
-    for path in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information")):
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("Model:"):
-                return line.partition(":")[2].strip()
-    return "CUDA device 0"
-
-
-def advice(message: str) -> str:
-    """What to do about an error of CUDA or the loader, to be put behind it; "" if unknown."""
-    lowered = message.lower()
-    if "driver version is insufficient" in lowered:
-        return " (the NVIDIA driver is too old for this onnxruntime-gpu: update the driver)"
-    if "no cuda-capable device" in lowered:
-        return " (the driver shows no GPU: check nvidia-smi and CUDA_VISIBLE_DEVICES)"
-    if "cannot open shared object" in lowered or "failed to load library" in lowered:
-        return f" (CUDA or cuDNN libraries are missing: run {INSTALL})"
-    return ""

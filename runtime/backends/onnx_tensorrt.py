@@ -24,15 +24,8 @@ from ..model_file import ModelSpec
 from ..notes import say_on_stderr
 from .engine import engine_problem, load_onnxruntime
 from .linkage import NVINFER, linked_major, provider_library
-from .onnx_cuda import (
-    INSTALL,
-    OnnxGpuSession,
-    advice,
-    device_name,
-    device_nodes,
-    open_on_gpu,
-    preload_libraries,
-)
+from .onnx_cuda import preload_libraries
+from .onnx_gpu import INSTALL, OnnxGpuSession, advice, device_name, device_nodes
 
 NAME = "onnx-tensorrt"
 PROVIDER = "TensorrtExecutionProvider"
@@ -76,6 +69,7 @@ class OnnxTensorrtSession(OnnxGpuSession):
 
     name = NAME
     provider = PROVIDER
+    records_graphs = False
 
     def __init__(self, spec: ModelSpec, threads: int | None = None) -> None:
         """Load the model on the first GPU.
@@ -97,8 +91,7 @@ class OnnxTensorrtSession(OnnxGpuSession):
         self._tensorrt = load_tensorrt(linked_major(provider_library("tensorrt"), NVINFER) or 0)
         self.device = device_name()
         folder = cache_path(self.device, installed_driver(), ort.__version__, self._tensorrt)
-        options = cache_options(folder, spec.sha256)
-        self._session = open_on_gpu(NAME, spec, PROVIDER, threads, options)
+        self._open(spec, threads, cache_options(folder, spec.sha256), {})
 
     @property
     def engine(self) -> str:

@@ -13,6 +13,13 @@ from .engine import load_onnxruntime
 
 _RECORD_ASSIGNMENT = "session.record_ep_graph_assignment_info"
 
+NO_GRAPH = -1
+"""The CUDA graph number with which a run is neither recorded nor replayed."""
+
+
+# ONNX Runtime states no types.
+DeviceBinding = Any
+
 
 class OrtSession:
     """One model on one provider, that provider alone: nothing falls back to another."""
@@ -70,6 +77,32 @@ class OrtSession:
             binding.synchronize_outputs()
         except Exception as error:
             raise BackendError(f"{self._backend} failed: {_first_line(error)}") from error
+
+    def bind_on_device(
+        self, source: int, shape: tuple[int, ...], output: str, target: int, big: tuple[int, ...]
+    ) -> DeviceBinding:
+        """Bind uint8 frames of `shape` at address `source` on the first GPU, and the output of that
+        name, of shape `big`, at address `target`.
+        """
+        binding = self._session.io_binding()
+        binding.bind_input(INPUT, "cuda", 0, np.uint8, shape, source)
+        binding.bind_output(output, "cuda", 0, np.uint8, big, target)
+        return binding
+
+    def launch(self, binding: DeviceBinding, graph: int = NO_GRAPH) -> None:
+        """Queue a run between bound addresses on the session's stream, not waiting for its end.
+
+        Runs of one graph number must have one binding: the first is recorded, later ones replay it.
+        Releases of ONNX Runtime before 1.27 wait for the end of a replay, which is slower only.
+        """
+        options = load_onnxruntime().RunOptions()
+        options.log_severity_level = 4
+        options.add_run_config_entry("disable_synchronize_execution_providers", "1")
+        options.add_run_config_entry("gpu_graph_id", str(graph))
+        try:
+            self._session.run_with_iobinding(binding, options)
+        except Exception as error:
+            raise BackendError(_first_line(error)) from error
 
     def close(self) -> None:
         self._binding = None

@@ -6,7 +6,6 @@ of its copies. It has not been run on a GPU yet: the tests marked `gpu` do that.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from ...imaging.errors import BackendError
@@ -20,16 +19,12 @@ from ..engine.shapes import FrameShape, fixed, profile_for
 from ..model_file import ModelSpec
 from ..notes import say_on_stderr
 from .base import Frames
-from .onnx_cuda import device_nodes
+from .onnx_gpu import device_nodes
 
 if TYPE_CHECKING:
     from ..engine.load import LoadedEngine
-    from ..engine.runner import ShapeRunner
 
 NAME = "tensorrt"
-
-# As in onnx_cpu: a stream has one size; one more for a batch's last part.
-_MAX_RUNNERS = 2
 
 
 def missing() -> str | None:
@@ -75,8 +70,7 @@ class TensorrtSession:
         require_tensorrt()
         from ..engine.build import VERSION
         from ..engine.cuda import device_facts, select_device
-        from ..engine.memory import Resources
-        from ..engine.runner import Streams
+        from ..engine.device_runner import DeviceRunner
 
         select_device(0)
         facts = device_facts(0)
@@ -87,13 +81,11 @@ class TensorrtSession:
         self._options = options or BuilderOptions()
         shape = FrameShape(*(size or 1 for size in spec.frame_shape))
         self._key = EngineKey(spec.sha256, VERSION, facts, fixed(shape), self._options)
-        self._resources = Resources()
-        self._streams = Streams(self._resources)
+        self._runner = DeviceRunner(spec.scale)
         self._engines: list[LoadedEngine] = []
-        self._runners: OrderedDict[FrameShape, ShapeRunner] = OrderedDict()
         self._seen: frozenset[FrameShape] = frozenset()
         self._building: BuildProgress | None = None
-        self.stage_seconds = {"copy in": 0.0, "inference": 0.0, "copy out": 0.0}
+        self.stage_seconds = self._runner.stage_seconds
 
     def run(self, frames: Frames, out: Frames) -> None:
         count, height, width, _ = frames.shape
@@ -114,12 +106,9 @@ class TensorrtSession:
         }
         if self._engines:
             described["shapes"] = ", ".join(str(engine.profile) for engine in self._engines)
-        if self._runners:
-            runner = next(reversed(self._runners.values()))
-            refused = (
-                f"no: {runner.graph_problem}" if runner.graph_problem else "after the next run"
-            )
-            described["cuda_graph"] = "yes" if runner.uses_graph else refused
+        graph = self._runner.graph()
+        if graph is not None:
+            described["cuda_graph"] = graph
         return described
 
     @property
@@ -131,28 +120,20 @@ class TensorrtSession:
         building = self._building
         if building is not None:  # in another thread, that of a pipeline which was interrupted
             building.cancel()
-        for runner in self._runners.values():
-            runner.close()
-        self._runners.clear()
+        self._runner.close()
         self._engines.clear()
-        self._resources.close()
 
     def _run(self, engine: LoadedEngine, shape: FrameShape, frames: Frames, out: Frames) -> None:
-        runner = self._runners.get(shape)
-        if runner is None:
-            from ..engine.runner import ShapeRunner
+        from ..engine.context import EngineContext
 
-            if len(self._runners) == _MAX_RUNNERS:
-                self._runners.popitem(last=False)[1].close()
-            runner = ShapeRunner(
-                engine.engine, shape, self._spec.scale, self._streams, self.stage_seconds
-            )
-            self._runners[shape] = runner
-        self._runners.move_to_end(shape)
         try:
-            runner.run(frames, out)
+            self._runner.run(
+                shape,
+                frames,
+                out,
+                lambda new: EngineContext(engine.engine, new, self._runner.streams.compute),
+            )
         except BackendError as error:
-            self._runners.pop(shape).close()
             raise BackendError(f"{NAME} failed: {error}") from error
 
     def _engine_for(self, shape: FrameShape) -> LoadedEngine:

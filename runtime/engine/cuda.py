@@ -1,6 +1,6 @@
-"""The few CUDA runtime calls that engines need, with errors that name what failed.
+"""The few CUDA runtime calls that are needed, with errors that name what failed.
 
-Import after `library.require_tensorrt`.
+Import once cuda-python is loaded (`library.cuda_python_problem`).
 """
 
 from __future__ import annotations

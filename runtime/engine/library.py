@@ -19,8 +19,23 @@ def tensorrt_problem() -> BackendError | MissingDependencyError | None:
                 "TensorRT's Python bindings are installed without TensorRT itself: run " + INSTALL
             )
         return MissingDependencyError(f"TensorRT is not installed: run {INSTALL}")
-    if not _has_cuda_python():
+    if not has_cuda_python():
         return MissingDependencyError(f"cuda-python is not installed: run {INSTALL}")
+    return None
+
+
+def cuda_python_problem() -> str | None:
+    """Why cuda-python cannot be used, having tried to load it; None if it is loaded."""
+    if not has_cuda_python():
+        return "cuda-python is not installed: run `pip install 'cuda-python>=13'`"
+    try:
+        importlib.import_module("cuda.bindings.runtime")
+    except (ImportError, OSError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        return (
+            f"cuda-python cannot be loaded ({reason}): run "
+            "`pip install --force-reinstall 'cuda-python>=13'`"
+        )
     return None
 
 
@@ -88,7 +103,8 @@ def installed_driver() -> str | None:
     return major_driver_version(text)
 
 
-def _has_cuda_python() -> bool:
+def has_cuda_python() -> bool:
+    """Whether cuda-python is installed; it is not loaded."""
     try:
         return importlib.util.find_spec("cuda.bindings") is not None
     except ModuleNotFoundError:  # no package `cuda` at all

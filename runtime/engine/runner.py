@@ -1,24 +1,23 @@
-"""Runs an engine on frames of one shape.
+"""Runs a computation on the GPU on frames of one shape, whichever library does the computing.
 
 Host memory is page-locked, and copies run beside the computation: one stream uploads, one computes
 and one downloads, ordered by events. While a batch's next part is computed, the last one comes back
-in bands, each handed over as soon as it is there. From the second run on, the computation is one
-CUDA graph.
+in bands, each handed over as soon as it is there.
+
+Import once cuda-python is loaded (`library.cuda_python_problem`).
 """
 
 from __future__ import annotations
 
 import contextlib
 from itertools import pairwise
-from typing import Any
+from typing import Protocol
 
 import numpy as np
-import tensorrt as trt
 from cuda.bindings import runtime
 
 from ...imaging.errors import BackendError
 from ..backends.base import Frames
-from ..model_file import INPUT, OUTPUT
 from .cuda import call
 from .memory import Resources
 from .shapes import FrameShape
@@ -26,6 +25,33 @@ from .shapes import FrameShape
 # A band is large enough that starting its copy costs little, and small enough to overlap.
 _BAND_BYTES = 4 << 20
 _MAX_BANDS = 8
+
+
+class Computation(Protocol):
+    """What happens to frames of one shape between their upload and their download."""
+
+    graph_problem: str
+    """Why it does not run as a CUDA graph and will not; "" while that is not known."""
+
+    @property
+    def uses_graph(self) -> bool:
+        """Whether it runs as a CUDA graph by now."""
+        ...
+
+    def launch(self, source: int, target: int) -> None:
+        """Queue it on the compute stream.
+
+        Args:
+            source: address of the uploaded frames on the GPU, uint8 N×H×W×3.
+            target: address of as many frames, `scale` times as large, to be written.
+
+        At most two pairs of addresses come, the same ones all the time.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free what it holds; nothing is under way."""
+        ...
 
 
 class Streams:
@@ -56,46 +82,32 @@ class _Slot:
         self.ready = resources.event()
         self.computed = resources.event()
         self.bands = [(band, resources.event()) for band in pairwise(_band_edges(output_bytes))]
-        self.graph: Any = None
-        self.warm = False
 
 
 class ShapeRunner:
-    """An execution context with its memory, for one shape. Used from one thread at a time."""
+    """A computation and the memory of its frames. Used from one thread at a time."""
 
     def __init__(
         self,
-        engine: trt.ICudaEngine,
+        computation: Computation,
         shape: FrameShape,
         scale: int,
         streams: Streams,
         stage_seconds: dict[str, float],
     ) -> None:
-        """Allocate for `shape`, which the engine's profile must cover.
+        """Take over `computation`, which is closed with the runner.
 
         What each run takes on the GPU is added to "copy in", "inference" and "copy out" of
         `stage_seconds`; in a batch they overlap.
-
-        Raises BackendError if the GPU has too little memory or TensorRT refuses the shape.
         """
+        self.computation = computation
         self._shape = shape
         self._streams = streams
         self._resources = Resources()
         self._input_bytes = 3 * shape.frames * shape.height * shape.width
         self._output_bytes = self._input_bytes * scale * scale
         self._slots: list[_Slot] = []
-        self.graph_problem = ""
         self._stage_seconds = stage_seconds
-        try:
-            self._context = self._new_context(engine)
-        except BaseException:
-            self.close()
-            raise
-
-    @property
-    def uses_graph(self) -> bool:
-        """Whether the computation runs as a CUDA graph by now."""
-        return any(slot.graph is not None for slot in self._slots)
 
     def run(self, frames: Frames, out: Frames) -> None:
         """Upscale N frames, N a multiple of the shape's count, into `out`; both C-contiguous."""
@@ -114,26 +126,11 @@ class ShapeRunner:
             raise
 
     def close(self) -> None:
-        """Free the context's memory and buffers; nothing may be under way."""
+        """Free the computation and the buffers; nothing may be under way."""
         self._streams.drain()
-        self._context = None
+        self.computation.close()
         self._slots.clear()
         self._resources.close()
-
-    def _new_context(self, engine: trt.ICudaEngine) -> trt.IExecutionContext | None:
-        context = engine.create_execution_context(
-            trt.ExecutionContextAllocationStrategy.USER_MANAGED
-        )
-        if context is None:
-            raise BackendError("TensorRT cannot make an execution context (is memory short?)")
-        if context.active_optimization_profile != 0:  # engines have one, chosen by most releases
-            context.set_optimization_profile_async(0, int(self._streams.compute))
-            call(runtime.cudaStreamSynchronize, self._streams.compute)
-        if not context.set_input_shape(INPUT, self._shape.tensor()):
-            raise BackendError(f"the engine does not take frames of {self._shape}")
-        size = context.update_device_memory_size_for_shapes()
-        context.set_device_memory(self._resources.device(size), size)
-        return context
 
     def _start(self, slot: _Slot, frames: Frames) -> None:
         """Queue upload, computation and download; the slot's last part must be finished."""
@@ -147,7 +144,7 @@ class ShapeRunner:
         call(runtime.cudaEventRecord, slot.uploaded, streams.upload)
         call(runtime.cudaStreamWaitEvent, streams.compute, slot.uploaded, 0)
         call(runtime.cudaEventRecord, slot.ready, streams.compute)
-        self._compute(slot)
+        self.computation.launch(slot.device_input, slot.device_output)
         call(runtime.cudaEventRecord, slot.computed, streams.compute)
         call(runtime.cudaStreamWaitEvent, streams.download, slot.computed, 0)
         for (start, stop), arrived in slot.bands:
@@ -174,48 +171,6 @@ class ShapeRunner:
             ("copy out", slot.computed, last),
         ):
             self._stage_seconds[stage] += call(runtime.cudaEventElapsedTime, start, end) / 1e3
-
-    def _compute(self, slot: _Slot) -> None:
-        if slot.graph is None and slot.warm and not self.graph_problem:
-            self._capture(slot)
-        if slot.graph is not None:
-            call(runtime.cudaGraphLaunch, slot.graph, self._streams.compute)
-        else:
-            self._enqueue(slot)
-            slot.warm = True
-
-    def _enqueue(self, slot: _Slot) -> None:
-        context = self._context
-        if context is None:
-            raise BackendError("the TensorRT session is closed")
-        context.set_tensor_address(INPUT, slot.device_input)
-        context.set_tensor_address(OUTPUT, slot.device_output)
-        if not context.execute_async_v3(int(self._streams.compute)):
-            raise BackendError("TensorRT failed to run the engine")
-
-    def _capture(self, slot: _Slot) -> None:
-        """Record the computation of this slot as a CUDA graph; what cannot be recorded is noted.
-
-        TensorRT's first run at a shape does work of its own, so a run must have gone before.
-        """
-        compute = self._streams.compute
-        # Only this thread's calls are recorded: others may go on using CUDA meanwhile.
-        mode = runtime.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal
-        problem = ""
-        call(runtime.cudaStreamBeginCapture, compute, mode)
-        try:
-            self._enqueue(slot)
-        except BackendError as error:
-            problem = str(error)
-        try:
-            graph = call(runtime.cudaStreamEndCapture, compute)
-            if not problem:
-                slot.graph = self._resources.graph(call(runtime.cudaGraphInstantiate, graph, 0))
-            call(runtime.cudaGraphDestroy, graph)
-        except BackendError as error:
-            problem = problem or str(error)
-            runtime.cudaGetLastError()  # a refused capture is no error of what follows
-        self.graph_problem = problem
 
 
 def _band_edges(size_bytes: int) -> list[int]:

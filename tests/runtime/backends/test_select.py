@@ -12,7 +12,7 @@ import pytest
 
 from framelift.imaging.errors import BackendError
 from framelift.runtime import ModelSpec, Upscaler
-from framelift.runtime.backends import onnx_cuda, probe, select
+from framelift.runtime.backends import onnx_cuda, onnx_gpu, probe, select
 from framelift.runtime.backends.base import Session
 from framelift.runtime.backends.engine import load_onnxruntime
 from framelift.runtime.backends.onnx_cpu import OnnxCpuSession
@@ -151,7 +151,7 @@ def test_cuda_without_its_package(
     ],
 )
 def test_cuda_errors_name_the_cure(message: str, advice: str) -> None:
-    assert re.search(advice, onnx_cuda.advice(message))
+    assert re.search(advice, onnx_gpu.advice(message))
 
 
 @pytest.mark.gpu

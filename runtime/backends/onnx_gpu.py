@@ -1,0 +1,183 @@
+"""What the two sessions of ONNX Runtime on a GPU share.
+
+With cuda-python, frames go through page-locked memory to the GPU and back on streams of their own
+and the provider computes on a third one (see `engine.runner`). Without it, the provider copies
+within its call. Neither has been run on hardware yet: the first is tested on a simulated GPU for
+the order of its copies, the tests marked `gpu` do the rest.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...imaging.errors import BackendError
+from ..engine.library import cuda_python_problem
+from ..engine.shapes import FrameShape
+from ..host import available_processors
+from ..model_file import OUTPUT, ModelSpec
+from ..notes import say_on_stderr
+from .base import Frames
+from .ort_session import OrtSession
+
+if TYPE_CHECKING:
+    from ..engine.device_runner import DeviceRunner
+    from ..engine.runner import Computation
+    from .ort_computation import GraphNumbers
+
+INSTALL = '`pip uninstall -y onnxruntime onnxruntime-gpu && pip install "framelift[cuda]"`'
+
+_GRAPHS_REFUSED = "cannot use the graph capture feature"
+
+
+class OnnxGpuSession:
+    """A model on the first GPU by one provider of ONNX Runtime; see `base.Session`."""
+
+    name: str
+    provider: str
+    device: str
+    records_graphs: bool
+    """Whether the provider records a CUDA graph for each pair of addresses."""
+
+    _session: OrtSession
+    _runner: DeviceRunner | None = None
+    _numbers: GraphNumbers | None = None
+    _no_graph = ""
+
+    @property
+    def engine(self) -> str:
+        """Engine and version, as `describe` names it."""
+        return self._session.engine
+
+    @property
+    def stage_seconds(self) -> dict[str, float]:
+        """Seconds spent on the GPU in each stage, by CUDA events; {} without cuda-python."""
+        return {} if self._runner is None else self._runner.stage_seconds
+
+    def run(self, frames: Frames, out: Frames) -> None:
+        runner = self._runner
+        if runner is None:
+            self._session.infer(frames, OUTPUT, out)
+            return
+        # One frame at a time, so that one is copied while another is computed; unless the model
+        # takes a fixed number of them.
+        shape = FrameShape(self._spec.frame_shape[0] or 1, *frames.shape[1:3])
+        try:
+            runner.run(shape, frames, out, lambda new: self._compute(new, runner.streams.compute))
+        except BackendError as error:
+            raise BackendError(f"{self.name} failed: {error}") from error
+
+    def describe(self) -> dict[str, str | int]:
+        described: dict[str, str | int] = {
+            "backend": self.name,
+            "provider": self.provider,
+            "device": self.device,
+            "engine": self.engine,
+            "copies": "within the call" if self._runner is None else "pinned, on their own streams",
+        }
+        graph = None if self._runner is None else self._runner.graph()
+        if graph is not None:
+            described["cuda_graph"] = graph
+        return described
+
+    def close(self) -> None:
+        if self._runner is not None:
+            self._runner.close_shapes()
+        self._session.close()  # before the stream that it runs on
+        if self._runner is not None:
+            self._runner.close()
+
+    def _open(
+        self,
+        spec: ModelSpec,
+        threads: int | None,
+        options: dict[str, str],
+        graph_options: dict[str, str],
+    ) -> None:
+        """Open the session with the provider's `options`; those for graphs only if it can have any.
+
+        Raises BackendError, with what to do about an error of CUDA or the loader.
+        """
+        self._spec = spec
+        problem = cuda_python_problem()
+        if problem is not None:
+            say_on_stderr(
+                f"{self.name}: no pinned memory, overlapping copies or CUDA graphs ({problem})"
+            )
+            self._session = self._opened(threads, options)
+            return
+        from ..engine.device_runner import DeviceRunner
+        from .ort_computation import GraphNumbers
+
+        try:
+            self._runner = DeviceRunner(spec.scale)
+        except BackendError as error:
+            raise BackendError(f"{self.name} cannot run here: {error}") from error
+        options = {**options, "user_compute_stream": str(int(self._runner.streams.compute))}
+        if self.records_graphs:
+            self._numbers = GraphNumbers()
+        else:
+            self._no_graph = "this provider records one only, whatever the size"
+        try:
+            self._session = self._opened_with_graphs(threads, options, graph_options)
+        except BaseException:
+            self._runner.close()
+            raise
+
+    def _opened_with_graphs(
+        self, threads: int | None, options: dict[str, str], graph_options: dict[str, str]
+    ) -> OrtSession:
+        try:
+            return self._opened(threads, {**options, **graph_options})
+        except BackendError as error:
+            if not graph_options or _GRAPHS_REFUSED not in str(error):
+                raise
+            self._no_graph = str(error)
+            return self._opened(threads, options)
+
+    def _opened(self, threads: int | None, options: dict[str, str]) -> OrtSession:
+        try:
+            return OrtSession(
+                self.name,
+                self._spec.path.read_bytes(),
+                self.provider,
+                threads or available_processors(),
+                provider_options={"device_id": "0", **options},
+                config={"session.disable_cpu_ep_fallback": "1"},
+            )
+        except BackendError as error:
+            raise BackendError(f"{error}{advice(str(error))}") from error
+
+    def _compute(self, shape: FrameShape, stream: Any) -> Computation:  # noqa: ANN401 - a handle
+        from .ort_computation import OrtComputation
+
+        return OrtComputation(
+            self._session, shape, self._spec.scale, stream, self._numbers, self._no_graph
+        )
+
+
+def device_nodes() -> list[Path]:
+    """What the NVIDIA driver shows of its GPUs; empty if there are none."""
+    dev = Path("/dev")
+    return [*dev.glob("nvidia[0-9]*"), *dev.glob("dxg")]  # dxg is the GPU under WSL 2
+
+
+def device_name() -> str:
+    """The first GPU's name, from the driver."""
+    for path in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information")):
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("Model:"):
+                return line.partition(":")[2].strip()
+    return "CUDA device 0"
+
+
+def advice(message: str) -> str:
+    """What to do about an error of CUDA or the loader, to be put behind it; "" if unknown."""
+    lowered = message.lower()
+    if "driver version is insufficient" in lowered:
+        return " (the NVIDIA driver is too old for this onnxruntime-gpu: update the driver)"
+    if "no cuda-capable device" in lowered:
+        return " (the driver shows no GPU: check nvidia-smi and CUDA_VISIBLE_DEVICES)"
+    if "cannot open shared object" in lowered or "failed to load library" in lowered:
+        return f" (CUDA or cuDNN libraries are missing: run {INSTALL})"
+    return ""

@@ -1,0 +1,82 @@
+"""Runs frames of whatever shape on the GPU, which the two kinds of GPU session share.
+
+Import once cuda-python is loaded (`library.cuda_python_problem`).
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+
+from ...imaging.errors import BackendError
+from ..backends.base import Frames
+from .memory import Resources
+from .runner import Computation, ShapeRunner, Streams
+from .shapes import FrameShape
+
+# A stream has one size, a tiled frame one tile size; one more for a batch's last part.
+_MAX_SHAPES = 2
+
+
+class DeviceRunner:
+    """Streams, and a runner for each of the last two shapes. Used from one thread at a time."""
+
+    def __init__(self, scale: int) -> None:
+        """Make the streams. Raises BackendError if CUDA cannot."""
+        self._scale = scale
+        self._resources = Resources()
+        try:
+            self.streams = Streams(self._resources)
+        except BaseException:
+            self._resources.close()
+            raise
+        self._runners: OrderedDict[FrameShape, ShapeRunner] = OrderedDict()
+        self.stage_seconds = {"copy in": 0.0, "inference": 0.0, "copy out": 0.0}
+
+    def run(
+        self,
+        shape: FrameShape,
+        frames: Frames,
+        out: Frames,
+        compute: Callable[[FrameShape], Computation],
+    ) -> None:
+        """Upscale `frames` into `out` in parts of `shape`, its count dividing theirs.
+
+        `compute` makes the computation when a shape is new. Raises BackendError; the shape's memory
+        is free afterwards.
+        """
+        runner = self._runners.get(shape)
+        if runner is None:
+            if len(self._runners) == _MAX_SHAPES:
+                self._runners.popitem(last=False)[1].close()
+            runner = ShapeRunner(
+                compute(shape), shape, self._scale, self.streams, self.stage_seconds
+            )
+            self._runners[shape] = runner
+        self._runners.move_to_end(shape)
+        try:
+            runner.run(frames, out)
+        except BackendError:
+            self._runners.pop(shape).close()
+            raise
+
+    def graph(self) -> str | None:
+        """Whether the last shape's computation runs as a CUDA graph; None before the first run."""
+        if not self._runners:
+            return None
+        computation = next(reversed(self._runners.values())).computation
+        if computation.uses_graph:
+            return "yes"
+        problem = computation.graph_problem
+        return f"no: {problem}" if problem else "after the next run"
+
+    def close_shapes(self) -> None:
+        """Free everything but the streams."""
+        for runner in self._runners.values():
+            runner.close()
+        self._runners.clear()
+
+    def close(self) -> None:
+        """Free everything; what computes on the streams must be gone."""
+        self.close_shapes()
+        self._resources.close()

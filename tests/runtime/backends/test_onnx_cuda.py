@@ -1,0 +1,284 @@
+"""ONNX Runtime's CUDA provider on simulated libraries: order of copies and waits, graphs."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from framelift.imaging.errors import BackendError
+from framelift.runtime import Upscaler
+from framelift.runtime.backends.onnx_cuda import OnnxCudaSession, provider_options
+from framelift.runtime.model_file import ModelSpec, read_spec
+
+if TYPE_CHECKING:
+    from tests.simulated_cuda import Gpu
+    from tests.simulated_ort import Sessions
+
+Frames = NDArray[np.uint8]
+
+
+@pytest.fixture
+def spec(nearest_model_path: Path) -> ModelSpec:
+    return read_spec(nearest_model_path)
+
+
+@pytest.fixture
+def gpu(simulated_gpu: ModuleType) -> Gpu:
+    made: Gpu = simulated_gpu.Gpu()
+    return made
+
+
+@pytest.fixture
+def sessions(monkeypatch: pytest.MonkeyPatch, simulated_ort: ModuleType, gpu: Gpu) -> Sessions:
+    installed: Sessions = simulated_ort.install(monkeypatch, gpu)
+    return installed
+
+
+@pytest.fixture
+def session(sessions: Sessions, spec: ModelSpec) -> Iterator[OnnxCudaSession]:
+    session = OnnxCudaSession(spec)
+    yield session
+    session.close()
+
+
+def noise(*shape: int, seed: int = 0) -> Frames:
+    return np.random.default_rng(seed).integers(0, 256, (*shape, 3), np.uint8)
+
+
+def upscaled(frames: Frames) -> Frames:
+    return frames.repeat(4, -3).repeat(4, -2)
+
+
+def run(session: OnnxCudaSession, frames: Frames) -> Frames:
+    out = np.empty((len(frames), *(4 * side for side in frames.shape[1:3]), 3), np.uint8)
+    session.run(frames, out)
+    return out
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_every_order_of_streams_gives_the_right_frames(
+    monkeypatch: pytest.MonkeyPatch,
+    simulated_gpu: ModuleType,
+    simulated_ort: ModuleType,
+    spec: ModelSpec,
+    seed: int,
+) -> None:
+    gpu = simulated_gpu.Gpu(seed)
+    sessions = simulated_ort.install(monkeypatch, gpu)
+    session = OnnxCudaSession(spec)
+    monkeypatch.setattr("framelift.runtime.engine.runner._BAND_BYTES", 500)
+    for index, (count, height, width) in enumerate(
+        [(5, 9, 7), (1, 9, 7), (5, 9, 7), (2, 6, 8), (3, 9, 7), (1, 20, 3), (4, 9, 7)]
+    ):
+        frames = noise(count, height, width, seed=index)
+        assert np.array_equal(run(session, frames), upscaled(frames))
+    assert {"plain", "record", "replay"} == set(sessions.runs)
+    assert sessions.waits == 0  # ONNX Runtime never waits: events do
+    session.close()
+    del session
+    gc.collect()
+    assert not gpu.live
+    assert sessions.stream_outlived == [True]
+
+
+def test_the_simulation_notices_a_missing_wait(
+    monkeypatch: pytest.MonkeyPatch,
+    simulated_gpu: ModuleType,
+    simulated_ort: ModuleType,
+    spec: ModelSpec,
+) -> None:
+    """What the test above stands on: without the events between streams, frames are wrong."""
+
+    def right_without_waits(seed: int) -> bool:
+        simulated_ort.install(monkeypatch, simulated_gpu.Gpu(seed))
+        session = OnnxCudaSession(spec)
+        from cuda.bindings import runtime
+
+        done = runtime.cudaError_t.cudaSuccess
+        monkeypatch.setattr(runtime, "cudaStreamWaitEvent", lambda *_: (done,))
+        monkeypatch.setattr(runtime, "cudaEventElapsedTime", lambda *_: (done, 2.0))
+        frames = noise(5, 9, 7, seed=seed)
+        got = run(session, frames)
+        session.close()
+        return np.array_equal(got, upscaled(frames))
+
+    assert not all(right_without_waits(seed) for seed in range(8))
+
+
+def test_graphs_are_recorded_for_each_buffer_after_a_plain_run_and_replayed(
+    sessions: Sessions, session: OnnxCudaSession
+) -> None:
+    frames = noise(1, 9, 7)
+    seen = []
+    for _ in range(4):
+        assert np.array_equal(run(session, frames), upscaled(frames))
+        seen.append(session.describe()["cuda_graph"])
+    # ONNX Runtime itself runs twice more before it records, all within the second call.
+    assert sessions.runs == ["plain", "plain", "plain", "record", "replay", "replay"]
+    assert seen == ["after the next run", "yes", "yes", "yes"]
+
+
+def test_a_size_that_comes_again_is_recorded_again_under_another_number(
+    sessions: Sessions, session: OnnxCudaSession
+) -> None:
+    for round_ in range(3):
+        for size in ((9, 7), (8, 8), (10, 6)):  # more sizes than memory is kept for
+            for index in range(3):
+                frames = noise(1, *size, seed=10 * round_ + index)
+                assert np.array_equal(run(session, frames), upscaled(frames))
+    assert sessions.runs.count("record") == 9
+
+
+def test_graphs_that_are_never_freed_are_limited(
+    sessions: Sessions, session: OnnxCudaSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("framelift.runtime.backends.ort_computation._MAX_GRAPHS", 2)
+    for width in (5, 6, 7):
+        for _ in range(3):
+            frames = noise(1, 9, width)
+            assert np.array_equal(run(session, frames), upscaled(frames))
+    assert sessions.runs.count("record") == 2
+    assert session.describe()["cuda_graph"] == "no: 2 were recorded for other sizes"
+
+
+def test_a_recording_that_fails_is_said_and_done_without(
+    gpu: Gpu, sessions: Sessions, session: OnnxCudaSession
+) -> None:
+    gpu.captures_fail = True
+    for seed in range(3):
+        frames = noise(1, 9, 7, seed=seed)
+        assert np.array_equal(run(session, frames), upscaled(frames))
+    graph = session.describe()["cuda_graph"]
+    assert graph == "no: CUDA failure 900: operation not permitted"
+    assert sessions.runs[-1] == "plain"
+
+
+def test_a_model_that_allows_no_graphs_runs_without(
+    gpu: Gpu, sessions: Sessions, spec: ModelSpec
+) -> None:
+    sessions.refuse_graphs = True
+    session = OnnxCudaSession(spec)
+    for _ in range(2):
+        frames = noise(1, 9, 7)
+        assert np.array_equal(run(session, frames), upscaled(frames))
+    assert "control flow nodes" in str(session.describe()["cuda_graph"])
+    assert [("enable_cuda_graph" in options) for options in sessions.options] == [True, False]
+    session.close()
+    assert not gpu.live
+
+
+def test_time_of_each_stage_is_taken_by_events(session: OnnxCudaSession) -> None:
+    assert session.stage_seconds == {"copy in": 0, "inference": 0, "copy out": 0}
+    run(session, noise(3, 9, 7))
+    assert session.stage_seconds == pytest.approx(
+        {"copy in": 0.006, "inference": 0.006, "copy out": 0.006}
+    )
+
+
+def test_steady_state_allocates_nothing_on_the_gpu(gpu: Gpu, session: OnnxCudaSession) -> None:
+    for _ in range(2):
+        run(session, noise(4, 9, 7))
+    held = set(gpu.live)
+    for _ in range(3):
+        run(session, noise(4, 9, 7))
+    assert set(gpu.live) == held
+
+
+def test_gpu_memory_that_runs_out_means_smaller_tiles(
+    gpu: Gpu, sessions: Sessions, nearest_model_path: Path
+) -> None:
+    said: list[str] = []
+    with Upscaler.load(nearest_model_path, "onnx-cuda", say=said.append) as upscale:
+        gpu.memory_limit = gpu.used() + 40_000
+        frame = noise(40, 60)
+        assert np.array_equal(upscale(frame), upscaled(frame))
+    assert len(said) == 1
+    assert "out of memory; frames are now run in tiles of" in said[0]
+    assert not gpu.live
+
+
+@pytest.mark.parametrize(("precision", "nhwc"), [("fp32", "0"), ("fp16", "1"), ("int8", "0")])
+def test_channels_last_are_for_half_precision(precision: str, nhwc: str) -> None:
+    assert provider_options(precision) == {"use_tf32": "0", "prefer_nhwc": nhwc}
+
+
+def test_the_provider_computes_on_the_stream_that_the_copies_wait_for(
+    gpu: Gpu, sessions: Sessions, session: OnnxCudaSession
+) -> None:
+    (options,) = sessions.options
+    assert options["device_id"] == "0"
+    assert options["enable_cuda_graph"] == "1"
+    assert int(options["user_compute_stream"]) in gpu.streams
+    described = session.describe()
+    assert described["copies"] == "pinned, on their own streams"
+    assert described["layout"] == "NCHW"
+
+
+def test_without_cuda_python_the_provider_copies_and_one_line_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+    simulated_ort: ModuleType,
+    gpu: Gpu,
+    spec: ModelSpec,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    sessions = simulated_ort.install(monkeypatch, gpu, cuda_python=False)
+    session = OnnxCudaSession(spec)
+    assert capsys.readouterr().err == (
+        "framelift: onnx-cuda: no pinned memory, overlapping copies or CUDA graphs (cuda-python is "
+        "not installed: run `pip install 'cuda-python>=13'`)\n"
+    )
+    frames = noise(3, 9, 7)
+    assert np.array_equal(run(session, frames), upscaled(frames))
+    assert sessions.runs == ["host"]
+    assert session.describe()["copies"] == "within the call"
+    assert "cuda_graph" not in session.describe()
+    assert session.stage_seconds == {}
+    session.close()
+
+
+def test_no_device_for_cuda_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, sessions: Sessions, spec: ModelSpec
+) -> None:
+    from cuda.bindings import runtime
+
+    error = runtime.cudaError_t.cudaErrorNoDevice
+    monkeypatch.setattr(runtime, "cudaStreamCreateWithFlags", lambda flags: (error, None))
+    with pytest.raises(BackendError, match=r"^onnx-cuda cannot run here: .* shows no GPU: check"):
+        OnnxCudaSession(spec)
+
+
+def test_the_tensorrt_provider_shares_the_streams_but_records_no_graphs(
+    monkeypatch: pytest.MonkeyPatch,
+    simulated_ort: ModuleType,
+    gpu: Gpu,
+    spec: ModelSpec,
+    tmp_path: Path,
+) -> None:
+    from framelift.runtime.backends import onnx_tensorrt
+
+    sessions = simulated_ort.install(monkeypatch, gpu, onnx_tensorrt.PROVIDER)
+    monkeypatch.setenv("FRAMELIFT_CACHE", str(tmp_path))
+    monkeypatch.setattr(onnx_tensorrt, "linked_major", lambda *_: 10)
+    monkeypatch.setattr(onnx_tensorrt, "library_problem", lambda _: None)
+    monkeypatch.setattr(onnx_tensorrt, "load_tensorrt", lambda _: "10.16.1")
+    session = onnx_tensorrt.OnnxTensorrtSession(spec)
+    for seed in range(3):
+        frames = noise(4, 9, 7, seed=seed)
+        out = np.empty((4, 36, 28, 3), np.uint8)
+        session.run(frames, out)
+        assert np.array_equal(out, upscaled(frames))
+    assert set(sessions.runs) == {"plain"}
+    assert "enable_cuda_graph" not in sessions.options[0]
+    assert "user_compute_stream" in sessions.options[0]
+    assert session.describe()["cuda_graph"] == (
+        "no: this provider records one only, whatever the size"
+    )
+    session.close()
+    assert not gpu.live
