@@ -31,6 +31,7 @@ class OnnxCudaSession(OnnxGpuSession):
 
     name = NAME
     provider = PROVIDER
+    library = "cuda"
     records_graphs = True
 
     def __init__(self, spec: ModelSpec, threads: int | None = None) -> None:

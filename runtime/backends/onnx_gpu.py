@@ -8,6 +8,7 @@ the order of its copies, the tests marked `gpu` do the rest.
 
 from __future__ import annotations
 
+import ctypes
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ from ..host import available_processors
 from ..model_file import OUTPUT, ModelSpec
 from ..notes import say_on_stderr
 from .base import Frames
+from .engine import load_onnxruntime
+from .linkage import provider_library
 from .ort_session import OrtSession
 
 if TYPE_CHECKING:
@@ -27,6 +30,11 @@ if TYPE_CHECKING:
 
 INSTALL = '`pip uninstall -y onnxruntime onnxruntime-gpu && pip install "framelift[cuda]"`'
 
+# Severities of ONNX Runtime's log.
+_WARNING, _FATAL = 2, 4
+
+# In ONNX Runtime's messages.
+_LEFT_TO_CPU = "assigned to the default CPU"
 _GRAPHS_REFUSED = "cannot use the graph capture feature"
 
 
@@ -36,6 +44,8 @@ class OnnxGpuSession:
     name: str
     provider: str
     device: str
+    library: str
+    """The provider in the name of its file."""
     records_graphs: bool
     """Whether the provider records a CUDA graph for each pair of addresses."""
 
@@ -136,6 +146,9 @@ class OnnxGpuSession:
             return self._opened(threads, options)
 
     def _opened(self, threads: int | None, options: dict[str, str]) -> OrtSession:
+        ort = load_onnxruntime()
+        # A provider that cannot be loaded is logged, on several lines, and then done without.
+        ort.set_default_logger_severity(_FATAL)
         try:
             return OrtSession(
                 self.name,
@@ -146,7 +159,13 @@ class OnnxGpuSession:
                 config={"session.disable_cpu_ep_fallback": "1"},
             )
         except BackendError as error:
-            raise BackendError(f"{error}{advice(str(error))}") from error
+            message = str(error)
+            if _LEFT_TO_CPU in message:  # so is everything when the provider cannot be loaded
+                cause = load_problem(provider_library(self.library))
+                message = message if cause is None else f"{self.name} cannot run here: {cause}"
+            raise BackendError(f"{message}{advice(message)}") from error
+        finally:
+            ort.set_default_logger_severity(_WARNING)  # its default; it does not tell what it was
 
     def _compute(self, shape: FrameShape, stream: Any) -> Computation:  # noqa: ANN401 - a handle
         from .ort_computation import OrtComputation
@@ -154,6 +173,19 @@ class OnnxGpuSession:
         return OrtComputation(
             self._session, shape, self._spec.scale, stream, self._numbers, self._no_graph
         )
+
+
+def load_problem(library: Path) -> str | None:
+    """Which library a provider's file lacks, in the loader's words; None if it lacks none.
+
+    ONNX Runtime raises only that nodes would fall to the CPU, not why.
+    """
+    try:
+        ctypes.CDLL(str(library))
+    except OSError as error:
+        # What the providers share is found only by ONNX Runtime itself.
+        return str(error) if "cannot open shared object" in str(error) else None
+    return None
 
 
 def device_nodes() -> list[Path]:

@@ -69,6 +69,7 @@ class OnnxTensorrtSession(OnnxGpuSession):
 
     name = NAME
     provider = PROVIDER
+    library = "tensorrt"
     records_graphs = False
 
     def __init__(self, spec: ModelSpec, threads: int | None = None) -> None:

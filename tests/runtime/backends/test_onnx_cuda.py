@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
+import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
@@ -282,3 +284,26 @@ def test_the_tensorrt_provider_shares_the_streams_but_records_no_graphs(
     )
     session.close()
     assert not gpu.live
+
+
+def test_a_library_that_the_provider_lacks_is_named_with_the_command_that_mends_it(
+    monkeypatch: pytest.MonkeyPatch, sessions: Sessions, spec: ModelSpec
+) -> None:
+    """ONNX Runtime says only that nodes would fall to the CPU."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise RuntimeError("This session contains graph nodes that are assigned to the default CPU")
+
+    def dlopen(name: str) -> None:
+        assert name.endswith("libonnxruntime_providers_cuda.so")
+        raise OSError("libcublasLt.so.13: cannot open shared object file: No such file")
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", refuse)
+    monkeypatch.setattr(ctypes, "CDLL", dlopen)
+    with pytest.raises(BackendError) as caught:
+        OnnxCudaSession(spec)
+    assert str(caught.value).startswith(
+        "onnx-cuda cannot run here: libcublasLt.so.13: cannot open shared object file: No such "
+        "file (CUDA or cuDNN libraries are missing: run `pip uninstall"
+    )
+    assert not sessions.gpu.live

@@ -62,6 +62,7 @@ class Machine:
         monkeypatch.setattr(importlib.util, "find_spec", fake_spec)
         monkeypatch.setattr(importlib.metadata, "version", fake_version)
         monkeypatch.setattr(ctypes, "CDLL", load)
+        monkeypatch.setattr("framelift.runtime.engine.library.has_cuda_python", lambda: False)
 
     def install_with_pip(self) -> None:
         self.pip_folder.mkdir()
