@@ -75,3 +75,15 @@ def test_command_lines_are_understood(page: str, line: str) -> None:
 
 def test_the_readme_shows_commands() -> None:
     assert len([line for page, line in command_lines() if page == "README.md"]) > 5
+
+
+def test_the_tests_that_the_page_on_robustness_names_exist() -> None:
+    text = (ROOT / "docs" / "robustness.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+)\. .*\| (.*) \|$", text, re.M)
+    assert [int(number) for number, _ in rows] == list(range(1, 21))
+    for number, cell in rows:
+        named = re.findall(r"`(tests/\S+\.py)::(test_\w+)`", cell)
+        assert named, f"complaint {number} names no test"
+        for page, test in named:
+            source = (ROOT / page).read_text(encoding="utf-8")
+            assert f"\ndef {test}(" in source, f"{page} has no {test}"

@@ -264,6 +264,26 @@ def test_colours_of_the_other_codecs(tmp_path: Path, codec: str, suffix: str) ->
     assert np.abs(after[40, 16::32].astype(int) - before[20, 8::16]).max() <= 2
 
 
+@pytest.mark.parametrize(
+    ("codec", "suffix", "decoded"),
+    [
+        ("h264", ".mp4", "yuv420p"),
+        ("hevc", ".mp4", "yuv420p"),
+        ("av1", ".mp4", "yuv420p"),
+        ("prores", ".mov", "yuv422p10le"),
+        ("ffv1", ".mkv", "bgr0"),
+    ],
+)
+def test_the_file_has_the_depth_that_its_encoder_states(
+    tmp_path: Path, codec: str, suffix: str, decoded: str
+) -> None:
+    assert EncoderOptions(codec).encoder.pixel_format == decoded
+    source = make_clip(tmp_path / "a.mp4", noise(3))
+    convert(source, tmp_path / f"out{suffix}", codec=codec)
+    with av.open(tmp_path / f"out{suffix}") as container:
+        assert [frame.format.name for frame in container.decode(video=0)] == [decoded] * 3
+
+
 def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
     source = make_clip(tmp_path / "a.mp4", noise(40))
     code = textwrap.dedent(

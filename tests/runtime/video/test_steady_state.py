@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tracemalloc
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -119,3 +121,47 @@ def test_frames_are_made_in_the_same_arrays(
     assert all(1 <= pool.allocated <= QUEUE_FRAMES + 2 for pool in pools.made)
     # One copy of the smallest array, an input frame, would be seen.
     assert 0 <= watched.beyond_pools < INPUT_BYTES // 2
+
+
+LONG_RUN = """
+import sys
+from pathlib import Path
+
+from framelift.runtime import Upscaler
+from framelift.runtime.video import EncoderOptions, upscale_video
+
+resident = {}
+
+
+class Watched:
+    def __init__(self, upscaler):
+        self.upscaler, self.scale, self.calls = upscaler, upscaler.scale, 0
+
+    def __call__(self, frame, out=None):
+        self.calls += 1
+        if self.calls in (500, 5000):
+            status = Path("/proc/self/status").read_text()
+            resident[self.calls] = int(status.partition("VmRSS:")[2].split()[0])
+        return self.upscaler(frame, out)
+
+
+source, target, model = map(Path, sys.argv[1:])
+with Upscaler.load(model, "onnx-cpu") as upscaler:
+    encoder = EncoderOptions(preset="ultrafast")
+    upscale_video(source, target, Watched(upscaler), encoder, quiet=True, say=print)
+print(resident[500], resident[5000])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc")
+def test_resident_memory_at_frame_5000_is_that_of_frame_500(
+    tmp_path: Path, nearest_model_path: Path
+) -> None:
+    clip = make_clip(
+        tmp_path / "a.mp4", noise(10, 64, 48) * 501, options={"preset": "ultrafast"}, audio="aac"
+    )
+    command = [sys.executable, "-c", LONG_RUN, clip, tmp_path / "out.mp4", nearest_model_path]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=500, check=True)
+    early, late = map(int, done.stdout.split())
+    assert late <= 1.05 * early
