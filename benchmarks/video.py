@@ -52,7 +52,8 @@ def measure_video(
 ) -> Document:
     """Measure the first `frames` frames of `file` without and with an encoder.
 
-    Beside each stands its share of the rate of the upscaler alone, called before and after.
+    Beside each stands its share of the rate of the upscaler alone, called right before and after
+    it, so that what disturbs the machine hits both.
 
     Raises ConfigError for fewer than 8 frames, InputError, ModelError, BackendError, OutputError.
     """
@@ -65,21 +66,22 @@ def measure_video(
         total = _available(file, frames)
         short = total // _SHORT_SHARE
         run_pipeline(upscaler, file, short, None)  # engine and file cache are warm afterwards
-        inference = _inference_ms(upscaler, file)
+        around = [_inference_ms(upscaler, file)]
         results = {}
         for name, encoder in ((NULL, None), (options.codec, options)):
             runs = [run_pipeline(upscaler, file, count, encoder) for count in (short, total)]
+            around.append(_inference_ms(upscaler, file))
             monitor.sample()
             results[name] = subtract(runs[0], runs[1])
+            fps = results[name]["fps"]
+            alone_ms = median(around[-2] + around[-1])
+            results[name]["share_of_inference_rate"] = fps and fps * alone_ms / 1000
             if results[name]["fps"] is None:
                 warnings.append(
                     f"sink {name}: too few frames to cancel the start-up: measure more with "
                     "--frames, or a longer file"
                 )
-        inference += _inference_ms(upscaler, file)
-        rate = 1000 / median(inference)
-        for result in results.values():
-            result["share_of_inference_rate"] = result["fps"] and result["fps"] / rate
+        rate = 1000 / median(time for times in around for time in times)
         conditions = monitor.report()
         warnings += condition_warnings(conditions)
         settings = {"file": file.name, "frames": total, "backend": backend, "codec": options.codec}

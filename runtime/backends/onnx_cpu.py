@@ -7,6 +7,7 @@ from time import perf_counter
 
 from ..host import available_processors, processor_name
 from ..model_file import OUTPUT, ModelSpec, load
+from ..notes import say_on_stderr
 from ..opencv import load_cv2
 from .base import Frames
 from .engine import engine_problem
@@ -14,6 +15,7 @@ from .integer import run_in_integers
 from .ort_session import OrtSession
 from .packed import PACKED, pack_tail
 from .reshuffle import Reshuffle
+from .saturation import adds_in_16_bits, hold_sums
 
 NAME = "onnx-cpu"
 PROVIDER = "CPUExecutionProvider"
@@ -51,6 +53,12 @@ class OnnxCpuSession:
         self._scale = spec.scale
         _, model = load(spec.path)
         run_in_integers(model)
+        self._held_channels = hold_sums(model) if adds_in_16_bits() else 0
+        if self._held_channels:
+            say_on_stderr(
+                f"{spec.name}: {self.device} has no VNNI: int8 weights get a coarser step, so that "
+                "its 16-bit sums hold; a little less exact than elsewhere"
+            )
         self._packed = pack and pack_tail(model, spec.scale)
         if self._packed:
             load_cv2()  # what is missing is said now, not at the first frame
@@ -74,7 +82,7 @@ class OnnxCpuSession:
         self.stage_seconds["pixel shuffle"] += perf_counter() - inferred
 
     def describe(self) -> dict[str, str | int]:
-        return {
+        described: dict[str, str | int] = {
             "backend": self.name,
             "provider": self.provider,
             "device": self.device,
@@ -82,6 +90,9 @@ class OnnxCpuSession:
             "threads": self._threads,
             "pixel_shuffle": "host" if self._packed else "graph",
         }
+        if self._held_channels:
+            described["int8"] = f"without VNNI: {self._held_channels} channels with a coarser step"
+        return described
 
     def close(self) -> None:
         self._buffers.clear()
