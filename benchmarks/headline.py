@@ -30,7 +30,9 @@ def headlines(documents: Sequence[Document], most: int = 2) -> list[Headline]:
     if not reports:
         return []
     report = max(reports, key=_rivals)
-    lead = next(case for case in report["results"]["cases"] if not case["rival"])
+    lead = next((case for case in report["results"]["cases"] if not case["rival"]), None)
+    if lead is None:
+        return []
     others = [
         (part, case)
         for part in reports

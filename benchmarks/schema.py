@@ -135,7 +135,7 @@ _CHECKS: dict[str, _Check] = {
     "$ref": _reference,
     "additionalProperties": _more_properties,
     "const": _constant,
-    "enum": _limit(lambda value, rule: value not in rule, "is none of", str),
+    "enum": _limit(lambda value, rule: value not in rule, "is none of", object),
     "exclusiveMinimum": _limit(lambda value, rule: value <= rule, "is not above", _NUMBERS),
     "items": _items,
     "maxItems": _limit(lambda value, rule: len(value) > rule, "has a length above", list),
