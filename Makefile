@@ -14,13 +14,16 @@ demo: $(VENV)/.runtime
 		--no-fresh --no-roofline
 
 # HR: folders of original images; VGG: weights for the distance of features (needs PyTorch);
-# REPORT: where the report goes, without suffix.
+# REPORT: where the report goes, without suffix; SIZE: of the input; DURATION: for each case.
 HR ?= examples
 REPORT ?= reports/benchmark
+SIZE ?= 480x270
+DURATION ?= 3
 
 bench: demo/input.mp4
 	mkdir -p $(dir $(REPORT))
 	$(BIN)/framelift bench all $(HR:%=--hr %) $(VGG:%=--vgg %) --video demo/input.mp4 \
+		--size $(SIZE) --seconds $(DURATION) \
 		--json $(REPORT).json --markdown $(REPORT).md --html $(REPORT).html
 
 demo/input.mp4: | $(VENV)/.runtime

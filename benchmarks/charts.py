@@ -42,10 +42,12 @@ def distributions(cases: Sequence[Distribution], unit: str = "ms") -> str:
     parts = [log_grid(axis, top, top + row * len(cases), unit)]
     for index, case in enumerate(cases):
         base = top + row * (index + 1) - 8
-        parts.append(_label(case.name, base - 10))
+        p50, p95, p99 = (float(p) for p in np.percentile(case.samples, (50, 95, 99)))
+        parts.append(_label(case.name, base - 13))
+        told = f"p50 {short(p50)} · p99 {short(p99)} {unit}"
+        parts.append(words(_LEFT - 12, base + 2, told, "soft", "end"))
         parts.append(_histogram(case.samples, axis, base, row - 16, index))
-        for percent in (50, 95, 99):
-            x = axis.at(float(np.percentile(case.samples, percent)))
+        for x in map(axis.at, (p50, p95, p99)):
             parts.append(f'<path class="tick" d="M{x:.1f} {base + 1}v5"/>')
     note = "ticks below each: p50, p95, p99"
     parts.append(words(_LEFT, height - 4, note, "soft"))
@@ -56,7 +58,7 @@ def stacks(bars: Sequence[Stack], unit: str = "ms", limit: str = "limit of this 
     """Horizontal bars; `limit` is what the marks on them mean."""
     names = list(dict.fromkeys(name for bar in bars for name in bar.parts))
     longest = max(max(sum(bar.parts.values()), bar.limit or 0) for bar in bars)
-    axis = _Axis(0, longest * 1.05)
+    axis = _Axis(0, longest * 1.12)
     row, top = 34, 34
     height = top + row * len(bars) + 30
     parts = [_legend(names, limit if any(bar.limit for bar in bars) else "")]
@@ -72,6 +74,7 @@ def stacks(bars: Sequence[Stack], unit: str = "ms", limit: str = "limit of this 
                 f'width="{max(width, 0):.1f}" height="22">{title}</rect>'
             )
             start += value
+        parts.append(words(axis.at(start) + 6, y + 15, short(start), "soft"))
         if bar.limit is not None:
             parts.append(f'<path class="limit" d="M{axis.at(bar.limit):.1f} {y - 3}v28"/>')
     return svg(height, "".join(parts), "time by stage")
@@ -174,6 +177,11 @@ def _legend(names: Sequence[str], limit: str) -> str:
         parts.append(f'<path class="limit" d="M{x + 6:.0f} 8v16"/>')
         parts.append(words(x + 17, 20, limit))
     return "".join(parts)
+
+
+def short(value: float) -> str:
+    """Three digits, no more than a reader takes in."""
+    return f"{value:.{0 if value >= 100 else 1 if value >= 10 else 2}f}"
 
 
 def _label(name: str, y: float) -> str:

@@ -20,8 +20,14 @@ _MIN_AGREEMENT = 0.999
 _MIN_PSNR_DB = 25.0
 
 
-def machine_warnings(machine: Machine) -> list[str]:
-    """Warnings about the state of the machine before the run."""
+def machine_warnings(machine: Machine, conditions: Document | None = None) -> list[str]:
+    """Warnings about the state of the machine before the run.
+
+    The system's load counts what this program did before, too: where the conditions of the run tell
+    what others did, they alone are believed.
+    """
+    if conditions is not None and conditions["others_share"] is not None:
+        return []
     if machine.load is None or machine.load <= _MAX_LOAD * machine.cores:
         return []
     return [
@@ -84,6 +90,33 @@ def limit_warnings(shares: Mapping[str, float]) -> list[str]:
         f"above the measured limit: {_listed(above)}; the peak was measured while the machine was "
         "busier: close other programs and run again"
     ]
+
+
+def int8_warnings(machine: Machine, cases: Mapping[str, Mapping[str, object]]) -> list[str]:
+    """A warning if `cases` (name to what runs) of int8 are on ONNX Runtime's CPU provider without
+    an instruction that sums 8-bit products in 32 bits: its kernels then sum pairs in 16 bits, which
+    may overflow.
+    """
+    saturating = [
+        name
+        for name, facts in cases.items()
+        if (facts.get("precision"), facts.get("provider")) == ("int8", "CPUExecutionProvider")
+    ]
+    if not saturating or machine.multiplies_int8 is not False:
+        return []
+    return [
+        f"int8 on a processor without VNNI: {_listed(saturating)}; ONNX Runtime sums pairs of "
+        "products in 16 bits there, which saturates: it is less exact than elsewhere, and slower"
+    ]
+
+
+def scale_warnings(scales: Mapping[str, tuple[int, int]]) -> list[str]:
+    """Warnings about rivals with another scale (first) than the model beside them (second)."""
+    unlike = [f"{name} (×{own}, not ×{other})" for name, (own, other) in scales.items()
+              if own != other]  # fmt: skip
+    if not unlike:
+        return []
+    return [f"enlarges by another factor, so its time is of other work: {_listed(unlike)}"]
 
 
 def agreement_warnings(agreements: Mapping[str, Document]) -> list[str]:

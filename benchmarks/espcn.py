@@ -24,7 +24,7 @@ import numpy as np
 
 from ..runtime import Upscaler
 from ..runtime.zoo import resolve
-from .checks import agreement_warnings, machine_warnings, variation_warnings
+from .checks import agreement_warnings, int8_warnings, machine_warnings, variation_warnings
 from .float_session import FloatSession
 from .frames import agreement, finish, input_frames, prepare
 from .machine import describe_machine
@@ -100,16 +100,18 @@ def measure_espcn(
                 **{f: _compared(timed[name, f], timed[reference, f]) for f in FORMS},
             }
 
-        results = {
+        results: dict[str, Any] = {
             "models": [row(f"model {index}", runner) for index, runner in enumerate(runners)],
             "references": [row(f"ESPCN ×{s}", runner) for s, runner in references.items()],
             "conditions": conditions,
         }
+    facts = {row["model"]["name"]: row["runtime"] for row in results["models"]}
     titles = {name: runner.upscaler.spec.name for name, runner in everyone.items()}
     named = {f"{titles[name]}, {form}": samples for (name, form), samples in timed.items()}
     warnings = [
-        *machine_warnings(machine),
+        *machine_warnings(machine, conditions),
         *condition_warnings(conditions),
+        *int8_warnings(machine, facts),
         *variation_warnings(
             {name: summarise(samples.samples_ms) for name, samples in named.items()},
             {name: samples.steady for name, samples in named.items()},

@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..runtime.model_file import ModelSpec, load, read_spec
-from ..runtime.video import EncoderOptions
+from ..runtime.video import EncoderOptions, FileSource
 from ..runtime.zoo import default_model, resolve
 from .espcn import measure_espcn
 from .graph_cost import count
 from .latency import measure_latency
 from .overhead import measure_overhead
 from .pictures import make_pictures
-from .quality import measure_quality
+from .quality import feature_distance, measure_quality, originals
 from .realtime import measure_realtime
 from .report import Document, combine
 from .rivals import installed
@@ -24,6 +24,8 @@ from .video import measure_video
 
 # So that the report of a dozen models takes minutes, not tens of them.
 _ITERATIONS = 20
+# Of the latency itself, so that its p99 stands on something.
+_LATENCY_ITERATIONS = 100
 _MOST_SECONDS = 15.0
 _VIDEO_FRAMES = 40
 _REALTIME_SECONDS = 0.5
@@ -56,6 +58,7 @@ def measure_everything(
     Raises what the single measurements raise.
     """
     ordered = sorted(models, key=lambda name: _in_order(read_spec(resolve(name))))
+    _check(plan)
     return combine(list(_measure(plan, ordered, progress)))
 
 
@@ -74,7 +77,7 @@ def _measure(plan: Plan, models: list[str], progress: Callable[[str], None]) -> 
     )  # fmt: skip
     grid = GridSettings(
         (plan.size,), backends=(plan.backend,), threads=plan.threads, seconds=plan.seconds,
-        iterations=_ITERATIONS, most_seconds=_MOST_SECONDS,
+        iterations=_LATENCY_ITERATIONS, most_seconds=_MOST_SECONDS, lenient=True,
     )  # fmt: skip
     light = [name for name in models if not _is_heavy(name, plan.size)]
     if len(models) > 1:
@@ -102,6 +105,17 @@ def _measure(plan: Plan, models: list[str], progress: Callable[[str], None]) -> 
         yield measure_video(main, plan.video, EncoderOptions(), _VIDEO_FRAMES, *engine)
     progress("live stream")
     yield measure_stream(main, one)
+
+
+def _check(plan: Plan) -> None:
+    """Open everything that is measured later, so that what is wrong is said before minutes pass."""
+    for images in plan.images:
+        originals(images)
+    if plan.vgg is not None:
+        feature_distance(plan.vgg)
+    if plan.video is not None:
+        with FileSource(plan.video, say=lambda line: None):
+            pass
 
 
 def _is_heavy(name: str, size: tuple[int, int]) -> bool:

@@ -15,14 +15,17 @@ from typing import Any
 
 import numpy as np
 
+from ..imaging.errors import BackendError, ModelError
 from ..runtime import ModelSpec, Upscaler
 from ..runtime.model_file import read_spec
 from ..runtime.zoo import resolve
 from .checks import (
     agreement_warnings,
+    int8_warnings,
     limit_warnings,
     machine_warnings,
     percentile_warnings,
+    scale_warnings,
     variation_warnings,
 )
 from .contender import Contender, open_contender
@@ -32,6 +35,7 @@ from .limits import Limits
 from .machine import describe_machine
 from .monitor import Monitor, condition_warnings
 from .report import Document, describe_model, new_document
+from .rivals import is_rival
 from .settings import GridSettings, LatencySettings
 from .stages import StageRecorder
 from .statistics import Summary, summarise
@@ -74,13 +78,19 @@ def measure_latency(
     Raises ModelError, BackendError, MissingDependencyError.
     """
     machine = describe_machine()
+    left_out: list[str] = []
     with ExitStack() as stack:
         cases = []
         for model in models:
             spec = read_spec(resolve(model))
             for one in settings.cases():
                 progress(f"starting {spec.name} on {one.backend}")
-                cases.append(_open(stack, spec, one, settings.fresh))
+                try:
+                    cases.append(_open(stack, spec, one, settings.fresh))
+                except (BackendError, ModelError) as error:
+                    if not (settings.lenient and is_rival(one.backend)):
+                        raise
+                    left_out.append(f"left out: {spec.name} on {one.backend} ({error})")
         _name(cases)
         limits = stack.enter_context(Limits([case.contender for case in cases], settings))
         progress(f"measuring {len(cases)} case{'s' if len(cases) > 1 else ''}")
@@ -103,8 +113,11 @@ def measure_latency(
         case.name: summarise(timed[case.name].samples_ms, case.settings.batch) for case in cases
     }
     warnings = [
-        *machine_warnings(machine),
+        *left_out,
+        *machine_warnings(machine, conditions),
         *condition_warnings(conditions),
+        *int8_warnings(machine, {row["name"]: row["runtime"] for row in rows}),
+        *scale_warnings({r["name"]: (r["scale"], r["model"]["scale"]) for r in rows if r["rival"]}),
         *variation_warnings(summaries, {name: samples.steady for name, samples in timed.items()}),
         *percentile_warnings(min(summaries.values(), key=_count)),
         *limit_warnings(

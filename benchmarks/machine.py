@@ -27,11 +27,19 @@ PACKAGES = (
     "av",
 )
 
+# What decides how fast a network runs, as Linux names it.
+INSTRUCTIONS = (
+    "avx2", "avx512f", "avx_vnni", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_int8",
+    "amx_bf16", "asimd", "asimddp", "i8mm", "sve",
+)  # fmt: skip
+_INT8 = frozenset({"avx_vnni", "avx512_vnni", "amx_int8", "asimddp", "i8mm"})
+
 
 @dataclass(frozen=True)
 class Machine:
     """Hardware and software facts. `cores` are those this process may use; `load` is the average
-    number of runnable threads over the last minute, at the time of the call (None if unknown).
+    number of runnable threads over the last minute, at the time of the call (None if unknown);
+    `instructions` are those of `INSTRUCTIONS` that the processor has (none if unknown).
     """
 
     cpu: str
@@ -42,6 +50,12 @@ class Machine:
     python: str
     gpus: tuple[str, ...] = ()
     packages: dict[str, str] = field(default_factory=dict)
+    instructions: tuple[str, ...] = ()
+
+    @property
+    def multiplies_int8(self) -> bool | None:
+        """Whether 8-bit products are summed in 32 bits by one instruction; None if unknown."""
+        return bool(_INT8 & set(self.instructions)) if self.instructions else None
 
 
 def describe_machine() -> Machine:
@@ -55,6 +69,7 @@ def describe_machine() -> Machine:
         python=platform.python_version(),
         gpus=_gpu_names(),
         packages=installed_versions(PACKAGES),
+        instructions=_instructions(),
     )
 
 
@@ -67,6 +82,18 @@ def installed_versions(names: tuple[str, ...]) -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return versions
+
+
+def _instructions() -> tuple[str, ...]:
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ()
+    for line in text.splitlines():
+        name, _, flags = line.partition(":")
+        if name.strip() in ("flags", "Features"):
+            return tuple(flag for flag in INSTRUCTIONS if flag in flags.split())
+    return ()
 
 
 def peak_rss_bytes() -> int | None:
@@ -89,7 +116,7 @@ def _memory_bytes() -> int | None:
 
 
 def device_memory_used() -> int | None:
-    """Bytes of the first GPU's memory in use by all programs, or None where there is no GPU."""
+    """Bytes of the GPU's memory in use by all programs, or None where there is no GPU."""
     answer = query_gpus("memory.used", "nounits")
     try:
         return int(answer[0]) << 20 if answer else None
@@ -98,12 +125,18 @@ def device_memory_used() -> int | None:
 
 
 def query_gpus(fields: str, *format_options: str) -> list[str]:
-    """One line for each GPU; none where there is no GPU or no tool."""
+    """One line for each GPU that programs see, in their order; none where there is no GPU or no
+    tool.
+    """
     tool = shutil.which("nvidia-smi")
     if tool is None:
         return []
     form = ",".join(("csv", "noheader", *format_options))
     query = [tool, f"--query-gpu={fields}", f"--format={form}"]
+    # The tool shows all GPUs, programs begin to count at the first one of these.
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")[0].strip()
+    if visible:
+        query.append(f"--id={visible}")
     try:
         answer = subprocess.run(query, capture_output=True, text=True, timeout=20, check=True)
     except (OSError, subprocess.SubprocessError):

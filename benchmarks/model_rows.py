@@ -80,7 +80,8 @@ def realtime(results: Document) -> list[Table]:
     columns = [f"{kinds[kind]}, {rate} fps" for kind in present for rate in rates]
     rows = []
     for model in results["models"]:
-        sizes = [model[kind]["largest"][rate] for kind in present for rate in rates]
+        held = [model[kind]["largest"] if model[kind] else {} for kind in present]
+        sizes = [largest.get(rate) for largest in held for rate in rates]
         shown = ["–" if size is None else f"{size[0]}×{size[1]}" for size in sizes]
         rows.append((model_name(model["model"]), *shown))
     return [Table(("largest output", *columns), tuple(rows))]

@@ -1,9 +1,10 @@
-"""What the machine was like during a measurement: clocks, other programs, stolen time."""
+"""What the machine was like during a measurement: clocks, load, other programs, stolen time."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -14,7 +15,17 @@ from .machine import query_gpus
 
 _EVERY_SECONDS = 0.25
 _GPU_EVERY_SECONDS = 2.0
-_GPU_FIELDS = ("clocks.sm", "clocks.max.sm", "temperature.gpu", "utilization.gpu", "memory.used")
+_GPU_FIELDS = {
+    "clocks.sm": "sm_mhz",
+    "clocks.max.sm": "max_sm_mhz",
+    "temperature.gpu": "temperature_c",
+    "utilization.gpu": "load_percent",
+    "memory.used": "memory_mib",
+}
+# Newer drivers call it clocks_event_reasons and still know this name.
+_REASONS = "clocks_throttle_reasons.active"
+# Power cap, hardware slowdown, heat (by software, by hardware), power brake: bits of NVML.
+_SLOWED_DOWN = 0x04 | 0x08 | 0x20 | 0x40 | 0x80
 
 _MAX_OTHERS = 0.10
 _MAX_STOLEN = 0.02
@@ -55,16 +66,23 @@ def clock_mhz() -> float | None:
 
 
 def gpu_state() -> dict[str, float] | None:
-    """Clocks in MHz, temperature in °C, load in %, memory in MiB of the first GPU, or None."""
-    answer = query_gpus(",".join(_GPU_FIELDS), "nounits")
-    try:
-        values = [float(value) for value in answer[0].split(",")] if answer else []
-    except ValueError:
+    """Clocks in MHz, temperature in °C, load in %, memory in MiB of the first GPU, and in
+    `slowed_down` 1 while heat or a power limit lowers the clocks, else 0; what it does not tell is
+    left out. None where there is no GPU.
+    """
+    answer = query_gpus(",".join((*_GPU_FIELDS, _REASONS)), "nounits")
+    if not answer:  # a field that the driver does not know fails the whole query
+        answer = query_gpus(",".join(_GPU_FIELDS), "nounits")
+    if not answer:
         return None
-    if not values:
-        return None
-    names = ("sm_mhz", "max_sm_mhz", "temperature_c", "load_percent", "memory_mib")
-    return dict(zip(names, values, strict=True))
+    state: dict[str, float] = {}
+    *values, reasons = (*answer[0].split(","), "")[: len(_GPU_FIELDS) + 1]
+    for name, value in zip(_GPU_FIELDS.values(), values, strict=False):
+        with suppress(ValueError):  # such as [N/A]
+            state[name] = float(value)
+    with suppress(ValueError):
+        state["slowed_down"] = float(bool(int(reasons, 16) & _SLOWED_DOWN))
+    return state
 
 
 class Monitor:
@@ -99,26 +117,26 @@ class Monitor:
                 self._gpu.append(state)
 
     def report(self) -> dict[str, Any]:
-        """`cpu_mhz` and `gpu` as min, median and max; `others_share` and `stolen_share` are of all
-        processors' time; null is unknown.
+        """`cpu_mhz` and `gpu` as min, median and max; `load_share` (this program included),
+        `others_share` and `stolen_share` are of all processors' time; null is unknown.
         """
-        return {
-            "cpu_mhz": _range(self._clocks),
-            "gpu": {name: _range([state[name] for state in self._gpu]) for name in self._gpu[0]}
-            if self._gpu
-            else None,
-            **self._shares(),
-        }
+        told = dict.fromkeys(name for state in self._gpu for name in state)
+        gpu = {name: _range([s[name] for s in self._gpu if name in s]) for name in told}
+        return {"cpu_mhz": _range(self._clocks), "gpu": gpu or None, **self._shares()}
 
     def _shares(self) -> dict[str, float | None]:
         end = self._times()
         if self._start is None or end is None or end.total <= self._start.total:
-            return {"others_share": None, "stolen_share": None}
+            return {"load_share": None, "others_share": None, "stolen_share": None}
         total = end.total - self._start.total
         busy = total - (end.idle - self._start.idle)
         stolen = end.stolen - self._start.stolen
         others = busy - stolen - (self._own() - self._own_start)
-        return {"others_share": max(0.0, others / total), "stolen_share": stolen / total}
+        return {
+            "load_share": (busy - stolen) / total,
+            "others_share": max(0.0, others / total),
+            "stolen_share": stolen / total,
+        }
 
 
 def condition_warnings(report: dict[str, Any]) -> list[str]:
@@ -134,7 +152,14 @@ def condition_warnings(report: dict[str, Any]) -> list[str]:
             f"the host took {report['stolen_share']:.0%} of this virtual machine's time: measure "
             "on a machine of its own"
         )
-    for name, clock in (("CPU", report["cpu_mhz"]), ("GPU", (report["gpu"] or {}).get("sm_mhz"))):
+    gpu = report["gpu"] or {}
+    if gpu.get("slowed_down", {"max": 0})["max"]:
+        hottest = f" ({gpu['temperature_c']['max']:.0f} °C)" if "temperature_c" in gpu else ""
+        warnings.append(
+            f"heat or a power limit lowered the GPU's clock{hottest}: let it cool down, or raise "
+            "the limit, and run again"
+        )
+    for name, clock in (("CPU", report["cpu_mhz"]), ("GPU", gpu.get("sm_mhz"))):
         if clock is not None and clock["min"] < _MIN_CLOCK * clock["max"]:
             warnings.append(
                 f"the {name}'s clock varied from {clock['min']:.0f} to {clock['max']:.0f} MHz: it "

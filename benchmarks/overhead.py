@@ -26,10 +26,11 @@ from typing import Any
 import numpy as np
 
 from ..runtime import Upscaler
-from .checks import agreement_warnings, machine_warnings, variation_warnings
+from .checks import agreement_warnings, int8_warnings, machine_warnings, variation_warnings
 from .float_session import FloatSession
 from .frames import agreement, finish, input_frames, prepare
 from .machine import describe_machine
+from .monitor import Monitor, condition_warnings
 from .report import Document, build
 from .settings import LatencySettings
 from .statistics import summarise
@@ -63,13 +64,21 @@ def measure_overhead(model: str | Path, settings: LatencySettings) -> Document:
             NUMPY: lambda: finish(plain.run(prepare(frame))),
         }
         same = agreement(upscaler(frame), finish(plain.run(prepared)))
-        timed = alternate(variants, settings.seconds, settings.iterations)
+        monitor = Monitor(gpu=bool(machine.gpus))
+        timed = alternate(variants, settings.seconds, settings.iterations, monitor.sample)
+        conditions = monitor.report()
         samples = {name: values.samples_ms for name, values in timed.items()}
         steady = {name: values.steady for name, values in timed.items()}
-        results = {"variants": _compare(samples), "agreement": asdict(same)}
+        results = {
+            "variants": _compare(samples),
+            "agreement": asdict(same),
+            "conditions": conditions,
+        }
         summaries = {name: summarise(values) for name, values in samples.items()}
         warnings = [
-            *machine_warnings(machine),
+            *machine_warnings(machine, conditions),
+            *condition_warnings(conditions),
+            *int8_warnings(machine, {upscaler.spec.name: upscaler.describe()}),
             *variation_warnings(summaries, steady),
             *agreement_warnings({NUMPY: asdict(same)}),
         ]

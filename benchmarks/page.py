@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 from pathlib import Path
 from string import Template
 
 from .charts import Distribution, Stack, bars, distributions, stacks
+from .headline import headlines
 from .model_rows import espcn_order, model_name
 from .report import Document, parts
-from .rows import short_names
+from .rows import counted, short_names
 from .scatter import Baseline, Point, scatter
 from .table import Table
 from .tables import Section, machine_facts, sections, title
 
+_HEADING = re.compile("<h2>(.*?)</h2>")
 _TEMPLATE = Path(__file__).with_name("page.html")
 # So many cases fit into one chart before it becomes a wall.
 _MAX_CASES = 24
@@ -24,15 +27,49 @@ def to_html(document: Document) -> str:
     documents = parts(document)
     one = len(documents) == 1
     heading = _heading(documents[0]) if one else "Framelift benchmark report"
-    body = [f"<h1>{escape(heading)}</h1>", _facts(documents, document["created"])]
+    body = [f"<h1>{escape(heading)}</h1>", _headlines(documents)]
+    body.append(_facts(documents, document["created"]))
     pictures = [part for part in documents if part["kind"] == "pictures"]
-    body += [_pictures(part) for part in pictures]
-    body.append(_quality_against_latency(documents))
     rest = [part for part in documents if part not in pictures]
     told = [fact for part in documents for fact in machine_facts(part)]
-    body += [_section(section, heading=not one) for section in sections(rest, told=told)]
+    pieces = [_pictures(part) for part in pictures]
+    pieces.append(_quality_against_latency(documents))
+    pieces += [_section(section, heading=not one) for section in sections(rest, told=told)]
+    body += _numbered([piece for piece in pieces if piece])
     template = Template(_TEMPLATE.read_text(encoding="utf-8"))
     return template.substitute(title=escape(heading), body="\n".join(filter(None, body)))
+
+
+def _headlines(documents: list[Document]) -> str:
+    """p50 and p99 in large type, and whether they may be quoted."""
+    cards = []
+    for told in headlines(documents):
+        figures = "".join(
+            f"<div><b>{value}<small> {unit}</small></b><span>{escape(what)}</span></div>"
+            for value, unit, what in told.figures
+        )
+        doubt = ""
+        if told.warnings:
+            count = counted(len(told.warnings), "warning")
+            doubt = f'<p class="doubt">do not quote before reading {count} below</p>'
+        notes = "".join(f"<li>{escape(note)}</li>" for note in told.notes)
+        cards.append(
+            f'<div class="card"><h2>{escape(told.title)}</h2>'
+            f'<div class="figures">{figures}</div><ul>{notes}</ul>{doubt}</div>'
+        )
+    return f'<div class="cards">{"".join(cards)}</div>' if cards else ""
+
+
+def _numbered(pieces: list[str]) -> list[str]:
+    """The pieces with anchors at their headings, and links to them first where there are many."""
+    titles = [_HEADING.search(piece) for piece in pieces]
+    linked = [piece.replace("<h2>", f'<h2 id="s{index}">', 1) for index, piece in enumerate(pieces)]
+    links = [
+        f'<a href="#s{index}">{found[1].partition(", ")[0]}</a>'
+        for index, found in enumerate(titles)
+        if found
+    ]
+    return [f"<nav>{''.join(links)}</nav>", *linked] if len(links) > 1 else linked
 
 
 def _heading(document: Document) -> str:
@@ -165,20 +202,21 @@ def _panel(
 
 
 def _pictures(document: Document) -> str:
-    pieces = [f"<h2>{escape(_heading(document))}</h2>"]
+    pieces = [f'<h2>{escape(_heading(document))}</h2><div class="pictures">']
     for picture in document["results"]["pictures"]:
         name = escape(picture["name"])
         pieces.append(
-            f'<div class="slider" style="width:{picture["width"]}px">'
+            f'<div style="width:{picture["width"]}px"><div class="slider">'
             f'<img src="{picture["before"]}" alt="{name}, bicubic">'
             f'<img class="after" src="{picture["after"]}" alt="{name}, framelift">'
             '<div class="bar"></div><span class="left">bicubic</span>'
             '<span class="right">framelift</span>'
-            f'<input type="range" min="0" max="100" value="50" aria-label="divide {name}"></div>'
+            '<input type="range" min="0" max="100" step="0.5" value="50" '
+            f'aria-label="where bicubic ends and framelift begins in {name}, in percent"></div>'
             f'<p class="caption">{name}, {picture["width"]}×{picture["height"]}: bicubic on the '
-            "left, framelift on the right; drag to compare</p>"
+            "left, framelift on the right; drag to compare, or use the arrow keys</p></div>"
         )
-    return "\n".join(pieces)
+    return "\n".join([*pieces, "</div>"])
 
 
 def _table(table: Table) -> str:

@@ -13,6 +13,7 @@ from ..imaging.histogram import match_histogram
 from ..imaging.quality import ImageU8, Upscale, bicubic, compare, crop_to_multiple, shrink
 from ..runtime import Upscaler
 from ..runtime.opencv import load_cv2
+from .checks import int8_warnings
 from .machine import describe_machine
 from .report import Document, build
 
@@ -80,7 +81,7 @@ def measure_quality(
     """
     paths = originals(folder)
     machine = describe_machine()
-    distance = None if vgg is None else _feature_distance(vgg)
+    distance = None if vgg is None else feature_distance(vgg)
     scores: list[dict[str, dict[str, float]]] = []
     with Upscaler.load(model, backend=backend, threads=threads) as upscaler:
         scale = upscaler.scale
@@ -104,7 +105,9 @@ def measure_quality(
         }
         if matching:
             settings["post-processing"] = "histogram matching"
-        return build("quality", machine, upscaler, settings, {"images": rows, "mean": mean}, [])
+        results = {"images": rows, "mean": mean}
+        warnings = int8_warnings(machine, {upscaler.spec.name: upscaler.describe()})
+        return build("quality", machine, upscaler, settings, results, warnings)
 
 
 def as_bgr(image: ImageU8) -> ImageU8:
@@ -136,7 +139,11 @@ def _mean(scores: list[dict[str, float]]) -> dict[str, float]:
     return {key: math.fsum(score[key] for score in scores) / len(scores) for key in scores[0]}
 
 
-def _feature_distance(vgg: str) -> Distance:
+def feature_distance(vgg: str) -> Distance:
+    """The distance of relu2_2 features, with weights as `framelift train --vgg` takes them.
+
+    Raises CheckpointError, MissingDependencyError.
+    """
     try:
         from ..train.feature_distance import FeatureDistance
     except ModuleNotFoundError as error:

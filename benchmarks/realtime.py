@@ -84,7 +84,7 @@ def measure_realtime(
         "rates": list(rates), "backend": backend, "threads": threads, "seconds": seconds,
         "file": video and video.name, "codec": video and options.codec,
     }  # fmt: skip
-    warnings = [*machine_warnings(machine), *condition_warnings(conditions)]
+    warnings = [*machine_warnings(machine, conditions), *condition_warnings(conditions)]
     results = {"models": rows, "conditions": conditions}
     return new_document("realtime", machine, settings, results, warnings)
 

@@ -1,9 +1,10 @@
 """Benchmark reports: one JSON document each, from which every table and page is rendered.
 
-docs/benchmark-schema.json describes it. Times are in milliseconds, sizes in bytes; a value that is
-unknown or not finite is null. Version 2 has cases in a latency report, where version 1 had one, and
-the kinds video, stream, train, pictures and report (several documents together). Version 3 adds
-the build of engines to a start, and the kinds espcn and realtime.
+schema.json describes it. Times are in milliseconds, sizes in bytes; a value that is unknown or not
+finite is null. Version 2 has cases in a latency report, where version 1 had one, and the kinds
+video, stream, train, pictures and report (several documents together). Version 3 adds the build of
+engines to a start, and the kinds espcn and realtime. Version 4 adds the processor's instructions,
+its load, and conditions of overhead and train; reports of version 3 are still read.
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ from ..imaging.atomic import atomic_output
 from ..imaging.errors import InputError
 from ..runtime import ModelSpec, Upscaler
 from .machine import Machine
+from .schema import first_fault
 
 SCHEMA = "framelift.benchmark"
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
+_UPGRADED_VERSION = 3
 
 Document = dict[str, Any]
 
@@ -87,25 +90,52 @@ def parts(document: Document) -> list[Document]:
 
 
 def read_document(path: Path) -> Document:
-    """Read a report that was written as JSON.
+    """Read a report that was written as JSON, by this version or the one before.
 
-    Raises InputError when it is missing, is no report, or has another schema version.
+    Raises InputError when it is missing, damaged, no report, or of another schema version.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_number)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: is not JSON, or is damaged") from error
     if not isinstance(document, dict) or document.get("schema") != SCHEMA:
         raise InputError(f"{path}: is no report of `framelift bench`")
     found = document.get("schema_version")
-    if found != SCHEMA_VERSION:
+    if found == _UPGRADED_VERSION:
+        _upgrade(document)
+    elif found != SCHEMA_VERSION:
+        newer = isinstance(found, int) and found > SCHEMA_VERSION
         raise InputError(
-            f"{path}: has schema version {found}, this framelift reads {SCHEMA_VERSION}: "
-            "measure again"
+            f"{path}: has schema version {found}, this framelift reads {_UPGRADED_VERSION} and "
+            f"{SCHEMA_VERSION}: " + ("update framelift" if newer else "measure again")
         )
+    if (fault := first_fault(document)) is not None:
+        raise InputError(f"{path}: is a damaged report ({fault})")
     return document
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _upgrade(document: Document) -> None:
+    """Make version 4 of version 3, in place, as far as the document is one."""
+    for part in (document, *_listed(document.get("documents"))):
+        part["schema_version"] = SCHEMA_VERSION
+        machine, results = part.get("machine"), part.get("results")
+        if isinstance(machine, dict):
+            machine.setdefault("instructions", [])
+        if isinstance(results, dict) and part.get("kind") in ("overhead", "train"):
+            results.setdefault("conditions", None)
+        conditions = results.get("conditions") if isinstance(results, dict) else None
+        if isinstance(conditions, dict):
+            conditions.setdefault("load_share", None)
+
+
+def _listed(value: Any) -> list[Document]:  # noqa: ANN401 - any JSON value
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def describe_model(spec: ModelSpec) -> dict[str, Any]:

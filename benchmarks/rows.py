@@ -168,7 +168,7 @@ def _video(results: Document) -> list[Table]:
             _or_dash(run["share_of_inference_rate"], ".0%"),
             _or_dash(run["start_up_seconds"], ".2f"),
             str(run["frames"]),
-            *(_or_dash(run["occupancy"][stage], ".0%") for stage in stages),
+            *(_or_dash(run["occupancy"].get(stage), ".0%") for stage in stages),
             run["bottleneck"],
         )
         for name, run in runs.items()

@@ -39,7 +39,8 @@ class GridSettings:
     `sizes` are (width, height) of the input; `seconds`, `iterations` and `most_seconds` count for
     each case.
     `fresh` starts each case in a process of its own first, for start-up times and peak memory;
-    `roofline` measures the machine's peak. Raises ConfigError for values that make no sense.
+    `roofline` measures the machine's peak; `lenient` leaves out rivals that cannot run a model,
+    with a warning. Raises ConfigError for values that make no sense.
     """
 
     sizes: tuple[tuple[int, int], ...]
@@ -52,6 +53,7 @@ class GridSettings:
     most_seconds: float | None = None
     fresh: bool = True
     roofline: bool = True
+    lenient: bool = False
 
     def __post_init__(self) -> None:
         for name in ("sizes", "batches", "backends"):

@@ -129,7 +129,7 @@ def measure_stream(
             results.append(run_camera(upscaler, settings, fps))
             monitor.sample()
         conditions = monitor.report()
-        warnings = [*machine_warnings(machine), *condition_warnings(conditions)]
+        warnings = [*machine_warnings(machine, conditions), *condition_warnings(conditions)]
         unread = sum(run["unreadable"] for run in results)
         if unread:
             warnings.append(f"the time code of {unread} frames could not be read back")

@@ -113,6 +113,7 @@ def machine_facts(document: Document) -> list[str]:
     machine = document["machine"]
     memory = machine["memory_bytes"]
     hardware = [machine["cpu"], counted(machine["cores"], "core")]
+    hardware += [f"with {', '.join(machine['instructions'])}"] if machine["instructions"] else []
     if memory is not None:
         hardware.append(f"{memory / 2**30:.0f} GiB")
     hardware += machine["gpus"]
@@ -130,6 +131,13 @@ def run_facts(document: Document) -> list[str]:
     return list(dict.fromkeys(facts))
 
 
+_GPU_FACTS = {
+    "sm_mhz": "GPU at {median:.0f} MHz",
+    "temperature_c": "GPU up to {max:.0f} °C",
+    "load_percent": "GPU load {median:.0f}%",
+}
+
+
 def _condition_facts(conditions: Document | None) -> list[str]:
     """What the machine did meanwhile, as far as it tells."""
     if conditions is None:
@@ -137,11 +145,12 @@ def _condition_facts(conditions: Document | None) -> list[str]:
     told = []
     if (clock := conditions["cpu_mhz"]) is not None:
         told.append(f"CPU at {clock['median']:.0f} MHz")
-    if (gpu := conditions["gpu"]) is not None:
-        told.append(
-            f"GPU at {gpu['sm_mhz']['median']:.0f} MHz, {gpu['temperature_c']['max']:.0f} °C"
-        )
-        told.append(f"GPU load {gpu['load_percent']['median']:.0f} %")
+    if conditions["load_share"] is not None:
+        told.append(f"CPU load {conditions['load_share']:.0%}")
+    gpu = conditions["gpu"] or {}
+    for name, form in _GPU_FACTS.items():
+        if gpu.get(name) is not None:
+            told.append(form.format(**gpu[name]))
     if conditions["others_share"] is not None:
         told.append(f"other programs on {conditions['others_share']:.0%} of the processors")
     return ["meanwhile: " + ", ".join(told)] if told else []

@@ -11,6 +11,7 @@ from ..train.start import choose_device, limit_threads, resolve
 from ..train.throughput import measure_throughput
 from .checks import machine_warnings, variation_warnings
 from .machine import describe_machine
+from .monitor import Monitor, condition_warnings
 from .report import Document, new_document
 from .statistics import summarise
 
@@ -34,7 +35,10 @@ def measure_training(
     resolved = resolve(config, folders, overrides, None, vgg)
     limit_threads(threads, Processes())
     chosen = choose_device(device)
+    monitor = Monitor(gpu=bool(machine.gpus))
     speed = measure_throughput(resolved, chosen, steps, warm_up)
+    monitor.sample()
+    conditions = monitor.report()
     samples_ms = [1000 * seconds for seconds in speed.step_seconds]
     summary = summarise(samples_ms, resolved.data.batch)
     results = {
@@ -42,6 +46,7 @@ def measure_training(
         "data_wait_share": speed.data_wait_share,
         "step": asdict(summary),
         "samples_ms": samples_ms,
+        "conditions": conditions,
     }
     settings = {
         "config": config,
@@ -52,7 +57,8 @@ def measure_training(
         "warm_up": warm_up,
     }
     warnings = [
-        *machine_warnings(machine),
+        *machine_warnings(machine, conditions),
+        *condition_warnings(conditions),
         *variation_warnings({"a step": summary}, longer="--steps"),
     ]
     return new_document("train", machine, settings, results, warnings)

@@ -61,7 +61,7 @@ def measure_video(
         raise ConfigError(f"frames must be at least {_MIN_FRAMES}, got {frames}")
     machine = describe_machine()
     monitor = Monitor(gpu=bool(machine.gpus))
-    warnings = machine_warnings(machine)
+    warnings = []
     with Upscaler.load(model, backend=backend, threads=threads) as upscaler:
         total = _available(file, frames)
         short = total // _SHORT_SHARE
@@ -83,7 +83,7 @@ def measure_video(
                 )
         rate = 1000 / median(time for times in around for time in times)
         conditions = monitor.report()
-        warnings += condition_warnings(conditions)
+        warnings += machine_warnings(machine, conditions) + condition_warnings(conditions)
         settings = {"file": file.name, "frames": total, "backend": backend, "codec": options.codec}
         document = {"runs": results, "inference_fps": rate, "conditions": conditions}
         return build("video", machine, upscaler, settings, document, warnings)

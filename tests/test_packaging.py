@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("benchmarks", "cli", "export", "imaging", "runtime", "train")
-SHIPPED = {".html", ".onnx", ".png", ".py", ".toml", ".typed"}
+SHIPPED = {".html", ".json", ".onnx", ".png", ".py", ".toml", ".typed"}
 
 ALLOWED = {
     "imaging": {"imaging"},

@@ -29,8 +29,9 @@ class ForeignModel(Rival):
         self.engine = self._session.engine
         inputs = self._session.inputs
         if len(inputs) != 1 or inputs[0].type != "tensor(float)" or inputs[0].shape[1:2] != [3]:
+            taken = ", ".join(f"{one.type} {one.shape}" for one in inputs)
             raise ModelError(
-                f"{path}: takes no float N×3×H×W images (a framelift model is named "
+                f"{path}: takes no float N×3×H×W images but {taken} (a framelift model is named "
                 "before the options)"
             )
         self.scale = self._measure_scale(path, case)
@@ -44,13 +45,16 @@ class ForeignModel(Rival):
     def _measure_scale(self, path: Path, case: LatencySettings) -> int:
         images = np.zeros((case.batch, 3, case.height, case.width), np.float32)
         try:
-            shape = self._session.run(images).shape
+            result = self._session.run(images)
         except Exception as error:  # ONNX Runtime's exceptions have no common base
             reason = str(error).strip().partition("\n")[0]
             raise ModelError(
                 f"{path}: does not take frames of {case.width}×{case.height} ({reason})"
             ) from error
-        scale: int = shape[-1] // case.width
-        if shape != (case.batch, 3, scale * case.height, scale * case.width):
-            raise ModelError(f"{path}: made {shape} of {images.shape}, no whole-number upscaling")
+        shape = getattr(result, "shape", ())  # a sequence or a map has none
+        scale: int = shape[-1] // case.width if shape else 0
+        if scale < 1 or shape != (case.batch, 3, scale * case.height, scale * case.width):
+            raise ModelError(
+                f"{path}: made {shape or 'no image'} of {images.shape}, no whole-number upscaling"
+            )
         return scale

@@ -13,7 +13,7 @@ import ncnn
 import numpy as np
 from numpy.typing import NDArray
 
-from ...imaging.errors import BackendError
+from ...imaging.errors import BackendError, ModelError
 from ..frames import Frames, finish
 from ..settings import LatencySettings
 from .base import Rival, plain_network
@@ -26,6 +26,8 @@ class Ncnn(Rival):
 
     def __init__(self, model: str | Path, case: LatencySettings) -> None:
         spec, network = plain_network(model, replace(case, batch=1))
+        if spec.precision == "int8":
+            raise ModelError(f"{spec.name}: ncnn has no int8 of ONNX's form; name an fp32 model")
         super().__init__("ncnn", spec.scale, spec.precision, case)
         self.engine = f"ncnn {ncnn.__version__}"
         self._net: Any = ncnn.Net()

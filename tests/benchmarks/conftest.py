@@ -49,10 +49,27 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def training_report(tmp_path_factory: pytest.TempPathFactory) -> Document:
+    """A report of three training steps."""
+    pytest.importorskip("torch")
+    from framelift.benchmarks.train_speed import measure_training
+
+    folder = tmp_path_factory.mktemp("training")
+    image = np.random.default_rng(0).integers(0, 256, (96, 96, 3), np.uint8)
+    cv2.imwrite(str(folder / "photo.png"), image)
+    settings = ["data.batch=2", "data.crop=32", "data.workers=1", "network.channels=4"]
+    document = measure_training(
+        "realtime-small-x4", [folder], settings, device="cpu", threads=1, steps=3, warm_up=1
+    )
+    assert list(folder.iterdir()) == [folder / "photo.png"]  # nothing is written
+    return document
+
+
+@pytest.fixture(scope="session")
 def reports(
     shuffle_model_path: Path, nearest_model_path: Path, photo_folder: Path, clip: Path
 ) -> dict[str, Document]:
-    """A report of each kind but training, by kind."""
+    """A report of each kind but training, which needs PyTorch, by kind."""
     grid = GridSettings(
         ((32, 24),), backends=("onnx-cpu",), rivals=("ort-numpy",), threads=1, seconds=0,
         iterations=4, fresh=False,

@@ -13,6 +13,7 @@ from framelift.benchmarks.everything import Plan, main_model, measure_everything
 from framelift.benchmarks.page import to_html
 from framelift.benchmarks.realtime import measure_realtime
 from framelift.benchmarks.tables import to_markdown, to_text
+from framelift.imaging.errors import InputError
 
 
 def test_everything_about_several_models_is_one_report(
@@ -25,6 +26,7 @@ def test_everything_about_several_models_is_one_report(
 ) -> None:
     monkeypatch.setattr(everything, "installed", lambda: ("ort-numpy", "torch-compile"))
     monkeypatch.setattr(everything, "_ITERATIONS", 2)
+    monkeypatch.setattr(everything, "_LATENCY_ITERATIONS", 2)
     monkeypatch.setattr(
         everything, "measure_realtime", partial(measure_realtime, sizes=((64, 48),))
     )
@@ -49,6 +51,23 @@ def test_everything_about_several_models_is_one_report(
     assert to_markdown(document).count("### ") == len(kinds) - 1
 
 
+def test_what_is_wrong_is_said_before_anything_is_measured(
+    monkeypatch: pytest.MonkeyPatch, shuffle_model_path: Path, photo_folder: Path, tmp_path: Path
+) -> None:
+    def measured(*arguments: object) -> None:
+        raise AssertionError("too early")
+
+    monkeypatch.setattr(everything, "measure_latency", measured)
+    monkeypatch.setattr(everything, "measure_quality", measured)
+    models = [str(shuffle_model_path)]
+    for plan, message in (
+        (Plan((photo_folder, tmp_path / "none")), "none: is not a folder"),
+        (Plan(video=tmp_path / "none.mp4"), r"none\.mp4: no such file"),
+    ):
+        with pytest.raises(InputError, match=message):
+            measure_everything(plan, models, lambda line: None)
+
+
 def test_the_default_model_is_the_one_shown(
     monkeypatch: pytest.MonkeyPatch, shuffle_model_path: Path, nearest_model_path: Path
 ) -> None:
@@ -63,6 +82,7 @@ def test_models_too_large_for_real_time_have_latency_and_quality_alone(
 ) -> None:
     monkeypatch.setattr(everything, "installed", lambda: ())
     monkeypatch.setattr(everything, "_ITERATIONS", 1)
+    monkeypatch.setattr(everything, "_LATENCY_ITERATIONS", 1)
     monkeypatch.setattr(everything, "_HEAVY_MACS", 0)
     monkeypatch.setattr("framelift.benchmarks.limits.peak_meter", lambda *key: None)
     plan = Plan((photo_folder,), None, (136, 16), "onnx-cpu", threads=1, seconds=0)

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from framelift.benchmarks.machine import describe_machine, installed_versions, peak_rss_bytes
+from framelift.benchmarks.checks import int8_warnings
+from framelift.benchmarks.machine import (
+    INSTRUCTIONS,
+    describe_machine,
+    installed_versions,
+    peak_rss_bytes,
+    query_gpus,
+)
 
 
 def test_the_facts_are_there() -> None:
@@ -27,6 +35,38 @@ def test_gpus_come_from_the_driver_tool(tmp_path: Path, monkeypatch: pytest.Monk
     assert describe_machine().gpus == ("NVIDIA H200, 570.1, 143771 MiB",)
     tool.write_text("#!/bin/sh\nexit 9\n")
     assert describe_machine().gpus == ()
+
+
+def test_the_gpu_asked_is_the_one_that_programs_see(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text('#!/bin/sh\necho "$@"\n')
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,0")
+    assert query_gpus("name") == ["--query-gpu=name --format=csv,noheader --id=2"]
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    assert query_gpus("name") == ["--query-gpu=name --format=csv,noheader"]
+
+
+def test_int8_needs_an_instruction_for_it() -> None:
+    machine = replace(describe_machine(), instructions=("avx2",))
+    ours = {"precision": "int8", "provider": "CPUExecutionProvider"}
+    cases = {"a": ours, "b": {**ours, "precision": "fp32"}, "c": {**ours, "provider": "other"}}
+    (warning,) = int8_warnings(machine, cases)
+    assert "without VNNI: a;" in warning
+    assert int8_warnings(machine, {"b": cases["b"]}) == []
+    for more in (("avx2", "avx512_vnni"), ("avx2", "avx_vnni"), ("asimd", "asimddp"), ()):
+        assert int8_warnings(replace(machine, instructions=more), cases) == []
+
+
+def test_the_instructions_are_those_of_the_processor() -> None:
+    told = Path("/proc/cpuinfo")
+    text = told.read_text(encoding="utf-8", errors="replace") if told.exists() else ""
+    for name in describe_machine().instructions:
+        assert name in INSTRUCTIONS
+        assert name in text
 
 
 def test_unknown_packages_are_left_out() -> None:

@@ -35,6 +35,7 @@ def test_shares_are_of_all_processors() -> None:
     for _ in range(4):
         watched.sample()
     report = watched.report()
+    assert report["load_share"] == pytest.approx((70 - 5) / 100)
     assert report["others_share"] == pytest.approx((70 - 5 - 40) / 100)
     assert report["stolen_share"] == pytest.approx(0.05)
     assert report["cpu_mhz"] == {"min": 1500, "median": 3000, "max": 3000}
@@ -47,7 +48,8 @@ def test_shares_are_of_all_processors() -> None:
 
 def test_what_is_unknown_is_null_and_no_warning() -> None:
     report = monitor(iter([None, None]), iter([0.0, 1.0])).report()
-    assert report == {"cpu_mhz": None, "gpu": None, "others_share": None, "stolen_share": None}
+    shares = {"load_share": None, "others_share": None, "stolen_share": None}
+    assert report == {"cpu_mhz": None, "gpu": None, **shares}
     assert condition_warnings(report) == []
 
 
@@ -62,7 +64,7 @@ def test_gpus_are_read_from_the_driver_tool(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tool = tmp_path / "nvidia-smi"
-    tool.write_text("#!/bin/sh\necho '1200, 1980, 61, 97, 4096'\n")
+    tool.write_text("#!/bin/sh\necho '1200, 1980, 61, 97, 4096, 0x0000000000000001'\n")
     tool.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     watched = monitor(iter([None, None]), iter([0.0, 0.0]), gpu=True)
@@ -70,5 +72,39 @@ def test_gpus_are_read_from_the_driver_tool(
     gpu = watched.report()["gpu"]
     assert gpu["sm_mhz"] == {"min": 1200, "median": 1200, "max": 1200}
     assert gpu["temperature_c"]["max"] == 61
-    tool.write_text("#!/bin/sh\necho '[N/A], 1, 2, 3, 4'\n")
+    assert gpu["slowed_down"]["max"] == 0  # bit 1: idle
+    tool.write_text("#!/bin/sh\necho '[N/A], 1, 2, 3, 4, [N/A]'\n")
+    assert gpu_state() == {
+        "max_sm_mhz": 1, "temperature_c": 2, "load_percent": 3, "memory_mib": 4
+    }  # fmt: skip
+    tool.write_text("#!/bin/sh\nexit 6\n")
     assert gpu_state() is None
+
+
+@pytest.mark.parametrize("reason", ["04", "08", "20", "40", "80"])
+def test_a_gpu_that_slows_down_is_warned_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: str
+) -> None:
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text(f"#!/bin/sh\necho '1970, 1980, 88, 97, 4096, 0x00000000000000{reason}'\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    watched = monitor(iter([None, None]), iter([0.0, 0.0]), gpu=True)
+    watched.sample()
+    (warning,) = condition_warnings(watched.report())
+    assert "lowered the GPU's clock (88 °C)" in warning
+
+
+def test_a_driver_without_throttle_reasons_tells_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text(
+        '#!/bin/sh\ncase "$1" in *throttle*) exit 2;; esac\necho "1200, 1980, 61, 97, 4096"\n'
+    )
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    state = gpu_state()
+    assert state is not None
+    assert state["load_percent"] == 97
+    assert "slowed_down" not in state

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from html.parser import HTMLParser
 from xml.etree import ElementTree
@@ -9,7 +10,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from framelift.benchmarks.charts import Distribution, Stack, distributions, stacks
+from framelift.benchmarks.charts import Distribution, Stack, distributions, short, stacks
+from framelift.benchmarks.headline import headlines
 from framelift.benchmarks.page import to_html
 from framelift.benchmarks.report import Document, combine
 from framelift.benchmarks.rows import short_names
@@ -51,7 +53,12 @@ def test_the_page_is_well_formed_and_needs_no_network(page: str) -> None:
         if name in ("src", "href") and value
     ]
     assert addresses
-    assert all(address.startswith("data:image/jpeg;base64,") for address in addresses)
+    here = {f"#{attributes['id']}" for _, attributes in checker.seen if "id" in attributes}
+    linked = [address for address in addresses if address.startswith("#")]
+    assert len(linked) > 5
+    assert set(linked) == here
+    pictures = [address for address in addresses if address not in here]
+    assert all(address.startswith("data:image/jpeg;base64,") for address in pictures)
     assert not re.search(r"https?://|@import|url\(", page)
 
 
@@ -78,6 +85,48 @@ def test_a_single_report_has_its_own_title(reports: dict[str, Document]) -> None
     page = to_html(reports["video"])
     assert "<h1>Video: tiny-nearest (×4) on clip.mp4</h1>" in page
     assert "<h2>" not in page
+
+
+def test_p50_and_p99_are_at_the_top(page: str, reports: dict[str, Document]) -> None:
+    told = headlines([reports["latency"], reports["quality"]])
+    (lead,) = told
+    case = reports["latency"]["results"]["cases"][0]
+    assert lead.title == "tiny-shuffle"
+    assert [(value, unit) for value, unit, _ in lead.figures] == [
+        (short(case["latency"]["p50_ms"]), "ms"),
+        (short(case["latency"]["p99_ms"]), "ms"),
+        (short(case["latency"]["fps"]), "fps"),
+    ]
+    assert lead.figures[1][2] == "p99 of 4 calls"
+    assert "32×24 → 128×96" in lead.notes
+    assert any(note.startswith("fastest of 1 rivals: ort-numpy with") for note in lead.notes)
+    assert any(" dB on photos0, " in note for note in lead.notes)
+    top = page[: page.index("machine: ")]
+    assert f"<b>{lead.figures[0][0]}<small> ms</small></b><span>p50</span>" in top
+    assert "do not quote before reading" in top
+    assert headlines([reports["video"]]) == []
+
+
+def test_the_fastest_model_of_the_same_size_stands_beside_the_main_one(
+    reports: dict[str, Document],
+) -> None:
+    several = copy.deepcopy(reports["latency"])
+    ours = several["results"]["cases"][0]
+    several["results"]["cases"] = [ours]
+    for name, factor, width in (("fast", 0.5, 32), ("faster", 0.25, 32), ("small", 0.1, 16)):
+        other = copy.deepcopy(ours)
+        other["model"] |= {"name": name, "sha256": name}
+        other["latency"]["p50_ms"] *= factor
+        several["results"]["cases"].append(other | {"width": width})
+    titles = [told.title for told in headlines([several, reports["latency"]])]
+    assert titles == ["tiny-shuffle", "faster"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.1234, "0.12"), (9.876, "9.88"), (12.34, "12.3"), (1234.5, "1234")]
+)
+def test_figures_have_three_digits(value: float, text: str) -> None:
+    assert short(value) == text
 
 
 def test_names_are_escaped() -> None:

@@ -51,7 +51,7 @@ def photos(tmp_path: Path) -> Path:
 
 def test_the_latency_report_says_where_what_and_how_long(latency: Document) -> None:
     assert latency["schema"] == "framelift.benchmark"
-    assert latency["schema_version"] == 3
+    assert latency["schema_version"] == 4
     assert latency["kind"] == "latency"
     (case,) = latency["results"]["cases"]
     assert case["name"] == "tiny-shuffle, fp32, onnx-cpu, 32×24"

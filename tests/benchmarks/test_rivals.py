@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -96,7 +97,39 @@ def test_another_model_runs_beside_ours(
     assert other["scale"] == 2
     assert other["runtime"]["network"] == "other.onnx"
     assert other["agreement"] is None
+    assert any("enlarges by another factor" in warning for warning in document["warnings"])
     assert not any("another image" in warning for warning in document["warnings"])
+
+
+def test_a_rival_that_cannot_run_the_model_is_an_error_or_left_out(
+    monkeypatch: pytest.MonkeyPatch, shuffle_model_path: Path
+) -> None:
+    from framelift.benchmarks import contender
+
+    def refuse(name: str, model: Path, case: LatencySettings) -> None:
+        raise BackendError(f"{name} has a bad day")
+
+    monkeypatch.setattr(contender, "open_rival", refuse)
+    strict = GridSettings(
+        ((16, 12),), rivals=("ort-numpy",), threads=1, seconds=0, iterations=1, fresh=False,
+        roofline=False,
+    )  # fmt: skip
+    with pytest.raises(BackendError, match="bad day"):
+        measure_latency([shuffle_model_path], strict)
+    document = measure_latency([shuffle_model_path], replace(strict, lenient=True))
+    assert len(document["results"]["cases"]) == 1
+    reason = "left out: tiny-shuffle on ort-numpy (ort-numpy has a bad day)"
+    assert document["warnings"][0] == reason
+    with pytest.raises(BackendError, match="unknown backend"):  # ours must run
+        measure_latency([shuffle_model_path], replace(strict, backends=("x",), lenient=True))
+
+
+def test_ncnn_takes_no_int8(tiny_models: ModuleType, tmp_path: Path) -> None:
+    pytest.importorskip("ncnn")
+    model = tiny_models.set_metadata(tiny_models.pixel_shuffle_model(), precision="int8")
+    path = tiny_models.save(model, tmp_path / "int8.onnx")
+    with pytest.raises(ModelError, match="ncnn has no int8"):
+        open_rival("ncnn", path, CASE)
 
 
 def test_models_that_take_no_images_are_refused(
@@ -104,8 +137,20 @@ def test_models_that_take_no_images_are_refused(
 ) -> None:
     with pytest.raises(ModelError, match=r"none\.onnx: no such file"):
         open_rival(str(tmp_path / "none.onnx"), shuffle_model_path, CASE)
-    with pytest.raises(ModelError, match="takes no float N×3×H×W images"):
+    with pytest.raises(ModelError, match=r"no float N×3×H×W images but tensor\(uint8\)"):
         open_rival(str(shuffle_model_path), shuffle_model_path, CASE)
+    images = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, ["n", 3, "h", "w"])
+    result = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, None)
+    for operator, made in (("GlobalAveragePool", r"\(1, 3, 1, 1\)"), ("Shape", r"\(4,\)")):
+        if operator == "Shape":
+            result = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.INT64, None)
+        node = onnx.helper.make_node(operator, ["x"], ["y"])
+        graph = onnx.helper.make_graph([node], "other", [images], [result])
+        opset = [onnx.helper.make_opsetid("", 18)]
+        onnx.save(onnx.helper.make_model(graph, opset_imports=opset, ir_version=9),
+                  tmp_path / "other.onnx")  # fmt: skip
+        with pytest.raises(ModelError, match=rf"made {made} of .*, no whole-number upscaling"):
+            open_rival(str(tmp_path / "other.onnx"), shuffle_model_path, CASE)
     text = tmp_path / "text.onnx"
     text.write_text("no model", encoding="utf-8")
     with pytest.raises(ModelError, match=r"text\.onnx: ONNX Runtime cannot load"):
@@ -126,6 +171,21 @@ def test_names_and_missing_packages(
     assert installed() == ()
     with pytest.raises(MissingDependencyError, match="ncnn needs ncnn and pnnx: pip install"):
         open_rival("ncnn", shuffle_model_path, CASE)
+
+
+def test_the_peak_of_device_memory_is_seen_from_outside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shuffle_model_path: Path
+) -> None:
+    """A GPU whose memory is full for a moment, between two looks of the process itself."""
+    from framelift.benchmarks import fresh
+
+    used = iter([1 << 30, 3 << 30, 6 << 30])
+    monkeypatch.setattr(fresh, "device_memory_used", lambda: next(used, 2 << 30))
+    monkeypatch.setattr(fresh, "_MEMORY_EVERY_SECONDS", 0.02)
+    case = LatencySettings(8, 8, backend="onnx-cpu", threads=1)
+    assert fresh.measure_start(shuffle_model_path, case)["device_memory_bytes"] == 5 << 30
+    monkeypatch.setattr(fresh, "device_memory_used", lambda: None)
+    assert fresh.measure_start(shuffle_model_path, case)["device_memory_bytes"] is None
 
 
 def test_a_case_that_fails_in_its_own_process_says_why(shuffle_model_path: Path) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from framelift.benchmarks.compare import compare, figures
+from framelift.benchmarks.page import to_html
 from framelift.benchmarks.report import (
     SCHEMA_VERSION,
     Document,
@@ -18,18 +20,26 @@ from framelift.benchmarks.report import (
     read_document,
     to_json,
 )
+from framelift.benchmarks.schema import PATH, first_fault
+from framelift.benchmarks.tables import to_text
 from framelift.imaging.errors import InputError
 
 jsonschema = pytest.importorskip("jsonschema")
 
-SCHEMA = Path(__file__).parents[2] / "docs" / "benchmark-schema.json"
-KINDS = ("latency", "overhead", "quality", "video", "stream", "pictures", "espcn", "realtime")
+KINDS = ("latency", "overhead", "quality", "video", "stream", "train", "pictures", "espcn",
+         "realtime")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def schema() -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    loaded: dict[str, Any] = json.loads(PATH.read_text(encoding="utf-8"))
     return loaded
+
+
+@pytest.fixture(scope="module")
+def everything(reports: dict[str, Document], training_report: Document) -> dict[str, Document]:
+    """A report of every kind."""
+    return {**reports, "train": training_report, "report": combine(list(reports.values()))}
 
 
 def faults(schema: dict[str, Any], document: Document) -> Iterator[str]:
@@ -44,15 +54,21 @@ def of_kind(schema: dict[str, Any], kind: str) -> dict[str, Any]:
 
 def test_the_schema_is_one(schema: dict[str, Any]) -> None:
     jsonschema.Draft202012Validator.check_schema(schema)
-    assert schema["$defs"]["latency"]["properties"]["schema_version"] == {"const": SCHEMA_VERSION}
+    assert schema["$id"] == f"urn:framelift:benchmark:{SCHEMA_VERSION}"
+    for kind in (*KINDS, "report"):
+        version = schema["$defs"][kind]["properties"]["schema_version"]
+        assert version == {"const": SCHEMA_VERSION}
+    known = {item["$ref"] for item in schema["$defs"]["single"]["oneOf"]}
+    assert known == {f"#/$defs/{kind}" for kind in KINDS}
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_reports_follow_the_schema(
-    schema: dict[str, Any], reports: dict[str, Document], kind: str
+    schema: dict[str, Any], everything: dict[str, Document], kind: str
 ) -> None:
-    assert list(faults(of_kind(schema, kind), reports[kind])) == []
-    assert list(faults(schema, reports[kind])) == []
+    assert list(faults(of_kind(schema, kind), everything[kind])) == []
+    assert list(faults(schema, everything[kind])) == []
+    assert first_fault(everything[kind]) is None
 
 
 def test_several_reports_together_follow_the_schema(
@@ -78,12 +94,99 @@ def test_reports_are_read_back(tmp_path: Path, reports: dict[str, Document]) -> 
     assert read_document(path) == reports["stream"]
 
 
+def damages(document: Document, most: int) -> Iterator[Document]:
+    """The document with some of its parts removed or put in place of another type, spread over all
+    of it; of a list the first item only.
+    """
+
+    def places(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:  # noqa: ANN401
+        inner: Any = value.items() if isinstance(value, dict) else ()
+        if isinstance(value, list) and value:
+            inner = [(0, value[0])]
+        for key, item in inner:
+            yield (*path, key)
+            yield from places(item, (*path, key))
+
+    every = list(places(document))
+    for index, path in enumerate(every[:: max(1, len(every) // most)]):
+        changed = copy.deepcopy(document)
+        parent: Any = changed
+        for key in path[:-1]:
+            parent = parent[key]
+        if index % 2:
+            del parent[path[-1]]
+        else:
+            parent[path[-1]] = [["damage"]]
+        yield changed
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_damaged_reports_are_refused_or_harmless(
+    schema: dict[str, Any], everything: dict[str, Document], kind: str
+) -> None:
+    """Our check finds what a validator finds, and what passes it breaks no table and no page."""
+    found = 0
+    for damaged in damages(json.loads(to_json(everything[kind])), most=40):
+        expected = next(faults(of_kind(schema, kind), damaged), None)
+        assert (first_fault(damaged) is None) == (expected is None), expected
+        if expected is None:
+            to_text(damaged)
+            to_html(damaged)
+            list(figures(damaged))
+        else:
+            found += 1
+    assert found > 15
+
+
+def test_reports_of_the_version_before_are_read(
+    tmp_path: Path, everything: dict[str, Document]
+) -> None:
+    old = json.loads(to_json(everything["report"]))
+    old["documents"].append(json.loads(to_json(everything["train"])))
+    for part in (old, *old["documents"]):
+        part["schema_version"] = 3
+    for part in old["documents"]:
+        del part["machine"]["instructions"]
+        if part["kind"] in ("overhead", "train"):
+            del part["results"]["conditions"]
+        elif "conditions" in part["results"]:
+            del part["results"]["conditions"]["load_share"]
+    path = tmp_path / "old.json"
+    path.write_text(json.dumps(old), encoding="utf-8")
+    read = read_document(path)
+    assert read["schema_version"] == SCHEMA_VERSION
+    assert to_text(read)
+    comparison = compare(read, combine([everything["report"], everything["train"]]))
+    assert comparison.missing == ()
+    assert comparison.worse_than(0) == []
+
+
+def test_a_fault_is_named_with_its_place(tmp_path: Path, reports: dict[str, Document]) -> None:
+    changed = copy.deepcopy(reports["latency"])
+    changed["results"]["cases"][1]["latency"]["p50_ms"] = "fast"
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps(combine([reports["video"], changed])), encoding="utf-8")
+    place = r"document 2: results\.cases\[1\]\.latency\.p50_ms is no number"
+    with pytest.raises(InputError, match=place):
+        read_document(path)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("no JSON", "is not JSON, or is damaged"),
         ("[1]", "is no report of `framelift bench`"),
-        ('{"schema": "framelift.benchmark", "schema_version": 1}', "has schema version 1"),
+        ("[" * 100_000, "is not JSON, or is damaged"),
+        ('{"schema": NaN}', "is not JSON, or is damaged"),
+        ('{"schema": "framelift.benchmark", "schema_version": 1}', "version 1.*: measure again"),
+        ('{"schema": "framelift.benchmark", "schema_version": 99}', "99.*: update framelift"),
+        ('{"schema": "framelift.benchmark", "schema_version": "x"}', "version x, this"),
+        ('{"schema": "framelift.benchmark", "schema_version": 3}', r"damaged report \(kind None"),
+        ('{"schema": "framelift.benchmark", "schema_version": 4, "kind": []}', r"kind \[\] is"),
+        (
+            '{"schema": "framelift.benchmark", "schema_version": 4, "kind": "report"}',
+            "created is missing",
+        ),
     ],
 )
 def test_what_is_no_report_is_refused(tmp_path: Path, text: str, message: str) -> None:

@@ -55,6 +55,12 @@ def test_a_quiet_run_has_no_warnings() -> None:
     assert machine_warnings(replace(describe_machine(), load=None)) == []
 
 
+def test_a_load_of_our_own_is_no_warning() -> None:
+    busy = replace(describe_machine(), load=2.0, cores=2)
+    assert machine_warnings(busy, {"others_share": 0.0}) == []
+    assert len(machine_warnings(busy, {"others_share": None})) == 1
+
+
 def test_warnings_say_what_is_wrong_and_what_to_do() -> None:
     noisy, slower = summarise([10.0, 20.0, 10.0] * 33), summarise([10.0] * 50 + [10.8] * 50)
     warnings = variation_warnings({"a": noisy, "b": slower, "c": noisy}, {"a": True, "b": False})
