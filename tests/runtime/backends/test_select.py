@@ -146,6 +146,7 @@ def test_cuda_without_its_package(
     [
         ("CUDA failure 35: CUDA driver version is insufficient", "update the driver"),
         ("CUDA failure 100: no CUDA-capable device is detected", "CUDA_VISIBLE_DEVICES"),
+        ("libcuda.so.1: cannot open shared object file", "comes with the NVIDIA driver"),
         ("libcudnn.so.9: cannot open shared object file", "libraries are missing"),
         ("something else", "^$"),
     ],
