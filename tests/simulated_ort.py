@@ -74,7 +74,10 @@ def session_class(sessions: Sessions) -> type:
     gpu = sessions.gpu
 
     class InferenceSession:
-        def __init__(self, model: bytes, options: Any, providers: Any) -> None:
+        def __init__(
+            self, model: bytes, options: Any, providers: Any, enable_fallback: int
+        ) -> None:
+            assert enable_fallback == 0, "a provider that fails would be replaced by the CPU's"
             ((self.provider, provider_options),) = providers
             sessions.options.append(dict(provider_options))
             assert options.get_session_config_entry("session.disable_cpu_ep_fallback") == "1"

@@ -210,6 +210,10 @@ def advice(message: str) -> str:
         return " (the NVIDIA driver is too old for this onnxruntime-gpu: update the driver)"
     if "no cuda-capable device" in lowered:
         return " (the driver shows no GPU: check nvidia-smi and CUDA_VISIBLE_DEVICES)"
+    if "libcuda.so" in lowered:
+        return (
+            " (that library comes with the NVIDIA driver: install it, or give it to the container)"
+        )
     if "cannot open shared object" in lowered or "failed to load library" in lowered:
         return f" (CUDA or cuDNN libraries are missing: run {INSTALL})"
     return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -52,8 +53,9 @@ class OrtSession:
         for key, value in (config or {}).items():
             options.add_session_config_entry(key, value)
         try:
+            # Else a provider that fails is printed to standard output and the CPU's taken instead.
             self._session: Any = ort.InferenceSession(
-                model, options, providers=[(provider, provider_options or {})]
+                model, options, providers=[(provider, provider_options or {})], enable_fallback=0
             )
         except Exception as error:
             raise BackendError(f"{backend} cannot load the model: {_first_line(error)}") from error
@@ -117,5 +119,10 @@ def _really_running(session: Any) -> set[str]:  # noqa: ANN401 - onnxruntime sta
 
 
 def _first_line(error: Exception) -> str:
-    """An engine's message may be a stack of lines; the first says what happened."""
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+    """An engine's message may be a stack of lines; the first says what happened.
+
+    Before what CUDA says stands where in ONNX Runtime it was called, behind it on which machine.
+    """
+    line = next(iter(str(error).strip().splitlines()), type(error).__name__)
+    said = re.search(r"CUDA failure \d+: .*?(?= ;|$)", line)
+    return said[0].strip() if said else line

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import platform
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +55,7 @@ def hold_sums(model: onnx.ModelProto) -> int:
     values = {name: onnx.numpy_helper.to_array(tensor) for name, tensor in tensors.items()}
     producers = {output: node for node in model.graph.node for output in node.output}
 
-    def constants(name: str) -> tuple[list[str], list[NDArray[np.generic]]] | None:
+    def constants(name: str) -> tuple[list[str], list[NDArray[Any]]] | None:
         """Names and values of what a value is dequantised from."""
         node = producers.get(name)
         if node is None or node.op_type != "DequantizeLinear" or len(node.input) != 3:
@@ -87,7 +87,7 @@ def hold_sums(model: onnx.ModelProto) -> int:
     return sum(int((shares < 1).sum()) for shares in shares_of.values())
 
 
-def _shares(codes: NDArray[np.generic]) -> NDArray[np.float64]:
+def _shares(codes: NDArray[Any]) -> NDArray[np.float64]:
     """By what each output channel's weights are to be multiplied, at most 1.
 
     Neighbours are those that ONNX Runtime may multiply together: along input channels, in the order

@@ -205,6 +205,10 @@ class FileSource:
 
     def _read_facts(self, frame: av.VideoFrame) -> ClipFacts:
         stream, format_ = self._stream, frame.format
+        try:
+            colour = colour_of(frame, stream.codec_context)
+        except ValueError as error:
+            raise InputError(f"{self.path}: {error}") from error
         if note := depth_note(format_):
             self._say(f"{self._name}: {note}")
         # FFmpeg gives every GIF an alpha channel.
@@ -213,10 +217,6 @@ class FileSource:
             self._say(f"{self._name}: the alpha channel is left out")
         if self._deinterlacer.active:
             self._say(f"{self._name}: interlaced; each frame is deinterlaced (bwdif)")
-        try:
-            colour = colour_of(frame, stream.codec_context)
-        except ValueError as error:
-            raise InputError(f"{self.path}: {error}") from error
         self._picture = (frame.width, frame.height, format_.name)
         return ClipFacts(
             width_px=frame.width,

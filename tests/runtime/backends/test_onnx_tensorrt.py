@@ -168,7 +168,12 @@ def test_the_session_takes_tensorrt_alone(
     machine.install_with_pip()
     asked: list[object] = []
 
-    def refuse(model: bytes, options: onnxruntime.SessionOptions, providers: object) -> None:
+    def refuse(
+        model: bytes,
+        options: onnxruntime.SessionOptions,
+        providers: object,
+        enable_fallback: int,
+    ) -> None:
         key = "session.disable_cpu_ep_fallback"
         asked.extend((options.get_session_config_entry(key), providers))
         raise RuntimeError("Engine building failed\nstack")

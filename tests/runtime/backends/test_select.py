@@ -146,12 +146,33 @@ def test_cuda_without_its_package(
     [
         ("CUDA failure 35: CUDA driver version is insufficient", "update the driver"),
         ("CUDA failure 100: no CUDA-capable device is detected", "CUDA_VISIBLE_DEVICES"),
+        ("libcuda.so.1: cannot open shared object file", "comes with the NVIDIA driver"),
         ("libcudnn.so.9: cannot open shared object file", "libraries are missing"),
         ("something else", "^$"),
     ],
 )
 def test_cuda_errors_name_the_cure(message: str, advice: str) -> None:
     assert re.search(advice, onnx_gpu.advice(message))
+
+
+def test_a_provider_that_fails_is_an_error_and_nothing_is_printed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], nearest_model_path: Path
+) -> None:
+    """ONNX Runtime's Python code prints to standard output and takes the CPU's provider instead."""
+    session = load_onnxruntime().InferenceSession
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError(
+            "/onnxruntime_src/cuda_call.cc:154 CudaCall(ERRTYPE) CUDA failure 35: CUDA driver "
+            "version is insufficient ; GPU=-1 ; hostname=here ; file=/onnxruntime_src/a.cc\nstack"
+        )
+
+    monkeypatch.setattr(session, "_create_inference_session", fail)
+    with pytest.raises(
+        BackendError, match=r"^onnx-cpu cannot load the model: CUDA failure 35: .* insufficient$"
+    ):
+        Upscaler.load(nearest_model_path, "onnx-cpu")
+    assert capsys.readouterr() == ("", "")
 
 
 def test_a_session_on_another_provider_is_refused(

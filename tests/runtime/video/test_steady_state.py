@@ -161,7 +161,8 @@ def test_resident_memory_at_frame_5000_is_that_of_frame_500(
     clip = make_clip(
         tmp_path / "a.mp4", noise(10, 64, 48) * 501, options={"preset": "ultrafast"}, audio="aac"
     )
-    command = [sys.executable, "-c", LONG_RUN, clip, tmp_path / "out.mp4", nearest_model_path]
+    paths = (clip, tmp_path / "out.mp4", nearest_model_path)
+    command = [sys.executable, "-c", LONG_RUN, *map(str, paths)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=500, check=True)
     early, late = map(int, done.stdout.split())
     assert late <= 1.05 * early
