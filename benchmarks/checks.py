@@ -121,13 +121,14 @@ def scale_warnings(scales: Mapping[str, tuple[int, int]]) -> list[str]:
 
 def agreement_warnings(agreements: Mapping[str, Document]) -> list[str]:
     """Warnings about cases whose images differ from those of the case they are compared with."""
-    unlike = [name for name, a in agreements.items() if not _is_same(a)]
+    unlike = [name for name, a in agreements.items() if not is_same(a)]
     if not unlike:
         return []
     return [f"gives another image, so its time is of other work: {_listed(unlike)}"]
 
 
-def _is_same(same: Document) -> bool:
+def is_same(same: Document) -> bool:
+    """Whether an agreement is that of two ways to run one network."""
     if same.get("same_precision", True):
         return bool(same["share_within_1"] >= _MIN_AGREEMENT)
     return same["psnr_db"] is None or same["psnr_db"] >= _MIN_PSNR_DB

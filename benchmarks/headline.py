@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .charts import short
+from .checks import is_same
 from .model_rows import model_name
 from .report import Document
+from .rows import counted
 
 
 @dataclass(frozen=True)
@@ -75,12 +77,13 @@ def _headline(report: Document, case: Document, documents: Sequence[Document]) -
 
 
 def _beside_rivals(report: Document, case: Document) -> str:
-    """The fastest rival that runs the same network, and the ratio of the medians."""
+    """The fastest rival that runs the same network and gives its image; ratio of the medians."""
     same = [
         other
         for other in report["results"]["cases"]
         if other["rival"]
         and other["agreement"] is not None
+        and is_same(other["agreement"])
         and other["model"]["sha256"] == case["model"]["sha256"]
         and _shape(other) == _shape(case)
     ]
@@ -89,7 +92,8 @@ def _beside_rivals(report: Document, case: Document) -> str:
     best = min(same, key=lambda other: float(other["latency"]["p50_ms"]))
     ratio = best["latency"]["p50_ms"] / case["latency"]["p50_ms"]
     name = best["runtime"]["backend"]
-    return f"fastest of {len(same)} rivals: {name} with {ratio:.2f}× the time"
+    rivals = counted(len(same), "rival")
+    return f"fastest of {rivals} with this image: {name} with {ratio:.2f}× the time"
 
 
 def _quality(documents: Sequence[Document], model: Document) -> str:

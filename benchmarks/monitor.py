@@ -53,15 +53,19 @@ def cpu_times() -> CpuTimes | None:
     return CpuTimes(sum(ticks), ticks[3] + ticks[4], ticks[7])
 
 
-def clock_mhz() -> float | None:
+def clock_mhz(root: Path = Path("/")) -> float | None:
     """Mean clock of the processors now, in MHz; None where the system does not tell."""
     try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+        text = (root / "proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
     clocks = [
         float(line.partition(":")[2]) for line in text.splitlines() if line.startswith("cpu MHz")
     ]
+    if not clocks:  # ARM tells it elsewhere, in kHz
+        for path in (root / "sys/devices/system/cpu").glob("cpu*/cpufreq/scaling_cur_freq"):
+            with suppress(OSError, ValueError):
+                clocks.append(int(path.read_text(encoding="ascii")) / 1000)
     return sum(clocks) / len(clocks) if clocks else None
 
 

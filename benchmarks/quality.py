@@ -18,6 +18,7 @@ from .machine import describe_machine
 from .report import Document, build
 
 Distance = Callable[[ImageU8, ImageU8, int], float]
+Scores = dict[str, float]
 
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 
@@ -70,34 +71,36 @@ def measure_quality(
     progress: Callable[[int, int], None] | None = None,
     vgg: str | None = None,
     matching: bool = False,
+    known: dict[tuple[object, ...], Scores] | None = None,
 ) -> Document:
     """Score a model and bicubic on every image of `folder` and return the report.
 
     `progress` is called with (done, total) after each image. With `vgg`, weights as
     `framelift train --vgg` takes them, the distance of relu2_2 features is measured, too; that
     needs PyTorch. With `matching` the histogram of each output is matched to that of its input
-    before scoring, the post-processing of Johnson et al. 2016, section 4.2. Raises InputError,
-    ModelError, BackendError, CheckpointError, MissingDependencyError.
+    before scoring, the post-processing of Johnson et al. 2016, section 4.2. `known` keeps what
+    bicubic scored, for calls with other models of the same scale. Raises InputError, ModelError,
+    BackendError, CheckpointError, MissingDependencyError.
     """
     paths = originals(folder)
     machine = describe_machine()
     distance = None if vgg is None else feature_distance(vgg)
-    scores: list[dict[str, dict[str, float]]] = []
+    scores: list[dict[str, Scores]] = []
+    known = {} if known is None else known
     with Upscaler.load(model, backend=backend, threads=threads) as upscaler:
         scale = upscaler.scale
-        sides: dict[str, Upscale] = {"model": upscaler, "bicubic": bicubic(scale)}
         for path in paths:
             image = _scorable(path, scale)
-            scores.append(
-                {
-                    side: _score(path.stem, image, upscale, scale, distance, matching)
-                    for side, upscale in sides.items()
-                }
-            )
+            key = (path.resolve(), scale, vgg, matching)
+            if key not in known:
+                plain = bicubic(scale)
+                known[key] = _score(path.stem, image, plain, scale, distance, matching)
+            ours = _score(path.stem, image, upscaler, scale, distance, matching)
+            scores.append({"model": ours, "bicubic": known[key]})
             if progress is not None:
                 progress(len(scores), len(paths))
         rows = [{"name": path.stem, **pair} for path, pair in zip(paths, scores, strict=True)]
-        mean = {side: _mean([pair[side] for pair in scores]) for side in sides}
+        mean = {side: _mean([pair[side] for pair in scores]) for side in ("model", "bicubic")}
         settings: dict[str, str | int] = {
             "images": folder.resolve().name,
             "count": len(paths),

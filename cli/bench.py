@@ -206,10 +206,11 @@ def quality(
     """
     from tqdm import tqdm
 
-    from ..benchmarks.quality import measure_quality
+    from ..benchmarks.quality import Scores, measure_quality
     from ..benchmarks.report import combine
 
     documents = []
+    known: dict[tuple[object, ...], Scores] = {}
     for folder, model in ((folder, model) for folder in folders for model in models):
         with tqdm(unit="image", desc=model, leave=False, disable=None) as bar:
 
@@ -218,7 +219,7 @@ def quality(
                 bar.update(done - bar.n)
 
             documents.append(
-                measure_quality(model, folder, backend, threads, progress, vgg, matching)
+                measure_quality(model, folder, backend, threads, progress, vgg, matching, known)
             )
     show(documents[0] if len(documents) == 1 else combine(documents), targets)
 

@@ -60,6 +60,21 @@ def test_the_system_tells() -> None:
     assert clock is None or clock > 100
 
 
+def test_clocks_are_read_where_the_system_tells_them(tmp_path: Path) -> None:
+    assert clock_mhz(tmp_path) is None
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc" / "cpuinfo").write_text("processor: 0\nBogoMIPS: 50.00\n")
+    assert clock_mhz(tmp_path) is None
+    for number, khz in enumerate(("2000000", "3000000", "damaged")):
+        folder = tmp_path / f"sys/devices/system/cpu/cpu{number}/cpufreq"
+        folder.mkdir(parents=True)
+        (folder / "scaling_cur_freq").write_text(f"{khz}\n")
+    assert clock_mhz(tmp_path) == 2500
+    text = "cpu MHz\t\t: 1000.5\ncpu MHz\t\t: 2000.5\n"
+    (tmp_path / "proc" / "cpuinfo").write_text(text)
+    assert clock_mhz(tmp_path) == 1500.5
+
+
 def test_gpus_are_read_from_the_driver_tool(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -99,7 +99,12 @@ def test_p50_and_p99_are_at_the_top(page: str, reports: dict[str, Document]) -> 
     ]
     assert lead.figures[1][2] == "p99 of 4 calls"
     assert "32×24 → 128×96" in lead.notes
-    assert any(note.startswith("fastest of 1 rivals: ort-numpy with") for note in lead.notes)
+    assert any(
+        note.startswith("fastest of 1 rival with this image: ort-numpy with") for note in lead.notes
+    )
+    wrong = copy.deepcopy(reports["latency"])
+    wrong["results"]["cases"][1]["agreement"]["share_within_1"] = 0.5
+    assert not any("rival" in note for note in headlines([wrong])[0].notes)
     assert any(" dB on photos0, " in note for note in lead.notes)
     top = page[: page.index("machine: ")]
     assert f"<b>{lead.figures[0][0]}<small> ms</small></b><span>p50</span>" in top

@@ -20,6 +20,7 @@ from framelift.benchmarks.report import Document, to_json, write_text
 from framelift.benchmarks.settings import GridSettings, LatencySettings
 from framelift.benchmarks.tables import to_markdown, to_text
 from framelift.imaging.errors import ConfigError, InputError, OutputError
+from framelift.imaging.quality import Upscale, bicubic
 
 QUICK = LatencySettings(32, 24, backend="onnx-cpu", threads=1, seconds=0, iterations=6)
 GRID = GridSettings(
@@ -206,6 +207,32 @@ def test_quality_scores_every_image_beside_bicubic(photos: Path, nearest_model_p
     text = to_text(document)
     assert "quality of tiny-nearest (×4) on photos" in text
     assert f"{mean['model']['psnr_db'] - mean['bicubic']['psnr_db']:+.2f}" in text
+
+
+def test_bicubic_is_scored_once_for_all_models_of_a_scale(
+    monkeypatch: pytest.MonkeyPatch,
+    photos: Path,
+    nearest_model_path: Path,
+    shuffle_model_path: Path,
+) -> None:
+    from framelift.benchmarks import quality
+
+    made: list[int] = []
+
+    def counted(scale: int) -> Upscale:
+        made.append(scale)
+        return bicubic(scale)
+
+    monkeypatch.setattr(quality, "bicubic", counted)
+    known: dict[tuple[object, ...], quality.Scores] = {}
+    first = measure_quality(nearest_model_path, photos, known=known)
+    second = measure_quality(shuffle_model_path, photos, known=known)
+    assert made == [4, 4]  # once for each of the two images
+    means = [document["results"]["mean"] for document in (first, second)]
+    assert means[0]["bicubic"] == means[1]["bicubic"]
+    assert means[0]["model"] != means[1]["model"]
+    measure_quality(nearest_model_path, photos, matching=True, known=known)
+    assert len(made) == 4  # scored after matching is another score
 
 
 def test_bicubic_of_a_quality_report_is_the_published_one(

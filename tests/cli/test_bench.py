@@ -176,6 +176,19 @@ def test_compare_fails_above_its_limit(
     assert "no percentage" in failure(capsys, "bench", "compare", old, new, "--fail-above", "x")
 
 
+@pytest.mark.parametrize("command", ["compare", "render"])
+def test_a_damaged_report_is_one_line(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, command: str
+) -> None:
+    path, page = tmp_path / "report.json", tmp_path / "page.html"
+    document = {"schema": "framelift.benchmark", "schema_version": 4, "kind": "latency"}
+    path.write_text(json.dumps(document), encoding="utf-8")
+    more = (path,) if command == "compare" else ("--html", page)
+    error = failure(capsys, "bench", command, path, *more)
+    assert f"{path}: is a damaged report (" in error
+    assert not page.exists()
+
+
 def test_training_speed_needs_photographs(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
