@@ -95,6 +95,8 @@ def _judge(
 
     wanted = {model.name for model in models} | {model.parent for model in models}
     there = [m for m in zoo.model if m.name in wanted and checkpoint_of(m.name, runs).is_file()]
+    if not there:
+        raise ConfigError("none of these models was trained: leave --only judge out")
     judged = export_all(there, runs, results, calibration, _say)
     for one in judged:
         score(one, sets, vgg, _say)

@@ -55,15 +55,17 @@ def test_the_shipped_model_has_neither(photo: ImageU8, shipped: Upscale) -> None
 
 
 def test_checkerboards(photo: ImageU8, shipped: Upscale) -> None:
-    faint, strong = (
-        find_artefacts([photo], changed(shipped, lambda x, a=a: a * lattice(x)), 4).checkerboard
-        for a in (2, 6)
-    )
+    def uniform(codes: float) -> float:
+        output = changed(shipped, lambda image: codes * lattice(image))
+        return find_artefacts([photo], output, 4).checkerboard
+
+    faint, strong = uniform(2), uniform(6)
     assert find_artefacts([photo], shipped, 4).checkerboard < faint < strong
     assert strong > 1
 
     def at_edges(image: ImageU8) -> np.ndarray:  # its sign changes with the picture's
-        return 0.4 * np.gradient(image[..., 1].astype(float))[0][..., None] * lattice(image)
+        slope: np.ndarray = np.gradient(image[..., 1].astype(float))[0]
+        return 0.4 * slope[..., None] * lattice(image)
 
     found = find_artefacts([photo], changed(shipped, at_edges), 4).checkerboard
     assert found > find_artefacts([photo], shipped, 4).checkerboard
