@@ -30,9 +30,9 @@ _POLL_SECONDS = 0.5
 # What saving and validating take beside the steps, as a share of the time left.
 _RESERVE = 0.05
 # A plan that is wrong by less is kept.
-_TOLERANCE = 0.03
+_TOLERANCE = 0.08
 # So long a run goes on between two changes of its plan, as a share of its time.
-_PATIENCE = 0.1
+_PATIENCE = 0.15
 
 Say = Callable[[str], None]
 
