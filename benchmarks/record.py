@@ -28,6 +28,8 @@ def record_quality(model: Path, folder: Path, document: Document, vgg: str | Non
         "images": settings["count"],
         "images_sha256": _fingerprint(originals(folder)),
         **mean,
+        # int8 is not computed alike on all processors.
+        "measured_on": f"{document['runtime']['backend']}, {document['runtime']['device']}",
         "measured_with": f"framelift {document['machine']['packages']['framelift']}",
         "date": document["created"][:10],
     }

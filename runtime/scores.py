@@ -41,7 +41,8 @@ def record_scores(path: str | Path, measured: Scores) -> None:
     """Add scores of the model at `path` to its metadata; sets measured before stay.
 
     Each set has `images` (their number), `images_sha256`, `psnr_db` and `ssim`, with VGG weights
-    `feature_distance` and `vgg`, and `measured_with` and `date`. Raises ModelError or OutputError.
+    `feature_distance` and `vgg`, and `measured_on`, `measured_with` and `date`. Raises ModelError
+    or OutputError.
     """
     import onnx
 

@@ -65,7 +65,8 @@ def test_checkerboards(photo: ImageU8, shipped: Upscale) -> None:
 
     def at_edges(image: ImageU8) -> np.ndarray:  # its sign changes with the picture's
         slope: np.ndarray = np.gradient(image[..., 1].astype(float))[0]
-        return 0.4 * slope[..., None] * lattice(image)
+        pattern: np.ndarray = 0.4 * slope[..., None] * lattice(image)
+        return pattern
 
     found = find_artefacts([photo], changed(shipped, at_edges), 4).checkerboard
     assert found > find_artefacts([photo], shipped, 4).checkerboard

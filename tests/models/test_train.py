@@ -20,12 +20,14 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """A photograph to train on; another part of it to judge on in `Set5`."""
+    """Parts of a photograph to train on, and one to judge on in `Set5`."""
     image = cv2.imread(str(ROOT / "examples" / "raccoon.jpg"))
     assert image is not None
-    for name, part in (("photos", image[:256, :256]), ("Set5", image[256:384, 256:384])):
+    for name in ("photos", "Set5"):
         (tmp_path / name).mkdir()
-        cv2.imwrite(str(tmp_path / name / "a.png"), part)
+    cv2.imwrite(str(tmp_path / "photos" / "a.png"), image[:256, :256])
+    cv2.imwrite(str(tmp_path / "photos" / "b.png"), image[:256, 256:512])
+    cv2.imwrite(str(tmp_path / "Set5" / "c.png"), image[256:384, 256:384])
     return tmp_path
 
 
