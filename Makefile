@@ -36,7 +36,7 @@ lint: $(VENV)/.development lint-tensorrt
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/mypy tests examples
+	$(BIN)/mypy tests examples models
 
 # The TensorRT code against the signatures of both majors, where stubs of their bindings lie.
 STUBS ?= ../shared/typings

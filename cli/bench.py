@@ -189,6 +189,10 @@ def realtime(
     "--histogram-matching", "matching", is_flag=True,
     help="Match each output's histogram to its input's before scoring, as Johnson et al. do.",
 )  # fmt: skip
+@click.option(
+    "--record", is_flag=True,
+    help="Keep the scores in the model's file, where `framelift models` finds them.",
+)  # fmt: skip
 @engine_options
 @report_options
 def quality(
@@ -196,6 +200,7 @@ def quality(
     folders: tuple[Path, ...],
     vgg: str | None,
     matching: bool,
+    record: bool,
     backend: str,
     threads: int | None,
     targets: Targets,
@@ -207,8 +212,12 @@ def quality(
     from tqdm import tqdm
 
     from ..benchmarks.quality import Scores, measure_quality
+    from ..benchmarks.record import record_quality
     from ..benchmarks.report import combine
+    from ..runtime.zoo import resolve
 
+    if record and matching:
+        raise ConfigError("--record keeps the scores of the model itself: leave the matching out")
     documents = []
     known: dict[tuple[object, ...], Scores] = {}
     for folder, model in ((folder, model) for folder in folders for model in models):
@@ -221,6 +230,8 @@ def quality(
             documents.append(
                 measure_quality(model, folder, backend, threads, progress, vgg, matching, known)
             )
+        if record:
+            record_quality(resolve(model), folder, documents[-1], vgg)
     show(documents[0] if len(documents) == 1 else combine(documents), targets)
 
 

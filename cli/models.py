@@ -6,30 +6,54 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .bench_options import threads_option
+
 if TYPE_CHECKING:
-    from ..runtime import ModelSpec
+    from pathlib import Path
+
+# Costs and times are those of one frame of this size, made from one smaller by the scale.
+_OUTPUT = (1920, 1080)
+# So that models of all sizes are measured in moments.
+_SECONDS, _CALLS, _MOST_SECONDS = 1.0, 10, 10.0
 
 
 @click.command()
+@click.option("--measure", is_flag=True, help="Measure the time of a 1920×1080 frame, too.")
+@click.option("--backend", default="auto", show_default=True, help="What --measure measures on.")
+@threads_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def models(as_json: bool) -> None:
-    """List the shipped models; `framelift inspect NAME` tells all about one."""
+def models(measure: bool, backend: str, threads: int | None, as_json: bool) -> None:
+    """List the shipped models; `framelift inspect NAME` tells all about one.
+
+    GMAC are billions of multiply-accumulates for one frame of 1920×1080. PSNR and SSIM (Y), and the
+    distance of VGG-16 features at relu2_2, are those recorded in the model's file when it was
+    scored on the image set named; a dash means that it was not.
+    """
     import json
 
-    from ..runtime.model_file import read_spec
     from ..runtime.zoo import shipped_models
 
-    specs = {name: read_spec(path) for name, path in shipped_models().items()}
+    shipped = shipped_models()
+    entries = [_entry(name, path) for name, path in shipped.items()]
+    if measure and shipped:
+        for entry, times in zip(entries, _measure(list(shipped.values()), backend, threads),
+                                strict=True):  # fmt: skip
+            entry["measured"] = times
     if as_json:
-        entries = [_entry(name, spec) for name, spec in specs.items()]
         click.echo(json.dumps(entries, indent=2, ensure_ascii=False))
-    elif specs:
-        click.echo(_table(specs))
+    elif entries:
+        click.echo(_table(entries))
     else:
         click.echo("No models are shipped with this installation.")
 
 
-def _entry(name: str, spec: ModelSpec) -> dict[str, Any]:
+def _entry(name: str, path: Path) -> dict[str, Any]:
+    from ..benchmarks.graph_cost import count
+    from ..runtime.model_file import load
+    from ..runtime.scores import recorded_scores
+
+    spec, model = load(path)
+    width, height = (side // spec.scale for side in _OUTPUT)
     return {
         "name": name,
         "path": str(spec.path),
@@ -37,28 +61,71 @@ def _entry(name: str, spec: ModelSpec) -> dict[str, Any]:
         "scale": spec.scale,
         "network": spec.network,
         "parameters": spec.parameters,
+        "macs_per_1080p_frame": count(model, 1, height, width).macs,
         "size_bytes": spec.size_bytes,
         "halo": spec.halo,
         "precision": spec.precision,
         "licence": spec.licence,
         "sha256": spec.sha256,
+        "scores": recorded_scores(path),
     }
 
 
-def _table(specs: dict[str, ModelSpec]) -> str:
+def _measure(paths: list[Path], backend: str, threads: int | None) -> list[dict[str, Any]]:
+    """The median time of a frame through `Upscaler`, the models' calls in turn."""
+    from contextlib import ExitStack
+    from functools import partial
+    from statistics import median
+
+    from ..benchmarks.frames import input_frames
+    from ..benchmarks.settings import LatencySettings
+    from ..benchmarks.timing import alternate
+    from ..runtime import Upscaler
+
+    with ExitStack() as stack:
+        upscalers = [
+            stack.enter_context(Upscaler.load(path, backend, threads=threads)) for path in paths
+        ]
+        calls = {}
+        for index, upscaler in enumerate(upscalers):
+            width, height = (side // upscaler.scale for side in _OUTPUT)
+            frame = input_frames(LatencySettings(width, height))[0]
+            calls[index] = partial(upscaler, frame, out=upscaler(frame))
+        timed = alternate(calls, _SECONDS, _CALLS, most_seconds=_MOST_SECONDS)
+        return [
+            {"ms": round(median(timed[index].samples_ms), 3), **upscaler.describe()}
+            for index, upscaler in enumerate(upscalers)
+        ]
+
+
+def _table(entries: list[dict[str, Any]]) -> str:
     from .tables import align, size_text
 
-    header = ("name", "scale", "parameters", "size", "halo", "precision", "licence")
-    rows = [
-        (
-            name,
-            f"×{spec.scale}",
-            f"{spec.parameters:,}",
-            size_text(spec.size_bytes),
-            f"{spec.halo} px",
-            spec.precision,
-            spec.licence,
-        )
-        for name, spec in specs.items()
-    ]
-    return align([header, *rows], right=(2, 3, 4))
+    shown = _shown_sets(entries)
+    measured = any("measured" in entry for entry in entries)
+    header = ["name", "scale", "parameters", "GMAC"]
+    header += [f"{name} dB / SSIM" for name in shown]
+    header += [f"{name} relu2_2" for name in shown[-1:]]
+    header += ["ms"] * measured + ["size", "precision", "licence"]
+    rows = []
+    for entry in entries:
+        row = [entry["name"], f"×{entry['scale']}", f"{entry['parameters']:,}"]
+        row.append(f"{entry['macs_per_1080p_frame'] / 1e9:.1f}")
+        for name in shown:
+            scores = entry["scores"].get(name)
+            row.append(f"{scores['psnr_db']:.2f} / {scores['ssim']:.4f}" if scores else "–")
+        for name in shown[-1:]:
+            distance = entry["scores"].get(name, {}).get("feature_distance")
+            row.append("–" if distance is None else f"{distance:,.0f}")
+        if measured:
+            row.append(f"{entry['measured']['ms']:.1f}")
+        row += [size_text(entry["size_bytes"]), entry["precision"], entry["licence"]]
+        rows.append(row)
+    return align([header, *rows], right=tuple(range(2, len(header) - 2)))
+
+
+def _shown_sets(entries: list[dict[str, Any]]) -> list[str]:
+    """At most two image sets, those that most models were scored on, in alphabetical order."""
+    sets = [name for entry in entries for name in entry["scores"]]
+    often = sorted(set(sets), key=lambda name: (-sets.count(name), name not in ("Set5", "Set14")))
+    return sorted(often[:2], key=lambda name: (len(name), name))

@@ -15,7 +15,7 @@ def _list_presets(context: click.Context, parameter: click.Parameter, asked: boo
     from ..train.preset_files import preset_names, preset_summary
 
     for name in preset_names():
-        click.echo(f"{name:<20} {preset_summary(name)}")
+        click.echo(f"{name:<30} {preset_summary(name)}")
     context.exit()
 
 

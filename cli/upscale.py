@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 @click.argument("target", metavar="OUT")
 @click.option(
     "--model", metavar="NAME|FILE",
-    help="A shipped model (`framelift models`) or an .onnx file. [default: the shipped ×4 model]",
+    help="A shipped model (`framelift models`) or an .onnx file. [default: the shipped ×4 model; "
+    "×2 where --scale is at most 2]",
 )  # fmt: skip
 @click.option(
     "--backend", default="auto", show_default=True,
@@ -131,7 +132,7 @@ def upscale(
                 check_live(origin, goal, encoder, overwrite=overwrite)
             else:
                 jobs = plan_jobs(origin.path, goal.path, encoder, overwrite=overwrite)
-            upscaler = call_interruptibly(lambda: _load(model, backend, threads, tile))
+            upscaler = call_interruptibly(lambda: _load(model, scale, backend, threads, tile))
             convert = ConvertOptions(
                 not no_audio, span, factor, compare, upscaler.spec.sha256 if resume else None
             )
@@ -156,11 +157,14 @@ def upscale(
     leave(0)
 
 
-def _load(model: str | None, backend: str, threads: int | None, tile: int | None) -> Upscaler:
+def _load(
+    model: str | None, scale: float | None, backend: str, threads: int | None, tile: int | None
+) -> Upscaler:
     from ..runtime import Upscaler
     from ..runtime.zoo import default_model
 
-    return Upscaler.load(model or default_model(), backend, threads=threads, tile=tile, say=_note)
+    chosen = model or default_model(scale)
+    return Upscaler.load(chosen, backend, threads=threads, tile=tile, say=_note)
 
 
 def _note(line: str) -> None:

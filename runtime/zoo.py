@@ -9,8 +9,12 @@ from ..imaging.errors import ModelError
 
 MODELS = Path(__file__).parent / "models"
 
-# What runs when no model is named, by scale.
-_DEFAULTS = {4: "realtime-small-x4"}
+# What runs when no model is named: of a scale, the first of these that ships. Real footage is
+# compressed, so what was trained on that comes first; small is meant for real time on processors.
+_KINDS = ("-video", "-perceptual", "")
+_SIZES = ("small", "medium", "nano")
+_SCALES = (2, 4)
+_USUAL_SCALE = 4
 
 
 def shipped_models(folder: Path | None = None) -> dict[str, Path]:
@@ -18,17 +22,26 @@ def shipped_models(folder: Path | None = None) -> dict[str, Path]:
     return {path.stem: path for path in sorted((folder or MODELS).glob("*.onnx"))}
 
 
-def default_model(scale: int = 4) -> str:
+def default_model(factor: float | None = None, folder: Path | None = None) -> str:
     """Name of the shipped model that is used when none is named.
 
+    It is of the smallest scale that reaches `factor` (output size over input size), or the largest
+    there is; without a factor, ×4. Of that scale it is the network trained on footage before the
+    perceptual before the plain one, and small before medium before nano, as far as they ship.
+
     Raises:
-        ModelError: no shipped model has this scale.
+        ModelError: no such model is shipped.
     """
-    name = _DEFAULTS.get(scale)
-    if name is None:
-        scales = ", ".join(f"×{known}" for known in _DEFAULTS)
-        raise ModelError(f"no shipped model upscales ×{scale}: there is {scales}")
-    return name
+    shipped = shipped_models(folder)
+    wanted = _USUAL_SCALE if factor is None else factor
+    enough = [scale for scale in _SCALES if scale >= wanted]
+    too_small = [scale for scale in reversed(_SCALES) if scale < wanted]
+    for scale in (*enough, *too_small):
+        for kind in _KINDS:
+            for size in _SIZES:
+                if (name := f"realtime-{size}-x{scale}{kind}") in shipped:
+                    return name
+    raise ModelError("no model ships with this installation: name an .onnx file with --model")
 
 
 def resolve(model: str | Path, folder: Path | None = None) -> Path:

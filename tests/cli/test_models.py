@@ -4,11 +4,19 @@ import json
 from pathlib import Path
 from types import ModuleType
 
+import cv2
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from framelift.benchmarks.quality import measure_quality
+from framelift.benchmarks.record import record_quality
+from framelift.cli.bench import bench
 from framelift.cli.models import models
+from framelift.imaging.errors import ConfigError, ModelError
 from framelift.runtime import zoo
+from framelift.runtime.model_file import read_spec
+from framelift.runtime.scores import recorded_scores
 
 
 @pytest.fixture
@@ -19,14 +27,27 @@ def shipped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny_models: Module
     return tmp_path
 
 
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """A set of two images, large enough to be scored."""
+    folder = tmp_path / "Set2"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for index in range(2):
+        cv2.imwrite(str(folder / f"{index}.png"), rng.integers(0, 256, (48, 40, 3), np.uint8))
+    return folder
+
+
 @pytest.mark.usefixtures("shipped")
 def test_table() -> None:
     result = CliRunner().invoke(models, catch_exceptions=False)
     header, plain, small = (line.split() for line in result.output.splitlines())
-    assert header == ["name", "scale", "parameters", "size", "halo", "precision", "licence"]
+    assert header == ["name", "scale", "parameters", "GMAC", "size", "precision", "licence"]
     assert plain[:2] == ["plain-x2", "×2"]
-    assert small[:3] == ["small-x4", "×4", "3,872"]
-    assert small[-3:] == ["px", "fp32", "Apache-2.0"]
+    # 480×270 times the weights of 3×3 convolutions 3→8→48 and of a 1×1 convolution 3→48
+    macs = 480 * 270 * (9 * 3 * 8 + 9 * 8 * 48 + 3 * 48)
+    assert small[:4] == ["small-x4", "×4", "3,872", f"{macs / 1e9:.1f}"]
+    assert small[-2:] == ["fp32", "Apache-2.0"]
 
 
 def test_json(shipped: Path) -> None:
@@ -35,6 +56,56 @@ def test_json(shipped: Path) -> None:
     assert plain["name"] == "plain-x2"
     assert small["path"] == str(shipped / "small-x4.onnx")
     assert (small["scale"], small["halo"], small["parameters"]) == (4, 2, 3872)
+    assert small["scores"] == {}
+
+
+@pytest.mark.usefixtures("shipped")
+def test_measured_times() -> None:
+    result = CliRunner().invoke(models, ["--json", "--measure"], catch_exceptions=False)
+    for entry in json.loads(result.output):
+        assert entry["measured"]["ms"] > 0
+        assert entry["measured"]["backend"] == "onnx-cpu"
+
+
+def test_scores_that_were_recorded_are_listed(shipped: Path, photos: Path) -> None:
+    path = shipped / "small-x4.onnx"
+    before = read_spec(path)
+    command = ["quality", str(path), "--hr", str(photos), "--record", "--json", "-"]
+    report = CliRunner().invoke(bench, command, catch_exceptions=False)
+    found = json.loads(report.stdout)["results"]["mean"]["model"]
+
+    plain, small = json.loads(CliRunner().invoke(models, ["--json"]).output)
+    scores = small["scores"]["Set2"]
+    assert plain["scores"] == {}
+    assert (scores["images"], scores["psnr_db"], scores["ssim"]) == (2, *found.values())
+    header, _, row = CliRunner().invoke(models).output.splitlines()
+    assert "Set2 dB / SSIM" in header
+    assert f"{found['psnr_db']:.2f} / {found['ssim']:.4f}" in row
+    after = read_spec(path)
+    assert after.metadata == {**before.metadata, "scores": after.metadata["scores"]}
+
+
+def test_scores_of_another_network_are_not_listed(
+    shipped: Path, photos: Path, tiny_models: ModuleType
+) -> None:
+    path = shipped / "small-x4.onnx"
+    CliRunner().invoke(bench, ["quality", str(path), "--hr", str(photos), "--record"])
+    scored = read_spec(path).metadata["scores"]
+    other = tiny_models.pixel_shuffle_model(seed=1)
+    other.metadata_props.add(key="framelift.scores", value=scored)
+    tiny_models.save(other, path)
+    assert recorded_scores(path) == {}
+
+
+def test_what_cannot_be_recorded(shipped: Path, photos: Path) -> None:
+    path = shipped / "small-x4.onnx"
+    command = ["quality", str(path), "--hr", str(photos), "--record", "--histogram-matching"]
+    with pytest.raises(ConfigError, match="--record keeps the scores of the model itself"):
+        CliRunner().invoke(bench, command, catch_exceptions=False)
+    document = measure_quality(path, photos)
+    record_quality(path, photos, document, None)  # changes the file
+    with pytest.raises(ModelError, match="changed while it was measured"):
+        record_quality(path, photos, document, None)
 
 
 def test_no_shipped_models(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -10,17 +10,17 @@ from framelift.runtime.zoo import default_model, resolve, shipped_models
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    for name in ("realtime-small-x4", "realtime-tiny-x2"):
+    for name in ("realtime-nano-x2", "realtime-small-x4"):
         (tmp_path / f"{name}.onnx").touch()
     return tmp_path
 
 
 def test_listing(folder: Path) -> None:
-    assert list(shipped_models(folder)) == ["realtime-small-x4", "realtime-tiny-x2"]
+    assert list(shipped_models(folder)) == ["realtime-nano-x2", "realtime-small-x4"]
 
 
 def test_shipped_name(folder: Path) -> None:
-    assert resolve("realtime-tiny-x2", folder) == folder / "realtime-tiny-x2.onnx"
+    assert resolve("realtime-nano-x2", folder) == folder / "realtime-nano-x2.onnx"
 
 
 @pytest.mark.parametrize("model", ["m.onnx", "here/m", Path("m.onnx")])
@@ -38,8 +38,8 @@ def test_shipped_name_beats_a_folder_of_that_name(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(folder)
-    Path("realtime-tiny-x2").mkdir()
-    assert resolve("realtime-tiny-x2", folder) == folder / "realtime-tiny-x2.onnx"
+    Path("realtime-nano-x2").mkdir()
+    assert resolve("realtime-nano-x2", folder) == folder / "realtime-nano-x2.onnx"
 
 
 def test_unknown_name_suggests_a_near_one(folder: Path) -> None:
@@ -48,7 +48,7 @@ def test_unknown_name_suggests_a_near_one(folder: Path) -> None:
 
 
 def test_unknown_name_lists_the_shipped_models(folder: Path) -> None:
-    with pytest.raises(ModelError, match="are realtime-small-x4, realtime-tiny-x2"):
+    with pytest.raises(ModelError, match="are realtime-nano-x2, realtime-small-x4"):
         resolve("nothing-like-it", folder)
 
 
@@ -59,5 +59,37 @@ def test_no_shipped_models(tmp_path: Path) -> None:
 
 def test_default_model() -> None:
     assert default_model() == default_model(4) == "realtime-small-x4"
-    with pytest.raises(ModelError, match="no shipped model upscales ×3: there is ×4"):
-        default_model(3)
+
+
+SHIPPED = ("realtime-nano-x2", "realtime-small-x4", "realtime-small-x4-int8", "johnson-x8")
+FOOTAGE = (*SHIPPED, "realtime-small-x4-perceptual", "realtime-medium-x4-video")
+
+
+@pytest.mark.parametrize(
+    ("names", "factor", "chosen"),
+    [
+        (SHIPPED, None, "realtime-small-x4"),
+        (SHIPPED, 1.5, "realtime-nano-x2"),
+        (SHIPPED, 2, "realtime-nano-x2"),
+        (SHIPPED, 2.25, "realtime-small-x4"),
+        (SHIPPED, 8, "realtime-small-x4"),
+        (SHIPPED[1:], 2, "realtime-small-x4"),  # reduced afterwards, where there is no ×2
+        (SHIPPED[:1], None, "realtime-nano-x2"),
+        (SHIPPED[:1], 4, "realtime-nano-x2"),
+        (FOOTAGE, None, "realtime-medium-x4-video"),
+        (FOOTAGE[:-1], 4, "realtime-small-x4-perceptual"),
+        (("realtime-medium-x2", "realtime-nano-x2"), 2, "realtime-medium-x2"),
+    ],
+)
+def test_default_model_by_factor(
+    tmp_path: Path, names: tuple[str, ...], factor: float | None, chosen: str
+) -> None:
+    for name in names:
+        (tmp_path / f"{name}.onnx").touch()
+    assert default_model(factor, tmp_path) == chosen
+
+
+def test_no_default_model(tmp_path: Path) -> None:
+    (tmp_path / "johnson-x8.onnx").touch()
+    with pytest.raises(ModelError, match=r"name an \.onnx file with --model"):
+        default_model(2, tmp_path)

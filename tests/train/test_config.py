@@ -48,20 +48,29 @@ def test_presets_of_the_paper_are_the_papers() -> None:
             assert config.data.degradation == "johnson"
 
 
-def test_realtime_presets_run_from_a_few_thousand_to_half_a_million_parameters() -> None:
-    sizes = {}
-    for name in preset_names():
-        network = load_config(name).network
-        if isinstance(network, RealtimeConfig):
-            deployed = build_network(network).deploy()
-            sizes[name] = sum(parameter.numel() for parameter in deployed.parameters())
-            assert network.stride == (2 if network.scale == 2 else 1)
-    assert sizes["realtime-tiny-x4"] == 8_184
-    assert sizes["realtime-small-x4"] == 61_008
-    assert sizes["realtime-medium-x4"] == 167_616
-    assert sizes["realtime-large-x4"] == 472_624
-    assert sizes["realtime-tiny-x2"] < sizes["realtime-small-x2"] < sizes["realtime-medium-x2"]
-    assert sizes["realtime-large-x2"] == 477_808
+def test_realtime_presets_come_in_three_sizes_and_two_kinds() -> None:
+    """The perceptual ones can be fine-tuned from the plain ones: their networks are the same."""
+    parameters = {}
+    for scale in (2, 4):
+        for size in ("nano", "small", "medium"):
+            name = f"realtime-{size}-x{scale}"
+            plain, perceptual = (load_config(preset) for preset in (name, f"{name}-perceptual"))
+            assert plain.network == perceptual.network
+            assert [type(term) for term in plain.loss] == [PixelLossConfig]
+            assert [type(term) for term in perceptual.loss] == [PixelLossConfig, FeatureLossConfig]
+            deployed = build_network(plain.network).deploy()
+            parameters[name] = sum(parameter.numel() for parameter in deployed.parameters())
+        footage = load_config(f"realtime-small-x{scale}-video")
+        assert footage.network == load_config(f"realtime-small-x{scale}").network
+        assert footage.data.degradation == "video"
+    assert parameters == {
+        "realtime-nano-x2": 109_152,
+        "realtime-small-x2": 256_240,
+        "realtime-medium-x2": 156_428,  # at the full resolution
+        "realtime-nano-x4": 42_512,
+        "realtime-small-x4": 61_008,
+        "realtime-medium-x4": 251_056,
+    }
 
 
 def test_compact_presets_have_the_communitys_sizes() -> None:

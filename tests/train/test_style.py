@@ -166,7 +166,7 @@ def test_settings_that_make_no_sense_are_refused(overrides: list[str], message: 
 
 def test_super_resolution_has_no_style_image() -> None:
     with pytest.raises(ConfigError, match=r'style\.image is for task = "style"'):
-        load_config("realtime-tiny-x4", ["style.image=x.png"])
+        load_config("realtime-nano-x4", ["style.image=x.png"])
 
 
 def test_layers_that_the_vgg_file_lacks_are_named(tmp_path: Path, photos: Path, vgg: Path) -> None:

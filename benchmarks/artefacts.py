@@ -1,0 +1,68 @@
+"""Two faults of trained networks that PSNR hardly sees: a shift of colour, and a checkerboard."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..imaging.colour import bgr_to_y
+from ..imaging.quality import ImageU8, Upscale, bicubic, crop_to_multiple, shrink
+from .quality import as_bgr
+
+# Sides of the blocks in which a pattern is looked for, in periods: it may differ between regions.
+_REPEATS = 8
+
+
+@dataclass(frozen=True)
+class Artefacts:
+    """`colour_shift`: the largest difference, over images and channels, of the mean of the output
+    and the mean of the input, in 8-bit codes. `checkerboard`: the share of energy with the period
+    of the pixel grid in what is added to bicubic, divided by that share in the original; about 1
+    where there is no pattern, and several times that where there is one.
+    """
+
+    colour_shift: float
+    checkerboard: float
+
+
+def find_artefacts(
+    originals: Sequence[ImageU8], upscale: Upscale, scale: int, size_multiple: int = 1
+) -> Artefacts:
+    """Upscale the reduced `originals` (uint8, BGR H×W×3 or grey H×W) and look for both.
+
+    The period is scale · `size_multiple` pixels, since a network that reads blocks of pixels can
+    leave its pattern at their distance. Raises ValueError when no image holds a block of eight
+    periods a side.
+    """
+    period = scale * size_multiple
+    shifts, ours, theirs = [], np.zeros(2), np.zeros(2)
+    for original in originals:
+        small = as_bgr(shrink(original, scale))
+        output = upscale(small)
+        shifts.append(np.abs(output.mean((0, 1)) - small.mean((0, 1))).max())
+        plain = bgr_to_y(bicubic(scale)(small))
+        reference = as_bgr(crop_to_multiple(original, scale))
+        ours += periodic_energy(bgr_to_y(output) - plain, period)
+        theirs += periodic_energy(bgr_to_y(reference) - plain, period)
+    if not theirs[1]:
+        raise ValueError(f"no image of {_REPEATS * period}×{_REPEATS * period} pixels")
+    share = theirs[0] / theirs[1]
+    return Artefacts(float(max(shifts)), float(ours[0] / max(ours[1], 1e-12) / share))
+
+
+def periodic_energy(values: NDArray[np.floating], period: int) -> NDArray[np.float64]:
+    """Energy with the period, and all energy, of H×W values, summed over blocks without their mean.
+
+    Of noise, 1/n² of the energy is periodic by chance, in blocks of n×n periods.
+    """
+    side = period * _REPEATS
+    rows, columns = (size // side for size in values.shape)
+    blocks = values[: rows * side, : columns * side].astype(np.float64)
+    blocks = blocks.reshape(rows, _REPEATS, period, columns, _REPEATS, period)
+    blocks = blocks - blocks.mean((1, 2, 4, 5), keepdims=True)
+    pattern = blocks.mean((1, 4))
+    repeated = np.broadcast_to(pattern[:, None, :, :, None, :], blocks.shape)
+    return np.array([(repeated**2).sum(), (blocks**2).sum()])

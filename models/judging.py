@@ -1,0 +1,208 @@
+"""Exports what was trained, scores it, and compares it with what zoo.toml asks for."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from framelift.benchmarks.artefacts import Artefacts, find_artefacts
+from framelift.benchmarks.quality import measure_quality, originals, read_original
+from framelift.benchmarks.record import record_quality
+from framelift.benchmarks.report import Document
+from framelift.export.exporter import ExportConfig, export_checkpoint
+from framelift.export.source import load_source, weights_sha256
+from framelift.runtime import Upscaler
+from framelift.runtime.model_file import read_spec
+from framelift.runtime.notes import Say
+
+from .plan import Limits, Model
+from .training import checkpoint_of
+
+FLOOR_SET = "Set5"
+LICENCE = "Apache-2.0"
+
+
+@dataclass
+class Judged:
+    """A model's files, scores and what is wrong with it."""
+
+    model: Model
+    files: dict[str, Path]  # by precision
+    documents: list[Document] = field(default_factory=list)
+    scores: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
+    """By precision and set."""
+    artefacts: Artefacts | None = None
+    espcn: float | None = None
+    """Time of the faster file, in ESPCN's."""
+    misses: list[str] = field(default_factory=list)
+
+    def best(self, name: str, key: str) -> float | None:
+        """A score of the fp32 file on a set."""
+        return self.scores.get("fp32", {}).get(name, {}).get(key)
+
+
+def export_all(
+    models: Sequence[Model], runs: Path, results: Path, calibration: Path | None, say: Say
+) -> list[Judged]:
+    """Export trained checkpoints to `results`, next to copies of them and of their histories.
+
+    What was exported from the same weights already stays. int8 files need `calibration`. Raises
+    what `export_checkpoint` raises.
+    """
+    results.mkdir(parents=True, exist_ok=True)
+    judged = []
+    for model in models:
+        checkpoint = checkpoint_of(model.name, runs)
+        shutil.copyfile(checkpoint, results / f"{model.name}.safetensors")
+        history = checkpoint.parent / "history.jsonl"
+        if history.is_file():
+            shutil.copyfile(history, results / f"{model.name}.jsonl")
+        weights = weights_sha256(load_source(checkpoint).weights)
+        files = {"fp32": results / f"{model.name}.onnx"}
+        if model.int8 and calibration is not None:
+            files["int8"] = results / f"{model.name}-int8.onnx"
+        for precision, file in files.items():
+            if file.is_file() and read_spec(file).weights_sha256 == weights:
+                continue
+            say(f"{model.name}: exporting {precision}")
+            int8 = precision == "int8"
+            config = ExportConfig(
+                targets=("onnxruntime",) if int8 else ExportConfig.targets,
+                precision=precision,
+                calibration=calibration if int8 else None,
+                licence=LICENCE,
+                overwrite=True,
+            )
+            export_checkpoint(checkpoint, file, config, say)
+        judged.append(Judged(model, files))
+    return judged
+
+
+def score(one: Judged, sets: Sequence[Path], vgg: str | None, say: Say) -> None:
+    """Score each file on each set, keep the scores in it, and look for artefacts of the fp32 one.
+
+    Raises what `measure_quality` raises.
+    """
+    for precision, file in one.files.items():
+        for folder in sets:
+            say(f"{file.stem}: {folder.name}")
+            document = measure_quality(file, folder, vgg=vgg)
+            record_quality(file, folder, document, vgg)
+            one.documents.append(document)
+            means = document["results"]["mean"]["model"]
+            one.scores.setdefault(precision, {})[folder.resolve().name] = means
+    with Upscaler.load(one.files["fp32"]) as upscaler:
+        spec = upscaler.spec
+        images = [read_original(path) for folder in sets for path in originals(folder)]
+        one.artefacts = find_artefacts(images, upscaler, spec.scale, spec.size_multiple)
+
+
+def judge(one: Judged, parent: Judged | None, limits: Limits) -> None:
+    """Fill `one.misses`; `parent` is what a perceptual model was tuned from, if it was scored."""
+    model, found = one.model, one.misses
+    for precision in one.scores:
+        psnr = one.scores[precision].get(FLOOR_SET, {}).get("psnr_db")
+        if psnr is not None and model.floor_db is not None and psnr < model.floor_db:
+            found.append(f"{precision} {psnr:.2f} dB on {FLOOR_SET}, floor {model.floor_db}")
+    if one.espcn is not None and model.espcn is not None and one.espcn > model.espcn:
+        found.append(f"{one.espcn:.2f} × ESPCN, limit {model.espcn}")
+    if (artefacts := one.artefacts) is not None:
+        if artefacts.colour_shift > limits.colour_shift:
+            found.append(f"colour shifted by {artefacts.colour_shift:.2f} codes")
+        if artefacts.checkerboard > limits.checkerboard:
+            found.append(f"checkerboard {artefacts.checkerboard:.2f}")
+    if parent is None or model.degraded:
+        return
+    if (drop := psnr_drop(one, parent)) is not None and drop > limits.psnr_drop_db:
+        found.append(f"{drop:.2f} dB under {parent.model.name}")
+    for name in limits.feature_sets:
+        gain = feature_gain(one, parent, name)
+        if gain is not None and gain < limits.feature_gain:
+            found.append(f"relu2_2 {gain:.0%} nearer than {parent.model.name} on {name}")
+
+
+def psnr_drop(one: Judged, parent: Judged) -> float | None:
+    """The largest loss of PSNR against the parent over the sets, in dB."""
+    drops = [
+        theirs["psnr_db"] - ours["psnr_db"]
+        for name, theirs in parent.scores.get("fp32", {}).items()
+        if (ours := one.scores.get("fp32", {}).get(name)) is not None
+    ]
+    return max(drops, default=None)
+
+
+def feature_gain(one: Judged, parent: Judged, name: str) -> float | None:
+    """The share by which the features are nearer than the parent's; None if not measured."""
+    ours, theirs = (side.best(name, "feature_distance") for side in (one, parent))
+    return None if ours is None or theirs is None else 1 - ours / theirs
+
+
+def measure_times(judged: Sequence[Judged], say: Say) -> Document | None:
+    """Time all files beside ESPCN and keep the better of each model; None if there are none."""
+    from framelift.benchmarks.espcn import measure_espcn
+    from framelift.benchmarks.settings import LatencySettings
+
+    timed = [one for one in judged if one.model.espcn is not None]
+    files = [str(file) for one in timed for file in one.files.values()]
+    if not files:
+        return None
+    settings = LatencySettings(480, 270, seconds=1.0, iterations=20, most_seconds=15.0)
+    document = measure_espcn(files, settings, say)
+    ratios = {
+        row["model"]["file"]: float(row["network"]["median_of_ratios"])
+        for row in document["results"]["models"]
+    }
+    for one in timed:
+        one.espcn = min(ratios[file.name] for file in one.files.values())
+    return document
+
+
+def table(judged: Sequence[Judged], sets: Sequence[str]) -> list[Sequence[str]]:
+    """Rows for people, the header first."""
+    by_name = {one.model.name: one for one in judged}
+    header = ["model", *(f"{name}, dB" for name in sets), "floor / aim", "int8 loses",
+              "× ESPCN", "relu2_2 nearer", "colour", "checkerboard", "verdict"]  # fmt: skip
+    rows: list[Sequence[str]] = [header]
+    for one in judged:
+        model, parent = one.model, by_name.get(one.model.parent)
+        asked = "" if model.floor_db is None else f"{model.floor_db} / {model.aim_db}"
+        gains = [] if parent is None else [feature_gain(one, parent, name) for name in sets]
+        nearer = ", ".join(f"{gain:.0%}" for gain in gains if gain is not None)
+        found = one.artefacts
+        rows.append(
+            [
+                model.name,
+                *(_decibels(one.best(name, "psnr_db")) for name in sets),
+                asked,
+                _loss(one.scores),
+                "" if one.espcn is None else f"{one.espcn:.2f}",
+                nearer,
+                "" if found is None else f"{found.colour_shift:.2f}",
+                "" if found is None else f"{found.checkerboard:.2f}",
+                verdict(one),
+            ]
+        )
+    return rows
+
+
+def verdict(one: Judged) -> str:
+    """`aim`, `good`, or what is missed."""
+    if one.misses:
+        return "; ".join(one.misses)
+    psnr, aim = one.best(FLOOR_SET, "psnr_db"), one.model.aim_db
+    return "aim" if psnr is not None and aim is not None and psnr >= aim else "good"
+
+
+def _loss(scores: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
+    """The largest loss of PSNR of the int8 file over the sets."""
+    if "int8" not in scores:
+        return ""
+    both = zip(scores["fp32"].values(), scores["int8"].values(), strict=True)
+    return f"{max(a['psnr_db'] - b['psnr_db'] for a, b in both):.3f}"
+
+
+def _decibels(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"

@@ -1,0 +1,77 @@
+"""What zoo.toml asks for, checked, and in the order in which it can be trained."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from framelift.imaging.errors import ConfigError
+from framelift.train.preset_files import preset_names
+
+FOLDER = Path(__file__).parent
+ZOO = FOLDER / "zoo.toml"
+
+
+class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a perceptual model must keep; see zoo.toml."""
+
+    feature_gain: float
+    feature_sets: tuple[str, ...]
+    psnr_drop_db: float
+    colour_shift: float
+    checkerboard: float
+
+
+class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One model. `parent` is the one whose weights it starts from; `degraded` models are not
+    judged against it, since they were trained for other inputs than the protocol's.
+    """
+
+    name: str
+    minutes: float
+    parent: str = msgspec.field(name="from", default="")
+    int8: bool = False
+    degraded: bool = False
+    set: tuple[str, ...] = ()
+    floor_db: float | None = None
+    aim_db: float | None = None
+    espcn: float | None = None
+
+
+class Zoo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole file."""
+
+    limits: Limits
+    model: tuple[Model, ...]
+
+
+def read_zoo(path: Path = ZOO) -> Zoo:
+    """Read and check the list. Raises ConfigError."""
+    try:
+        zoo = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), Zoo)
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+    names = [model.name for model in zoo.model]
+    presets = preset_names()
+    for index, model in enumerate(zoo.model):
+        if model.name not in presets:
+            raise ConfigError(f"{path}: {model.name}: there is no preset of this name")
+        if model.parent and model.parent not in names[:index]:
+            raise ConfigError(f"{path}: {model.name}: {model.parent} must stand before it")
+    return zoo
+
+
+def chosen(zoo: Zoo, names: Sequence[str]) -> list[Model]:
+    """The models of these names, all if there are none, in the order of the file.
+
+    Raises ConfigError for a name that is not in it.
+    """
+    known = [model.name for model in zoo.model]
+    if unknown := [name for name in names if name not in known]:
+        raise ConfigError(f"{', '.join(unknown)}: not in the zoo, which has {', '.join(known)}")
+    return [model for model in zoo.model if not names or model.name in names]

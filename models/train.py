@@ -1,0 +1,128 @@
+"""Makes the models that ship: trains, exports, scores and judges them as zoo.toml says.
+
+python -m models.train --data PHOTOS --hr Set5 --hr Set14 --hr BSD100 --vgg vgg16.npz
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from framelift.benchmarks.report import Document, combine, to_json, write_text
+from framelift.cli.tables import align
+from framelift.imaging.errors import ConfigError, FrameliftError, TrainingError
+
+from .plan import Model, Zoo, chosen, read_zoo
+from .training import Options, checkpoint_of, train_all
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("names", nargs=-1, metavar="[MODEL]...")
+@click.option("--data", multiple=True, type=_PATH, metavar="DIR", help="Photographs to train on.")
+@click.option("--hr", "sets", multiple=True, type=_PATH, metavar="DIR",
+              help="Originals to judge on; training is validated on the first.")  # fmt: skip
+@click.option("--vgg", metavar="SOURCE", help="VGG-16 weights, for training and for judging.")
+@click.option("--calibration", type=_PATH, metavar="DIR",
+              help="Frames for int8; without them there are no int8 files.")  # fmt: skip
+@click.option("--runs", type=_PATH, default=Path("runs/zoo"), show_default=True)
+@click.option("--results", type=_PATH, default=Path("runs/zoo-results"), show_default=True)
+@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True,
+              help="Trainings at once.")  # fmt: skip
+@click.option("--minutes", type=click.FloatRange(0, min_open=True),
+              help="Of training for each model. [default: zoo.toml's]")  # fmt: skip
+@click.option("--set", "extra", multiple=True, metavar="KEY=VALUE", help="A setting for all.")
+@click.option("--device", default="auto", show_default=True)
+@click.option("--threads", type=click.IntRange(1), help="CPU threads of each training.")
+@click.option("--time", "timed", is_flag=True, help="Time the models beside ESPCN, too.")
+@click.option("--only", type=click.Choice(("train", "judge")), help="One half of the work.")
+def main(
+    names: tuple[str, ...],
+    data: tuple[Path, ...],
+    sets: tuple[Path, ...],
+    vgg: str | None,
+    calibration: Path | None,
+    runs: Path,
+    results: Path,
+    jobs: int,
+    minutes: float | None,
+    extra: tuple[str, ...],
+    device: str,
+    threads: int | None,
+    timed: bool,
+    only: str | None,
+) -> None:
+    """Train MODELs, by default all of models/zoo.toml, and judge them.
+
+    What is done already is not done again: after Ctrl-C, SIGTERM or a failure the same command goes
+    on. The results, checkpoints, .onnx files, histories, report.json and verdicts.json, lie in one
+    folder.
+    """
+    zoo = read_zoo()
+    models = chosen(zoo, names)
+    options = Options(data, runs, sets[0] if sets else None, vgg, device, threads, jobs, minutes,
+                      extra)  # fmt: skip
+    failures: list[str] = []
+    if only != "judge":
+        if not data:
+            raise ConfigError("no photographs to train on: give --data DIR")
+        failures = train_all(models, options, _say)
+    if only != "train":
+        if not sets:
+            raise ConfigError("nothing to judge on: give --hr DIR, such as Set5")
+        failures += _judge(zoo, models, sets, vgg, calibration, runs, results, timed)
+    if failures:
+        raise TrainingError(f"{len(failures)} of {len(models)} models: {'; '.join(failures)}")
+
+
+def _judge(
+    zoo: Zoo,
+    models: Sequence[Model],
+    sets: Sequence[Path],
+    vgg: str | None,
+    calibration: Path | None,
+    runs: Path,
+    results: Path,
+    timed: bool,
+) -> list[str]:
+    """Judge those that have a checkpoint; returns a line for each that misses something."""
+    from .judging import export_all, judge, measure_times, score, table, verdict
+
+    wanted = {model.name for model in models} | {model.parent for model in models}
+    there = [m for m in zoo.model if m.name in wanted and checkpoint_of(m.name, runs).is_file()]
+    if not there:
+        raise ConfigError("none of these models was trained: leave --only judge out")
+    judged = export_all(there, runs, results, calibration, _say)
+    for one in judged:
+        score(one, sets, vgg, _say)
+    documents: list[Document] = [document for one in judged for document in one.documents]
+    if timed and (times := measure_times(judged, _say)) is not None:
+        documents.append(times)
+    by_name = {one.model.name: one for one in judged}
+    for one in judged:
+        judge(one, by_name.get(one.model.parent), zoo.limits)
+    write_text(to_json(combine(documents)), results / "report.json")
+    verdicts = {one.model.name: verdict(one) for one in judged}
+    write_text(json.dumps(verdicts, indent=2, ensure_ascii=False) + "\n", results / "verdicts.json")
+    click.echo(align(table(judged, [folder.resolve().name for folder in sets])))
+    return [f"{one.model.name} misses: {verdict(one)}" for one in judged if one.misses]
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)
+
+
+if __name__ == "__main__":
+    try:
+        main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except FrameliftError as error:
+        click.echo(f"models.train: {' '.join(str(error).split())}", err=True)
+        sys.exit(error.exit_code)

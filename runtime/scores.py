@@ -1,0 +1,68 @@
+"""What a model was measured to be worth, kept in its file.
+
+`framelift bench quality --record` writes the scores that it has just measured into the metadata of
+the model that it measured, with the sha256 of the graph, weights included. Scores beside another
+graph are not shown: they were taken over from a file, or the network was changed since.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..imaging.atomic import atomic_output
+from .model_file import PREFIX, load
+
+if TYPE_CHECKING:
+    import onnx
+
+KEY = "scores"
+
+Scores = dict[str, dict[str, Any]]
+
+
+def graph_sha256(model: onnx.ModelProto) -> str:
+    """sha256 of the network, whatever its metadata say."""
+    return hashlib.sha256(model.graph.SerializeToString(deterministic=True)).hexdigest()
+
+
+def recorded_scores(path: str | Path) -> Scores:
+    """Scores by the name of the image set, none if nothing was recorded for this very network.
+
+    Raises ModelError for a file that is no framelift model.
+    """
+    spec, model = load(path)
+    return _of_graph(spec.metadata, graph_sha256(model))
+
+
+def record_scores(path: str | Path, measured: Scores) -> None:
+    """Add scores of the model at `path` to its metadata; sets measured before stay.
+
+    Each set has `images` (their number), `images_sha256`, `psnr_db` and `ssim`, with VGG weights
+    `feature_distance` and `vgg`, and `measured_on`, `measured_with` and `date`. Raises ModelError
+    or OutputError.
+    """
+    import onnx
+
+    spec, model = load(path)
+    digest = graph_sha256(model)
+    record = {"graph_sha256": digest, "sets": {**_of_graph(spec.metadata, digest), **measured}}
+    entries = {entry.key: entry.value for entry in model.metadata_props}
+    entries[PREFIX + KEY] = json.dumps(record, ensure_ascii=False)
+    del model.metadata_props[:]
+    onnx.helper.set_model_props(model, entries)
+    with atomic_output(Path(path), overwrite=True) as temporary:
+        temporary.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def _of_graph(metadata: dict[str, str], digest: str) -> Scores:
+    try:
+        record = json.loads(metadata.get(KEY, "{}"))
+    except json.JSONDecodeError:
+        return {}
+    if not isinstance(record, dict) or record.get("graph_sha256") != digest:
+        return {}
+    sets = record["sets"]
+    return sets if isinstance(sets, dict) else {}

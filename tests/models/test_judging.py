@@ -1,0 +1,77 @@
+"""Floors, aims and limits, on scores made up for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from framelift.benchmarks.artefacts import Artefacts
+from models.judging import Judged, feature_gain, judge, psnr_drop, table, verdict
+from models.plan import Limits, Model
+
+LIMITS = Limits(0.15, ("Set14", "BSD100"), 1.5, 1.0, 1.0)
+CLEAN = Artefacts(colour_shift=0.3, checkerboard=0.5)
+
+
+def scored(model: Model, artefacts: Artefacts = CLEAN, **sets: tuple[float, float]) -> Judged:
+    """A model with (PSNR, feature distance) on each set."""
+    scores = {
+        name: {"psnr_db": psnr, "ssim": 0.9, "feature_distance": distance}
+        for name, (psnr, distance) in sets.items()
+    }
+    return Judged(model, {"fp32": Path("x.onnx")}, scores={"fp32": scores}, artefacts=artefacts)
+
+
+PLAIN = Model("plain", 1, int8=True, floor_db=31.0, aim_db=31.5, espcn=0.5)
+TUNED = Model("tuned", 1, "plain")
+FIDELITY = scored(PLAIN, Set5=(31.2, 100), Set14=(28.0, 200), BSD100=(27.0, 300))
+
+
+def test_between_floor_and_aim() -> None:
+    for psnr, expected in ((31.5, "aim"), (31.2, "good")):
+        one = scored(PLAIN, Set5=(psnr, 100))
+        judge(one, None, LIMITS)
+        assert verdict(one) == expected
+
+
+def test_what_a_plain_model_can_miss() -> None:
+    one = scored(PLAIN, Artefacts(1.25, 1.5), Set5=(31.2, 100))
+    one.scores["int8"] = {"Set5": {"psnr_db": 30.9, "ssim": 0.9}}
+    one.espcn = 0.61
+    judge(one, None, LIMITS)
+    assert one.misses == [
+        "int8 30.90 dB on Set5, floor 31.0",
+        "0.61 × ESPCN, limit 0.5",
+        "colour shifted by 1.25 codes",
+        "checkerboard 1.50",
+    ]
+
+
+def test_a_perceptual_model_beside_its_parent() -> None:
+    good = scored(TUNED, Set5=(30.0, 70), Set14=(27.0, 160), BSD100=(26.0, 250))
+    judge(good, FIDELITY, LIMITS)
+    assert psnr_drop(good, FIDELITY) == pytest.approx(1.2)
+    assert feature_gain(good, FIDELITY, "Set14") == pytest.approx(0.2)
+    assert verdict(good) == "good"
+    bad = scored(TUNED, Set5=(29.6, 70), Set14=(27.0, 175), BSD100=(26.0, 250))
+    judge(bad, FIDELITY, LIMITS)
+    assert bad.misses == ["1.60 dB under plain", "relu2_2 12% nearer than plain on Set14"]
+
+
+def test_a_model_for_footage_is_not_compared_with_its_parent() -> None:
+    one = scored(Model("video", 1, "plain", degraded=True), Set5=(28.0, 150), Set14=(26.0, 250))
+    judge(one, FIDELITY, LIMITS)
+    assert verdict(one) == "good"
+
+
+def test_the_table() -> None:
+    good = scored(TUNED, Set5=(30.0, 70), Set14=(27.0, 160))
+    FIDELITY.scores["int8"] = {"Set5": {"psnr_db": 31.15}, "Set14": {"psnr_db": 27.98},
+                               "BSD100": {"psnr_db": 27.0}}  # fmt: skip
+    header, plain, tuned = table([FIDELITY, good], ["Set5", "Set14"])
+    assert {len(row) for row in (header, plain, tuned)} == {len(header)}
+    shown = dict(zip(header, plain, strict=True))
+    assert (shown["Set5, dB"], shown["floor / aim"]) == ("31.20", "31.0 / 31.5")
+    assert shown["int8 loses"] == "0.050"
+    assert dict(zip(header, tuned, strict=True))["relu2_2 nearer"] == "30%, 20%"

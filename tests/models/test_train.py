@@ -1,0 +1,110 @@
+"""The one command, from photographs to verdicts, in a few steps, and its refusals."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from framelift.benchmarks.report import read_document
+from framelift.imaging.errors import ConfigError, TrainingError
+from framelift.runtime.scores import recorded_scores
+from models.train import main
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Parts of a photograph to train on, and one to judge on in `Set5`."""
+    image = cv2.imread(str(ROOT / "examples" / "raccoon.jpg"))
+    assert image is not None
+    for name in ("photos", "Set5"):
+        (tmp_path / name).mkdir()
+    cv2.imwrite(str(tmp_path / "photos" / "a.png"), image[:256, :256])
+    cv2.imwrite(str(tmp_path / "photos" / "b.png"), image[:256, 256:512])
+    cv2.imwrite(str(tmp_path / "Set5" / "c.png"), image[256:384, 256:384])
+    return tmp_path
+
+
+@pytest.fixture
+def vgg(tmp_path: Path) -> Path:
+    """Random weights in the form of the Caffe network."""
+    rng = np.random.default_rng(0)
+    kernels: dict[str, np.ndarray] = {}
+    inputs = 3
+    for name, outputs in (("1_1", 64), ("1_2", 64), ("2_1", 128), ("2_2", 128)):
+        gain = np.sqrt(2 / (9 * inputs))
+        weight = rng.normal(0, gain, (outputs, inputs, 3, 3)).astype(np.float32)
+        kernels |= {f"conv{name}.weight": weight, f"conv{name}.bias": np.zeros(outputs, "f4")}
+        inputs = outputs
+    np.savez(tmp_path / "vgg.npz", **kernels)  # type: ignore[arg-type]
+    return tmp_path / "vgg.npz"
+
+
+def invoke(photos: Path, *words: str) -> Result:
+    folders = ("--runs", str(photos / "runs"), "--results", str(photos / "results"))
+    return CliRunner().invoke(main, [*words, *folders])
+
+
+@pytest.mark.slow
+def test_from_photographs_to_verdicts(photos: Path, vgg: Path) -> None:
+    name = "realtime-nano-x4"
+    words = (
+        name, f"{name}-perceptual", "--data", str(photos / "photos"), "--hr", str(photos / "Set5"),
+        "--vgg", str(vgg), "--calibration", str(photos / "photos"), "--set", "steps=2",
+        "--set", "data.crop=64", "--set", "data.batch=1", "--set", "log_every=1",
+    )  # fmt: skip
+    first = invoke(photos, *words)
+    assert isinstance(first.exception, TrainingError)
+    assert f"{name} misses: fp32 " in str(first.exception)
+    results = photos / "results"
+    for stem in (name, f"{name}-perceptual"):
+        assert (results / f"{stem}.safetensors").is_file()
+        assert len((results / f"{stem}.jsonl").read_text().splitlines()) >= 2
+        assert recorded_scores(results / f"{stem}.onnx")["Set5"]["feature_distance"] > 0
+    assert recorded_scores(results / f"{name}-int8.onnx")["Set5"]["images"] == 1
+    assert len(read_document(results / "report.json")["documents"]) == 3
+    assert list(json.loads((results / "verdicts.json").read_text())) == [name, f"{name}-perceptual"]
+
+    again = invoke(photos, *words)
+    assert str(again.exception) == str(first.exception)
+    assert "exporting" in first.output
+    assert "training" in first.output
+    assert "exporting" not in again.output
+    assert "training" not in again.output
+
+
+def test_a_checkpoint_that_is_there_is_judged(photos: Path) -> None:
+    """Of a model that was not trained here, the shipped weights."""
+    originals = (photos / "Set5").rename(photos / "Other")  # which has no floor
+    words = ("realtime-small-x4", "--hr", str(originals), "--only", "judge")
+    result = invoke(photos, *words)
+    assert result.exit_code == 0
+    header, row = result.stdout.strip().splitlines()
+    assert header.split()[0] == "model"
+    assert row.split()[0] == "realtime-small-x4"
+    report = read_document(photos / "results" / "report.json")
+    assert report["documents"][0]["results"]["mean"]["model"]["psnr_db"] > 20
+    assert (photos / "results" / "realtime-small-x4.onnx").is_file()
+    assert row.split()[-1] == "good"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("huge", "--hr", "x"), "huge: not in the zoo"),
+        (("realtime-nano-x4", "--hr", "x"), "no photographs to train on: give --data DIR"),
+        (("realtime-nano-x4", "--only", "judge"), "nothing to judge on: give --hr DIR"),
+        (("johnson-x8", "--only", "judge", "--hr", "x"), "none of these models was trained"),
+    ],
+)
+def test_refusals(photos: Path, words: tuple[str, ...], message: str) -> None:
+    error = invoke(photos, *words).exception
+    assert isinstance(error, ConfigError)
+    assert message in str(error)
+    assert not (photos / "results").exists()

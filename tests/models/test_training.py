@@ -1,0 +1,145 @@
+"""Several trainings at once, within their time; the processes are stand-ins for `framelift train`
+that write the same files.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from framelift.imaging.errors import ConfigError, Interrupted
+from models import training
+from models.plan import Model
+from models.training import Options, checkpoint_of, is_trained, steps_that_fit, train_all
+
+# A hundred steps a second; the log, the state and what it was called with as the real one has them.
+STAND_IN = """
+import json, os, pathlib, signal, sys, time
+words = sys.argv[1:]
+if "broken" in words[0]:
+    print("no good"); sys.exit("broken: cannot be trained")
+out = pathlib.Path(words[words.index("--out") + 1])
+settings = dict(w.split("=", 1) for o, w in zip(words, words[1:]) if o == "--set")
+steps = int(settings.get("steps", 50))
+stopped = []
+signal.signal(signal.SIGTERM, lambda number, frame: stopped.append(number))
+step = int((out / "state.pt").read_text()) if "--resume" in words else 0
+with (out / "calls.txt").open("a") as file:
+    file.write(json.dumps([step, words]) + chr(10))
+(out / "config.json").write_text(json.dumps({"steps": steps, "data": {"batch": 1}}))
+while step < steps and not stopped:
+    time.sleep(0.01); step += 1
+    with (out / "history.jsonl").open("a") as file:
+        file.write(json.dumps({"step": step, "images_per_s": 100.0}) + chr(10))
+(out / "state.pt").write_text(str(step))
+(out / "model.safetensors").touch()
+(out / "end.txt").write_text(str(time.time()))
+sys.exit(143 if stopped else 0)
+"""
+
+
+@pytest.fixture(autouse=True)
+def _stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = tmp_path / "stand_in.py"
+    script.write_text(STAND_IN)
+    monkeypatch.setattr(training, "_COMMAND", (sys.executable, str(script)))
+    monkeypatch.setattr(training, "_POLL_SECONDS", 0.02)
+
+
+def calls(folder: Path) -> list[tuple[int, list[str]]]:
+    """The step and the words that each process of a run began with."""
+    return [tuple(json.loads(line)) for line in (folder / "calls.txt").read_text().splitlines()]
+
+
+def test_a_model_waits_for_the_one_it_starts_from(tmp_path: Path) -> None:
+    models = [Model("plain", 1), Model("other", 1), Model("tuned", 1, "plain", set=("seed=3",))]
+    options = Options((Path("photos"),), tmp_path / "runs", jobs=3, extra=("data.batch=4",))
+    assert train_all(models, options, lambda line: None) == []
+    runs = options.runs
+    (began, words), = calls(runs / "tuned")  # fmt: skip
+    assert began == 0
+    assert words[:2] == ["tuned", "--out"]
+    start = json.dumps(str((runs / "plain" / "model.safetensors").resolve()))
+    assert [w for o, w in pairwise(words) if o == "--set"] == [
+        "seed=3",
+        "data.batch=4",
+        f"init={start}",
+    ]
+    for model in models:
+        assert is_trained(model.name, runs)
+    assert checkpoint_of("tuned", runs) == runs / "tuned" / "model.safetensors"
+    train_all(models, options, lambda line: None)
+    assert len(calls(runs / "plain")) == 1  # done already
+
+
+def test_a_failure_stops_only_what_depends_on_it(tmp_path: Path) -> None:
+    models = [Model("broken", 1), Model("tuned", 1, "broken"), Model("plain", 1)]
+    options = Options((Path("photos"),), tmp_path / "runs")
+    failed = train_all(models, options, lambda line: None)
+    assert failed == ["broken: broken: cannot be trained", "tuned: broken was not trained"]
+    assert is_trained("plain", options.runs)
+
+
+def test_a_run_that_is_too_slow_gets_fewer_steps(tmp_path: Path) -> None:
+    said: list[str] = []
+    model = Model("plain", 2 / 60, set=("steps=100000",))
+    options = Options((Path("photos"),), tmp_path / "runs")
+    began = time.monotonic()
+    assert train_all([model], options, said.append) == []
+    assert time.monotonic() - began < 20
+    first, *later = calls(options.runs / "plain")
+    assert first[0] == 0
+    for step, words in later:
+        assert step > 0
+        assert "--resume" in words
+        assert int(words[-2].removeprefix("steps=")) < 1000
+    assert later
+    assert any("steps instead of 100,000" in line for line in said)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_and_taken_up_again(tmp_path: Path, number: signal.Signals) -> None:
+    models = [Model("plain", 1, set=("steps=300",)), Model("other", 1, set=("steps=300",))]
+    options = Options((Path("photos"),), tmp_path / "runs", jobs=2)
+    runs = options.runs
+
+    def stop() -> None:
+        while not all((runs / m.name / "history.jsonl").exists() for m in models):
+            time.sleep(0.02)
+        os.kill(os.getpid(), number)
+
+    threading.Thread(target=stop).start()
+    with pytest.raises(Interrupted, match="the same command goes on") as stopped:
+        train_all(models, options, lambda line: None)
+    assert stopped.value.exit_code == 128 + number
+    assert not is_trained("plain", runs)
+    spent = json.loads((runs / "plain" / "zoo.json").read_text())["spent_seconds"]
+    assert spent > 0
+    assert train_all(models, options, lambda line: None) == []
+    for model in models:
+        _, (step, words) = calls(runs / model.name)
+        assert step > 0
+        assert "--resume" in words
+    assert json.loads((runs / "plain" / "zoo.json").read_text())["spent_seconds"] > spent
+
+
+def test_without_the_model_it_starts_from(tmp_path: Path) -> None:
+    options = Options((Path("photos"),), tmp_path / "runs")
+    with pytest.raises(ConfigError, match="tuned starts from absent: name that one, too"):
+        train_all([Model("tuned", 1, "absent")], options, lambda line: None)
+
+
+@pytest.mark.parametrize(
+    ("step", "per_second", "left", "planned"),
+    [(0, 10.0, 100.0, 950), (500, 10.0, 10.0, 595), (0, 100.0, 1e6, 2000), (7, 10.0, -3.0, 8)],
+)
+def test_steps_that_fit(step: int, per_second: float, left: float, planned: int) -> None:
+    assert steps_that_fit(step, per_second, left, 2000) == planned
