@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ..imaging.quality import ImageU8, bicubic, crop_to_multiple, shrink
+from ..imaging.quality import ImageU8, as_bgr, bicubic, crop_to_multiple, shrink
 from ..runtime import Upscaler
 from ..runtime.opencv import load_cv2
 from ..runtime.video import FileSource
 from .machine import describe_machine
-from .quality import as_bgr, originals, read_original
+from .quality import originals, read_original
 from .report import Document, build
 
 _MAX_WIDTH, _MAX_HEIGHT = 960, 540

@@ -10,7 +10,15 @@ import numpy as np
 
 from ..imaging.errors import InputError, MissingDependencyError
 from ..imaging.histogram import match_histogram
-from ..imaging.quality import ImageU8, Upscale, bicubic, compare, crop_to_multiple, shrink
+from ..imaging.quality import (
+    ImageU8,
+    Upscale,
+    as_bgr,
+    bicubic,
+    compare,
+    crop_to_multiple,
+    shrink,
+)
 from ..runtime import Upscaler
 from ..runtime.opencv import load_cv2
 from .checks import int8_warnings
@@ -111,11 +119,6 @@ def measure_quality(
         results = {"images": rows, "mean": mean}
         warnings = int8_warnings(machine, {upscaler.spec.name: upscaler.describe()})
         return build("quality", machine, upscaler, settings, results, warnings)
-
-
-def as_bgr(image: ImageU8) -> ImageU8:
-    """H×W×3 of an image that may be grey, H×W."""
-    return np.stack([image] * 3, axis=-1) if image.ndim == 2 else image
 
 
 def _score(

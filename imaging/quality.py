@@ -64,6 +64,11 @@ def crop_to_multiple(image: ImageU8, multiple: int) -> ImageU8:
     return image[:height, :width]
 
 
+def as_bgr(image: ImageU8) -> ImageU8:
+    """H×W×3 of an image that may be grey, H×W."""
+    return np.stack([image] * 3, axis=-1) if image.ndim == 2 else image
+
+
 def shrink(original: ImageU8, scale: int) -> ImageU8:
     """The protocol's low-resolution image of an original: cropped, MATLAB bicubic, uint8."""
     return imresize(crop_to_multiple(original, scale), Fraction(1, scale))

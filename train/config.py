@@ -5,6 +5,7 @@ Written as TOML (`config_file` reads it); docs/training.md is the reference of e
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import msgspec
@@ -19,6 +20,9 @@ from .networks.style import REDUCTION
 MIN_STYLE_SIDE = 32
 """Smaller style images have nothing left at VGG-16's deepest layers."""
 
+MAX_LR = 1e30
+"""Beyond, float32 overflows in the optimiser itself."""
+
 
 class DataConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Photographs and how training pairs are made of them."""
@@ -30,6 +34,7 @@ class DataConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     video: VideoConfig = VideoConfig()  # strengths of the "video" degradation
     cache_mb: int = 2048  # decoded photographs kept in memory, MiB
     workers: int = 2  # threads that decode and cut
+    on_device: bool = False  # keep the decoded photographs on the training device and cut there
 
 
 class StyleImageConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -48,6 +53,15 @@ class OptimizerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     weight_decay: float = 0.0
     clip_norm: float = 0.0  # gradients are scaled down to this norm; 0 is off
 
+    def __post_init__(self) -> None:
+        if not 0 < self.lr <= MAX_LR:
+            raise ValueError(f"lr must be above 0 and at most {MAX_LR:g}, not {self.lr}")
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise ValueError(f"betas must be in [0, 1), not {list(self.betas)}")
+        for name in ("weight_decay", "clip_norm"):
+            if not 0 <= (value := getattr(self, name)) < math.inf:
+                raise ValueError(f"{name} must be a number of at least 0, not {value}")
+
 
 class ScheduleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Learning rate over the run, as a factor of `optimizer.lr`."""
@@ -57,6 +71,14 @@ class ScheduleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     final: float = 0.0  # cosine: the last factor
     milestones: tuple[int, ...] = ()  # step: where the factor is multiplied by gamma
     gamma: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.warmup < 0 or min(self.milestones, default=0) < 0:
+            raise ValueError("warmup and milestones are steps: at least 0")
+        if not 0 <= self.final <= 1:
+            raise ValueError(f"final must be in [0, 1], not {self.final}")
+        if not 0 < self.gamma <= 1:
+            raise ValueError(f"gamma must be above 0 and at most 1, not {self.gamma}")
 
 
 class ComputeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -129,8 +151,13 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 f"compute.accumulate must be at most data.batch, "
                 f"not {self.compute.accumulate} of {self.data.batch}"
             )
-        if self.optimizer.lr <= 0:
-            raise ValueError(f"optimizer.lr must be above 0, not {self.optimizer.lr}")
+        for index, term in enumerate(self.loss):
+            if not math.isfinite(term.weight):
+                raise ValueError(f"loss.{index}.weight must be a finite number, not {term.weight}")
+        if not 0 <= self.seed < 1 << 63:
+            raise ValueError(f"seed must be at least 0 and below 2^63, not {self.seed}")
+        if min(self.data.cache_mb, self.validation.pictures) < 0:
+            raise ValueError("data.cache_mb and validation.pictures must be at least 0")
         if not 0 <= self.ema < 1:
             raise ValueError(f"ema must be in [0, 1), not {self.ema}")
         if (layer := self.validation.feature_layer) and layer not in LAYERS:

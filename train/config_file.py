@@ -37,8 +37,8 @@ def load_config(
     document = _read(source)
     for override in overrides:
         _override(document, override)
-    if folders:
-        document.setdefault("data", {})["folders"] = list(folders)
+    if folders and isinstance(data := document.setdefault("data", {}), dict):
+        data["folders"] = list(folders)
     try:
         return msgspec.convert(document, TrainConfig, strict=True)
     except msgspec.ValidationError as error:
@@ -68,7 +68,7 @@ def _read(source: str) -> dict[str, Any]:
 
 def _override(document: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
-    if not equals or not key:
+    if not equals or not all(key.split(".")):
         raise ConfigError(f"override {override!r}: expected section.key=value")
     try:
         value = tomllib.loads(f"x = {text}")["x"]
@@ -112,6 +112,10 @@ def _explain(message: str) -> str:
     if wrong and where in choices:
         known = choices[where]
         return f"`{where}` must be of {', '.join(known)}, not {wrong[1]!r}{_near(wrong[1], known)}"
+    if where == "loss" and message.startswith("Expected `array`"):
+        return "`loss` must be a list of tables: write [[loss]] above each term"
+    if missing := re.search(r"missing required field `(.+?)`", message):
+        return f"`{where}.{missing[1]}` is missing".replace("`.", "`")
     return message.replace("`$.", "`").rstrip(".")
 
 

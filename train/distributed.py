@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
 import torch
 import torch.distributed as dist
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from ..imaging.errors import ConfigError, FrameliftError, TrainingError
@@ -37,13 +37,12 @@ class Processes:
         """This process's indices in a step's whole batch, of `batch` for each process."""
         return range(self.rank * batch, (self.rank + 1) * batch)
 
-    def mean(self, values: Sequence[float], device: torch.device) -> list[float]:
-        """The mean of each value over the processes; waits for all of them."""
-        if self.count == 1:
-            return list(values)
-        tensor = torch.tensor(values, dtype=torch.float64, device=device)
-        dist.all_reduce(tensor)
-        return [float(value) / self.count for value in tensor.cpu()]
+    def mean(self, values: Tensor) -> list[float]:
+        """The mean of each of N values over the processes; waits for all of them."""
+        if self.count > 1:
+            values = values.double()
+            dist.all_reduce(values)
+        return [float(value) / self.count for value in values.tolist()]
 
     def largest(self, value: int, device: torch.device) -> int:
         """The largest of the processes' values; waits for all of them."""

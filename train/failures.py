@@ -23,6 +23,8 @@ def failures_explained(config: TrainConfig) -> Iterator[None]:
             ways = [f"compute.accumulate={more} (now {accumulate}; the result stays the same)"]
             ways = ways if more > accumulate else []
             ways += [f"a lower data.batch (now {data.batch}) or data.crop (now {data.crop})"]
+            if data.on_device:
+                ways += ["data.on_device=false"]
             raise TrainingError(f"out of memory: try {', '.join(ways)}") from error
         if config.compute.compile and type(error).__module__.startswith("torch._"):
             raise ConfigError(

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 
 import msgspec
-import torch
 from torch import Tensor
 
 from ..imaging.errors import CheckpointError, ConfigError
 from .checkpoint import load_checkpoint
+from .foreign import load_foreign
 from .networks import CompactConfig, NetworkConfig, compact_config_of
 
 
@@ -42,10 +41,9 @@ def _community_state(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise CheckpointError(f"init {path}: no such file")
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, OSError) as error:
-        first = str(error).strip().split("\n")[0][:120]
-        raise CheckpointError(f"init {path}: not a PyTorch state dict ({first})") from error
+        state = load_foreign(path)
+    except ValueError as error:
+        raise CheckpointError(f"init {path}: {error}") from error
     for nest in ("params_ema", "params"):
         if isinstance(state, dict) and isinstance(state.get(nest), dict):
             state = state[nest]

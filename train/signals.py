@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from ..imaging.errors import Interrupted
+
 STDERR = 2
 
 
@@ -24,7 +26,8 @@ def signals_noted(notice: str = "") -> Iterator[StopRequest]:
     """During the block the signals are noted instead of ending the process.
 
     The first one prints `notice`, since a step may take seconds on a CPU. It does so once Python
-    runs again, at the latest when the backward pass has returned.
+    runs again, at the latest when the backward pass has returned. Ctrl-C once more raises
+    `Interrupted` wherever the program is, for who does not want to wait.
     """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
@@ -36,6 +39,8 @@ def signals_noted(notice: str = "") -> Iterator[StopRequest]:
             # Past sys.stderr: a handler may have interrupted a write to it.
             with contextlib.suppress(OSError):
                 os.write(STDERR, f"\n{notice}\n".encode())
+        if number == signal.SIGINT and request.number == signal.SIGINT:
+            raise Interrupted("stopped at once; the last checkpoint and state stay", 130)
         request.number = number
 
     before = {s: signal.signal(s, note) for s in (signal.SIGINT, signal.SIGTERM)}

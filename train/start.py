@@ -46,10 +46,6 @@ def start(
     processes = processes_from_environment()
     limit_threads(threads, processes)
     chosen = choose_device(device, processes)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"run folder {out}: {error.strerror}") from error
     with joined(processes, chosen):
         trainer = Trainer(resolved, out, chosen, processes)
         if resume:

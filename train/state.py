@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,13 @@ import torch
 from ..imaging.atomic import write_atomic
 from ..imaging.errors import CheckpointError, ConfigError
 from .config import TrainConfig
+from .foreign import first_line
 
 FREE = {"steps", "log_every", "checkpoint_every", "validation", "tensorboard"}
 """Settings that may change when a run is resumed: they leave the steps done as they were."""
+
+FREE_DATA = ("cache_mb", "workers", "on_device")
+"""Such settings of `data`: where photographs are kept does not change the batches."""
 
 
 def save_state(path: Path, config: TrainConfig, state: dict[str, Any]) -> None:
@@ -35,8 +38,8 @@ def load_state(path: Path, config: TrainConfig, device: torch.device) -> dict[st
         raise CheckpointError(f"cannot resume: {path} does not exist")
     try:
         state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError) as error:
-        raise CheckpointError(f"cannot resume: {path} is damaged ({error})") from error
+    except Exception as error:  # damaged bytes are taken for opcodes, which fail in any way
+        raise CheckpointError(f"cannot resume: {path} is damaged ({first_line(error)})") from error
     if not isinstance(state, dict) or "config" not in state:
         raise CheckpointError(f"cannot resume: {path} is not a state of framelift train")
     try:
@@ -44,14 +47,29 @@ def load_state(path: Path, config: TrainConfig, device: torch.device) -> dict[st
         saved = msgspec.json.decode(state["config"], type=TrainConfig)
     except msgspec.ValidationError as error:
         raise CheckpointError(f"cannot resume: {path} is of another version ({error})") from error
+    # A state that knows the order of its photographs need not be told where they lay.
+    free = (*FREE_DATA, "folders") if "order" in state else FREE_DATA
+    kept = {name: getattr(config.data, name) for name in free}
+    saved = msgspec.structs.replace(saved, data=msgspec.structs.replace(saved.data, **kept))
     for key in TrainConfig.__struct_fields__:
         before, now = getattr(saved, key), getattr(config, key)
         if key not in FREE and before != now:
+            key, before, now = _innermost(key, before, now)
             raise ConfigError(
                 f"cannot resume {path.parent}: `{key}` was {_shown(before)}, now {_shown(now)}; "
                 "use the same config or another run folder"
             )
     return state
+
+
+def _innermost(key: str, before: object, now: object) -> tuple[str, object, object]:
+    """The first setting inside a section in which its two values differ."""
+    if isinstance(before, msgspec.Struct) and type(before) is type(now):
+        for name in before.__struct_fields__:
+            inner = getattr(before, name), getattr(now, name)
+            if inner[0] != inner[1]:
+                return _innermost(f"{key}.{name}", *inner)
+    return key, before, now
 
 
 def _shown(value: object) -> str:

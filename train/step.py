@@ -78,8 +78,8 @@ class Stepper:
         self.network.train()
         self.optimizer.zero_grad(set_to_none=True)
         losses = self._gradients(lr, target, noisy)
-        values: list[float] = torch.stack(list(losses.values())).tolist()  # waits once for all
-        means = self.processes.mean(values, self.device)
+        # The only wait for the device in a step: not until the loss is known may weights change.
+        means = self.processes.mean(torch.stack(list(losses.values())))
         if not math.isfinite(means[0]):
             raise NotFiniteError(means[0])
         if self.config.optimizer.clip_norm:

@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch import Tensor
 from tqdm import tqdm
 
 from ..imaging.atomic import write_atomic
-from ..imaging.errors import ConfigError, Interrupted, TrainingError
+from ..imaging.errors import ConfigError, Interrupted, OutputError, TrainingError
+from .average import Average
 from .checkpoint import Checkpoint, save_checkpoint
 from .config import MIN_STYLE_SIDE, TrainConfig
-from .data.crops import CropSampler, prefetch
+from .data.crops import CropSampler, HostCrops, prefetch
 from .data.degradation import MARGIN, degrade, target_of, with_noise
+from .data.on_device import DeviceCrops
 from .data.photos import PhotoSet, find_photos
 from .data.style_image import StyleImage, read_style_image
 from .distributed import Processes
@@ -35,6 +35,8 @@ from .signals import signals_noted
 from .state import load_state, save_state
 from .step import NotFiniteError, Stepper
 from .validation import Scores, Validator
+
+NOTICE = "finishing this step, then saving; Ctrl-C again stops at once"
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,10 @@ class Trainer:
             self.photos.photos, crop, data.batch * count, config.seed, data.cache_mb << 20,
             self.processes.part_of(data.batch),
         )  # fmt: skip
+        self.crops = (
+            DeviceCrops(self.sampler, device, data.workers) if data.on_device
+            else HostCrops(self.sampler, device)
+        )  # fmt: skip
         validates = bool(config.validation.folder) and self.processes.leads
         self.validator = Validator(config, device) if validates else None
 
@@ -81,8 +87,7 @@ class Trainer:
         self.network = build_network(config.network).to(device)
         if config.init:
             self.network.load_state_dict(initial_weights(Path(config.init), config.network))
-        averaging = get_ema_multi_avg_fn(config.ema)  # type: ignore[no-untyped-call]
-        self.averaged = AveragedModel(self.network, multi_avg_fn=averaging)
+        self.averaged = Average(self.network, config.ema)
         self.processes.synchronise_norms(self.network, device)
         self.style = _style_image(config)
         pixels = self.style.pixels if self.style else None
@@ -104,7 +109,9 @@ class Trainer:
         with (
             self._open_logs() as logs,
             bar,
-            signals_noted("finishing this step, then saving" if leads else "") as stop,
+            signals_noted(
+                "finishing this step, then saving; Ctrl-C again stops at once" if leads else ""
+            ) as stop,
             closing(self.reports()) as reports,
         ):
             for report in reports:
@@ -128,23 +135,20 @@ class Trainer:
         """Make the steps that are left, one for each report taken."""
         steps, workers = self.config.steps, self.config.data.workers
         with failures_explained(self.config), closing(
-            prefetch(self.sampler, self.step, steps, workers)
+            prefetch(self.crops.draw, self.step, steps, workers)
         ) as batches:  # fmt: skip
             while self.step < steps:
                 started = time.perf_counter()
-                batch = next(batches)
+                drawn = next(batches)
                 waited = time.perf_counter() - started
-                losses = self._train_step(batch)
+                losses = self._train_step(drawn)
                 self.step += 1
                 elapsed = time.perf_counter() - started
                 self.seconds += elapsed
-                yield StepReport(losses, len(batch) * self.processes.count, elapsed, waited)
+                yield StepReport(losses, len(drawn) * self.processes.count, elapsed, waited)
 
-    def _train_step(self, batch: NDArray[np.uint8]) -> dict[str, float]:
-        crops = torch.from_numpy(batch)
-        if self.device.type == "cuda":
-            crops = crops.pin_memory()
-        hr = crops.to(self.device, non_blocking=True).permute(0, 3, 1, 2).float().div_(255)
+    def _train_step(self, drawn: Tensor) -> dict[str, float]:
+        hr = self.crops.load(drawn).permute(0, 3, 1, 2).float().div_(255)
         data = self.config.data
         seeds = self.sampler.seeds(self.step)
         lr = degrade(hr, self.scale, data.degradation, data.video, seeds)
@@ -154,12 +158,13 @@ class Trainer:
             losses = self.stepper.step(lr, target_of(hr, self.scale), factor, noisy)
         except NotFiniteError as error:
             names = sorted(set(self.sampler.files(self.step)))
+            kept = self.folder / "model.safetensors"
             raise TrainingError(
                 f"the loss became {error.loss} at step {self.step}; lower optimizer.lr or set "
-                f"optimizer.clip_norm. Last checkpoint: {self.folder / 'model.safetensors'}. "
+                f"optimizer.clip_norm. Last checkpoint: {kept if kept.exists() else 'none yet'}. "
                 f"Photographs of this batch: {', '.join(names)}"
             ) from error
-        self.averaged.update_parameters(self.network)
+        self.averaged.update(self.network)
         return losses
 
     def _validate(self, validator: Validator, logs: Sequence[Log], bar: tqdm[None]) -> None:
@@ -180,6 +185,7 @@ class Trainer:
             return
         state = {
             "fingerprint": self.photos.fingerprint,
+            "order": self.photos.order,
             "style_image": self.style.sha256 if self.style else "",
             "processes": self.processes.count,
             "step": self.step,
@@ -198,6 +204,11 @@ class Trainer:
         state = load_state(self.folder / "state.pt", self.config, self.device)
         if state["fingerprint"] != self.photos.fingerprint:
             raise ConfigError(f"cannot resume {self.folder}: the training photographs have changed")
+        if state.get("order", self.photos.order) != self.photos.order:
+            raise ConfigError(
+                f"cannot resume {self.folder}: the training photographs come in another order; "
+                "give the folders in the order of the first run, the files under their old names"
+            )
         if self.style and state.get("style_image") != self.style.sha256:
             raise ConfigError(f"cannot resume {self.folder}: the style image has changed")
         before, now = state.get("processes", 1), self.processes.count
@@ -205,6 +216,11 @@ class Trainer:
             raise ConfigError(
                 f"cannot resume {self.folder}: it ran in {before} process(es), now {now}; a step "
                 "would be of another size"
+            )
+        if state["step"] > self.config.steps:
+            raise ConfigError(
+                f"cannot resume {self.folder}: it is at step {state['step']} already, "
+                f"beyond steps = {self.config.steps}"
             )
         self.network.load_state_dict(state["network"])
         self.averaged.load_state_dict(state["averaged"])
@@ -236,7 +252,10 @@ class Trainer:
     def _open_logs(self) -> AbstractContextManager[Sequence[Log]]:
         if not self.processes.leads:
             return nullcontext([])
-        self.folder.mkdir(parents=True, exist_ok=True)
+        try:  # only now, when all that was given has proved usable
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"run folder {self.folder}: {error.strerror}") from error
         write_atomic(self.folder / "config.json", msgspec.json.encode(self.config))
         return open_logs(self.folder, self.step, self.config.tensorboard)
 

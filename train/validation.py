@@ -17,6 +17,7 @@ from ..imaging.quality import (
     ImageU8,
     SetQuality,
     Upscale,
+    as_bgr,
     bicubic,
     compare,
     crop_to_multiple,
@@ -87,12 +88,12 @@ class Validator:
         qualities, distances = [], []
         pictures: dict[str, NDArray[np.uint8]] = {}
         for name, original in self.originals:
-            small = _bgr(shrink(original, self.scale))
+            small = as_bgr(shrink(original, self.scale))
             output = upscale(small)
             if self.settings.histogram_matching:
                 output = match_histogram(output, small)
             qualities.append(compare(name, output, original, self.scale))
-            reference = _bgr(crop_to_multiple(original, self.scale))
+            reference = as_bgr(crop_to_multiple(original, self.scale))
             if self.distance is not None:
                 distances.append(self.distance(output, reference, self.scale))
             if len(pictures) < self.settings.pictures:
@@ -142,10 +143,6 @@ def upscale_with(network: nn.Module, device: torch.device, size_multiple: int = 
         return np.ascontiguousarray(bgr)
 
     return upscale
-
-
-def _bgr(image: ImageU8) -> ImageU8:
-    return np.stack([image] * 3, axis=-1) if image.ndim == 2 else image
 
 
 def _middle(image: ImageU8) -> ImageU8:

@@ -66,6 +66,9 @@ def test_vgg_file_is_for_all_feature_terms(
     error = capsys.readouterr().err
     assert "gone.npz: no such file; give 'torchvision'" in error
     assert error.count("\n") == 1
+    assert not out.exists()
+    assert run(*arguments, "--resume", "--quiet", "--set", "loss.0.kind=pixel") == 1
+    assert not out.exists()
 
 
 def test_paths_may_hold_quotes_and_backslashes(photos: Path) -> None:

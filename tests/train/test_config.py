@@ -123,7 +123,20 @@ def test_saved_json_config_is_read_back(tmp_path: Path) -> None:
             "compute.accumulate must be at most data.batch, not 17 of 16",
         ),
         ("[data]\nworkers = 0", "data.workers must be at least 1, not 0"),
-        ("[optimizer]\nlr = 0.0", "optimizer.lr must be above 0"),
+        (
+            "[optimizer]\nlr = 0.0",
+            r"lr must be above 0 and at most 1e\+30, not 0.0 - at `opt",
+        ),
+        ("[optimizer]\nlr = nan", "lr must be above 0 and at most"),
+        ("[optimizer]\nbetas = [0.9, 1.5]", r"betas must be in \[0, 1\), not \[0.9, 1.5\]"),
+        ("[optimizer]\nclip_norm = nan", "clip_norm must be a number of at least 0, not nan"),
+        ("[optimizer]\nweight_decay = -1", "weight_decay must be a number of at least 0"),
+        ("[schedule]\nwarmup = -5", "warmup and milestones are steps: at least 0"),
+        ("[schedule]\nmilestones = [5, -5]", "warmup and milestones are steps: at least 0"),
+        ("[schedule]\nfinal = 2.0", r"final must be in \[0, 1\], not 2.0 - at `schedule`"),
+        ("[schedule]\ngamma = -0.5", "gamma must be above 0 and at most 1"),
+        ("[validation]\npictures = -1", "validation.pictures must be at least 0"),
+        ("[data]\ncache_mb = -1", "data.cache_mb and .* must be at least 0"),
         ("[validation]\nfeature_layer = 'relu9'", "validation.feature_layer must be of relu1_1, "),
         ("[data]\ncrop = 191", r"data.crop must be a multiple of 2 \(scale 2\)"),
         ('[data]\ncrop = "big"', r"Expected `int`, got `str` - at `data.crop`"),
@@ -179,9 +192,25 @@ def test_unreadable_configs_are_explained(
         load_config(source)
 
 
-def test_override_without_value_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("override", ["steps", "=3", "data..batch=3"])
+def test_override_without_key_or_value_is_refused(tmp_path: Path, override: str) -> None:
     with pytest.raises(ConfigError, match=r"expected section\.key=value"):
-        load_config(write(tmp_path, MINIMAL), ["steps"])
+        load_config(write(tmp_path, MINIMAL), [override])
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("data=3", "Expected `object`, got `int` - at `data`"),
+        ("loss=3", r"`loss` must be a list of tables: write \[\[loss\]\] above each term"),
+        ("network={scale=2}", "`network.name` is missing"),
+        ("loss.0.weight=nan", r"loss\.0\.weight must be a finite number, not nan"),
+        ("seed=-1", r"seed must be at least 0 and below 2\^63, not -1"),
+    ],
+)
+def test_wrong_overrides_are_explained(tmp_path: Path, override: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_config(write(tmp_path, MINIMAL), [override], ["photos"])
 
 
 def test_schedules() -> None:

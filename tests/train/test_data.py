@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from framelift.imaging.errors import InputError
+from framelift.imaging.errors import ConfigError, InputError
 from framelift.imaging.resize import imresize
 from framelift.train.data.codec import h264_like, jpeg, to_coefficients, to_plane
-from framelift.train.data.crops import CropSampler, PhotoCache, prefetch
+from framelift.train.data.crops import CropSampler, HostCrops, PhotoCache, prefetch
 from framelift.train.data.degradation import MARGIN, degrade, gaussian_blur, target_of
+from framelift.train.data.on_device import DeviceCrops
 from framelift.train.data.photos import Photo, find_photos, read_rgb
 from framelift.train.data.video import (
     VideoConfig,
@@ -50,9 +51,11 @@ def test_photographs_are_found_and_the_rest_named(folder: Path) -> None:
 
 
 def test_fingerprint_depends_on_contents_only(folder: Path) -> None:
-    before = find_photos([folder], 32).fingerprint
+    found = find_photos([folder], 32)
+    before = found.fingerprint
     (folder / "a.png").rename(folder / "zz.png")
     assert find_photos([folder], 32).fingerprint == before
+    assert find_photos([folder], 32).order != found.order
     (folder / "zz.png").unlink()
     assert find_photos([folder], 32).fingerprint != before
 
@@ -60,8 +63,26 @@ def test_fingerprint_depends_on_contents_only(folder: Path) -> None:
 def test_missing_or_useless_folder_is_named(folder: Path) -> None:
     with pytest.raises(InputError, match="nowhere: no such folder"):
         find_photos([folder / "nowhere"], 32)
-    with pytest.raises(InputError, match=r"no usable photograph of at least 500 px .*\(6 file"):
+    with pytest.raises(InputError, match=r"a\.png: not a folder"):
+        find_photos([folder / "a.png"], 32)
+    with pytest.raises(
+        InputError,
+        match=r"no usable photograph of at least 500 px .*: 6 left out, the first: .*a\.png: "
+        "60×40, under 500 px",
+    ):
         find_photos([folder], 500)
+    (folder / "none").mkdir()
+    with pytest.raises(InputError, match="none: no image files"):
+        find_photos([folder / "none"], 32)
+
+
+def test_opencv_is_quiet_about_what_it_cannot_read(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    cv2.imwrite(str(tmp_path / "float.tif"), np.zeros((64, 64), np.float32))
+    with pytest.raises(InputError, match=r"float\.tif: not a readable image"):
+        find_photos([tmp_path], 32)
+    assert capfd.readouterr().err == ""
 
 
 def test_grey_and_sixteen_bit_files_become_rgb(tmp_path: Path) -> None:
@@ -85,7 +106,7 @@ def test_batches_depend_on_seed_and_step_alone(folder: Path) -> None:
     assert (sampler.batch(7) != sampler.batch(8)).any()
     other = CropSampler(photos, 32, 5, seed=4, cache_bytes=1 << 20)
     assert (sampler.batch(7) != other.batch(7)).any()
-    ahead = list(prefetch(sampler, 5, 11))
+    ahead = list(prefetch(sampler.batch, 5, 11))
     assert len(ahead) == 6
     np.testing.assert_array_equal(ahead[2], sampler.batch(7))
     assert {Path(file).name for file in sampler.files(7)} <= {"a.png", "b.jpg", "c.png"}
@@ -99,6 +120,38 @@ def test_parts_of_a_batch_together_are_the_batch(folder: Path) -> None:
     np.testing.assert_array_equal(joined, whole.batch(7))
     assert [seed for part in parts for seed in part.seeds(7)] == whole.seeds(7)
     assert [file for part in parts for file in part.files(7)] == whole.files(7)
+
+
+def test_crops_cut_on_the_device_are_those_of_the_host(folder: Path) -> None:
+    photos = find_photos([folder], 32).photos
+    sampler = CropSampler(photos, 32, 24, seed=3, cache_bytes=1 << 20, part=range(4, 24))
+    turned = {(crop.turns, crop.flip) for step in range(3) for crop in sampler.plan(step)}
+    assert len(turned) == 8  # every turn and flip is compared
+    assert len({crop.photo for crop in sampler.plan(0)}) == 3
+    cpu = torch.device("cpu")
+    host, device = HostCrops(sampler, cpu), DeviceCrops(sampler, cpu, workers=2)
+    for step in range(3):
+        wanted, got = (crops.load(crops.draw(step)) for crops in (host, device))
+        assert got.dtype == torch.uint8
+        assert torch.equal(wanted, got)
+
+
+def test_photographs_that_do_not_fit_on_the_device_are_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos = find_photos([folder], 32).photos
+    sampler = CropSampler(photos, 32, 1, seed=0, cache_bytes=1)
+    monkeypatch.setattr("framelift.train.data.on_device.free_bytes", lambda _: 25_000)
+    with pytest.raises(
+        ConfigError,
+        match=r"^data\.on_device: 3 photographs take 0\.0 GiB .*memory of cpu, which has 0\.0 GiB "
+        r"free; set data\.on_device=false or use fewer$",
+    ):
+        DeviceCrops(sampler, torch.device("cpu"), workers=1)
+    monkeypatch.undo()
+    photos[0].path.unlink()
+    with pytest.raises(InputError, match=r"a\.png: changed or removed during training"):
+        DeviceCrops(sampler, torch.device("cpu"), workers=1)
 
 
 def test_exif_orientation_is_applied(tmp_path: Path) -> None:

@@ -189,6 +189,11 @@ def test_missing_layer_names_those_that_are_held(caffe_file: Path) -> None:
         ("gone.npz", None, "no such file; give 'torchvision'"),
         ("text.npz", b"not a zip", "not a readable .npz"),
         ("text.pth", b"not a zip", "not a PyTorch state dict"),
+        (
+            "hello.pth",
+            b"hello",
+            "damaged, or it holds more than tensors",
+        ),
         ("weights.bin", b"x", "expected a .pth or .npz"),
     ],
 )
@@ -199,6 +204,27 @@ def test_bad_weight_files_are_named(
         (tmp_path / name).write_bytes(content)
     with pytest.raises(CheckpointError, match=message):
         load_vgg_weights(str(tmp_path / name))
+
+
+def test_other_archives_are_refused(tmp_path: Path, caffe_file: Path) -> None:
+    path = tmp_path / "other.npz"
+    with path.open("wb") as file:
+        np.save(file, np.zeros(3))
+    with pytest.raises(CheckpointError, match=r"not a readable \.npz \(no zip archive\)"):
+        load_vgg_weights(str(path))
+    np.savez(path, **{"conv1_1.weight": np.array(["a"]), "conv1_1.bias": np.zeros(64)})
+    with pytest.raises(CheckpointError, match=r"not a readable \.npz \(can't convert"):
+        load_vgg_weights(str(path))
+    with np.load(caffe_file) as archive:
+        arrays = dict(archive)
+    arrays["conv1_2.bias"] = arrays["conv1_2.bias"] * np.nan
+    np.savez(path, **arrays)
+    with pytest.raises(CheckpointError, match="conv1_2 holds numbers that are not finite"):
+        load_vgg_weights(str(path))
+    torch.save(torch.nn.Linear(2, 2), tmp_path / "module.pth")
+    with pytest.raises(CheckpointError, match="or it holds more than tensors") as refused:
+        load_vgg_weights(str(tmp_path / "module.pth"))
+    assert "weights_only" not in str(refused.value)
 
 
 def test_a_network_that_is_no_vgg_is_refused(tmp_path: Path) -> None:

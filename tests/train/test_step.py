@@ -80,6 +80,10 @@ def test_ways_of_computing_give_the_same_losses(
         assert list(b.values()) == pytest.approx(list(a.values()), rel=tolerance)
 
 
+def test_photographs_on_the_device_give_the_same_bits(setting: Path) -> None:
+    assert losses(setting, "data.on_device=true") == losses(setting)
+
+
 @pytest.mark.parametrize("clip", [0.0, 0.01])
 def test_half_precision_scales_gradients_only_on_the_way(setting: Path, clip: float) -> None:
     overrides = [f"optimizer.clip_norm={clip}", "steps=1"]
@@ -111,7 +115,8 @@ def test_resuming_in_half_precision_keeps_the_scale(setting: Path, tmp_path: Pat
 
 def test_settings_that_change_nothing_may_change_on_resuming(setting: Path, tmp_path: Path) -> None:
     Trainer(settings(setting), tmp_path, CPU).run(quiet=True)
-    free = ["steps=6", "log_every=2", f"validation.folder={setting / 'photos'}"]
+    free = ["steps=6", "log_every=2", f"validation.folder={setting / 'photos'}",
+            "data.on_device=true", "data.workers=1", "data.cache_mb=0"]  # fmt: skip
     again = Trainer(settings(setting, *free), tmp_path, CPU)
     again.resume()
     assert again.step == 5

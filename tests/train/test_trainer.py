@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -120,10 +121,10 @@ def interrupt_after(trainer: Trainer, steps: int, number: int = signal.SIGINT) -
     """Make the process get a signal during the given step."""
     step = trainer._train_step
 
-    def signalling(batch: np.ndarray) -> dict[str, float]:
+    def signalling(drawn: torch.Tensor) -> dict[str, float]:
         if trainer.step == steps - 1:
             os.kill(os.getpid(), number)
-        return step(batch)
+        return step(drawn)
 
     trainer._train_step = signalling  # type: ignore[method-assign]
 
@@ -137,7 +138,9 @@ def test_sigterm_saves_and_gives_its_own_exit_code(
     with pytest.raises(Interrupted) as stopped:
         trainer.run(quiet=True)
     assert stopped.value.exit_code == 143
-    assert capfd.readouterr().err == "\nfinishing this step, then saving\n"
+    assert (
+        capfd.readouterr().err == "\nfinishing this step, then saving; Ctrl-C again stops at once\n"
+    )
     assert signal.getsignal(signal.SIGTERM) is before
     assert load_checkpoint(tmp_path / "run" / "model.safetensors").training["steps"] == 2
 
@@ -154,11 +157,11 @@ def test_nan_loss_names_the_batch_and_keeps_the_last_checkpoint(
     trainer = Trainer(config(tmp_path, photos), tmp_path / "run", CPU)
     step = trainer._train_step
 
-    def poisoned(batch: np.ndarray) -> dict[str, float]:
+    def poisoned(drawn: torch.Tensor) -> dict[str, float]:
         if trainer.step == 5:
             with torch.no_grad():
                 next(trainer.network.parameters()).fill_(float("nan"))
-        return step(batch)
+        return step(drawn)
 
     trainer._train_step = poisoned  # type: ignore[method-assign]
     with pytest.raises(TrainingError, match=r"became nan at step 5; lower .*Photographs .*\.png"):
@@ -181,6 +184,56 @@ def test_resume_refuses_another_config_or_other_photographs(tmp_path: Path, phot
     torch.save({"weights": torch.zeros(1)}, run / "state.pt")
     with pytest.raises(CheckpointError, match=r"state\.pt is not a state of framelift train"):
         Trainer(config(tmp_path, photos), run, CPU).resume()
+
+
+def test_resume_knows_the_photographs_wherever_they_lie(tmp_path: Path, photos: Path) -> None:
+    run = tmp_path / "run"
+    Trainer(config(tmp_path, photos, "steps=4"), run, CPU).run(quiet=True)
+    moved = tmp_path / "moved"
+    shutil.copytree(photos, moved)
+    resumed = Trainer(config(tmp_path, moved), run, CPU)
+    resumed.resume()
+    assert resumed.step == 4
+    (moved / "0.png").rename(moved / "z.png")  # crops would be drawn from other photographs
+    with pytest.raises(ConfigError, match=r"cannot resume .*: .* come in another order; give"):
+        Trainer(config(tmp_path, moved), run, CPU).resume()
+    with pytest.raises(ConfigError, match=r"`data\.batch` was 2, now 3; use the same config"):
+        Trainer(config(tmp_path, photos, "data.batch=3"), run, CPU).resume()
+    with pytest.raises(ConfigError, match=r"it is at step 4 already, beyond steps = 3"):
+        Trainer(config(tmp_path, photos, "steps=3"), run, CPU).resume()
+    (moved / "z.png").unlink()
+    with pytest.raises(ConfigError, match="the training photographs have changed"):
+        Trainer(config(tmp_path, moved), run, CPU).resume()
+
+
+def test_a_state_that_does_not_know_the_order_is_taken_up(tmp_path: Path, photos: Path) -> None:
+    run = tmp_path / "run"
+    Trainer(config(tmp_path, photos, "steps=4"), run, CPU).run(quiet=True)
+    state = torch.load(run / "state.pt", weights_only=True)
+    del state["order"]
+    torch.save(state, run / "state.pt")
+    resumed = Trainer(config(tmp_path, photos), run, CPU)
+    resumed.resume()
+    assert resumed.step == 4
+    with pytest.raises(ConfigError, match=r"`data\.folders` was "):
+        Trainer(config(tmp_path, photos.parent), run, CPU).resume()
+
+
+def test_ctrl_c_once_more_stops_at_once_and_keeps_the_last_checkpoint(
+    tmp_path: Path, photos: Path
+) -> None:
+    trainer = Trainer(config(tmp_path, photos), tmp_path / "run", CPU)
+    interrupt_after(trainer, steps=6)
+    interrupt_after(trainer, steps=6)
+    with pytest.raises(Interrupted, match="stopped at once; the last checkpoint and state stay"):
+        trainer.run(quiet=True)
+    assert load_checkpoint(tmp_path / "run" / "model.safetensors").training["steps"] == 4
+
+
+def test_a_loss_that_is_nan_from_the_start_has_no_checkpoint(tmp_path: Path, photos: Path) -> None:
+    trainer = Trainer(config(tmp_path, photos, "optimizer.lr=1e9"), tmp_path / "run", CPU)
+    with pytest.raises(TrainingError, match=r"became (inf|nan) at step [123]; .*: none yet\. "):
+        trainer.run(quiet=True)
 
 
 def test_a_history_line_cut_short_does_not_stop_resuming(tmp_path: Path, photos: Path) -> None:

@@ -35,33 +35,38 @@ CHROMA_TABLE = (
 
 
 @functools.cache
-def _dct() -> Tensor:
-    """The orthonormal 8×8 DCT-II matrix."""
+def _dct(device: torch.device) -> Tensor:
+    """The orthonormal 8×8 DCT-II matrix. Copied once: a copy makes the host wait for the device."""
     k = torch.arange(BLOCK, dtype=torch.float64)
     matrix = torch.cos(math.pi / BLOCK * (k[None, :] + 0.5) * k[:, None]) * math.sqrt(2 / BLOCK)
     matrix[0] *= math.sqrt(0.5)
-    return matrix.float()
+    return matrix.float().to(device)
+
+
+@functools.cache
+def _table(chroma: bool, device: torch.device) -> Tensor:
+    return torch.tensor(CHROMA_TABLE if chroma else LUMA_TABLE, device=device)
 
 
 def to_coefficients(plane: Tensor) -> Tensor:
     """DCT of each 8×8 block: N×1×H×W to N×(H/8)×(W/8)×8×8."""
     count, _, height, width = plane.shape
     blocks = plane.reshape(count, height // BLOCK, BLOCK, width // BLOCK, BLOCK).transpose(2, 3)
-    dct = _dct().to(plane.device)
+    dct = _dct(plane.device)
     return dct @ blocks @ dct.T
 
 
 def to_plane(coefficients: Tensor) -> Tensor:
     """The inverse of `to_coefficients`."""
     count, rows, columns, _, _ = coefficients.shape
-    dct = _dct().to(coefficients.device)
+    dct = _dct(coefficients.device)
     blocks = (dct.T @ coefficients @ dct).transpose(2, 3)
     return blocks.reshape(count, 1, rows * BLOCK, columns * BLOCK)
 
 
 def jpeg(plane: Tensor, quality: Tensor, *, chroma: bool) -> Tensor:
     """Quantise as JPEG does at libjpeg's `quality` (N values, 1–100)."""
-    table = torch.tensor(CHROMA_TABLE if chroma else LUMA_TABLE, device=plane.device)
+    table = _table(chroma, plane.device)
     percent = torch.where(quality < 50, 5000 / quality, 200 - 2 * quality)
     steps = ((table * percent.view(-1, 1, 1) + 50) / 100).floor().clamp(1, 255)
     steps = steps[:, None, None]

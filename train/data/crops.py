@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Lock
+from typing import TypeVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from ...imaging.errors import InputError
-from .photos import Photo, read_rgb
+from .photos import Photo, read_photo
+
+Drawn = TypeVar("Drawn")
 
 
 class PhotoCache:
@@ -30,9 +34,7 @@ class PhotoCache:
             if photo in self._images:
                 self._images.move_to_end(photo)
                 return self._images[photo]
-        image = read_rgb(photo.path)
-        if image is None or image.shape[:2] != (photo.height, photo.width):
-            raise InputError(f"photograph {photo.path}: changed or removed during training")
+        image = read_photo(photo)
         with self._lock:
             if photo not in self._images:
                 self._images[photo] = image
@@ -71,8 +73,8 @@ class CropSampler:
         cache_bytes: int,
         part: range | None = None,
     ) -> None:
-        self._photos = photos
-        self._size = size
+        self.photos = photos
+        self.size = size
         self._batch = batch
         self._seed = seed
         self._part = part or range(batch)
@@ -82,46 +84,64 @@ class CropSampler:
 
     def batch(self, step: int) -> NDArray[np.uint8]:
         """The crops of one step: uint8 N×size×size×3 RGB."""
-        return np.stack([self._cut(crop) for crop in self._plan(step)])
+        return np.stack([self._cut(crop) for crop in self.plan(step)])
 
     def files(self, step: int) -> list[str]:
         """The photographs that the batch of one step is cut from."""
-        return [str(crop.photo.path) for crop in self._plan(step)]
+        return [str(crop.photo.path) for crop in self.plan(step)]
 
     def seeds(self, step: int) -> list[tuple[int, int, int]]:
         """(seed, step, index) of each crop of one step, to draw its degradation from."""
         return [(self._seed, step, index) for index in self._part]
 
-    def _plan(self, step: int) -> list[Crop]:
+    def plan(self, step: int) -> list[Crop]:
+        """Where the crops of one step are cut."""
         rng = np.random.default_rng((self._seed, step))
-        indices = rng.choice(len(self._photos), self._batch, p=self._probability)
+        indices = rng.choice(len(self.photos), self._batch, p=self._probability)
         crops = []
-        for photo in (self._photos[i] for i in indices):
-            top = int(rng.integers(photo.height - self._size + 1))
-            left = int(rng.integers(photo.width - self._size + 1))
+        for photo in (self.photos[i] for i in indices):
+            top = int(rng.integers(photo.height - self.size + 1))
+            left = int(rng.integers(photo.width - self.size + 1))
             crops.append(Crop(photo, top, left, int(rng.integers(4)), bool(rng.integers(2))))
         return [crops[index] for index in self._part]
 
     def _cut(self, crop: Crop) -> NDArray[np.uint8]:
-        rows = slice(crop.top, crop.top + self._size)
-        columns = slice(crop.left, crop.left + self._size)
+        rows = slice(crop.top, crop.top + self.size)
+        columns = slice(crop.left, crop.left + self.size)
         turned = np.rot90(self._cache.get(crop.photo)[rows, columns], crop.turns)
         mirrored: NDArray[np.uint8] = turned[:, ::-1] if crop.flip else turned
         return mirrored
 
 
+class HostCrops:
+    """Batches cut by the threads of the host and copied to `device`."""
+
+    def __init__(self, sampler: CropSampler, device: torch.device) -> None:
+        self._sampler = sampler
+        self._device = device
+
+    def draw(self, step: int) -> Tensor:
+        """The crops of one step: uint8 N×size×size×3 RGB on the host, ready to be copied."""
+        crops = torch.from_numpy(self._sampler.batch(step))
+        return crops.pin_memory() if self._device.type == "cuda" else crops
+
+    def load(self, drawn: Tensor) -> Tensor:
+        """What `draw` returned, on the device."""
+        return drawn.to(self._device, non_blocking=True)
+
+
 def prefetch(
-    sampler: CropSampler, start: int, stop: int, workers: int = 2
-) -> Generator[NDArray[np.uint8], None, None]:
-    """The batches of steps start … stop-1 in order, drawn by threads a few steps early."""
+    draw: Callable[[int], Drawn], start: int, stop: int, workers: int = 2
+) -> Generator[Drawn, None, None]:
+    """What `draw` returns for steps start … stop-1 in order, by threads a few steps early."""
     ahead = 2 * workers
     with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="crops") as pool:
-        waiting: list[Future[NDArray[np.uint8]]] = []
+        waiting: list[Future[Drawn]] = []
         upcoming = iter(range(start, stop))
         try:
             while True:
                 while len(waiting) < ahead and (step := next(upcoming, None)) is not None:
-                    waiting.append(pool.submit(sampler.batch, step))
+                    waiting.append(pool.submit(draw, step))
                 if not waiting:
                     return
                 yield waiting.pop(0).result()

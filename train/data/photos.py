@@ -33,6 +33,8 @@ class PhotoSet:
     skipped: tuple[str, ...]
     fingerprint: str
     """sha256 over the contents of the usable files, independent of names and order."""
+    order: str
+    """The same in the order of `photos`, from which crops are drawn by number."""
 
 
 def read_rgb(path: Path) -> NDArray[np.uint8] | None:
@@ -46,13 +48,26 @@ def read_rgb(path: Path) -> NDArray[np.uint8] | None:
         return None
     if data.size == 0:
         return None
+    logging = cv2.utils.logging
+    level = logging.getLogLevel()
+    logging.setLogLevel(logging.LOG_LEVEL_SILENT)  # who calls says what is wrong
     try:
         bgr = cv2.imdecode(data, cv2.IMREAD_COLOR)
     except cv2.error:
         return None
+    finally:
+        logging.setLogLevel(level)
     if bgr is None:
         return None
     return np.ascontiguousarray(bgr[:, :, ::-1]).astype(np.uint8, copy=False)
+
+
+def read_photo(photo: Photo) -> NDArray[np.uint8]:
+    """A photograph found before. Raises InputError if it is no longer what it was."""
+    image = read_rgb(photo.path)
+    if image is None or image.shape[:2] != (photo.height, photo.width):
+        raise InputError(f"photograph {photo.path}: changed or removed during training")
+    return image
 
 
 def find_photos(folders: Sequence[Path], smallest: int) -> PhotoSet:
@@ -64,7 +79,8 @@ def find_photos(folders: Sequence[Path], smallest: int) -> PhotoSet:
     photos, skipped, digests = [], [], []
     for folder in folders:
         if not folder.is_dir():
-            raise InputError(f"training folder {folder}: no such folder")
+            kind = "not a folder" if folder.exists() else "no such folder"
+            raise InputError(f"training folder {folder}: {kind}")
         for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES):
             image = read_rgb(path)
             if image is None:
@@ -76,9 +92,10 @@ def find_photos(folders: Sequence[Path], smallest: int) -> PhotoSet:
                 digests.append(hashlib.sha256(path.read_bytes()).hexdigest())
     if not photos:
         names = ", ".join(map(str, folders))
-        raise InputError(
-            f"no usable photograph of at least {smallest} px a side in {names} "
-            f"({len(skipped)} file(s) left out)"
-        )
-    fingerprint = hashlib.sha256("".join(sorted(digests)).encode()).hexdigest()
-    return PhotoSet(tuple(photos), tuple(skipped), fingerprint)
+        why = f"{len(skipped)} left out, the first: {skipped[0]}" if skipped else "no image files"
+        raise InputError(f"no usable photograph of at least {smallest} px a side in {names}: {why}")
+    return PhotoSet(tuple(photos), tuple(skipped), _hash(sorted(digests)), _hash(digests))
+
+
+def _hash(digests: Sequence[str]) -> str:
+    return hashlib.sha256("".join(digests).encode()).hexdigest()

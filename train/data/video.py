@@ -7,6 +7,7 @@ from (seed, step, index in the batch), so a batch is the same wherever it is mad
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 
@@ -54,13 +55,14 @@ def degrade_to_video(hr: Tensor, scale: int, config: VideoConfig, seeds: Sequenc
 
     def draw(low: float, high: float) -> Tensor:
         values = [rng.uniform(low, high) for rng in generators]
-        return torch.tensor(values, dtype=torch.float32, device=hr.device)
+        return torch.tensor(values, dtype=torch.float32)
 
-    soft = blur_each(hr, draw(*config.blur) * scale, config.blur[1] * scale)
+    soft = blur_each(hr, on_device(draw(*config.blur), hr) * scale, config.blur[1] * scale)
     size = (hr.shape[2] // scale, hr.shape[3] // scale)
     lr = F.interpolate(soft, size=size, mode="bicubic", align_corners=False, antialias=True)
     noise = torch.stack([_normal(lr[0], rng) for rng in generators])
-    lr = (lr + noise * draw(*config.noise).view(-1, 1, 1, 1) / 255).clamp(0, 1)
+    strengths = on_device(draw(*config.noise), lr).view(-1, 1, 1, 1)
+    lr = (lr + noise * strengths / 255).clamp(0, 1)
 
     choice, quality, qp = draw(0, 1), draw(*config.jpeg_quality), draw(*config.h264_qp)
     step = np.random.default_rng(seeds[0][:2])  # the codec's grid is the same for a whole batch
@@ -68,11 +70,20 @@ def degrade_to_video(hr: Tensor, scale: int, config: VideoConfig, seeds: Sequenc
     luma, chroma = to_yuv420(_pad(lr, top, left))
     by_jpeg = choice < config.jpeg
     by_h264 = ~by_jpeg & (choice < config.jpeg + config.h264)
+    # Numbers, found on the host: a mask on the device would make the host wait for its count.
+    jpegs, h264s = (on_device(which.nonzero()[:, 0], lr) for which in (by_jpeg, by_h264))
+    qualities, qps = on_device(quality[by_jpeg], lr), on_device(qp[by_h264], lr)
     for index, plane in enumerate((luma, *chroma)):
-        plane[by_jpeg] = jpeg(plane[by_jpeg], quality[by_jpeg], chroma=index > 0)
-        plane[by_h264] = h264_like(plane[by_h264], qp[by_h264])
+        plane[jpegs] = jpeg(plane[jpegs], qualities, chroma=index > 0)
+        plane[h264s] = h264_like(plane[h264s], qps)
     rgb = from_yuv420(luma, chroma)
     return rgb[:, :, top : top + size[0], left : left + size[1]]
+
+
+def on_device(values: Tensor, like: Tensor) -> Tensor:
+    """Copy from the host to where `like` is, without waiting for what that device still does."""
+    pinned = values.pin_memory() if like.device.type == "cuda" else values
+    return pinned.to(like.device, non_blocking=True)
 
 
 def blur_each(images: Tensor, sigma: Tensor, most: float) -> Tensor:
@@ -91,9 +102,14 @@ def blur_each(images: Tensor, sigma: Tensor, most: float) -> Tensor:
     return blurred.view_as(images)
 
 
+@functools.cache
+def _luma(device: torch.device) -> Tensor:
+    return torch.tensor(LUMA_BT709, device=device)
+
+
 def to_yuv420(rgb: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
     """RGB in [0, 1] to 8-bit codes of BT.709 limited range: Y, and Cb and Cr at half the size."""
-    weights = torch.tensor(LUMA_BT709, device=rgb.device).view(1, 3, 1, 1)
+    weights = _luma(rgb.device).view(1, 3, 1, 1)
     y = (rgb * weights).sum(1, keepdim=True)
     half = F.avg_pool2d(rgb - y, 2)
     cb = half[:, 2:] / (2 - 2 * LUMA_BT709[2]) * 224 + 128

@@ -11,7 +11,6 @@ was trained with:
 
 from __future__ import annotations
 
-import pickle
 import zipfile
 from collections import OrderedDict
 from collections.abc import Collection
@@ -23,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from ...imaging.errors import CheckpointError
+from ..foreign import first_line, load_foreign
 
 WIDTHS = (64, 128, 256, 512, 512)
 CONVS_PER_BLOCK = (2, 2, 3, 3, 3)
@@ -77,17 +77,11 @@ def load_vgg_weights(source: str) -> VggWeights:
         return _caffe_convention(path)
     if path.suffix in (".pth", ".pt"):
         try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-        except (RuntimeError, pickle.UnpicklingError, EOFError, OSError) as error:
-            raise CheckpointError(
-                f"VGG weights {path}: not a PyTorch state dict ({_first_line(error)})"
-            ) from error
+            state = load_foreign(path)
+        except ValueError as error:
+            raise CheckpointError(f"VGG weights {path}: {error}") from error
         return _torchvision_convention(state, str(path))
     raise CheckpointError(f"VGG weights {path}: expected a .pth or .npz file")
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().split("\n")[0][:120]
 
 
 def _downloaded_state() -> dict[str, Tensor]:
@@ -98,7 +92,7 @@ def _downloaded_state() -> dict[str, Tensor]:
         state: dict[str, Tensor] = weights.get_state_dict(progress=True, check_hash=True)
     except (OSError, RuntimeError) as error:
         raise CheckpointError(
-            f"VGG weights 'torchvision': download failed ({_first_line(error)}); fetch "
+            f"VGG weights 'torchvision': download failed ({first_line(error)}); fetch "
             f"{weights.url} on another machine and give its path"
         ) from error
     return state
@@ -124,19 +118,22 @@ def _torchvision_convention(state: object, source: str) -> VggWeights:
 
 def _caffe_convention(path: Path) -> VggWeights:
     try:
+        if not zipfile.is_zipfile(path):
+            raise ValueError("no zip archive")
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise CheckpointError(
-            f"VGG weights {path}: not a readable .npz ({_first_line(error)})"
-        ) from error
-    kernels: Kernels = {}
-    for name in CONVOLUTIONS:
-        if f"{name}.weight" in arrays and f"{name}.bias" in arrays:
-            kernels[name] = (
+        kernels: Kernels = {
+            name: (
                 torch.from_numpy(arrays[f"{name}.weight"]).float(),
                 torch.from_numpy(arrays[f"{name}.bias"]).float(),
             )
+            for name in CONVOLUTIONS
+            if f"{name}.weight" in arrays and f"{name}.bias" in arrays
+        }
+    except (OSError, ValueError, TypeError, zipfile.BadZipFile) as error:
+        raise CheckpointError(
+            f"VGG weights {path}: not a readable .npz ({first_line(error)})"
+        ) from error
     _check(kernels, str(path))
     mean = torch.tensor([103.939, 116.779, 123.68])
     return VggWeights(kernels, (2, 1, 0), torch.full((3,), 255.0), mean, str(path))
@@ -153,6 +150,8 @@ def _check(kernels: Kernels, source: str) -> None:
                 f"VGG weights {source}: {name} has shape {tuple(weight.shape)}, "
                 f"VGG-16 has {(width, inputs, 3, 3)}"
             )
+        if not (weight.isfinite().all() and bias.isfinite().all()):
+            raise CheckpointError(f"VGG weights {source}: {name} holds numbers that are not finite")
         inputs = width
 
 
