@@ -3,7 +3,7 @@
 docs/benchmark-schema.json describes it. Times are in milliseconds, sizes in bytes; a value that is
 unknown or not finite is null. Version 2 has cases in a latency report, where version 1 had one, and
 the kinds video, stream, train, pictures and report (several documents together). Version 3 adds
-the build of engines to a start, and the kinds espcn and realtime.
+the build of engines to a start, and the kinds espcn, realtime and flicker.
 """
 
 from __future__ import annotations

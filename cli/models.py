@@ -38,7 +38,7 @@ def _entry(name: str, spec: ModelSpec) -> dict[str, Any]:
         "network": spec.network,
         "parameters": spec.parameters,
         "size_bytes": spec.size_bytes,
-        "halo": spec.halo,
+        "halo": spec.halo if spec.is_local else None,
         "precision": spec.precision,
         "licence": spec.licence,
         "sha256": spec.sha256,
@@ -48,14 +48,14 @@ def _entry(name: str, spec: ModelSpec) -> dict[str, Any]:
 def _table(specs: dict[str, ModelSpec]) -> str:
     from .tables import align, size_text
 
-    header = ("name", "scale", "parameters", "size", "halo", "precision", "licence")
+    header = ("name", "task", "parameters", "size", "halo", "precision", "licence")
     rows = [
         (
             name,
-            f"×{spec.scale}",
+            "style" if spec.task == "style" else f"×{spec.scale}",
             f"{spec.parameters:,}",
             size_text(spec.size_bytes),
-            f"{spec.halo} px",
+            spec.reach,
             spec.precision,
             spec.licence,
         )

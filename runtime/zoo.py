@@ -9,6 +9,9 @@ from ..imaging.errors import ModelError
 
 MODELS = Path(__file__).parent / "models"
 
+DEFAULT_STYLE = "style-brush"
+"""What `framelift stylize` runs when no model is named."""
+
 # What runs when no model is named, by scale.
 _DEFAULTS = {4: "realtime-small-x4"}
 

@@ -23,7 +23,8 @@ from framelift.imaging.errors import InputError
 jsonschema = pytest.importorskip("jsonschema")
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "benchmark-schema.json"
-KINDS = ("latency", "overhead", "quality", "video", "stream", "pictures", "espcn", "realtime")
+KINDS = ("latency", "overhead", "quality", "video", "flicker", "stream", "pictures", "espcn",
+         "realtime")  # fmt: skip
 
 
 @pytest.fixture(scope="module")

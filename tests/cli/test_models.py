@@ -23,7 +23,7 @@ def shipped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny_models: Module
 def test_table() -> None:
     result = CliRunner().invoke(models, catch_exceptions=False)
     header, plain, small = (line.split() for line in result.output.splitlines())
-    assert header == ["name", "scale", "parameters", "size", "halo", "precision", "licence"]
+    assert header == ["name", "task", "parameters", "size", "halo", "precision", "licence"]
     assert plain[:2] == ["plain-x2", "×2"]
     assert small[:3] == ["small-x4", "×4", "3,872"]
     assert small[-3:] == ["px", "fp32", "Apache-2.0"]
@@ -35,6 +35,20 @@ def test_json(shipped: Path) -> None:
     assert plain["name"] == "plain-x2"
     assert small["path"] == str(shipped / "small-x4.onnx")
     assert (small["scale"], small["halo"], small["parameters"]) == (4, 2, 3872)
+
+
+def test_a_style_has_no_scale_and_no_halo(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny_models: ModuleType
+) -> None:
+    model = tiny_models.set_metadata(tiny_models.nearest_model(1), task="style", halo="1000000")
+    tiny_models.save(model, tmp_path / "paint.onnx")
+    monkeypatch.setattr(zoo, "MODELS", tmp_path)
+    table = CliRunner().invoke(models, catch_exceptions=False).output
+    assert table.splitlines()[1].split()[:2] == ["paint", "style"]
+    assert "whole frames only" in table
+    assert "1000000" not in table
+    (entry,) = json.loads(CliRunner().invoke(models, ["--json"]).output)
+    assert (entry["task"], entry["scale"], entry["halo"]) == ("style", 1, None)
 
 
 def test_no_shipped_models(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
