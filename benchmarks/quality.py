@@ -13,6 +13,7 @@ from ..imaging.histogram import match_histogram
 from ..imaging.quality import ImageU8, Upscale, bicubic, compare, crop_to_multiple, shrink
 from ..runtime import Upscaler
 from ..runtime.opencv import load_cv2
+from .checks import require_super_resolution
 from .machine import describe_machine
 from .report import Document, build
 
@@ -76,13 +77,15 @@ def measure_quality(
     `framelift train --vgg` takes them, the distance of relu2_2 features is measured, too; that
     needs PyTorch. With `matching` the histogram of each output is matched to that of its input
     before scoring, the post-processing of Johnson et al. 2016, section 4.2. Raises InputError,
-    ModelError, BackendError, CheckpointError, MissingDependencyError.
+    ConfigError for a model that is not for super-resolution, ModelError, BackendError,
+    CheckpointError, MissingDependencyError.
     """
     paths = originals(folder)
     machine = describe_machine()
     distance = None if vgg is None else _feature_distance(vgg)
     scores: list[dict[str, dict[str, float]]] = []
     with Upscaler.load(model, backend=backend, threads=threads) as upscaler:
+        require_super_resolution(upscaler.spec, "a comparison with originals")
         scale = upscaler.scale
         sides: dict[str, Upscale] = {"model": upscaler, "bicubic": bicubic(scale)}
         for path in paths:

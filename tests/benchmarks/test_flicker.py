@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 
 from framelift.benchmarks.compare import figures
-from framelift.benchmarks.flicker import _changes, measure_flicker, mean_of, static_mask
+from framelift.benchmarks.espcn import measure_espcn
+from framelift.benchmarks.flicker import _changes, mean_of, measure_flicker, static_mask
 from framelift.benchmarks.page import to_html
+from framelift.benchmarks.quality import measure_quality
 from framelift.benchmarks.report import Document
+from framelift.benchmarks.settings import LatencySettings
 from framelift.benchmarks.tables import to_text
 from framelift.imaging.errors import ConfigError, InputError
 
@@ -73,7 +77,18 @@ def test_a_model_that_repeats_pixels_adds_nothing(reports: dict[str, Document]) 
     assert "flicker: tiny-nearest (×4) on clip.mp4" in text
     assert "static regions" in text
     assert "<td>static regions</td>" in to_html(report)
-    assert [figure.cost for figure in figures(report)][0] == pytest.approx(1)
+    assert next(figure.cost for figure in figures(report)) == pytest.approx(1)
+
+
+def test_a_style_has_no_original_and_no_espcn(
+    tmp_path: Path, tiny_models: ModuleType, photo_folder: Path
+) -> None:
+    model = tiny_models.set_metadata(tiny_models.nearest_model(1, "plain"), task="style")
+    path = tiny_models.save(model, tmp_path / "plain.onnx")
+    with pytest.raises(ConfigError, match="plain is a style model: a comparison with originals"):
+        measure_quality(path, photo_folder, threads=1)
+    with pytest.raises(ConfigError, match="plain is a style model: a comparison with ESPCN"):
+        measure_espcn([path], LatencySettings(8, 8, threads=1, seconds=0, iterations=1))
 
 
 def test_what_cannot_be_measured(nearest_model_path: Path, clip: Path, tmp_path: Path) -> None:
