@@ -36,7 +36,7 @@ def _interface(spec: ModelSpec) -> dict[str, str]:
     n, h, w = (str(size or name) for size, name in zip(spec.frame_shape, "NHW", strict=True))
     s = spec.scale
     big_h, big_w = (
-        str(size * s) if size else f"{s}{name}"
+        str(size * s) if size else f"{s if s > 1 else ''}{name}"
         for size, name in zip(spec.frame_shape[1:], "HW", strict=True)
     )
     return {

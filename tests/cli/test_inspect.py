@@ -37,6 +37,7 @@ def test_a_model_that_must_not_be_tiled(tmp_path: Path, tiny_models: ModuleType)
     lines = [line.split(maxsplit=1) for line in output.splitlines()]
     assert ["halo", "whole frames only"] in lines
     assert ["task", "style"] in lines
+    assert ["output", "upscaled: uint8 N×H×W×3 BGR"] in lines
 
 
 def test_json_holds_all_metadata(shuffle_model_path: Path) -> None:
