@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from ..imaging.errors import ConfigError
+from ..runtime import ModelSpec
 from .machine import Machine
 from .report import Document
 from .statistics import Summary
@@ -18,6 +20,15 @@ _MAX_LISTED = 3
 _MIN_AGREEMENT = 0.999
 # In another precision an image may differ, on noise most of all, but not be another one.
 _MIN_PSNR_DB = 25.0
+
+
+def require_super_resolution(spec: ModelSpec, what: str) -> None:
+    """Raise ConfigError for a model that `what` cannot be measured of."""
+    if spec.task != "super-resolution":
+        raise ConfigError(
+            f"{spec.name} is a {spec.task} model: {what} is for super-resolution; use "
+            "`framelift bench latency`, `video`, `flicker` or `realtime`"
+        )
 
 
 def machine_warnings(machine: Machine, conditions: Document | None = None) -> list[str]:

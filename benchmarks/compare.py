@@ -108,6 +108,12 @@ def figures(document: Document) -> Iterator[Figure]:
         elif kind == "video":
             for name, run in results["runs"].items():
                 yield from _rate(f"{where} on {part['settings']['file']}, sink {name}", run["fps"])
+        elif kind == "flicker":
+            mean = results["mean"]
+            for place, key in (("whole frames", "ratio"), ("static regions", "static_ratio")):
+                if mean[key] is not None:
+                    name = f"{where} on {part['settings']['file']}, {place}, output / input"
+                    yield Figure(name, mean[key], f"{mean[key]:.2f}×")
         elif kind == "stream":
             for run in results["rates"]:
                 if run["glass_to_glass"] is not None:

@@ -24,7 +24,13 @@ import numpy as np
 
 from ..runtime import Upscaler
 from ..runtime.zoo import resolve
-from .checks import agreement_warnings, int8_warnings, machine_warnings, variation_warnings
+from .checks import (
+    agreement_warnings,
+    int8_warnings,
+    machine_warnings,
+    require_super_resolution,
+    variation_warnings,
+)
 from .float_session import FloatSession
 from .frames import agreement, finish, input_frames, prepare
 from .machine import describe_machine
@@ -63,8 +69,8 @@ def measure_espcn(
 ) -> Document:
     """Measure `models` beside the ESPCN of their scales and return the report.
 
-    `settings.batch` must be 1. Raises ModelError when the float form of a model cannot be derived,
-    BackendError, MissingDependencyError.
+    `settings.batch` must be 1. Raises ConfigError for a style model, ModelError when the float form
+    of a model cannot be derived, BackendError, MissingDependencyError.
     """
     if settings.batch != 1:
         raise ValueError(f"ESPCN is measured with single frames, got batch {settings.batch}")
@@ -125,6 +131,7 @@ def _open(stack: ExitStack, path: Path, settings: LatencySettings) -> _Runner:
     upscaler = stack.enter_context(
         Upscaler.load(path, backend=settings.backend, threads=settings.threads)
     )
+    require_super_resolution(upscaler.spec, "a comparison with ESPCN")
     network = FloatSession.of(upscaler)
     frame = input_frames(settings)[0]
     prepared = prepare(frame)

@@ -21,7 +21,7 @@ from ..imaging.quality import (
 )
 from ..runtime import Upscaler
 from ..runtime.opencv import load_cv2
-from .checks import int8_warnings
+from .checks import int8_warnings, require_super_resolution
 from .machine import describe_machine
 from .report import Document, build
 
@@ -87,8 +87,9 @@ def measure_quality(
     `framelift train --vgg` takes them, the distance of relu2_2 features is measured, too; that
     needs PyTorch. With `matching` the histogram of each output is matched to that of its input
     before scoring, the post-processing of Johnson et al. 2016, section 4.2. `known` keeps what
-    bicubic scored, for calls with other models of the same scale. Raises InputError, ModelError,
-    BackendError, CheckpointError, MissingDependencyError.
+    bicubic scored, for calls with other models of the same scale. Raises InputError, ConfigError
+    for a model that is not for super-resolution, ModelError, BackendError, CheckpointError,
+    MissingDependencyError.
     """
     paths = originals(folder)
     machine = describe_machine()
@@ -96,6 +97,7 @@ def measure_quality(
     scores: list[dict[str, Scores]] = []
     known = {} if known is None else known
     with Upscaler.load(model, backend=backend, threads=threads) as upscaler:
+        require_super_resolution(upscaler.spec, "a comparison with originals")
         scale = upscaler.scale
         for path in paths:
             image = _scorable(path, scale)

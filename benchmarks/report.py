@@ -4,7 +4,8 @@ schema.json describes it. Times are in milliseconds, sizes in bytes; a value tha
 finite is null. Version 2 has cases in a latency report, where version 1 had one, and the kinds
 video, stream, train, pictures and report (several documents together). Version 3 adds the build of
 engines to a start, and the kinds espcn and realtime. Version 4 adds the processor's instructions,
-its load, and conditions of overhead and train; reports of version 3 are still read.
+its load, conditions of overhead and train, and the kind flicker; reports of version 3 are still
+read.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ def tables_of(document: Document) -> list[Table]:
         "realtime": model_rows.realtime,
         "quality": model_rows.quality_of_image,
         "video": _video,
+        "flicker": _flicker,
         "stream": _stream,
         "train": _train,
         "pictures": lambda results: [],
@@ -189,6 +190,20 @@ def _stream(results: Document) -> list[Table]:
     columns = ("source", "shown, fps", "dropped", "share", "glass to glass p50, ms",
                "p95", "p99", "jitter, ms")  # fmt: skip
     return [Table(columns, tuple(rows))]
+
+
+def _flicker(results: Document) -> list[Table]:
+    mean = results["mean"]
+    rows = [
+        (where, f"{share:.0%}", _or_dash(mean[f"{key}input"], ".2f"),
+         _or_dash(mean[f"{key}output"], ".2f"), _or_dash(mean[f"{key}ratio"], ".2f"))
+        for where, key, share in (("whole frames", "", 1.0),
+                                  ("static regions", "static_", mean["static_share"]))
+    ]  # fmt: skip
+    columns = ("change between frames, 8-bit codes", "of the area", "input", "output",
+               "output / input")  # fmt: skip
+    time = (("seconds per frame, median", f"{results['seconds_per_frame']:.3f}"),)
+    return [Table(columns, tuple(rows)), Table(("", "value"), time)]
 
 
 def _or_dash(value: float | None, form: str) -> str:

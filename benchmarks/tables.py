@@ -95,11 +95,11 @@ def title(document: Document) -> str:
         file = settings["file"]
         return "largest output in real time" + (f", frames of {file}" if file else "")
     model = document["model"]
-    name = f"{model_name(model)} (×{model['scale']})"
+    name = model_name(model) + (f" (×{model['scale']})" if model["scale"] > 1 else "")
     if kind == "quality":
         return f"quality of {name} on {settings['images']}"
-    if kind == "video":
-        return f"video: {name} on {settings['file']}"
+    if kind in ("video", "flicker"):
+        return f"{kind}: {name} on {settings['file']}"
     if kind == "pictures":
         return f"pictures by {name}"
     width, height, scale = settings["width"], settings["height"], model["scale"]

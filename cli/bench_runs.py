@@ -1,4 +1,4 @@
-"""`framelift bench video`, `stream` and `train`: whole runs, end to end."""
+"""`framelift bench video`, `flicker`, `stream` and `train`: whole runs, end to end."""
 
 from __future__ import annotations
 
@@ -47,6 +47,36 @@ def video(
 
     options = EncoderOptions(codec, crf, preset)
     show(measure_video(model, file, options, frames, backend, threads), targets)
+
+
+@click.command()
+@click.argument("model")
+@click.argument("clip", type=click.Path(path_type=Path))
+@click.option("--frames", default=60, show_default=True, help="Measure so many frames at most.")
+@engine_options
+@report_options
+def flicker(
+    model: str,
+    clip: Path,
+    frames: int,
+    backend: str,
+    threads: int | None,
+    targets: Targets,
+) -> None:
+    """How much more MODEL's output changes from frame to frame than CLIP itself.
+
+    Over whole frames, and where the clip is static: there all change is flicker. For styles above
+    all; a super-resolution model should be near 1.
+    """
+    from tqdm import tqdm
+
+    from ..benchmarks.flicker import measure_flicker
+
+    with tqdm(unit="frame", desc=model, leave=False, disable=None) as bar:
+        document = measure_flicker(
+            model, clip, frames, backend, threads, lambda done: bar.update(done - bar.n)
+        )
+    show(document, targets)
 
 
 @click.command()

@@ -36,7 +36,7 @@ def _interface(spec: ModelSpec) -> dict[str, str]:
     n, h, w = (str(size or name) for size, name in zip(spec.frame_shape, "NHW", strict=True))
     s = spec.scale
     big_h, big_w = (
-        str(size * s) if size else f"{s}{name}"
+        str(size * s) if size else f"{s if s > 1 else ''}{name}"
         for size, name in zip(spec.frame_shape[1:], "HW", strict=True)
     )
     return {
@@ -67,13 +67,13 @@ def _rows(spec: ModelSpec) -> Iterator[tuple[str, str]]:
     yield "name", spec.name
     yield "file", f"{spec.path} ({size_text(spec.size_bytes)})"
     yield "sha256", spec.sha256
-    yield "task", f"{spec.task} ×{spec.scale}"
+    yield "task", f"{spec.task} ×{spec.scale}" if spec.scale > 1 else spec.task
     yield "input", f"frames: {interface['frames']}"
     yield "output", f"upscaled: {interface['upscaled']}"
     yield "parameters", f"{spec.parameters:,}"
     yield "precision", spec.precision
     yield "opset", f"{spec.opset} (IR version {spec.ir_version})"
-    yield "halo", f"{spec.halo} input pixels"
+    yield "halo", f"{spec.halo} input pixels" if spec.is_local else spec.reach
     yield "size multiple", str(spec.size_multiple)
     yield "memory", f"about {spec.activation_bytes} bytes per input pixel"
     shown = {"name", "task", "scale", "precision", "opset", "halo", "size_multiple"}

@@ -16,6 +16,7 @@ from .engine import engine
 from .export import export
 from .inspect import inspect
 from .models import models
+from .stylize import stylize
 from .train import train
 from .upscale import upscale
 
@@ -42,7 +43,7 @@ def framelift() -> None:
     """Train small super-resolution networks, export them to ONNX, upscale video in real time."""
 
 
-for command in (train, export, check, engine, upscale, bench, inspect, models, doctor):
+for command in (train, export, check, engine, upscale, stylize, bench, inspect, models, doctor):
     framelift.add_command(command)
 
 

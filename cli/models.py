@@ -63,7 +63,7 @@ def _entry(name: str, path: Path) -> dict[str, Any]:
         "parameters": spec.parameters,
         "macs_per_1080p_frame": count(model, 1, height, width).macs,
         "size_bytes": spec.size_bytes,
-        "halo": spec.halo,
+        "halo": spec.halo if spec.is_local else None,
         "precision": spec.precision,
         "licence": spec.licence,
         "sha256": spec.sha256,
@@ -103,13 +103,14 @@ def _table(entries: list[dict[str, Any]]) -> str:
 
     shown = _shown_sets(entries)
     measured = any("measured" in entry for entry in entries)
-    header = ["name", "scale", "parameters", "GMAC"]
+    header = ["name", "task", "parameters", "GMAC"]
     header += [f"{name} dB / SSIM" for name in shown]
     header += [f"{name} relu2_2" for name in shown[-1:]]
     header += ["ms"] * measured + ["size", "precision", "licence"]
     rows = []
     for entry in entries:
-        row = [entry["name"], f"×{entry['scale']}", f"{entry['parameters']:,}"]
+        task = "style" if entry["task"] == "style" else f"×{entry['scale']}"
+        row = [entry["name"], task, f"{entry['parameters']:,}"]
         row.append(f"{entry['macs_per_1080p_frame'] / 1e9:.1f}")
         for name in shown:
             scores = entry["scores"].get(name)

@@ -10,7 +10,7 @@ from ..imaging.errors import ConfigError, FrameliftError, Interrupted
 from .codec_options import codec_options
 
 if TYPE_CHECKING:
-    from ..runtime import Upscaler
+    from ..runtime import ModelSpec, Upscaler
 
 
 @click.command()
@@ -76,6 +76,7 @@ def upscale(
     overwrite: bool,
     quiet: bool,
     as_json: bool,
+    task: str = "super-resolution",
 ) -> None:
     """Upscale IN, a video, an image or a folder of both, to OUT.
 
@@ -132,7 +133,7 @@ def upscale(
                 check_live(origin, goal, encoder, overwrite=overwrite)
             else:
                 jobs = plan_jobs(origin.path, goal.path, encoder, overwrite=overwrite)
-            upscaler = call_interruptibly(lambda: _load(model, scale, backend, threads, tile))
+            upscaler = call_interruptibly(lambda: _load(task, model, scale, backend, threads, tile))
             convert = ConvertOptions(
                 not no_audio, span, factor, compare, upscaler.spec.sha256 if resume else None
             )
@@ -158,13 +159,28 @@ def upscale(
 
 
 def _load(
-    model: str | None, scale: float | None, backend: str, threads: int | None, tile: int | None
+    task: str,
+    model: str | None,
+    scale: float | None,
+    backend: str,
+    threads: int | None,
+    tile: int | None,
 ) -> Upscaler:
     from ..runtime import Upscaler
-    from ..runtime.zoo import default_model
+    from ..runtime.model_file import read_spec
+    from ..runtime.zoo import DEFAULT_STYLE, default_model, resolve
 
-    chosen = model or default_model(scale)
+    chosen = model or (DEFAULT_STYLE if task == "style" else default_model(scale))
+    _require_task(task, read_spec(resolve(chosen)))
     return Upscaler.load(chosen, backend, threads=threads, tile=tile, say=_note)
+
+
+def _require_task(task: str, spec: ModelSpec) -> None:
+    """Raise ConfigError for a model that another command is for."""
+    if spec.task != task:
+        right = {"super-resolution": "upscale", "style": "stylize"}.get(spec.task)
+        remedy = f"use `framelift {right}`" if right else "no command of this framelift runs it"
+        raise ConfigError(f"{spec.name} is a {spec.task} model: {remedy}")
 
 
 def _note(line: str) -> None:
@@ -174,4 +190,5 @@ def _note(line: str) -> None:
 def _runs(upscaler: Upscaler) -> str:
     facts = upscaler.describe()
     choice = upscaler.selection or f"using {facts['backend']} on {facts['device']}"
-    return f"{facts['model']} ×{upscaler.scale}: {choice}"
+    factor = f" ×{upscaler.scale}" if upscaler.scale > 1 else ""
+    return f"{facts['model']}{factor}: {choice}"

@@ -15,7 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-SIDE = 768  # pixels
+SIDE = 768  # pixels, painted
+SHOWN = 384  # pixels, written: strokes of 4 to 17 pixels, which is what VGG's relu2_2 sees at once
 SEED = 7
 LAYERS = ((1400, 34, 110), (3200, 17, 80), (5200, 9, 52))  # strokes, width and length in pixels
 PALETTE_RGB = (
@@ -78,7 +79,8 @@ def paint(rng: np.random.Generator) -> NDArray[np.uint8]:
 def main(target: Path) -> None:
     """Paint and write the picture."""
     picture = paint(np.random.default_rng(SEED))
-    if not cv2.imwrite(str(target), picture, [cv2.IMWRITE_JPEG_QUALITY, 92]):
+    picture = cv2.resize(picture, (SHOWN, SHOWN), interpolation=cv2.INTER_AREA)
+    if not cv2.imwrite(str(target), picture, [cv2.IMWRITE_JPEG_QUALITY, 90]):
         raise SystemExit(f"{target}: could not be written")
 
 

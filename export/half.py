@@ -43,7 +43,28 @@ def to_half(model: onnx.ModelProto) -> onnx.ModelProto:
         named, keep_io_types=True, disable_shape_infer=True, op_block_list=[],
         node_block_list=islands,
     )  # fmt: skip
+    _uncast_constants(half)
     return _sorted(half)
+
+
+def _uncast_constants(model: onnx.ModelProto) -> None:
+    """Undo the converter's casts of float32 constants to float32: TensorRT reads the factors of a
+    Resize only from a constant itself.
+    """
+    constants = {t.name for t in model.graph.initializer if t.data_type == onnx.TensorProto.FLOAT}
+    idle = {
+        node.output[0]: node
+        for node in model.graph.node
+        if node.op_type == "Cast"
+        and node.input[0] in constants
+        and attributes(node)["to"] == onnx.TensorProto.FLOAT
+    }
+    for node in model.graph.node:
+        for index, name in enumerate(node.input):
+            if name in idle:
+                node.input[index] = idle[name].input[0]
+    for node in idle.values():
+        model.graph.node.remove(node)
 
 
 def _check_range(model: onnx.ModelProto) -> None:

@@ -179,8 +179,11 @@ def _warm_up(batch: int, size: tuple[int, ...], count: int | None) -> str:
 def _parameters(spec: ModelSpec) -> str:
     """What a client may want to know; Triton passes it on."""
     values = {
+        "framelift.task": spec.task,
         "framelift.scale": str(spec.scale),
         "framelift.size_multiple": str(spec.size_multiple),
+        "framelift.minimum_side": str(spec.minimum_side),
+        "framelift.halo": str(spec.halo) if spec.is_local else "whole frame",
         "framelift.precision": spec.precision,
         "framelift.licence": spec.licence,
         "framelift.colour": "uint8 BGR, N×H×W×3",

@@ -81,6 +81,11 @@ class ModelSpec:
         """Whether a pixel depends on its surroundings alone, so that tiles give the same frame."""
         return self.halo < WHOLE_FRAME
 
+    @property
+    def reach(self) -> str:
+        """The halo in words."""
+        return f"{self.halo} px" if self.is_local else "whole frames only"
+
 
 def read_spec(path: str | Path) -> ModelSpec:
     """Read and validate the model at `path`.

@@ -9,6 +9,9 @@ from ..imaging.errors import ModelError
 
 MODELS = Path(__file__).parent / "models"
 
+DEFAULT_STYLE = "style-brush"
+"""What `framelift stylize` runs when no model is named."""
+
 # What runs when no model is named: of a scale, the first of these that ships. Real footage is
 # compressed, so what was trained on that comes first; small is meant for real time on processors.
 _KINDS = ("-video", "-perceptual", "")

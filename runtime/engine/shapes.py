@@ -123,6 +123,11 @@ def check_profile(profile: ShapeProfile, spec: ModelSpec) -> None:
                 f"shapes {profile}: {shape.height}x{shape.width} is no multiple of {multiple}, "
                 f"which {spec.name} needs"
             )
+    if min(profile.least[1:]) < spec.minimum_side:
+        raise ConfigError(
+            f"shapes {profile}: {profile.least.height}x{profile.least.width} is less than "
+            f"{spec.minimum_side} pixels a side, the least that {spec.name} takes"
+        )
     count, height, width = profile.most
     if count * height * width * spec.scale**2 * 3 > _MAX_ELEMENTS:
         raise ConfigError(
@@ -149,8 +154,9 @@ def profile_for(shape: FrameShape, seen: frozenset[FrameShape], spec: ModelSpec)
 
 
 def _floor(side: int, spec: ModelSpec) -> int:
-    """At most half of `side`, a multiple that the model takes."""
-    return max(1, side // 2 // spec.size_multiple) * spec.size_multiple
+    """At most half of `side`, if the model takes so little, and a multiple that it takes."""
+    least = -(-spec.minimum_side // spec.size_multiple)
+    return max(least, side // 2 // spec.size_multiple) * spec.size_multiple
 
 
 def _ceil(side: int, spec: ModelSpec) -> int:

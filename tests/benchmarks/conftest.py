@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from framelift.benchmarks.espcn import measure_espcn
+from framelift.benchmarks.flicker import measure_flicker
 from framelift.benchmarks.latency import measure_latency
 from framelift.benchmarks.overhead import measure_overhead
 from framelift.benchmarks.pictures import make_pictures
@@ -82,6 +83,7 @@ def reports(
         "overhead": measure_overhead(shuffle_model_path, one),
         "quality": measure_quality(shuffle_model_path, photo_folder, threads=1),
         "video": video,
+        "flicker": measure_flicker(nearest_model_path, clip, threads=1),
         "stream": measure_stream(nearest_model_path, live, rates=(60.0,)),
         "pictures": make_pictures(nearest_model_path, [photo_folder], clip, threads=1),
         "espcn": measure_espcn([shuffle_model_path], one),

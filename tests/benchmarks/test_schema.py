@@ -26,8 +26,8 @@ from framelift.imaging.errors import InputError
 
 jsonschema = pytest.importorskip("jsonschema")
 
-KINDS = ("latency", "overhead", "quality", "video", "stream", "train", "pictures", "espcn",
-         "realtime")  # fmt: skip
+KINDS = ("latency", "overhead", "quality", "video", "flicker", "stream", "train", "pictures",
+         "espcn", "realtime")  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -31,6 +31,15 @@ def test_table_holds_everything(shuffle_model_path: Path) -> None:
     assert shown["created with"].startswith("onnx: ")
 
 
+def test_a_model_that_must_not_be_tiled(tmp_path: Path, tiny_models: ModuleType) -> None:
+    model = tiny_models.set_metadata(tiny_models.nearest_model(1), task="style", halo="1000000")
+    output = CliRunner().invoke(inspect, [str(tiny_models.save(model, tmp_path / "m.onnx"))]).output
+    lines = [line.split(maxsplit=1) for line in output.splitlines()]
+    assert ["halo", "whole frames only"] in lines
+    assert ["task", "style"] in lines
+    assert ["output", "upscaled: uint8 N×H×W×3 BGR"] in lines
+
+
 def test_json_holds_all_metadata(shuffle_model_path: Path) -> None:
     result = CliRunner().invoke(inspect, [str(shuffle_model_path), "--json"])
     document = json.loads(result.output)

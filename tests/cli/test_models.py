@@ -42,7 +42,7 @@ def photos(tmp_path: Path) -> Path:
 def test_table() -> None:
     result = CliRunner().invoke(models, catch_exceptions=False)
     header, plain, small = (line.split() for line in result.output.splitlines())
-    assert header == ["name", "scale", "parameters", "GMAC", "size", "precision", "licence"]
+    assert header == ["name", "task", "parameters", "GMAC", "size", "precision", "licence"]
     assert plain[:2] == ["plain-x2", "×2"]
     # 480×270 times the weights of 3×3 convolutions 3→8→48 and of a 1×1 convolution 3→48
     macs = 480 * 270 * (9 * 3 * 8 + 9 * 8 * 48 + 3 * 48)
@@ -106,6 +106,19 @@ def test_what_cannot_be_recorded(shipped: Path, photos: Path) -> None:
     record_quality(path, photos, document, None)  # changes the file
     with pytest.raises(ModelError, match="changed while it was measured"):
         record_quality(path, photos, document, None)
+
+
+def test_a_style_has_no_scale_and_no_halo(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny_models: ModuleType
+) -> None:
+    model = tiny_models.set_metadata(tiny_models.nearest_model(1), task="style", halo="1000000")
+    tiny_models.save(model, tmp_path / "paint.onnx")
+    monkeypatch.setattr(zoo, "MODELS", tmp_path)
+    table = CliRunner().invoke(models, catch_exceptions=False).output
+    assert table.splitlines()[1].split()[:2] == ["paint", "style"]
+    assert "1000000" not in table
+    (entry,) = json.loads(CliRunner().invoke(models, ["--json"]).output)
+    assert (entry["task"], entry["scale"], entry["halo"]) == ("style", 1, None)
 
 
 def test_no_shipped_models(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

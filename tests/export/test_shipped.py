@@ -1,9 +1,15 @@
-"""The shipped models: better than bicubic on Set5, and exports of the checkpoints beside them."""
+"""The shipped models are exports of the checkpoints beside them, made by presets of their names;
+they beat bicubic on Set5, or paint what they are given in the colours of the style image.
+"""
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
+import cv2
+import msgspec
+import numpy as np
 import pytest
 
 from framelift.export.source import load_source, weights_sha256
@@ -11,10 +17,16 @@ from framelift.imaging.quality import bicubic, evaluate
 from framelift.runtime import Upscaler
 from framelift.runtime.model_file import read_spec
 from framelift.runtime.zoo import shipped_models
+from framelift.train.checkpoint import load_checkpoint
 from framelift.train.config_file import load_config
 from framelift.train.validation import load_originals
 
-CHECKPOINTS = Path(__file__).parents[2] / "models"
+ROOT = Path(__file__).parents[2]
+CHECKPOINTS = ROOT / "models"
+PICTURES = ("raccoon.jpg", "brush.jpg")
+STYLE_IMAGE = ROOT / "examples" / PICTURES[1]
+TASKS = {name: read_spec(path).task for name, path in shipped_models().items()}
+STYLES = [name for name, task in TASKS.items() if task == "style"]
 
 
 @pytest.mark.parametrize("name", shipped_models())
@@ -29,10 +41,41 @@ def test_is_the_export_of_the_checkpoint_and_the_preset_of_its_name(name: str) -
     assert spec.licence
 
 
-@pytest.mark.parametrize("name", shipped_models())
+@pytest.mark.parametrize("name", [name for name, task in TASKS.items() if task != "style"])
 def test_beats_bicubic_on_set5(name: str, shared: Path) -> None:
     with Upscaler.load(name, "onnx-cpu") as upscaler:
         scale = upscaler.scale
         originals = load_originals(shared / "data" / "eval" / "hr" / "Set5", scale)
         network = evaluate(originals, upscaler, scale)
     assert network.psnr_db >= evaluate(originals, bicubic(scale), scale).psnr_db + 1.5
+
+
+@pytest.mark.parametrize("name", STYLES)
+def test_a_style_was_trained_as_its_preset_says(name: str) -> None:
+    training = load_checkpoint(CHECKPOINTS / f"{name}.safetensors").training
+    preset = load_config(name)
+    assert training["loss"] == msgspec.to_builtins(preset.loss)
+    assert training["steps"] == preset.steps
+    assert (training["crop"], training["batch"]) == (preset.data.crop, preset.data.batch)
+    assert training["style_image"] == {
+        "name": STYLE_IMAGE.name,
+        "sha256": hashlib.sha256(STYLE_IMAGE.read_bytes()).hexdigest(),
+    }
+
+
+@pytest.mark.parametrize("name", STYLES)
+def test_a_style_has_the_colours_of_its_picture(name: str) -> None:
+    photo, style = (cv2.imread(str(ROOT / "examples" / file)) for file in PICTURES)
+    assert photo is not None
+    assert style is not None
+    photo = photo[:384, :512]
+    with Upscaler.load(name, "onnx-cpu", threads=1) as stylise:
+        painted = stylise(photo)
+    assert painted.shape == photo.shape
+    assert _colour_distance(painted, style) < 0.5 * _colour_distance(photo, style)
+
+
+def _colour_distance(image: np.ndarray, other: np.ndarray) -> float:
+    """How far the second moments of the colours are apart, of values in [0, 1]."""
+    moments = [np.einsum("hwc,hwd->cd", *[x / 255] * 2) / x[..., 0].size for x in (image, other)]
+    return float(np.abs(moments[0] - moments[1]).max())

@@ -89,6 +89,23 @@ def test_repository_of_a_model_of_any_size(
     assert config.parameters["framelift.scale"].string_value == "4"
 
 
+def test_clients_are_told_what_a_style_takes(
+    schema: ModuleType, tmp_path: Path, tiny_models: ModuleType
+) -> None:
+    model = tiny_models.set_metadata(
+        tiny_models.nearest_model(1, "plain"), task="style", halo="1000000", size_multiple="4",
+        minimum_side="8",
+    )  # fmt: skip
+    path = tiny_models.save(model, tmp_path / "plain.onnx")
+    (version,) = write_repository(path, tmp_path / "models")
+    config = parse(schema, (version.parent / "config.pbtxt").read_text())
+    told = {name: value.string_value for name, value in config.parameters.items()}
+    assert told["framelift.task"] == "style"
+    assert told["framelift.minimum_side"] == "8"
+    assert told["framelift.halo"] == "whole frame"
+    assert list(config.model_warmup[0].inputs["frames"].dims) == [272, 480, 3]
+
+
 def test_config_agrees_with_the_model_it_serves(
     schema: ModuleType, tmp_path: Path, tiny_models: ModuleType
 ) -> None:

@@ -56,7 +56,7 @@ def train(
     resume: bool = False,
 ) -> Path | None:  # fmt: skip
     return start(
-        "style-relu2_2", [photos], out, (*SMALL, *overrides), vgg=str(vgg),
+        "style-brush", [photos], out, (*SMALL, *overrides), vgg=str(vgg),
         style=style or photos / "0.png", device="cpu", threads=1, quiet=True, resume=resume,
         say=lambda line: None,
     )  # fmt: skip
@@ -115,7 +115,7 @@ def test_content_is_the_photograph_itself() -> None:
 
 def test_resuming_with_a_stability_term_is_exact(tmp_path: Path, photos: Path, vgg: Path) -> None:
     whole, config = tmp_path / "whole", tmp_path / "stable.toml"
-    preset = (PRESETS / "style-relu2_2.toml").read_text(encoding="utf-8")
+    preset = (PRESETS / "style-brush.toml").read_text(encoding="utf-8")
     config.write_text(f'{preset}\n[[loss]]\nkind = "stability"\nweight = 100.0\n', "utf-8")
 
     def run(out: Path, steps: int, resume: bool) -> Path | None:
@@ -161,7 +161,7 @@ def test_noise_is_drawn_from_the_seeds_alone() -> None:
 )
 def test_settings_that_make_no_sense_are_refused(overrides: list[str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        load_config("style-relu2_2", overrides)
+        load_config("style-brush", overrides)
 
 
 def test_super_resolution_has_no_style_image() -> None:
@@ -185,4 +185,4 @@ def test_a_style_image_that_will_not_do_is_named(tmp_path: Path, photos: Path, v
         with pytest.raises(InputError, match=message):
             train(photos, vgg, tmp_path / "run", style=path)
     with pytest.raises(ConfigError, match="no style image: give --style IMAGE"):
-        start("style-relu2_2", [photos], tmp_path / "run", SMALL, vgg=str(vgg), device="cpu")
+        start("style-brush", [photos], tmp_path / "run", SMALL, vgg=str(vgg), device="cpu")

@@ -103,6 +103,17 @@ def test_profile_off_the_size_multiple(spec: ModelSpec) -> None:
         check_profile(parse_profile("48x64:49x66:50x66"), even)
 
 
+def test_profile_below_the_smallest_frame_that_a_model_takes(spec: ModelSpec) -> None:
+    style = replace(spec, size_multiple=4, minimum_side=10)
+    check_profile(parse_profile("12x16"), style)
+    with pytest.raises(ConfigError, match=r"8x16 is less than 10 pixels a side, the least"):
+        check_profile(parse_profile("8x16:12x16:24x24"), style)
+    seen = frozenset({FrameShape(1, 16, 64)})
+    profile = profile_for(FrameShape(1, 20, 20), seen, style)
+    assert profile.least == (1, 12, 12)
+    check_profile(profile, style)
+
+
 def test_profile_beyond_what_tensorrt_addresses(spec: ModelSpec) -> None:
     with pytest.raises(ConfigError, match=r"more than 2\^31 values"):
         check_profile(parse_profile("8192x8192"), spec)

@@ -1,0 +1,42 @@
+"""`framelift stylize`: `framelift upscale` with models that keep the size and change the style."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from .upscale import upscale
+
+_MODEL = click.Option(
+    ["--model"],
+    metavar="NAME|FILE",
+    help="A shipped style (`framelift models`) or an .onnx file. [default: the shipped style]",
+)
+_COMPARE = click.Option(["--compare"], is_flag=True, help="Put the input to the left.")
+_OWN = {"model": [_MODEL], "compare": [_COMPARE], "scale": []}
+
+_HELP = """Paint IN, a video, an image or a folder of both, in a style, to OUT of the same size.
+
+Sources, targets and options are those of `framelift upscale`: files, folders, cameras, network
+streams, pipes and the window. Most styles look at the whole frame and refuse --tile.
+
+\b
+framelift stylize clip.mp4 painted.mp4
+framelift stylize photos/ painted/
+framelift stylize 0 window
+framelift stylize photo.jpg painted.png --model my-style.onnx
+"""
+
+
+def _stylize(**options: Any) -> None:  # noqa: ANN401 - the options of `upscale`
+    assert upscale.callback is not None
+    upscale.callback(**options, scale=None, task="style")
+
+
+stylize = click.Command(
+    "stylize",
+    callback=_stylize,
+    params=[mine for theirs in upscale.params for mine in _OWN.get(str(theirs.name), [theirs])],
+    help=_HELP,
+)
