@@ -22,7 +22,9 @@ import numpy as np
 import onnx
 import pytest
 
-from .simulated_cuda import Gpu, install_cuda
+from .simulated_cuda import Gpu, cuda_runtime, install_cuda
+
+__all__ = ["Gpu", "ParserError", "cuda_runtime", "install", "tensorrt"]
 
 
 class ErrorCode(enum.Enum):
