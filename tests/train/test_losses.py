@@ -212,7 +212,7 @@ def test_other_archives_are_refused(tmp_path: Path, caffe_file: Path) -> None:
         np.save(file, np.zeros(3))
     with pytest.raises(CheckpointError, match=r"not a readable \.npz \(no zip archive\)"):
         load_vgg_weights(str(path))
-    np.savez(path, **{"conv1_1.weight": np.array(["a"]), "conv1_1.bias": np.zeros(64)})
+    np.savez(path, **{"conv1_1.weight": np.array(["a"]), "conv1_1.bias": np.zeros(64)})  # type: ignore[arg-type]
     with pytest.raises(CheckpointError, match=r"not a readable \.npz \(can't convert"):
         load_vgg_weights(str(path))
     with np.load(caffe_file) as archive:

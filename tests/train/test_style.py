@@ -134,7 +134,7 @@ def test_resuming_with_a_stability_term_is_exact(tmp_path: Path, photos: Path, v
     for name, tensor in one.weights.items():
         assert torch.equal(tensor, two.weights[name]), name
     assert one.training["style_image"]["name"] == "0.png"
-    with pytest.raises(ConfigError, match="`style` was"):
+    with pytest.raises(ConfigError, match=r"`style\.image` was"):
         start(
             str(config), [photos], whole, (*SMALL, "steps=7", "schedule.kind=constant"),
             vgg=str(vgg), style=photos / "1.png", device="cpu", threads=1, quiet=True, resume=True,
