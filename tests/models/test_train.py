@@ -56,7 +56,7 @@ def test_from_photographs_to_verdicts(photos: Path, vgg: Path) -> None:
     name = "realtime-nano-x4"
     words = (
         name, f"{name}-perceptual", "--data", str(photos / "photos"), "--hr", str(photos / "Set5"),
-        "--vgg", str(vgg), "--calibration", str(photos / "photos"), "--set", "steps=2",
+        "--vgg", str(vgg), "--set", "steps=2",
         "--set", "data.crop=64", "--set", "data.batch=1", "--set", "log_every=1",
     )  # fmt: skip
     first = invoke(photos, *words)
@@ -67,8 +67,7 @@ def test_from_photographs_to_verdicts(photos: Path, vgg: Path) -> None:
         assert (results / f"{stem}.safetensors").is_file()
         assert len((results / f"{stem}.jsonl").read_text().splitlines()) >= 2
         assert recorded_scores(results / f"{stem}.onnx")["Set5"]["feature_distance"] > 0
-    assert recorded_scores(results / f"{name}-int8.onnx")["Set5"]["images"] == 1
-    assert len(read_document(results / "report.json")["documents"]) == 3
+    assert len(read_document(results / "report.json")["documents"]) == 2
     assert list(json.loads((results / "verdicts.json").read_text())) == [name, f"{name}-perceptual"]
 
     again = invoke(photos, *words)
