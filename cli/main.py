@@ -55,9 +55,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         _fail("interrupted", 130)
     except KeyboardInterrupt:
         _fail("interrupted", 130)
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(error.exit_code)
+    except click.ClickException as error:
+        _fail(_in_one_line(error), error.exit_code)
     except Interrupted as error:
         click.echo(f"framelift: {error}", err=True)
         _leave_at_once(error.exit_code)
@@ -69,6 +71,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     except MemoryError as error:
         _fail(f"out of memory: {error}".removesuffix(": "), 1)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _in_one_line(error: click.ClickException) -> str:
+    message = " ".join(error.format_message().split())
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if context is None:
+        return message
+    return f"{message.removesuffix('.')} (see `{context.command_path} --help`)"
 
 
 def _fail(message: str, exit_code: int) -> None:

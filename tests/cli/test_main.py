@@ -32,6 +32,27 @@ def test_too_little_memory_is_one_line(
     assert capsys.readouterr().err == "framelift: out of memory: Unable to allocate 10.1 GiB\n"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["upscale"], "Missing argument 'IN' (see `framelift upscale --help`)"),
+        (["nosuch"], "No such command 'nosuch' (see `framelift --help`)"),
+        (
+            ["upscale", "--scale", "0", "a.png", "b.png"],
+            "Invalid value for '--scale': 0.0 is not in the range 0<x<=64 "
+            "(see `framelift upscale --help`)",
+        ),
+    ],
+)
+def test_a_mistyped_command_is_one_line(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], line: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == f"framelift: {line}\n"
+
+
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["--version"])
