@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..imaging.colour import bgr_to_y
-from ..imaging.quality import ImageU8, Upscale, bicubic, crop_to_multiple, shrink
-from .quality import as_bgr
+from ..imaging.quality import ImageU8, Upscale, as_bgr, bicubic, crop_to_multiple, shrink
 
 # Sides of the blocks in which a pattern is looked for, in periods: it may differ between regions.
 _REPEATS = 8
