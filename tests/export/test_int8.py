@@ -23,6 +23,7 @@ from framelift.export.rounding import Statistics, quantise_weights
 from framelift.export.torch_export import export_core
 from framelift.imaging.errors import ConfigError, ExportError, InputError
 from framelift.runtime import Upscaler
+from framelift.runtime.backends.saturation import adds_in_16_bits, hold_sums
 from framelift.runtime.model_file import read_spec
 from framelift.train.checkpoint import Checkpoint, save_checkpoint
 from framelift.train.networks import Realtime, RealtimeConfig
@@ -92,6 +93,8 @@ def test_uint8_form_is_integers_from_end_to_end(
     frame = reference_frames()[1][1][0]
     with Upscaler.load(exported.path, "onnx-cpu") as upscaler:
         assert upscaler.describe()["pixel_shuffle"] == "host"
+        if adds_in_16_bits():  # the file itself would run into the limits of such sums
+            hold_sums(model)
         np.testing.assert_array_equal(upscaler(frame), onnx_frames(model)(frame[None])[0])
 
 
@@ -115,8 +118,8 @@ def test_tensorrt_form_has_int8_with_zero_point_0_and_uint8_at_the_ends_only(
     frames = crop(reference_frames()[0][1][0][:48, :64])
     plain = onnx_frames(model)(frames)[0].astype(np.int16)
     with Upscaler.load(exported.path, "onnx-cpu") as upscaler:
-        # Run in integers: roundings apart, what the file says.
-        assert np.abs(upscaler(frames[0]) - plain).max() <= 1
+        # Run in integers: roundings apart, what the file says; without VNNI in coarser steps.
+        assert np.abs(upscaler(frames[0]) - plain).max() <= (4 if adds_in_16_bits() else 1)
 
 
 def test_the_carried_input_stays_exact(photos: Path) -> None:

@@ -225,9 +225,14 @@ def test_publishing_to_a_server(tmp_path: Path, url: str, free_port: int) -> Non
     server.join(8)
     assert result.ended_by == "the end of the source"
     assert time.monotonic() - started > 1.3  # played at its own speed
-    assert len(times) == result.stats.frames_written >= 40
-    gaps = [later - earlier for earlier, later in pairwise(times)]
-    assert min(gaps) == pytest.approx(1001 / 30000, abs=0.002)
+    stats = result.stats
+    assert stats.frames_decoded == 45
+    # A busy machine drops frames, and says how many; what is left keeps its times.
+    assert len(times) == stats.frames_written == 45 - stats.frames_dropped > 1
+    for earlier, later in pairwise(times):
+        periods = (later - earlier) / (1001 / 30000)
+        assert round(periods) >= 1
+        assert periods == pytest.approx(round(periods), abs=0.06)  # RTMP counts milliseconds
 
 
 def test_publishing_to_nobody_is_one_line(tmp_path: Path) -> None:
