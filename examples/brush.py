@@ -79,8 +79,8 @@ def paint(rng: np.random.Generator) -> NDArray[np.uint8]:
 def main(target: Path) -> None:
     """Paint and write the picture."""
     picture = paint(np.random.default_rng(SEED))
-    picture = cv2.resize(picture, (SHOWN, SHOWN), interpolation=cv2.INTER_AREA)
-    if not cv2.imwrite(str(target), picture, [cv2.IMWRITE_JPEG_QUALITY, 90]):
+    shown = cv2.resize(picture, (SHOWN, SHOWN), interpolation=cv2.INTER_AREA)
+    if not cv2.imwrite(str(target), shown, [cv2.IMWRITE_JPEG_QUALITY, 90]):
         raise SystemExit(f"{target}: could not be written")
 
 

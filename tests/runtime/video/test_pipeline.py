@@ -146,7 +146,7 @@ def test_nothing_is_left_when_a_video_fails_midway(tmp_path: Path, stage: str) -
     source = make_clip(tmp_path / "a.mp4", noise(40), audio="aac")
     if stage == "source":
         data = bytearray(source.read_bytes())
-        # Several packets long: within one, random bytes can be a picture that decodes without fault.
+        # Several packets long: within one, random bytes can be a picture that decodes well.
         middle = slice(len(data) // 2, len(data) // 2 + 2000)
         data[middle] = np.random.default_rng(0).bytes(2000)
         source.write_bytes(data)
