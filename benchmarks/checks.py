@@ -117,7 +117,8 @@ def int8_warnings(machine: Machine, cases: Mapping[str, Mapping[str, object]]) -
         return []
     return [
         f"int8 on a processor without VNNI: {_listed(saturating)}; ONNX Runtime sums pairs of "
-        "products in 16 bits there, which saturates: it is less exact than elsewhere, and slower"
+        "products in 16 bits there, so that weights get a coarser step: less exact than elsewhere, "
+        "and slower"
     ]
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..imaging.errors import BackendError
 from ..runtime import Upscaler
 from ..runtime.backends.engine import load_onnxruntime
-from ..runtime.backends.integer import run_in_integers
+from ..runtime.backends.saturation import prepare_int8
 from ..runtime.model_file import load
 from .float_network import float_network
 
@@ -60,7 +60,7 @@ class FloatSession:
             )
         threads = int(facts["threads"]) if "threads" in facts else None
         if provider == "CPUExecutionProvider":
-            run_in_integers(model)  # as the backend does: the same operators are compared
+            prepare_int8(model)  # as the backend does: the same operators are compared
         return cls(float_network(model, spec.name).SerializeToString(), provider, threads)
 
     def run(self, images: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -126,7 +126,7 @@ def _table(entries: list[dict[str, Any]]) -> str:
 
 
 def _shown_sets(entries: list[dict[str, Any]]) -> list[str]:
-    """At most two image sets, those that most models were scored on, in alphabetical order."""
+    """At most two image sets, those that most models were scored on, shorter names first."""
     sets = [name for entry in entries for name in entry["scores"]]
     often = sorted(set(sets), key=lambda name: (-sets.count(name), name not in ("Set5", "Set14")))
     return sorted(often[:2], key=lambda name: (len(name), name))

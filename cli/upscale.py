@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 @click.argument("target", metavar="OUT")
 @click.option(
     "--model", metavar="NAME|FILE",
-    help="A shipped model (`framelift models`) or an .onnx file. [default: the shipped ×4 model; "
-    "×2 where --scale is at most 2]",
+    help="A shipped model (`framelift models`) or an .onnx file. [default: a shipped "
+    "model, ×4 or of the smallest scale that reaches --scale]",
 )  # fmt: skip
 @click.option(
     "--backend", default="auto", show_default=True,

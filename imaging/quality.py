@@ -104,8 +104,7 @@ def evaluate(images: Iterable[tuple[str, ImageU8]], upscale: Upscale, scale: int
     scores = []
     for name, original in images:
         small = shrink(original, scale)
-        frame = np.stack([small] * 3, axis=-1) if small.ndim == 2 else small
-        scores.append(compare(name, upscale(frame), original, scale))
+        scores.append(compare(name, upscale(as_bgr(small)), original, scale))
     if not scores:
         raise ValueError("there are no images to evaluate")
     return SetQuality(scale, tuple(scores))

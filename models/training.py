@@ -22,6 +22,7 @@ from typing import IO, Any
 from framelift.imaging.atomic import write_atomic
 from framelift.imaging.errors import ConfigError, Interrupted
 from framelift.runtime.host import available_processors
+from framelift.train.checkpoint import load_checkpoint
 
 from .plan import FOLDER, Model
 
@@ -77,6 +78,8 @@ class _Run:
     def start(self) -> None:
         """Start the process, or go on with what an earlier one left."""
         steps = self.state["steps"]
+        if steps:  # it went on while its plan was made, and cannot end before where it is
+            steps = self.state["steps"] = max(steps, _saved_step(self.folder))
         command = [*self.command, *(["--set", f"steps={steps}"] if steps else [])]
         if (self.folder / "state.pt").is_file():
             command.append("--resume")
@@ -239,6 +242,12 @@ def _progress(folder: Path) -> tuple[int, int, float] | None:
     return speeds[-1]["step"], config["steps"], speeds[-1]["images_per_s"] / batch
 
 
+def _saved_step(folder: Path) -> int:
+    """The step of the checkpoint, 0 if there is none."""
+    path = folder / "model.safetensors"
+    return int(load_checkpoint(path).training["steps"]) if path.is_file() else 0
+
+
 def _last_line(folder: Path) -> str:
     text = (folder / "output.log").read_text(encoding="utf-8", errors="replace")
     lines = text.strip().splitlines()
@@ -250,7 +259,8 @@ def _signals_raise() -> Iterator[None]:
     def stop(number: int, frame: object) -> None:
         raise Interrupted("stopped, all runs saved; the same command goes on", 128 + number)
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, stop) for number in numbers}
     try:
         yield
     finally:

@@ -64,5 +64,13 @@ def _of_graph(metadata: dict[str, str], digest: str) -> Scores:
         return {}
     if not isinstance(record, dict) or record.get("graph_sha256") != digest:
         return {}
-    sets = record["sets"]
-    return sets if isinstance(sets, dict) else {}
+    sets = record.get("sets")
+    if not isinstance(sets, dict):
+        return {}
+    return {name: entry for name, entry in sets.items() if _is_whole(entry)}
+
+
+def _is_whole(entry: object) -> bool:
+    return isinstance(entry, dict) and all(
+        isinstance(entry.get(key), int | float) for key in ("psnr_db", "ssim")
+    )

@@ -10,6 +10,7 @@ by then. What is said of the simulation in `simulated_cuda` holds here too.
 from __future__ import annotations
 
 import ctypes
+import threading
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -93,7 +94,7 @@ def session_class(sessions: Sessions) -> type:
             self.stream = Stream() if number is None else gpu.streams[int(number)]
             self.own_stream = number is None
             self.plain_runs: dict[str, int] = {}
-            self.graphs: dict[str, list[Work]] = {}
+            self.graphs: dict[tuple[int, str], list[Work]] = {}  # by thread, as the provider does
 
         def __del__(self) -> None:
             if hasattr(self, "stream") and not self.own_stream:
@@ -116,17 +117,18 @@ def session_class(sessions: Sessions) -> type:
                 work()
                 return
             number = run_options.get_run_config_entry("gpu_graph_id")
+            graph = (threading.get_ident(), number)
             if not self.records or number == "-1":
                 self._queue("plain", [work])
-            elif number in self.graphs:
-                self._queue("replay", self.graphs[number])
+            elif graph in self.graphs:
+                self._queue("replay", self.graphs[graph])
             else:
                 for _ in range(_PLAIN_RUNS):
                     self._queue("plain", [work])
                 if gpu.captures_fail:
                     self.stream.captured = []
                     raise RuntimeError("CUDA failure 900: operation not permitted\nstack")
-                self.graphs[number] = [work]
+                self.graphs[graph] = [work]
                 self._queue("record", [work])
             if run_options.get_run_config_entry("disable_synchronize_execution_providers") != "1":
                 sessions.waits += 1

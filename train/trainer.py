@@ -109,9 +109,7 @@ class Trainer:
         with (
             self._open_logs() as logs,
             bar,
-            signals_noted(
-                "finishing this step, then saving; Ctrl-C again stops at once" if leads else ""
-            ) as stop,
+            signals_noted(NOTICE if leads else "") as stop,
             closing(self.reports()) as reports,
         ):
             for report in reports:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...runtime.backends.integer import run_in_integers
+from ...runtime.backends.saturation import prepare_int8
 from ...runtime.host import available_processors, processor_name
 from ...runtime.model_file import ModelSpec, load
 from ...runtime.zoo import resolve
@@ -51,7 +51,7 @@ def plain_network(model: str | Path, case: LatencySettings) -> tuple[ModelSpec, 
     import onnx
 
     spec, proto = load(resolve(model))
-    run_in_integers(proto)  # where the model is int8: the form that CPUs are fast with
+    prepare_int8(proto)  # where the model is int8: the form that this CPU is fast and right with
     network = float_network(proto, spec.name)
     fix_shape(network, (case.batch, 3, case.height, case.width))
     return spec, onnx.shape_inference.infer_shapes(network)

@@ -11,11 +11,10 @@ from ..notes import say_on_stderr
 from ..opencv import load_cv2
 from .base import Frames
 from .engine import engine_problem
-from .integer import run_in_integers
 from .ort_session import OrtSession
 from .packed import PACKED, pack_tail
 from .reshuffle import Reshuffle
-from .saturation import adds_in_16_bits, hold_sums
+from .saturation import prepare_int8
 
 NAME = "onnx-cpu"
 PROVIDER = "CPUExecutionProvider"
@@ -52,8 +51,7 @@ class OnnxCpuSession:
         self._threads = threads or available_processors()
         self._scale = spec.scale
         _, model = load(spec.path)
-        run_in_integers(model)
-        self._held_channels = hold_sums(model) if adds_in_16_bits() else 0
+        self._held_channels = prepare_int8(model)
         if self._held_channels:
             say_on_stderr(
                 f"{spec.name}: {self.device} has no VNNI: int8 weights get a coarser step, so that "

@@ -97,5 +97,6 @@ class OrtComputation:
 
     def _leave_capture(self) -> None:
         """End a recording that failed on the way: nothing could run on the stream otherwise."""
-        runtime.cudaStreamEndCapture(self._stream)
-        runtime.cudaGetLastError()
+        # In the thread that began it, as CUDA asks.
+        self._session.in_own_thread(lambda: runtime.cudaStreamEndCapture(self._stream))
+        self._session.in_own_thread(runtime.cudaGetLastError)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -59,10 +61,13 @@ class OrtSession:
             )
         except Exception as error:
             raise BackendError(f"{backend} cannot load the model: {_first_line(error)}") from error
+        self._thread: ThreadPoolExecutor | None = None
         running = self._session.get_providers()
+        strangers = sorted(_really_running(self._session) - {provider})
+        if running[0] != provider or strangers:
+            self._session = None  # before the stream that the caller made for it
         if running[0] != provider:
             raise BackendError(f"{backend} would run on {running[0]}, not on {provider}")
-        strangers = sorted(_really_running(self._session) - {provider})
         if strangers:
             raise BackendError(f"{backend} would run nodes on {', '.join(strangers)}")
         self._binding: Any = self._session.io_binding()
@@ -102,11 +107,24 @@ class OrtSession:
         options.add_run_config_entry("disable_synchronize_execution_providers", "1")
         options.add_run_config_entry("gpu_graph_id", str(graph))
         try:
-            self._session.run_with_iobinding(binding, options)
+            self.in_own_thread(lambda: self._session.run_with_iobinding(binding, options))
         except Exception as error:
             raise BackendError(_first_line(error)) from error
 
+    def in_own_thread(self, call: Callable[[], object]) -> None:
+        """Make a call in the thread that all launches are made in, and wait for it.
+
+        ONNX Runtime's CUDA provider keeps recorded graphs, and cuDNN's handles beside them, by
+        thread until the session ends; a caller may have a new thread for each clip.
+        """
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, thread_name_prefix="onnxruntime")
+        self._thread.submit(call).result()
+
     def close(self) -> None:
+        if self._thread is not None:
+            self._thread.shutdown()
+            self._thread = None
         self._binding = None
         self._session = None
 

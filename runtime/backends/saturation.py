@@ -4,8 +4,8 @@ x86 without VNNI multiplies uint8 activations by int8 weights in pairs (`vpmaddu
 sum of two products at 16 bits. Where two neighbouring weights add up to more than 128, bright
 activations run into that: realtime-small-x4-int8 lost 0.11 dB on Set5 on a Zen 3, with single
 values wrong by 88 codes. ONNX Runtime's own remedy, unsigned weights, takes as long as fp32 (0.95
-of it). Channels whose weights could do it get a coarser step here instead: 0.03 dB lost, 0.55 of
-the time of fp32 kept.
+of it). Channels whose weights could do it get a coarser step here instead: 0.04 dB lost at
+0.56 of the time of fp32.
 """
 
 from __future__ import annotations
@@ -17,11 +17,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .integer import run_in_integers
+
 if TYPE_CHECKING:
     import onnx
 
 _VNNI = {"avx512_vnni", "avx_vnni", "amx_int8"}
 _LARGEST_SUM = 128  # 255 · 128 = 32640, the last below 2¹⁵
+
+
+def prepare_int8(model: onnx.ModelProto) -> int:
+    """Give an int8 model the form that this processor is fast and right with, in place.
+
+    Other models are left alone.
+
+    Returns:
+        How many output channels got a coarser step.
+    """
+    run_in_integers(model)
+    return hold_sums(model) if adds_in_16_bits() else 0
 
 
 def adds_in_16_bits(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:

@@ -13,9 +13,9 @@ from framelift.benchmarks.float_network import float_network
 from framelift.benchmarks.float_session import FloatSession
 from framelift.benchmarks.frames import agreement, finish, prepare
 from framelift.benchmarks.graph_cost import count
-from framelift.benchmarks.machine import describe_machine
 from framelift.imaging.errors import ModelError
 from framelift.runtime import Upscaler
+from framelift.runtime.backends.saturation import adds_in_16_bits
 from framelift.runtime.model_file import load
 from framelift.runtime.zoo import shipped_models
 
@@ -82,9 +82,8 @@ def test_int8_models_keep_their_pairs(
     with Upscaler.load(path, backend="onnx-cpu") as upscaler:
         images = FloatSession.of(upscaler).run(prepare(frame))
         same = agreement(upscaler(frame), finish(images))
-    if describe_machine().multiplies_int8 is False:
-        # ONNX Runtime's sums saturate, and differently in the two forms; see checks.int8_warnings.
-        assert same.psnr_db > 30
+    if adds_in_16_bits():  # single sums may still be cut off, and not alike in the two forms
+        assert same.psnr_db > 40
     else:
         assert same.max_abs <= 1
     # Macs are those of fp32; the pairs and what lies between them cost nothing.

@@ -16,9 +16,13 @@ from pathlib import Path
 import pytest
 
 from framelift.imaging.errors import ConfigError, Interrupted
+from framelift.train.checkpoint import Checkpoint, save_checkpoint
+from framelift.train.networks import Realtime, RealtimeConfig
 from models import training
 from models.plan import Model
 from models.training import Options, checkpoint_of, is_trained, steps_that_fit, train_all
+
+SAVED_STEP = training._saved_step
 
 # A hundred steps a second; the log, the state and what it was called with as the real one has them.
 STAND_IN = """
@@ -35,8 +39,12 @@ step = int((out / "state.pt").read_text()) if "--resume" in words else 0
 with (out / "calls.txt").open("a") as file:
     file.write(json.dumps([step, words]) + chr(10))
 (out / "config.json").write_text(json.dumps({"steps": steps, "data": {"batch": 1}}))
+if step > steps:
+    sys.exit("beyond its steps already")
 while step < steps and not stopped:
     time.sleep(0.01); step += 1
+    if step % 20:
+        continue
     with (out / "history.jsonl").open("a") as file:
         file.write(json.dumps({"step": step, "images_per_s": 100.0}) + chr(10))
 (out / "state.pt").write_text(str(step))
@@ -52,6 +60,7 @@ def _stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script.write_text(STAND_IN)
     monkeypatch.setattr(training, "_COMMAND", (sys.executable, str(script)))
     monkeypatch.setattr(training, "_POLL_SECONDS", 0.02)
+    monkeypatch.setattr(training, "_saved_step", lambda run: int((run / "state.pt").read_text()))
 
 
 def calls(folder: Path) -> list[tuple[int, list[str]]]:
@@ -105,6 +114,19 @@ def test_a_run_that_is_too_slow_gets_fewer_steps(tmp_path: Path) -> None:
     assert any("steps instead of 100,000" in line for line in said)
 
 
+def test_a_run_whose_time_is_over_ends_where_it_is(tmp_path: Path) -> None:
+    model = Model("plain", 1, set=("steps=300",))
+    options = Options((Path("photos"),), tmp_path / "runs")
+    folder = options.runs / "plain"
+    folder.mkdir(parents=True)
+    (folder / "state.pt").write_text("230")
+    (folder / "zoo.json").write_text('{"spent_seconds": 90.0, "steps": 201, "done": false}')
+    assert train_all([model], options, lambda line: None) == []
+    ((step, words),) = calls(folder)
+    assert step == 230
+    assert "steps=230" in words
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_stopped_and_taken_up_again(tmp_path: Path, number: signal.Signals) -> None:
     models = [Model("plain", 1, set=("steps=300",)), Model("other", 1, set=("steps=300",))]
@@ -143,3 +165,11 @@ def test_without_the_model_it_starts_from(tmp_path: Path) -> None:
 )
 def test_steps_that_fit(step: int, per_second: float, left: float, planned: int) -> None:
     assert steps_that_fit(step, per_second, left, 2000) == planned
+
+
+def test_the_step_of_a_run_is_that_of_its_checkpoint(tmp_path: Path) -> None:
+    assert SAVED_STEP(tmp_path) == 0
+    config = RealtimeConfig(scale=2, channels=8, layers=1, expansion=1)
+    weights = Realtime(config).state_dict()
+    save_checkpoint(tmp_path / "model.safetensors", Checkpoint(config, weights, {"steps": 7}))
+    assert SAVED_STEP(tmp_path) == 7

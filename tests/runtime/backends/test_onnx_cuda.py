@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import gc
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -125,6 +126,18 @@ def test_graphs_are_recorded_for_each_buffer_after_a_plain_run_and_replayed(
     # ONNX Runtime itself runs twice more before it records, all within the second call.
     assert sessions.runs == ["plain", "plain", "plain", "record", "replay", "replay"]
     assert seen == ["after the next run", "yes", "yes", "yes"]
+
+
+def test_callers_in_new_threads_replay_the_same_graphs(
+    sessions: Sessions, session: OnnxCudaSession
+) -> None:
+    frames = noise(1, 9, 7)
+    for _ in range(6):
+        with ThreadPoolExecutor(1) as caller:
+            assert np.array_equal(caller.submit(run, session, frames).result(), upscaled(frames))
+    kinds = list(dict.fromkeys(sessions.runs))
+    assert kinds == ["plain", "record", "replay"]
+    assert sessions.runs[-2:] == ["replay", "replay"]
 
 
 def test_a_size_that_comes_again_is_recorded_again_under_another_number(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from framelift.runtime import Upscaler
-from framelift.runtime.backends import onnx_cpu
+from framelift.runtime.backends import saturation
 from framelift.runtime.backends.saturation import adds_in_16_bits, hold_sums
 from framelift.runtime.model_file import load
 from framelift.runtime.zoo import resolve
@@ -97,7 +97,7 @@ def test_which_processors_add_in_16_bits(
 def test_it_is_said_once_when_the_model_is_loaded(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], narrow: bool
 ) -> None:
-    monkeypatch.setattr(onnx_cpu, "adds_in_16_bits", lambda: narrow)
+    monkeypatch.setattr(saturation, "adds_in_16_bits", lambda: narrow)
     with Upscaler.load(INT8, "onnx-cpu") as upscale:
         described = upscale.describe()
         upscale(frames()[0])
