@@ -9,6 +9,7 @@ from pathlib import Path
 from ..runtime.model_file import ModelSpec, load, read_spec
 from ..runtime.video import EncoderOptions, FileSource
 from ..runtime.zoo import default_model, resolve
+from .checks import require_super_resolution
 from .espcn import measure_espcn
 from .graph_cost import count
 from .latency import measure_latency
@@ -59,7 +60,7 @@ def measure_everything(
     Raises what the single measurements raise.
     """
     ordered = sorted(models, key=lambda name: _in_order(read_spec(resolve(name))))
-    _check(plan)
+    _check(plan, models)
     return combine(list(_measure(plan, ordered, progress)))
 
 
@@ -109,10 +110,12 @@ def _measure(plan: Plan, models: list[str], progress: Callable[[str], None]) -> 
     yield measure_stream(main, one)
 
 
-def _check(plan: Plan) -> None:
+def _check(plan: Plan, models: Sequence[str]) -> None:
     """Open everything that is measured later, so that what is wrong is said before minutes pass."""
     for images in plan.images:
         originals(images)
+    for name in models:
+        require_super_resolution(read_spec(resolve(name)), "the whole report")
     if plan.vgg is not None:
         feature_distance(plan.vgg)
     if plan.video is not None:

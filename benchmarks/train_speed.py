@@ -36,8 +36,7 @@ def measure_training(
     limit_threads(threads, Processes())
     chosen = choose_device(device)
     monitor = Monitor(gpu=bool(machine.gpus))
-    speed = measure_throughput(resolved, chosen, steps, warm_up)
-    monitor.sample()
+    speed = measure_throughput(resolved, chosen, steps, warm_up, monitor.sample)
     conditions = monitor.report()
     samples_ms = [1000 * seconds for seconds in speed.step_seconds]
     summary = summarise(samples_ms, resolved.data.batch)

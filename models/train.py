@@ -59,9 +59,9 @@ def main(
 ) -> None:
     """Train MODELs, by default all of models/zoo.toml, and judge them.
 
-    What is done already is not done again: after Ctrl-C, SIGTERM or a failure the same command goes
-    on. The results, checkpoints, .onnx files, histories, report.json and verdicts.json, lie in one
-    folder.
+    What is trained and exported already is not done again: after Ctrl-C, SIGTERM or a failure the
+    same command goes on. The results, checkpoints, .onnx files, histories, report.json and
+    verdicts.json, lie in one folder.
     """
     zoo = read_zoo()
     models = chosen(zoo, names)
@@ -110,7 +110,12 @@ def _judge(
     verdicts = {one.model.name: verdict(one) for one in judged}
     write_text(json.dumps(verdicts, indent=2, ensure_ascii=False) + "\n", results / "verdicts.json")
     click.echo(align(table(judged, [folder.resolve().name for folder in sets])))
-    return [f"{one.model.name} misses: {verdict(one)}" for one in judged if one.misses]
+    asked = {model.name for model in models}
+    return [
+        f"{one.model.name} misses: {verdict(one)}"
+        for one in judged
+        if one.misses and one.model.name in asked
+    ]
 
 
 def _say(line: str) -> None:
@@ -123,6 +128,12 @@ if __name__ == "__main__":
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
+    except click.Abort:
+        click.echo("models.train: interrupted; the same command goes on", err=True)
+        sys.exit(130)
     except FrameliftError as error:
         click.echo(f"models.train: {' '.join(str(error).split())}", err=True)
         sys.exit(error.exit_code)
+    except OSError as error:
+        click.echo(f"models.train: {error.filename}: {error.strerror}", err=True)
+        sys.exit(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,16 +29,26 @@ class Throughput:
 
 
 def measure_throughput(
-    config: TrainConfig, device: torch.device, steps: int = 50, warmup: int = 10
+    config: TrainConfig,
+    device: torch.device,
+    steps: int = 50,
+    warmup: int = 10,
+    after_step: Callable[[], None] = lambda: None,
 ) -> Throughput:
     """Make `warmup` + `steps` training steps of `config` and time the latter.
+
+    `after_step` is called after each, outside of what is timed.
 
     Raises what `Trainer` raises: InputError, CheckpointError, TrainingError, ConfigError.
     """
     validation = msgspec.structs.replace(config.validation, folder="")
     config = msgspec.structs.replace(config, steps=warmup + steps, validation=validation)
     trainer = Trainer(config, Path(), device)  # the folder is used by `run` and `save` alone
-    reports = list(trainer.reports())[warmup:]
+    reports = []
+    for report in trainer.reports():
+        reports.append(report)
+        after_step()
+    reports = reports[warmup:]
     seconds = sum(report.seconds for report in reports)
     return Throughput(
         images_per_s=sum(report.images for report in reports) / seconds,
