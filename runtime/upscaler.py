@@ -8,12 +8,13 @@ from types import TracebackType
 import numpy as np
 
 from ..imaging.errors import BackendError, ConfigError, FrameError
-from .backends.base import Frames, Session
+from .backends.base import Frames, PipelinedSession, Session
 from .backends.select import AUTO, open_backend
 from .frames import as_batch, check_out
 from .memory import is_out_of_memory
 from .model_file import ModelSpec, read_spec
 from .notes import Say, say_on_stderr
+from .pending import Pending, PendingFrames
 from .tiling import TileRunner, minimum_tile, plan_tiles
 from .zoo import resolve
 
@@ -46,6 +47,7 @@ class Upscaler:
         self.selection = selection
         self.tile = _checked_tile(spec, tile)
         self._session: Session | None = session
+        self._pending = PendingFrames()
         self._max_pixels = ACTIVATION_BUDGET_BYTES // spec.activation_bytes
         self._tiles: TileRunner | None = None
         self._tiled_size = (0, 0)
@@ -102,25 +104,56 @@ class Upscaler:
             FrameError: `frame` or `out` is not such an array.
             BackendError: the engine failed, or the upscaler is closed.
         """
-        if self._session is None:
-            raise BackendError("the upscaler is closed: load the model again")
+        session = self._require_session()
         batch = as_batch(frame)
+        self._pending.collect_all()
         count, height, width, _ = batch.shape
         big = (count, height * self.scale, width * self.scale, 3)
         shape = big if frame.ndim == 4 else big[1:]
         result = np.empty(shape, np.uint8) if out is None else check_out(out, shape)
-        self._run_padded(self._session, batch, result.reshape(big))
+        self._run_padded(session, batch, result.reshape(big))
         return result
+
+    def submit(self, frame: Frames, out: Frames) -> Pending:
+        """Start to upscale one frame, and wait for it later, with `Pending.result`.
+
+        On a GPU the next frame is copied while this one is computed. Two frames are under way at
+        most: a third call waits for the first of them. Where a backend cannot do that, or the frame
+        is run in tiles, the frame is done on return.
+
+        Args:
+            frame: uint8 H×W×3 BGR; it may be changed on return.
+            out: uint8 sH×sW×3, C-contiguous; to be left alone until `result` returns it.
+
+        Raises:
+            FrameError: `frame` or `out` is not such an array.
+            BackendError: the engine failed, or the upscaler is closed.
+        """
+        session = self._require_session()
+        batch = as_batch(frame)
+        if frame.ndim != 3:
+            raise FrameError("submit takes one frame, H×W×3: call the upscaler with a batch")
+        height, width, _ = frame.shape
+        check_out(out, (height * self.scale, width * self.scale, 3))
+        if isinstance(session, PipelinedSession) and self._runs_at_once(session, height, width):
+            self._pending.make_room(batch.shape)
+            alone = not self._pending
+            try:
+                return self._pending.submit(session, batch, out)
+            except (BackendError, MemoryError) as error:
+                if not alone or not is_out_of_memory(error):  # others would be lost with it
+                    raise
+        self._pending.collect_all()
+        self._run_padded(session, batch, out[None])
+        return Pending(out)
 
     def describe(self) -> dict[str, str | int]:
         """What really runs: model, precision, backend, provider, device, engine and version."""
-        if self._session is None:
-            raise BackendError("the upscaler is closed: load the model again")
         return {
             "model": self.spec.name,
             "scale": self.scale,
             "precision": self.spec.precision,
-            **self._session.describe(),
+            **self._require_session().describe(),
         }
 
     @property
@@ -138,6 +171,7 @@ class Upscaler:
     def close(self) -> None:
         """Free the model and its buffers. Closing twice is fine."""
         if self._session is not None:
+            self._pending.drop()
             self._session.close()
             self._session = None
             self._tiles = None
@@ -152,6 +186,21 @@ class Upscaler:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _require_session(self) -> Session:
+        if self._session is None:
+            raise BackendError("the upscaler is closed: load the model again")
+        return self._session
+
+    def _runs_at_once(self, session: PipelinedSession, height: int, width: int) -> bool:
+        """Whether a frame goes to the session as it is, and that one works on meanwhile."""
+        filled = _filling(self.spec, height) or _filling(self.spec, width)
+        return (
+            session.pipelined
+            and not filled
+            and self.spec.frame_shape[0] in (None, 1)
+            and self._tiles_for(height, width) is None
+        )
 
     def _run_padded(self, session: Session, batch: Frames, out: Frames) -> None:
         """Repeat the right and lower edges up to a size that the model takes; crop the result."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,4 +35,36 @@ class Session(Protocol):
 
     def close(self) -> None:
         """Free the model and its buffers; the session is not used afterwards."""
+        ...
+
+
+UNDER_WAY = 2
+"""Frames that a `PipelinedSession` works on at once: one is copied while another is computed."""
+
+
+@runtime_checkable
+class PipelinedSession(Session, Protocol):
+    """A session that works on while the caller goes on, so that copies run beside computation.
+
+    At most `UNDER_WAY` calls of `submit` may wait for their `collect`, all with frames of one
+    shape; `run` is called when none does.
+    """
+
+    @property
+    def pipelined(self) -> bool:
+        """Whether it really does; else only `run` is called."""
+        ...
+
+    def submit(self, frames: Frames) -> None:
+        """Start to upscale `frames`, as of `run`; they may be changed on return.
+
+        Raises BackendError; whatever else is under way is lost with it.
+        """
+        ...
+
+    def collect(self, out: Frames) -> None:
+        """Wait for what was submitted first and write it to `out`, as of `run`.
+
+        Raises BackendError; whatever else is under way is lost with it.
+        """
         ...

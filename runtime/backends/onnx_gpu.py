@@ -9,8 +9,10 @@ the order of its copies, the tests marked `gpu` do the rest.
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ...imaging.errors import BackendError
 from ..engine.library import cuda_python_problem
@@ -72,10 +74,23 @@ class OnnxGpuSession:
         # One frame at a time, so that one is copied while another is computed; unless the model
         # takes a fixed number of them.
         shape = FrameShape(self._spec.frame_shape[0] or 1, *frames.shape[1:3])
-        try:
-            runner.run(shape, frames, out, lambda new: self._compute(new, runner.streams.compute))
-        except BackendError as error:
-            raise BackendError(f"{self.name} failed: {error}") from error
+        with self._named():
+            runner.run(shape, frames, out, self._compute)
+
+    @property
+    def pipelined(self) -> bool:
+        """Whether copies run beside computation: not without cuda-python."""
+        return self._runner is not None
+
+    def submit(self, frames: Frames) -> None:
+        assert self._runner is not None
+        with self._named():
+            self._runner.submit(FrameShape(*frames.shape[:3]), frames, self._compute)
+
+    def collect(self, out: Frames) -> None:
+        assert self._runner is not None
+        with self._named():
+            self._runner.collect(out)
 
     def describe(self) -> dict[str, str | int]:
         described: dict[str, str | int] = {
@@ -167,12 +182,21 @@ class OnnxGpuSession:
         finally:
             ort.set_default_logger_severity(_WARNING)  # its default; it does not tell what it was
 
-    def _compute(self, shape: FrameShape, stream: Any) -> Computation:  # noqa: ANN401 - a handle
+    def _compute(self, shape: FrameShape) -> Computation:
         from .ort_computation import OrtComputation
 
+        assert self._runner is not None
+        stream = self._runner.streams.compute
         return OrtComputation(
             self._session, shape, self._spec.scale, stream, self._numbers, self._no_graph
         )
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        try:
+            yield
+        except BackendError as error:
+            raise BackendError(f"{self.name} failed: {error}") from error
 
 
 def load_problem(library: Path) -> str | None:

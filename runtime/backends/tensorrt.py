@@ -6,6 +6,8 @@ of its copies. It has not been run on a GPU yet: the tests marked `gpu` do that.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ...imaging.errors import BackendError
@@ -23,6 +25,7 @@ from .onnx_gpu import device_nodes
 
 if TYPE_CHECKING:
     from ..engine.load import LoadedEngine
+    from ..engine.runner import Computation
 
 NAME = "tensorrt"
 
@@ -97,6 +100,21 @@ class TensorrtSession:
             rest = FrameShape(count - whole, height, width)
             self._run(engine, rest, frames[whole:], out[whole:])
 
+    @property
+    def pipelined(self) -> bool:
+        """Copies run beside computation."""
+        return True
+
+    def submit(self, frames: Frames) -> None:
+        shape = FrameShape(*frames.shape[:3])
+        engine = self._engine_for(shape)
+        with _named():
+            self._runner.submit(shape, frames, self._compute(engine))
+
+    def collect(self, out: Frames) -> None:
+        with _named():
+            self._runner.collect(out)
+
     def describe(self) -> dict[str, str | int]:
         described: dict[str, str | int] = {
             "backend": self.name,
@@ -124,17 +142,14 @@ class TensorrtSession:
         self._engines.clear()
 
     def _run(self, engine: LoadedEngine, shape: FrameShape, frames: Frames, out: Frames) -> None:
+        with _named():
+            self._runner.run(shape, frames, out, self._compute(engine))
+
+    def _compute(self, engine: LoadedEngine) -> Callable[[FrameShape], Computation]:
         from ..engine.context import EngineContext
 
-        try:
-            self._runner.run(
-                shape,
-                frames,
-                out,
-                lambda new: EngineContext(engine.engine, new, self._runner.streams.compute),
-            )
-        except BackendError as error:
-            raise BackendError(f"{NAME} failed: {error}") from error
+        stream = self._runner.streams.compute
+        return lambda shape: EngineContext(engine.engine, shape, stream)
 
     def _engine_for(self, shape: FrameShape) -> LoadedEngine:
         """A loaded engine for frames of this shape, else one from the cache, else a new one."""
@@ -163,3 +178,11 @@ class TensorrtSession:
                 ).engine
         finally:
             self._building = None
+
+
+@contextmanager
+def _named() -> Iterator[None]:
+    try:
+        yield
+    except BackendError as error:
+        raise BackendError(f"{NAME} failed: {error}") from error

@@ -6,7 +6,8 @@ Import once cuda-python is loaded (`library.cuda_python_problem`).
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from ...imaging.errors import BackendError
 from ..backends.base import Frames
@@ -45,20 +46,21 @@ class DeviceRunner:
         `compute` makes the computation when a shape is new. Raises BackendError; the shape's memory
         is free afterwards.
         """
-        runner = self._runners.get(shape)
-        if runner is None:
-            if len(self._runners) == _MAX_SHAPES:
-                self._runners.popitem(last=False)[1].close()
-            runner = ShapeRunner(
-                compute(shape), shape, self._scale, self.streams, self.stage_seconds
-            )
-            self._runners[shape] = runner
-        self._runners.move_to_end(shape)
-        try:
-            runner.run(frames, out)
-        except BackendError:
-            self._runners.pop(shape).close()
-            raise
+        with self._freed_on_error(shape):
+            self._runner(shape, compute).run(frames, out)
+
+    def submit(
+        self, shape: FrameShape, frames: Frames, compute: Callable[[FrameShape], Computation]
+    ) -> None:
+        """Start on `frames` of exactly `shape`; see `base.PipelinedSession` and `run`."""
+        with self._freed_on_error(shape):
+            self._runner(shape, compute).submit(frames)
+
+    def collect(self, out: Frames) -> None:
+        """Write what was submitted first to `out`; see `base.PipelinedSession`."""
+        shape = next(reversed(self._runners))  # the last one used: all under way have it
+        with self._freed_on_error(shape):
+            self._runners[shape].collect(out)
 
     def graph(self) -> str | None:
         """Whether the last shape's computation runs as a CUDA graph; None before the first run."""
@@ -70,8 +72,32 @@ class DeviceRunner:
         problem = computation.graph_problem
         return f"no: {problem}" if problem else "after the next run"
 
+    def _runner(
+        self, shape: FrameShape, compute: Callable[[FrameShape], Computation]
+    ) -> ShapeRunner:
+        runner = self._runners.get(shape)
+        if runner is None:
+            if len(self._runners) == _MAX_SHAPES:
+                self._runners.popitem(last=False)[1].close()
+            runner = ShapeRunner(
+                compute(shape), shape, self._scale, self.streams, self.stage_seconds
+            )
+            self._runners[shape] = runner
+        self._runners.move_to_end(shape)
+        return runner
+
+    @contextmanager
+    def _freed_on_error(self, shape: FrameShape) -> Iterator[None]:
+        """Free the shape's memory, and with it what is under way, when the work on it fails."""
+        try:
+            yield
+        except BackendError:
+            if shape in self._runners:
+                self._runners.pop(shape).close()
+            raise
+
     def close_shapes(self) -> None:
-        """Free everything but the streams."""
+        """Free everything but the streams; what is under way is lost."""
         for runner in self._runners.values():
             runner.close()
         self._runners.clear()

@@ -1,8 +1,8 @@
 """Runs a computation on the GPU on frames of one shape, whichever library does the computing.
 
 Host memory is page-locked, and copies run beside the computation: one stream uploads, one computes
-and one downloads, ordered by events. While a batch's next part is computed, the last one comes back
-in bands, each handed over as soon as it is there.
+and one downloads, ordered by events. While the next frames are computed, the last ones come back in
+bands, each handed over as soon as it is there.
 
 Import once cuda-python is loaded (`library.cuda_python_problem`).
 """
@@ -10,6 +10,7 @@ Import once cuda-python is loaded (`library.cuda_python_problem`).
 from __future__ import annotations
 
 import contextlib
+from collections import deque
 from itertools import pairwise
 from typing import Protocol
 
@@ -17,7 +18,7 @@ import numpy as np
 from cuda.bindings import runtime
 
 from ...imaging.errors import BackendError
-from ..backends.base import Frames
+from ..backends.base import UNDER_WAY, Frames
 from .cuda import call
 from .memory import Resources
 from .shapes import FrameShape
@@ -70,7 +71,7 @@ class Streams:
 
 
 class _Slot:
-    """Buffers of one batch part under way; two take turns."""
+    """Buffers of the frames of one `submit`; two take turns."""
 
     def __init__(self, resources: Resources, input_bytes: int, output_bytes: int) -> None:
         self.host_input_address, self.host_input = resources.pinned(input_bytes)
@@ -97,8 +98,8 @@ class ShapeRunner:
     ) -> None:
         """Take over `computation`, which is closed with the runner.
 
-        What each run takes on the GPU is added to "copy in", "inference" and "copy out" of
-        `stage_seconds`; in a batch they overlap.
+        What each `submit` takes on the GPU is added to "copy in", "inference" and "copy out" of
+        `stage_seconds`; of several under way they overlap.
         """
         self.computation = computation
         self._shape = shape
@@ -107,33 +108,67 @@ class ShapeRunner:
         self._input_bytes = 3 * shape.frames * shape.height * shape.width
         self._output_bytes = self._input_bytes * scale * scale
         self._slots: list[_Slot] = []
+        self._turn = 0
+        self._under_way: deque[_Slot] = deque()
         self._stage_seconds = stage_seconds
 
     def run(self, frames: Frames, out: Frames) -> None:
-        """Upscale N frames, N a multiple of the shape's count, into `out`; both C-contiguous."""
+        """Upscale N frames, N a multiple of the shape's count, into `out`; both C-contiguous.
+
+        Nothing may be under way.
+        """
         step = self._shape.frames
         parts = [slice(start, start + step) for start in range(0, len(frames), step)]
+        self._turn = 0  # else one part at a time would need both slots
+        self._make_slots(min(UNDER_WAY, len(parts)))
+        for index, part in enumerate(parts):
+            self._begin(frames[part])
+            if index:
+                self.collect(out[parts[index - 1]])
+        self.collect(out[parts[-1]])
+
+    def submit(self, frames: Frames) -> None:
+        """Start on frames of exactly the shape; with these, at most `UNDER_WAY` are under way."""
+        self._make_slots(UNDER_WAY)  # all at once: if memory is short, nothing is under way yet
+        self._begin(frames)
+
+    def collect(self, out: Frames) -> None:
+        """Wait for the frames that were submitted first and write them to `out`."""
         try:
-            for _ in range(len(self._slots), min(2, len(parts))):
-                self._slots.append(_Slot(self._resources, self._input_bytes, self._output_bytes))
-            self._start(self._slots[0], frames[parts[0]])
-            for index, part in enumerate(parts):
-                if index + 1 < len(parts):
-                    self._start(self._slots[(index + 1) % 2], frames[parts[index + 1]])
-                self._finish(self._slots[index % 2], out[part])
+            self._finish(self._under_way.popleft(), out)
         except BaseException:
-            self._streams.drain()  # so that no copy under way meets the next call's
+            self._drop()
             raise
 
     def close(self) -> None:
-        """Free the computation and the buffers; nothing may be under way."""
-        self._streams.drain()
+        """Free the computation and the buffers; what is under way is lost."""
+        self._drop()
         self.computation.close()
         self._slots.clear()
         self._resources.close()
 
+    def _make_slots(self, count: int) -> None:
+        while len(self._slots) < count:
+            self._slots.append(_Slot(self._resources, self._input_bytes, self._output_bytes))
+
+    def _begin(self, frames: Frames) -> None:
+        slot = self._slots[self._turn]
+        try:
+            self._start(slot, frames)
+        except BaseException:
+            self._drop()
+            raise
+        self._under_way.append(slot)
+        self._turn = (self._turn + 1) % UNDER_WAY
+
+    def _drop(self) -> None:
+        """Give up what is under way, so that no copy of it meets the next one's."""
+        self._streams.drain()
+        self._under_way.clear()
+        self._turn = 0
+
     def _start(self, slot: _Slot, frames: Frames) -> None:
-        """Queue upload, computation and download; the slot's last part must be finished."""
+        """Queue upload, computation and download; the slot's last frames must be finished."""
         streams = self._streams
         np.copyto(slot.host_input, frames.reshape(-1))
         call(runtime.cudaEventRecord, slot.begun, streams.upload)

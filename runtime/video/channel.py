@@ -48,17 +48,26 @@ class Channel(Generic[T]):
         return displaced
 
     def __iter__(self) -> Iterator[T]:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._ended or self._items)
-                if self._aborted:
-                    raise AbortedError
-                if not self._items:
-                    return
-                item = self._items.popleft()
-                self._changed.notify_all()
+        while (item := self.take()) is not None:
             yield item
             del item  # hold no frame while waiting for the next
+
+    def take(self, *, wait: bool = True) -> T | None:
+        """The next item; None at the end, or at once if there is none and `wait` is off.
+
+        Raises:
+            AbortedError: the channel was aborted.
+        """
+        with self._changed:
+            if wait:
+                self._changed.wait_for(lambda: self._ended or self._items)
+            if self._aborted:
+                raise AbortedError
+            if not self._items:
+                return None
+            item = self._items.popleft()
+            self._changed.notify_all()
+        return item
 
     def __len__(self) -> int:
         return len(self._items)

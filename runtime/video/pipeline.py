@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Protocol
 
+from ..backends.base import UNDER_WAY
 from .channel import AbortedError, Channel
 from .frame import Frame
 from .pool import FramePool
 from .stats import PipelineStats
-from .step import FrameStep, FrameUpscaler
+from .step import FrameStep, FrameUpscaler, PendingStep
 from .watchdog import Watchdog
 
 QUEUE_FRAMES = 4
@@ -29,6 +32,16 @@ class FrameSink(Protocol):
 
     def finish(self) -> None:
         """Complete the output after the last frame."""
+
+
+@dataclass
+class _UnderWay:
+    """A frame that the upscaler works on."""
+
+    frame: Frame
+    born: float
+    pending: PendingStep
+    seconds: float  # that submitting it took
 
 
 class Pipeline:
@@ -159,17 +172,38 @@ class Pipeline:
         self._decoded.close()
 
     def _upscale(self) -> None:
-        for frame, born in self._decoded:
-            with self._watchdog.watch("upscale"):
-                started = perf_counter()
-                image = frame.bgr_u8
-                out = self._output_pool.take(self._step.output_shape(image))
-                frame.bgr_u8 = self._step(image, out)
-                self._input_pool.give_back(image)
-                self.stats.worked("upscale", perf_counter() - started)
-            self.stats.frames_upscaled += 1
-            self._upscaled.put((frame, born))
+        """Submit each frame that is there before waiting for the one submitted before it."""
+        under_way: deque[_UnderWay] = deque()
+        while True:
+            taken = self._decoded.take(wait=not under_way)
+            if taken is not None:
+                under_way.append(self._submit(*taken))
+            elif not under_way:
+                break
+            while under_way and (
+                taken is None or under_way[0].pending.done or len(under_way) == UNDER_WAY
+            ):
+                self._collect(under_way.popleft())
+            del taken  # hold no frame while waiting for the next
         self._upscaled.close()
+
+    def _submit(self, frame: Frame, born: float) -> _UnderWay:
+        with self._watchdog.watch("upscale"):
+            started = perf_counter()
+            image = frame.bgr_u8
+            out = self._output_pool.take(self._step.output_shape(image))
+            pending = self._step.submit(image, out)
+            frame.bgr_u8 = out
+            self._input_pool.give_back(image)
+        return _UnderWay(frame, born, pending, perf_counter() - started)
+
+    def _collect(self, oldest: _UnderWay) -> None:
+        with self._watchdog.watch("upscale"):
+            started = perf_counter()
+            oldest.pending.result()
+            self.stats.worked("upscale", oldest.seconds + perf_counter() - started)
+        self.stats.frames_upscaled += 1
+        self._upscaled.put((oldest.frame, oldest.born))
 
     def _encode(self) -> None:
         for frame, born in self._upscaled:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from ..opencv import load_cv2
+from ..pending import Pending
 from .frame import Image
+from .pool import FramePool
 
 
 class FrameUpscaler(Protocol):
@@ -20,6 +23,14 @@ class FrameUpscaler(Protocol):
 
     def __call__(self, frame: Image, out: Image | None = None) -> Image:
         """Upscale uint8 H×W×3 BGR into `out`, uint8 sH×sW×3, and return it."""
+
+
+@runtime_checkable
+class PipelinedUpscaler(FrameUpscaler, Protocol):
+    """An `Upscaler`, which works on a frame while the caller goes on."""
+
+    def submit(self, frame: Image, out: Image) -> Pending:
+        """See `Upscaler.submit`."""
 
 
 class FrameStep:
@@ -47,7 +58,8 @@ class FrameStep:
         self._size_px = size_px
         self._compare = compare
         nothing: Image = np.empty((0, 0, 3), np.uint8)
-        self._big = self._small = self._before = nothing  # kept from frame to frame
+        self._small = self._before = nothing  # kept from frame to frame
+        self._big = FramePool()
 
     def output_size(self, width_px: int, height_px: int) -> tuple[int, int]:
         """Width and height of what becomes of a frame of that size."""
@@ -63,6 +75,10 @@ class FrameStep:
 
     def __call__(self, image: Image, out: Image) -> Image:
         """Fill and return `out`, of the shape that `output_shape` says."""
+        return self.submit(image, out).result()
+
+    def submit(self, image: Image, out: Image) -> PendingStep:
+        """Start on `image`, which may be changed on return; see `Upscaler.submit`."""
         after = out
         if self._compare:
             half = out.shape[1] // 2
@@ -72,34 +88,62 @@ class FrameStep:
             cv2.resize(image, size, dst=self._before, interpolation=cv2.INTER_CUBIC)
             np.copyto(out[:, :half], self._before)
             after = out[:, half:]
-        self._upscale(image, after)
-        return out
+        scale = self._upscaler.scale
+        shape = (image.shape[0] * scale, image.shape[1] * scale, 3)
+        if after.shape == shape and after.flags.c_contiguous:
+            return PendingStep(self._start(image, after), out)
+        big = self._big.take(shape)
+        return PendingStep(self._start(image, big), out, lambda: self._fit(big, after))
 
     def once(self, image: Image) -> Image:
         """What becomes of `image`, in a new array."""
         return self(image, np.empty(self.output_shape(image), np.uint8))
 
-    def _upscale(self, image: Image, after: Image) -> None:
-        scale = self._upscaler.scale
-        big = (image.shape[0] * scale, image.shape[1] * scale, 3)
-        if after.shape == big and after.flags.c_contiguous:
-            self._upscaler(image, after)
-            return
-        self._big = _fitting(self._big, big)
-        self._upscaler(image, self._big)
-        if after.shape == big:
-            np.copyto(after, self._big)
-            return
-        cv2 = load_cv2()
-        shrinks = after.shape[0] < big[0]
-        method = cv2.INTER_AREA if shrinks else cv2.INTER_LANCZOS4
-        size = after.shape[1], after.shape[0]
-        if after.flags.c_contiguous:
-            cv2.resize(self._big, size, dst=after, interpolation=method)
+    def _start(self, image: Image, big: Image) -> Pending:
+        upscaler = self._upscaler
+        if isinstance(upscaler, PipelinedUpscaler):
+            return upscaler.submit(image, big)
+        return Pending(upscaler(image, big))
+
+    def _fit(self, big: Image, after: Image) -> None:
+        """Bring the upscaled frame to the size that is wanted, and give its array back."""
+        if after.shape == big.shape:
+            np.copyto(after, big)
         else:
-            self._small = _fitting(self._small, after.shape)
-            cv2.resize(self._big, size, dst=self._small, interpolation=method)
-            np.copyto(after, self._small)
+            cv2 = load_cv2()
+            shrinks = after.shape[0] < big.shape[0]
+            method = cv2.INTER_AREA if shrinks else cv2.INTER_LANCZOS4
+            size = after.shape[1], after.shape[0]
+            if after.flags.c_contiguous:
+                cv2.resize(big, size, dst=after, interpolation=method)
+            else:
+                self._small = _fitting(self._small, after.shape)
+                cv2.resize(big, size, dst=self._small, interpolation=method)
+                np.copyto(after, self._small)
+        self._big.give_back(big)
+
+
+class PendingStep:
+    """A frame under way: `result` waits for it and does what is left to do."""
+
+    def __init__(
+        self, pending: Pending, out: Image, finish: Callable[[], None] | None = None
+    ) -> None:
+        self._pending = pending
+        self._out = out
+        self._finish = finish
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing has to be waited for."""
+        return self._pending.done
+
+    def result(self) -> Image:
+        """The frame. To be called once. Raises BackendError."""
+        self._pending.result()
+        if self._finish is not None:
+            self._finish()
+        return self._out
 
 
 def _fitting(kept: Image, shape: tuple[int, ...]) -> Image:

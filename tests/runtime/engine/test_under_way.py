@@ -1,0 +1,207 @@
+"""Frames under way on a simulated GPU: the next one is copied while this one is computed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from framelift.imaging.errors import BackendError, FrameError
+from framelift.runtime import Upscaler
+from framelift.runtime.video import Frame, FramePool, FrameStep, Pipeline
+
+if TYPE_CHECKING:
+    from tests.simulated_cuda import Gpu
+
+Frames = NDArray[np.uint8]
+
+
+@pytest.fixture
+def upscale(gpu: Gpu, nearest_model_path: Path) -> Iterator[Upscaler]:
+    with Upscaler.load(nearest_model_path, "tensorrt") as upscaler:
+        yield upscaler
+
+
+def noise(height: int, width: int, seed: int = 0) -> Frames:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def upscaled(frame: Frames) -> Frames:
+    return frame.repeat(4, -3).repeat(4, -2)
+
+
+def room(frame: Frames) -> Frames:
+    return np.empty(upscaled(frame).shape, np.uint8)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_every_order_of_streams_gives_the_right_frames(
+    monkeypatch: pytest.MonkeyPatch,
+    simulated_gpu: ModuleType,
+    nearest_model_path: Path,
+    tmp_path: Path,
+    seed: int,
+) -> None:
+    monkeypatch.setenv("FRAMELIFT_CACHE", str(tmp_path / "cache"))
+    gpu = simulated_gpu.install(monkeypatch, simulated_gpu.Gpu(seed))
+    monkeypatch.setattr("framelift.runtime.engine.runner._BAND_BYTES", 500)
+    sizes = [(9, 7)] * 5 + [(6, 8)] * 2 + [(9, 7)] * 3 + [(20, 3), (9, 7)]
+    with Upscaler.load(nearest_model_path, "tensorrt") as upscale:
+        submitted = []
+        for index, size in enumerate(sizes):
+            frame = noise(*size, seed=index)
+            pending = upscale.submit(frame, room(frame))
+            submitted.append((pending, upscaled(frame)))
+            frame[...] = 0  # as the source does, which uses its buffers again
+            if index == 7:  # a plain call between them
+                other = noise(9, 7, seed=99)
+                assert np.array_equal(upscale(other), upscaled(other))
+        for pending, expected in submitted:
+            assert np.array_equal(pending.result(), expected)
+    assert not gpu.live
+
+
+def test_two_frames_are_under_way_at_most(gpu: Gpu, upscale: Upscaler) -> None:
+    frames = [noise(9, 7, seed) for seed in range(4)]
+    first, second = (upscale.submit(frame, room(frame)) for frame in frames[:2])
+    assert len(gpu.launches) == 2  # neither was waited for
+    assert not first.done
+    third = upscale.submit(frames[2], room(frames[2]))
+    assert first.done
+    assert not second.done
+    assert np.array_equal(third.result(), upscaled(frames[2]))
+    assert second.done
+    assert np.array_equal(first.result(), upscaled(frames[0]))
+
+
+def test_the_pipeline_submits_a_frame_before_it_waits_for_the_last(
+    gpu: Gpu, upscale: Upscaler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from framelift.runtime.backends.tensorrt import TensorrtSession
+
+    order = []
+    submit, collect = TensorrtSession.submit, TensorrtSession.collect
+    all_are_queued = threading.Event()
+
+    def note_submit(session: TensorrtSession, frames: Frames) -> None:
+        assert all_are_queued.wait(10)
+        order.append("submit")
+        submit(session, frames)
+
+    def note_collect(session: TensorrtSession, out: Frames) -> None:
+        order.append("collect")
+        collect(session, out)
+
+    monkeypatch.setattr(TensorrtSession, "submit", note_submit)
+    monkeypatch.setattr(TensorrtSession, "collect", note_collect)
+    pool = FramePool()
+
+    def source() -> Iterator[Frame]:
+        for number in range(6):
+            image = pool.take((9, 7, 3))
+            image[...] = noise(9, 7, number)
+            yield Frame(image, number, Fraction(1, 30), 1)
+        all_are_queued.set()
+
+    class Sink:
+        right: ClassVar[list[bool]] = []
+
+        def write(self, frame: Frame) -> None:
+            self.right.append(np.array_equal(frame.bgr_u8, upscaled(noise(9, 7, frame.pts))))
+
+        def finish(self) -> None:
+            """All is checked as it comes."""
+
+    Pipeline(source(), upscale, Sink(), pool=pool, queue_frames=6).run()
+    assert Sink.right == [True] * 6
+    assert order == ["submit", *["submit", "collect"] * 5, "collect"]
+
+
+def test_the_pipeline_waits_for_no_further_frame(upscale: Upscaler) -> None:
+    """A camera's next frame comes later: the last one is not kept back for it."""
+    written = threading.Semaphore(0)
+
+    def source() -> Iterator[Frame]:
+        for number in range(3):
+            yield Frame(noise(9, 7, number), number, Fraction(1, 30), 1)
+            assert written.acquire(timeout=10)
+
+    class Sink:
+        def write(self, frame: Frame) -> None:
+            written.release()
+
+        def finish(self) -> None:
+            """Nothing to complete."""
+
+    assert Pipeline(source(), upscale, Sink()).run().frames_written == 3
+
+
+def test_sizes_other_than_the_models_own(upscale: Upscaler) -> None:
+    """Two frames under way need an array each before they are resized."""
+    frames = [noise(8, 8, seed) for seed in range(3)]
+    step = FrameStep(upscale, factor=Fraction(2), compare=True)
+    outs = [np.empty(step.output_shape(frame), np.uint8) for frame in frames]
+    pendings = [step.submit(frame, out) for frame, out in zip(frames, outs, strict=True)]
+    for frame, pending in zip(frames, pendings, strict=True):
+        # Each 2×2 of 4×4 equal pixels: half the size is the frame twice as large.
+        assert np.array_equal(pending.result()[:, 16:], frame.repeat(2, 0).repeat(2, 1))
+
+
+def test_memory_that_runs_out_makes_tiles_smaller(
+    gpu: Gpu, upscale: Upscaler, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frame = noise(64, 64)
+    gpu.memory_limit = gpu.used() + 90_000  # the frame's four buffers take 104 KB
+    pending = upscale.submit(frame, room(frame))
+    assert pending.done
+    assert np.array_equal(pending.result(), upscaled(frame))
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "out of memory; frames are now run in tiles of" in line
+    assert upscale.submit(frame, room(frame)).done
+
+
+def test_a_frame_that_was_lost_is_never_handed_out(
+    upscale: Upscaler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from framelift.runtime.engine.context import EngineContext
+
+    frame = noise(9, 7)
+    first = upscale.submit(frame, room(frame))
+
+    def fails(context: EngineContext, source: int, target: int) -> None:
+        raise BackendError("TensorRT failed to run the engine")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(EngineContext, "launch", fails)
+        with pytest.raises(BackendError, match="failed to run the engine"):
+            upscale.submit(frame, room(frame))
+    with pytest.raises(BackendError, match="this frame was lost"):
+        first.result()
+    again = upscale.submit(frame, room(frame))
+    assert np.array_equal(again.result(), upscaled(frame))
+
+
+def test_closing_drops_what_is_under_way(gpu: Gpu, upscale: Upscaler) -> None:
+    frame = noise(9, 7)
+    pending = upscale.submit(frame, room(frame))
+    upscale.close()
+    assert not gpu.live
+    with pytest.raises(BackendError, match="lost"):
+        pending.result()
+    with pytest.raises(BackendError, match="closed"):
+        upscale.submit(frame, room(frame))
+
+
+def test_frames_that_cannot_be_submitted(upscale: Upscaler) -> None:
+    frame = noise(9, 7)
+    with pytest.raises(FrameError, match="one frame"):
+        upscale.submit(frame[None], room(frame)[None])
+    with pytest.raises(FrameError, match="expected uint8 36×28×3"):
+        upscale.submit(frame, np.empty((9, 7, 3), np.uint8))
