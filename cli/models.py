@@ -19,10 +19,10 @@ _SECONDS, _CALLS, _MOST_SECONDS = 1.0, 10, 10.0
 
 @click.command()
 @click.option("--measure", is_flag=True, help="Measure the time of a 1920×1080 frame, too.")
-@click.option("--backend", default="auto", show_default=True, help="What --measure measures on.")
+@click.option("--backend", help="What --measure measures on.  [default: auto]")
 @threads_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def models(measure: bool, backend: str, threads: int | None, as_json: bool) -> None:
+def models(measure: bool, backend: str | None, threads: int | None, as_json: bool) -> None:
     """List the shipped models; `framelift inspect NAME` tells all about one.
 
     GMAC are billions of multiply-accumulates for one frame of 1920×1080. PSNR and SSIM (Y), and the
@@ -33,11 +33,13 @@ def models(measure: bool, backend: str, threads: int | None, as_json: bool) -> N
 
     from ..runtime.zoo import shipped_models
 
+    if not measure and (backend is not None or threads is not None):
+        raise click.UsageError("--backend and --threads are what --measure measures with: add it")
     shipped = shipped_models()
     entries = [_entry(name, path) for name, path in shipped.items()]
     if measure and shipped:
-        for entry, times in zip(entries, _measure(list(shipped.values()), backend, threads),
-                                strict=True):  # fmt: skip
+        measured = _measure(list(shipped.values()), backend or "auto", threads)
+        for entry, times in zip(entries, measured, strict=True):
             entry["measured"] = times
     if as_json:
         click.echo(json.dumps(entries, indent=2, ensure_ascii=False))
@@ -67,7 +69,7 @@ def _entry(name: str, path: Path) -> dict[str, Any]:
         "precision": spec.precision,
         "licence": spec.licence,
         "sha256": spec.sha256,
-        "scores": recorded_scores(path),
+        "scores": recorded_scores(spec, model),
     }
 
 

@@ -18,6 +18,8 @@ from .model_file import PREFIX, load
 if TYPE_CHECKING:
     import onnx
 
+    from .model_file import ModelSpec
+
 KEY = "scores"
 
 Scores = dict[str, dict[str, Any]]
@@ -28,12 +30,8 @@ def graph_sha256(model: onnx.ModelProto) -> str:
     return hashlib.sha256(model.graph.SerializeToString(deterministic=True)).hexdigest()
 
 
-def recorded_scores(path: str | Path) -> Scores:
-    """Scores by the name of the image set, none if nothing was recorded for this very network.
-
-    Raises ModelError for a file that is no framelift model.
-    """
-    spec, model = load(path)
+def recorded_scores(spec: ModelSpec, model: onnx.ModelProto) -> Scores:
+    """Scores by the name of the image set, none if nothing was recorded for this very network."""
     return _of_graph(spec.metadata, graph_sha256(model))
 
 

@@ -54,8 +54,8 @@ class OnnxCpuSession:
         self._held_channels = prepare_int8(model)
         if self._held_channels:
             say_on_stderr(
-                f"{spec.name}: {self.device} has no VNNI: int8 weights get a coarser step, so that "
-                "its 16-bit sums hold; a little less exact than elsewhere"
+                f"{spec.name}: {self.device} is not known to have VNNI: int8 weights get a coarser "
+                "step, so that its 16-bit sums hold; a little less exact than elsewhere"
             )
         self._packed = pack and pack_tail(model, spec.scale)
         if self._packed:

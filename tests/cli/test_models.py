@@ -15,7 +15,7 @@ from framelift.cli.bench import bench
 from framelift.cli.models import models
 from framelift.imaging.errors import ConfigError, ModelError
 from framelift.runtime import zoo
-from framelift.runtime.model_file import read_spec
+from framelift.runtime.model_file import load, read_spec
 from framelift.runtime.scores import recorded_scores
 
 
@@ -67,6 +67,12 @@ def test_measured_times() -> None:
         assert entry["measured"]["backend"] == "onnx-cpu"
 
 
+def test_a_backend_without_a_measurement() -> None:
+    result = CliRunner().invoke(models, ["--threads", "2"])
+    assert result.exit_code == 2
+    assert "--measure" in result.output
+
+
 def test_scores_that_were_recorded_are_listed(shipped: Path, photos: Path) -> None:
     path = shipped / "small-x4.onnx"
     before = read_spec(path)
@@ -94,7 +100,7 @@ def test_scores_of_another_network_are_not_listed(
     other = tiny_models.pixel_shuffle_model(seed=1)
     other.metadata_props.add(key="framelift.scores", value=scored)
     tiny_models.save(other, path)
-    assert recorded_scores(path) == {}
+    assert recorded_scores(*load(path)) == {}
 
 
 def test_what_cannot_be_recorded(shipped: Path, photos: Path) -> None:

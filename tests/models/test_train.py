@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from framelift.benchmarks.report import read_document
 from framelift.imaging.errors import ConfigError, TrainingError
+from framelift.runtime.model_file import load
 from framelift.runtime.scores import recorded_scores
 from models.train import main
 
@@ -66,7 +67,7 @@ def test_from_photographs_to_verdicts(photos: Path, vgg: Path) -> None:
     for stem in (name, f"{name}-perceptual"):
         assert (results / f"{stem}.safetensors").is_file()
         assert len((results / f"{stem}.jsonl").read_text().splitlines()) >= 2
-        assert recorded_scores(results / f"{stem}.onnx")["Set5"]["feature_distance"] > 0
+        assert recorded_scores(*load(results / f"{stem}.onnx"))["Set5"]["feature_distance"] > 0
     assert len(read_document(results / "report.json")["documents"]) == 2
     assert list(json.loads((results / "verdicts.json").read_text())) == [name, f"{name}-perceptual"]
 

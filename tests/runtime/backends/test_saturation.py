@@ -103,7 +103,7 @@ def test_it_is_said_once_when_the_model_is_loaded(
         upscale(frames()[0])
     said = capsys.readouterr().err
     assert (said.count(f"{INT8}: ") == 1) is narrow
-    assert ("has no VNNI: int8 weights get a coarser step" in said) is narrow
+    assert ("is not known to have VNNI: int8 weights get a coarser step" in said) is narrow
     assert ("int8" in described) is narrow
     with Upscaler.load("realtime-small-x4", "onnx-cpu"):
         assert capsys.readouterr().err == ""
