@@ -18,6 +18,9 @@ from framelift.runtime.backends import onnx_cuda
 from framelift.runtime.engine.library import cuda_python_problem
 from framelift.runtime.zoo import resolve
 
+from ..frames import noise
+from .reference import assert_frames_under_way_are_right, assert_same_within_one, on_the_cpu
+
 Frames = NDArray[np.uint8]
 
 pytestmark = pytest.mark.gpu
@@ -31,22 +34,6 @@ def installed() -> None:
         pytest.skip(reason)
     assert reason is None
     assert cuda_python_problem() is None
-
-
-def noise(*shape: int, seed: int = 0) -> Frames:
-    return np.random.default_rng(seed).integers(0, 256, (*shape, 3), np.uint8)
-
-
-def on_the_cpu(model: Path, frames: Frames) -> Frames:
-    with Upscaler.load(model, "onnx-cpu") as upscale:
-        return upscale(frames)
-
-
-def assert_same_within_one(got: Frames, expected: Frames) -> None:
-    """Another order of summation may move a value over a rounding edge, and no further."""
-    difference = np.abs(got.astype(np.int16) - expected)
-    assert difference.max() <= 1
-    assert (difference == 0).mean() >= 0.99
 
 
 @pytest.mark.parametrize("shape", [(1, 48, 64), (1, 37, 53), (5, 48, 64), (1, 1, 1)])
@@ -115,3 +102,7 @@ def test_stages_take_their_times_and_nothing_grows(shuffle_model_path: Path) -> 
     for stage, seconds in after.items():
         # 800 frames of 320×240 take more than nothing and less than a minute.
         assert 1e-5 < seconds - before[stage] < 60
+
+
+def test_frames_under_way_come_out_right(shuffle_model_path: Path) -> None:
+    assert_frames_under_way_are_right(shuffle_model_path, "onnx-cuda")

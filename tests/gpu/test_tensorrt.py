@@ -29,6 +29,9 @@ from framelift.runtime.engine.shapes import ShapeProfile, parse_profile
 from framelift.runtime.model_file import ModelSpec, read_spec
 from framelift.runtime.zoo import resolve
 
+from ..frames import noise
+from .reference import assert_frames_under_way_are_right, assert_same_within_one, on_the_cpu
+
 Frames = NDArray[np.uint8]
 
 pytestmark = [
@@ -57,22 +60,6 @@ def make_engine(
 ) -> Provided:
     progress = BuildProgress("building", quiet=True)
     return make_engine_with_progress(spec, profile, options, progress, cache=cache, rebuild=rebuild)
-
-
-def noise(*shape: int, seed: int = 0) -> Frames:
-    return np.random.default_rng(seed).integers(0, 256, (*shape, 3), np.uint8)
-
-
-def on_the_cpu(model: Path, frames: Frames) -> Frames:
-    with Upscaler.load(model, "onnx-cpu") as upscale:
-        return upscale(frames)
-
-
-def assert_same_within_one(got: Frames, expected: Frames) -> None:
-    """Another order of summation may move a value over a rounding edge, and no further."""
-    difference = np.abs(got.astype(np.int16) - expected)
-    assert difference.max() <= 1
-    assert (difference == 0).mean() >= 0.99
 
 
 @pytest.mark.parametrize("shape", [(1, 48, 64), (1, 37, 53), (5, 48, 64), (1, 1, 1)])
@@ -248,3 +235,7 @@ def test_two_processes_build_one_engine(shuffle_model_path: Path, cache: Path) -
     assert [child.returncode for child in children] == [0, 0], said
     assert sum("taken from the cache" in error for _, error in said) == 1
     assert len(list(cache.rglob("*.engine"))) == 1
+
+
+def test_frames_under_way_come_out_right(shuffle_model_path: Path) -> None:
+    assert_frames_under_way_are_right(shuffle_model_path, "tensorrt")

@@ -20,6 +20,8 @@ from framelift.runtime import Upscaler
 from framelift.runtime.backends.onnx_cuda import OnnxCudaSession, provider_options
 from framelift.runtime.model_file import ModelSpec, read_spec
 
+from ...frames import noise, run, upscaled
+
 if TYPE_CHECKING:
     from tests.simulated_cuda import Gpu
     from tests.simulated_ort import Sessions
@@ -49,20 +51,6 @@ def session(sessions: Sessions, spec: ModelSpec) -> Iterator[OnnxCudaSession]:
     session = OnnxCudaSession(spec)
     yield session
     session.close()
-
-
-def noise(*shape: int, seed: int = 0) -> Frames:
-    return np.random.default_rng(seed).integers(0, 256, (*shape, 3), np.uint8)
-
-
-def upscaled(frames: Frames) -> Frames:
-    return frames.repeat(4, -3).repeat(4, -2)
-
-
-def run(session: OnnxCudaSession, frames: Frames) -> Frames:
-    out = np.empty((len(frames), *(4 * side for side in frames.shape[1:3]), 3), np.uint8)
-    session.run(frames, out)
-    return out
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -23,6 +23,8 @@ from framelift.runtime.engine.phases import BuildProgress
 from framelift.runtime.engine.shapes import parse_profile
 from framelift.runtime.model_file import ModelSpec, read_spec
 
+from ...frames import noise, run, upscaled
+
 if TYPE_CHECKING:
     from framelift.runtime.backends.tensorrt import TensorrtSession
     from tests.simulated_cuda import Gpu
@@ -37,20 +39,6 @@ def session(gpu: Gpu, spec: ModelSpec) -> Iterator[TensorrtSession]:
     session = TensorrtSession(spec)
     yield session
     session.close()
-
-
-def noise(*shape: int, seed: int = 0) -> Frames:
-    return np.random.default_rng(seed).integers(0, 256, (*shape, 3), np.uint8)
-
-
-def upscaled(frames: Frames) -> Frames:
-    return frames.repeat(4, -3).repeat(4, -2)
-
-
-def run(session: TensorrtSession, frames: Frames) -> Frames:
-    out = np.empty((len(frames), *(4 * side for side in frames.shape[1:3]), 3), np.uint8)
-    session.run(frames, out)
-    return out
 
 
 @pytest.mark.parametrize("seed", range(12))

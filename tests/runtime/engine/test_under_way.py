@@ -17,6 +17,8 @@ from framelift.imaging.errors import BackendError, FrameError
 from framelift.runtime import Upscaler
 from framelift.runtime.video import Frame, FramePool, FrameStep, Pipeline
 
+from ...frames import noise, room, upscaled
+
 if TYPE_CHECKING:
     from tests.simulated_cuda import Gpu
 
@@ -27,18 +29,6 @@ Frames = NDArray[np.uint8]
 def upscale(gpu: Gpu, nearest_model_path: Path) -> Iterator[Upscaler]:
     with Upscaler.load(nearest_model_path, "tensorrt") as upscaler:
         yield upscaler
-
-
-def noise(height: int, width: int, seed: int = 0) -> Frames:
-    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
-
-
-def upscaled(frame: Frames) -> Frames:
-    return frame.repeat(4, -3).repeat(4, -2)
-
-
-def room(frame: Frames) -> Frames:
-    return np.empty(upscaled(frame).shape, np.uint8)
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -69,7 +59,7 @@ def test_every_order_of_streams_gives_the_right_frames(
 
 
 def test_two_frames_are_under_way_at_most(gpu: Gpu, upscale: Upscaler) -> None:
-    frames = [noise(9, 7, seed) for seed in range(4)]
+    frames = [noise(9, 7, seed=seed) for seed in range(4)]
     first, second = (upscale.submit(frame, room(frame)) for frame in frames[:2])
     assert len(gpu.launches) == 2  # neither was waited for
     assert not first.done
@@ -106,7 +96,7 @@ def test_the_pipeline_submits_a_frame_before_it_waits_for_the_last(
     def source() -> Iterator[Frame]:
         for number in range(6):
             image = pool.take((9, 7, 3))
-            image[...] = noise(9, 7, number)
+            image[...] = noise(9, 7, seed=number)
             yield Frame(image, number, Fraction(1, 30), 1)
         all_are_queued.set()
 
@@ -114,7 +104,7 @@ def test_the_pipeline_submits_a_frame_before_it_waits_for_the_last(
         right: ClassVar[list[bool]] = []
 
         def write(self, frame: Frame) -> None:
-            self.right.append(np.array_equal(frame.bgr_u8, upscaled(noise(9, 7, frame.pts))))
+            self.right.append(np.array_equal(frame.bgr_u8, upscaled(noise(9, 7, seed=frame.pts))))
 
         def finish(self) -> None:
             """All is checked as it comes."""
@@ -130,7 +120,7 @@ def test_the_pipeline_waits_for_no_further_frame(upscale: Upscaler) -> None:
 
     def source() -> Iterator[Frame]:
         for number in range(3):
-            yield Frame(noise(9, 7, number), number, Fraction(1, 30), 1)
+            yield Frame(noise(9, 7, seed=number), number, Fraction(1, 30), 1)
             assert written.acquire(timeout=10)
 
     class Sink:
@@ -145,7 +135,7 @@ def test_the_pipeline_waits_for_no_further_frame(upscale: Upscaler) -> None:
 
 def test_sizes_other_than_the_models_own(upscale: Upscaler) -> None:
     """Two frames under way need an array each before they are resized."""
-    frames = [noise(8, 8, seed) for seed in range(3)]
+    frames = [noise(8, 8, seed=seed) for seed in range(3)]
     step = FrameStep(upscale, factor=Fraction(2), compare=True)
     outs = [np.empty(step.output_shape(frame), np.uint8) for frame in frames]
     pendings = [step.submit(frame, out) for frame, out in zip(frames, outs, strict=True)]

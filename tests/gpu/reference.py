@@ -1,0 +1,44 @@
+"""What the GPU's frames are compared with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from framelift.runtime import Upscaler
+
+Frames = NDArray[np.uint8]
+
+
+def on_the_cpu(model: Path, frames: Frames) -> Frames:
+    """The frames by ONNX Runtime's CPU provider."""
+    with Upscaler.load(model, "onnx-cpu") as upscale:
+        return upscale(frames)
+
+
+def assert_same_within_one(got: Frames, expected: Frames) -> None:
+    """Another order of summation may move a value over a rounding edge, and no further."""
+    difference = np.abs(got.astype(np.int16) - expected)
+    assert difference.max() <= 1
+    assert (difference == 0).mean() >= 0.99
+
+
+def assert_frames_under_way_are_right(model: Path, backend: str) -> None:
+    """Frames that were submitted, the next before the last was waited for, come out right."""
+    frames = np.random.default_rng(0).integers(0, 256, (9, 96, 128, 3), np.uint8)
+    expected = on_the_cpu(model, frames)
+    with Upscaler.load(model, backend) as upscale:
+        upscale(frames[0])  # builds what has to be built
+        outs = np.empty_like(expected)
+        source = frames[0].copy()
+        pendings = []
+        for frame, out in zip(frames, outs, strict=True):
+            source[...] = frame
+            pendings.append(upscale.submit(source, out))
+            source[...] = 0
+        assert not pendings[-1].done
+        pendings[-1].result()
+    assert all(pending.done for pending in pendings)
+    assert_same_within_one(outs, expected)
