@@ -45,17 +45,22 @@ class StyleImageConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class OptimizerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Adam (Kingma & Ba 2015) or AdamW."""
+    """Adam (Kingma & Ba 2015), AdamW, or Muon (Jordan et al. 2024) and AdamW for the rest."""
 
-    name: Literal["adam", "adamw"] = "adam"
-    lr: float = 1e-3
-    betas: tuple[float, float] = (0.9, 0.999)
+    name: Literal["adam", "adamw", "muon"] = "adam"
+    lr: float = 1e-3  # Muon's is of another kind: about 5e-3
+    betas: tuple[float, float] = (0.9, 0.999)  # of Adam
     weight_decay: float = 0.0
     clip_norm: float = 0.0  # gradients are scaled down to this norm; 0 is off
+    momentum: float = 0.95  # muon
+    adam_lr: float = 1e-3  # muon: of biases, norms and the last layer
 
     def __post_init__(self) -> None:
-        if not 0 < self.lr <= MAX_LR:
-            raise ValueError(f"lr must be above 0 and at most {MAX_LR:g}, not {self.lr}")
+        for name in ("lr", "adam_lr"):
+            if not 0 < (lr := getattr(self, name)) <= MAX_LR:
+                raise ValueError(f"{name} must be above 0 and at most {MAX_LR:g}, not {lr}")
+        if not 0 <= self.momentum < 1:
+            raise ValueError(f"momentum must be in [0, 1), not {self.momentum}")
         if not all(0 <= beta < 1 for beta in self.betas):
             raise ValueError(f"betas must be in [0, 1), not {list(self.betas)}")
         for name in ("weight_decay", "clip_norm"):

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from .config import TrainConfig
+from .config import OptimizerConfig, TrainConfig
 from .distributed import Processes
 from .losses import WeightedLoss
+from .muon import Muon, hidden_kernels
 from .networks import SRNetwork
 
 PRECISIONS = {"off": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -28,7 +29,7 @@ class NotFiniteError(Exception):
 
 
 class Stepper:
-    """Updates `network` towards lower `loss`; holds the optimiser and its state."""
+    """Updates `network` towards lower `loss`; holds the optimisers and their state."""
 
     def __init__(
         self,
@@ -51,13 +52,8 @@ class Stepper:
         self.model = processes.wrap(network, device)
         # A compiled wrapper around DistributedDataParallel: its buckets guide the compiler's cuts.
         self.run = torch.compile(self.model) if config.compute.compile else self.model
-        kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.optimizer.name]
-        self.optimizer = kind(
-            network.parameters(),
-            lr=config.optimizer.lr,
-            betas=config.optimizer.betas,
-            weight_decay=config.optimizer.weight_decay,
-        )
+        self.optimizers = build_optimizers(network, config.optimizer)
+        self._base_lrs = [group["lr"] for group in self._groups()]
         self.scaler = torch.amp.GradScaler(device.type, enabled=config.compute.amp == "fp16")
 
     def step(
@@ -73,19 +69,21 @@ class Stepper:
 
         Raises NotFiniteError, in all processes alike and before any weight has changed.
         """
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.config.optimizer.lr * factor
+        for group, base in zip(self._groups(), self._base_lrs, strict=True):
+            group["lr"] = base * factor
         self.network.train()
-        self.optimizer.zero_grad(set_to_none=True)
+        self.network.zero_grad(set_to_none=True)
         losses = self._gradients(lr, target, noisy)
         # The only wait for the device in a step: not until the loss is known may weights change.
         means = self.processes.mean(torch.stack(list(losses.values())))
         if not math.isfinite(means[0]):
             raise NotFiniteError(means[0])
         if self.config.optimizer.clip_norm:
-            self.scaler.unscale_(self.optimizer)
+            for optimizer in self.optimizers:
+                self.scaler.unscale_(optimizer)
             nn.utils.clip_grad_norm_(self.network.parameters(), self.config.optimizer.clip_norm)
-        self.scaler.step(self.optimizer)
+        for optimizer in self.optimizers:
+            self.scaler.step(optimizer)
         self.scaler.update()
         return dict(zip(losses, means, strict=True))
 
@@ -131,12 +129,44 @@ class Stepper:
         amp = self.config.compute.amp
         return torch.autocast(self.device.type, PRECISIONS[amp], enabled=amp != "off")
 
+    @property
+    def learning_rate(self) -> float:
+        """The learning rate of the last step, of the first optimiser."""
+        return float(self._groups()[0]["lr"])
+
+    def _groups(self) -> list[dict[str, Any]]:
+        return [group for optimizer in self.optimizers for group in optimizer.param_groups]
+
     def state(self) -> dict[str, Any]:
         """What resuming needs."""
-        return {"optimizer": self.optimizer.state_dict(), "scaler": self.scaler.state_dict()}
+        return {
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "scaler": self.scaler.state_dict(),
+        }
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Take up a state that `state` returned."""
-        self.optimizer.load_state_dict(state["optimizer"])
+        for optimizer, kept in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(kept)
         if state.get("scaler"):
             self.scaler.load_state_dict(state["scaler"])
+
+
+def build_optimizers(network: nn.Module, config: OptimizerConfig) -> list[torch.optim.Optimizer]:
+    """What updates the network: one optimiser, or Muon and, for what it is not for, Adam."""
+    if config.name != "muon":
+        kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.name]
+        return [
+            kind(
+                network.parameters(),
+                lr=config.lr,
+                betas=config.betas,
+                weight_decay=config.weight_decay,
+            )
+        ]
+    hidden, others = hidden_kernels(network)
+    decay = config.weight_decay
+    return [
+        Muon(hidden, config.lr, config.momentum, decay),
+        torch.optim.AdamW(others, lr=config.adam_lr, betas=config.betas, weight_decay=decay),
+    ]

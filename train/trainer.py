@@ -118,7 +118,7 @@ class Trainer:
                 last = self.step == steps
                 if self.step % self.config.log_every == 0 or last:
                     record = meter.take()
-                    self._log(logs, {"lr": self.stepper.optimizer.param_groups[0]["lr"], **record})
+                    self._log(logs, {"lr": self.stepper.learning_rate, **record})
                     shown = {k: f"{v:.4g}" for k, v in record.items() if k != "data_wait_share"}
                     bar.set_postfix(shown)
                 if self.validator and (self.step % self.config.validation.every == 0 or last):

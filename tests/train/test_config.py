@@ -129,6 +129,8 @@ def test_saved_json_config_is_read_back(tmp_path: Path) -> None:
         ),
         ("[optimizer]\nlr = nan", "lr must be above 0 and at most"),
         ("[optimizer]\nbetas = [0.9, 1.5]", r"betas must be in \[0, 1\), not \[0.9, 1.5\]"),
+        ("[optimizer]\nadam_lr = 0.0", "adam_lr must be above 0 and at most"),
+        ("[optimizer]\nmomentum = 1.0", r"momentum must be in \[0, 1\), not 1.0"),
         ("[optimizer]\nclip_norm = nan", "clip_norm must be a number of at least 0, not nan"),
         ("[optimizer]\nweight_decay = -1", "weight_decay must be a number of at least 0"),
         ("[schedule]\nwarmup = -5", "warmup and milestones are steps: at least 0"),
@@ -140,7 +142,7 @@ def test_saved_json_config_is_read_back(tmp_path: Path) -> None:
         ("[validation]\nfeature_layer = 'relu9'", "validation.feature_layer must be of relu1_1, "),
         ("[data]\ncrop = 191", r"data.crop must be a multiple of 2 \(scale 2\)"),
         ('[data]\ncrop = "big"', r"Expected `int`, got `str` - at `data.crop`"),
-        ("[optimizer]\nname = 'sgd'", r"`optimizer.name` must be of adam, adamw, not 'sgd'"),
+        ("[optimizer]\nname = 'sgd'", r"`optimizer.name` must be of adam, adamw, muon, not 'sgd'"),
     ],
 )
 def test_wrong_settings_are_explained(tmp_path: Path, change: str, message: str) -> None:

@@ -84,9 +84,12 @@ def test_photographs_on_the_device_give_the_same_bits(setting: Path) -> None:
     assert losses(setting, "data.on_device=true") == losses(setting)
 
 
+@pytest.mark.parametrize("name", ["adam", "muon"])
 @pytest.mark.parametrize("clip", [0.0, 0.01])
-def test_half_precision_scales_gradients_only_on_the_way(setting: Path, clip: float) -> None:
-    overrides = [f"optimizer.clip_norm={clip}", "steps=1"]
+def test_half_precision_scales_gradients_only_on_the_way(
+    setting: Path, clip: float, name: str
+) -> None:
+    overrides = [f"optimizer.clip_norm={clip}", "steps=1", f"optimizer.name={name}"]
     plain = Trainer(settings(setting, *overrides), setting / "run", CPU)
     half = Trainer(settings(setting, *overrides, "compute.amp=fp16"), setting / "run", CPU)
     for trainer in (plain, half):

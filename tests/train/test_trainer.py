@@ -94,11 +94,16 @@ def test_training_lowers_the_loss_and_writes_a_checkpoint(tmp_path: Path, photos
     assert checkpoint.training["validation"]["psnr_y"] == pytest.approx(scores[-1], abs=1e-3)
 
 
-@pytest.mark.parametrize("network", ["realtime", "johnson"])
-def test_resuming_is_exact(tmp_path: Path, photos: Path, network: str) -> None:
-    overrides = []
-    if network == "johnson":
-        overrides = ['network={name="johnson", scale=2, channels=4, blocks=1}']
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        [],
+        ['network={name="johnson", scale=2, channels=4, blocks=1}'],
+        ["optimizer.name=muon", "optimizer.lr=5e-3"],
+    ],
+    ids=["realtime", "johnson", "muon"],
+)
+def test_resuming_is_exact(tmp_path: Path, photos: Path, overrides: list[str]) -> None:
     whole = Trainer(config(tmp_path, photos, *overrides), tmp_path / "whole", CPU)
     whole.run(quiet=True)
 
