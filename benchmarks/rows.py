@@ -167,6 +167,7 @@ def _video(results: Document) -> list[Table]:
             name,
             _or_dash(run["fps"], ".2f"),
             _or_dash(run["share_of_inference_rate"], ".0%"),
+            "–".join(_or_dash(share, ".0%") for share in _ends(run["shares_of_inference_rate"])),
             _or_dash(run["start_up_seconds"], ".2f"),
             str(run["frames"]),
             *(_or_dash(run["occupancy"].get(stage), ".0%") for stage in stages),
@@ -174,9 +175,16 @@ def _video(results: Document) -> list[Table]:
         )
         for name, run in runs.items()
     ]
-    columns = ("sink", "fps, start-up cancelled", "of upscaling alone", "start-up, s", "frames",
-               *(f"{stage} busy" for stage in stages), "bottleneck")  # fmt: skip
+    columns = ("sink", "fps, start-up cancelled", "of upscaling alone", "in all rounds",
+               "start-up, s", "frames", *(f"{stage} busy" for stage in stages),
+               "bottleneck")  # fmt: skip
     return [Table(columns, tuple(rows))]
+
+
+def _ends(shares: list[float | None]) -> tuple[float | None, float | None]:
+    """The lowest and the highest share of those that are known."""
+    known = [share for share in shares if share is not None]
+    return (min(known), max(known)) if known else (None, None)
 
 
 def _stream(results: Document) -> list[Table]:

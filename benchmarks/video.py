@@ -2,7 +2,7 @@
 
 A short and a long run of the same frames are subtracted, so that what happens once (opening files,
 filling queues, draining the encoder) cancels out: frames per second are the difference in frames
-divided by the difference in time.
+divided by the difference in time. That is repeated in rounds, each beside the upscaler alone.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from .timing import time_ms
 NULL = "none"
 _SHORT_SHARE = 4
 _MIN_FRAMES = 8
-_INFERENCE_CALLS = 8
+ROUNDS = 3
 
 
 @dataclass(frozen=True)
@@ -49,44 +49,69 @@ def measure_video(
     frames: int = 120,
     backend: str = "auto",
     threads: int | None = None,
+    rounds: int = ROUNDS,
 ) -> Document:
     """Measure the first `frames` frames of `file` without and with an encoder.
 
-    Beside each stands its share of the rate of the upscaler alone, called right before and after
-    it, so that what disturbs the machine hits both.
+    Beside each run stands its share of the rate of the upscaler alone, which takes as many frames
+    as a short run right before and after it, so that what disturbs the machine hits both. Of the
+    `rounds`, which take turns, that with the middle share is reported, beside the shares of all.
 
-    Raises ConfigError for fewer than 8 frames, InputError, ModelError, BackendError, OutputError.
+    Raises ConfigError for fewer than 8 frames or no round, InputError, ModelError, BackendError,
+    OutputError.
     """
     if frames < _MIN_FRAMES:
         raise ConfigError(f"frames must be at least {_MIN_FRAMES}, got {frames}")
+    if rounds < 1:
+        raise ConfigError(f"rounds must be at least 1, got {rounds}")
     machine = describe_machine()
     monitor = Monitor(gpu=bool(machine.gpus))
-    warnings = []
+    sinks = {NULL: None, options.codec: options}
+    measured: dict[str, list[Document]] = {name: [] for name in sinks}
+    alone_ms: list[float] = []
     with Upscaler.load(model, backend=backend, threads=threads) as upscaler:
         total = _available(file, frames)
         short = total // _SHORT_SHARE
         run_pipeline(upscaler, file, short, None)  # engine and file cache are warm afterwards
-        around = [_inference_ms(upscaler, file)]
-        results = {}
-        for name, encoder in ((NULL, None), (options.codec, options)):
-            runs = [run_pipeline(upscaler, file, count, encoder) for count in (short, total)]
-            around.append(_inference_ms(upscaler, file))
-            monitor.sample()
-            results[name] = subtract(runs[0], runs[1])
-            fps = results[name]["fps"]
-            alone_ms = median(around[-2] + around[-1])
-            results[name]["share_of_inference_rate"] = fps and fps * alone_ms / 1000
-            if results[name]["fps"] is None:
-                warnings.append(
-                    f"sink {name}: too few frames to cancel the start-up: measure more with "
-                    "--frames, or a longer file"
-                )
-        rate = 1000 / median(time for times in around for time in times)
+        before = _inference_ms(upscaler, file, short)
+        for _ in range(rounds):
+            for name, encoder in sinks.items():
+                runs = [run_pipeline(upscaler, file, count, encoder) for count in (short, total)]
+                after = _inference_ms(upscaler, file, short)
+                monitor.sample()
+                result = subtract(*runs)
+                alone = median(before + after)
+                result["share_of_inference_rate"] = result["fps"] and result["fps"] * alone / 1000
+                measured[name].append(result)
+                alone_ms += after
+                before = after
+        warnings = [
+            f"sink {name}: too few frames to cancel the start-up: measure more with --frames, or a "
+            "longer file"
+            for name, results in measured.items()
+            if any(result["fps"] is None for result in results)
+        ]
         conditions = monitor.report()
         warnings += machine_warnings(machine, conditions) + condition_warnings(conditions)
-        settings = {"file": file.name, "frames": total, "backend": backend, "codec": options.codec}
-        document = {"runs": results, "inference_fps": rate, "conditions": conditions}
+        settings = {"file": file.name, "frames": total, "rounds": rounds, "backend": backend,
+                    "codec": options.codec}  # fmt: skip
+        document = {
+            "runs": {name: middle_round(results) for name, results in measured.items()},
+            "inference_fps": 1000 / median(alone_ms),
+            "conditions": conditions,
+        }
         return build("video", machine, upscaler, settings, document, warnings)
+
+
+def middle_round(results: list[Document]) -> Document:
+    """The round whose share of the inference rate is the (lower) middle one, with all shares."""
+    known = sorted(
+        (result for result in results if result["share_of_inference_rate"] is not None),
+        key=lambda result: float(result["share_of_inference_rate"]),
+    )
+    chosen = known[(len(known) - 1) // 2] if known else results[0]
+    shares = [result["share_of_inference_rate"] for result in results]
+    return {**chosen, "shares_of_inference_rate": shares}
 
 
 def subtract(short: Run, long: Run) -> Document:
@@ -121,12 +146,12 @@ def _available(file: Path, frames: int) -> int:
     return count
 
 
-def _inference_ms(upscaler: Upscaler, file: Path) -> list[float]:
-    """How long the upscaler alone takes for a frame of the file, several times."""
+def _inference_ms(upscaler: Upscaler, file: Path, calls: int) -> list[float]:
+    """How long the upscaler alone takes for a frame of the file, so many times."""
     with FileSource(file, say=_silent) as source:
         image = next(iter(source)).bgr_u8
     out = upscaler(image)
-    return [time_ms(lambda: upscaler(image, out=out)) for _ in range(_INFERENCE_CALLS)]
+    return [time_ms(lambda: upscaler(image, out=out)) for _ in range(calls)]
 
 
 def run_pipeline(

@@ -24,6 +24,8 @@ from .codec_options import codec_options
 @click.argument("model")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--frames", default=120, show_default=True, help="Measure so many frames at most.")
+@click.option("--rounds", default=3, show_default=True,
+              help="Measure so often; the middle one is reported.")  # fmt: skip
 @codec_options
 @engine_options
 @report_options
@@ -31,6 +33,7 @@ def video(
     model: str,
     file: Path,
     frames: int,
+    rounds: int,
     codec: str,
     crf: int | None,
     preset: str | None,
@@ -46,7 +49,7 @@ def video(
     from ..runtime.video import EncoderOptions
 
     options = EncoderOptions(codec, crf, preset)
-    show(measure_video(model, file, options, frames, backend, threads), targets)
+    show(measure_video(model, file, options, frames, backend, threads, rounds), targets)
 
 
 @click.command()

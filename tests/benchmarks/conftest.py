@@ -77,7 +77,7 @@ def reports(
     )  # fmt: skip
     one = LatencySettings(32, 24, backend="onnx-cpu", threads=1, seconds=0, iterations=4)
     live = LatencySettings(136, 16, backend="onnx-cpu", threads=1, seconds=0.15)
-    video = measure_video(nearest_model_path, clip, EncoderOptions("ffv1"), threads=1)
+    video = measure_video(nearest_model_path, clip, EncoderOptions("ffv1"), threads=1, rounds=2)
     return {
         "latency": measure_latency([shuffle_model_path], grid),
         "overhead": measure_overhead(shuffle_model_path, one),

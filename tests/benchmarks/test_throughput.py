@@ -11,7 +11,7 @@ import pytest
 from framelift.benchmarks.report import Document
 from framelift.benchmarks.stream import Camera, evaluate, read_code, write_code
 from framelift.benchmarks.tables import to_text
-from framelift.benchmarks.video import Run, measure_video, subtract
+from framelift.benchmarks.video import Run, measure_video, middle_round, subtract
 from framelift.imaging.errors import ConfigError
 from framelift.runtime.video import EncoderOptions, FramePool
 
@@ -41,7 +41,22 @@ def test_video_is_measured_without_and_with_an_encoder(reports: dict[str, Docume
     for run in runs.values():
         assert (run["short"]["frames"], run["long"]["frames"]) == (3, 12)
         assert set(run["occupancy"]) == {"decode", "upscale", "encode"}
+        assert len(run["shares_of_inference_rate"]) == 2
     assert "fps, start-up cancelled" in to_text(document)
+
+
+def test_of_several_rounds_the_middle_one_is_reported() -> None:
+    rounds = [
+        {"share_of_inference_rate": share, "fps": index}
+        for index, share in enumerate([0.97, None, 0.5, 0.91])
+    ]
+    assert middle_round(rounds) == {
+        "share_of_inference_rate": 0.91,
+        "shares_of_inference_rate": [0.97, None, 0.5, 0.91],
+        "fps": 3,
+    }
+    unknown = middle_round(rounds[1:2])
+    assert unknown["share_of_inference_rate"] is None
 
 
 @pytest.mark.parametrize("frames", [7, 0])
