@@ -33,6 +33,7 @@ class DataConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     degradation: Degradation = "bicubic"
     video: VideoConfig = VideoConfig()  # strengths of the "video" degradation
     cache_mb: int = 2048  # decoded photographs kept in memory, MiB
+    detail: float = 0.0  # how much crops with detail are preferred; 0: not, 1: in proportion
     workers: int = 2  # threads that decode and cut
     on_device: bool = False  # keep the decoded photographs on the training device and cut there
 
@@ -161,6 +162,8 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 raise ValueError(f"loss.{index}.weight must be a finite number, not {term.weight}")
         if not 0 <= self.seed < 1 << 63:
             raise ValueError(f"seed must be at least 0 and below 2^63, not {self.seed}")
+        if not 0 <= self.data.detail < math.inf:
+            raise ValueError(f"data.detail must be a number of at least 0, not {self.data.detail}")
         if min(self.data.cache_mb, self.validation.pictures) < 0:
             raise ValueError("data.cache_mb and validation.pictures must be at least 0")
         if not 0 <= self.ema < 1:

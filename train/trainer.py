@@ -76,6 +76,8 @@ class Trainer:
             self.photos.photos, crop, data.batch * count, config.seed, data.cache_mb << 20,
             self.processes.part_of(data.batch),
         )  # fmt: skip
+        if data.detail:
+            self.sampler.prefer_detail(self.scale, data.detail, data.workers)
         self.crops = (
             DeviceCrops(self.sampler, device, data.workers) if data.on_device
             else HostCrops(self.sampler, device)

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from .detail import DetailedPlaces
 from .photos import Photo, read_photo
 
 Drawn = TypeVar("Drawn")
@@ -60,8 +61,9 @@ class CropSampler:
     """Draws the high-resolution batch of any step from (seed, step) alone, so resuming is exact.
 
     A photograph is drawn with probability in proportion to its pixels, then a crop of `size`
-    pixels a side uniformly, then one of the eight flips and quarter turns. Of the `batch` crops of
-    a step this sampler cuts those of `part` only: one process's share when several train together.
+    pixels a side uniformly, or by `places`, then one of the eight flips and quarter turns. Of the
+    `batch` crops of a step this sampler cuts those of `part` only: one process's share when several
+    train together.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class CropSampler:
         cache_bytes: int,
         part: range | None = None,
     ) -> None:
+        self.places: DetailedPlaces | None = None
         self.photos = photos
         self.size = size
         self._batch = batch
@@ -97,13 +100,32 @@ class CropSampler:
     def plan(self, step: int) -> list[Crop]:
         """Where the crops of one step are cut."""
         rng = np.random.default_rng((self._seed, step))
-        indices = rng.choice(len(self.photos), self._batch, p=self._probability)
-        crops = []
-        for photo in (self.photos[i] for i in indices):
-            top = int(rng.integers(photo.height - self.size + 1))
-            left = int(rng.integers(photo.width - self.size + 1))
-            crops.append(Crop(photo, top, left, int(rng.integers(4)), bool(rng.integers(2))))
+        if self.places is None:
+            crops = [self._anywhere(rng, index) for index in self._photos_drawn(rng)]
+        else:
+            crops = [
+                Crop(self.photos[index], top, left, *_turned(rng))
+                for index, top, left in self.places.draw(rng, self._batch)
+            ]
         return [crops[index] for index in self._part]
+
+    def prefer_detail(self, scale: int, exponent: float, workers: int) -> None:
+        """From now on, draw crops in proportion to their detail; see `DetailedPlaces`.
+
+        Every photograph is read. Raises InputError for one that cannot be any more.
+        """
+        self.places = DetailedPlaces(
+            self.photos, self.size, scale, exponent, self._cache.get, workers
+        )
+
+    def _photos_drawn(self, rng: np.random.Generator) -> NDArray[np.int64]:
+        return rng.choice(len(self.photos), self._batch, p=self._probability)
+
+    def _anywhere(self, rng: np.random.Generator, index: int) -> Crop:
+        photo = self.photos[index]
+        top = int(rng.integers(photo.height - self.size + 1))
+        left = int(rng.integers(photo.width - self.size + 1))
+        return Crop(photo, top, left, *_turned(rng))
 
     def _cut(self, crop: Crop) -> NDArray[np.uint8]:
         rows = slice(crop.top, crop.top + self.size)
@@ -111,6 +133,11 @@ class CropSampler:
         turned = np.rot90(self._cache.get(crop.photo)[rows, columns], crop.turns)
         mirrored: NDArray[np.uint8] = turned[:, ::-1] if crop.flip else turned
         return mirrored
+
+
+def _turned(rng: np.random.Generator) -> tuple[int, bool]:
+    """Quarter turns, and whether to flip."""
+    return int(rng.integers(4)), bool(rng.integers(2))
 
 
 class HostCrops:
