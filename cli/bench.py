@@ -23,6 +23,7 @@ from .bench_options import (
     vgg_option,
 )
 from .codec_options import codec_options
+from .finite import Finite
 
 
 @click.group()
@@ -151,7 +152,7 @@ def espcn(
 )  # fmt: skip
 @codec_options
 @click.option(
-    "--seconds", type=click.FloatRange(0), default=1.0, show_default=True,
+    "--seconds", type=Finite(0), default=1.0, show_default=True,
     help="Call each size for at least so long, after warm-up.",
 )  # fmt: skip
 @engine_options

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..imaging.errors import ConfigError
+from .finite import Finite
 
 if TYPE_CHECKING:
     from ..benchmarks.report import Document
@@ -104,7 +105,7 @@ threads_option = click.option(
 )
 seconds_option = click.option(
     "--seconds",
-    type=click.FloatRange(0),
+    type=Finite(0),
     default=5.0,
     show_default=True,
     help="Measure each case for at least so long, after warm-up.",

@@ -18,6 +18,7 @@ from .bench_options import (
     size_option,
     vgg_option,
 )
+from .finite import Finite
 
 
 @click.command(name="all")
@@ -30,7 +31,7 @@ from .bench_options import (
 @click.option("--video", "file", type=click.Path(path_type=Path), help="A video file.")
 @size_option
 @click.option(
-    "--seconds", type=click.FloatRange(0), default=3.0, show_default=True,
+    "--seconds", type=Finite(0), default=3.0, show_default=True,
     help="Measure each case for at least so long, after warm-up.",
 )  # fmt: skip
 @engine_options

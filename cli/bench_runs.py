@@ -18,6 +18,7 @@ from .bench_options import (
     vgg_option,
 )
 from .codec_options import codec_options
+from .finite import Finite
 
 
 @click.command()
@@ -87,7 +88,7 @@ def flicker(
 @size_option
 @seconds_option
 @click.option(
-    "--fps", "rates", type=click.FloatRange(1, 1000), multiple=True, default=(24.0, 30.0, 60.0),
+    "--fps", "rates", type=Finite(1, 1000), multiple=True, default=(24.0, 30.0, 60.0),
     show_default="24, 30, 60", help="Rate of the camera; may be given several times.",
 )  # fmt: skip
 @engine_options

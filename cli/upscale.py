@@ -8,6 +8,7 @@ import click
 
 from ..imaging.errors import ConfigError, FrameliftError, Interrupted
 from .codec_options import codec_options
+from .finite import Finite
 
 if TYPE_CHECKING:
     from ..runtime import ModelSpec, Upscaler
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 @codec_options
 @click.option("--no-audio", is_flag=True, help="Leave the audio out.")
 @click.option(
-    "--scale", type=click.FloatRange(0, 64, min_open=True), metavar="FACTOR",
+    "--scale", type=Finite(0, 64, min_open=True), metavar="FACTOR",
     help="Output size over input size; resized after the model. [default: the model's]",
 )  # fmt: skip
 @click.option("--start", metavar="TIME", help="First frame's time: seconds or h:mm:ss.")
@@ -41,11 +42,11 @@ if TYPE_CHECKING:
     help="Keep what is done when interrupted; the same command goes on from there.",
 )  # fmt: skip
 @click.option(
-    "--timeout", type=click.FloatRange(0.1), default=10.0, show_default=True, metavar="SECONDS",
+    "--timeout", type=Finite(0.1), default=10.0, show_default=True, metavar="SECONDS",
     help="How long a network stream may be silent.",
 )  # fmt: skip
 @click.option(
-    "--reconnect", type=click.FloatRange(0), default=60.0, show_default=True, metavar="SECONDS",
+    "--reconnect", type=Finite(0), default=60.0, show_default=True, metavar="SECONDS",
     help="How long to try to get a lost stream back; 0: its end is the end.",
 )  # fmt: skip
 @click.option(
@@ -133,6 +134,11 @@ def upscale(
                 check_live(origin, goal, encoder, overwrite=overwrite)
             else:
                 jobs = plan_jobs(origin.path, goal.path, encoder, overwrite=overwrite)
+                if all(job.is_image for job in jobs):
+                    _require_video(
+                        start or end or resume or no_audio or codec != EncoderOptions.codec
+                        or crf is not None or preset is not None
+                    )  # fmt: skip
             upscaler = call_interruptibly(lambda: _load(task, model, scale, backend, threads, tile))
             convert = ConvertOptions(
                 not no_audio, span, factor, compare, upscaler.spec.sha256 if resume else None
@@ -156,6 +162,15 @@ def upscale(
         leave(error.exit_code, str(error))
         raise
     leave(0)
+
+
+def _require_video(set_for_videos: object) -> None:
+    """Raise ConfigError for options that would say nothing: there are images alone."""
+    if set_for_videos:
+        raise ConfigError(
+            "--start, --end, --resume, --codec, --crf, --preset and --no-audio are for videos, and "
+            "the input is images alone"
+        )
 
 
 def _load(

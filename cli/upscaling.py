@@ -135,7 +135,8 @@ class Run:
         from ..runtime.images import upscale_image
         from ..runtime.video import FrameStep
 
-        step = FrameStep(self._upscaler, factor=self._settings.convert.factor)
+        convert = self._settings.convert
+        step = FrameStep(self._upscaler, factor=convert.factor, compare=convert.compare)
         width, height = upscale_image(
             job.source, job.target, step.once,
             overwrite=self._settings.overwrite, say=self.note,

@@ -38,6 +38,8 @@ from .y4m_sink import Y4mSink
 
 _WINDOW_TICK_SECONDS = 0.004
 _TICK_SECONDS = 0.1
+# Their length is that of the list, which grows.
+_PLAYLISTS = frozenset({"hls", "dash"})
 
 
 @dataclass(frozen=True)
@@ -199,7 +201,7 @@ def _open(
         return _live(lambda: CameraConnection(source, pool), source, options, stack, say)
     if source.kind is SourceKind.STREAM:
         container = open_stream(source, options.timeouts)
-        if not container.duration:
+        if not container.duration and not is_whole_file(source, container):
             first = [container]
             _tell_of_sound(container, source, target, options, say)
 
@@ -223,6 +225,13 @@ def _open(
     return _Input(
         file, file.facts, lambda: None, drops=False, endless=source.kind is SourceKind.PIPE
     )
+
+
+def is_whole_file(source: Source, container: av.container.InputContainer) -> bool:
+    """Whether a web server sends a file of known length, which has an end, though no duration."""
+    web = source.shown.lower().startswith(("http://", "https://"))
+    playlist = container.format.name in _PLAYLISTS
+    return web and not playlist and container.size > 0
 
 
 def _tell_of_sound(

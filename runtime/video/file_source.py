@@ -19,7 +19,7 @@ from ..notes import Say, say_on_stderr
 from .deinterlace import Deinterlacer
 from .frame import ClipFacts, Frame
 from .input_file import open_input, start_offset
-from .integrity import Integrity, structural_fault
+from .integrity import Integrity, may_hide_its_end, structural_fault
 from .pixels import ToBgr, colour_of, depth_note
 from .pool import FramePool
 from .seek import seek_point
@@ -62,7 +62,7 @@ class FileSource:
         get, are left out without being converted.
         """
         self.path = path
-        self._name = Path(path).name
+        self._name = Path(path).name if container is None else str(path)
         self._say = say
         self._total_bytes = total_bytes
         self._span = span or Span()
@@ -71,6 +71,8 @@ class FileSource:
         self._moved = 0
         self._pool = pool or FramePool()
         self.container = container or open_input(Path(path))
+        if total_bytes is not None and may_hide_its_end(self.container):
+            say(f"{self._name}: a pipe that states no duration: whether it is whole cannot be told")
         try:
             if container is None:
                 self._fail_if(structural_fault(Path(path), self.container.format.name), None)
@@ -181,7 +183,8 @@ class FileSource:
             for packet in self.container.demux():
                 flush = packet.size == 0 and packet.pts is None and packet.dts is None
                 if not flush:
-                    self._fail_if(self._integrity.packet(packet), packet.pts)
+                    fault = self._integrity.packet(packet)
+                    self._fail_if(fault, packet.pts, packet.time_base)
                 if packet.stream.index != self._stream.index:
                     continue
                 frames = self._stream.decode(None if flush else packet)
@@ -197,10 +200,13 @@ class FileSource:
         total = self._total_bytes() if self._total_bytes else self.container.size
         self._fail_if(self._integrity.verdict(total), None)
 
-    def _fail_if(self, fault: str, pts: int | None) -> None:
+    def _fail_if(self, fault: str, pts: int | None, time_base: Fraction | None = None) -> None:
         if not fault:
             return
-        place = "" if pts is None else f" at {float((pts - self._offset) * self._time_base):.2f} s"
+        place = ""
+        if pts is not None:
+            seconds = pts * (time_base or self._time_base) - self._offset * self._time_base
+            place = f" at {float(seconds):.2f} s"
         raise InputError(f"{self.path}: {fault}{place}; no output was written")
 
     def _read_facts(self, frame: av.VideoFrame) -> ClipFacts:

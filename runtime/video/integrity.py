@@ -20,12 +20,23 @@ _PACKET_IS_FRAME = frozenset({"h264", "hevc", "mjpeg", "prores", "ffv1"})
 _RESYNCING = frozenset({"matroska,webm", "flv"})
 
 
-def structural_fault(path: Path, format_name: str) -> str:
-    """Read a file of a format that hides its gaps once through, without decoding anything.
+# Plain, with the time code of Blu-ray and camcorders, with the check bytes of DVB.
+_TS_PACKETS = (188, 192, 204)
+# Zeros that some writers put behind the end.
+_GIF_PADDING = 4096
 
-    Returns what the demuxer complained of, or "". Other formats are not read: they are watched
-    while they are decoded.
+
+def structural_fault(path: Path, format_name: str) -> str:
+    """Look for damage that decoding would not show, without decoding anything.
+
+    A file of a format whose demuxer skips what it does not understand is read once through, for
+    what the demuxer complains of; of some others the size or the last bytes tell that they were
+    cut. The rest is watched while it is decoded. Returns what is wrong, or "".
     """
+    if format_name == "gif" and not _ends_as_gif(path):
+        return "the file is cut short: the end mark of a GIF is missing"
+    if format_name == "mpegts" and path.is_file() and _ends_in_packet(path.stat().st_size):
+        return "the file is cut short, within a packet"
     if format_name not in _RESYNCING:
         return ""
     level, skip = av.logging.get_level(), av.logging.get_skip_repeated()
@@ -45,6 +56,22 @@ def structural_fault(path: Path, format_name: str) -> str:
     if any(name == format_name for _, name, _ in lines):
         return "the file is damaged or cut short"
     return ""
+
+
+def may_hide_its_end(container: av.container.InputContainer) -> bool:
+    """Whether an input that cannot be read twice may be cut without a trace."""
+    hides = container.format.name in _RESYNCING | {"gif"}
+    return hides and not container.duration
+
+
+def _ends_in_packet(size_bytes: int) -> bool:
+    return all(size_bytes % packet for packet in _TS_PACKETS)
+
+
+def _ends_as_gif(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _GIF_PADDING))
+        return file.read().rstrip(b"\0").endswith(b";")
 
 
 class Integrity:
@@ -102,6 +129,8 @@ class Integrity:
         """After the last packet: what is missing of an input of that many bytes, or ""."""
         if self._container.format.name == "yuv4mpegpipe" and total_bytes > self._end_byte:
             return "the last frame is cut short"
+        if self._container.format.name == "mpegts" and _ends_in_packet(total_bytes):
+            return "the file is cut short, within a packet"
         # Complete for MP4, MOV and AVI; Matroska's lists key frames only.
         indexed = self._indexed()
         if self._packets < indexed:

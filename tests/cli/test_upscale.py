@@ -19,7 +19,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from framelift.cli.upscale import upscale
-from framelift.imaging.errors import FrameliftError
+from framelift.imaging.errors import ConfigError, FrameliftError
 
 ROOT = Path(__file__).parents[2]
 
@@ -249,18 +249,18 @@ def slow_run(tmp_path: Path, clip: Path, model: Path, seconds: float) -> subproc
         from framelift.cli.upscale import upscale
         from framelift.imaging.errors import FrameliftError
         from framelift.runtime import Upscaler
-        call = Upscaler.__call__
+        submit = Upscaler.submit
         frames = 0
 
-        def slow(self, frame, out=None):
+        def slow(self, frame, out):
             global frames
             frames += 1
             if frames == 5:
                 print("five", flush=True)
                 time.sleep({seconds})
-            return call(self, frame, out)
+            return submit(self, frame, out)
 
-        Upscaler.__call__ = slow
+        Upscaler.submit = slow
         try:
             upscale.main({[str(clip), str(tmp_path / "out.mp4"), "--model", str(model), "-q"]!r},
                          standalone_mode=False)
@@ -320,3 +320,32 @@ def test_importing_the_command_loads_nothing_heavy() -> None:
         "sys.exit(any(name in sys.modules for name in ('av', 'cv2', 'numpy', 'onnx')))"
     )
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+
+
+@pytest.mark.parametrize("option", ["--scale", "--timeout", "--reconnect"])
+@pytest.mark.parametrize("value", ["nan", "inf"])
+def test_numbers_that_are_none_are_refused(
+    clip: Path, nearest_model_path: Path, tmp_path: Path, option: str, value: str
+) -> None:
+    result = CliRunner().invoke(
+        upscale, [str(clip), str(tmp_path / "o.mp4"), "--model", str(nearest_model_path), option,
+                  value],
+    )  # fmt: skip
+    assert result.exit_code == 2
+    assert option in result.output
+
+
+def test_an_image_is_compared_too_and_refuses_what_is_for_videos(
+    tmp_path: Path, nearest_model_path: Path
+) -> None:
+    image, target = tmp_path / "a.png", tmp_path / "b.png"
+    cv2.imwrite(str(image), np.full((6, 8, 3), 90, np.uint8))
+    arguments = [str(image), str(target), "--model", str(nearest_model_path)]
+    for extra in (["--start", "1"], ["--resume"], ["--crf", "3"], ["--codec", "av1"]):
+        result = CliRunner().invoke(upscale, [*arguments, *extra])
+        assert isinstance(result.exception, ConfigError)
+        assert "are for videos" in str(result.exception)
+    CliRunner().invoke(upscale, [*arguments, "--compare"], catch_exceptions=False)
+    shown = cv2.imread(str(target))
+    assert shown is not None
+    assert shown.shape == (24, 64, 3)

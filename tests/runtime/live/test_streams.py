@@ -166,6 +166,16 @@ def test_ten_bits_of_a_stream_are_said_and_hdr_is_refused(
     assert notes == [f"{url}/a.ts: yuv420p10le is reduced to 8 bits per channel"]
 
 
+def test_a_file_on_a_web_server_is_played_once(
+    web_folder: tuple[Path, str], tmp_path: Path
+) -> None:
+    """MPEG-TS states no duration, but the server states a length: it is no camera."""
+    folder, url = web_folder
+    make_clip(folder / "a.ts", noise(9))
+    result = upscale(f"{url}/a.ts", str(tmp_path / "out.mp4"))
+    assert (result.stats.frames_written, result.ended_by) == (9, "the end of the source")
+
+
 def test_a_source_that_falls_silent_is_lost_and_the_recording_kept(tmp_path: Path) -> None:
     started = time.monotonic()
     with HttpServer(silent_after=45) as server:

@@ -126,6 +126,18 @@ def scribble(path: Path) -> None:
     path.write_bytes(data)
 
 
+def test_a_gif_without_its_end_is_refused(tmp_path: Path) -> None:
+    path = make_clip(tmp_path / "a.gif", noise(6), codec="gif", pixel_format="rgb8")
+    with FileSource(path) as source:
+        assert sum(1 for _ in source) == 6
+    path.write_bytes(path.read_bytes() + bytes(20))  # as some writers pad it
+    with FileSource(path) as source:
+        assert sum(1 for _ in source) == 6
+    cut(path, 0.7)
+    with pytest.raises(InputError, match="the end mark of a GIF is missing"):
+        FileSource(path)
+
+
 @pytest.mark.parametrize(
     ("name", "damage"),
     [
@@ -136,6 +148,7 @@ def scribble(path: Path) -> None:
         ("a.webm", lambda path: cut(path, 0.6)),
         ("a.avi", lambda path: cut(path, 0.6)),
         ("a.flv", lambda path: cut(path, 0.6)),
+        ("a.ts", lambda path: path.write_bytes(path.read_bytes()[:-100])),
         ("scribbled.mp4", scribble),
         ("scribbled.mkv", scribble),
         ("scribbled.ts", scribble),
