@@ -10,30 +10,41 @@ from torch import Tensor
 from ..imaging.errors import CheckpointError, ConfigError
 from .checkpoint import load_checkpoint
 from .foreign import load_foreign
-from .networks import CompactConfig, NetworkConfig, compact_config_of
+from .networks import CompactConfig, NetworkConfig, RealtimeConfig, compact_config_of
+from .networks.realtime import Realtime, at_smaller_scale
 
 
 def initial_weights(path: Path, config: NetworkConfig) -> dict[str, Tensor]:
     """The state dict of the network `config` that a file holds.
 
     A `.pth` is a community state dict of SRVGGNetCompact, also nested under `params_ema` or
-    `params`; anything else is a framelift checkpoint. Raises CheckpointError for a file that cannot
-    be read and ConfigError if it holds another network.
+    `params`; anything else is a framelift checkpoint, for `realtime` also one of a multiple of the
+    scale. Raises CheckpointError for a file that cannot be read and ConfigError if it holds another
+    network.
     """
     if path.suffix not in (".pth", ".pt"):
         checkpoint = load_checkpoint(path)
-        if checkpoint.network_config != config:
-            raise ConfigError(f"init {path}: holds another network: {checkpoint.network_config}")
-        return checkpoint.weights
+        found = checkpoint.network_config
+        if found == config:
+            return checkpoint.weights
+        if isinstance(found, RealtimeConfig) and isinstance(config, RealtimeConfig):
+            same = msgspec.structs.replace(found, scale=config.scale) == config
+            if same and found.scale % config.scale == 0:
+                trained = Realtime(found)
+                trained.load_state_dict(checkpoint.weights)
+                return at_smaller_scale(trained, config).state_dict()
+        raise ConfigError(f"init {path}: holds another network: {found}")
     weights = _community_state(path)
     try:
-        found = compact_config_of(weights)
+        compact = compact_config_of(weights)
     except ValueError as error:
         raise CheckpointError(f"init {path}: {error}") from error
-    if isinstance(config, CompactConfig) and found.act == "relu":
-        found = msgspec.structs.replace(found, act=config.act if config.act != "prelu" else "relu")
-    if found != config:
-        raise ConfigError(f"init {path}: holds another network: {found}")
+    if isinstance(config, CompactConfig) and compact.act == "relu":
+        compact = msgspec.structs.replace(
+            compact, act=config.act if config.act != "prelu" else "relu"
+        )
+    if compact != config:
+        raise ConfigError(f"init {path}: holds another network: {compact}")
     return weights
 
 

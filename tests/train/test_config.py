@@ -64,8 +64,8 @@ def test_realtime_presets_come_in_three_sizes_and_two_kinds() -> None:
         assert footage.network == load_config(f"realtime-small-x{scale}").network
         assert footage.data.degradation == "video"
     assert parameters == {
-        "realtime-nano-x2": 109_152,
-        "realtime-small-x2": 256_240,
+        "realtime-nano-x2": 32_108,
+        "realtime-small-x2": 50_604,
         "realtime-medium-x2": 156_428,  # at the full resolution
         "realtime-nano-x4": 42_512,
         "realtime-small-x4": 61_008,

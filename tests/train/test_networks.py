@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 import torch
 from torch import nn
@@ -15,6 +16,7 @@ from framelift.train.networks import (
     build_network,
     compact_config_of,
 )
+from framelift.train.networks.realtime import Realtime, at_smaller_scale
 
 CONFIGS: list[NetworkConfig] = [
     RealtimeConfig(scale=2, channels=8, layers=2),
@@ -183,3 +185,16 @@ def test_impossible_hyper_parameters_are_refused(make: object, message: str) -> 
     assert callable(make)
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize(("large", "small", "stride"), [(4, 2, 1), (8, 2, 1), (8, 4, 2)])
+def test_at_a_smaller_scale_is_the_mean_of_the_larger(large: int, small: int, stride: int) -> None:
+    torch.manual_seed(0)
+    config = RealtimeConfig(scale=large, channels=16, layers=2, expansion=2, stride=stride)
+    trained = Realtime(config)
+    for parameter in trained.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    reduced = at_smaller_scale(trained, msgspec.structs.replace(config, scale=small))
+    images = torch.rand(2, 3, 10, 8)
+    expected = torch.nn.functional.avg_pool2d(trained(images), large // small)
+    torch.testing.assert_close(reduced(images), expected, rtol=1e-4, atol=1e-5)
