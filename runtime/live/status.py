@@ -57,10 +57,14 @@ class Status:
 
 
 def status_line(name: str, stats: PipelineStats) -> str:
-    """Frames, speed, drops, glass-to-glass latency and its jitter."""
+    """Frames, speed, drops, glass-to-glass latency, its jitter, and the median of each stage."""
     glass, jitter = stats.glass_latency, stats.jitter.histogram
+    stages = ", ".join(
+        f"{stage} {latency.percentile_ms(50):.0f}" for stage, latency in stats.stage_latency.items()
+    )
     return (
         f"{name}: {stats.frames_written} frames, {stats.fps:.1f} fps, "
         f"{stats.frames_dropped} dropped, latency p50 {glass.percentile_ms(50):.0f} ms "
-        f"p99 {glass.percentile_ms(99):.0f} ms, jitter p95 {jitter.percentile_ms(95):.0f} ms"
+        f"p99 {glass.percentile_ms(99):.0f} ms, jitter p95 {jitter.percentile_ms(95):.0f} ms, "
+        f"p50 of {stages} ms"
     )
