@@ -17,7 +17,7 @@ from framelift.imaging.errors import ModelError
 from framelift.runtime import Upscaler
 from framelift.runtime.backends.saturation import adds_in_16_bits
 from framelift.runtime.model_file import load
-from framelift.runtime.zoo import shipped_models
+from framelift.runtime.zoo import resolve
 
 
 @pytest.mark.parametrize("arguments", [{}, {"floor": True}, {"mode": "DCR"}, {"scale": 2}])
@@ -67,8 +67,7 @@ def test_int8_models_keep_their_pairs(
     int8 = pytest.importorskip("framelift.export.int8")
     rng = np.random.default_rng(1)
     frame = rng.integers(0, 256, (17, 23, 3), np.uint8)
-    loaded = (load(path) for path in shipped_models().values())
-    source = next(model for spec, model in loaded if spec.precision == "fp32")
+    _, source = load(resolve("realtime-small-x4"))
     calibrated = int8.calibrate(source, [frame[None]])
     quantised = int8.quantise(calibrated, 100.0, symmetric=symmetric)
     tiny_models.set_metadata(quantised, precision="int8")
