@@ -126,7 +126,7 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     checkpoint_every: int = 1000  # steps
     log_every: int = 50  # steps
     tensorboard: bool = True  # scalars and validation pictures in the run folder
-    init: str = ""  # weights of the same network to start from (fine-tuning)
+    init: str = ""  # weights to start from: of the same network, realtime also of a larger scale
 
     def __post_init__(self) -> None:
         if not self.loss:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ...imaging.errors import BackendError
 
 Frames = NDArray[np.uint8]
 
@@ -68,3 +72,12 @@ class PipelinedSession(Session, Protocol):
         Raises BackendError; whatever else is under way is lost with it.
         """
         ...
+
+
+@contextmanager
+def failures_of(backend: str) -> Iterator[None]:
+    """Say in a BackendError which backend failed."""
+    try:
+        yield
+    except BackendError as error:
+        raise BackendError(f"{backend} failed: {error}") from error

@@ -9,8 +9,6 @@ the order of its copies, the tests marked `gpu` do the rest.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +18,7 @@ from ..engine.shapes import FrameShape
 from ..host import available_processors
 from ..model_file import OUTPUT, ModelSpec
 from ..notes import say_on_stderr
-from .base import Frames
+from .base import Frames, failures_of
 from .engine import load_onnxruntime
 from .linkage import provider_library
 from .ort_session import OrtSession
@@ -74,7 +72,7 @@ class OnnxGpuSession:
         # One frame at a time, so that one is copied while another is computed; unless the model
         # takes a fixed number of them.
         shape = FrameShape(self._spec.frame_shape[0] or 1, *frames.shape[1:3])
-        with self._named():
+        with failures_of(self.name):
             runner.run(shape, frames, out, self._compute)
 
     @property
@@ -84,12 +82,12 @@ class OnnxGpuSession:
 
     def submit(self, frames: Frames) -> None:
         assert self._runner is not None
-        with self._named():
+        with failures_of(self.name):
             self._runner.submit(FrameShape(*frames.shape[:3]), frames, self._compute)
 
     def collect(self, out: Frames) -> None:
         assert self._runner is not None
-        with self._named():
+        with failures_of(self.name):
             self._runner.collect(out)
 
     def describe(self) -> dict[str, str | int]:
@@ -190,13 +188,6 @@ class OnnxGpuSession:
         return OrtComputation(
             self._session, shape, self._spec.scale, stream, self._numbers, self._no_graph
         )
-
-    @contextmanager
-    def _named(self) -> Iterator[None]:
-        try:
-            yield
-        except BackendError as error:
-            raise BackendError(f"{self.name} failed: {error}") from error
 
 
 def load_problem(library: Path) -> str | None:

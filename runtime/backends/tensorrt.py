@@ -6,8 +6,7 @@ of its copies. It has not been run on a GPU yet: the tests marked `gpu` do that.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ...imaging.errors import BackendError
@@ -20,7 +19,7 @@ from ..engine.precision import report_from_record
 from ..engine.shapes import FrameShape, fixed, profile_for
 from ..model_file import ModelSpec
 from ..notes import say_on_stderr
-from .base import Frames
+from .base import Frames, failures_of
 from .onnx_gpu import device_nodes
 
 if TYPE_CHECKING:
@@ -108,11 +107,11 @@ class TensorrtSession:
     def submit(self, frames: Frames) -> None:
         shape = FrameShape(*frames.shape[:3])
         engine = self._engine_for(shape)
-        with _named():
+        with failures_of(NAME):
             self._runner.submit(shape, frames, self._compute(engine))
 
     def collect(self, out: Frames) -> None:
-        with _named():
+        with failures_of(NAME):
             self._runner.collect(out)
 
     def describe(self) -> dict[str, str | int]:
@@ -142,7 +141,7 @@ class TensorrtSession:
         self._engines.clear()
 
     def _run(self, engine: LoadedEngine, shape: FrameShape, frames: Frames, out: Frames) -> None:
-        with _named():
+        with failures_of(NAME):
             self._runner.run(shape, frames, out, self._compute(engine))
 
     def _compute(self, engine: LoadedEngine) -> Callable[[FrameShape], Computation]:
@@ -178,11 +177,3 @@ class TensorrtSession:
                 ).engine
         finally:
             self._building = None
-
-
-@contextmanager
-def _named() -> Iterator[None]:
-    try:
-        yield
-    except BackendError as error:
-        raise BackendError(f"{NAME} failed: {error}") from error

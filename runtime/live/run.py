@@ -201,7 +201,7 @@ def _open(
         return _live(lambda: CameraConnection(source, pool), source, options, stack, say)
     if source.kind is SourceKind.STREAM:
         container = open_stream(source, options.timeouts)
-        if not container.duration and not is_whole_file(source, container):
+        if not container.duration and not _is_whole_file(source, container):
             first = [container]
             _tell_of_sound(container, source, target, options, say)
 
@@ -227,7 +227,7 @@ def _open(
     )
 
 
-def is_whole_file(source: Source, container: av.container.InputContainer) -> bool:
+def _is_whole_file(source: Source, container: av.container.InputContainer) -> bool:
     """Whether a web server sends a file of known length, which has an end, though no duration."""
     web = source.shown.lower().startswith(("http://", "https://"))
     playlist = container.format.name in _PLAYLISTS

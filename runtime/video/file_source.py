@@ -71,8 +71,8 @@ class FileSource:
         self._moved = 0
         self._pool = pool or FramePool()
         self.container = container or open_input(Path(path))
-        if total_bytes is not None and may_hide_its_end(self.container):
-            say(f"{self._name}: a pipe that states no duration: whether it is whole cannot be told")
+        if container is not None and may_hide_its_end(container):
+            say(f"{self._name}: states no duration; whether it is whole cannot be told in one pass")
         try:
             if container is None:
                 self._fail_if(structural_fault(Path(path), self.container.format.name), None)

@@ -53,6 +53,13 @@ def test_every_crop_is_inside_and_every_corner_is_reached(photo: Photo) -> None:
     assert len(tops) > 150
 
 
+def test_an_exponent_without_measure_takes_the_places_of_most_detail(photo: Photo) -> None:
+    preferring = sampler(photo, 40)
+    preferring.prefer_detail(4, 1e4, 1)
+    assert (lefts(preferring) >= 200 - 16).all()
+    assert preferring.plan(0) != preferring.plan(1)
+
+
 def test_a_crop_as_large_as_the_photograph(photo: Photo) -> None:
     whole = Photo(photo.path, HEIGHT, WIDTH)
     preferring = sampler(whole, HEIGHT)

@@ -75,7 +75,7 @@ class CropSampler:
         cache_bytes: int,
         part: range | None = None,
     ) -> None:
-        self.places: DetailedPlaces | None = None
+        self._places: DetailedPlaces | None = None
         self.photos = photos
         self.size = size
         self._batch = batch
@@ -100,12 +100,13 @@ class CropSampler:
     def plan(self, step: int) -> list[Crop]:
         """Where the crops of one step are cut."""
         rng = np.random.default_rng((self._seed, step))
-        if self.places is None:
-            crops = [self._anywhere(rng, index) for index in self._photos_drawn(rng)]
+        if self._places is None:
+            drawn = rng.choice(len(self.photos), self._batch, p=self._probability)
+            crops = [self._anywhere(rng, self.photos[index]) for index in drawn]
         else:
             crops = [
                 Crop(self.photos[index], top, left, *_turned(rng))
-                for index, top, left in self.places.draw(rng, self._batch)
+                for index, top, left in self._places.draw(rng, self._batch)
             ]
         return [crops[index] for index in self._part]
 
@@ -114,15 +115,11 @@ class CropSampler:
 
         Every photograph is read. Raises InputError for one that cannot be any more.
         """
-        self.places = DetailedPlaces(
+        self._places = DetailedPlaces(
             self.photos, self.size, scale, exponent, self._cache.get, workers
         )
 
-    def _photos_drawn(self, rng: np.random.Generator) -> NDArray[np.int64]:
-        return rng.choice(len(self.photos), self._batch, p=self._probability)
-
-    def _anywhere(self, rng: np.random.Generator, index: int) -> Crop:
-        photo = self.photos[index]
+    def _anywhere(self, rng: np.random.Generator, photo: Photo) -> Crop:
         top = int(rng.integers(photo.height - self.size + 1))
         left = int(rng.integers(photo.width - self.size + 1))
         return Crop(photo, top, left, *_turned(rng))

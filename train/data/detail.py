@@ -45,15 +45,16 @@ class DetailedPlaces:
         self._photos = photos
         self._size = size
 
-        def weights(photo: Photo) -> NDArray[np.float64]:
-            detail = detail_of(read(photo), scale)
-            return (box_means(detail, math.ceil(size / BLOCK)) + _LEAST) ** exponent
+        def details(photo: Photo) -> NDArray[np.float64]:
+            return box_means(detail_of(read(photo), scale), math.ceil(size / BLOCK)) + _LEAST
 
         with ThreadPoolExecutor(workers) as pool:
-            maps = list(pool.map(weights, photos))
+            maps = list(pool.map(details, photos))
         self._shapes = [each.shape for each in maps]
         self._starts = np.cumsum([0, *(each.size for each in maps)])
-        self._reached = np.cumsum(np.concatenate([each.ravel() for each in maps]))
+        detail = np.concatenate([each.ravel() for each in maps])
+        # Of the largest: whatever the exponent, not all of them become zero.
+        self._reached = np.cumsum((detail / detail.max()) ** exponent)
 
     def draw(self, rng: np.random.Generator, count: int) -> list[tuple[int, int, int]]:
         """Number of the photograph, top and left, of `count` crops."""

@@ -110,6 +110,18 @@ def test_mpegts_through_a_named_pipe_from_a_slow_writer(tmp_path: Path) -> None:
     assert [round(float(t * 30000 / 1001)) for t in frame_times(target)] == list(range(40))
 
 
+def test_a_pipe_that_may_have_been_cut_is_said_to_be(
+    tmp_path: Path, nearest_model_path: Path
+) -> None:
+    clip = make_clip(tmp_path / "a.mkv", container_options={"live": "1"})  # without a duration
+    line = b"note: stdin: states no duration; whether it is whole cannot be told in one pass\n"
+    done = command("-", "null", model=nearest_model_path, data=clip.read_bytes())
+    assert (done.returncode, done.stderr) == (0, line)
+    whole = make_clip(tmp_path / "b.mkv")
+    done = command("-", "null", model=nearest_model_path, data=whole.read_bytes())
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_sound_that_a_pipe_brings_is_said_to_be_left_out(
     tmp_path: Path, nearest_model_path: Path
 ) -> None:

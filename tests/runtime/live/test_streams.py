@@ -174,6 +174,12 @@ def test_a_file_on_a_web_server_is_played_once(
     make_clip(folder / "a.ts", noise(9))
     result = upscale(f"{url}/a.ts", str(tmp_path / "out.mp4"))
     assert (result.stats.frames_written, result.ended_by) == (9, "the end of the source")
+    make_clip(folder / "a.mkv", noise(9), container_options={"live": "1"})
+    notes = list[str]()
+    upscale(f"{url}/a.mkv", str(tmp_path / "other.mp4"), notes=notes)
+    assert notes == [
+        f"{url}/a.mkv: states no duration; whether it is whole cannot be told in one pass"
+    ]
 
 
 def test_a_source_that_falls_silent_is_lost_and_the_recording_kept(tmp_path: Path) -> None:
