@@ -182,10 +182,13 @@ def _load(
     tile: int | None,
 ) -> Upscaler:
     from ..runtime import Upscaler
+    from ..runtime.backends.select import runs_on_cpu
     from ..runtime.model_file import read_spec
     from ..runtime.zoo import DEFAULT_STYLE, default_model, resolve
 
-    chosen = model or (DEFAULT_STYLE if task == "style" else default_model(scale))
+    chosen = model or (
+        DEFAULT_STYLE if task == "style" else default_model(scale, on_cpu=runs_on_cpu(backend))
+    )
     _require_task(task, read_spec(resolve(chosen)))
     return Upscaler.load(chosen, backend, threads=threads, tile=tile, say=_note)
 

@@ -101,7 +101,7 @@ def score(one: Judged, sets: Sequence[Path], vgg: str | None, say: Say) -> None:
 
 
 def judge(one: Judged, parent: Judged | None, limits: Limits) -> None:
-    """Fill `one.misses`; `parent` is what a perceptual model was tuned from, if it was scored."""
+    """Fill `one.misses`; `parent` is what the model was tuned from, if it was scored."""
     model, found = one.model, one.misses
     for precision in one.scores:
         psnr = one.scores[precision].get(FLOOR_SET, {}).get("psnr_db")
@@ -114,7 +114,7 @@ def judge(one: Judged, parent: Judged | None, limits: Limits) -> None:
             found.append(f"colour shifted by {artefacts.colour_shift:.2f} codes")
         if artefacts.checkerboard > limits.checkerboard:
             found.append(f"checkerboard {artefacts.checkerboard:.2f}")
-    if parent is None or model.degraded:
+    if parent is None or not model.perceptual:
         return
     if (drop := psnr_drop(one, parent)) is not None and drop > limits.psnr_drop_db:
         found.append(f"{drop:.2f} dB under {parent.model.name}")
@@ -169,7 +169,8 @@ def table(judged: Sequence[Judged], sets: Sequence[str]) -> list[Sequence[str]]:
     for one in judged:
         model, parent = one.model, by_name.get(one.model.parent)
         asked = "" if model.floor_db is None else f"{model.floor_db} / {model.aim_db}"
-        gains = [] if parent is None else [feature_gain(one, parent, name) for name in sets]
+        compared = parent is not None and model.perceptual
+        gains = [feature_gain(one, parent, name) for name in sets] if compared else []
         nearer = ", ".join(f"{gain:.0%}" for gain in gains if gain is not None)
         found = one.artefacts
         rows.append(

@@ -26,15 +26,15 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One model. `parent` is the one whose weights it starts from; `degraded` models are not
-    judged against it, since they were trained for other inputs than the protocol's.
+    """One model. `parent` is the one whose weights it starts from; a `perceptual` model is judged
+    beside it.
     """
 
     name: str
     minutes: float
     parent: str = msgspec.field(name="from", default="")
     int8: bool = False
-    degraded: bool = False
+    perceptual: bool = False
     set: tuple[str, ...] = ()
     floor_db: float | None = None
     aim_db: float | None = None

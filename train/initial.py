@@ -11,28 +11,31 @@ from ..imaging.errors import CheckpointError, ConfigError
 from .checkpoint import load_checkpoint
 from .foreign import load_foreign
 from .networks import CompactConfig, NetworkConfig, RealtimeConfig, compact_config_of
-from .networks.realtime import Realtime, at_smaller_scale
+from .networks.inherit import can_inherit, inherited
+from .networks.realtime import Realtime
 
 
 def initial_weights(path: Path, config: NetworkConfig) -> dict[str, Tensor]:
     """The state dict of the network `config` that a file holds.
 
     A `.pth` is a community state dict of SRVGGNetCompact, also nested under `params_ema` or
-    `params`; anything else is a framelift checkpoint, for `realtime` also one of a multiple of the
-    scale. Raises CheckpointError for a file that cannot be read and ConfigError if it holds another
-    network.
+    `params`; anything else is a framelift checkpoint, for `realtime` also of a smaller network or
+    of a multiple of the scale. Raises CheckpointError for a file that cannot be read and
+    ConfigError if it holds another network.
     """
     if path.suffix not in (".pth", ".pt"):
         checkpoint = load_checkpoint(path)
         found = checkpoint.network_config
         if found == config:
             return checkpoint.weights
-        if isinstance(found, RealtimeConfig) and isinstance(config, RealtimeConfig):
-            same = msgspec.structs.replace(found, scale=config.scale) == config
-            if same and found.scale % config.scale == 0:
-                trained = Realtime(found)
-                trained.load_state_dict(checkpoint.weights)
-                return at_smaller_scale(trained, config).state_dict()
+        if (
+            isinstance(found, RealtimeConfig)
+            and isinstance(config, RealtimeConfig)
+            and can_inherit(found, config)
+        ):
+            trained = Realtime(found)
+            trained.load_state_dict(checkpoint.weights)
+            return inherited(trained, config).state_dict()
         raise ConfigError(f"init {path}: holds another network: {found}")
     weights = _community_state(path)
     try:

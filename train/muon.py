@@ -3,7 +3,7 @@
 Jordan et al. 2024, https://kellerjordan.github.io/posts/muon: the update of a matrix is replaced by
 the nearest semi-orthogonal one, so that all its directions are learnt alike instead of the few that
 dominate the gradient. A convolution's kernel is a matrix with a row for each output channel.
-torch.optim.Muon, which takes 2-D parameters only, computes it in bfloat16.
+torch.optim.Muon takes 2-D parameters only.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ class Muon(torch.optim.Optimizer):
         lr: float,
         momentum: float = 0.95,
         weight_decay: float = 0.0,
+        precision: torch.dtype = torch.float32,
     ) -> None:
         """Optimise `parameters`, each of two dimensions or more, the first that of the outputs.
 
@@ -37,7 +38,10 @@ class Muon(torch.optim.Optimizer):
             lr: about how far a step turns a matrix, whatever the size of its gradient.
             momentum: decay of the gradients' mean.
             weight_decay: decoupled, as AdamW's.
+            precision: that updates are made orthogonal in. bfloat16 is enough, and much faster
+                where the hardware has it.
         """
+        self.precision = precision
         super().__init__(parameters, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
     @torch.no_grad()
@@ -64,7 +68,7 @@ class Muon(torch.optim.Optimizer):
             update = parameter.grad.lerp(state["mean"], momentum).flatten(1)
             alike[update.shape].append((parameter, update))
         for (rows, columns), members in alike.items():  # at once: the matrices are small
-            updates = orthogonal(torch.stack([update for _, update in members]))
+            updates = orthogonal(torch.stack([update for _, update in members]).to(self.precision))
             step = lr * max(1.0, rows / columns) ** 0.5
             for (parameter, _), update in zip(members, updates, strict=True):
                 parameter.mul_(1 - lr * group["weight_decay"])

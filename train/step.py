@@ -52,7 +52,7 @@ class Stepper:
         self.model = processes.wrap(network, device)
         # A compiled wrapper around DistributedDataParallel: its buckets guide the compiler's cuts.
         self.run = torch.compile(self.model) if config.compute.compile else self.model
-        self.optimizers = build_optimizers(network, config.optimizer)
+        self.optimizers = build_optimizers(network, config.optimizer, config.compute.amp)
         self._base_lrs = [group["lr"] for group in self._groups()]
         self.scaler = torch.amp.GradScaler(device.type, enabled=config.compute.amp == "fp16")
 
@@ -152,8 +152,13 @@ class Stepper:
             self.scaler.load_state_dict(state["scaler"])
 
 
-def build_optimizers(network: nn.Module, config: OptimizerConfig) -> list[torch.optim.Optimizer]:
-    """What updates the network: one optimiser, or Muon and, for what it is not for, Adam."""
+def build_optimizers(
+    network: nn.Module, config: OptimizerConfig, amp: str = "off"
+) -> list[torch.optim.Optimizer]:
+    """What updates the network: one optimiser, or Muon and, for what it is not for, Adam.
+
+    Muon's matrices are bfloat16 with `amp` "bf16"; float16 has too small a range for them.
+    """
     if config.name != "muon":
         kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.name]
         return [
@@ -167,6 +172,12 @@ def build_optimizers(network: nn.Module, config: OptimizerConfig) -> list[torch.
     hidden, others = hidden_kernels(network)
     decay = config.weight_decay
     return [
-        Muon(hidden, config.lr, config.momentum, decay),
+        Muon(
+            hidden,
+            config.lr,
+            config.momentum,
+            decay,
+            PRECISIONS["bf16" if amp == "bf16" else "off"],
+        ),
         torch.optim.AdamW(others, lr=config.adam_lr, betas=config.betas, weight_decay=decay),
     ]

@@ -82,6 +82,17 @@ def open_backend(spec: ModelSpec, name: str, threads: int | None) -> tuple[Sessi
     raise BackendError("no backend can run this model here: " + "; ".join(passed))
 
 
+def runs_on_cpu(name: str) -> bool:
+    """Whether that backend, or what "auto" can choose of, is the CPU's, as far as is cheap to say.
+
+    A GPU that turns out not to work only when a model is loaded counts as one that does.
+    """
+    if name != AUTO:
+        return name == onnx_cpu.NAME
+    others = (backend for backend in BACKENDS.values() if backend.name != onnx_cpu.NAME)
+    return all(backend.missing() is not None for backend in others)
+
+
 def open_named(spec: ModelSpec, name: str, threads: int | None = None) -> Session:
     """Load `spec` on the backend of that name, or raise as `open_backend` does."""
     backend = BACKENDS.get(name)

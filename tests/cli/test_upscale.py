@@ -20,6 +20,7 @@ from click.testing import CliRunner, Result
 
 from framelift.cli.upscale import upscale
 from framelift.imaging.errors import ConfigError, FrameliftError
+from framelift.runtime.zoo import default_model
 
 ROOT = Path(__file__).parents[2]
 
@@ -114,6 +115,14 @@ def test_an_image(tmp_path: Path, nearest_model_path: Path) -> None:
     assert small is not None
     expected = np.repeat(np.repeat(small, 4, 0), 4, 1)
     np.testing.assert_array_equal(cv2.imread(str(tmp_path / "out.png")), expected)
+
+
+def test_without_a_model_the_processor_gets_int8(tmp_path: Path) -> None:
+    photo, big = image(tmp_path / "photo.png"), tmp_path / "big.png"
+    result = run(photo, big, "--backend", "onnx-cpu")
+    assert result.exit_code == 0, result.output
+    assert f"{default_model(4)}-int8" in result.output
+    assert cv2.imread(str(big)).shape == (40, 56, 3)
 
 
 def test_a_folder_goes_on_after_a_broken_file(

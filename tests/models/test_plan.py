@@ -9,6 +9,8 @@ import pytest
 from framelift.imaging.errors import ConfigError
 from framelift.train.config_file import load_config
 from framelift.train.losses import FeatureLossConfig
+from framelift.train.networks import RealtimeConfig
+from framelift.train.networks.inherit import can_inherit
 from models.plan import ZOO, Model, chosen, read_zoo
 
 ZOO_TEXT = ZOO.read_text(encoding="utf-8")
@@ -18,16 +20,21 @@ ZOO_TEXT = ZOO.read_text(encoding="utf-8")
 def test_settings_fit_the_preset(found: Model) -> None:
     config = load_config(found.name, found.set)
     assert (found.espcn is None) == (found.floor_db is None)
+    features = any(isinstance(term, FeatureLossConfig) for term in config.loss)
     if found.parent:
-        assert config.network == load_config(found.parent).network
-        assert any(isinstance(term, FeatureLossConfig) for term in config.loss)
-    assert found.degraded == (config.data.degradation == "video")
+        network, parent = config.network, load_config(found.parent).network
+        assert isinstance(network, RealtimeConfig)
+        assert isinstance(parent, RealtimeConfig)
+        assert can_inherit(parent, network)
+    if found.perceptual:
+        assert found.parent
+        assert features
 
 
 def test_choice_keeps_the_order_of_the_file() -> None:
-    names = [m.name for m in chosen(read_zoo(), ["realtime-nano-x4", "realtime-nano-x2"])]
-    assert names == ["realtime-nano-x2", "realtime-nano-x4"]
-    with pytest.raises(ConfigError, match=r"huge: not in the zoo, which has realtime-nano-x2"):
+    names = [m.name for m in chosen(read_zoo(), ["realtime-nano-x2", "realtime-nano-x4"])]
+    assert names == ["realtime-nano-x4", "realtime-nano-x2"]
+    with pytest.raises(ConfigError, match=r"huge: not in the zoo, which has realtime-nano-x4"):
         chosen(read_zoo(), ["huge"])
 
 

@@ -89,6 +89,13 @@ def test_default_model_by_factor(
     assert default_model(factor, tmp_path) == chosen
 
 
+def test_default_model_on_a_processor_is_int8_where_that_ships(tmp_path: Path) -> None:
+    for name in SHIPPED:
+        (tmp_path / f"{name}.onnx").touch()
+    assert default_model(4, tmp_path, on_cpu=True) == "realtime-small-x4-int8"
+    assert default_model(2, tmp_path, on_cpu=True) == "realtime-nano-x2"
+
+
 def test_no_default_model(tmp_path: Path) -> None:
     (tmp_path / "johnson-x8.onnx").touch()
     with pytest.raises(ModelError, match=r"name an \.onnx file with --model"):

@@ -10,7 +10,7 @@ import pytest
 from framelift.imaging.errors import ConfigError
 from framelift.train.config import ScheduleConfig
 from framelift.train.config_file import _vocabulary, load_config
-from framelift.train.losses import FeatureLossConfig, PixelLossConfig
+from framelift.train.losses import FeatureLossConfig, GridConfig, PixelLossConfig
 from framelift.train.networks import CompactConfig, RealtimeConfig, build_network
 from framelift.train.preset_files import preset_names, preset_summary
 from framelift.train.schedule import learning_rate_factor
@@ -56,8 +56,11 @@ def test_realtime_presets_come_in_three_sizes_and_two_kinds() -> None:
             name = f"realtime-{size}-x{scale}"
             plain, perceptual = (load_config(preset) for preset in (name, f"{name}-perceptual"))
             assert plain.network == perceptual.network
-            assert [type(term) for term in plain.loss] == [PixelLossConfig]
-            assert [type(term) for term in perceptual.loss] == [PixelLossConfig, FeatureLossConfig]
+            assert {type(term) for term in plain.loss} == {PixelLossConfig}
+            kinds = [PixelLossConfig, FeatureLossConfig, GridConfig]
+            assert [type(term) for term in perceptual.loss] == kinds
+            assert isinstance(grid := perceptual.loss[2], GridConfig)
+            assert grid.period == scale
             deployed = build_network(plain.network).deploy()
             parameters[name] = sum(parameter.numel() for parameter in deployed.parameters())
         footage = load_config(f"realtime-small-x{scale}-video")
@@ -65,11 +68,11 @@ def test_realtime_presets_come_in_three_sizes_and_two_kinds() -> None:
         assert footage.data.degradation == "video"
     assert parameters == {
         "realtime-nano-x2": 32_108,
-        "realtime-small-x2": 50_604,
-        "realtime-medium-x2": 156_428,  # at the full resolution
+        "realtime-small-x2": 69_100,
+        "realtime-medium-x2": 267_212,
         "realtime-nano-x4": 42_512,
-        "realtime-small-x4": 61_008,
-        "realtime-medium-x4": 251_056,
+        "realtime-small-x4": 79_504,
+        "realtime-medium-x4": 287_984,
     }
 
 
@@ -114,7 +117,7 @@ def test_saved_json_config_is_read_back(tmp_path: Path) -> None:
         ("[[loss]]\nkind = 'style'\nlayer = {}", r"`layer` in `loss`, did you mean `layers`\?"),
         (
             "[[loss]]\nkind = 'styel'",
-            "`loss.kind` must be of pixel, feature, style, tv, stability, not 'styel', "
+            "`loss.kind` must be of pixel, feature, style, tv, grid, stability, not 'styel', "
             r"did you mean 'style'\?",
         ),
         ("[compute]\namp = 'bf61'", r"`compute.amp` must be of .*, did you mean 'bf16'\?"),

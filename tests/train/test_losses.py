@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from framelift.imaging.errors import CheckpointError
 from framelift.train.losses import (
     FeatureLossConfig,
+    GridConfig,
     PixelLossConfig,
     StyleLossConfig,
     TotalVariationConfig,
@@ -136,6 +137,35 @@ def test_style_ignores_where_things_are() -> None:
     assert (gram(features) - gram(features.flip(1))).abs().max() > 0.01
 
 
+def test_luma_sees_grey_whole_and_colour_by_its_share() -> None:
+    loss = WeightedLoss((PixelLossConfig(norm="l1", of="luma"),))
+    target = torch.rand(1, 3, 4, 4) / 2
+    total, parts = loss(target + 0.1, target)
+    assert total.item() == pytest.approx(0.1)
+    assert list(parts) == ["luma_l1"]
+    green = torch.tensor([0.0, 0.1, 0.0]).view(1, 3, 1, 1)
+    assert loss(target + green, target)[0].item() == pytest.approx(0.0587)
+
+
+def test_grid_is_a_pattern_that_repeats_and_nothing_else() -> None:
+    loss = WeightedLoss((GridConfig(period=4, window=4),))
+    target = torch.rand(1, 3, 48, 48)
+    dots = torch.zeros(4, 4)
+    dots[1, 2] = 0.16
+    pattern = dots.repeat(12, 12)
+    assert loss(target + pattern, target)[0].item() == pytest.approx(0.16**2 * 15 / 256)
+    assert loss(target + 0.2, target)[0].item() == pytest.approx(0, abs=1e-9)  # brightness is not
+    noise = pattern.flatten()[torch.randperm(48 * 48, generator=torch.manual_seed(0))]
+    assert loss(target + noise.view(48, 48), target)[0] < 0.16**2 * 15 / 256 / 8
+    every_other = (dots - 2 * dots).repeat(12, 12) * (torch.arange(48) // 4 % 2 * 2 - 1)
+    assert loss(target + every_other, target)[0].item() == pytest.approx(0, abs=1e-9)
+
+
+def test_grid_of_a_crop_smaller_than_its_window() -> None:
+    loss = WeightedLoss((GridConfig(period=4, window=16),))
+    assert loss(torch.rand(1, 3, 8, 8), torch.rand(1, 3, 8, 8))[0] > 0
+
+
 def test_total_variation_is_zero_for_a_flat_picture_and_known_for_an_edge() -> None:
     loss = WeightedLoss((TotalVariationConfig(),))
     target = torch.rand(1, 3, 4, 4)
@@ -146,7 +176,14 @@ def test_total_variation_is_zero_for_a_flat_picture_and_known_for_an_edge() -> N
 
 
 def test_losses_are_float32_in_half_precision(caffe_file: Path) -> None:
-    terms = (PixelLossConfig(), FeatureLossConfig(), StyleLossConfig(), TotalVariationConfig())
+    terms = (
+        PixelLossConfig(),
+        PixelLossConfig(of="luma"),
+        FeatureLossConfig(),
+        StyleLossConfig(),
+        TotalVariationConfig(),
+        GridConfig(),
+    )
     loss = WeightedLoss(terms, str(caffe_file))
     output, target = torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32)
     exact, _ = loss(output, target)

@@ -42,6 +42,17 @@ def test_step_does_not_depend_on_the_gradients_size_nor_on_what_shares_its_shape
     assert torch.linalg.svdvals(alone.detach().flatten(1)) == pytest.approx(0.1, rel=0.35)
 
 
+def test_bfloat16_gives_nearly_the_same_step() -> None:
+    torch.manual_seed(0)
+    gradient = torch.randn(8, 6, 3, 3)
+    exact, half = (nn.Parameter(torch.zeros(8, 6, 3, 3)) for _ in range(2))
+    exact.grad = half.grad = gradient
+    Muon([exact], lr=0.1).step()
+    Muon([half], lr=0.1, precision=torch.bfloat16).step()
+    assert (half - exact).norm() < 0.05 * exact.norm()
+    assert not torch.equal(half, exact)
+
+
 def test_learns_what_plain_gradients_learn_slowly() -> None:
     """A matrix whose directions matter very differently."""
     torch.manual_seed(0)

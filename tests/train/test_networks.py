@@ -16,7 +16,8 @@ from framelift.train.networks import (
     build_network,
     compact_config_of,
 )
-from framelift.train.networks.realtime import Realtime, at_smaller_scale
+from framelift.train.networks.inherit import inherited
+from framelift.train.networks.realtime import Realtime
 
 CONFIGS: list[NetworkConfig] = [
     RealtimeConfig(scale=2, channels=8, layers=2),
@@ -187,14 +188,40 @@ def test_impossible_hyper_parameters_are_refused(make: object, message: str) -> 
         make()
 
 
-@pytest.mark.parametrize(("large", "small", "stride"), [(4, 2, 1), (8, 2, 1), (8, 4, 2)])
-def test_at_a_smaller_scale_is_the_mean_of_the_larger(large: int, small: int, stride: int) -> None:
+def a_trained_realtime(**changes: int) -> tuple[RealtimeConfig, Realtime]:
     torch.manual_seed(0)
-    config = RealtimeConfig(scale=large, channels=16, layers=2, expansion=2, stride=stride)
+    config = RealtimeConfig(**{"channels": 16, "layers": 2, "expansion": 2, **changes})
     trained = Realtime(config)
     for parameter in trained.parameters():
         torch.nn.init.normal_(parameter, std=0.1)
-    reduced = at_smaller_scale(trained, msgspec.structs.replace(config, scale=small))
+    return config, trained
+
+
+@pytest.mark.parametrize(("large", "small", "stride"), [(4, 2, 1), (8, 2, 1), (8, 4, 2)])
+def test_at_a_smaller_scale_is_the_mean_of_the_larger(large: int, small: int, stride: int) -> None:
+    config, trained = a_trained_realtime(scale=large, stride=stride)
+    reduced = inherited(trained, msgspec.structs.replace(config, scale=small))
     images = torch.rand(2, 3, 10, 8)
     expected = torch.nn.functional.avg_pool2d(trained(images), large // small)
     torch.testing.assert_close(reduced(images), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("channels", "layers", "stride"), [(24, 2, 1), (16, 4, 1), (32, 5, 2)])
+def test_a_larger_network_begins_as_the_smaller(channels: int, layers: int, stride: int) -> None:
+    config, trained = a_trained_realtime(scale=2, stride=stride)
+    larger = inherited(trained, msgspec.structs.replace(config, channels=channels, layers=layers))
+    images = torch.rand(2, 3, 10, 8)
+    torch.testing.assert_close(larger(images), trained(images), rtol=1e-4, atol=1e-5)
+
+
+def test_all_kernels_of_a_larger_network_can_learn() -> None:
+    config, trained = a_trained_realtime(scale=2)
+    larger = inherited(trained, msgspec.structs.replace(config, channels=24, layers=3))
+    optimizer = torch.optim.SGD(larger.parameters(), lr=1e-2)
+    for _ in range(3):  # what is new is looked at from the second step on, layer by layer
+        optimizer.zero_grad()
+        (larger(torch.rand(1, 3, 12, 12)) - 0.5).square().mean().backward()
+        optimizer.step()
+    assert all(p.grad is not None and p.grad.any() for p in larger.parameters())
+    looks_at_new_channels = larger.body[1].direct.grad[:13, 13:21]
+    assert looks_at_new_channels.any()

@@ -266,7 +266,7 @@ def test_fine_tuning_starts_from_a_checkpoint(tmp_path: Path, photos: Path) -> N
     weights = load_checkpoint(first).weights
     assert all(torch.equal(tuned.network.state_dict()[name], weights[name]) for name in weights)
     with pytest.raises(ConfigError, match="holds another network"):
-        Trainer(config(tmp_path, photos, f"init={first}", "network.layers=3"), tmp_path / "c", CPU)
+        Trainer(config(tmp_path, photos, f"init={first}", "network.layers=1"), tmp_path / "c", CPU)
 
 
 def test_fine_tuning_starts_from_a_community_file(tmp_path: Path, photos: Path) -> None:

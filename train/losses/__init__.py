@@ -10,13 +10,14 @@ from torch import Tensor, nn
 
 from .configs import (
     FeatureLossConfig,
+    GridConfig,
     LossConfig,
     PixelLossConfig,
     StabilityConfig,
     StyleLossConfig,
     TotalVariationConfig,
 )
-from .terms import FeatureLoss, PixelLoss, StabilityLoss, StyleLoss, TotalVariation
+from .terms import FeatureLoss, GridLoss, PixelLoss, StabilityLoss, StyleLoss, TotalVariation
 from .vgg import VggFeatures, load_vgg_weights
 
 
@@ -118,11 +119,13 @@ def _layers_from(
 def _build(config: LossConfig, style: dict[str, Tensor] | None) -> nn.Module:
     match config:
         case PixelLossConfig():
-            return PixelLoss(config.norm)
+            return PixelLoss(config.norm, config.of)
         case FeatureLossConfig():
             return FeatureLoss(config.layers)
         case StyleLossConfig():
             return StyleLoss(config.layers, style)
+        case GridConfig():
+            return GridLoss(config.period, config.window)
         case TotalVariationConfig():
             return TotalVariation()
         case StabilityConfig():
@@ -131,6 +134,7 @@ def _build(config: LossConfig, style: dict[str, Tensor] | None) -> nn.Module:
 
 __all__ = [
     "FeatureLossConfig",
+    "GridConfig",
     "LossConfig",
     "PixelLossConfig",
     "StabilityConfig",

@@ -15,11 +15,12 @@ class PixelLossConfig(
     """Per-pixel distance of output and target."""
 
     norm: Literal["l1", "l2", "charbonnier"] = "l2"
+    of: Literal["rgb", "luma"] = "rgb"  # luma: BT.601's, which the literature's PSNR is of
     weight: float = 1.0
 
     @property
     def name(self) -> str:
-        return f"pixel_{self.norm}"
+        return f"pixel_{self.norm}" if self.of == "rgb" else f"luma_{self.norm}"
 
 
 class FeatureLossConfig(
@@ -73,6 +74,24 @@ class TotalVariationConfig(
         return "tv"
 
 
+class GridConfig(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="grid"
+):
+    """What the error repeats from one pixel of the input to the next: dots and checkerboards."""
+
+    period: int = 4  # output pixels: the network's scale
+    window: int = 8  # periods a side over which it is looked for
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.period < 2 or self.window < 2:
+            raise ValueError("period and window must be at least 2")
+
+    @property
+    def name(self) -> str:
+        return "grid"
+
+
 class StabilityConfig(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="stability"
 ):
@@ -91,7 +110,12 @@ class StabilityConfig(
 
 
 LossConfig = (
-    PixelLossConfig | FeatureLossConfig | StyleLossConfig | TotalVariationConfig | StabilityConfig
+    PixelLossConfig
+    | FeatureLossConfig
+    | StyleLossConfig
+    | TotalVariationConfig
+    | GridConfig
+    | StabilityConfig
 )
 
 

@@ -14,17 +14,28 @@ from torch import Tensor, nn
 
 Features = Mapping[str, Tensor]
 
+LUMA_BT601 = (0.299, 0.587, 0.114)
+
 
 def charbonnier(output: Tensor, target: Tensor, epsilon: float = 1e-3) -> Tensor:
     """Mean of √(d² + ε²): L1 with a smooth zero (Lai et al. 2017, LapSRN)."""
     return torch.sqrt((output - target).square() + epsilon**2).mean()
 
 
-class PixelLoss(nn.Module):
-    """Per-pixel loss. `l2` is the paper's ℓ_pixel: squared distance divided by C·H·W."""
+def luma(rgb: Tensor) -> Tensor:
+    """Luma N×1×H×W of BT.601 of N×3×H×W RGB, in the same range."""
+    return (rgb * rgb.new_tensor(LUMA_BT601).view(3, 1, 1)).sum(1, keepdim=True)
 
-    def __init__(self, norm: str) -> None:
+
+class PixelLoss(nn.Module):
+    """Per-pixel loss. `l2` is the paper's ℓ_pixel: squared distance divided by C·H·W.
+
+    Of `luma`, the distance is that of 0.299 R + 0.587 G + 0.114 B (BT.601), divided by H·W.
+    """
+
+    def __init__(self, norm: str, of: str = "rgb") -> None:
         super().__init__()
+        self.of = of
         distances: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
             "l1": F.l1_loss,
             "l2": F.mse_loss,
@@ -33,7 +44,10 @@ class PixelLoss(nn.Module):
         self.distance = distances[norm]
 
     def forward(self, output: Tensor, target: Tensor) -> Tensor:
-        return self.distance(output.float(), target.float())
+        output, target = output.float(), target.float()
+        if self.of == "luma":
+            output, target = luma(output), luma(target)
+        return self.distance(output, target)
 
 
 class TotalVariation(nn.Module):
@@ -48,6 +62,29 @@ class TotalVariation(nn.Module):
         down = (x[:, :, 1:] - x[:, :, :-1]).square().sum()
         right = (x[:, :, :, 1:] - x[:, :, :, :-1]).square().sum()
         return (down + right) / x.numel()
+
+
+class GridLoss(nn.Module):
+    """Squared pattern in the error that has the period of the input's pixels, locally.
+
+    The network makes each pixel of the input a square of `period`×`period`, and can put the same
+    pattern into all of them. VGG-16 takes that for texture, people for a grid of dots. The mean
+    error at each place of the squares, over windows of `window`×`window` squares, is that pattern,
+    and zero on average for any error that does not repeat.
+    """
+
+    def __init__(self, period: int, window: int) -> None:
+        super().__init__()
+        self.period = period
+        self.window = window
+
+    def forward(self, output: Tensor, target: Tensor) -> Tensor:
+        error = output.float() - target.float()
+        places = F.pixel_unshuffle(error, self.period)
+        window = min(self.window, *places.shape[-2:])
+        means = F.avg_pool2d(places, window, max(1, window // 2))
+        pattern = means.reshape(*error.shape[:2], self.period**2, -1)
+        return (pattern - pattern.mean(2, keepdim=True)).square().mean()
 
 
 class FeatureLoss(nn.Module):

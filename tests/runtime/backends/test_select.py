@@ -83,6 +83,16 @@ def test_auto_without_any_working_backend(
         Upscaler.load(nearest_model_path)
 
 
+@pytest.mark.parametrize(("missing", "on_cpu"), [(None, False), ("no such device", True)])
+def test_what_will_run_on_the_processor(
+    monkeypatch: pytest.MonkeyPatch, missing: str | None, on_cpu: bool
+) -> None:
+    _put_first(monkeypatch, Backend("fast", lambda: missing, _cpu, needs_trial=True))
+    assert select.runs_on_cpu("auto") == on_cpu
+    assert select.runs_on_cpu("onnx-cpu")
+    assert not select.runs_on_cpu("fast")
+
+
 def test_named_backend_gets_it_and_says_nothing(nearest_model_path: Path) -> None:
     with Upscaler.load(nearest_model_path, "onnx-cpu") as upscale:
         assert upscale.selection == ""
