@@ -118,6 +118,7 @@ def upscale(
     factor = None if scale is None else Fraction(str(scale))
     origin, goal = parse_source(source), parse_target(target)
     live = (origin.kind, goal.kind) != (SourceKind.FILE, TargetKind.FILE)
+    footage = True
     if live and (resume or not span.is_whole):
         raise ConfigError("--resume, --start and --end are for a file that becomes a file")
     lasting = LiveOptions(
@@ -134,12 +135,14 @@ def upscale(
                 check_live(origin, goal, encoder, overwrite=overwrite)
             else:
                 jobs = plan_jobs(origin.path, goal.path, encoder, overwrite=overwrite)
-                if all(job.is_image for job in jobs):
+                footage = not all(job.is_image for job in jobs)
+                if not footage:
                     _require_video(
                         start or end or resume or no_audio or codec != EncoderOptions.codec
                         or crf is not None or preset is not None
                     )  # fmt: skip
-            upscaler = call_interruptibly(lambda: _load(task, model, scale, backend, threads, tile))
+            chosen = model or _default(task, scale, backend, footage)
+            upscaler = call_interruptibly(lambda: _load(task, chosen, backend, threads, tile))
             convert = ConvertOptions(
                 not no_audio, span, factor, compare, upscaler.spec.sha256 if resume else None
             )
@@ -173,24 +176,22 @@ def _require_video(set_for_videos: object) -> None:
         )
 
 
-def _load(
-    task: str,
-    model: str | None,
-    scale: float | None,
-    backend: str,
-    threads: int | None,
-    tile: int | None,
-) -> Upscaler:
-    from ..runtime import Upscaler
+def _default(task: str, scale: float | None, backend: str, footage: bool) -> str:
     from ..runtime.backends.select import runs_on_cpu
-    from ..runtime.model_file import read_spec
-    from ..runtime.zoo import DEFAULT_STYLE, default_model, resolve
+    from ..runtime.zoo import DEFAULT_STYLE, default_model
 
-    chosen = model or (
-        DEFAULT_STYLE if task == "style" else default_model(scale, on_cpu=runs_on_cpu(backend))
-    )
-    _require_task(task, read_spec(resolve(chosen)))
-    return Upscaler.load(chosen, backend, threads=threads, tile=tile, say=_note)
+    if task == "style":
+        return DEFAULT_STYLE
+    return default_model(scale, footage=footage, on_cpu=runs_on_cpu(backend))
+
+
+def _load(task: str, model: str, backend: str, threads: int | None, tile: int | None) -> Upscaler:
+    from ..runtime import Upscaler
+    from ..runtime.model_file import read_spec
+    from ..runtime.zoo import resolve
+
+    _require_task(task, read_spec(resolve(model)))
+    return Upscaler.load(model, backend, threads=threads, tile=tile, say=_note)
 
 
 def _require_task(task: str, spec: ModelSpec) -> None:

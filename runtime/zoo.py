@@ -12,9 +12,10 @@ MODELS = Path(__file__).parent / "models"
 DEFAULT_STYLE = "style-brush"
 """What `framelift stylize` runs when no model is named."""
 
-# What runs when no model is named: of a scale, the first of these that ships. Real footage is
+# What runs when no model is named: of a scale, the first of these that ships. Videos are
 # compressed, so what was trained on that comes first; small is meant for real time on processors.
-_KINDS = ("-video", "-perceptual", "")
+_FOOTAGE = "-video"
+_KINDS = (_FOOTAGE, "-perceptual", "")
 _SIZES = ("small", "medium", "nano")
 _SCALES = (2, 4)
 _USUAL_SCALE = 4
@@ -26,15 +27,19 @@ def shipped_models(folder: Path | None = None) -> dict[str, Path]:
 
 
 def default_model(
-    factor: float | None = None, folder: Path | None = None, *, on_cpu: bool = False
+    factor: float | None = None,
+    folder: Path | None = None,
+    *,
+    footage: bool = True,
+    on_cpu: bool = False,
 ) -> str:
     """Name of the shipped model that is used when none is named.
 
     It is of the smallest scale that reaches `factor` (output size over input size), or the largest
-    there is; without a factor, ×4. Of that scale it is the network trained on footage before the
-    perceptual before the plain one, and small before medium before nano, as far as they ship. With
-    `on_cpu` it is that network in int8, if there is one: on processors, other than on GPUs, int8 is
-    about twice as fast whatever they are.
+    there is; without a factor, ×4. Of that scale it is, for `footage`, the network trained on
+    that, before the perceptual and that before the plain one, and small before medium before nano,
+    as far as they ship. With `on_cpu` it is that network in int8, if there is one: on processors,
+    other than on GPUs, int8 is about twice as fast.
 
     Raises:
         ModelError: no such model is shipped.
@@ -44,7 +49,7 @@ def default_model(
     enough = [scale for scale in _SCALES if scale >= wanted]
     too_small = [scale for scale in reversed(_SCALES) if scale < wanted]
     for scale in (*enough, *too_small):
-        for kind in _KINDS:
+        for kind in _KINDS if footage else [kind for kind in _KINDS if kind != _FOOTAGE]:
             for size in _SIZES:
                 if (name := f"realtime-{size}-x{scale}{kind}") in shipped:
                     int8 = f"{name}-int8"

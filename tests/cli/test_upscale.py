@@ -117,12 +117,15 @@ def test_an_image(tmp_path: Path, nearest_model_path: Path) -> None:
     np.testing.assert_array_equal(cv2.imread(str(tmp_path / "out.png")), expected)
 
 
-def test_without_a_model_the_processor_gets_int8(tmp_path: Path) -> None:
+def test_default_models_of_processors_are_int8(tmp_path: Path, clip: Path) -> None:
     photo, big = image(tmp_path / "photo.png"), tmp_path / "big.png"
     result = run(photo, big, "--backend", "onnx-cpu")
     assert result.exit_code == 0, result.output
-    assert f"{default_model(4)}-int8" in result.output
+    assert result.stderr.startswith(f"{default_model(4, footage=False)}-int8 ×4")
     assert cv2.imread(str(big)).shape == (40, 56, 3)
+    result = run(clip, tmp_path / "big.mp4", "--backend", "onnx-cpu")
+    assert result.exit_code == 0, result.output
+    assert result.stderr.startswith(f"{default_model(4)}-int8 ×4")
 
 
 def test_a_folder_goes_on_after_a_broken_file(

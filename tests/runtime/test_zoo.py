@@ -58,7 +58,8 @@ def test_no_shipped_models(tmp_path: Path) -> None:
 
 
 def test_default_model() -> None:
-    assert default_model() == default_model(4) == "realtime-small-x4"
+    assert default_model() == default_model(4) == "realtime-small-x4-video"
+    assert default_model(footage=False) == "realtime-small-x4"
 
 
 SHIPPED = ("realtime-nano-x2", "realtime-small-x4", "realtime-small-x4-int8", "johnson-x8")
@@ -94,6 +95,12 @@ def test_default_model_on_a_processor_is_int8_where_that_ships(tmp_path: Path) -
         (tmp_path / f"{name}.onnx").touch()
     assert default_model(4, tmp_path, on_cpu=True) == "realtime-small-x4-int8"
     assert default_model(2, tmp_path, on_cpu=True) == "realtime-nano-x2"
+
+
+def test_default_model_for_images_is_not_that_for_footage(tmp_path: Path) -> None:
+    for name in FOOTAGE:
+        (tmp_path / f"{name}.onnx").touch()
+    assert default_model(4, tmp_path, footage=False) == "realtime-small-x4-perceptual"
 
 
 def test_no_default_model(tmp_path: Path) -> None:
