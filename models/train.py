@@ -93,7 +93,7 @@ def _judge(
     """Judge those that have a checkpoint; returns a line for each that misses something."""
     from .judging import export_all, judge, measure_times, score, table, verdict
 
-    wanted = {model.name for model in models} | {model.parent for model in models}
+    wanted = {m.name for m in models} | {m.parent for m in models if m.perceptual}
     there = [m for m in zoo.model if m.name in wanted and checkpoint_of(m.name, runs).is_file()]
     if not there:
         raise ConfigError("none of these models was trained: leave --only judge out")

@@ -1,0 +1,120 @@
+"""Compare models on footage: scores after compression, and crops of the clips themselves.
+
+python examples/footage.py scores --model realtime-small-x4 --model other.onnx clip.mp4 ...
+python examples/footage.py crops --model realtime-small-x4 crops.png clip.mp4@10:40,30,110,70 ...
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import av
+import click
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from framelift.imaging.quality import compare, crop_to_multiple, shrink
+from framelift.imaging.resize import imresize
+from framelift.runtime import Upscaler
+
+Image = NDArray[np.uint8]
+FRAMES = 6  # of each clip, so many apart:
+STRIDE = 4
+CRFS = (18, 23, 30)
+
+
+@click.group()
+def main() -> None:
+    """Compare models on footage."""
+
+
+MODELS = click.option("--model", "models", multiple=True, required=True, help="Name or .onnx file.")
+
+
+@main.command()
+@click.argument("clips", nargs=-1, required=True, type=click.Path(path_type=Path))
+@MODELS
+def scores(clips: tuple[Path, ...], models: tuple[str, ...]) -> None:
+    """Shrink the CLIPS, compress them by x264, upscale; mean Y-PSNR and Y-SSIM."""
+    with ExitStack() as stack:
+        upscalers = [stack.enter_context(Upscaler.load(name)) for name in models]
+        scale = upscalers[0].scale
+        originals = [
+            [crop_to_multiple(frame, 2 * scale) for frame in taken(frames(clip))] for clip in clips
+        ]
+        print("CRF", "bicubic", *(upscaler.spec.name for upscaler in upscalers), sep=" | ")
+        for crf in CRFS:
+            found: list[list[tuple[float, float]]] = [[] for _ in range(1 + len(models))]
+            for clip in originals:
+                small = compressed([shrink(frame, scale) for frame in clip], crf)
+                for given, wanted in zip(small, clip, strict=True):
+                    results = [imresize(given, scale), *(upscale(given) for upscale in upscalers)]
+                    for row, result in zip(found, results, strict=True):
+                        quality = compare("", result, wanted, scale)
+                        row.append((quality.psnr_db, quality.ssim))
+            means = [np.mean(row, axis=0) for row in found]
+            print(crf, *(f"{psnr:.2f} / {ssim:.4f}" for psnr, ssim in means), sep=" | ")
+
+
+@main.command()
+@click.argument("output", type=click.Path(path_type=Path))
+@click.argument("places", nargs=-1, required=True, metavar="CLIP@FRAME:X,Y,WIDTH,HEIGHT...")
+@MODELS
+def crops(output: Path, places: tuple[str, ...], models: tuple[str, ...]) -> None:
+    """Upscale a frame of each clip as it is; a row of crops each: bicubic, then the models."""
+    rows = []
+    with ExitStack() as stack:
+        upscalers = [stack.enter_context(Upscaler.load(name)) for name in models]
+        scale = upscalers[0].scale
+        for place in places:
+            clip, _, rest = place.rpartition("@")
+            number, _, window = rest.partition(":")
+            x, y, width, height = (scale * int(side) for side in window.split(","))
+            frame = next(f for n, f in enumerate(frames(Path(clip))) if n == int(number))
+            results = [imresize(frame, scale), *(upscale(frame) for upscale in upscalers)]
+            rows.append(np.hstack([r[y : y + height, x : x + width] for r in results]))
+    strip = np.full((26, rows[0].shape[1], 3), 255, np.uint8)
+    for column, name in enumerate(["bicubic", *models]):
+        left = column * rows[0].shape[1] // (1 + len(models)) + 6
+        cv2.putText(strip, name, (left, 18), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 1, 16)
+    cv2.imwrite(str(output), np.vstack([*rows, strip]), [cv2.IMWRITE_JPEG_QUALITY, 92])
+    print(output)
+
+
+def frames(clip: Path) -> Iterator[Image]:
+    """All frames, uint8 BGR."""
+    with av.open(str(clip)) as container:
+        for frame in container.decode(video=0):
+            yield frame.to_ndarray(format="bgr24").astype(np.uint8, copy=False)
+
+
+def taken(clip: Iterator[Image]) -> list[Image]:
+    """The frames of a clip that are compared."""
+    return [frame for n, frame in enumerate(clip) if n % STRIDE == 0 and n < FRAMES * STRIDE]
+
+
+def compressed(images: list[Image], crf: int) -> list[Image]:
+    """What x264 makes of the images as frames of a video at 25 fps."""
+    file = io.BytesIO()
+    with av.open(file, "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=25, options={"crf": str(crf)})
+        assert isinstance(stream, av.VideoStream)
+        stream.height, stream.width = images[0].shape[:2]
+        stream.pix_fmt = "yuv420p"
+        for image in images:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
+        container.mux(stream.encode(None))
+    file.seek(0)
+    with av.open(file, "r") as container:
+        return [
+            frame.to_ndarray(format="bgr24").astype(np.uint8, copy=False)
+            for frame in container.decode(video=0)
+        ]
+
+
+if __name__ == "__main__":
+    main()
