@@ -65,8 +65,8 @@ def measure_everything(
 
 
 def main_model(models: Sequence[str]) -> str:
-    """The one that `framelift upscale` uses, if it is among them, else the smallest in fp32."""
-    if (default := default_model()) in models:
+    """The one that `framelift upscale` uses for images, in fp32, or else the smallest in fp32."""
+    if (default := default_model(footage=False)) in models:
         return default
     return min(models, key=lambda name: _in_order_of_size(read_spec(resolve(name))))
 

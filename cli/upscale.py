@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 @click.option(
     "--model", metavar="NAME|FILE",
     help="A shipped model (`framelift models`) or an .onnx file. [default: a shipped "
-    "model, ×4 or of the smallest scale that reaches --scale]",
+    "model, ×4 or of the smallest scale that reaches --scale, for videos one for footage, on "
+    "processors in int8]",
 )  # fmt: skip
 @click.option(
     "--backend", default="auto", show_default=True,
@@ -99,6 +100,7 @@ def upscale(
     """
     from fractions import Fraction
 
+    from ..runtime.images import is_image
     from ..runtime.interrupt import call_interruptibly, signals_as_errors
     from ..runtime.jobs import plan_jobs
     from ..runtime.live import (
@@ -118,7 +120,7 @@ def upscale(
     factor = None if scale is None else Fraction(str(scale))
     origin, goal = parse_source(source), parse_target(target)
     live = (origin.kind, goal.kind) != (SourceKind.FILE, TargetKind.FILE)
-    footage = True
+    footage = origin.kind is not SourceKind.FILE or not is_image(origin.path)
     if live and (resume or not span.is_whole):
         raise ConfigError("--resume, --start and --end are for a file that becomes a file")
     lasting = LiveOptions(

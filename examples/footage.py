@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import islice
 from pathlib import Path
 
 import av
@@ -17,6 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from framelift.imaging.errors import FrameliftError
 from framelift.imaging.quality import compare, crop_to_multiple, shrink
 from framelift.imaging.resize import imresize
 from framelift.runtime import Upscaler
@@ -41,8 +43,7 @@ MODELS = click.option("--model", "models", multiple=True, required=True, help="N
 def scores(clips: tuple[Path, ...], models: tuple[str, ...]) -> None:
     """Shrink the CLIPS, compress them by x264, upscale; mean Y-PSNR and Y-SSIM."""
     with ExitStack() as stack:
-        upscalers = [stack.enter_context(Upscaler.load(name)) for name in models]
-        scale = upscalers[0].scale
+        upscalers, scale = opened(models, stack)
         originals = [
             [crop_to_multiple(frame, 2 * scale) for frame in taken(frames(clip))] for clip in clips
         ]
@@ -68,33 +69,63 @@ def crops(output: Path, places: tuple[str, ...], models: tuple[str, ...]) -> Non
     """Upscale a frame of each clip as it is; a row of crops each: bicubic, then the models."""
     rows = []
     with ExitStack() as stack:
-        upscalers = [stack.enter_context(Upscaler.load(name)) for name in models]
-        scale = upscalers[0].scale
+        upscalers, scale = opened(models, stack)
         for place in places:
-            clip, _, rest = place.rpartition("@")
-            number, _, window = rest.partition(":")
-            x, y, width, height = (scale * int(side) for side in window.split(","))
-            frame = next(f for n, f in enumerate(frames(Path(clip))) if n == int(number))
+            frame, (x, y, width, height) = placed(place)
+            x, y, width, height = (scale * side for side in (x, y, width, height))
             results = [imresize(frame, scale), *(upscale(frame) for upscale in upscalers)]
             rows.append(np.hstack([r[y : y + height, x : x + width] for r in results]))
     strip = np.full((26, rows[0].shape[1], 3), 255, np.uint8)
     for column, name in enumerate(["bicubic", *models]):
         left = column * rows[0].shape[1] // (1 + len(models)) + 6
         cv2.putText(strip, name, (left, 18), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 1, 16)
-    cv2.imwrite(str(output), np.vstack([*rows, strip]), [cv2.IMWRITE_JPEG_QUALITY, 92])
+    if not cv2.imwrite(str(output), np.vstack([*rows, strip]), [cv2.IMWRITE_JPEG_QUALITY, 92]):
+        raise click.ClickException(f"{output}: cannot be written")
     print(output)
+
+
+def opened(models: tuple[str, ...], stack: ExitStack) -> tuple[list[Upscaler], int]:
+    """The models, until the stack is closed, and their scale."""
+    try:
+        upscalers = [stack.enter_context(Upscaler.load(name)) for name in models]
+    except FrameliftError as error:
+        raise click.ClickException(str(error)) from error
+    scales = {upscaler.scale for upscaler in upscalers}
+    if len(scales) > 1:
+        raise click.ClickException("the models have different scales")
+    return upscalers, scales.pop()
+
+
+def placed(place: str) -> tuple[Image, list[int]]:
+    """The frame that CLIP@FRAME:X,Y,WIDTH,HEIGHT names, and the four numbers."""
+    try:
+        clip, rest = place.rsplit("@", 1)
+        number, window = rest.split(":")
+        wanted, sides = int(number), [int(side) for side in window.split(",")]
+        x, y, width, height = sides
+    except ValueError as error:
+        raise click.ClickException(f"{place}: not CLIP@FRAME:X,Y,WIDTH,HEIGHT") from error
+    frame = next(islice(frames(Path(clip)), wanted, None), None)
+    if frame is None:
+        raise click.ClickException(f"{clip} has no frame {wanted}")
+    if x < 0 or y < 0 or x + width > frame.shape[1] or y + height > frame.shape[0]:
+        raise click.ClickException(f"{place}: the frame is {frame.shape[1]}×{frame.shape[0]}")
+    return frame, sides
 
 
 def frames(clip: Path) -> Iterator[Image]:
     """All frames, uint8 BGR."""
-    with av.open(str(clip)) as container:
-        for frame in container.decode(video=0):
-            yield frame.to_ndarray(format="bgr24").astype(np.uint8, copy=False)
+    try:
+        with av.open(str(clip)) as container:
+            for frame in container.decode(video=0):
+                yield frame.to_ndarray(format="bgr24").astype(np.uint8, copy=False)
+    except (av.FFmpegError, IndexError) as error:
+        raise click.ClickException(f"{clip}: not a readable video") from error
 
 
 def taken(clip: Iterator[Image]) -> list[Image]:
     """The frames of a clip that are compared."""
-    return [frame for n, frame in enumerate(clip) if n % STRIDE == 0 and n < FRAMES * STRIDE]
+    return list(islice(clip, 0, FRAMES * STRIDE, STRIDE))
 
 
 def compressed(images: list[Image], crf: int) -> list[Image]:

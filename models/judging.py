@@ -169,8 +169,9 @@ def table(judged: Sequence[Judged], sets: Sequence[str]) -> list[Sequence[str]]:
     for one in judged:
         model, parent = one.model, by_name.get(one.model.parent)
         asked = "" if model.floor_db is None else f"{model.floor_db} / {model.aim_db}"
-        compared = parent is not None and model.perceptual
-        gains = [feature_gain(one, parent, name) for name in sets] if compared else []
+        gains = []
+        if parent is not None and model.perceptual:
+            gains = [feature_gain(one, parent, name) for name in sets]
         nearer = ", ".join(f"{gain:.0%}" for gain in gains if gain is not None)
         found = one.artefacts
         rows.append(

@@ -152,6 +152,11 @@ def encode_image(target: Path, picture: Picture, *, say: Callable[[str], None]) 
     return encoded
 
 
+def is_image(path: Path) -> bool:
+    """Whether the name is that of an image file."""
+    return path.suffix.lower() in IMAGE_SUFFIXES
+
+
 def check_image_suffix(target: Path) -> None:
     """Raise `OutputError` unless images can be written under this name."""
     if target.suffix.lower() not in IMAGE_SUFFIXES:

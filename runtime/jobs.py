@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..imaging.atomic import check_target
 from ..imaging.errors import InputError, OutputError
-from .images import IMAGE_SUFFIXES, check_image_suffix
+from .images import IMAGE_SUFFIXES, check_image_suffix, is_image
 from .video.encoders import EncoderOptions
 
 VIDEO_SUFFIXES = (
@@ -44,13 +44,13 @@ def plan_jobs(
         return _folder_jobs(source, target, options)
     if not source.exists():
         raise InputError(f"{source}: no such file or folder")
-    is_image = source.suffix.lower() in IMAGE_SUFFIXES
+    image = is_image(source)
     check_target(target, overwrite=overwrite, source=source)
-    if is_image:
+    if image:
         check_image_suffix(target)
     else:
         options.check_suffix(target)
-    return [Job(source, target, is_image)]
+    return [Job(source, target, image)]
 
 
 def _folder_jobs(source: Path, target: Path, options: EncoderOptions) -> list[Job]:
@@ -72,7 +72,7 @@ def _folder_jobs(source: Path, target: Path, options: EncoderOptions) -> list[Jo
     for path, name in names.items():
         if taken[name] > 1 and name != path.name:  # clip.webm beside clip.mp4
             name = path.name + options.encoder.suffixes[0]
-        jobs.append(Job(path, target / name, path.suffix.lower() in IMAGE_SUFFIXES))
+        jobs.append(Job(path, target / name, is_image(path)))
     return jobs
 
 

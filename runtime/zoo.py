@@ -37,8 +37,8 @@ def default_model(
 
     It is of the smallest scale that reaches `factor` (output size over input size), or the largest
     there is; without a factor, ×4. Of that scale it is, for `footage`, the network trained on
-    that, before the perceptual and that before the plain one, and small before medium before nano,
-    as far as they ship. With `on_cpu` it is that network in int8, if there is one: on processors,
+    that; else, or if none ships, the perceptual before the plain one; and small before medium
+    before nano. With `on_cpu` it is that network in int8, if there is one: on processors,
     other than on GPUs, int8 is about twice as fast.
 
     Raises:

@@ -12,7 +12,7 @@ import msgspec
 
 from .data.degradation import MARGIN, Degradation
 from .data.video import VideoConfig
-from .losses import LossConfig, StabilityConfig, StyleLossConfig
+from .losses import GridConfig, LossConfig, StabilityConfig, StyleLossConfig
 from .losses.vgg import LAYERS
 from .networks import NetworkConfig, RealtimeConfig, StyleConfig, Task, task_of
 from .networks.style import REDUCTION
@@ -49,7 +49,7 @@ class OptimizerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Adam (Kingma & Ba 2015), AdamW, or Muon (Jordan et al. 2024) and AdamW for the rest."""
 
     name: Literal["adam", "adamw", "muon"] = "adam"
-    lr: float = 1e-3  # Muon's is of another kind: about 5e-3
+    lr: float = 1e-3  # Muon's is of another kind: 1e-3 to 5e-3
     betas: tuple[float, float] = (0.9, 0.999)  # of Adam
     weight_decay: float = 0.0
     clip_norm: float = 0.0  # gradients are scaled down to this norm; 0 is off
@@ -90,7 +90,9 @@ class ScheduleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ComputeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How a step is computed; what it computes stays the same, to the precision chosen."""
 
-    amp: Literal["off", "bf16", "fp16"] = "off"  # precision of the network and of VGG
+    amp: Literal["off", "bf16", "fp16"] = (
+        "off"  # precision of the network, of VGG and, if bf16, of Muon's matrices
+    )
     channels_last: bool = False  # memory layout that GPU convolutions in half precision prefer
     compile: bool = False  # torch.compile
     accumulate: int = 1  # parts a batch is computed in, one after the other, to save memory
@@ -126,7 +128,9 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     checkpoint_every: int = 1000  # steps
     log_every: int = 50  # steps
     tensorboard: bool = True  # scalars and validation pictures in the run folder
-    init: str = ""  # weights to start from: of the same network, realtime also of a larger scale
+    init: str = (
+        ""  # weights to start from: of this network, realtime also of a smaller or of ×4 for ×2
+    )
 
     def __post_init__(self) -> None:
         if not self.loss:
@@ -160,6 +164,12 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         for index, term in enumerate(self.loss):
             if not math.isfinite(term.weight):
                 raise ValueError(f"loss.{index}.weight must be a finite number, not {term.weight}")
+        period = scale * multiple
+        for index, term in enumerate(self.loss):
+            if isinstance(term, GridConfig) and term.period != period:
+                raise ValueError(
+                    f"loss.{index}.period must be {period} for this network, not {term.period}"
+                )
         if not 0 <= self.seed < 1 << 63:
             raise ValueError(f"seed must be at least 0 and below 2^63, not {self.seed}")
         if not 0 <= self.data.detail < math.inf:

@@ -73,7 +73,7 @@ def test_the_default_model_is_the_one_shown(
 ) -> None:
     both = [str(shuffle_model_path), str(nearest_model_path)]
     assert main_model(both) == str(nearest_model_path)
-    monkeypatch.setattr(everything, "default_model", lambda: both[0])
+    monkeypatch.setattr(everything, "default_model", lambda *, footage: both[int(footage)])
     assert main_model(both) == both[0]
 
 

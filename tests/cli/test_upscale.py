@@ -122,7 +122,12 @@ def test_default_models_of_processors_are_int8(tmp_path: Path, clip: Path) -> No
     result = run(photo, big, "--backend", "onnx-cpu")
     assert result.exit_code == 0, result.output
     assert result.stderr.startswith(f"{default_model(4, footage=False)}-int8 ×4")
-    assert cv2.imread(str(big)).shape == (40, 56, 3)
+    made = cv2.imread(str(big))
+    assert made is not None
+    assert made.shape == (40, 56, 3)
+    assert run(photo, "null", "--backend", "onnx-cpu").stderr.startswith(
+        f"{default_model(4, footage=False)}-int8 ×4"
+    )
     result = run(clip, tmp_path / "big.mp4", "--backend", "onnx-cpu")
     assert result.exit_code == 0, result.output
     assert result.stderr.startswith(f"{default_model(4)}-int8 ×4")

@@ -11,6 +11,7 @@ from framelift.train.config_file import load_config
 from framelift.train.losses import FeatureLossConfig
 from framelift.train.networks import RealtimeConfig
 from framelift.train.networks.inherit import can_inherit
+from framelift.train.preset_files import PRESETS
 from models.plan import ZOO, Model, chosen, read_zoo
 
 ZOO_TEXT = ZOO.read_text(encoding="utf-8")
@@ -26,6 +27,10 @@ def test_settings_fit_the_preset(found: Model) -> None:
         assert isinstance(network, RealtimeConfig)
         assert isinstance(parent, RealtimeConfig)
         assert can_inherit(parent, network)
+        first_lines = (
+            (PRESETS / f"{found.name}.toml").read_text(encoding="utf-8").partition("steps")[0]
+        )
+        assert f"init=runs/{found.parent}/model.safetensors" in first_lines
     if found.perceptual:
         assert found.parent
         assert features

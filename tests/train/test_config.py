@@ -115,6 +115,7 @@ def test_saved_json_config_is_read_back(tmp_path: Path) -> None:
         ("[data.video]\nnoice = [0, 1]", r"`noice` in `data.video`, did you mean `noise`\?"),
         ("[data.video]\nnoise = [3, 1]", r"noise must be \[low, high\] within 0 and 255"),
         ("[[loss]]\nkind = 'style'\nlayer = {}", r"`layer` in `loss`, did you mean `layers`\?"),
+        ("[[loss]]\nkind = 'grid'\nperiod = 5", "loss.1.period must be 2 for this network, not 5"),
         (
             "[[loss]]\nkind = 'styel'",
             "`loss.kind` must be of pixel, feature, style, tv, grid, stability, not 'styel', "

@@ -6,9 +6,11 @@ import pytest
 import torch
 from torch import nn
 
+from framelift.train.config import OptimizerConfig
 from framelift.train.config_file import load_config
 from framelift.train.muon import Muon, hidden_kernels, orthogonal
 from framelift.train.networks import build_network
+from framelift.train.step import build_optimizers
 
 
 @pytest.mark.parametrize("shape", [(6, 20), (20, 6), (16, 16), (1, 9)])
@@ -51,6 +53,17 @@ def test_bfloat16_gives_nearly_the_same_step() -> None:
     Muon([half], lr=0.1, precision=torch.bfloat16).step()
     assert (half - exact).norm() < 0.05 * exact.norm()
     assert not torch.equal(half, exact)
+
+
+@pytest.mark.parametrize(
+    ("amp", "precision"),
+    [("off", torch.float32), ("fp16", torch.float32), ("bf16", torch.bfloat16)],
+)
+def test_precision_follows_amp_but_not_to_float16(amp: str, precision: torch.dtype) -> None:
+    network = build_network(load_config("realtime-nano-x4").network)
+    muon, _ = build_optimizers(network, OptimizerConfig(name="muon"), amp)
+    assert isinstance(muon, Muon)
+    assert muon.precision == precision
 
 
 def test_learns_what_plain_gradients_learn_slowly() -> None:

@@ -16,7 +16,7 @@ from framelift.train.networks import (
     build_network,
     compact_config_of,
 )
-from framelift.train.networks.inherit import inherited
+from framelift.train.networks.inherit import can_inherit, inherited
 from framelift.train.networks.realtime import Realtime
 
 CONFIGS: list[NetworkConfig] = [
@@ -214,6 +214,15 @@ def test_a_larger_network_begins_as_the_smaller(channels: int, layers: int, stri
     torch.testing.assert_close(larger(images), trained(images), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    "changes", [{"channels": 8}, {"layers": 1}, {"scale": 4}, {"stride": 2, "channels": 24}]
+)
+def test_what_cannot_begin_as_another(changes: dict[str, int]) -> None:
+    config = RealtimeConfig(scale=2, channels=16, layers=2)
+    assert can_inherit(config, msgspec.structs.replace(config, expansion=1, layers=3))
+    assert not can_inherit(config, msgspec.structs.replace(config, **changes))
+
+
 def test_all_kernels_of_a_larger_network_can_learn() -> None:
     config, trained = a_trained_realtime(scale=2)
     larger = inherited(trained, msgspec.structs.replace(config, channels=24, layers=3))
@@ -223,5 +232,6 @@ def test_all_kernels_of_a_larger_network_can_learn() -> None:
         (larger(torch.rand(1, 3, 12, 12)) - 0.5).square().mean().backward()
         optimizer.step()
     assert all(p.grad is not None and p.grad.any() for p in larger.parameters())
-    looks_at_new_channels = larger.body[1].direct.grad[:13, 13:21]
-    assert looks_at_new_channels.any()
+    second = larger.get_parameter("body.1.direct").grad
+    assert second is not None
+    assert second[:13, 13:21].any()  # what is new is looked at

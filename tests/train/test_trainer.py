@@ -265,6 +265,10 @@ def test_fine_tuning_starts_from_a_checkpoint(tmp_path: Path, photos: Path) -> N
     tuned = Trainer(config(tmp_path, photos, f"init={first}"), tmp_path / "b", CPU)
     weights = load_checkpoint(first).weights
     assert all(torch.equal(tuned.network.state_dict()[name], weights[name]) for name in weights)
+    larger = ["network.layers=3", "network.channels=12", "network.expansion=1"]
+    grown = Trainer(config(tmp_path, photos, f"init={first}", *larger), tmp_path / "c", CPU)
+    image = torch.rand(1, 3, 8, 8)
+    torch.testing.assert_close(grown.network(image), tuned.network(image), rtol=1e-4, atol=1e-5)
     with pytest.raises(ConfigError, match="holds another network"):
         Trainer(config(tmp_path, photos, f"init={first}", "network.layers=1"), tmp_path / "c", CPU)
 

@@ -79,7 +79,7 @@ class GridConfig(
 ):
     """What the error repeats from one pixel of the input to the next: dots and checkerboards."""
 
-    period: int = 4  # output pixels: the network's scale
+    period: int = 4  # output pixels that one pixel of the input becomes: scale · stride
     window: int = 8  # periods a side over which it is looked for
     weight: float = 1.0
 

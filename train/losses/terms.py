@@ -69,8 +69,8 @@ class GridLoss(nn.Module):
 
     The network makes each pixel of the input a square of `period`×`period`, and can put the same
     pattern into all of them. VGG-16 takes that for texture, people for a grid of dots. The mean
-    error at each place of the squares, over windows of `window`×`window` squares, is that pattern,
-    and zero on average for any error that does not repeat.
+    error at each place of the squares, over windows of `window`×`window` squares, is that pattern;
+    of errors that do not repeat little is left in it.
     """
 
     def __init__(self, period: int, window: int) -> None:

@@ -151,28 +151,3 @@ class Realtime(SRNetwork):
             modules += [conv, nn.ReLU()]
             stride = 1
         return nn.Sequential(*modules[:-1], nn.PixelShuffle(self.shuffle)).eval()
-
-
-def at_smaller_scale(trained: Realtime, config: RealtimeConfig) -> Realtime:
-    """A network of `config` whose output is the means over squares of pixels of `trained`'s.
-
-    `config` is that of `trained` but for a scale that divides its scale. A mean of outputs of the
-    last convolution is an output of the mean kernel, so nothing is lost: a good start for ×2 when
-    there is a network for ×4.
-    """
-    network = Realtime(config)
-    network.body.load_state_dict(trained.body.state_dict())
-    side, small = trained.shuffle, network.shuffle
-    square = side // small
-
-    def means(values: Tensor) -> Tensor:
-        """Over the outputs that the pixel shuffle puts into one square."""
-        grid = values.view(RGB, small, square, small, square, -1)
-        return grid.mean(dim=(2, 4)).view(RGB * small * small, *values.shape[1:])
-
-    with torch.no_grad():
-        weight, bias = trained.merged()[-1]
-        network.head.direct.copy_(means(weight) - network.get_buffer("nearest"))
-        network.head.project.zero_()
-        network.head.bias.copy_(means(bias))
-    return network
