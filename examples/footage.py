@@ -79,7 +79,7 @@ def crops(output: Path, places: tuple[str, ...], models: tuple[str, ...]) -> Non
     for column, name in enumerate(["bicubic", *models]):
         left = column * rows[0].shape[1] // (1 + len(models)) + 6
         cv2.putText(strip, name, (left, 18), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 1, 16)
-    if not cv2.imwrite(str(output), np.vstack([*rows, strip]), [cv2.IMWRITE_JPEG_QUALITY, 92]):
+    if not cv2.imwrite(str(output), np.vstack([*rows, strip])):
         raise click.ClickException(f"{output}: cannot be written")
     print(output)
 
