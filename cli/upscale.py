@@ -120,7 +120,6 @@ def upscale(
     factor = None if scale is None else Fraction(str(scale))
     origin, goal = parse_source(source), parse_target(target)
     live = (origin.kind, goal.kind) != (SourceKind.FILE, TargetKind.FILE)
-    footage = origin.kind is not SourceKind.FILE or not is_image(origin.path)
     if live and (resume or not span.is_whole):
         raise ConfigError("--resume, --start and --end are for a file that becomes a file")
     lasting = LiveOptions(
@@ -135,6 +134,7 @@ def upscale(
         with signals_as_errors():
             if live:
                 check_live(origin, goal, encoder, overwrite=overwrite)
+                footage = origin.kind is not SourceKind.FILE or not is_image(origin.path)
             else:
                 jobs = plan_jobs(origin.path, goal.path, encoder, overwrite=overwrite)
                 footage = not all(job.is_image for job in jobs)

@@ -6,11 +6,12 @@ python examples/footage.py crops --model realtime-small-x4 crops.png clip.mp4@10
 
 from __future__ import annotations
 
-import io
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import av
 import click
@@ -18,10 +19,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from framelift.imaging.errors import FrameliftError
+from framelift.imaging.atomic import write_atomic
+from framelift.imaging.errors import ConfigError, FrameliftError
 from framelift.imaging.quality import compare, crop_to_multiple, shrink
 from framelift.imaging.resize import imresize
 from framelift.runtime import Upscaler
+from framelift.runtime.images import Picture, encode_image
+from framelift.runtime.video.file_source import FileSource
 
 Image = NDArray[np.uint8]
 FRAMES = 6  # of each clip, so many apart:
@@ -79,48 +83,40 @@ def crops(output: Path, places: tuple[str, ...], models: tuple[str, ...]) -> Non
     for column, name in enumerate(["bicubic", *models]):
         left = column * rows[0].shape[1] // (1 + len(models)) + 6
         cv2.putText(strip, name, (left, 18), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 1, 16)
-    if not cv2.imwrite(str(output), np.vstack([*rows, strip])):
-        raise click.ClickException(f"{output}: cannot be written")
+    picture = Picture(np.vstack([*rows, strip]))
+    write_atomic(output, encode_image(output, picture, say=print))
     print(output)
 
 
 def opened(models: tuple[str, ...], stack: ExitStack) -> tuple[list[Upscaler], int]:
     """The models, until the stack is closed, and their scale."""
-    try:
-        upscalers = [stack.enter_context(Upscaler.load(name)) for name in models]
-    except FrameliftError as error:
-        raise click.ClickException(str(error)) from error
+    upscalers = [stack.enter_context(Upscaler.load(name)) for name in models]
     scales = {upscaler.scale for upscaler in upscalers}
     if len(scales) > 1:
-        raise click.ClickException("the models have different scales")
+        raise ConfigError("the models have different scales")
     return upscalers, scales.pop()
 
 
 def placed(place: str) -> tuple[Image, list[int]]:
-    """The frame that CLIP@FRAME:X,Y,WIDTH,HEIGHT names, and the four numbers."""
-    try:
-        clip, rest = place.rsplit("@", 1)
-        number, window = rest.split(":")
-        wanted, sides = int(number), [int(side) for side in window.split(",")]
-        x, y, width, height = sides
-    except ValueError as error:
-        raise click.ClickException(f"{place}: not CLIP@FRAME:X,Y,WIDTH,HEIGHT") from error
-    frame = next(islice(frames(Path(clip)), wanted, None), None)
+    """The frame that CLIP@FRAME:X,Y,WIDTH,HEIGHT names, and the four last numbers."""
+    found = re.fullmatch(r"(.+)@(\d+):(\d+),(\d+),(\d+),(\d+)", place)
+    if found is None:
+        raise ConfigError(f"{place}: not CLIP@FRAME:X,Y,WIDTH,HEIGHT")
+    number, x, y, width, height = map(int, found.groups()[1:])
+    frame = next(islice(frames(Path(found[1])), number, None), None)
     if frame is None:
-        raise click.ClickException(f"{clip} has no frame {wanted}")
-    if x < 0 or y < 0 or x + width > frame.shape[1] or y + height > frame.shape[0]:
-        raise click.ClickException(f"{place}: the frame is {frame.shape[1]}×{frame.shape[0]}")
-    return frame, sides
+        raise ConfigError(f"{found[1]} has no frame {number}")
+    rows, columns = frame.shape[:2]
+    if not (0 < width <= columns - x and 0 < height <= rows - y):
+        raise ConfigError(f"{place}: not within the frame, which is {columns}×{rows}")
+    return frame, [x, y, width, height]
 
 
 def frames(clip: Path) -> Iterator[Image]:
     """All frames, uint8 BGR."""
-    try:
-        with av.open(str(clip)) as container:
-            for frame in container.decode(video=0):
-                yield frame.to_ndarray(format="bgr24").astype(np.uint8, copy=False)
-    except (av.FFmpegError, IndexError) as error:
-        raise click.ClickException(f"{clip}: not a readable video") from error
+    with FileSource(clip) as source:
+        for frame in source:
+            yield frame.bgr_u8
 
 
 def taken(clip: Iterator[Image]) -> list[Image]:
@@ -130,22 +126,20 @@ def taken(clip: Iterator[Image]) -> list[Image]:
 
 def compressed(images: list[Image], crf: int) -> list[Image]:
     """What x264 makes of the images as frames of a video at 25 fps."""
-    file = io.BytesIO()
-    with av.open(file, "w", format="mp4") as container:
-        stream = container.add_stream("libx264", rate=25, options={"crf": str(crf)})
-        assert isinstance(stream, av.VideoStream)
-        stream.height, stream.width = images[0].shape[:2]
-        stream.pix_fmt = "yuv420p"
-        for image in images:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
-        container.mux(stream.encode(None))
-    file.seek(0)
-    with av.open(file, "r") as container:
-        return [
-            frame.to_ndarray(format="bgr24").astype(np.uint8, copy=False)
-            for frame in container.decode(video=0)
-        ]
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "small.mp4"
+        with av.open(str(file), "w") as container:
+            stream = container.add_stream("libx264", 25, options={"crf": str(crf)})
+            stream.height, stream.width = images[0].shape[:2]
+            stream.pix_fmt = "yuv420p"
+            for image in images:
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
+            container.mux(stream.encode())
+        return list(frames(file))
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except FrameliftError as error:
+        raise SystemExit(f"Error: {error}") from None

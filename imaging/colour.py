@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 # MATLAB's rgb2ycbcr: Y = 16 + (65.481 R + 128.553 G + 24.966 B) / 255 for R, G, B in 0–255.
 _Y_RGB = np.array([65.481, 128.553, 24.966]) / 255
 _Y_OFFSET = 16.0
-# The same primaries over the full range: equal channels give their own value.
-_GREY_RGB = np.array([0.299, 0.587, 0.114])
+LUMA_BT601 = (0.299, 0.587, 0.114)
+"""The same weights over the full range: equal channels give their own value."""
+_GREY_RGB = np.array(LUMA_BT601)
 
 
 def rgb_to_y(image: NDArray[Any]) -> NDArray[np.float64]:

@@ -14,8 +14,8 @@ DEFAULT_STYLE = "style-brush"
 
 # What runs when no model is named: of a scale, the first of these that ships. Videos are
 # compressed, so what was trained on that comes first; small is meant for real time on processors.
-_FOOTAGE = "-video"
-_KINDS = (_FOOTAGE, "-perceptual", "")
+_KINDS_FOR_IMAGES = ("-perceptual", "")
+_KINDS_FOR_FOOTAGE = ("-video", *_KINDS_FOR_IMAGES)
 _SIZES = ("small", "medium", "nano")
 _SCALES = (2, 4)
 _USUAL_SCALE = 4
@@ -49,7 +49,7 @@ def default_model(
     enough = [scale for scale in _SCALES if scale >= wanted]
     too_small = [scale for scale in reversed(_SCALES) if scale < wanted]
     for scale in (*enough, *too_small):
-        for kind in _KINDS if footage else [kind for kind in _KINDS if kind != _FOOTAGE]:
+        for kind in _KINDS_FOR_FOOTAGE if footage else _KINDS_FOR_IMAGES:
             for size in _SIZES:
                 if (name := f"realtime-{size}-x{scale}{kind}") in shipped:
                     int8 = f"{name}-int8"

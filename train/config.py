@@ -90,9 +90,7 @@ class ScheduleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ComputeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How a step is computed; what it computes stays the same, to the precision chosen."""
 
-    amp: Literal["off", "bf16", "fp16"] = (
-        "off"  # precision of the network, of VGG and, if bf16, of Muon's matrices
-    )
+    amp: Literal["off", "bf16", "fp16"] = "off"  # of the network, VGG and (bf16) Muon's matrices
     channels_last: bool = False  # memory layout that GPU convolutions in half precision prefer
     compile: bool = False  # torch.compile
     accumulate: int = 1  # parts a batch is computed in, one after the other, to save memory
@@ -128,9 +126,7 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     checkpoint_every: int = 1000  # steps
     log_every: int = 50  # steps
     tensorboard: bool = True  # scalars and validation pictures in the run folder
-    init: str = (
-        ""  # weights to start from: of this network, realtime also of a smaller or of ×4 for ×2
-    )
+    init: str = ""  # weights to start from, of the same network; realtime: see networks.inherit
 
     def __post_init__(self) -> None:
         if not self.loss:
@@ -164,11 +160,10 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         for index, term in enumerate(self.loss):
             if not math.isfinite(term.weight):
                 raise ValueError(f"loss.{index}.weight must be a finite number, not {term.weight}")
-        period = scale * multiple
-        for index, term in enumerate(self.loss):
-            if isinstance(term, GridConfig) and term.period != period:
+            if isinstance(term, GridConfig) and term.period != scale * multiple:
                 raise ValueError(
-                    f"loss.{index}.period must be {period} for this network, not {term.period}"
+                    f"loss.{index}.period must be {scale * multiple} for this network, "
+                    f"not {term.period}"
                 )
         if not 0 <= self.seed < 1 << 63:
             raise ValueError(f"seed must be at least 0 and below 2^63, not {self.seed}")

@@ -177,7 +177,7 @@ def build_optimizers(
             config.lr,
             config.momentum,
             decay,
-            PRECISIONS["bf16" if amp == "bf16" else "off"],
+            torch.bfloat16 if amp == "bf16" else torch.float32,
         ),
         torch.optim.AdamW(others, lr=config.adam_lr, betas=config.betas, weight_decay=decay),
     ]

@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-Features = Mapping[str, Tensor]
+from ...imaging.colour import LUMA_BT601
 
-LUMA_BT601 = (0.299, 0.587, 0.114)
+Features = Mapping[str, Tensor]
 
 
 def charbonnier(output: Tensor, target: Tensor, epsilon: float = 1e-3) -> Tensor:
@@ -23,8 +23,11 @@ def charbonnier(output: Tensor, target: Tensor, epsilon: float = 1e-3) -> Tensor
 
 
 def luma(rgb: Tensor) -> Tensor:
-    """Luma N×1×H×W of BT.601 of N×3×H×W RGB, in the same range."""
-    return (rgb * rgb.new_tensor(LUMA_BT601).view(3, 1, 1)).sum(1, keepdim=True)
+    """Luma N×H×W of BT.601 of N×3×H×W RGB, in the same range."""
+    red, green, blue = (
+        weight * plane for weight, plane in zip(LUMA_BT601, rgb.unbind(1), strict=True)
+    )
+    return red + green + blue
 
 
 class PixelLoss(nn.Module):
