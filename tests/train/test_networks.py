@@ -235,3 +235,18 @@ def test_all_kernels_of_a_larger_network_can_learn() -> None:
     second = larger.get_parameter("body.1.direct").grad
     assert second is not None
     assert second[:13, 13:21].any()  # what is new is looked at
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_bfloat16_does_not_round_what_the_residual_is_added_to(stride: int) -> None:
+    torch.manual_seed(0)
+    network = Realtime(RealtimeConfig(scale=2, channels=16, layers=2, stride=stride))
+    lr = torch.rand(1, 3, 12, 12)
+    with torch.no_grad():
+        for parameter in network.head.parameters():
+            parameter.zero_()
+        network.head.bias.fill_(1e-3)  # a quarter of a code
+        with torch.autocast("cpu", torch.bfloat16):
+            output = network(lr)
+    added = output - torch.nn.functional.interpolate(lr, scale_factor=2.0)
+    torch.testing.assert_close(added, torch.full_like(added, 1e-3), rtol=0.01, atol=0)

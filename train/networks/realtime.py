@@ -132,11 +132,16 @@ class Realtime(SRNetwork):
         return [*layers, (weight + nearest, bias)]
 
     def forward(self, lr: Tensor) -> Tensor:
-        first, *body, head = self.merged()
-        features = F.relu(F.conv2d(lr, *first, stride=self.stride, padding=self.stride))
-        for weight, bias in body:
-            features = F.relu(F.conv2d(features, weight, bias, padding=1))
-        return F.pixel_shuffle(F.conv2d(features, *head, padding=1), self.shuffle)
+        first, *body, (weight, bias) = self.merged()
+        # bfloat16 has no more digits than a picture: with it the input and the magnified input that
+        # the residual is added to would be rounded by up to half a code, and the network learn that.
+        with torch.autocast(lr.device.type, enabled=False):
+            features = F.relu(F.conv2d(lr, *first, stride=self.stride, padding=self.stride))
+        for kernel in body:
+            features = F.relu(F.conv2d(features, *kernel, padding=1))
+        weight = weight - self.get_buffer("nearest")
+        residual = F.pixel_shuffle(F.conv2d(features, weight, bias, padding=1), self.shuffle)
+        return residual + F.interpolate(lr, scale_factor=float(self.scale), mode="nearest")
 
     def deploy(self) -> nn.Module:
         modules: list[nn.Module] = []
