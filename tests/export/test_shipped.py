@@ -27,8 +27,11 @@ CHECKPOINTS = ROOT / "models"
 PICTURES = ("raccoon.jpg", "brush.jpg")
 STYLE_IMAGE = ROOT / "examples" / PICTURES[1]
 TASKS = {name: read_spec(path).task for name, path in shipped_models().items()}
-WENT_ON = {"realtime-medium-x4": 9000}
-"""Steps of those that were trained in two parts (docs/models.md): of the second part."""
+WENT_ON = {
+    "realtime-medium-x4": {"steps": 11000, "crop": 192, "batch": 8},
+    "realtime-medium-x2": {"steps": 14000},
+}
+"""What differs in the last part of those that were trained in parts (docs/models.md)."""
 STYLES = [name for name, task in TASKS.items() if task == "style"]
 
 
@@ -51,7 +54,7 @@ def test_beats_bicubic_on_set5(name: str, shared: Path) -> None:
         originals = load_originals(shared / "data" / "eval" / "hr" / "Set5", scale)
         network = evaluate(originals, upscaler, scale)
     # Those for footage take noise for what it mostly is there, and lose detail of clean pictures.
-    gain = 0.8 if "-video" in name else 1.5
+    gain = 0.8 if "-video" in name else 1.5 if scale < 8 else 1.2
     assert network.psnr_db >= evaluate(originals, bicubic(scale), scale).psnr_db + gain
 
 
@@ -60,12 +63,16 @@ def test_was_trained_as_its_preset_says(name: str) -> None:
     checkpoint = load_checkpoint(CHECKPOINTS / f"{name}.safetensors")
     training, preset = checkpoint.training, load_config(name)
     assert checkpoint.network_config == preset.network
-    assert training["ema"] == preset.ema
-    assert training["steps"] == WENT_ON.get(name, preset.steps)
     assert training["loss"] == list(msgspec.to_builtins(preset.loss))
     data = preset.data
-    wanted = (data.crop, data.batch, data.degradation)
-    assert (training["crop"], training["batch"], training["degradation"]) == wanted
+    wanted = {
+        "ema": preset.ema,
+        "steps": preset.steps,
+        "crop": data.crop,
+        "batch": data.batch,
+        "degradation": data.degradation,
+    } | WENT_ON.get(name, {})
+    assert {key: training[key] for key in wanted} == wanted
 
 
 @pytest.mark.parametrize("name", STYLES)

@@ -24,9 +24,10 @@ def test_settings_fit_the_preset(found: Model) -> None:
     features = any(isinstance(term, FeatureLossConfig) for term in config.loss)
     if found.parent:
         network, parent = config.network, load_config(found.parent).network
-        assert isinstance(network, RealtimeConfig)
-        assert isinstance(parent, RealtimeConfig)
-        assert can_inherit(parent, network)
+        if network != parent:
+            assert isinstance(network, RealtimeConfig)
+            assert isinstance(parent, RealtimeConfig)
+            assert can_inherit(parent, network)
         first_lines = (
             (PRESETS / f"{found.name}.toml").read_text(encoding="utf-8").partition("steps")[0]
         )

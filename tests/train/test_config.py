@@ -67,7 +67,7 @@ def test_realtime_presets_come_in_three_sizes_and_two_kinds() -> None:
         assert footage.network == load_config(f"realtime-small-x{scale}").network
         assert footage.data.degradation == "video"
     assert parameters == {
-        "realtime-nano-x2": 32_108,
+        "realtime-nano-x2": 22_860,
         "realtime-small-x2": 69_100,
         "realtime-medium-x2": 267_212,
         "realtime-nano-x4": 42_512,
