@@ -100,7 +100,10 @@ def test_a_checkpoint_that_is_there_is_judged(photos: Path) -> None:
         (("huge", "--hr", "x"), "huge: not in the zoo"),
         (("realtime-nano-x4", "--hr", "x"), "no photographs to train on: give --data DIR"),
         (("realtime-nano-x4", "--only", "judge"), "nothing to judge on: give --hr DIR"),
-        (("johnson-x8", "--only", "judge", "--hr", "x"), "none of these models was trained"),
+        (
+            ("johnson-x8-perceptual", "--only", "judge", "--hr", "x"),
+            "none of these models was trained",
+        ),
     ],
 )
 def test_refusals(photos: Path, words: tuple[str, ...], message: str) -> None:

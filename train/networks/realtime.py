@@ -133,8 +133,8 @@ class Realtime(SRNetwork):
 
     def forward(self, lr: Tensor) -> Tensor:
         first, *body, (weight, bias) = self.merged()
-        # bfloat16 has no more digits than a picture: with it the input and the magnified input that
-        # the residual is added to would be rounded by up to half a code, and the network learn that.
+        # bfloat16 has no more digits than a picture: it would round the input, and the magnified
+        # input that the residual is added to, by up to half a code.
         with torch.autocast(lr.device.type, enabled=False):
             features = F.relu(F.conv2d(lr, *first, stride=self.stride, padding=self.stride))
         for kernel in body:
