@@ -93,11 +93,12 @@ def _judge(
     """Judge those that have a checkpoint; returns a line for each that misses something."""
     from .judging import export_all, judge, measure_times, score, table, verdict
 
-    trained = [model for model in models if checkpoint_of(model.name, runs).is_file()]
-    wanted = {m.name for m in trained} | {m.parent for m in trained if m.perceptual}
-    there = [m for m in zoo.model if m.name in wanted and checkpoint_of(m.name, runs).is_file()]
+    has_checkpoint = {m.name for m in zoo.model if checkpoint_of(m.name, runs).is_file()}
+    trained = [model for model in models if model.name in has_checkpoint]
     if not trained:
         raise ConfigError("none of these models was trained: leave --only judge out")
+    wanted = {m.name for m in trained} | {m.parent for m in trained if m.perceptual}
+    there = [m for m in zoo.model if m.name in wanted & has_checkpoint]
     judged = export_all(there, runs, results, calibration, _say)
     for one in judged:
         score(one, sets, vgg, _say)

@@ -35,10 +35,10 @@ def default_model(
 ) -> str:
     """Name of the shipped model that is used when none is named.
 
-    It is of the smallest scale that reaches `factor` (output size over input size), or the largest
-    there is; without a factor, ×4. Of that scale it is, for `footage`, the network trained on
-    that; else, or if none ships, the perceptual before the plain one; and small before medium
-    before nano. With `on_cpu` it is that network in int8, if there is one: on processors,
+    It is a real-time one of the smallest scale that reaches `factor` (output over input size),
+    or the largest there is; without a factor, ×4. Of that scale it is, for `footage`, the network
+    trained on that; else, or if none ships, the perceptual before the plain one; and small before
+    medium before nano. With `on_cpu` it is that network in int8, if there is one: on processors,
     other than on GPUs, int8 is about twice as fast.
 
     Raises:

@@ -41,10 +41,9 @@ def inherited(trained: Realtime, config: RealtimeConfig) -> Realtime:
     with torch.no_grad():
         for index, (block, layer) in enumerate(zip(network.body, layers, strict=True)):
             _set(block, *layer, columns if index else [*range(config.carried)])
-        weight, bias = trained.merged()[-1]
+        weight, bias = _merged(trained.head)  # of the residual; the means of the rest are the rest
         side = trained.shuffle // network.shuffle
         _set(network.head, _means(weight, side), _means(bias, side), columns)
-        network.head.direct.sub_(network.get_buffer("nearest"))
     return network
 
 

@@ -116,6 +116,11 @@ class Realtime(SRNetwork):
 
         The first has kernels 3·stride wide; it runs with that stride, the others with 1.
         """
+        *layers, (weight, bias) = self._convolutions()
+        return [*layers, (weight + self.get_buffer("nearest"), bias)]
+
+    def _convolutions(self) -> list[tuple[Tensor, Tensor]]:
+        """As `merged`, but the last one gives the residual alone."""
         layers = []
         for block in self.body:
             assert isinstance(block, MergedConv)
@@ -127,20 +132,17 @@ class Realtime(SRNetwork):
         first, bias = layers[0]
         # From blocks as channels to the pixels themselves: a shuffle of the kernel's own taps.
         layers[0] = (F.pixel_shuffle(first, self.stride), bias)
-        weight, bias = self.head.weight_and_bias()
-        nearest = self.get_buffer("nearest")
-        return [*layers, (weight + nearest, bias)]
+        return [*layers, self.head.weight_and_bias()]
 
     def forward(self, lr: Tensor) -> Tensor:
-        first, *body, (weight, bias) = self.merged()
+        first, *body, head = self._convolutions()
         # bfloat16 has no more digits than a picture: it would round the input, and the magnified
         # input that the residual is added to, by up to half a code.
         with torch.autocast(lr.device.type, enabled=False):
             features = F.relu(F.conv2d(lr, *first, stride=self.stride, padding=self.stride))
         for kernel in body:
             features = F.relu(F.conv2d(features, *kernel, padding=1))
-        weight = weight - self.get_buffer("nearest")
-        residual = F.pixel_shuffle(F.conv2d(features, weight, bias, padding=1), self.shuffle)
+        residual = F.pixel_shuffle(F.conv2d(features, *head, padding=1), self.shuffle)
         return residual + F.interpolate(lr, scale_factor=float(self.scale), mode="nearest")
 
     def deploy(self) -> nn.Module:
