@@ -4,7 +4,8 @@ That is how super-resolution networks are commonly shipped. It is derived from t
 conversions at both ends and the clamp are cut away, and value range, rounding and channel order are
 unfolded from the first and the last convolutions. The layers, their sizes and DepthToSpace at the
 end stay, so it is the same work between other ends. An int8 model keeps its Q/DQ pairs; where its
-ends are uint8, floats are made codes before the first of them and codes floats after the last.
+ends are uint8, floats are made codes before the first of them and codes floats after the last. An
+fp16 model becomes a float32 one, as which processors compute it.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class _Head:
 @dataclass(frozen=True)
 class _Tail:
     """What the last convolutions make, before the pixel shuffle, and how its channels become
-    pixels; `folded`: in codes, with the rounding in their biases."""
+    pixels; `folded`: in codes, with the rounding in their biases, else in the range 0–1."""
 
     value: str
     folded: bool
@@ -69,6 +70,7 @@ def float_network(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
     result = onnx.ModelProto()
     result.CopyFrom(model)
     graph = result.graph
+    _widen(graph)
     n, h, w = (_size(dim) for dim in list(graph.input[0].type.tensor_type.shape.dim)[:3])
     try:
         head = _cut_head(graph)
@@ -85,6 +87,21 @@ def float_network(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
     graph.output.append(describe(OUTPUT, onnx.TensorProto.FLOAT, [n, 3, None, None]))
     onnx.checker.check_model(result)
     return result
+
+
+def _widen(graph: onnx.GraphProto) -> None:
+    """Make half precision float32: what is stored, and what casts make."""
+    import onnx
+
+    half, single = onnx.TensorProto.FLOAT16, onnx.TensorProto.FLOAT
+    for tensor in graph.initializer:
+        if tensor.data_type == half:
+            values = onnx.numpy_helper.to_array(tensor).astype(np.float32)
+            tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
+    for node in graph.node:
+        for item in node.attribute:
+            if node.op_type == "Cast" and item.name == "to" and item.i == half:
+                item.i = single
 
 
 def _cut_head(graph: onnx.GraphProto) -> _Head:
@@ -116,8 +133,12 @@ def _cut_tail(graph: onnx.GraphProto) -> _Tail:
     shuffle = _producer(graph, value)
     if shuffle is None or shuffle.op_type != "DepthToSpace":
         value = _skip_back(graph, value, ("Clip", "Floor"))
+        value, scaled = _skip_scaling(graph, value)
         last = shuffle = _producer(graph, value)
         block, mode = 1, "CRD"
+        if scaled and last is not None:
+            last.output[0] = OUTPUT
+            return _Tail(OUTPUT, False)
     else:
         attributes = _attributes(shuffle)
         block, mode = attributes["blocksize"], attributes.get("mode", b"DCR").decode()
@@ -148,6 +169,31 @@ def _skip_back(graph: onnx.GraphProto, value: str, kinds: tuple[str, ...]) -> st
     return value
 
 
+def _skip_scaling(graph: onnx.GraphProto, value: str) -> tuple[str, bool]:
+    """Remove a multiplication by 255 and an addition of one half, which stand at the end where a
+    nonlinearity keeps them out of the convolutions; return what they read, and whether they were.
+    """
+    half = _producer(graph, value)
+    if half is None or half.op_type != "Add" or _scalar(graph, half) != _ROUNDING:
+        return value, False
+    peak = _producer(graph, half.input[0])
+    if peak is None or peak.op_type != "Mul" or _scalar(graph, peak) != _PEAK:
+        return value, False
+    graph.node.remove(half)
+    graph.node.remove(peak)
+    return peak.input[0], True
+
+
+def _scalar(graph: onnx.GraphProto, node: onnx.NodeProto) -> float | None:
+    """The stored number that is the second operand of a node, if it is one."""
+    from onnx import numpy_helper
+
+    for tensor in graph.initializer:
+        if tensor.name == node.input[1] and not tensor.dims:
+            return float(numpy_helper.to_array(tensor))
+    return None
+
+
 def _unfold_output(graph: onnx.GraphProto, tail: _Tail) -> None:
     order = tail.swapped_channels()
     factor, rounding = (1 / _PEAK, _ROUNDING) if tail.folded else (1.0, 0.0)
@@ -159,13 +205,19 @@ def _unfold_output(graph: onnx.GraphProto, tail: _Tail) -> None:
 
 
 def _last_convolutions(graph: onnx.GraphProto, value: str) -> list[onnx.NodeProto]:
-    """The convolutions whose sum is `value`."""
+    """The convolutions whose sum is `value`, but for what treats all channels alike."""
     node = _producer(graph, value)
+    while node is not None and (node.op_type == "Tanh" or _is_by_a_number(graph, node)):
+        node = _producer(graph, node.input[0])
     if node is not None and node.op_type == "Add":
         return [conv for part in node.input for conv in _last_convolutions(graph, part)]
     if node is None:
         raise _NotPlainError(f"{value} is not computed by a convolution")
     return [node]
+
+
+def _is_by_a_number(graph: onnx.GraphProto, node: onnx.NodeProto) -> bool:
+    return node.op_type in ("Add", "Mul") and _scalar(graph, node) is not None
 
 
 def _change(
