@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from framelift.benchmarks.artefacts import Artefacts, find_artefacts
 from framelift.benchmarks.quality import measure_quality, originals, read_original
@@ -39,9 +38,14 @@ class Judged:
     """Time of the faster file, in ESPCN's."""
     misses: list[str] = field(default_factory=list)
 
+    @property
+    def plain(self) -> Mapping[str, Mapping[str, float]]:
+        """Scores of the plain file by set."""
+        return self.scores.get(self.model.precision, {})
+
     def best(self, name: str, key: str) -> float | None:
-        """A score of the fp32 file on a set."""
-        return self.scores.get("fp32", {}).get(name, {}).get(key)
+        """A score of the plain file on a set."""
+        return self.plain.get(name, {}).get(key)
 
 
 def export_all(
@@ -61,7 +65,7 @@ def export_all(
         if history.is_file():
             shutil.copyfile(history, results / f"{model.name}.jsonl")
         weights = weights_sha256(load_source(checkpoint).weights)
-        files = {"fp32": results / f"{model.name}.onnx"}
+        files: dict[str, Path] = {model.precision: results / f"{model.name}.onnx"}
         if model.int8 and calibration is not None:
             files["int8"] = results / f"{model.name}-int8.onnx"
         for precision, file in files.items():
@@ -82,7 +86,7 @@ def export_all(
 
 
 def score(one: Judged, sets: Sequence[Path], vgg: str | None, say: Say) -> None:
-    """Score each file on each set, keep the scores in it, and look for artefacts of the fp32 one.
+    """Score each file on each set, keep the scores in it, and look for artefacts of the plain one.
 
     Raises what `measure_quality` raises.
     """
@@ -94,7 +98,7 @@ def score(one: Judged, sets: Sequence[Path], vgg: str | None, say: Say) -> None:
             one.documents.append(document)
             means = document["results"]["mean"]["model"]
             one.scores.setdefault(precision, {})[folder.resolve().name] = means
-    with Upscaler.load(one.files["fp32"]) as upscaler:
+    with Upscaler.load(one.files[one.model.precision]) as upscaler:
         spec = upscaler.spec
         images = [read_original(path) for folder in sets for path in originals(folder)]
         one.artefacts = find_artefacts(images, upscaler, spec.scale, spec.size_multiple)
@@ -122,14 +126,18 @@ def judge(one: Judged, parent: Judged | None, limits: Limits) -> None:
         gain = feature_gain(one, parent, name)
         if gain is not None and gain < limits.feature_gain:
             found.append(f"relu2_2 {gain:.0%} nearer than {parent.model.name} on {name}")
+    if one.artefacts is not None and parent.artefacts is not None:
+        ratio = one.artefacts.unsteadiness / parent.artefacts.unsteadiness
+        if ratio > limits.unsteadiness:
+            found.append(f"{ratio:.2f} × the unsteadiness of {parent.model.name}")
 
 
 def psnr_drop(one: Judged, parent: Judged) -> float | None:
     """The largest loss of PSNR against the parent over the sets, in dB."""
     drops = [
         theirs["psnr_db"] - ours["psnr_db"]
-        for name, theirs in parent.scores.get("fp32", {}).items()
-        if (ours := one.scores.get("fp32", {}).get(name)) is not None
+        for name, theirs in parent.plain.items()
+        if (ours := one.plain.get(name)) is not None
     ]
     return max(drops, default=None)
 
@@ -164,7 +172,8 @@ def table(judged: Sequence[Judged], sets: Sequence[str]) -> list[Sequence[str]]:
     """Rows for people, the header first."""
     by_name = {one.model.name: one for one in judged}
     header = ["model", *(f"{name}, dB" for name in sets), "floor / aim", "int8 loses",
-              "× ESPCN", "relu2_2 nearer", "colour", "checkerboard", "verdict"]  # fmt: skip
+              "× ESPCN", "relu2_2 nearer", "colour", "checkerboard", "unsteadiness",
+              "verdict"]  # fmt: skip
     rows: list[Sequence[str]] = [header]
     for one in judged:
         model, parent = one.model, by_name.get(one.model.parent)
@@ -179,11 +188,12 @@ def table(judged: Sequence[Judged], sets: Sequence[str]) -> list[Sequence[str]]:
                 model.name,
                 *(_decibels(one.best(name, "psnr_db")) for name in sets),
                 asked,
-                _loss(one.scores),
+                _loss(one),
                 "" if one.espcn is None else f"{one.espcn:.2f}",
                 nearer,
                 "" if found is None else f"{found.colour_shift:.2f}",
                 "" if found is None else f"{found.checkerboard:.2f}",
+                "" if found is None else f"{found.unsteadiness:.2f}",
                 verdict(one),
             ]
         )
@@ -198,11 +208,11 @@ def verdict(one: Judged) -> str:
     return "aim" if psnr is not None and aim is not None and psnr >= aim else "good"
 
 
-def _loss(scores: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
+def _loss(one: Judged) -> str:
     """The largest loss of PSNR of the int8 file over the sets."""
-    if "int8" not in scores:
+    if "int8" not in one.scores:
         return ""
-    both = zip(scores["fp32"].values(), scores["int8"].values(), strict=True)
+    both = zip(one.plain.values(), one.scores["int8"].values(), strict=True)
     return f"{max(a['psnr_db'] - b['psnr_db'] for a, b in both):.3f}"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -23,16 +24,18 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     psnr_drop_db: float
     colour_shift: float
     checkerboard: float
+    unsteadiness: float
 
 
 class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One model. `parent` is the one whose weights it starts from; a `perceptual` model is judged
-    beside it.
+    beside it. `precision` is that of its plain file; with `int8` there is one more.
     """
 
     name: str
     minutes: float
     parent: str = msgspec.field(name="from", default="")
+    precision: Literal["fp32", "fp16"] = "fp32"
     int8: bool = False
     perceptual: bool = False
     set: tuple[str, ...] = ()

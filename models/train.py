@@ -75,6 +75,11 @@ def main(
     if only != "train":
         if not sets:
             raise ConfigError("nothing to judge on: give --hr DIR, such as Set5")
+        if only == "judge":
+            untrained = [m.name for m in models if not checkpoint_of(m.name, runs).is_file()]
+            if untrained and not names:
+                _say(f"not trained, so left out: {', '.join(untrained)}")
+            failures = [f"{name} has not been trained" for name in untrained if names]
         failures += _judge(zoo, models, sets, vgg, calibration, runs, results, timed)
     if failures:
         raise TrainingError(f"{len(failures)} of {len(models)} models: {'; '.join(failures)}")

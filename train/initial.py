@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from torch import Tensor
@@ -49,6 +51,22 @@ def initial_weights(path: Path, config: NetworkConfig) -> dict[str, Tensor]:
     if compact != config:
         raise ConfigError(f"init {path}: holds another network: {compact}")
     return weights
+
+
+def origin_of(path: Path) -> dict[str, Any]:
+    """What a run's summary says of the file it started from: its name and sha256, and how a
+    framelift checkpoint came to be. Raises CheckpointError for a file that cannot be read.
+    """
+    try:
+        origin: dict[str, Any] = {
+            "name": path.name,
+            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        }
+    except OSError as error:
+        raise CheckpointError(f"init {path}: {error.strerror}") from error
+    if path.suffix not in (".pth", ".pt"):
+        origin["training"] = load_checkpoint(path).training
+    return origin
 
 
 def _community_state(path: Path) -> dict[str, Tensor]:

@@ -26,7 +26,7 @@ from .data.photos import PhotoSet, find_photos
 from .data.style_image import StyleImage, read_style_image
 from .distributed import Processes
 from .failures import failures_explained
-from .initial import initial_weights
+from .initial import initial_weights, origin_of
 from .logs import Log, Meter, open_logs
 from .losses import WeightedLoss
 from .networks import build_network
@@ -87,8 +87,10 @@ class Trainer:
 
         torch.manual_seed(config.seed)
         self.network = build_network(config.network).to(device)
+        self.origin: dict[str, Any] = {}
         if config.init:
             self.network.load_state_dict(initial_weights(Path(config.init), config.network))
+            self.origin = origin_of(Path(config.init))
         self.averaged = Average(self.network, config.ema)
         self.processes.synchronise_norms(self.network, device)
         self.style = _style_image(config)
@@ -240,7 +242,11 @@ class Trainer:
             "seconds": round(self.seconds),
             "seed": self.config.seed,
             "ema": self.config.ema,
+            "optimizer": msgspec.to_builtins(self.config.optimizer),
+            "amp": self.config.compute.amp,
         }
+        if self.origin:
+            summary["init"] = self.origin
         if self.style is not None:
             image = {"name": self.style.path.name, "sha256": self.style.sha256}
             summary["style_image"] = image

@@ -72,6 +72,24 @@ def test_checkerboards(photo: ImageU8, shipped: Upscale) -> None:
     assert found > find_artefacts([photo], shipped, 4).checkerboard
 
 
+def test_what_stays_behind_when_the_picture_moves(photo: ImageU8) -> None:
+    """A pattern of changing sign and no mean, which is no checkerboard, is seen."""
+
+    def pattern(image: ImageU8) -> np.ndarray:
+        rows, columns = np.indices(image.shape[:2])
+        signs: np.ndarray = np.sign(np.sin(rows // 4 * 7.0) * np.sin(columns // 4 * 5.0))
+        values: np.ndarray = (6 * signs)[..., None] * lattice(image)
+        return values
+
+    plain = find_artefacts([photo], bicubic(4), 4)
+    meshed = find_artefacts([photo], changed(bicubic(4), pattern), 4)
+    assert plain.unsteadiness < 6
+    assert meshed.unsteadiness > 1.2 * plain.unsteadiness
+    assert meshed.checkerboard < 1
+    nearest = find_artefacts([photo], lambda image: np.kron(image, np.ones((4, 4, 1), "u1")), 4)
+    assert nearest.unsteadiness > plain.unsteadiness  # blocks stay behind
+
+
 def test_shifted_colour(photo: ImageU8) -> None:
     redder = changed(bicubic(4), lambda image: np.array([0, 0, 3.0]))
     assert find_artefacts([photo], redder, 4).colour_shift == pytest.approx(3, abs=0.5)

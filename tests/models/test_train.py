@@ -92,6 +92,8 @@ def test_a_checkpoint_that_is_there_is_judged(photos: Path) -> None:
     assert report["documents"][0]["results"]["mean"]["model"]["psnr_db"] > 20
     assert (photos / "results" / "realtime-small-x4.onnx").is_file()
     assert row.split()[-1] == "good"
+    both = invoke(photos, "johnson-x8-perceptual", *words)
+    assert str(both.exception) == "1 of 2 models: johnson-x8-perceptual has not been trained"
 
 
 @pytest.mark.parametrize(

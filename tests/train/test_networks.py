@@ -250,3 +250,35 @@ def test_bfloat16_does_not_round_what_the_residual_is_added_to(stride: int) -> N
             output = network(lr)
     added = output - torch.nn.functional.interpolate(lr, scale_factor=2.0)
     torch.testing.assert_close(added, torch.full_like(added, 1e-3), rtol=0.01, atol=0)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_bfloat16_does_not_round_what_the_first_convolution_reads(stride: int) -> None:
+    """A pattern of a quarter of a code, on a level where bfloat16 has whole codes only."""
+    torch.manual_seed(0)
+    network = Realtime(RealtimeConfig(scale=2, channels=16, layers=2, stride=stride))
+    with torch.no_grad():
+        network.get_parameter("body.0.project").zero_()
+        direct = network.get_parameter("body.0.direct")
+        direct.sub_(direct.mean((2, 3), keepdim=True))  # sees differences only
+    lr = 0.75 + torch.rand(1, 3, 16, 16) / 1024
+
+    def spread(images: torch.Tensor) -> torch.Tensor:
+        residual = network(images) - torch.nn.functional.interpolate(images, scale_factor=2.0)
+        alike = torch.nn.functional.pixel_unshuffle(residual[..., 8:-8, 8:-8], 2 * stride)
+        return alike.std((0, 2, 3)).mean()
+
+    with torch.no_grad():
+        exact = spread(lr)
+        with torch.autocast("cpu", torch.bfloat16):
+            assert spread(lr) > exact / 2
+
+
+def test_johnson_in_bfloat16_gives_float32() -> None:
+    """The picture's range has more levels than bfloat16 keeps of it."""
+    torch.manual_seed(0)
+    network = build_network(JohnsonConfig(scale=2, channels=4, blocks=1, norm="none"))
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        output = network(torch.rand(1, 3, 12, 12))
+    assert output.dtype == torch.float32
+    assert not torch.equal(output, output.bfloat16().float())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -271,6 +272,17 @@ def test_fine_tuning_starts_from_a_checkpoint(tmp_path: Path, photos: Path) -> N
     torch.testing.assert_close(grown.network(image), tuned.network(image), rtol=1e-4, atol=1e-5)
     with pytest.raises(ConfigError, match="holds another network"):
         Trainer(config(tmp_path, photos, f"init={first}", "network.layers=1"), tmp_path / "c", CPU)
+
+
+def test_a_checkpoint_tells_what_it_started_from(tmp_path: Path, photos: Path) -> None:
+    first = Trainer(config(tmp_path, photos, "steps=2"), tmp_path / "a", CPU).run(quiet=True)
+    second = config(tmp_path, photos, f"init={first}", "steps=3", "optimizer.lr=1e-5")
+    path = Trainer(second, tmp_path / "b", CPU).run(quiet=True)
+    told, before = load_checkpoint(path).training, load_checkpoint(first).training
+    assert (told["steps"], told["optimizer"]["lr"], told["amp"]) == (3, 1e-5, "off")
+    digest = hashlib.sha256(first.read_bytes()).hexdigest()
+    assert told["init"] == {"name": first.name, "sha256": digest, "training": before}
+    assert "init" not in before
 
 
 def test_fine_tuning_starts_from_a_community_file(tmp_path: Path, photos: Path) -> None:

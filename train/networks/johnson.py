@@ -80,7 +80,7 @@ class ScaledTanh(nn.Module):
     """tanh moved to the picture's range, here [0, 1] (the paper: [0, 255])."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return 0.5 + 0.5 * x.tanh()
+        return 0.5 + 0.5 * x.float().tanh()  # bfloat16 would round it to about a code
 
 
 class Johnson(SRNetwork):

@@ -136,8 +136,8 @@ class Realtime(SRNetwork):
 
     def forward(self, lr: Tensor) -> Tensor:
         first, *body, head = self._convolutions()
-        # bfloat16 has no more digits than a picture: it would round the input, and the magnified
-        # input that the residual is added to, by up to half a code.
+        # bfloat16 has no more digits than a picture: it would round what the first convolution
+        # reads, and the magnified input that the residual is added to, by up to half a code.
         with torch.autocast(lr.device.type, enabled=False):
             features = F.relu(F.conv2d(lr, *first, stride=self.stride, padding=self.stride))
         for kernel in body:
