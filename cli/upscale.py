@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.option(
     "--model", metavar="NAME|FILE",
     help="A shipped model (`framelift models`) or an .onnx file. [default: a shipped "
-    "model, ×4 or of the smallest scale that reaches --scale, for videos one for footage, on "
+    "real-time model, ×2 where --scale is at most 2, else ×4; for videos one for footage, on "
     "processors in int8]",
 )  # fmt: skip
 @click.option(
