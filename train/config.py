@@ -12,7 +12,7 @@ import msgspec
 
 from .data.degradation import MARGIN, Degradation
 from .data.video import VideoConfig
-from .losses import GridConfig, LossConfig, StabilityConfig, StyleLossConfig
+from .losses import LossConfig, SpectrumConfig, StabilityConfig, StyleLossConfig
 from .losses.vgg import LAYERS
 from .networks import NetworkConfig, RealtimeConfig, StyleConfig, Task, task_of
 from .networks.style import REDUCTION
@@ -160,10 +160,9 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         for index, term in enumerate(self.loss):
             if not math.isfinite(term.weight):
                 raise ValueError(f"loss.{index}.weight must be a finite number, not {term.weight}")
-            if isinstance(term, GridConfig) and term.period != scale * multiple:
+            if isinstance(term, SpectrumConfig) and term.scale != scale:
                 raise ValueError(
-                    f"loss.{index}.period must be {scale * multiple} for this network, "
-                    f"not {term.period}"
+                    f"loss.{index}.scale must be {scale}, the network's, not {term.scale}"
                 )
         if not 0 <= self.seed < 1 << 63:
             raise ValueError(f"seed must be at least 0 and below 2^63, not {self.seed}")

@@ -10,7 +10,7 @@ import pytest
 from framelift.imaging.errors import ConfigError
 from framelift.train.config import ScheduleConfig
 from framelift.train.config_file import _vocabulary, load_config
-from framelift.train.losses import FeatureLossConfig, GridConfig, PixelLossConfig
+from framelift.train.losses import FeatureLossConfig, PixelLossConfig, SpectrumConfig
 from framelift.train.networks import CompactConfig, RealtimeConfig, build_network
 from framelift.train.preset_files import preset_names, preset_summary
 from framelift.train.schedule import learning_rate_factor
@@ -57,10 +57,8 @@ def test_realtime_presets_come_in_three_sizes_and_two_kinds() -> None:
             plain, perceptual = (load_config(preset) for preset in (name, f"{name}-perceptual"))
             assert plain.network == perceptual.network
             assert {type(term) for term in plain.loss} == {PixelLossConfig}
-            kinds = [PixelLossConfig, FeatureLossConfig, GridConfig]
+            kinds = [PixelLossConfig, FeatureLossConfig, SpectrumConfig]
             assert [type(term) for term in perceptual.loss] == kinds
-            assert isinstance(grid := perceptual.loss[2], GridConfig)
-            assert grid.period == scale
             deployed = build_network(plain.network).deploy()
             parameters[name] = sum(parameter.numel() for parameter in deployed.parameters())
         footage = load_config(f"realtime-small-x{scale}-video")
@@ -115,10 +113,11 @@ def test_saved_json_config_is_read_back(tmp_path: Path) -> None:
         ("[data.video]\nnoice = [0, 1]", r"`noice` in `data.video`, did you mean `noise`\?"),
         ("[data.video]\nnoise = [3, 1]", r"noise must be \[low, high\] within 0 and 255"),
         ("[[loss]]\nkind = 'style'\nlayer = {}", r"`layer` in `loss`, did you mean `layers`\?"),
-        ("[[loss]]\nkind = 'grid'\nperiod = 5", "loss.1.period must be 2 for this network, not 5"),
+        ("[[loss]]\nkind = 'spectrum'", "loss.1.scale must be 2, the network's, not 4"),
+        ("[[loss]]\nkind = 'spectrum'\nlimit = 0", "limit must be above 0, not 0.0"),
         (
             "[[loss]]\nkind = 'styel'",
-            "`loss.kind` must be of pixel, feature, style, tv, grid, stability, not 'styel', "
+            "`loss.kind` must be of pixel, feature, style, tv, spectrum, stability, not 'styel', "
             r"did you mean 'style'\?",
         ),
         ("[compute]\namp = 'bf61'", r"`compute.amp` must be of .*, did you mean 'bf16'\?"),

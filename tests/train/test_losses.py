@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from framelift.imaging.errors import CheckpointError
 from framelift.train.losses import (
     FeatureLossConfig,
-    GridConfig,
     PixelLossConfig,
+    SpectrumConfig,
     StyleLossConfig,
     TotalVariationConfig,
     WeightedLoss,
@@ -147,23 +147,36 @@ def test_luma_sees_grey_whole_and_colour_by_its_share() -> None:
     assert loss(target + green, target)[0].item() == pytest.approx(0.0587)
 
 
-def test_grid_is_a_pattern_that_repeats_and_nothing_else() -> None:
-    loss = WeightedLoss((GridConfig(period=4, window=4),))
-    target = torch.rand(1, 3, 48, 48)
-    dots = torch.zeros(4, 4)
-    dots[1, 2] = 0.16
-    pattern = dots.repeat(12, 12)
-    assert loss(target + pattern, target)[0].item() == pytest.approx(0.16**2 * 15 / 256)
-    assert loss(target + 0.2, target)[0].item() == pytest.approx(0, abs=1e-9)  # brightness is not
-    noise = pattern.flatten()[torch.randperm(48 * 48, generator=torch.manual_seed(0))]
-    assert loss(target + noise.view(48, 48), target)[0] < 0.16**2 * 15 / 256 / 8
-    every_other = pattern * (torch.arange(48) // 4 % 2 * 2 - 1)
-    assert loss(target + every_other, target)[0].item() == pytest.approx(0, abs=1e-9)
+def test_spectrum_sees_a_mesh_and_neither_blur_nor_texture() -> None:
+    torch.manual_seed(0)
+    loss = WeightedLoss((SpectrumConfig(scale=4),))
+    target = torch.rand(2, 3, 128, 128) / 4 + 0.3
+    assert loss(target, target)[0] < 1e-3
+    assert loss(torch.nn.functional.avg_pool2d(target, 3, 1, 1), target)[0] < 1e-3
+    assert loss(torch.rand(2, 3, 128, 128) / 4 + 0.3, target)[0] < 0.02  # of as much energy
+    rows, columns = torch.meshgrid(torch.arange(128), torch.arange(128), indexing="ij")
+    mesh = torch.cos(2.3 * rows) * torch.cos(2.3 * columns)  # no multiple of the input's pixels
+    faint, strong = (loss(target + codes / 255 * mesh, target)[0].item() for codes in (20, 40))
+    assert 0.01 < faint < strong
+    slow = torch.cos(0.1 * rows)  # what the input can hold is not its affair
+    assert loss(target + 0.2 * slow, target)[0] < 1e-3
 
 
-def test_grid_of_a_crop_smaller_than_its_window() -> None:
-    loss = WeightedLoss((GridConfig(period=4, window=16),))
-    assert loss(torch.rand(1, 3, 8, 8), torch.rand(1, 3, 8, 8))[0] > 0
+def test_spectrum_asks_for_nothing_below_its_limit() -> None:
+    torch.manual_seed(0)
+    target, output = torch.rand(1, 3, 64, 64), torch.rand(1, 3, 64, 64, requires_grad=True)
+    halved, above = (SpectrumConfig(scale=2, limit=limit) for limit in (0.3, 8.0))
+    assert WeightedLoss((above,))(output, target)[0] == 0
+    total, _ = WeightedLoss((halved,))(output, target)
+    total.backward()
+    assert output.grad is not None
+    stepped = (output - 10 * output.grad).detach()
+    assert WeightedLoss((halved,))(stepped, target)[0] < total
+
+
+def test_spectrum_of_a_crop_smaller_than_its_window() -> None:
+    loss = WeightedLoss((SpectrumConfig(scale=2, limit=0.1),))
+    assert loss(torch.rand(1, 3, 24, 24), torch.rand(1, 3, 24, 24))[0] > 0
 
 
 def test_total_variation_is_zero_for_a_flat_picture_and_known_for_an_edge() -> None:
@@ -182,7 +195,7 @@ def test_losses_are_float32_in_half_precision(caffe_file: Path) -> None:
         FeatureLossConfig(),
         StyleLossConfig(),
         TotalVariationConfig(),
-        GridConfig(),
+        SpectrumConfig(),
     )
     loss = WeightedLoss(terms, str(caffe_file))
     output, target = torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32)

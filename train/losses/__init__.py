@@ -10,14 +10,21 @@ from torch import Tensor, nn
 
 from .configs import (
     FeatureLossConfig,
-    GridConfig,
     LossConfig,
     PixelLossConfig,
+    SpectrumConfig,
     StabilityConfig,
     StyleLossConfig,
     TotalVariationConfig,
 )
-from .terms import FeatureLoss, GridLoss, PixelLoss, StabilityLoss, StyleLoss, TotalVariation
+from .terms import (
+    FeatureLoss,
+    PixelLoss,
+    SpectrumLoss,
+    StabilityLoss,
+    StyleLoss,
+    TotalVariation,
+)
 from .vgg import VggFeatures, load_vgg_weights
 
 
@@ -124,8 +131,8 @@ def _build(config: LossConfig, style: dict[str, Tensor] | None) -> nn.Module:
             return FeatureLoss(config.layers)
         case StyleLossConfig():
             return StyleLoss(config.layers, style)
-        case GridConfig():
-            return GridLoss(config.period, config.window)
+        case SpectrumConfig():
+            return SpectrumLoss(config.scale, config.limit)
         case TotalVariationConfig():
             return TotalVariation()
         case StabilityConfig():
@@ -134,9 +141,9 @@ def _build(config: LossConfig, style: dict[str, Tensor] | None) -> nn.Module:
 
 __all__ = [
     "FeatureLossConfig",
-    "GridConfig",
     "LossConfig",
     "PixelLossConfig",
+    "SpectrumConfig",
     "StabilityConfig",
     "StyleLossConfig",
     "TotalVariationConfig",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import msgspec
@@ -74,22 +75,22 @@ class TotalVariationConfig(
         return "tv"
 
 
-class GridConfig(
-    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="grid"
+class SpectrumConfig(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="spectrum"
 ):
-    """What the error repeats from one pixel of the input to the next: dots and checkerboards."""
+    """Energy above that of photographs at frequencies that the input cannot hold: meshes."""
 
-    period: int = 4  # output pixels that one pixel of the input becomes: scale · stride
-    window: int = 8  # periods a side over which it is looked for
+    scale: int = 4  # the network's
+    limit: float = 1.0  # of the target's energy
     weight: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.period < 2 or self.window < 2:
-            raise ValueError("period and window must be at least 2")
+        if not 0 < self.limit < math.inf:
+            raise ValueError(f"limit must be above 0, not {self.limit}")
 
     @property
     def name(self) -> str:
-        return "grid"
+        return "spectrum"
 
 
 class StabilityConfig(
@@ -114,7 +115,7 @@ LossConfig = (
     | FeatureLossConfig
     | StyleLossConfig
     | TotalVariationConfig
-    | GridConfig
+    | SpectrumConfig
     | StabilityConfig
 )
 

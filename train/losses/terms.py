@@ -67,27 +67,46 @@ class TotalVariation(nn.Module):
         return (down + right) / x.numel()
 
 
-class GridLoss(nn.Module):
-    """Squared pattern in the error that has the period of the input's pixels, locally.
+class SpectrumLoss(nn.Module):
+    """Energy of the output above a limit, at frequencies that the input cannot hold.
 
-    The network makes each pixel of the input a square of `period`×`period`, and can put the same
-    pattern into all of them. VGG-16 takes that for texture, people for a grid of dots. The mean
-    error at each place of the squares, over windows of `window`×`window` squares, is that pattern;
-    of errors that do not repeat little is left in it.
+    Feature losses are content with any fine pattern, which people see as a mesh. It shows as more
+    energy at a few frequencies than photographs have there. R, the output's energy over the
+    target's, is taken at each frequency beyond the input's Nyquist limit, of windows that overlap
+    by half (Hann), each relative to the detail that the target has there, and averaged over the
+    batch. The loss is the mean of max(0, log(R / limit))²: it asks for nothing below the limit.
     """
 
-    def __init__(self, period: int, window: int) -> None:
+    _LEAST_DETAIL = 2.5 / 255  # windows smoother than noise of this deviation count as having it
+    _SOFT = 0.02  # added to both sides of the ratio, for its logarithm
+
+    def __init__(self, scale: int, limit: float, window: int = 32) -> None:
         super().__init__()
-        self.period = period
+        self.scale = scale
+        self.limit = limit
         self.window = window
 
     def forward(self, output: Tensor, target: Tensor) -> Tensor:
-        error = output.float() - target.float()
-        places = F.pixel_unshuffle(error, self.period)
-        window = min(self.window, *places.shape[-2:])
-        means = F.avg_pool2d(places, window, max(1, window // 2))
-        pattern = means.reshape(*error.shape[:2], self.period**2, -1)
-        return (pattern - pattern.mean(2, keepdim=True)).square().mean()
+        side = min(self.window, *output.shape[-2:])
+        got, wanted = self._energy(output, side), self._energy(target, side)
+        hann = torch.hann_window(side, device=output.device).square().sum() ** 2
+        detail = wanted.mean((1, 4), keepdim=True) + hann * self._LEAST_DETAIL**2
+        ratio = (got / detail).mean((0, 1, 2, 3)) / (wanted / detail).mean((0, 1, 2, 3))
+        above = torch.log((ratio + self._SOFT) / (self.limit + self._SOFT))
+        loss: Tensor = torch.relu(above).square().mean()
+        return loss
+
+    def _energy(self, images: Tensor, side: int) -> Tensor:
+        """Of N×3×H×W: N×3×rows×columns×frequencies, those above the limit of the input."""
+        hann = torch.hann_window(side, device=images.device)
+        step = max(1, side // 2)
+        windows = images.float().unfold(2, side, step).unfold(3, side, step)
+        windows = windows - windows.mean((-2, -1), keepdim=True)
+        energy: Tensor = torch.fft.rfft2(windows * hann * hann[:, None]).abs().square()
+        down, across = torch.fft.fftfreq(side).abs(), torch.fft.rfftfreq(side)
+        # 1.5 bins more: the window widens what lies at the limit itself.
+        beyond = torch.maximum(down[:, None], across) > 0.5 / self.scale + 1.5 / side
+        return energy[..., beyond.to(images.device)].contiguous()
 
 
 class FeatureLoss(nn.Module):
