@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from ..imaging.colour import bgr_to_y
@@ -13,6 +14,11 @@ from ..imaging.quality import ImageU8, Upscale, as_bgr, bicubic, crop_to_multipl
 
 # Sides of the blocks in which a pattern is looked for, in periods: it may differ between regions.
 _REPEATS = 8
+# In which the spectrum is taken.
+_WINDOW = 32
+_HANN = np.outer(*[np.hanning(_WINDOW + 1)[:_WINDOW]] * 2)
+# Codes: windows smoother than noise of this deviation count as having as much detail.
+_LEAST_DETAIL = 2.5
 
 
 @dataclass(frozen=True)
@@ -20,16 +26,16 @@ class Artefacts:
     """`colour_shift`: the largest difference, over images and channels, of the mean of the output
     and the mean of the input, in 8-bit codes. `checkerboard`: the share of energy with the period
     of the pixel grid in what is added to bicubic, divided by that share in the original; about 1
-    where there is no pattern, and several times that where there is one. `unsteadiness`: how the
-    output changes when the picture moves by one of its pixels, root mean square of luma in codes;
-    what is bound to the grid of the input stays behind, also a pattern whose sign changes with the
-    picture, which the checkerboard does not show. The network sees other samples of the picture,
-    too, so that it is never 0: compare it with that of another network of the same scale.
+    where there is no pattern, and several times that where there is one. `mesh`: the energy of the
+    output, divided by that of the original, at the frequency where that is most, of those beyond
+    what the input can hold (the median over the images, since stripes can be seen wrongly in one):
+    a blurred texture has less than 1, a mesh of any pitch more, also one whose sign changes with
+    the picture, which the checkerboard does not show.
     """
 
     colour_shift: float
     checkerboard: float
-    unsteadiness: float
+    mesh: float
 
 
 def find_artefacts(
@@ -42,7 +48,8 @@ def find_artefacts(
     periods a side.
     """
     period = scale * size_multiple
-    shifts, ours, theirs, moved = [], np.zeros(2), np.zeros(2), []
+    shifts, ours, theirs = [], np.zeros(2), np.zeros(2)
+    ratios: list[NDArray[np.float64]] = []
     for original in originals:
         small = as_bgr(shrink(original, scale))
         output = upscale(small)
@@ -51,25 +58,38 @@ def find_artefacts(
         reference = as_bgr(crop_to_multiple(original, scale))
         ours += periodic_energy(bgr_to_y(output) - plain, period)
         theirs += periodic_energy(bgr_to_y(reference) - plain, period)
-        if min(reference.shape[:2]) >= _REPEATS * period:
-            moved += [_moved(output, original, upscale, scale, axis) for axis in (0, 1)]
+        if min(reference.shape[:2]) >= _WINDOW:
+            ratios.append(fine_energy(bgr_to_y(output), bgr_to_y(reference), scale))
     if not theirs[1]:
         raise ValueError(f"no image of {_REPEATS * period}×{_REPEATS * period} pixels")
     share = theirs[0] / theirs[1]
     checkerboard = float(ours[0] / max(ours[1], 1e-12) / share)
-    return Artefacts(float(max(shifts)), checkerboard, float(np.sqrt(np.mean(moved))))
+    return Artefacts(float(max(shifts)), checkerboard, float(np.median(ratios, 0).max()))
 
 
-def _moved(output: ImageU8, original: ImageU8, upscale: Upscale, scale: int, axis: int) -> float:
-    """Mean squared difference of luma between `output` and that of the original without its first
-    row (`axis` 0) or column (1), where the two show the same.
+def fine_energy(
+    output: NDArray[np.floating], original: NDArray[np.floating], scale: int
+) -> NDArray[np.float64]:
+    """The first's energy by the second's, H×W in codes, at each frequency beyond the limit of the
+    input, over windows that overlap by half, each relative to the detail that the original has.
     """
-    cut = np.ascontiguousarray(np.delete(original, 0, axis))
-    other = np.moveaxis(bgr_to_y(upscale(as_bgr(shrink(cut, scale)))), axis, 0)
-    first = np.moveaxis(bgr_to_y(output), axis, 0)[1:]
-    rows, border = min(len(first), len(other)), 2 * scale
-    inside = np.s_[border : rows - border, border:-border]
-    return float(np.mean(np.square(first[inside].astype(np.float64) - other[inside])))
+    got, wanted = (_window_energies(values, scale) for values in (output, original))
+    detail = wanted.mean(1, keepdims=True) + _LEAST_DETAIL**2 * np.square(_HANN).sum()
+    energies: NDArray[np.float64] = (got / detail).sum(0) / (wanted / detail).sum(0)
+    return energies
+
+
+def _window_energies(values: NDArray[np.floating], scale: int) -> NDArray[np.float64]:
+    """Windows × frequencies."""
+    every = np.s_[:: _WINDOW // 2, :: _WINDOW // 2]
+    windows = sliding_window_view(values.astype(np.float64), _HANN.shape)[every]
+    windows = windows.reshape(-1, _WINDOW, _WINDOW)
+    spectra = np.fft.rfft2((windows - windows.mean((1, 2), keepdims=True)) * _HANN)
+    down, across = np.abs(np.fft.fftfreq(_WINDOW)), np.fft.rfftfreq(_WINDOW)
+    # 1.5 bins more: the window widens what lies at the limit itself.
+    beyond = np.maximum(down[:, None], across) > 0.5 / scale + 1.5 / _WINDOW
+    energies: NDArray[np.float64] = np.square(np.abs(spectra))[:, beyond]
+    return energies
 
 
 def periodic_energy(values: NDArray[np.floating], period: int) -> NDArray[np.float64]:

@@ -118,6 +118,8 @@ def judge(one: Judged, parent: Judged | None, limits: Limits) -> None:
             found.append(f"colour shifted by {artefacts.colour_shift:.2f} codes")
         if artefacts.checkerboard > limits.checkerboard:
             found.append(f"checkerboard {artefacts.checkerboard:.2f}")
+        if artefacts.mesh > limits.mesh:
+            found.append(f"mesh {artefacts.mesh:.2f}")
     if parent is None or not model.perceptual:
         return
     if (drop := psnr_drop(one, parent)) is not None and drop > limits.psnr_drop_db:
@@ -126,10 +128,6 @@ def judge(one: Judged, parent: Judged | None, limits: Limits) -> None:
         gain = feature_gain(one, parent, name)
         if gain is not None and gain < limits.feature_gain:
             found.append(f"relu2_2 {gain:.0%} nearer than {parent.model.name} on {name}")
-    if one.artefacts is not None and parent.artefacts is not None:
-        ratio = one.artefacts.unsteadiness / parent.artefacts.unsteadiness
-        if ratio > limits.unsteadiness:
-            found.append(f"{ratio:.2f} × the unsteadiness of {parent.model.name}")
 
 
 def psnr_drop(one: Judged, parent: Judged) -> float | None:
@@ -172,8 +170,7 @@ def table(judged: Sequence[Judged], sets: Sequence[str]) -> list[Sequence[str]]:
     """Rows for people, the header first."""
     by_name = {one.model.name: one for one in judged}
     header = ["model", *(f"{name}, dB" for name in sets), "floor / aim", "int8 loses",
-              "× ESPCN", "relu2_2 nearer", "colour", "checkerboard", "unsteadiness",
-              "verdict"]  # fmt: skip
+              "× ESPCN", "relu2_2 nearer", "colour", "checkerboard", "mesh", "verdict"]  # fmt: skip
     rows: list[Sequence[str]] = [header]
     for one in judged:
         model, parent = one.model, by_name.get(one.model.parent)
@@ -193,7 +190,7 @@ def table(judged: Sequence[Judged], sets: Sequence[str]) -> list[Sequence[str]]:
                 nearer,
                 "" if found is None else f"{found.colour_shift:.2f}",
                 "" if found is None else f"{found.checkerboard:.2f}",
-                "" if found is None else f"{found.unsteadiness:.2f}",
+                "" if found is None else f"{found.mesh:.2f}",
                 verdict(one),
             ]
         )

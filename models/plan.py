@@ -24,7 +24,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     psnr_drop_db: float
     colour_shift: float
     checkerboard: float
-    unsteadiness: float
+    mesh: float
 
 
 class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
