@@ -67,7 +67,7 @@ def test_realtime_presets_come_in_three_sizes_and_two_kinds() -> None:
     assert parameters == {
         "realtime-nano-x2": 22_860,
         "realtime-small-x2": 69_100,
-        "realtime-medium-x2": 267_212,
+        "realtime-medium-x2": 304_140,
         "realtime-nano-x4": 42_512,
         "realtime-small-x4": 79_504,
         "realtime-medium-x4": 287_984,
