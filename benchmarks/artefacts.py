@@ -45,7 +45,7 @@ def find_artefacts(
 
     The period is scale · `size_multiple` pixels, since a network that reads blocks of pixels can
     leave its pattern at their distance. Raises ValueError when no image holds a block of eight
-    periods a side.
+    periods a side, or of 32 pixels.
     """
     period = scale * size_multiple
     shifts, ours, theirs = [], np.zeros(2), np.zeros(2)
@@ -59,15 +59,16 @@ def find_artefacts(
         ours += periodic_energy(bgr_to_y(output) - plain, period)
         theirs += periodic_energy(bgr_to_y(reference) - plain, period)
         if min(reference.shape[:2]) >= _WINDOW:
-            ratios.append(fine_energy(bgr_to_y(output), bgr_to_y(reference), scale))
-    if not theirs[1]:
-        raise ValueError(f"no image of {_REPEATS * period}×{_REPEATS * period} pixels")
+            ratios.append(fine_energy_ratio(bgr_to_y(output), bgr_to_y(reference), scale))
+    if not theirs[1] or not ratios:
+        least = max(_REPEATS * period, _WINDOW)
+        raise ValueError(f"no image of {least}×{least} pixels")
     share = theirs[0] / theirs[1]
     checkerboard = float(ours[0] / max(ours[1], 1e-12) / share)
     return Artefacts(float(max(shifts)), checkerboard, float(np.median(ratios, 0).max()))
 
 
-def fine_energy(
+def fine_energy_ratio(
     output: NDArray[np.floating], original: NDArray[np.floating], scale: int
 ) -> NDArray[np.float64]:
     """The first's energy by the second's, H×W in codes, at each frequency beyond the limit of the
@@ -75,8 +76,8 @@ def fine_energy(
     """
     got, wanted = (_window_energies(values, scale) for values in (output, original))
     detail = wanted.mean(1, keepdims=True) + _LEAST_DETAIL**2 * np.square(_HANN).sum()
-    energies: NDArray[np.float64] = (got / detail).sum(0) / (wanted / detail).sum(0)
-    return energies
+    ratio: NDArray[np.float64] = (got / detail).sum(0) / (wanted / detail).sum(0)
+    return ratio
 
 
 def _window_energies(values: NDArray[np.floating], scale: int) -> NDArray[np.float64]:

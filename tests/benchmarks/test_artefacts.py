@@ -101,6 +101,8 @@ def test_noise_has_the_periodic_energy_of_chance(period: int) -> None:
     assert with_period / whole == pytest.approx((1 - 1 / period**2) / 64, rel=0.1)
 
 
-def test_too_small() -> None:
+def test_too_small(photo: ImageU8) -> None:
     with pytest.raises(ValueError, match="no image of 32×32 pixels"):
         find_artefacts([np.zeros((24, 24, 3), np.uint8)], bicubic(4), 4)
+    with pytest.raises(ValueError, match="no image of 32×32 pixels"):
+        find_artefacts([photo[:24, :24]], bicubic(2), 2)

@@ -77,17 +77,17 @@ class SpectrumLoss(nn.Module):
     batch. The loss is the mean of max(0, log(R / limit))²: it asks for nothing below the limit.
     """
 
+    _WINDOW = 32  # pixels a side
     _LEAST_DETAIL = 2.5 / 255  # windows smoother than noise of this deviation count as having it
     _SOFT = 0.02  # added to both sides of the ratio, for its logarithm
 
-    def __init__(self, scale: int, limit: float, window: int = 32) -> None:
+    def __init__(self, scale: int, limit: float) -> None:
         super().__init__()
         self.scale = scale
         self.limit = limit
-        self.window = window
 
     def forward(self, output: Tensor, target: Tensor) -> Tensor:
-        side = min(self.window, *output.shape[-2:])
+        side = min(self._WINDOW, *output.shape[-2:])
         got, wanted = self._energy(output, side), self._energy(target, side)
         hann = torch.hann_window(side, device=output.device).square().sum() ** 2
         detail = wanted.mean((1, 4), keepdim=True) + hann * self._LEAST_DETAIL**2
