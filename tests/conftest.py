@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -13,6 +14,13 @@ from . import simulated_ort as _simulated_ort
 from . import tiny_models as _tiny_models
 
 ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def _seed() -> None:
+    """Every test draws the same random tensors in every run, alone or after others."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
 
 
 @pytest.fixture(scope="session")

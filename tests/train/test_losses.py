@@ -174,6 +174,19 @@ def test_spectrum_asks_for_nothing_below_its_limit() -> None:
     assert WeightedLoss((halved,))(stepped, target)[0] < total
 
 
+def test_spectrum_has_a_limit_of_its_own_at_the_frequencies_of_the_grid() -> None:
+    torch.manual_seed(0)
+    plain, strict = (
+        WeightedLoss((SpectrumConfig(scale=2, limit=4.0, grid=grid),)) for grid in (1.0, 0.25)
+    )
+    target = torch.rand(8, 3, 128, 128) / 4 + 0.3
+    rows, columns = torch.meshgrid(torch.arange(128), torch.arange(128), indexing="ij")
+    on_grid = 0.03 * torch.cos(torch.pi * rows) * torch.cos(torch.pi * columns)
+    beside = 0.03 * torch.cos(0.8 * torch.pi * rows) * torch.cos(0.8 * torch.pi * columns)
+    assert plain(target + on_grid, target)[0] < strict(target + on_grid, target)[0]
+    assert strict(target + beside, target)[0] == plain(target + beside, target)[0]
+
+
 def test_spectrum_of_a_crop_smaller_than_its_window() -> None:
     loss = WeightedLoss((SpectrumConfig(scale=2, limit=0.1),))
     assert loss(torch.rand(1, 3, 24, 24), torch.rand(1, 3, 24, 24))[0] > 0

@@ -132,7 +132,7 @@ def _build(config: LossConfig, style: dict[str, Tensor] | None) -> nn.Module:
         case StyleLossConfig():
             return StyleLoss(config.layers, style)
         case SpectrumConfig():
-            return SpectrumLoss(config.scale, config.limit)
+            return SpectrumLoss(config.scale, config.limit, config.grid)
         case TotalVariationConfig():
             return TotalVariation()
         case StabilityConfig():

@@ -82,11 +82,13 @@ class SpectrumConfig(
 
     scale: int = 4  # the network's
     limit: float = 1.0  # of the target's energy
+    grid: float = 1.0  # of that limit, at the frequencies of the input's pixel grid
     weight: float = 1.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.limit < math.inf:
-            raise ValueError(f"limit must be above 0, not {self.limit}")
+        for name, value in (("limit", self.limit), ("grid", self.grid)):
+            if not 0 < value < math.inf:
+                raise ValueError(f"{name} must be above 0, not {value}")
 
     @property
     def name(self) -> str:

@@ -75,16 +75,19 @@ class SpectrumLoss(nn.Module):
     target's, is taken at each frequency beyond the input's Nyquist limit, of windows that overlap
     by half (Hann), each relative to the detail that the target has there, and averaged over the
     batch. The loss is the mean of max(0, log(R / limit))²: it asks for nothing below the limit.
+    At the frequencies of the pixel grid of the input, where a pattern is seen soonest, the limit is
+    `grid` times that.
     """
 
     _WINDOW = 32  # pixels a side
     _LEAST_DETAIL = 2.5 / 255  # windows smoother than noise of this deviation count as having it
     _SOFT = 0.02  # added to both sides of the ratio, for its logarithm
 
-    def __init__(self, scale: int, limit: float) -> None:
+    def __init__(self, scale: int, limit: float, grid: float = 1.0) -> None:
         super().__init__()
         self.scale = scale
         self.limit = limit
+        self.grid = grid
 
     def forward(self, output: Tensor, target: Tensor) -> Tensor:
         side = min(self._WINDOW, *output.shape[-2:])
@@ -92,7 +95,8 @@ class SpectrumLoss(nn.Module):
         hann = torch.hann_window(side, device=output.device).square().sum() ** 2
         detail = wanted.mean((1, 4), keepdim=True) + hann * self._LEAST_DETAIL**2
         ratio = (got / detail).mean((0, 1, 2, 3)) / (wanted / detail).mean((0, 1, 2, 3))
-        above = torch.log((ratio + self._SOFT) / (self.limit + self._SOFT))
+        limits = self.limit * torch.where(self._on_grid(side), self.grid, 1.0).to(ratio.device)
+        above = torch.log((ratio + self._SOFT) / (limits + self._SOFT))
         loss: Tensor = torch.relu(above).square().mean()
         return loss
 
@@ -103,10 +107,21 @@ class SpectrumLoss(nn.Module):
         windows = images.float().unfold(2, side, step).unfold(3, side, step)
         windows = windows - windows.mean((-2, -1), keepdim=True)
         energy: Tensor = torch.fft.rfft2(windows * hann * hann[:, None]).abs().square()
+        return energy[..., self._beyond(side).to(images.device)].contiguous()
+
+    def _beyond(self, side: int) -> Tensor:
+        """Rows×columns of a spectrum: whether the input cannot hold that frequency."""
         down, across = torch.fft.fftfreq(side).abs(), torch.fft.rfftfreq(side)
         # 1.5 bins more: the window widens what lies at the limit itself.
-        beyond = torch.maximum(down[:, None], across) > 0.5 / self.scale + 1.5 / side
-        return energy[..., beyond.to(images.device)].contiguous()
+        return torch.maximum(down[:, None], across) > 0.5 / self.scale + 1.5 / side
+
+    def _on_grid(self, side: int) -> Tensor:
+        """Of the frequencies above the limit, whether they repeat with the input's pixels."""
+        down, across = (
+            (frequency - (frequency * self.scale).round() / self.scale).abs() < 1.5 / side
+            for frequency in (torch.fft.fftfreq(side).abs(), torch.fft.rfftfreq(side))
+        )
+        return (down[:, None] & across)[self._beyond(side)]
 
 
 class FeatureLoss(nn.Module):
