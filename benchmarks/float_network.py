@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..imaging.errors import ModelError
+from ..runtime.backends.widen import widen
 
 if TYPE_CHECKING:
     import onnx
@@ -70,7 +71,7 @@ def float_network(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
     result = onnx.ModelProto()
     result.CopyFrom(model)
     graph = result.graph
-    _widen(graph)
+    widen(graph)
     n, h, w = (_size(dim) for dim in list(graph.input[0].type.tensor_type.shape.dim)[:3])
     try:
         head = _cut_head(graph)
@@ -87,21 +88,6 @@ def float_network(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
     graph.output.append(describe(OUTPUT, onnx.TensorProto.FLOAT, [n, 3, None, None]))
     onnx.checker.check_model(result)
     return result
-
-
-def _widen(graph: onnx.GraphProto) -> None:
-    """Make half precision float32: what is stored, and what casts make."""
-    import onnx
-
-    half, single = onnx.TensorProto.FLOAT16, onnx.TensorProto.FLOAT
-    for tensor in graph.initializer:
-        if tensor.data_type == half:
-            values = onnx.numpy_helper.to_array(tensor).astype(np.float32)
-            tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
-    for node in graph.node:
-        for item in node.attribute:
-            if node.op_type == "Cast" and item.name == "to" and item.i == half:
-                item.i = single
 
 
 def _cut_head(graph: onnx.GraphProto) -> _Head:

@@ -15,6 +15,7 @@ from .ort_session import OrtSession
 from .packed import PACKED, pack_tail
 from .reshuffle import Reshuffle
 from .saturation import prepare_int8
+from .widen import widen
 
 NAME = "onnx-cpu"
 PROVIDER = "CPUExecutionProvider"
@@ -51,6 +52,7 @@ class OnnxCpuSession:
         self._threads = threads or available_processors()
         self._scale = spec.scale
         _, model = load(spec.path)
+        widen(model.graph)
         self._held_channels = prepare_int8(model)
         if self._held_channels:
             say_on_stderr(

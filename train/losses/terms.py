@@ -113,7 +113,8 @@ class SpectrumLoss(nn.Module):
         """Rows×columns of a spectrum: whether the input cannot hold that frequency."""
         down, across = torch.fft.fftfreq(side).abs(), torch.fft.rfftfreq(side)
         # 1.5 bins more: the window widens what lies at the limit itself.
-        return torch.maximum(down[:, None], across) > 0.5 / self.scale + 1.5 / side
+        beyond: Tensor = torch.maximum(down[:, None], across) > 0.5 / self.scale + 1.5 / side
+        return beyond
 
     def _on_grid(self, side: int) -> Tensor:
         """Of the frequencies above the limit, whether they repeat with the input's pixels."""
@@ -121,7 +122,8 @@ class SpectrumLoss(nn.Module):
             (frequency - (frequency * self.scale).round() / self.scale).abs() < 1.5 / side
             for frequency in (torch.fft.fftfreq(side).abs(), torch.fft.rfftfreq(side))
         )
-        return (down[:, None] & across)[self._beyond(side)]
+        both: Tensor = down[:, None] & across
+        return both[self._beyond(side)]
 
 
 class FeatureLoss(nn.Module):

@@ -1,0 +1,42 @@
+"""Makes an fp16 model a float32 one, as which a processor computes it anyway.
+
+ONNX Runtime's CPU provider has no convolution in half precision: it puts a conversion before and
+after each operator, which took 1.5 times the time of realtime-nano-x4 in fp32.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import onnx
+
+
+def widen(graph: onnx.GraphProto) -> None:
+    """Make half precision float32 in place: stored values, types, and what operators produce."""
+    import onnx
+
+    half, single = onnx.TensorProto.FLOAT16, onnx.TensorProto.FLOAT
+    for tensor in graph.initializer:
+        _widen_tensor(tensor)
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        if value.type.tensor_type.elem_type == half:
+            value.type.tensor_type.elem_type = single
+    for node in graph.node:
+        for item in node.attribute:
+            if item.name in ("to", "dtype", "output_dtype") and item.i == half:
+                item.i = single
+            if item.HasField("t"):
+                _widen_tensor(item.t)
+            for inner in (*([item.g] if item.HasField("g") else []), *item.graphs):
+                widen(inner)
+
+
+def _widen_tensor(tensor: onnx.TensorProto) -> None:
+    import onnx
+
+    if tensor.data_type == onnx.TensorProto.FLOAT16:
+        values = onnx.numpy_helper.to_array(tensor).astype(np.float32)
+        tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
