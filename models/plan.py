@@ -5,7 +5,6 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
@@ -29,13 +28,12 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One model. `parent` is the one whose weights it starts from; a `perceptual` model is judged
-    beside it. `precision` is that of its plain file; with `int8` there is one more.
+    beside it. Its plain file is fp16; with `int8` there is one more.
     """
 
     name: str
     minutes: float
     parent: str = msgspec.field(name="from", default="")
-    precision: Literal["fp32", "fp16"] = "fp32"
     int8: bool = False
     perceptual: bool = False
     set: tuple[str, ...] = ()

@@ -62,7 +62,7 @@ def test_from_photographs_to_verdicts(photos: Path, vgg: Path) -> None:
     )  # fmt: skip
     first = invoke(photos, *words)
     assert isinstance(first.exception, TrainingError)
-    assert f"{name} misses: fp32 " in str(first.exception)
+    assert f"{name} misses: fp16 " in str(first.exception)
     results = photos / "results"
     for stem in (name, f"{name}-perceptual"):
         assert (results / f"{stem}.safetensors").is_file()
