@@ -19,6 +19,8 @@ _WINDOW = 32
 _HANN = np.outer(*[np.hanning(_WINDOW + 1)[:_WINDOW]] * 2)
 # Codes: windows smoother than noise of this deviation count as having as much detail.
 _LEAST_DETAIL = 2.5
+# Of the detail: less energy is none, so that the ratio of nothing to nothing is 1.
+_FAINT = 1e-3
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,8 @@ def fine_energy_ratio(
     """
     got, wanted = (_window_energies(values, scale) for values in (output, original))
     detail = wanted.mean(1, keepdims=True) + _LEAST_DETAIL**2 * np.square(_HANN).sum()
-    ratio: NDArray[np.float64] = (got / detail).sum(0) / (wanted / detail).sum(0)
+    ours, theirs = ((energies / detail).mean(0) + _FAINT for energies in (got, wanted))
+    ratio: NDArray[np.float64] = ours / theirs
     return ratio
 
 

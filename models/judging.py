@@ -36,7 +36,8 @@ class Judged:
     documents: list[Document] = field(default_factory=list)
     scores: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
     """By precision and set."""
-    artefacts: Artefacts | None = None
+    artefacts: dict[str, Artefacts] = field(default_factory=dict)
+    """By precision, over the images of all sets."""
     espcn: float | None = None
     """Time of the faster file, in ESPCN's."""
     misses: list[str] = field(default_factory=list)
@@ -72,8 +73,10 @@ def export_all(
         if model.int8 and calibration is not None:
             files["int8"] = results / f"{model.name}-int8.onnx"
         for precision, file in files.items():
-            if file.is_file() and read_spec(file).weights_sha256 == weights:
-                continue
+            if file.is_file():
+                spec = read_spec(file)
+                if (spec.weights_sha256, spec.precision) == (weights, precision):
+                    continue
             say(f"{model.name}: exporting {precision}")
             int8 = precision == "int8"
             config = ExportConfig(
@@ -89,7 +92,7 @@ def export_all(
 
 
 def score(one: Judged, sets: Sequence[Path], vgg: str | None, say: Say) -> None:
-    """Score each file on each set, keep the scores in it, and look for artefacts of the plain one.
+    """Score each file on each set, keep the scores in it, and look for its artefacts.
 
     Raises what `measure_quality` raises.
     """
@@ -101,10 +104,11 @@ def score(one: Judged, sets: Sequence[Path], vgg: str | None, say: Say) -> None:
             one.documents.append(document)
             means = document["results"]["mean"]["model"]
             one.scores.setdefault(precision, {})[folder.resolve().name] = means
-    with Upscaler.load(one.files[PLAIN]) as upscaler:
-        spec = upscaler.spec
-        images = [read_original(path) for folder in sets for path in originals(folder)]
-        one.artefacts = find_artefacts(images, upscaler, spec.scale, spec.size_multiple)
+        with Upscaler.load(file) as upscaler:
+            spec = upscaler.spec
+            images = [read_original(path) for folder in sets for path in originals(folder)]
+            found = find_artefacts(images, upscaler, spec.scale, spec.size_multiple)
+        one.artefacts[precision] = found
 
 
 def judge(one: Judged, parent: Judged | None, limits: Limits) -> None:
@@ -116,13 +120,13 @@ def judge(one: Judged, parent: Judged | None, limits: Limits) -> None:
             found.append(f"{precision} {psnr:.2f} dB on {FLOOR_SET}, floor {model.floor_db}")
     if one.espcn is not None and model.espcn is not None and one.espcn > model.espcn:
         found.append(f"{one.espcn:.2f} × ESPCN, limit {model.espcn}")
-    if (artefacts := one.artefacts) is not None:
+    for precision, artefacts in one.artefacts.items():
         if artefacts.colour_shift > limits.colour_shift:
-            found.append(f"colour shifted by {artefacts.colour_shift:.2f} codes")
+            found.append(f"{precision} colour shifted by {artefacts.colour_shift:.2f} codes")
         if artefacts.checkerboard > limits.checkerboard:
-            found.append(f"checkerboard {artefacts.checkerboard:.2f}")
+            found.append(f"{precision} checkerboard {artefacts.checkerboard:.2f}")
         if artefacts.mesh > limits.mesh:
-            found.append(f"mesh {artefacts.mesh:.2f}")
+            found.append(f"{precision} mesh {artefacts.mesh:.2f}")
     if parent is None or not model.perceptual:
         return
     if (drop := psnr_drop(one, parent)) is not None and drop > limits.psnr_drop_db:
@@ -182,7 +186,7 @@ def table(judged: Sequence[Judged], sets: Sequence[str]) -> list[Sequence[str]]:
         if parent is not None and model.perceptual:
             gains = [feature_gain(one, parent, name) for name in sets]
         nearer = ", ".join(f"{gain:.0%}" for gain in gains if gain is not None)
-        found = one.artefacts
+        found = one.artefacts.get(PLAIN)
         rows.append(
             [
                 model.name,

@@ -20,7 +20,7 @@ def failures_explained(config: TrainConfig) -> Iterator[None]:
         if is_out_of_memory(error):
             data, accumulate = config.data, config.compute.accumulate
             more = min(2 * accumulate, data.batch)
-            ways = [f"compute.accumulate={more} (now {accumulate}; the result stays the same)"]
+            ways = [f"compute.accumulate={more} (now {accumulate})"]
             ways = ways if more > accumulate else []
             ways += [f"a lower data.batch (now {data.batch}) or data.crop (now {data.crop})"]
             if data.on_device:

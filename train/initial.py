@@ -54,18 +54,22 @@ def initial_weights(path: Path, config: NetworkConfig) -> dict[str, Tensor]:
 
 
 def origin_of(path: Path) -> dict[str, Any]:
-    """What a run's summary says of the file it started from: its name and sha256, and how a
-    framelift checkpoint came to be. Raises CheckpointError for a file that cannot be read.
+    """What a run's summary says of the file it started from: its name and its folder's (all
+    checkpoints are named alike), its sha256, and network and training of a framelift checkpoint.
+
+    Raises CheckpointError for a file that cannot be read.
     """
     try:
         origin: dict[str, Any] = {
-            "name": path.name,
+            "name": f"{path.resolve().parent.name}/{path.name}",
             "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         }
     except OSError as error:
         raise CheckpointError(f"init {path}: {error.strerror}") from error
     if path.suffix not in (".pth", ".pt"):
-        origin["training"] = load_checkpoint(path).training
+        checkpoint = load_checkpoint(path)
+        origin["network"] = msgspec.to_builtins(checkpoint.network_config)
+        origin["training"] = checkpoint.training
     return origin
 
 

@@ -192,6 +192,7 @@ class Trainer:
             "processes": self.processes.count,
             "step": self.step,
             "seconds": self.seconds,
+            "origin": self.origin,
             "network": self.network.state_dict(),
             "averaged": self.averaged.state_dict(),
             **self.stepper.state(),
@@ -227,6 +228,7 @@ class Trainer:
         self.network.load_state_dict(state["network"])
         self.averaged.load_state_dict(state["averaged"])
         self.stepper.load_state(state)
+        self.origin = state.get("origin", self.origin)
         self.step = state["step"]
         self.seconds = state["seconds"]
 

@@ -88,6 +88,16 @@ def test_meshes(photo: ImageU8, shipped: Upscale) -> None:
     assert find_artefacts([photo], bicubic(4), 4).mesh < plain.mesh
 
 
+def test_a_flat_picture_among_others_hides_no_mesh(photo: ImageU8) -> None:
+    flat = np.full_like(photo, 120)
+    clean, meshed = (
+        find_artefacts([flat, photo, photo], changed(bicubic(4), change), 4).mesh
+        for change in (lambda image: np.zeros(()), lambda image: 20 * lattice(image))
+    )
+    assert clean < 1
+    assert meshed > 2
+
+
 def test_shifted_colour(photo: ImageU8) -> None:
     redder = changed(bicubic(4), lambda image: np.array([0, 0, 3.0]))
     assert find_artefacts([photo], redder, 4).colour_shift == pytest.approx(3, abs=0.5)

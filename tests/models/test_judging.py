@@ -7,7 +7,11 @@ from pathlib import Path
 import pytest
 
 from framelift.benchmarks.artefacts import Artefacts
-from models.judging import Judged, feature_gain, judge, psnr_drop, table, verdict
+from framelift.export.exporter import ExportConfig, export_checkpoint
+from framelift.runtime.model_file import read_spec
+from framelift.train.checkpoint import Checkpoint, save_checkpoint
+from framelift.train.networks import RealtimeConfig, build_network
+from models.judging import Judged, export_all, feature_gain, judge, psnr_drop, table, verdict
 from models.plan import Limits, Model
 
 LIMITS = Limits(0.15, ("Set14", "BSD100"), 1.5, 1.0, 1.0, 1.0)
@@ -20,7 +24,8 @@ def scored(model: Model, artefacts: Artefacts = CLEAN, **sets: tuple[float, floa
         name: {"psnr_db": psnr, "ssim": 0.9, "feature_distance": distance}
         for name, (psnr, distance) in sets.items()
     }
-    return Judged(model, {"fp16": Path("x.onnx")}, scores={"fp16": scores}, artefacts=artefacts)
+    found = {"fp16": artefacts}
+    return Judged(model, {"fp16": Path("x.onnx")}, scores={"fp16": scores}, artefacts=found)
 
 
 PLAIN = Model("plain", 1, int8=True, floor_db=31.0, aim_db=31.5, espcn=0.5)
@@ -43,9 +48,9 @@ def test_what_a_plain_model_can_miss() -> None:
     assert one.misses == [
         "int8 30.90 dB on Set5, floor 31.0",
         "0.61 × ESPCN, limit 0.5",
-        "colour shifted by 1.25 codes",
-        "checkerboard 1.50",
-        "mesh 2.00",
+        "fp16 colour shifted by 1.25 codes",
+        "fp16 checkerboard 1.50",
+        "fp16 mesh 2.00",
     ]
 
 
@@ -58,6 +63,23 @@ def test_a_perceptual_model_beside_its_parent() -> None:
     bad = scored(TUNED, Set5=(29.6, 70), Set14=(27.0, 175), BSD100=(26.0, 250))
     judge(bad, FIDELITY, LIMITS)
     assert bad.misses == ["1.60 dB under plain", "relu2_2 12% nearer than plain on Set14"]
+
+
+def test_a_file_of_another_precision_is_exported_again(tmp_path: Path) -> None:
+    config = RealtimeConfig(scale=2, channels=8, layers=2)
+    run = tmp_path / "runs" / "tiny"
+    run.mkdir(parents=True)
+    weights = build_network(config).state_dict()
+    save_checkpoint(run / "model.safetensors", Checkpoint(config, weights, {}))
+    (run / "zoo.json").write_text('{"spent_seconds": 1.0, "steps": 1, "done": true}')
+    file = tmp_path / "results" / "tiny.onnx"
+    file.parent.mkdir()
+    export_checkpoint(run / "model.safetensors", file, ExportConfig(), lambda line: None)
+    said: list[str] = []
+    for _ in range(2):
+        export_all([Model("tiny", 1)], run.parent, file.parent, None, said.append)
+        assert read_spec(file).precision == "fp16"
+    assert len([line for line in said if "exporting" in line]) == 1
 
 
 def test_other_models_are_not_compared_with_their_parent() -> None:

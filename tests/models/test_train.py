@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -14,6 +15,7 @@ from framelift.benchmarks.report import read_document
 from framelift.imaging.errors import ConfigError, TrainingError
 from framelift.runtime.model_file import load
 from framelift.runtime.scores import recorded_scores
+from models import training
 from models.train import main
 
 ROOT = Path(__file__).parents[2]
@@ -79,7 +81,9 @@ def test_from_photographs_to_verdicts(photos: Path, vgg: Path) -> None:
     assert "training" not in again.output
 
 
-def test_a_checkpoint_that_is_there_is_judged(photos: Path) -> None:
+def test_a_checkpoint_that_is_there_is_judged(
+    photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Of a model that was not trained here, the shipped weights."""
     originals = (photos / "Set5").rename(photos / "Other")  # which has no floor
     words = ("realtime-small-x4", "--hr", str(originals), "--only", "judge")
@@ -92,8 +96,12 @@ def test_a_checkpoint_that_is_there_is_judged(photos: Path) -> None:
     assert report["documents"][0]["results"]["mean"]["model"]["psnr_db"] > 20
     assert (photos / "results" / "realtime-small-x4.onnx").is_file()
     assert row.split()[-1] == "good"
-    both = invoke(photos, "johnson-x8-perceptual", *words)
-    assert str(both.exception) == "1 of 2 models: johnson-x8-perceptual has not been trained"
+    few = photos / "few"
+    few.mkdir()
+    shutil.copy(ROOT / "models" / "realtime-small-x4.safetensors", few)
+    monkeypatch.setattr(training, "FOLDER", few)
+    both = invoke(photos, "johnson-x8", *words)
+    assert str(both.exception) == "1 of 2 models: johnson-x8 has not been trained"
 
 
 @pytest.mark.parametrize(
@@ -102,13 +110,13 @@ def test_a_checkpoint_that_is_there_is_judged(photos: Path) -> None:
         (("huge", "--hr", "x"), "huge: not in the zoo"),
         (("realtime-nano-x4", "--hr", "x"), "no photographs to train on: give --data DIR"),
         (("realtime-nano-x4", "--only", "judge"), "nothing to judge on: give --hr DIR"),
-        (
-            ("johnson-x8-perceptual", "--only", "judge", "--hr", "x"),
-            "none of these models was trained",
-        ),
+        (("johnson-x8", "--only", "judge", "--hr", "x"), "none of these models was trained"),
     ],
 )
-def test_refusals(photos: Path, words: tuple[str, ...], message: str) -> None:
+def test_refusals(
+    photos: Path, words: tuple[str, ...], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "FOLDER", photos)  # nothing ships
     error = invoke(photos, *words).exception
     assert isinstance(error, ConfigError)
     assert message in str(error)

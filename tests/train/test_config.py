@@ -114,8 +114,15 @@ def test_saved_json_config_is_read_back(tmp_path: Path) -> None:
         ("[data.video]\nnoise = [3, 1]", r"noise must be \[low, high\] within 0 and 255"),
         ("[[loss]]\nkind = 'style'\nlayer = {}", r"`layer` in `loss`, did you mean `layers`\?"),
         ("[[loss]]\nkind = 'spectrum'", "loss.1.scale must be 2, the network's, not 4"),
-        ("[[loss]]\nkind = 'spectrum'\nlimit = 0", "limit must be above 0, not 0.0"),
-        ("[[loss]]\nkind = 'spectrum'\ngrid = -1", "grid must be above 0, not -1.0"),
+        (
+            "[[loss]]\nkind = 'spectrum'\nlimit = 0",
+            "limit must be finite and above 0, not 0.0",
+        ),
+        (
+            "[[loss]]\nkind = 'spectrum'\ngrid = -1",
+            "grid must be finite and above 0, not -1.0",
+        ),
+        ("[[loss]]\nkind = 'spectrum'\nscale = 1", "scale must be at least 2, not 1"),
         (
             "[[loss]]\nkind = 'styel'",
             "`loss.kind` must be of pixel, feature, style, tv, spectrum, stability, not 'styel', "

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from framelift.benchmarks.artefacts import fine_energy_ratio
 from framelift.imaging.errors import CheckpointError
 from framelift.train.losses import (
     FeatureLossConfig,
@@ -19,7 +20,7 @@ from framelift.train.losses import (
     TotalVariationConfig,
     WeightedLoss,
 )
-from framelift.train.losses.terms import gram
+from framelift.train.losses.terms import SpectrumLoss, gram
 from framelift.train.losses.vgg import CONVOLUTIONS, VggFeatures, load_vgg_weights
 
 
@@ -185,6 +186,41 @@ def test_spectrum_has_a_limit_of_its_own_at_the_frequencies_of_the_grid() -> Non
     beside = 0.03 * torch.cos(0.8 * torch.pi * rows) * torch.cos(0.8 * torch.pi * columns)
     assert plain(target + on_grid, target)[0] < strict(target + on_grid, target)[0]
     assert strict(target + beside, target)[0] == plain(target + beside, target)[0]
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+def test_spectrum_begins_beyond_what_the_input_can_hold(scale: int) -> None:
+    """Waves of as many periods in 32 pixels, the limit being 16 / scale, and 1.5 more."""
+    torch.manual_seed(0)
+    loss = WeightedLoss((SpectrumConfig(scale=scale),))
+    target = torch.rand(4, 3, 128, 128) / 4 + 0.3
+    losses = {}
+    for periods in (16 / scale - 2, 16 / scale + 4):
+        wave = 0.1 * torch.cos(2 * torch.pi * periods / 32 * torch.arange(128))
+        losses[periods] = loss(target + wave[:, None], target)[0].item()
+    below, beyond = losses.values()
+    assert below < 1e-3
+    assert beyond > 0.01
+
+
+def test_spectrum_of_flat_pictures_is_a_number() -> None:
+    loss = WeightedLoss((SpectrumConfig(scale=2),))
+    flat, noisy = torch.full((1, 3, 64, 64), 0.5), torch.rand(1, 3, 64, 64)
+    assert loss(flat, flat)[0] == 0
+    assert 1 < loss(noisy.requires_grad_(), flat)[0] < 1e3
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+def test_spectrum_is_what_the_mesh_is_measured_by(scale: int) -> None:
+    rng = np.random.default_rng(0)
+    smooth = np.linspace(0, 200, 96)[:, None] * np.ones(80)
+    original = smooth + rng.normal(0, np.linspace(0, 20, 80), (96, 80))
+    output = original + 6 * np.cos(2.3 * np.arange(80))
+    tensors = [
+        torch.from_numpy(image / 255).float().expand(1, 3, -1, -1) for image in (output, original)
+    ]
+    ratios = SpectrumLoss(scale, 1.0).energy_ratio(*tensors)
+    np.testing.assert_allclose(ratios, fine_energy_ratio(output, original, scale), rtol=1e-3)
 
 
 def test_spectrum_of_a_crop_smaller_than_its_window() -> None:

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -281,8 +282,23 @@ def test_a_checkpoint_tells_what_it_started_from(tmp_path: Path, photos: Path) -
     told, before = load_checkpoint(path).training, load_checkpoint(first).training
     assert (told["steps"], told["optimizer"]["lr"], told["amp"]) == (3, 1e-5, "off")
     digest = hashlib.sha256(first.read_bytes()).hexdigest()
-    assert told["init"] == {"name": first.name, "sha256": digest, "training": before}
+    assert told["init"] == {
+        "name": "a/model.safetensors",
+        "sha256": digest,
+        "network": msgspec.to_builtins(load_checkpoint(first).network_config),
+        "training": before,
+    }
     assert "init" not in before
+
+
+def test_a_resumed_run_still_tells_what_it_started_from(tmp_path: Path, photos: Path) -> None:
+    first = Trainer(config(tmp_path, photos, "steps=2"), tmp_path / "a", CPU).run(quiet=True)
+    path = Trainer(config(tmp_path, photos, f"init={first}"), tmp_path / "b", CPU).run(quiet=True)
+    told = load_checkpoint(path).training["init"]
+    Trainer(config(tmp_path, photos, "steps=1", "seed=1"), first.parent, CPU).run(quiet=True)
+    longer = Trainer(config(tmp_path, photos, f"init={first}", "steps=9"), path.parent, CPU)
+    longer.resume()
+    assert load_checkpoint(longer.run(quiet=True)).training["init"] == told
 
 
 def test_fine_tuning_starts_from_a_community_file(tmp_path: Path, photos: Path) -> None:

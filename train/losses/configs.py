@@ -86,9 +86,11 @@ class SpectrumConfig(
     weight: float = 1.0
 
     def __post_init__(self) -> None:
+        if self.scale < 2:
+            raise ValueError(f"scale must be at least 2, not {self.scale}: nothing is added else")
         for name, value in (("limit", self.limit), ("grid", self.grid)):
             if not 0 < value < math.inf:
-                raise ValueError(f"{name} must be above 0, not {value}")
+                raise ValueError(f"{name} must be finite and above 0, not {value}")
 
     @property
     def name(self) -> str:

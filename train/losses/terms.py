@@ -81,7 +81,8 @@ class SpectrumLoss(nn.Module):
 
     _WINDOW = 32  # pixels a side
     _LEAST_DETAIL = 2.5 / 255  # windows smoother than noise of this deviation count as having it
-    _SOFT = 0.02  # added to both sides of the ratio, for its logarithm
+    _FAINT = 1e-3  # of the detail: less energy is none, so that 0 / 0 is 1
+    _SOFT = 0.02  # added to ratio and limit, for the logarithm
 
     def __init__(self, scale: int, limit: float, grid: float = 1.0) -> None:
         super().__init__()
@@ -90,15 +91,21 @@ class SpectrumLoss(nn.Module):
         self.grid = grid
 
     def forward(self, output: Tensor, target: Tensor) -> Tensor:
+        ratio = self.energy_ratio(output, target)
         side = min(self._WINDOW, *output.shape[-2:])
-        got, wanted = self._energy(output, side), self._energy(target, side)
-        hann = torch.hann_window(side, device=output.device).square().sum() ** 2
-        detail = wanted.mean((1, 4), keepdim=True) + hann * self._LEAST_DETAIL**2
-        ratio = (got / detail).mean((0, 1, 2, 3)) / (wanted / detail).mean((0, 1, 2, 3))
         limits = self.limit * torch.where(self._on_grid(side), self.grid, 1.0).to(ratio.device)
         above = torch.log((ratio + self._SOFT) / (limits + self._SOFT))
         loss: Tensor = torch.relu(above).square().mean()
         return loss
+
+    def energy_ratio(self, output: Tensor, target: Tensor) -> Tensor:
+        """R of each frequency beyond the input's limit; `benchmarks/artefacts.py` measures it."""
+        side = min(self._WINDOW, *output.shape[-2:])
+        got, wanted = self._energy(output, side), self._energy(target, side)
+        hann = torch.hann_window(side, device=output.device).square().sum() ** 2
+        detail = wanted.mean((1, 4), keepdim=True) + hann * self._LEAST_DETAIL**2
+        ours, theirs = ((one / detail).mean((0, 1, 2, 3)) + self._FAINT for one in (got, wanted))
+        return ours / theirs
 
     def _energy(self, images: Tensor, side: int) -> Tensor:
         """Of N×3×H×W: N×3×rows×columns×frequencies, those above the limit of the input."""
