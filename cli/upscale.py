@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 @click.option(
     "--model", metavar="NAME|FILE",
     help="A shipped model (`framelift models`) or an .onnx file. [default: a shipped "
-    "real-time model, ×2 where --scale is at most 2, else ×4; for videos one for footage, on "
-    "processors in int8]",
+    "real-time model, ×4, or ×2 where --scale is at most 2; for videos one for footage, for images "
+    "a perceptual one, on processors in int8]",
 )  # fmt: skip
 @click.option(
     "--backend", default="auto", show_default=True,

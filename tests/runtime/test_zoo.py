@@ -59,7 +59,7 @@ def test_no_shipped_models(tmp_path: Path) -> None:
 
 def test_default_model() -> None:
     assert default_model() == default_model(4) == "realtime-small-x4-video"
-    assert default_model(footage=False) == "realtime-small-x4"
+    assert default_model(footage=False) == "realtime-medium-x4-perceptual"
 
 
 SHIPPED = ("realtime-nano-x2", "realtime-small-x4", "realtime-small-x4-int8", "johnson-x8")
