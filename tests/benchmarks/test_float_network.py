@@ -16,6 +16,7 @@ from framelift.benchmarks.graph_cost import count
 from framelift.imaging.errors import ModelError
 from framelift.runtime import Upscaler
 from framelift.runtime.backends.saturation import adds_in_16_bits
+from framelift.runtime.backends.widen import widen
 from framelift.runtime.model_file import load
 from framelift.runtime.zoo import resolve, shipped_models
 
@@ -79,6 +80,7 @@ def test_int8_models_keep_their_pairs(
     rng = np.random.default_rng(1)
     frame = rng.integers(0, 256, (17, 23, 3), np.uint8)
     _, source = load(resolve("realtime-small-x4"))
+    widen(source.graph)
     calibrated = int8.calibrate(source, [frame[None]])
     quantised = int8.quantise(calibrated, 100.0, symmetric=symmetric)
     tiny_models.set_metadata(quantised, precision="int8")

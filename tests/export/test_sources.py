@@ -238,7 +238,7 @@ def test_the_command_exports_and_says_what_it_measured(checkpoint: Path) -> None
     result = CliRunner().invoke(framelift, command, catch_exceptions=False)
     assert result.exit_code == 0
     assert "photograph 2×48×64" in result.output
-    assert "computes fp16 by converting it" in result.output
+    assert "on processors framelift computes it in float32" in result.output
     spec = read_spec(checkpoint.with_suffix(".onnx"))
     assert (spec.frame_shape, spec.precision) == ((2, 48, 64), "fp16")
 

@@ -133,7 +133,7 @@ def test_out_of_memory_says_what_to_lower(setting: Path, exhaust: object) -> Non
     with (
         pytest.raises(
             TrainingError,
-            match=r"out of memory: try compute\.accumulate=2 \(now 1; .*\), a lower data\.batch "
+            match=r"out of memory: try compute\.accumulate=2 \(now 1\), a lower data\.batch "
             r"\(now 3\) or data\.crop \(now 32\)",
         ),
         failures_explained(settings(setting)),
