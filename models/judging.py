@@ -13,6 +13,7 @@ from framelift.benchmarks.record import record_quality
 from framelift.benchmarks.report import Document
 from framelift.export.exporter import ExportConfig, export_checkpoint
 from framelift.export.source import load_source, weights_sha256
+from framelift.imaging.errors import InputError
 from framelift.runtime import Upscaler
 from framelift.runtime.model_file import read_spec
 from framelift.runtime.notes import Say
@@ -94,8 +95,9 @@ def export_all(
 def score(one: Judged, sets: Sequence[Path], vgg: str | None, say: Say) -> None:
     """Score each file on each set, keep the scores in it, and look for its artefacts.
 
-    Raises what `measure_quality` raises.
+    Raises what `measure_quality` raises, and InputError if all images are too small for patterns.
     """
+    images = [read_original(path) for folder in sets for path in originals(folder)]
     for precision, file in one.files.items():
         for folder in sets:
             say(f"{file.stem}: {folder.name}")
@@ -105,10 +107,14 @@ def score(one: Judged, sets: Sequence[Path], vgg: str | None, say: Say) -> None:
             means = document["results"]["mean"]["model"]
             one.scores.setdefault(precision, {})[folder.resolve().name] = means
         with Upscaler.load(file) as upscaler:
-            spec = upscaler.spec
-            images = [read_original(path) for folder in sets for path in originals(folder)]
-            found = find_artefacts(images, upscaler, spec.scale, spec.size_multiple)
-        one.artefacts[precision] = found
+            scale, multiple = upscaler.spec.scale, upscaler.spec.size_multiple
+            try:
+                one.artefacts[precision] = find_artefacts(images, upscaler, scale, multiple)
+            except ValueError as error:
+                named = ", ".join(map(str, sets))
+                raise InputError(
+                    f"{named}: {error} to look for patterns in; add larger ones"
+                ) from error
 
 
 def judge(one: Judged, parent: Judged | None, limits: Limits) -> None:

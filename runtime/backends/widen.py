@@ -1,7 +1,7 @@
 """Makes an fp16 model a float32 one, as which a processor computes it anyway.
 
 ONNX Runtime's CPU provider has no convolution in half precision: it puts a conversion before and
-after each operator, which took 1.5 times the time of realtime-nano-x4 in fp32.
+after each operator, which takes longer than fp32 (docs/export.md).
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from framelift.benchmarks.report import read_document
-from framelift.imaging.errors import ConfigError, TrainingError
+from framelift.imaging.errors import ConfigError, InputError, TrainingError
 from framelift.runtime.model_file import load
 from framelift.runtime.scores import recorded_scores
 from models import training
@@ -102,6 +102,15 @@ def test_a_checkpoint_that_is_there_is_judged(
     monkeypatch.setattr(training, "FOLDER", few)
     both = invoke(photos, "johnson-x8", *words)
     assert str(both.exception) == "1 of 2 models: johnson-x8 has not been trained"
+
+
+def test_images_too_small_to_judge_are_named(photos: Path) -> None:
+    small = photos / "small"
+    small.mkdir()
+    cv2.imwrite(str(small / "a.png"), np.zeros((24, 24, 3), np.uint8))
+    error = invoke(photos, "realtime-nano-x2", "--hr", str(small), "--only", "judge").exception
+    assert isinstance(error, InputError)
+    assert str(error).startswith(f"{small}: no image of 32×32 pixels to look for patterns in")
 
 
 @pytest.mark.parametrize(

@@ -92,20 +92,24 @@ class SpectrumLoss(nn.Module):
 
     def forward(self, output: Tensor, target: Tensor) -> Tensor:
         ratio = self.energy_ratio(output, target)
-        side = min(self._WINDOW, *output.shape[-2:])
-        limits = self.limit * torch.where(self._on_grid(side), self.grid, 1.0).to(ratio.device)
+        on_grid = self._on_grid(self._side(output)).to(ratio.device)
+        limits = self.limit * torch.where(on_grid, self.grid, 1.0)
         above = torch.log((ratio + self._SOFT) / (limits + self._SOFT))
         loss: Tensor = torch.relu(above).square().mean()
         return loss
 
     def energy_ratio(self, output: Tensor, target: Tensor) -> Tensor:
         """R of each frequency beyond the input's limit; `benchmarks/artefacts.py` measures it."""
-        side = min(self._WINDOW, *output.shape[-2:])
+        side = self._side(output)
         got, wanted = self._energy(output, side), self._energy(target, side)
         hann = torch.hann_window(side, device=output.device).square().sum() ** 2
         detail = wanted.mean((1, 4), keepdim=True) + hann * self._LEAST_DETAIL**2
         ours, theirs = ((one / detail).mean((0, 1, 2, 3)) + self._FAINT for one in (got, wanted))
         return ours / theirs
+
+    def _side(self, images: Tensor) -> int:
+        height, width = images.shape[-2:]
+        return min(self._WINDOW, height, width)
 
     def _energy(self, images: Tensor, side: int) -> Tensor:
         """Of N×3×H×W: N×3×rows×columns×frequencies, those above the limit of the input."""
