@@ -61,6 +61,7 @@ def test_nothing_is_left_in_half_precision() -> None:
     inferred = onnx.shape_inference.infer_shapes(model, strict_mode=True).graph
     kinds = {value.type.tensor_type.elem_type for value in (*inferred.value_info, *inferred.output)}
     assert kinds == {TensorProto.FLOAT}
-    (value,) = ReferenceEvaluator(model).run(None, {"x": np.array([2], np.uint8)})
+    (result,) = ReferenceEvaluator(model).run(None, {"x": np.array([2], np.uint8)})
+    value = np.asarray(result)
     assert value.dtype == np.float32
     assert value == 4.0
