@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from framelift.benchmarks.quality import feature_distance
 from framelift.imaging.atomic import write_atomic
 from framelift.imaging.errors import ConfigError, FrameliftError
 from framelift.imaging.quality import compare, crop_to_multiple, shrink
@@ -31,6 +32,7 @@ Image = NDArray[np.uint8]
 FRAMES = 6  # of each clip, so many apart:
 STRIDE = 4
 CRFS = (18, 23, 30)
+DIGITS = (2, 4, 0)  # after the point: of PSNR, SSIM, distance
 
 
 @click.group()
@@ -44,8 +46,10 @@ MODELS = click.option("--model", "models", multiple=True, required=True, help="N
 @main.command()
 @click.argument("clips", nargs=-1, required=True, type=click.Path(path_type=Path))
 @MODELS
-def scores(clips: tuple[Path, ...], models: tuple[str, ...]) -> None:
+@click.option("--vgg", help="VGG-16 weights: adds the distance of features at relu2_2.")
+def scores(clips: tuple[Path, ...], models: tuple[str, ...], vgg: str | None) -> None:
     """Shrink the CLIPS, compress them by x264, upscale; mean Y-PSNR and Y-SSIM."""
+    distance = None if vgg is None else feature_distance(vgg)
     with ExitStack() as stack:
         upscalers, scale = opened(models, stack)
         originals = [
@@ -53,16 +57,18 @@ def scores(clips: tuple[Path, ...], models: tuple[str, ...]) -> None:
         ]
         print("CRF", "bicubic", *(upscaler.spec.name for upscaler in upscalers), sep=" | ")
         for crf in CRFS:
-            found: list[list[tuple[float, float]]] = [[] for _ in range(1 + len(models))]
+            found: list[list[list[float]]] = [[] for _ in range(1 + len(models))]
             for clip in originals:
                 small = compressed([shrink(frame, scale) for frame in clip], crf)
                 for given, wanted in zip(small, clip, strict=True):
                     results = [imresize(given, scale), *(upscale(given) for upscale in upscalers)]
                     for row, result in zip(found, results, strict=True):
                         quality = compare("", result, wanted, scale)
-                        row.append((quality.psnr_db, quality.ssim))
+                        row.append([quality.psnr_db, quality.ssim])
+                        if distance is not None:
+                            row[-1].append(distance(result, wanted, scale))
             means = [np.mean(row, axis=0) for row in found]
-            print(crf, *(f"{psnr:.2f} / {ssim:.4f}" for psnr, ssim in means), sep=" | ")
+            print(crf, *(" / ".join(map(shown, mean, DIGITS)) for mean in means), sep=" | ")
 
 
 @main.command()
@@ -86,6 +92,11 @@ def crops(output: Path, places: tuple[str, ...], models: tuple[str, ...]) -> Non
     picture = Picture(np.vstack([*rows, strip]))
     write_atomic(output, encode_image(output, picture, say=print))
     print(output)
+
+
+def shown(score: float, digits: int) -> str:
+    """A score with so many digits after the point."""
+    return f"{score:,.{digits}f}"
 
 
 def opened(models: tuple[str, ...], stack: ExitStack) -> tuple[list[Upscaler], int]:
