@@ -14,9 +14,11 @@ DEFAULT_STYLE = "style-brush"
 
 # What runs when no model is named: of a scale, the first of these that ships. Videos are
 # compressed, so what was trained on that comes first; small is meant for real time on processors.
+# An image is one frame, whose quality is worth the wait.
 _KINDS_FOR_IMAGES = ("-perceptual", "")
 _KINDS_FOR_FOOTAGE = ("-video", *_KINDS_FOR_IMAGES)
-_SIZES = ("small", "medium", "nano")
+_SIZES_FOR_IMAGES = ("medium", "small", "nano")
+_SIZES_FOR_FOOTAGE = ("small", "medium", "nano")
 _SCALES = (2, 4)
 _USUAL_SCALE = 4
 
@@ -37,9 +39,10 @@ def default_model(
 
     It is a real-time one of the smallest scale that reaches `factor` (output over input size),
     or the largest there is; without a factor, ×4. Of that scale it is, for `footage`, the network
-    trained on that; else, or if none ships, the perceptual before the plain one; and small before
-    medium before nano. With `on_cpu` it is that network in int8, if there is one: on processors,
-    other than on GPUs, int8 is about twice as fast.
+    trained on that; else, or if none ships, the perceptual before the plain one; and of several
+    sizes small, medium, nano in this order, for images medium before small. With `on_cpu` it is
+    that network in int8, if there is one: on processors, other than on GPUs, int8 is about twice as
+    fast.
 
     Raises:
         ModelError: no such model is shipped.
@@ -48,9 +51,10 @@ def default_model(
     wanted = _USUAL_SCALE if factor is None else factor
     enough = [scale for scale in _SCALES if scale >= wanted]
     too_small = [scale for scale in reversed(_SCALES) if scale < wanted]
+    sizes = _SIZES_FOR_FOOTAGE if footage else _SIZES_FOR_IMAGES
     for scale in (*enough, *too_small):
         for kind in _KINDS_FOR_FOOTAGE if footage else _KINDS_FOR_IMAGES:
-            for size in _SIZES:
+            for size in sizes:
                 if (name := f"realtime-{size}-x{scale}{kind}") in shipped:
                     int8 = f"{name}-int8"
                     return int8 if on_cpu and int8 in shipped else name

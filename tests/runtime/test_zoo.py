@@ -60,6 +60,7 @@ def test_no_shipped_models(tmp_path: Path) -> None:
 def test_default_model() -> None:
     assert default_model() == default_model(4) == "realtime-small-x4-video"
     assert default_model(footage=False) == "realtime-medium-x4-perceptual"
+    assert default_model(2, footage=False) == "realtime-medium-x2-perceptual"
 
 
 SHIPPED = ("realtime-nano-x2", "realtime-small-x4", "realtime-small-x4-int8", "johnson-x8")
@@ -101,6 +102,9 @@ def test_default_model_for_images_is_not_that_for_footage(tmp_path: Path) -> Non
     for name in FOOTAGE:
         (tmp_path / f"{name}.onnx").touch()
     assert default_model(4, tmp_path, footage=False) == "realtime-small-x4-perceptual"
+    (tmp_path / "realtime-medium-x4-perceptual.onnx").touch()
+    assert default_model(4, tmp_path, footage=False) == "realtime-medium-x4-perceptual"
+    assert default_model(4, tmp_path) == "realtime-medium-x4-video"
 
 
 def test_no_default_model(tmp_path: Path) -> None:

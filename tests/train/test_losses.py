@@ -148,6 +148,22 @@ def test_luma_sees_grey_whole_and_colour_by_its_share() -> None:
     assert loss(target + green, target)[0].item() == pytest.approx(0.0587)
 
 
+def test_means_see_a_shift_of_colour_and_no_detail() -> None:
+    loss = WeightedLoss((PixelLossConfig(norm="l1", of="means"),))
+    target = torch.rand(2, 3, 48, 32) / 2
+    blue = torch.tensor([0.0, 0.0, 0.03]).view(1, 3, 1, 1)
+    total, parts = loss(target + blue, target)
+    assert total.item() == pytest.approx(0.01, rel=1e-4)
+    assert list(parts) == ["means_l1"]
+    detail = torch.tensor([[0.1, -0.1], [-0.1, 0.1]]).repeat(24, 16)
+    assert loss(target + detail, target)[0].item() == pytest.approx(0, abs=1e-6)
+    # What one region has too much and the next too little is not made up for.
+    region = torch.zeros(48, 32)
+    region[:16, :16], region[16:32, :16] = 0.06, -0.06
+    assert loss(target + region, target)[0].item() == pytest.approx(0.02, rel=1e-4)
+    assert loss(target[..., :9, :] + blue, target[..., :9, :])[0].item() == pytest.approx(0.01, rel=1e-4)
+
+
 def test_spectrum_sees_a_mesh_and_neither_blur_nor_texture() -> None:
     torch.manual_seed(0)
     loss = WeightedLoss((SpectrumConfig(scale=4),))
@@ -241,6 +257,7 @@ def test_losses_are_float32_in_half_precision(caffe_file: Path) -> None:
     terms = (
         PixelLossConfig(),
         PixelLossConfig(of="luma"),
+        PixelLossConfig(of="means"),
         FeatureLossConfig(),
         StyleLossConfig(),
         TotalVariationConfig(),

@@ -16,12 +16,13 @@ class PixelLossConfig(
     """Per-pixel distance of output and target."""
 
     norm: Literal["l1", "l2", "charbonnier"] = "l2"
-    of: Literal["rgb", "luma"] = "rgb"  # luma: BT.601's, which the literature's PSNR is of
+    # luma: BT.601's, which the literature's PSNR is of; means: over squares of 16 pixels a side
+    of: Literal["rgb", "luma", "means"] = "rgb"
     weight: float = 1.0
 
     @property
     def name(self) -> str:
-        return f"pixel_{self.norm}" if self.of == "rgb" else f"luma_{self.norm}"
+        return f"{'pixel' if self.of == 'rgb' else self.of}_{self.norm}"
 
 
 class FeatureLossConfig(
