@@ -29,8 +29,7 @@ from framelift.runtime.images import Picture, encode_image
 from framelift.runtime.video.file_source import FileSource
 
 Image = NDArray[np.uint8]
-FRAMES = 6  # of each clip, so many apart:
-STRIDE = 4
+STRIDE = 4  # frames
 CRFS = (18, 23, 30)
 DIGITS = (2, 4, 0)  # after the point: of PSNR, SSIM, distance
 
@@ -46,14 +45,19 @@ MODELS = click.option("--model", "models", multiple=True, required=True, help="N
 @main.command()
 @click.argument("clips", nargs=-1, required=True, type=click.Path(path_type=Path))
 @MODELS
-@click.option("--vgg", help="VGG-16 weights: adds the distance of features at relu2_2.")
-def scores(clips: tuple[Path, ...], models: tuple[str, ...], vgg: str | None) -> None:
-    """Shrink the CLIPS, compress them by x264, upscale; mean Y-PSNR and Y-SSIM."""
+@click.option("--frames", "count", default=6, show_default=True, type=click.IntRange(1),
+              help="Of each clip, every fourth.")  # fmt: skip
+@click.option("--vgg", metavar="SOURCE", help="VGG-16 weights: adds the distance at relu2_2.")
+def scores(clips: tuple[Path, ...], models: tuple[str, ...], count: int, vgg: str | None) -> None:
+    """Shrink the CLIPS, compress them by x264, upscale; mean Y-PSNR / Y-SSIM, and with --vgg /
+    distance of features (lower is nearer).
+    """
     distance = None if vgg is None else feature_distance(vgg)
     with ExitStack() as stack:
         upscalers, scale = opened(models, stack)
         originals = [
-            [crop_to_multiple(frame, 2 * scale) for frame in taken(frames(clip))] for clip in clips
+            [crop_to_multiple(frame, 2 * scale) for frame in taken(frames(clip), count)]
+            for clip in clips
         ]
         print("CRF", "bicubic", *(upscaler.spec.name for upscaler in upscalers), sep=" | ")
         for crf in CRFS:
@@ -130,9 +134,9 @@ def frames(clip: Path) -> Iterator[Image]:
             yield frame.bgr_u8
 
 
-def taken(clip: Iterator[Image]) -> list[Image]:
+def taken(clip: Iterator[Image], count: int) -> list[Image]:
     """The frames of a clip that are compared."""
-    return list(islice(clip, 0, FRAMES * STRIDE, STRIDE))
+    return list(islice(clip, 0, count * STRIDE, STRIDE))
 
 
 def compressed(images: list[Image], crf: int) -> list[Image]:

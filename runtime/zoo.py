@@ -38,11 +38,10 @@ def default_model(
     """Name of the shipped model that is used when none is named.
 
     It is a real-time one of the smallest scale that reaches `factor` (output over input size),
-    or the largest there is; without a factor, ×4. Of that scale it is, for `footage`, the network
-    trained on that; else, or if none ships, the perceptual before the plain one; and of several
-    sizes small, medium, nano in this order, for images medium before small. With `on_cpu` it is
-    that network in int8, if there is one: on processors, other than on GPUs, int8 is about twice as
-    fast.
+    or the largest there is; without a factor, ×4. Of that scale the first that ships, by kind and
+    then by size: for `footage` the one trained on that, perceptual, plain, and small, medium, nano;
+    else perceptual, plain, and medium, small, nano. With `on_cpu` it is that network in int8, if
+    there is one: on processors, other than on GPUs, int8 is about twice as fast.
 
     Raises:
         ModelError: no such model is shipped.

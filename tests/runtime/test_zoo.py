@@ -105,6 +105,8 @@ def test_default_model_for_images_is_not_that_for_footage(tmp_path: Path) -> Non
     (tmp_path / "realtime-medium-x4-perceptual.onnx").touch()
     assert default_model(4, tmp_path, footage=False) == "realtime-medium-x4-perceptual"
     assert default_model(4, tmp_path) == "realtime-medium-x4-video"
+    (tmp_path / "realtime-small-x4-video.onnx").touch()
+    assert default_model(4, tmp_path) == "realtime-small-x4-video"
 
 
 def test_no_default_model(tmp_path: Path) -> None:

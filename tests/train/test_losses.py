@@ -161,7 +161,11 @@ def test_means_see_a_shift_of_colour_and_no_detail() -> None:
     region = torch.zeros(48, 32)
     region[:16, :16], region[16:32, :16] = 0.06, -0.06
     assert loss(target + region, target)[0].item() == pytest.approx(0.02, rel=1e-4)
-    assert loss(target[..., :9, :] + blue, target[..., :9, :])[0].item() == pytest.approx(0.01, rel=1e-4)
+    few = target[..., :25, :9]  # neither whole squares nor one
+    assert loss(few + blue, few)[0].item() == pytest.approx(0.01, rel=1e-4)
+    edge = torch.zeros(25, 9)
+    edge[16:] = 0.06  # of two squares, the one that is cut
+    assert loss(few + edge, few)[0].item() == pytest.approx(0.03, rel=1e-4)
 
 
 def test_spectrum_sees_a_mesh_and_neither_blur_nor_texture() -> None:

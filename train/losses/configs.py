@@ -13,7 +13,7 @@ from .vgg import LAYERS
 class PixelLossConfig(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="pixel"
 ):
-    """Per-pixel distance of output and target."""
+    """Distance of the pixels of output and target, or of their means."""
 
     norm: Literal["l1", "l2", "charbonnier"] = "l2"
     # luma: BT.601's, which the literature's PSNR is of; means: over squares of 16 pixels a side

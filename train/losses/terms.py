@@ -31,11 +31,12 @@ def luma(rgb: Tensor) -> Tensor:
 
 
 class PixelLoss(nn.Module):
-    """Per-pixel loss. `l2` is the paper's ℓ_pixel: squared distance divided by C·H·W.
+    """Loss on pixels. `l2` is the paper's ℓ_pixel: squared distance divided by C·H·W.
 
     Of `luma`, the distance is that of 0.299 R + 0.587 G + 0.114 B (BT.601), divided by H·W. Of
-    `means`, it is that of the means over squares of 16 pixels a side (of all pixels where that is
-    less): it holds colour and brightness, which feature losses let drift, and leaves detail free.
+    `means`, it is that of the means over squares of 16 pixels a side (cut at the right and lower
+    edge), divided by C times their count: it holds colour and brightness, which feature losses let
+    drift, and leaves detail free.
     """
 
     _SQUARE = 16
@@ -55,8 +56,9 @@ class PixelLoss(nn.Module):
         if self.of == "luma":
             output, target = luma(output), luma(target)
         elif self.of == "means":
-            sides = [min(self._SQUARE, side) for side in output.shape[-2:]]
-            output, target = F.avg_pool2d(output, sides), F.avg_pool2d(target, sides)
+            output, target = (
+                F.avg_pool2d(images, self._SQUARE, ceil_mode=True) for images in (output, target)
+            )
         return self.distance(output, target)
 
 
