@@ -65,7 +65,7 @@ def measure_everything(
 
 
 def main_model(models: Sequence[str]) -> str:
-    """The one that `framelift upscale` uses for images, in fp32, or else the smallest in fp32."""
+    """The one that `framelift upscale` uses for images, or else the smallest that is not int8."""
     if (default := default_model(footage=False)) in models:
         return default
     return min(models, key=lambda name: _in_order_of_size(read_spec(resolve(name))))
@@ -129,8 +129,8 @@ def _is_heavy(name: str, size: tuple[int, int]) -> bool:
 
 
 def _in_order(spec: ModelSpec) -> tuple[int, int, bool]:
-    return spec.scale, spec.parameters, spec.precision != "fp32"
+    return spec.scale, spec.parameters, spec.precision == "int8"
 
 
 def _in_order_of_size(spec: ModelSpec) -> tuple[bool, int]:
-    return spec.precision != "fp32", spec.parameters
+    return spec.precision == "int8", spec.parameters

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from ..runtime import ModelSpec
+from ..runtime.backends.widen import widen
 from ..runtime.host import available_processors
 from ..runtime.model_file import load
 from .contender import Contender
@@ -68,7 +69,10 @@ class Limits:
             return None
         work = (spec.sha256, case.batch, case.height, case.width)
         if work not in self._costs:
-            self._costs[work] = count(load(spec.path)[1], *work[1:])
+            model = load(spec.path)[1]
+            if contender.describe().get("computed_in") == "float32":
+                widen(model.graph)
+            self._costs[work] = count(model, *work[1:])
         return asdict(compare_with_peak(self._costs[work], peaks, summary.p50_ms))
 
 

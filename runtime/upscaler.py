@@ -48,7 +48,8 @@ class Upscaler:
         self.tile = _checked_tile(spec, tile)
         self._session: Session | None = session
         self._pending = PendingFrames()
-        self._max_pixels = ACTIVATION_BUDGET_BYTES // spec.activation_bytes
+        per_pixel: int = getattr(session, "activation_bytes", spec.activation_bytes)
+        self._max_pixels = ACTIVATION_BUDGET_BYTES // per_pixel
         self._tiles: TileRunner | None = None
         self._tiled_size = (0, 0)
         self._padded: Frames = np.empty((0, 0, 0, 3), np.uint8)

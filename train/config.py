@@ -88,7 +88,10 @@ class ScheduleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ComputeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a step is computed; what it computes stays the same, to the precision chosen."""
+    """How a step is computed; what it computes stays the same, to the precision chosen.
+
+    But for `accumulate` beside a `spectrum` loss, which is of all pictures that pass at once.
+    """
 
     amp: Literal["off", "bf16", "fp16"] = "off"  # of the network, VGG and (bf16) Muon's matrices
     channels_last: bool = False  # memory layout that GPU convolutions in half precision prefer

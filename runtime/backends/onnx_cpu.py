@@ -6,6 +6,7 @@ from collections import OrderedDict
 from time import perf_counter
 
 from ..host import available_processors, processor_name
+from ..memory import activation_bytes_per_pixel
 from ..model_file import OUTPUT, ModelSpec, load
 from ..notes import say_on_stderr
 from ..opencv import load_cv2
@@ -15,7 +16,7 @@ from .ort_session import OrtSession
 from .packed import PACKED, pack_tail
 from .reshuffle import Reshuffle
 from .saturation import prepare_int8
-from .widen import widen
+from .widen import has_half, widen
 
 NAME = "onnx-cpu"
 PROVIDER = "CPUExecutionProvider"
@@ -31,7 +32,11 @@ def missing() -> str | None:
 
 
 class OnnxCpuSession:
-    """See `base.Session`. Buffers for at most two shapes of frames are kept between calls."""
+    """See `base.Session`. Buffers for at most two shapes of frames are kept between calls.
+
+    `activation_bytes` is what the network takes per input pixel as it is computed here: of an fp16
+    model in float32.
+    """
 
     name = NAME
     provider = PROVIDER
@@ -52,7 +57,13 @@ class OnnxCpuSession:
         self._threads = threads or available_processors()
         self._scale = spec.scale
         _, model = load(spec.path)
+        self._widened = has_half(model.graph)
         widen(model.graph)
+        self.activation_bytes = (
+            activation_bytes_per_pixel(model, spec.size_multiple)
+            if self._widened
+            else spec.activation_bytes
+        )
         self._held_channels = prepare_int8(model)
         if self._held_channels:
             say_on_stderr(
@@ -90,6 +101,8 @@ class OnnxCpuSession:
             "threads": self._threads,
             "pixel_shuffle": "host" if self._packed else "graph",
         }
+        if self._widened:
+            described["computed_in"] = "float32"
         if self._held_channels:
             described["int8"] = f"without VNNI: {self._held_channels} channels with a coarser step"
         return described

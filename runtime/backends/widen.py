@@ -1,7 +1,8 @@
 """Makes an fp16 model a float32 one, as which a processor computes it anyway.
 
-ONNX Runtime's CPU provider has no convolution in half precision: it puts a conversion before and
-after each operator, which takes longer than fp32 (docs/export.md).
+On x86, ONNX Runtime's CPU provider has no convolution in half precision: it puts a conversion
+before and after each operator, which takes longer than fp32 (docs/export.md). On ARM, where some
+have one, that was not measured.
 """
 
 from __future__ import annotations
@@ -14,8 +15,18 @@ if TYPE_CHECKING:
     import onnx
 
 
+def has_half(graph: onnx.GraphProto) -> bool:
+    """Whether values are stored in half precision."""
+    import onnx
+
+    return any(value.data_type == onnx.TensorProto.FLOAT16 for value in graph.initializer)
+
+
 def widen(graph: onnx.GraphProto) -> None:
-    """Make half precision float32 in place: stored values, types, and what operators produce."""
+    """Make half precision float32 in place: stored values, types, and what operators produce.
+
+    Of the graph and those inside its nodes, not of functions that the model brings along.
+    """
     import onnx
 
     half, single = onnx.TensorProto.FLOAT16, onnx.TensorProto.FLOAT

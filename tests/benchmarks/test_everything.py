@@ -77,6 +77,10 @@ def test_the_default_model_is_the_one_shown(
     assert main_model(both) == both[0]
 
 
+def test_without_the_default_model_it_is_one_that_is_not_int8() -> None:
+    assert main_model(["realtime-nano-x4-int8", "realtime-small-x4"]) == "realtime-small-x4"
+
+
 def test_models_too_large_for_real_time_have_latency_and_quality_alone(
     monkeypatch: pytest.MonkeyPatch, shuffle_model_path: Path, photo_folder: Path
 ) -> None:

@@ -54,6 +54,13 @@ def test_what_a_plain_model_can_miss() -> None:
     ]
 
 
+def test_each_file_is_judged_for_artefacts() -> None:
+    one = scored(PLAIN, Set5=(31.2, 100))
+    one.artefacts["int8"] = Artefacts(0.3, 0.5, 2.0)
+    judge(one, None, LIMITS)
+    assert one.misses == ["int8 mesh 2.00"]
+
+
 def test_a_perceptual_model_beside_its_parent() -> None:
     good = scored(TUNED, Set5=(30.0, 70), Set14=(27.0, 160), BSD100=(26.0, 250))
     judge(good, FIDELITY, LIMITS)

@@ -7,10 +7,13 @@ from types import ModuleType
 
 import numpy as np
 import onnx
+import pytest
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from framelift.export.half import to_half
+from framelift.runtime import Upscaler, upscaler
+from framelift.runtime.backends.base import Frames
 from framelift.runtime.backends.onnx_cpu import OnnxCpuSession
 from framelift.runtime.backends.widen import widen
 from framelift.runtime.model_file import load
@@ -27,11 +30,35 @@ def test_an_fp16_model_gives_what_its_fp32_form_gives(
         session = OnnxCpuSession(spec, threads=1)
         outputs[name] = np.empty((2, 96, 160, 3), np.uint8)
         session.run(frames, outputs[name])
-        assert session.describe()["pixel_shuffle"] == "host"
+        assert session.describe().get("computed_in") == (None if name == "fp32" else "float32")
         session.close()
     difference = np.abs(outputs["fp32"].astype(int) - outputs["fp16"])
     assert difference.max() <= 1
     assert difference.mean() < 0.01
+
+
+def test_frames_are_cut_by_what_float32_takes(
+    tiny_models: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = tiny_models.pixel_shuffle_model()
+    single, half = (
+        tiny_models.save(proto, tmp_path / f"{name}.onnx")
+        for name, proto in (("fp32", model), ("fp16", to_half(model)))
+    )
+    budget = load(single)[0].activation_bytes * 40 * 40
+    assert load(half)[0].activation_bytes * 64 * 40 <= budget  # else whole frames would not tell
+    monkeypatch.setattr(upscaler, "ACTIVATION_BUDGET_BYTES", budget)
+    pixels: list[int] = []
+    run = OnnxCpuSession.run
+
+    def spied(self: OnnxCpuSession, frames: Frames, out: Frames) -> None:
+        pixels.append(frames.shape[1] * frames.shape[2])
+        run(self, frames, out)
+
+    monkeypatch.setattr(OnnxCpuSession, "run", spied)
+    with Upscaler.load(half, "onnx-cpu", threads=1) as upscale:
+        upscale(np.zeros((64, 40, 3), np.uint8))
+    assert max(pixels) <= 40 * 40
 
 
 def test_nothing_is_left_in_half_precision() -> None:
