@@ -47,10 +47,10 @@ def find_artefacts(
 
     The period is scale · `size_multiple` pixels, since a network that reads blocks of pixels can
     leave its pattern at their distance. Raises ValueError when no image holds a block of eight
-    periods a side, or of 32 pixels.
+    periods a side, or of 32 pixels, or none has detail.
     """
     period = scale * size_multiple
-    shifts, ours, theirs = [], np.zeros(2), np.zeros(2)
+    shifts, ours, theirs, blocks = [], np.zeros(2), np.zeros(2), 0
     ratios: list[NDArray[np.float64]] = []
     for original in originals:
         small = as_bgr(shrink(original, scale))
@@ -60,11 +60,14 @@ def find_artefacts(
         reference = as_bgr(crop_to_multiple(original, scale))
         ours += periodic_energy(bgr_to_y(output) - plain, period)
         theirs += periodic_energy(bgr_to_y(reference) - plain, period)
+        blocks += min(reference.shape[:2]) // (_REPEATS * period)
         if min(reference.shape[:2]) >= _WINDOW:
             ratios.append(fine_energy_ratio(bgr_to_y(output), bgr_to_y(reference), scale))
-    if not theirs[1] or not ratios:
+    if not blocks or not ratios:
         least = max(_REPEATS * period, _WINDOW)
         raise ValueError(f"no image of {least}×{least} pixels")
+    if not theirs[1]:
+        raise ValueError("no image with detail")
     share = theirs[0] / theirs[1]
     checkerboard = float(ours[0] / max(ours[1], 1e-12) / share)
     return Artefacts(float(max(shifts)), checkerboard, float(np.median(ratios, 0).max()))
@@ -73,8 +76,9 @@ def find_artefacts(
 def fine_energy_ratio(
     output: NDArray[np.floating], original: NDArray[np.floating], scale: int
 ) -> NDArray[np.float64]:
-    """The first's energy by the second's, H×W in codes, at each frequency beyond the limit of the
-    input, over windows that overlap by half, each relative to the detail that the original has.
+    """The first's energy by the second's, H×W in codes of at least 32×32, one value for each
+    frequency beyond the limit of the input (in the order of `rfft2`), over windows that overlap by
+    half, each relative to the detail that the original has.
     """
     got, wanted = (_window_energies(values, scale) for values in (output, original))
     detail = wanted.mean(1, keepdims=True) + _LEAST_DETAIL**2 * np.square(_HANN).sum()

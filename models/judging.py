@@ -112,9 +112,7 @@ def score(one: Judged, sets: Sequence[Path], vgg: str | None, say: Say) -> None:
                 one.artefacts[precision] = find_artefacts(images, upscaler, scale, multiple)
             except ValueError as error:
                 named = ", ".join(map(str, sets))
-                raise InputError(
-                    f"{named}: {error} to look for patterns in; add larger ones"
-                ) from error
+                raise InputError(f"{named}: {error} to look for patterns in; add such") from error
 
 
 def judge(one: Judged, parent: Judged | None, limits: Limits) -> None:

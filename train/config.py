@@ -163,6 +163,8 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         for index, term in enumerate(self.loss):
             if not math.isfinite(term.weight):
                 raise ValueError(f"loss.{index}.weight must be a finite number, not {term.weight}")
+            if isinstance(term, SpectrumConfig) and scale < 2:
+                raise ValueError(f"loss.{index} (spectrum) needs a network that enlarges")
             if isinstance(term, SpectrumConfig) and term.scale != scale:
                 raise ValueError(
                     f"loss.{index}.scale must be {scale}, the network's, not {term.scale}"

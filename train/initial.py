@@ -59,10 +59,11 @@ def origin_of(path: Path) -> dict[str, Any]:
 
     Raises CheckpointError for a file that cannot be read.
     """
+    where = path.resolve()
     try:
         origin: dict[str, Any] = {
-            "name": f"{path.resolve().parent.name}/{path.name}",
-            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+            "name": f"{where.parent.name}/{where.name}",
+            "sha256": hashlib.sha256(where.read_bytes()).hexdigest(),
         }
     except OSError as error:
         raise CheckpointError(f"init {path}: {error.strerror}") from error

@@ -47,7 +47,7 @@ def start(
     limit_threads(threads, processes)
     chosen = choose_device(device, processes)
     with joined(processes, chosen):
-        trainer = Trainer(resolved, out, chosen, processes)
+        trainer = Trainer(resolved, out, chosen, processes, resumes=resume)
         if resume:
             trainer.resume()
         if processes.leads:

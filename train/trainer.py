@@ -63,6 +63,8 @@ class Trainer:
         folder: Path,
         device: torch.device,
         processes: Processes | None = None,
+        *,
+        resumes: bool = False,
     ) -> None:
         self.config = config
         self.folder = folder
@@ -88,7 +90,7 @@ class Trainer:
         torch.manual_seed(config.seed)
         self.network = build_network(config.network).to(device)
         self.origin: dict[str, Any] = {}
-        if config.init:
+        if config.init and not resumes:
             self.network.load_state_dict(initial_weights(Path(config.init), config.network))
             self.origin = origin_of(Path(config.init))
         self.averaged = Average(self.network, config.ema)

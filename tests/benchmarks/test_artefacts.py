@@ -113,6 +113,11 @@ def test_noise_has_the_periodic_energy_of_chance(period: int) -> None:
 
 def test_too_small(photo: ImageU8) -> None:
     with pytest.raises(ValueError, match="no image of 32×32 pixels"):
-        find_artefacts([np.zeros((24, 24, 3), np.uint8)], bicubic(4), 4)
+        find_artefacts([photo[:24, 24:48]], bicubic(4), 4)
     with pytest.raises(ValueError, match="no image of 32×32 pixels"):
         find_artefacts([photo[:24, :24]], bicubic(2), 2)
+
+
+def test_flat() -> None:
+    with pytest.raises(ValueError, match="no image with detail"):
+        find_artefacts([np.full((96, 96, 3), 90, np.uint8)], bicubic(4), 4)

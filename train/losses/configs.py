@@ -88,7 +88,10 @@ class SpectrumConfig(
 
     def __post_init__(self) -> None:
         if self.scale < 2:
-            raise ValueError(f"scale must be at least 2, not {self.scale}: nothing is added else")
+            raise ValueError(
+                f"scale must be at least 2, not {self.scale}: a network that does not enlarge "
+                "needs no such term"
+            )
         for name, value in (("limit", self.limit), ("grid", self.grid)):
             if not 0 < value < math.inf:
                 raise ValueError(f"{name} must be finite and above 0, not {value}")

@@ -108,7 +108,10 @@ class SpectrumLoss(nn.Module):
         return loss
 
     def energy_ratio(self, output: Tensor, target: Tensor) -> Tensor:
-        """R of each frequency beyond the input's limit; `benchmarks/artefacts.py` measures it."""
+        """R, a value for each frequency beyond the input's limit, in the order of `rfft2`.
+
+        `benchmarks/artefacts.py` measures the same of luma.
+        """
         side = self._side(output)
         got, wanted = self._energy(output, side), self._energy(target, side)
         hann = torch.hann_window(side, device=output.device).square().sum() ** 2
