@@ -31,7 +31,7 @@ class Limits:
         self._stack = ExitStack()
         self._meters: dict[_Key, PeakMeter] = {}
         self._peaks: dict[_Key, Peaks] = {}
-        self._costs: dict[tuple[str, int, int, int], GraphCost] = {}
+        self._costs: dict[tuple[str, bool, int, int, int], GraphCost] = {}
 
     def __enter__(self) -> Self:
         for key in self._keys:
@@ -64,15 +64,17 @@ class Limits:
         """The case's share of the limit; None without a peak to compare with, or for a rival that
         runs another network.
         """
-        peaks = self._peaks.get(_key(contender))
-        if peaks is None or contender.scale != spec.scale or "network" in contender.describe():
+        peaks, facts = self._peaks.get(_key(contender)), contender.describe()
+        if peaks is None or contender.scale != spec.scale or "network" in facts:
             return None
-        work = (spec.sha256, case.batch, case.height, case.width)
+        widened = facts.get("computed_in") == "float32"
+        shape = (case.batch, case.height, case.width)
+        work = (spec.sha256, widened, *shape)
         if work not in self._costs:
             model = load(spec.path)[1]
-            if contender.describe().get("computed_in") == "float32":
+            if widened:
                 widen(model.graph)
-            self._costs[work] = count(model, *work[1:])
+            self._costs[work] = count(model, *shape)
         return asdict(compare_with_peak(self._costs[work], peaks, summary.p50_ms))
 
 

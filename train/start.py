@@ -48,8 +48,6 @@ def start(
     chosen = choose_device(device, processes)
     with joined(processes, chosen):
         trainer = Trainer(resolved, out, chosen, processes, resumes=resume)
-        if resume:
-            trainer.resume()
         if processes.leads:
             _introduce(trainer, say)
         path = trainer.run(quiet=quiet or not processes.leads)

@@ -66,6 +66,9 @@ class Trainer:
         *,
         resumes: bool = False,
     ) -> None:
+        """Get ready to train, from `init` or at random, or with `resumes` where the folder's run
+        ended, which needs nothing of `init` any more. Raises what `resume` and the files do.
+        """
         self.config = config
         self.folder = folder
         self.device = device
@@ -102,6 +105,8 @@ class Trainer:
         self.step = 0
         self.seconds = 0.0  # of training, over all sessions of the run
         self.scores: Scores | None = None
+        if resumes:
+            self.resume()
 
     def run(self, quiet: bool = False) -> Path:
         """Train from the current step to the last one; returns the path of the checkpoint.

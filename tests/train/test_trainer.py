@@ -299,7 +299,6 @@ def test_a_resumed_run_still_tells_what_it_started_from(tmp_path: Path, photos: 
     longer = Trainer(
         config(tmp_path, photos, f"init={first}", "steps=9"), path.parent, CPU, resumes=True
     )
-    longer.resume()
     assert load_checkpoint(longer.run(quiet=True)).training["init"] == told
 
 

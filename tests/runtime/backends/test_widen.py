@@ -30,6 +30,7 @@ def test_an_fp16_model_gives_what_its_fp32_form_gives(
         session = OnnxCpuSession(spec, threads=1)
         outputs[name] = np.empty((2, 96, 160, 3), np.uint8)
         session.run(frames, outputs[name])
+        assert session.describe()["pixel_shuffle"] == "host"
         assert session.describe().get("computed_in") == (None if name == "fp32" else "float32")
         session.close()
     difference = np.abs(outputs["fp32"].astype(int) - outputs["fp16"])
