@@ -7,7 +7,6 @@ import stat
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from ...imaging.errors import InputError, OutputError
 
@@ -113,7 +112,12 @@ def parse_target(text: str) -> Target:
 
 
 def _shown(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.username is None and parts.password is None:
-        return url
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    """The URL without a name and a password, also one that holds what should be escaped there."""
+    protocol, _, rest = url.partition("://")
+    authority = re.split("[/?#]", rest, maxsplit=1)[0]
+    port = authority.partition(":")[2]
+    # "name:pass/word@host" and "name:pass#word@host", but neither "host:80/@a" nor "[::1]/@a"
+    cut_off = port and not port.isdecimal() and not authority.startswith("[")
+    if "@" in rest and ("@" in authority or cut_off):
+        rest = rest.rpartition("@")[2]
+    return f"{protocol}://{rest}"

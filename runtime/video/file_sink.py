@@ -94,7 +94,7 @@ class FileSink:
                         span=span,
                         say=say,
                     )
-                self._container.start_encoding()
+                self._start()
         except BaseException:
             self._discard()
             raise
@@ -183,6 +183,25 @@ class FileSink:
         if self._path.suffix.lower() == ".mkv" and 1000 % facts.time_base.denominator:
             self._say(f"{self._target.name}: .mkv keeps times in whole milliseconds; .mp4 is exact")
         return stream
+
+    def _start(self) -> None:
+        """Open the encoder, then write the header: what is refused tells which one was at fault."""
+        try:
+            self._stream.codec_context.open(strict=False)
+        except (av.FFmpegError, ValueError) as error:
+            width, height = self._stream.codec_context.width, self._stream.codec_context.height
+            rate = float(self._facts.average_rate or 25)
+            raise OutputError(
+                f"{self._target}: {self._options.codec} cannot encode {width}×{height} at "
+                f"{rate:g} fps; name another --codec or --scale"
+            ) from error
+        try:
+            self._container.start_encoding()
+        except av.ArgumentError as error:
+            audio = [what for what in self.copied if what.startswith("audio")]
+            if self._passthrough is None or not audio:
+                raise
+            raise self._passthrough.cannot_hold(" and the ".join(audio)) from error
 
     def _coded_size(self) -> tuple[int, int]:
         width, height = self._size_px

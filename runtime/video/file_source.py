@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Iterable, Iterator
 from fractions import Fraction
 from itertools import chain
@@ -26,6 +27,9 @@ from .seek import seek_point
 from .span import Span
 
 _Timed = tuple[av.VideoFrame, int]
+
+# Times that go back by no more than this are mended; a clock that begins anew is not.
+_JITTER_SECONDS, _JITTER_FRAMES = Fraction(1, 4), 4
 
 
 class FileSource:
@@ -268,10 +272,21 @@ class FileSource:
         else:
             pts = 0 if last is None else last + max(1, self._duration(frame))
         if last is not None and pts <= last:
+            self._check_jump_back(last, pts, frame)
             pts = last + 1
             self._moved += 1
         self._last_pts = pts
         return pts
+
+    def _check_jump_back(self, last: int, pts: int, frame: av.VideoFrame) -> None:
+        """Raise InputError where the clock begins anew, as in recordings that were joined."""
+        back = (last - pts) * self._time_base
+        if back > max(_JITTER_SECONDS, _JITTER_FRAMES * self._duration(frame) * self._time_base):
+            raise InputError(
+                f"{self.path}: its clock jumps back by {float(back):.2f} s at "
+                f"{float(last * self._time_base):.2f} s, as in files that were joined; split it "
+                "there, or write it anew with one clock, first; no output was written"
+            )
 
     def _duration(self, frame: av.VideoFrame) -> int:
         if frame.duration:
@@ -280,8 +295,19 @@ class FileSource:
 
 
 def _display_matrix(frame: av.VideoFrame) -> tuple[int, ...] | None:
-    side_data = cast("dict[str, SideData]", frame.side_data)
+    try:
+        side_data = cast("dict[str, SideData]", frame.side_data)
+    except ValueError:  # PyAV has no name for a kind of it, as for EXIF in the frames of a camera
+        return _rotation_matrix(frame.rotation)
     if "DISPLAYMATRIX" not in side_data:
         return None
     values: list[int] = np.frombuffer(bytes(side_data["DISPLAYMATRIX"]), np.int32).tolist()
     return tuple(values)
+
+
+def _rotation_matrix(degrees: int) -> tuple[int, ...] | None:
+    """FFmpeg's display matrix of a counter-clockwise turn, in 16.16 and 2.30 fixed point."""
+    if not degrees:
+        return None
+    cosine, sine = (round(f(math.radians(degrees)) * (1 << 16)) for f in (math.cos, math.sin))
+    return (cosine, -sine, 0, sine, cosine, 0, 0, 0, 1 << 30)

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 import av
+from av.audio.stream import AudioStream
 from av.packet import Packet
 from av.stream import Disposition, Stream
 
@@ -122,7 +123,15 @@ class Passthrough:
                 if not self._input.chapters():
                     self._say(f"{self._path.name}: data stream {stream.index} is left out")
                 continue
-            if stream.type == "video" and self._output.format.name == "matroska":
+            matroska = self._output.format.name == "matroska"
+            if stream.type == "attachment" and not matroska:
+                # libav takes the stream, and refuses the whole file when its header is written.
+                self._say(
+                    f"{self._path.name}: an attached file is left out, {self._target.suffix} "
+                    "cannot hold it"
+                )
+                continue
+            if stream.type == "video" and matroska:
                 # Matroska keeps covers as attached files; as a track it would be a second film.
                 self._say(f"{self._path.name}: the cover picture is left out")
                 continue
@@ -132,15 +141,13 @@ class Passthrough:
         return added
 
     def _add(self, stream: Stream) -> Stream | None:
+        if self._output.format.name == "mp4" and _has_nameless_channels(stream):
+            raise self.cannot_hold(_describe(stream))
         try:
             copy = self._output.add_stream_from_template(stream, opaque=True)
         except (ValueError, av.FFmpegError) as error:
             if stream.type == "audio":
-                raise OutputError(
-                    f"{self._target}: {self._target.suffix} cannot hold the {_describe(stream)} "
-                    f"of {self._path}; name another kind of file (.mkv holds most, .mov the older "
-                    "ones) or give --no-audio"
-                ) from error
+                raise self.cannot_hold(_describe(stream)) from error
             self._say(
                 f"{self._path.name}: {_describe(stream)} is left out, "
                 f"{self._target.suffix} cannot hold it"
@@ -150,6 +157,13 @@ class Passthrough:
         with contextlib.suppress(AttributeError):
             copy.disposition = stream.disposition
         return copy
+
+    def cannot_hold(self, what: str) -> OutputError:
+        """The error that the container cannot hold some audio."""
+        return OutputError(
+            f"{self._target}: {self._target.suffix} cannot hold the {what} of {self._path}; name "
+            "another kind of file (.mkv holds most, .mov the older ones) or give --no-audio"
+        )
 
     def _chapters(self) -> Iterator[Chapter]:
         """The chapters that lie in the span, moved along with it."""
@@ -197,6 +211,12 @@ class Passthrough:
     def _write(self, packet: Packet[Stream]) -> None:
         packet.stream = self._streams[packet.stream.index]
         self._output.mux_one(packet)
+
+
+def _has_nameless_channels(stream: Stream) -> bool:
+    """PCM of Matroska: MP4 wants to know left from right, and libav says so at the very end."""
+    is_pcm = isinstance(stream, AudioStream) and stream.codec_context.name.startswith("pcm_")
+    return is_pcm and stream.layout.name.endswith("channels")
 
 
 def _describe(stream: Stream) -> str:

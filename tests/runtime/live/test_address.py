@@ -18,7 +18,12 @@ from framelift.runtime.live import SourceKind, TargetKind, parse_source, parse_t
         ("/dev/video12", SourceKind.CAMERA, "camera 12"),
         ("-", SourceKind.PIPE, "stdin"),
         ("rtsp://me:secret@host:554/a?b=c", SourceKind.STREAM, "rtsp://host:554/a?b=c"),
+        ("rtsp://me:se/cr#e[t@host/a", SourceKind.STREAM, "rtsp://host/a"),
+        ("rtsp://me:s@e/cret@host/a", SourceKind.STREAM, "rtsp://host/a"),
         ("HTTP://host/a.ts", SourceKind.STREAM, "HTTP://host/a.ts"),
+        ("http://host:80/@a", SourceKind.STREAM, "http://host:80/@a"),
+        ("http://[::1]/@a", SourceKind.STREAM, "http://[::1]/@a"),
+        ("http://[::1/a", SourceKind.STREAM, "http://[::1/a"),
         ("none.mp4", SourceKind.FILE, "none.mp4"),
     ],
 )

@@ -150,6 +150,35 @@ def test_colours_of_y4m_are_those_that_readers_assume(tmp_path: Path) -> None:
     assert np.abs(image[20, 8::16].astype(int) - np.array(BARS_BGR)).max() <= 2
 
 
+def test_uneven_times_are_said_to_be_lost_in_y4m(tmp_path: Path) -> None:
+    facts = ClipFacts(128, 48, Fraction(1, 1000), Fraction(25), Fraction(1), Colour(1, 2, 1, 1))
+
+    def notes(times_ms: list[int]) -> list[str]:
+        lines: list[str] = []
+        with io.FileIO(tmp_path / "out.y4m", "wb") as stream:
+            sink = Y4mSink(stream, facts, (128, 48), "out.y4m", lines.append)
+            for time_ms in times_ms:
+                sink.write(Frame(colour_bars(), time_ms, Fraction(1, 1000), 40))
+        return lines
+
+    assert notes([7, 47, 88, 126, 167]) == []
+    line = "out.y4m: y4m has one frame rate, 25 fps here; the uneven times of the source are lost"
+    assert notes([0, 40, 140, 240, 280]) == [line]
+
+
+def test_a_clip_to_be_shown_turned_is_said_to_come_out_as_it_is_stored(
+    tmp_path: Path, nearest_model_path: Path
+) -> None:
+    turned = [0, 65536, 0, -65536, 0, 0, 48 * 65536, 0, 1 << 30]
+    clip = make_clip(tmp_path / "a.mp4", display_matrix=turned)
+    done = command(clip, "-", model=nearest_model_path)
+    assert done.returncode == 0
+    line = (
+        "is to be shown turned or mirrored, which stdout cannot state; it comes out as it is stored"
+    )
+    assert done.stderr.decode() == f"note: {clip}: {line}\n"
+
+
 def test_a_reader_that_goes_away_is_one_line(tmp_path: Path, nearest_model_path: Path) -> None:
     clip = make_clip(tmp_path / "a.mp4", noise(60, 128, 96))
     with subprocess.Popen(

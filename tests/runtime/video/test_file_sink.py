@@ -166,6 +166,56 @@ def test_audio_that_the_container_cannot_hold_is_refused_at_once(tmp_path: Path)
     assert result.copied == []
 
 
+@pytest.mark.parametrize(("codec", "suffix"), [("libopus", ".mov"), ("pcm_s24le", ".mp4")])
+def test_audio_that_only_the_whole_file_refuses_is_refused_at_once(
+    tmp_path: Path, codec: str, suffix: str
+) -> None:
+    source, upscaler = tmp_path / "a.mkv", Nearest()
+    with av.open(str(source), "w") as container:
+        picture = container.add_stream("mjpeg", rate=25)
+        picture.width, picture.height, picture.pix_fmt = 64, 48, "yuvj420p"
+        sound = container.add_stream(codec, rate=48000, layout="stereo")
+        for number in range(5):
+            frame = av.VideoFrame.from_ndarray(noise(1)[0], format="bgr24")
+            frame.pts = number
+            container.mux(picture.encode(frame.reformat(format="yuvj420p")))
+        resampler = av.AudioResampler(sound.codec_context.codec.audio_formats[0], "stereo", 48000)
+        silence = av.AudioFrame.from_ndarray(np.zeros((1, 1920), np.int16), "s16", "stereo")
+        silence.sample_rate, silence.pts = 48000, 0
+        for frame in resampler.resample(silence):
+            container.mux(sound.encode(frame))
+        for stream in (picture, sound):
+            container.mux(stream.encode(None))
+    with pytest.raises(OutputError, match=rf"{suffix} cannot hold the audio .*or give --no-audio"):
+        upscale_video(source, tmp_path / f"out{suffix}", upscaler, quiet=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mkv"]
+
+
+def test_an_attached_font_is_left_out_of_mp4_with_a_note(tmp_path: Path) -> None:
+    source = tmp_path / "a.mkv"
+    with av.open(str(source), "w") as container:
+        picture = container.add_stream("mjpeg", rate=25)
+        picture.width, picture.height, picture.pix_fmt = 64, 48, "yuvj420p"
+        container.add_attachment("a.ttf", "application/x-truetype-font", b"font")
+        for number in range(5):
+            frame = av.VideoFrame.from_ndarray(noise(1)[0], format="bgr24")
+            frame.pts = number
+            container.mux(picture.encode(frame.reformat(format="yuvj420p")))
+        container.mux(picture.encode(None))
+    notes = convert(source, tmp_path / "out.mp4")
+    assert notes == ["a.mkv: an attached file is left out, .mp4 cannot hold it"]
+    assert convert(source, tmp_path / "out.mkv") == []
+    with av.open(str(tmp_path / "out.mkv")) as result:
+        assert [stream.type for stream in result.streams] == ["video", "attachment"]
+
+
+def test_what_an_encoder_cannot_do_is_said_with_another_way(tmp_path: Path) -> None:
+    source = make_clip(tmp_path / "a.mkv", noise(3, 4, 4), codec="ffv1", pixel_format="bgr0")
+    with pytest.raises(OutputError, match=r"hevc cannot encode 4×4 at .* name another --codec"):
+        convert(source, tmp_path / "out.mp4", scale=1, codec="hevc")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mkv"]
+
+
 def test_subtitles_and_all_audio_of_a_real_clip(tmp_path: Path, shared: Path) -> None:
     source = shared / "data/video/nasa_13013.mp4"
     notes: list[str] = []

@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 
@@ -237,3 +238,64 @@ def test_several_video_streams_are_mentioned(shared: Path) -> None:
     with FileSource(shared / "data/video/nasa_13013.mp4", say=notes.append) as source:
         assert source.facts.width_px == 480
     assert "holds 2 video streams; only stream 3 is upscaled" in notes[0]
+
+
+def one_clock(data: bytes) -> bytes:
+    """The packets of MPEG-TS numbered on, so that nothing seems to be missing between them."""
+    numbered, last = bytearray(data), dict[int, int]()
+    for at in range(0, len(data), 188):
+        stream = (data[at + 1] & 0x1F) << 8 | data[at + 2]
+        if data[at + 3] & 0x10:
+            last[stream] = (last.get(stream, -1) + 1) % 16
+        numbered[at + 3] = data[at + 3] & 0xF0 | last.get(stream, 0)
+    return bytes(numbered)
+
+
+def test_a_clock_that_begins_anew_is_refused(tmp_path: Path) -> None:
+    data = make_clip(tmp_path / "a.ts").read_bytes()
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(one_clock(data + data))
+    with pytest.raises(InputError, match=r"joined\.ts: its clock jumps back by 0\.37 s at 0\.37 s"):
+        read(joined)
+
+
+def test_times_that_go_back_a_little_are_moved_with_a_note(tmp_path: Path) -> None:
+    path, stamps = tmp_path / "back.mkv", [0, 40, 80, 60, 160, 200]
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuvj420p"
+        picture = cv2.imencode(".jpg", noise(1)[0])[1].tobytes()
+        for order, pts in enumerate(stamps):
+            packet = av.Packet(picture)
+            packet.pts, packet.dts, packet.time_base = pts, order, Fraction(1, 1000)
+            packet.stream = stream
+            container.mux(packet)
+    notes: list[str] = []
+    times = [time for time, _ in read(path, notes)]
+    assert times == [Fraction(t, 1000) for t in (0, 40, 80, 81, 160, 200)]
+    assert len(notes) == 1
+    assert "1 frames had the time" in notes[0]
+
+
+@pytest.mark.parametrize(
+    ("orientation", "first_row"), [(1, (65536, 0)), (6, (0, 65536)), (3, (-65536, 0))]
+)
+def test_frames_with_exif_are_read_and_turned(
+    tmp_path: Path, orientation: int, first_row: tuple[int, int]
+) -> None:
+    tag = b"\x12\x01\x03\x00\x01\x00\x00\x00" + bytes([orientation, 0, 0, 0])
+    exif = b"Exif\0\0II*\0\x08\0\0\0\x01\0" + tag + bytes(4)
+    plain = cv2.imencode(".jpg", noise(1)[0])[1].tobytes()
+    picture = plain[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + plain[2:]
+    path = tmp_path / "camera.avi"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuvj420p"
+        for number in range(3):
+            packet = av.Packet(picture)
+            packet.pts = packet.dts = number
+            packet.time_base, packet.stream = Fraction(1, 25), stream
+            container.mux(packet)
+    with FileSource(path) as source:
+        assert len(list(source)) == 3
+        assert (source.facts.display_matrix or (65536, 0))[:2] == first_row
