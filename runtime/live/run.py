@@ -149,6 +149,7 @@ def upscale_live(
             say(line)
 
         opened = call_interruptibly(lambda: _open(source, target, options, pool, stack, tell))
+        _tell_of_rotation(opened.facts, source, target, tell)
         step = FrameStep(upscaler, factor=options.factor, compare=options.compare)
         size_px = step.output_size(opened.facts.width_px, opened.facts.height_px)
         if window is None:  # the others cannot change their size on the way
@@ -246,6 +247,17 @@ def _tell_of_sound(
         say(f"{source.shown}: its sound is left out; only a file that becomes a file keeps it")
 
 
+def _tell_of_rotation(facts: ClipFacts, source: Source, target: Target, say: Say) -> None:
+    """Say that a clip comes out as it was stored, where it is to be shown turned."""
+    if facts.display_matrix is None or target.kind in (TargetKind.FILE, TargetKind.NULL):
+        return
+    if facts.display_matrix[0] <= 0 or facts.display_matrix[4] <= 0:  # else upright
+        say(
+            f"{source.shown}: is to be shown turned or mirrored, which {target.shown} cannot "
+            "state; it comes out as it is stored"
+        )
+
+
 def _live(
     connect: Callable[[], Connection],
     source: Source,
@@ -278,5 +290,5 @@ def _sink(
         return stack.enter_context(connect)
     if target.kind is TargetKind.Y4M:
         stream = stack.enter_context(FileIO(os.dup(sys.stdout.fileno()), "wb"))
-        return Y4mSink(stream, facts, size_px, target.shown)
+        return Y4mSink(stream, facts, size_px, target.shown, say)
     return NullSink()
