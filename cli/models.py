@@ -27,16 +27,21 @@ def models(measure: bool, backend: str | None, threads: int | None, as_json: boo
 
     GMAC are billions of multiply-accumulates for one frame of 1920×1080. PSNR and SSIM (Y), and the
     distance of VGG-16 features at relu2_2, are those recorded in the model's file when it was
-    scored on the image set named; a dash means that it was not.
+    scored on the image set named; a dash means that it was not. "default for" says what `framelift
+    upscale` and `framelift stylize` take a model for on this machine when none is named.
     """
     import json
 
-    from ..runtime.zoo import shipped_models
+    from ..runtime.backends.select import runs_on_cpu
+    from ..runtime.zoo import default_uses, shipped_models
 
     if not measure and (backend is not None or threads is not None):
         raise click.UsageError("--backend and --threads are what --measure measures with: add it")
     shipped = shipped_models()
-    entries = [_entry(name, path) for name, path in shipped.items()]
+    uses = default_uses(on_cpu=runs_on_cpu("auto"))
+    entries = [
+        _entry(name, path) | {"default_for": uses.get(name, [])} for name, path in shipped.items()
+    ]
     if measure and shipped:
         measured = _measure(list(shipped.values()), backend or "auto", threads)
         for entry, times in zip(entries, measured, strict=True):
@@ -109,6 +114,8 @@ def _table(entries: list[dict[str, Any]]) -> str:
     header += [f"{name} dB / SSIM" for name in shown]
     header += [f"{name} relu2_2" for name in shown[-1:]]
     header += ["ms"] * measured + ["size", "precision", "licence"]
+    used = any(entry["default_for"] for entry in entries)
+    header += ["default for"] * used
     rows = []
     for entry in entries:
         task = "style" if entry["task"] == "style" else f"×{entry['scale']}"
@@ -123,8 +130,8 @@ def _table(entries: list[dict[str, Any]]) -> str:
         if measured:
             row.append(f"{entry['measured']['ms']:.1f}")
         row += [size_text(entry["size_bytes"]), entry["precision"], entry["licence"]]
-        rows.append(row)
-    return align([header, *rows], right=tuple(range(2, len(header) - 2)))
+        rows.append(row + [", ".join(entry["default_for"])] * used)
+    return align([header, *rows], right=tuple(range(2, header.index("precision"))))
 
 
 def _shown_sets(entries: list[dict[str, Any]]) -> list[str]:

@@ -60,6 +60,26 @@ def default_model(
     raise ModelError("no model ships with this installation: name an .onnx file with --model")
 
 
+def default_uses(on_cpu: bool, folder: Path | None = None) -> dict[str, list[str]]:
+    """What each shipped model is taken for when none is named: "images", "footage" or "styles".
+
+    Models that run only when named are left out. `on_cpu` is as for `default_model`.
+    """
+    shipped = shipped_models(folder)
+    uses: dict[str, list[str]] = {}
+    if DEFAULT_STYLE in shipped:
+        uses[DEFAULT_STYLE] = ["styles"]
+    for scale in _SCALES:
+        for use, footage in (("images", False), ("footage", True)):
+            try:
+                name = default_model(scale, folder, footage=footage, on_cpu=on_cpu)
+            except ModelError:  # no real-time model ships
+                return uses
+            if use not in uses.setdefault(name, []):  # where a scale is missing, another's model
+                uses[name].append(use)
+    return uses
+
+
 def resolve(model: str | Path, folder: Path | None = None) -> Path:
     """The path of `model`, which is a path to an .onnx file or the name of a shipped model.
 

@@ -59,6 +59,13 @@ def test_json(shipped: Path) -> None:
     assert small["scores"] == {}
 
 
+def test_what_is_taken_when_no_model_is_named(shipped: Path, tiny_models: ModuleType) -> None:
+    tiny_models.save(tiny_models.nearest_model(4), shipped / "realtime-small-x4.onnx")
+    lines = CliRunner().invoke(models, catch_exceptions=False).output.splitlines()
+    assert lines[0].endswith("default for")
+    assert [line.split("  ")[-1] for line in lines if "images" in line] == ["images, footage"]
+
+
 @pytest.mark.usefixtures("shipped")
 def test_measured_times() -> None:
     result = CliRunner().invoke(models, ["--json", "--measure"], catch_exceptions=False)

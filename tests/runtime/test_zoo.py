@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from framelift.imaging.errors import ModelError
-from framelift.runtime.zoo import default_model, resolve, shipped_models
+from framelift.runtime.zoo import default_model, default_uses, resolve, shipped_models
 
 
 @pytest.fixture
@@ -113,3 +113,17 @@ def test_no_default_model(tmp_path: Path) -> None:
     (tmp_path / "johnson-x8.onnx").touch()
     with pytest.raises(ModelError, match=r"name an \.onnx file with --model"):
         default_model(2, tmp_path)
+
+
+def test_uses_of_each_shipped_model(tmp_path: Path) -> None:
+    assert default_uses(on_cpu=True, folder=tmp_path) == {}
+    for name in (*FOOTAGE, "realtime-medium-x2-perceptual", "style-brush"):
+        (tmp_path / f"{name}.onnx").touch()
+    assert default_uses(on_cpu=False, folder=tmp_path) == {
+        "style-brush": ["styles"],
+        "realtime-medium-x2-perceptual": ["images", "footage"],
+        "realtime-small-x4-perceptual": ["images"],
+        "realtime-medium-x4-video": ["footage"],
+    }
+    (tmp_path / "realtime-small-x4-perceptual-int8.onnx").touch()
+    assert default_uses(on_cpu=True, folder=tmp_path)["realtime-small-x4-perceptual-int8"]
