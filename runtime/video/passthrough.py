@@ -215,8 +215,9 @@ class Passthrough:
 
 def _has_nameless_channels(stream: Stream) -> bool:
     """PCM of Matroska: MP4 wants to know left from right, and libav says so at the very end."""
-    is_pcm = isinstance(stream, AudioStream) and stream.codec_context.name.startswith("pcm_")
-    return is_pcm and stream.layout.name.endswith("channels")
+    if not isinstance(stream, AudioStream) or not stream.codec_context.name.startswith("pcm_"):
+        return False
+    return stream.layout.name.endswith("channels")
 
 
 def _describe(stream: Stream) -> str:
