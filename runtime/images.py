@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +19,14 @@ from .opencv import load_cv2, quiet_cv2
 
 Pixels = NDArray[np.uint8]
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".ppm")
+_JPEG_SUFFIXES = (".jpg", ".jpeg", ".jfif")
+IMAGE_SUFFIXES = (".png", *_JPEG_SUFFIXES, ".webp", ".tif", ".tiff", ".bmp", ".ppm")
 """What is read and written, lower case."""
+FOREIGN_IMAGE_SUFFIXES = (".avif", ".heic", ".heif", ".jxl", ".psd", ".exr")
+"""Images that must be converted first, lower case."""
 JPEG_QUALITY = 95
 _ALPHA_SUFFIXES = (".png", ".webp", ".tif", ".tiff")
-_PROFILE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+_PROFILE_SUFFIXES = (".png", *_JPEG_SUFFIXES, ".webp")
 
 
 ImageUpscaler = Callable[[Pixels], Pixels]
@@ -51,7 +56,7 @@ def upscale_image(
     """Upscale an image file and return the new width and height in pixels.
 
     Raises:
-        InputError: the source is no image, damaged, or has floating-point pixels.
+        InputError: the source is no image, damaged, or has pixels of neither 8 nor 16 bits.
         OutputError: the target exists and `overwrite` is false, cannot be written, has an
             unknown suffix, or cannot hold the source's transparency.
     """
@@ -94,9 +99,11 @@ def read_image(path: Path, *, say: Callable[[str], None]) -> Picture:
 
     The EXIF orientation is applied. Grey becomes BGR. 16 bits per channel are scaled to 8, with
     a line that says so. Of files with several pages or frames the first is taken, with a line.
+    An alpha channel that is opaque everywhere counts as none.
 
     Raises:
-        InputError: it does not exist, is empty, damaged, no image, or has floating-point pixels.
+        InputError: it does not exist, is empty, damaged, no image, or has pixels of neither 8
+            nor 16 bits.
     """
     data = _file_bytes(path)
     cv2 = load_cv2()
@@ -105,19 +112,19 @@ def read_image(path: Path, *, say: Callable[[str], None]) -> Picture:
         # JPEG has neither transparency nor pages.
         raw = None if data[:2].tobytes() == b"\xff\xd8" else _try_decode(cv2, data)
         pages = 1 if raw is None else _page_count(cv2, path)
-    # libpng fills up what is missing of a PNG that was cut short near its end.
-    cut_short = data[:4].tobytes() == b"\x89PNG" and b"IEND" not in data[-64:].tobytes()
-    if colour is None or cut_short:
+    # Where OpenCV cannot make colour of deep pixels, the file as it is tells their type.
+    decoded = raw if colour is None else colour
+    if decoded is not None and decoded.dtype not in (np.uint8, np.uint16):
+        raise InputError(f"{path}: has {decoded.dtype} pixels; convert it to 8 or 16 bits first")
+    if colour is None or _is_cut_short(data):
         raise InputError(f"{path}: is no image that can be read, or a damaged one")
     if pages > 1:
         say(f"{path.name}: holds {pages} images; only the first is upscaled")
     alpha = None
-    if raw is not None and raw.ndim == 3 and raw.shape[2] == 4:
+    if raw is not None and raw.ndim == 3 and raw.shape[2] == 4 and not _is_opaque(raw[..., 3]):
         alpha = _turned_like(raw, colour)
     if colour.dtype == np.uint16:
         say(f"{path.name}: 16 bits per channel are reduced to 8")
-    elif colour.dtype != np.uint8:
-        raise InputError(f"{path}: has {colour.dtype} pixels; convert it to 8 or 16 bits first")
     return Picture(_to_u8(colour), None if alpha is None else _to_u8(alpha), profile)
 
 
@@ -137,24 +144,36 @@ def encode_image(target: Path, picture: Picture, *, say: Callable[[str], None]) 
     if picture.alpha_u8 is not None:
         pixels = np.dstack([pixels, picture.alpha_u8])
     parameters = []
-    if suffix in (".jpg", ".jpeg"):
+    if suffix in _JPEG_SUFFIXES:
+        suffix = ".jpg"  # OpenCV does not know all names of the format
         parameters = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
     elif suffix == ".webp":
         parameters = [cv2.IMWRITE_WEBP_QUALITY, JPEG_QUALITY]
+    profile, reason = picture.icc_profile, ""
+    if profile is not None and profile[16:20].tobytes() != b"RGB ":
+        reason = ": it is not for RGB"  # grey and CMYK have become RGB
     with quiet_cv2(cv2):
-        encoded = _encode(cv2, suffix, pixels, parameters, picture.icc_profile)
-        if encoded is None and picture.icc_profile is not None:
-            say(f"{target.name}: the colour profile of the source is left out")
+        encoded = None if reason else _encode(cv2, suffix, pixels, parameters, profile)
+        if encoded is None and profile is not None:
+            say(f"{target.name}: the colour profile of the source is left out{reason}")
             encoded = _encode(cv2, suffix, pixels, parameters, None)
     if encoded is None:
         height, width = pixels.shape[:2]
-        raise OutputError(f"{target}: {width}×{height} pixels are too many for {suffix}; use .png")
+        raise OutputError(
+            f"{target}: {width}×{height} pixels are too many for {target.suffix}; use .png"
+        )
     return encoded
 
 
 def is_image(path: Path) -> bool:
     """Whether the name is that of an image file."""
     return path.suffix.lower() in IMAGE_SUFFIXES
+
+
+def check_image_readable(source: Path) -> None:
+    """Raise `InputError` for the name of an image in a format that is not read."""
+    if source.suffix.lower() in FOREIGN_IMAGE_SUFFIXES:
+        raise InputError(f"{source}: {source.suffix} images are not read; convert it to PNG first")
 
 
 def check_image_suffix(target: Path) -> None:
@@ -178,6 +197,22 @@ def _file_bytes(path: Path) -> Pixels:
     if not data.size:
         raise InputError(f"{path}: the file is empty")
     return data
+
+
+def _is_cut_short(data: Pixels) -> bool:
+    """Whether it is a PNG without its end, which libpng would fill up without a word.
+
+    The chunks are followed, as anything may come after the last one.
+    """
+    if data[:4].tobytes() != b"\x89PNG":
+        return False
+    start = 8
+    while start + 8 <= data.size:
+        length, kind = struct.unpack(">I4s", data[start : start + 8].tobytes())
+        if kind == b"IEND":
+            return False
+        start += 12 + length
+    return True
 
 
 # OpenCV's own types: imread's result can have any depth, and its stubs lag behind its functions.
@@ -207,7 +242,8 @@ def _try_decode(cv2: Any, data: Pixels) -> _Any | None:  # noqa: ANN401
 
 def _page_count(cv2: Any, path: Path) -> int:  # noqa: ANN401
     try:
-        return int(cv2.imcount(str(path)))
+        # As bytes: a name that is no UTF-8 ends the process if it is given as text.
+        return int(cv2.imcount(os.fsencode(path)))
     except cv2.error:
         return 1
 
@@ -230,6 +266,10 @@ def _encode(
     except cv2.error:
         return None
     return encoded.tobytes() if done else None
+
+
+def _is_opaque(alpha: _Any) -> bool:
+    return int(alpha.min()) == np.iinfo(alpha.dtype).max
 
 
 def _turned_like(raw: _Any, upright: _Any) -> _Any:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..imaging.atomic import check_target
 from ..imaging.errors import InputError, OutputError
-from .images import IMAGE_SUFFIXES, check_image_suffix, is_image
+from .images import IMAGE_SUFFIXES, check_image_readable, check_image_suffix, is_image
 from .video.encoders import EncoderOptions
 
 VIDEO_SUFFIXES = (
@@ -37,7 +37,8 @@ def plan_jobs(
     chosen codec gets that of the codec's first suffix.
 
     Raises:
-        InputError: `source` does not exist, or is a folder without images and videos.
+        InputError: `source` does not exist, is an image of a format that is not read, or a
+            folder without images and videos.
         OutputError: `target` cannot be written, or is a file for a folder.
     """
     if source.is_dir():
@@ -49,6 +50,9 @@ def plan_jobs(
     if image:
         check_image_suffix(target)
     else:
+        # FFmpeg makes a video of one frame of some of them, if that is what is asked for.
+        if target.suffix.lower() not in options.encoder.suffixes:
+            check_image_readable(source)
         options.check_suffix(target)
     return [Job(source, target, image)]
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import struct
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,15 @@ import numpy as np
 import pytest
 
 from framelift.imaging.errors import InputError, OutputError
-from framelift.runtime.images import IMAGE_SUFFIXES, Pixels, read_image, upscale_image
+from framelift.runtime.images import (
+    FOREIGN_IMAGE_SUFFIXES,
+    IMAGE_SUFFIXES,
+    Pixels,
+    read_image,
+    upscale_image,
+)
+from framelift.runtime.jobs import plan_jobs
+from framelift.runtime.video.encoders import EncoderOptions
 
 
 class Nearest:
@@ -30,8 +40,33 @@ def picture(height: int = 20, width: int = 30, channels: int = 3) -> Pixels:
 
 
 def save(path: Path, pixels: np.ndarray[Any, Any]) -> Path:
-    assert cv2.imwrite(str(path), pixels)
+    if path.suffix == ".jfif":  # a name of JPEG that OpenCV cannot write
+        save(path.with_suffix(".jpg"), pixels).rename(path)
+    else:
+        assert cv2.imwrite(str(path), pixels)
     return path
+
+
+def tiff(pixels: np.ndarray[Any, Any], colours: int, sample_format: int) -> bytes:
+    """An uncompressed TIFF of what OpenCV does not write; the numbers are those of TIFF."""
+    height, width, channels = pixels.shape
+    tags = [
+        (256, 4, width), (257, 4, height), (258, 3, 8 * pixels.itemsize), (259, 3, 1),
+        (262, 3, colours), (273, 4, 8), (277, 3, channels), (278, 4, height),
+        (279, 4, pixels.nbytes), (339, 3, sample_format),
+    ]  # fmt: skip
+    entries = [struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in tags]
+    if channels > 2:  # too long for its entry
+        bits = 8 + pixels.nbytes
+        entries[2] = struct.pack("<HHII", 258, 3, channels, bits)
+    body: bytes = pixels.tobytes() + struct.pack("<H", 8 * pixels.itemsize) * channels
+    directory = struct.pack("<H", len(tags)) + b"".join(entries) + bytes(4)
+    return b"II*\0" + struct.pack("<I", 8 + len(body)) + body + directory
+
+
+def profile(space: bytes) -> Pixels:
+    """The shortest ICC profile for pixels of this colour space."""
+    return np.frombuffer(b"\0\0\0\x84" + bytes(12) + space + bytes(112), np.uint8)
 
 
 def exif(orientation: int) -> bytes:
@@ -53,7 +88,7 @@ def test_every_suffix_is_read_and_written(tmp_path: Path, suffix: str) -> None:
     assert result is not None
     assert result.shape == (40, 60, 3)
     expected = Nearest()(read_image(source, say=print).bgr_u8)
-    if suffix in (".jpg", ".jpeg", ".webp"):
+    if suffix in (".jpg", ".jpeg", ".jfif", ".webp"):
         assert np.abs(result.astype(int) - expected).mean() < 8
     else:
         np.testing.assert_array_equal(result, expected)
@@ -94,6 +129,25 @@ def test_alpha_is_kept_where_the_format_has_it(tmp_path: Path) -> None:
     assert not (tmp_path / "out.jpg").exists()
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_an_opaque_alpha_channel_is_no_transparency(tmp_path: Path, dtype: type[Any]) -> None:
+    full = np.iinfo(dtype).max
+    pixels = np.dstack([picture().astype(dtype), np.full((20, 30), full, dtype)])
+    source = save(tmp_path / "in.png", pixels)
+    run(source, tmp_path / "out.jpg")
+    assert (tmp_path / "out.jpg").exists()
+    pixels[3, 4, 3] = full - full // 255
+    save(source, pixels)
+    with pytest.raises(OutputError, match=r"transparency, which .bmp cannot hold"):
+        run(source, tmp_path / "out.bmp")
+
+
+def test_cmyk_is_no_transparency(tmp_path: Path) -> None:
+    source = tmp_path / "in.tif"
+    source.write_bytes(tiff(picture(channels=4), colours=5, sample_format=1))
+    assert run(source, tmp_path / "out.jpg") == []
+
+
 def test_grey_becomes_colour(tmp_path: Path) -> None:
     source = save(tmp_path / "grey.png", picture()[..., 0])
     read = read_image(source, say=print)
@@ -109,23 +163,45 @@ def test_sixteen_bits_are_rounded_to_eight_and_said(tmp_path: Path) -> None:
     assert notes == ["deep.png: 16 bits per channel are reduced to 8"]
 
 
-def test_floating_point_pixels_are_refused(tmp_path: Path) -> None:
-    source = save(tmp_path / "hdr.tiff", picture().astype(np.float32))
-    with pytest.raises(InputError, match="has float32 pixels; convert it"):
-        read_image(source, say=print)
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize(("dtype", "sample_format"), [("float32", 3), ("int32", 2)])
+def test_pixels_of_neither_8_nor_16_bits_are_refused(
+    tmp_path: Path, channels: int, dtype: str, sample_format: int
+) -> None:
+    source = tmp_path / "deep.tiff"
+    pixels = picture(channels=channels).astype(dtype)
+    source.write_bytes(tiff(pixels, 2 if channels > 2 else 1, sample_format))
+    with pytest.raises(InputError, match=f"deep.tiff: has {dtype} pixels; convert it to 8 or 16"):
+        run(source, tmp_path / "out.png")
+    assert not (tmp_path / "out.png").exists()
 
 
 def test_a_colour_profile_is_kept_or_said_to_be_lost(tmp_path: Path) -> None:
-    profile = np.frombuffer(b"\0\0\0\x84" + bytes(128), np.uint8)
-    done, data = cv2.imencodeWithMetadata(".jpg", picture(), [cv2.IMAGE_METADATA_ICCP], [profile])
-    assert done
-    source = tmp_path / "in.jpg"
-    source.write_bytes(data.tobytes())
+    source = with_profile(tmp_path / "in.jpg", b"RGB ")
     assert run(source, tmp_path / "out.jpg") == []
     kept = read_image(tmp_path / "out.jpg", say=print).icc_profile
-    np.testing.assert_array_equal(kept, profile)
+    np.testing.assert_array_equal(kept, profile(b"RGB "))
+    assert run(source, tmp_path / "out.jfif") == []
     notes = run(source, tmp_path / "out.bmp")
     assert notes == ["out.bmp: the colour profile of the source is left out"]
+
+
+@pytest.mark.parametrize("space", [b"GRAY", b"CMYK"])
+def test_a_colour_profile_for_other_pixels_is_left_out(tmp_path: Path, space: bytes) -> None:
+    source = with_profile(tmp_path / "in.jpg", space)
+    for name in ("out.jpg", "out.png", "out.bmp"):
+        assert run(source, tmp_path / name) == [
+            f"{name}: the colour profile of the source is left out: it is not for RGB"
+        ]
+        assert read_image(tmp_path / name, say=print).icc_profile is None
+
+
+def with_profile(path: Path, space: bytes) -> Path:
+    kinds, chunks = [cv2.IMAGE_METADATA_ICCP], [profile(space)]
+    done, data = cv2.imencodeWithMetadata(path.suffix, picture(), kinds, chunks)
+    assert done
+    path.write_bytes(data.tobytes())
+    return path
 
 
 def test_only_the_first_page_is_taken_and_said(tmp_path: Path) -> None:
@@ -146,6 +222,25 @@ def test_images_that_are_cut_short_are_refused(tmp_path: Path, suffix: str) -> N
         with pytest.raises(InputError, match="is no image that can be read, or a damaged one"):
             run(path, tmp_path / "out.png")
     assert not (tmp_path / "out.png").exists()
+
+
+def test_bytes_after_the_end_of_a_png_are_allowed(tmp_path: Path) -> None:
+    source = save(tmp_path / "in.png", picture())
+    whole = source.read_bytes()
+    source.write_bytes(whole + bytes(500))
+    assert run(source, tmp_path / "out.png") == []
+    # The name of the last chunk in what was appended is no such chunk.
+    source.write_bytes(whole[:-12] + bytes(500) + b"IEND")
+    with pytest.raises(InputError, match="or a damaged one"):
+        run(source, tmp_path / "again.png")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
+def test_names_need_not_be_unicode(tmp_path: Path) -> None:
+    source = tmp_path / os.fsdecode(b"caf\xe9.png")
+    save(tmp_path / "in.png", picture()).rename(source)
+    assert run(source, tmp_path / os.fsdecode(b"\xe9.png")) == []
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_what_is_no_image_is_refused(tmp_path: Path) -> None:
@@ -172,6 +267,24 @@ def test_targets_are_checked(tmp_path: Path) -> None:
     ]:
         with pytest.raises(OutputError, match=message):
             run(source, target)
+
+
+def test_jfif_is_planned_as_an_image(tmp_path: Path) -> None:
+    source = save(tmp_path / "in.jfif", picture())
+    (job,) = plan_jobs(source, tmp_path / "out.png", EncoderOptions())
+    assert job.is_image
+
+
+@pytest.mark.parametrize("suffix", [*FOREIGN_IMAGE_SUFFIXES, ".HEIC"])
+def test_images_that_are_not_read_are_to_be_converted(tmp_path: Path, suffix: str) -> None:
+    source = tmp_path / f"in{suffix}"
+    source.touch()
+    message = rf"in{suffix}: {suffix} images are not read; convert it to PNG first$"
+    with pytest.raises(InputError, match=message):
+        plan_jobs(source, tmp_path / "out.png", EncoderOptions())
+    # FFmpeg reads some of them as videos of one frame.
+    (job,) = plan_jobs(source, tmp_path / "out.mp4", EncoderOptions())
+    assert not job.is_image
 
 
 def test_images_too_large_for_a_format_are_refused(tmp_path: Path) -> None:
