@@ -8,7 +8,14 @@ from pathlib import Path
 
 from ..imaging.atomic import check_target
 from ..imaging.errors import InputError, OutputError
-from .images import IMAGE_SUFFIXES, check_image_readable, check_image_suffix, is_image
+from .images import (
+    FOREIGN_IMAGE_SUFFIXES,
+    IMAGE_SUFFIXES,
+    check_image_readable,
+    check_image_suffix,
+    is_image,
+)
+from .notes import Say, say_on_stderr
 from .video.encoders import EncoderOptions
 
 VIDEO_SUFFIXES = (
@@ -28,13 +35,19 @@ class Job:
 
 
 def plan_jobs(
-    source: Path, target: Path, options: EncoderOptions, *, overwrite: bool = False
+    source: Path,
+    target: Path,
+    options: EncoderOptions,
+    *,
+    overwrite: bool = False,
+    say: Say = say_on_stderr,
 ) -> list[Job]:
     """List what is to be done, after checking all that can be checked before the model is loaded.
 
     For a folder these are the images and videos directly in it, in alphabetical order, into the
     folder `target`, which need not exist. Names are kept; a video whose container cannot hold the
-    chosen codec gets that of the codec's first suffix.
+    chosen codec gets that of the codec's first suffix. Images of a format that is not read are left
+    out with one line.
 
     Raises:
         InputError: `source` does not exist, is an image of a format that is not read, or a
@@ -42,7 +55,7 @@ def plan_jobs(
         OutputError: `target` cannot be written, or is a file for a folder.
     """
     if source.is_dir():
-        return _folder_jobs(source, target, options)
+        return _folder_jobs(source, target, options, say)
     if not source.exists():
         raise InputError(f"{source}: no such file or folder")
     image = is_image(source)
@@ -57,17 +70,22 @@ def plan_jobs(
     return [Job(source, target, image)]
 
 
-def _folder_jobs(source: Path, target: Path, options: EncoderOptions) -> list[Job]:
+def _folder_jobs(source: Path, target: Path, options: EncoderOptions, say: Say) -> list[Job]:
     if target.exists() and not target.is_dir():
         raise OutputError(f"{target}: is a file, but {source} is a folder; name a folder")
     if target.exists() and target.samefile(source):
         raise OutputError(f"{target}: is the input itself; name another folder")
-    wanted = (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES)
-    files = [
+    visible = [
         path
         for path in sorted(source.iterdir())
-        if path.is_file() and path.suffix.lower() in wanted and not path.name.startswith(".")
+        if path.is_file() and not path.name.startswith(".")
     ]
+    wanted = (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES)
+    files = [path for path in visible if path.suffix.lower() in wanted]
+    foreign = [path.name for path in visible if path.suffix.lower() in FOREIGN_IMAGE_SUFFIXES]
+    if foreign:
+        first = f"{foreign[0]} and {len(foreign) - 1} more" if foreign[1:] else foreign[0]
+        say(f"{source}: {first} left out: images of this format are not read; convert to PNG first")
     if not files:
         raise InputError(f"{source}: no image or video is in this folder (subfolders do not count)")
     names = {path: _output_name(path, options) for path in files}

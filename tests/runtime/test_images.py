@@ -287,6 +287,16 @@ def test_images_that_are_not_read_are_to_be_converted(tmp_path: Path, suffix: st
     assert not job.is_image
 
 
+def test_images_that_are_not_read_are_left_out_of_a_folder_with_a_line(tmp_path: Path) -> None:
+    for name in ("a.png", "b.heic", "c.avif", ".d.heic", "notes.txt"):
+        (tmp_path / name).touch()
+    notes: list[str] = []
+    (job,) = plan_jobs(tmp_path, tmp_path / "out", EncoderOptions(), say=notes.append)
+    assert job.source.name == "a.png"
+    (note,) = notes
+    assert "b.heic and 1 more left out" in note
+
+
 def test_images_too_large_for_a_format_are_refused(tmp_path: Path) -> None:
     source = save(tmp_path / "in.png", picture(10, 9000))
     with pytest.raises(OutputError, match=r"18000×20 pixels are too many for .webp; use .png"):
