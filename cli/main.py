@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from .models import models
 from .stylize import stylize
 from .train import train
 from .upscale import upscale
+from .upscaling import leave_at_once
 
 
 def _show_version(context: click.Context, option: click.Parameter, asked: bool) -> None:
@@ -49,6 +51,7 @@ for command in (train, export, check, engine, upscale, stylize, bench, inspect, 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line; every failure ends as one line on stderr and a non-zero exit code."""
+    _mend_standard_streams()
     try:
         code = framelift.main(args=argv, prog_name="framelift", standalone_mode=False)
     except click.exceptions.Abort:
@@ -61,16 +64,50 @@ def main(argv: Sequence[str] | None = None) -> None:
     except click.ClickException as error:
         _fail(_in_one_line(error), error.exit_code)
     except Interrupted as error:
-        click.echo(f"framelift: {error}", err=True)
-        _leave_at_once(error.exit_code)
+        leave_at_once(error.exit_code, str(error))  # PyTorch takes seconds to end in order
     except FrameliftError as error:
         _fail(" ".join(str(error).split()), error.exit_code)
     except OSError as error:  # a path that the system cannot look up, such as one that is too long
+        if error.filename is None and _stdout_refuses(error):
+            _fail(f"stdout: cannot be written to ({error.strerror})", 1)
         where = "" if error.filename is None else f"{error.filename}: "
         _fail(f"{where}{error.strerror or error}", 1)
     except MemoryError as error:
         _fail(f"out of memory: {error}".removesuffix(": "), 1)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _mend_standard_streams() -> None:
+    """Make up for streams that were closed (`2>&-`), and for those that cannot say all characters.
+
+    Their numbers would go to the next files that are opened, where native libraries that write to
+    the standard error output would then write.
+    """
+    if None in (sys.stdin, sys.stdout, sys.stderr):
+        while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+            pass
+        os.close(descriptor)
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 -- until the process ends
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="replace")
+
+
+def _stdout_refuses(error: OSError) -> bool:
+    """Whether `error` came from writing to stdout: what it did not take fails again, then.
+
+    Without a buffer (PYTHONUNBUFFERED) there is nothing to tell it by.
+    """
+    if sys.stdout is None:
+        return False
+    try:
+        sys.stdout.flush()
+    except OSError as again:
+        # Python writes once more at the end, and would say a second time that it cannot.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return again.errno == error.errno
+    return False
 
 
 def _in_one_line(error: click.ClickException) -> str:
@@ -84,10 +121,3 @@ def _in_one_line(error: click.ClickException) -> str:
 def _fail(message: str, exit_code: int) -> None:
     click.echo(f"framelift: {message}", err=True)
     sys.exit(exit_code)
-
-
-def _leave_at_once(exit_code: int) -> None:
-    """Exit without taking the interpreter down in order, which takes PyTorch seconds."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(exit_code)

@@ -9,14 +9,15 @@ import click
 from ..imaging.errors import ConfigError, FrameliftError, Interrupted
 from .codec_options import codec_options
 from .finite import Finite
+from .upscaling import require_name
 
 if TYPE_CHECKING:
     from ..runtime import ModelSpec, Upscaler
 
 
 @click.command()
-@click.argument("source", metavar="IN")
-@click.argument("target", metavar="OUT")
+@click.argument("source", metavar="IN", callback=require_name)
+@click.argument("target", metavar="OUT", callback=require_name)
 @click.option(
     "--model", metavar="NAME|FILE",
     help="A shipped model (`framelift models`) or an .onnx file. [default: a shipped "

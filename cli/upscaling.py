@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -9,7 +10,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -20,6 +21,17 @@ if TYPE_CHECKING:
     from ..runtime.jobs import Job
     from ..runtime.live import LiveOptions, LiveResult, Source, Target
     from ..runtime.video import ConvertOptions, EncoderOptions
+
+
+def require_name(context: click.Context, argument: click.Parameter, value: str) -> str:
+    """Refuse an empty IN or OUT, which as a path would be the current folder."""
+    if not value:
+        raise click.BadParameter(
+            "is empty, as an unset variable is; name a file, a folder or a stream",
+            context,
+            argument,
+        )
+    return value
 
 
 @dataclass(frozen=True)
@@ -68,19 +80,43 @@ class Run:
             raise OutputError(f"{target}: cannot be created ({error.strerror})") from error
         try:
             for job in jobs:
-                if job.target.exists() and not self._settings.overwrite:
-                    self._skipped.append(str(job.target))
-                    continue
-                try:
-                    self.one(job)
-                except Interrupted:
-                    raise
-                except FrameliftError as error:
-                    self._failed.append({"source": str(job.source), "error": str(error)})
-                    click.echo(f"failed: {error}", err=True)
+                self._one_of_many(job)
+        except Interrupted as error:
+            raise self._kept(error, jobs) from error
         finally:
             if made and not any(target.iterdir()):
                 target.rmdir()
+
+    def _one_of_many(self, job: Job) -> None:
+        try:
+            if job.target.exists() and not self._settings.overwrite:
+                self._skipped.append(str(job.target))
+                return
+            self.one(job)
+        except Interrupted:
+            raise
+        except FrameliftError as error:
+            self._fail(job, str(error))
+        except OSError as error:  # a name that the system refuses, such as one that is too long
+            self._fail(job, f"{error.filename or job.source}: {error.strerror or error}")
+
+    def _fail(self, job: Job, message: str) -> None:
+        self._failed.append({"source": str(job.source), "error": message})
+        click.echo(f"failed: {message}", err=True)
+
+    def _kept(self, error: Interrupted, jobs: list[Job]) -> Interrupted:
+        """The error of a folder, of which more is left behind than of the file it stopped at."""
+        anew = self._settings.overwrite
+        count = len(self._done) if anew else sum(os.path.exists(job.target) for job in jobs)
+        if not count:
+            return error
+        files = "1 finished file is kept" if count == 1 else f"{count} finished files are kept"
+        rest = (
+            "; the same command makes them again, without --overwrite it skips what is there"
+            if anew
+            else ", the same command goes on from there"
+        )
+        return Interrupted(f"{str(error).partition(';')[0]}; {files}{rest}", error.exit_code)
 
     def live(self, source: Source, target: Target, options: LiveOptions) -> LiveResult:
         """Upscale from or to something that is no file."""
@@ -200,8 +236,16 @@ def leave(exit_code: int, message: str = "") -> None:
     """End now if a thread is stuck in native code, where the interpreter's own end would hang."""
     if not any(thread.name.startswith("framelift") for thread in threading.enumerate()):
         return
-    if message:
-        click.echo(f"framelift: {message}", err=True)
-    sys.stdout.flush()
-    sys.stderr.flush()
+    leave_at_once(exit_code, message)
+
+
+def leave_at_once(exit_code: int, message: str = "") -> NoReturn:
+    """Say it and exit without taking the interpreter down in order."""
+    # Whoever closed the terminal reads no message, and an error here would hang the process.
+    with contextlib.suppress(OSError):
+        if message:
+            click.echo(f"framelift: {message}", err=True)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, AttributeError):  # None: closed
+            stream.flush()
     os._exit(exit_code)

@@ -15,6 +15,10 @@ from .errors import OutputError
 
 NOTHING_LEFT = "nothing was left behind"
 
+# File systems take names of 255 bytes, and a target's may be that long; this leaves room for what
+# is added to it.
+NAME_BYTES = 200
+
 
 @contextmanager
 def atomic_output(
@@ -36,23 +40,27 @@ def atomic_output(
     """
     check_target(target, overwrite=overwrite, source=source)
     _remove_abandoned(target)
-    temporary = target.with_name(f".{target.stem}.{secrets.token_hex(4)}.part{target.suffix}")
+    temporary = target.with_name(
+        f".{_short_stem(target)}.{secrets.token_hex(4)}.part{target.suffix}"
+    )
     lock = None
     try:
-        with contextlib.suppress(OSError):  # what cannot be created fails better at the writer
+        try:
             lock = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
             _try_lock(lock)
-        yield temporary
-        _sync(temporary)
-        if target.exists() and not overwrite:
-            raise OutputError(f"{target}: appeared while it was being made; nothing overwritten")
-        os.replace(temporary, target)
+            yield temporary
+            _sync(temporary)
+            if target.exists() and not overwrite:
+                raise OutputError(
+                    f"{target}: appeared while it was being made; nothing overwritten"
+                )
+            os.replace(temporary, target)
+        finally:
+            if lock is not None:
+                os.close(lock)
+            temporary.unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(describe_os_error(target, error)) from error
-    finally:
-        temporary.unlink(missing_ok=True)
-        if lock is not None:
-            os.close(lock)
     with contextlib.suppress(OSError):  # not every file system lets a folder be synced
         _sync(target.parent)
 
@@ -65,7 +73,8 @@ def write_atomic(target: Path, data: bytes) -> None:
 
 def _remove_abandoned(target: Path) -> None:
     """Remove the temporary files of runs that were killed: nobody holds their locks."""
-    pattern = f".{glob.escape(target.stem)}.????????.part{glob.escape(target.suffix)}"
+    stem, suffix = glob.escape(_short_stem(target)), glob.escape(target.suffix)
+    pattern = f".{stem}.????????.part{suffix}"
     for path in target.parent.glob(pattern):
         with contextlib.suppress(OSError):
             descriptor = os.open(path, os.O_RDWR)
@@ -74,6 +83,17 @@ def _remove_abandoned(target: Path) -> None:
                     path.unlink()
             finally:
                 os.close(descriptor)
+
+
+def shortened(name: str, limit_bytes: int = NAME_BYTES) -> str:
+    """The beginning of `name` that takes at most `limit_bytes`, in whole characters."""
+    while len(os.fsencode(name)) > limit_bytes:
+        name = name[:-1]
+    return name
+
+
+def _short_stem(target: Path) -> str:
+    return shortened(target.stem, max(0, NAME_BYTES - len(os.fsencode(target.suffix))))
 
 
 def _try_lock(descriptor: int) -> bool:
@@ -92,13 +112,17 @@ def _try_lock(descriptor: int) -> bool:
 def check_target(target: Path, *, overwrite: bool = False, source: Path | None = None) -> None:
     """Raise `OutputError` when `target` could not be written, before any work is done for it."""
     folder = target.parent
-    if target.is_dir():
+    try:
+        is_folder, exists = target.is_dir(), target.exists()
+    except OSError as error:  # a name that is too long, for instance
+        raise OutputError(describe_os_error(target, error)) from error
+    if is_folder:
         raise OutputError(f"{target}: is a folder; name a file in it")
     if not folder.is_dir():
         raise OutputError(f"{target}: the folder {folder} does not exist; create it first")
-    if source is not None and source.exists() and target.exists() and target.samefile(source):
+    if source is not None and source.exists() and exists and target.samefile(source):
         raise OutputError(f"{target}: is the input itself; name another file")
-    if target.exists() and not overwrite:
+    if exists and not overwrite:
         raise OutputError(f"{target}: already exists; give --overwrite to replace it")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise OutputError(f"{target}: the folder {folder} is not writable")

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as ordinary errors, also while a long call into native code runs."""
+"""Ctrl-C, SIGTERM and SIGHUP as ordinary errors, also while a long call into native code runs."""
 
 from __future__ import annotations
 
@@ -13,10 +13,15 @@ from ..imaging.errors import Interrupted
 
 T = TypeVar("T")
 
+_SIGHUP: int | None = getattr(signal, "SIGHUP", None)  # Windows has none
+
 
 @contextmanager
 def signals_as_errors() -> Iterator[None]:
-    """Make SIGINT and SIGTERM raise `Interrupted` (exit codes 130 and 143) in the main thread.
+    """Make signals raise `Interrupted` in the main thread.
+
+    They are SIGINT, SIGTERM and SIGHUP (exit codes 130, 143 and 129), which comes when the terminal
+    is closed; under `nohup` it is left alone.
 
     Only the first signal raises: a second one would tear the clean-up that the first started.
     Outside the main thread, where Python cannot set handlers, this does nothing.
@@ -34,7 +39,7 @@ def signals_as_errors() -> Iterator[None]:
         message = f"interrupted by {signal_name(signum)}; no output was left behind"
         raise Interrupted(message, 128 + signum)
 
-    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: signal.signal(number, handle) for number in _signals()}
     try:
         yield
     finally:
@@ -70,15 +75,16 @@ def call_interruptibly(function: Callable[[], T]) -> T:
 
 @contextmanager
 def first_signal_stops(stop: Callable[[str], None]) -> Iterator[None]:
-    """Call `stop` with the signal's name on the first SIGINT or SIGTERM, to end well.
+    """Call `stop` with the signal's name on the first SIGINT, SIGTERM or SIGHUP, to end well.
 
-    The second one does what the handler did that was there before. Outside the main thread this
-    does nothing.
+    The second one does what the handler did that was there before; a second SIGHUP does nothing,
+    for a terminal that is closed sends one and the shell in it another. Outside the main thread
+    this does nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    numbers = _signals()
     previous = {number: signal.getsignal(number) for number in numbers}
 
     def restore() -> None:
@@ -87,6 +93,8 @@ def first_signal_stops(stop: Callable[[str], None]) -> Iterator[None]:
 
     def handle(signum: int, frame: FrameType | None) -> None:
         restore()
+        if signum == _SIGHUP:
+            signal.signal(signum, signal.SIG_IGN)
         stop(signal_name(signum))
 
     for number in numbers:
@@ -95,6 +103,14 @@ def first_signal_stops(stop: Callable[[str], None]) -> Iterator[None]:
         yield
     finally:
         restore()
+
+
+def _signals() -> list[int]:
+    """Those that ask to stop. A SIGHUP that is ignored, as `nohup` has it, does not."""
+    numbers: list[int] = [signal.SIGINT, signal.SIGTERM]
+    if _SIGHUP is not None and signal.getsignal(_SIGHUP) != signal.SIG_IGN:
+        numbers.append(_SIGHUP)
+    return numbers
 
 
 def signal_name(number: int) -> str:

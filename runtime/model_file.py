@@ -132,7 +132,7 @@ def load(path: str | Path) -> tuple[ModelSpec, onnx.ModelProto]:
         parameters=int(network.get("parameters") or _count_parameters(model)),
         ir_version=model.ir_version,
         size_bytes=len(data),
-        activation_bytes=activation_bytes_per_pixel(model, max(1, size_multiple)),
+        activation_bytes=_activation_bytes(path, model, max(1, size_multiple)),
         metadata=metadata,
     )
     return spec, model
@@ -155,14 +155,24 @@ def _read(path: Path) -> bytes:
 def _parse(path: Path, data: bytes) -> onnx.ModelProto:
     import onnx
 
-    not_onnx = f"{path} is not an ONNX file or is damaged: export or copy the model again"
     try:
         model = onnx.load_model_from_string(data)
     except Exception:  # protobuf's DecodeError, which onnx does not re-export
-        raise ModelError(not_onnx) from None
-    if not model.graph.node or not model.opset_import:
-        raise ModelError(not_onnx)
+        raise _damaged(path) from None
+    if not model.graph.node or not model.opset_import or not _is_text(model):
+        raise _damaged(path)
     return model
+
+
+def _damaged(path: Path) -> ModelError:
+    return ModelError(f"{path} is not an ONNX file or is damaged: export or copy the model again")
+
+
+def _is_text(model: onnx.ModelProto) -> bool:
+    """Whether what is read as text is: protobuf gives `bytes` for what is no UTF-8."""
+    entries = [text for entry in model.metadata_props for text in (entry.key, entry.value)]
+    names = [value.name for value in (*model.graph.input, *model.graph.output)]
+    return all(isinstance(text, str) for text in (*entries, *names))
 
 
 def _check_format(path: Path, metadata: dict[str, str]) -> None:
@@ -213,6 +223,8 @@ def _check_value(
         found = ", ".join(value.name for value in values) or "none"
         raise ModelError(f"{path} has the {kind}s {found}; {expected}: export it again")
     tensor = values[0].type.tensor_type
+    if tensor.elem_type not in onnx.TensorProto.DataType.values():
+        raise _damaged(path)
     if tensor.elem_type != onnx.TensorProto.UINT8:
         found = onnx.TensorProto.DataType.Name(tensor.elem_type).lower()
         raise ModelError(f"{path}: {kind} `{name}` is {found}; {expected}: export it again")
@@ -221,6 +233,15 @@ def _check_value(
         shown = "×".join("?" if dim is None else str(dim) for dim in dims)
         raise ModelError(f"{path}: {kind} `{name}` is {shown}; {expected}: export it again")
     return dims[0], dims[1], dims[2]
+
+
+def _activation_bytes(path: Path, model: onnx.ModelProto, size_multiple: int) -> int:
+    try:
+        return activation_bytes_per_pixel(model, size_multiple)
+    except MemoryError:
+        raise
+    except Exception as error:  # shapes or types that are none, for which onnx has many errors
+        raise _damaged(path) from error
 
 
 def _count_parameters(model: onnx.ModelProto) -> int:
@@ -247,7 +268,7 @@ def _integer(path: Path, metadata: dict[str, str], key: str) -> int:
 def _json(path: Path, metadata: dict[str, str], key: str) -> dict[str, Any]:
     try:
         value = json.loads(metadata[key])
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):  # also numbers that are too long, and lists too deep
         value = None
     if not isinstance(value, dict):
         raise ModelError(f"{path}: metadata {PREFIX}{key} is not a JSON object: export it again")

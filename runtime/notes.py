@@ -11,4 +11,5 @@ Say = Callable[[str], None]
 
 def say_on_stderr(line: str) -> None:
     """Write `line` to the standard error output; what the library does unless told otherwise."""
-    sys.stderr.write(f"framelift: {line}\n")
+    if sys.stderr is not None:  # else it is closed, or the program has no console
+        sys.stderr.write(f"framelift: {line}\n")

@@ -13,7 +13,7 @@ from io import FileIO
 import av.container
 
 from ...imaging.atomic import atomic_output, check_target
-from ...imaging.errors import InputError
+from ...imaging.errors import InputError, OutputError
 from ..interrupt import call_interruptibly, first_signal_stops
 from ..notes import Say, say_on_stderr
 from ..video.encoders import EncoderOptions
@@ -289,6 +289,8 @@ def _sink(
         connect = call_interruptibly(lambda: StreamSink(target, facts, size_px, encoder))
         return stack.enter_context(connect)
     if target.kind is TargetKind.Y4M:
+        if sys.stdout is None:  # Python's word for one that was closed before it started
+            raise OutputError(f"{target.shown}: is closed; send it to a pipe or a file")
         stream = stack.enter_context(FileIO(os.dup(sys.stdout.fileno()), "wb"))
         return Y4mSink(stream, facts, size_px, target.shown, say)
     return NullSink()

@@ -23,6 +23,7 @@ import av
 from av.stream import Stream
 from filelock import FileLock, Timeout
 
+from ...imaging.atomic import NAME_BYTES, shortened
 from ...imaging.errors import OutputError
 from .file_sink import output_errors
 
@@ -117,8 +118,13 @@ class WorkFolder:
 
 
 def work_path(target: Path) -> Path:
-    """The folder in which the segments of `target` lie."""
-    return target.with_name(f".{target.name}.framelift")
+    """The folder in which the segments of `target` lie; a long name is cut."""
+    name = target.name
+    if len(os.fsencode(name)) > NAME_BYTES:
+        # The digest keeps apart those that only differ in what is cut off.
+        digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
+        name = f"{shortened(name, NAME_BYTES - len(digest))}.{digest}"
+    return target.with_name(f".{name}.framelift")
 
 
 def read_times(path: Path) -> list[tuple[int, int]]:

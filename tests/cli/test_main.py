@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
 from framelift.cli.main import framelift, main
+
+from ..runtime.video.clips import frame_times, make_clip
 
 
 def test_a_path_that_the_system_refuses_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
@@ -51,6 +55,92 @@ def test_a_mistyped_command_is_one_line(
         main(arguments)
     assert ended.value.code == 2
     assert capsys.readouterr().err == f"framelift: {line}\n"
+
+
+def shell(redirected: str, *arguments: str | Path, **variables: str) -> tuple[int, str, str]:
+    """The command under a shell that redirects its streams; its exit code, stdout and stderr."""
+    code = "import sys; from framelift.cli.main import main; main(sys.argv[1:])"
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$@" {redirected}', "sh", sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        timeout=60,
+        env={**os.environ, **variables},
+        check=False,
+    )
+    return done.returncode, done.stdout.decode("latin-1"), done.stderr.decode("latin-1")
+
+
+@pytest.mark.parametrize("closed", ["2>&-", "0<&- 2>&-", "1>&- 2>&-"])
+def test_a_closed_stderr_does_not_stop_the_work(
+    tmp_path: Path, nearest_model_path: Path, closed: str
+) -> None:
+    source, target = tmp_path / "in.mp4", tmp_path / "out.mkv"  # of which there is a note to say
+    make_clip(source)
+    code, _, _ = shell(closed, "upscale", source, target, "--model", nearest_model_path)
+    assert code == 0
+    assert len(frame_times(target)) == len(frame_times(source))
+
+
+def test_the_numbers_of_closed_streams_are_not_given_to_files() -> None:
+    code = (
+        "import os, sys\n"
+        "from framelift.cli.main import main\n"
+        "try:\n"
+        "    main(['--version'])\n"
+        "except SystemExit:\n"
+        "    sys.exit(os.open(os.devnull, os.O_RDONLY))\n"
+    )
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", sys.executable, "-c", code],
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode > 2
+
+
+def test_characters_that_the_terminal_lacks_are_replaced(
+    tmp_path: Path, nearest_model_path: Path
+) -> None:
+    model = tmp_path / "a–b.onnx"
+    model.write_bytes(nearest_model_path.read_bytes())
+    code, out, err = shell("", "inspect", model, PYTHONIOENCODING="latin-1")
+    assert (code, err) == (0, "")
+    assert "a?b.onnx" in out
+    assert "super-resolution ×4" in out
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_stdout_that_takes_nothing_is_named(nearest_model_path: Path) -> None:
+    code, _, err = shell(">/dev/full", "inspect", nearest_model_path, PYTHONUNBUFFERED="")
+    assert (code, err) == (
+        1, "framelift: stdout: cannot be written to (No space left on device)\n"
+    )  # fmt: skip
+
+
+def test_other_errors_of_the_system_are_not_blamed_on_stdout(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*arguments: object, **options: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(framelift, "main", fail)
+    with pytest.raises(SystemExit):
+        main(["models"])
+    assert capsys.readouterr().err == "framelift: No space left on device\n"
+
+
+@pytest.mark.parametrize("command", ["upscale", "stylize"])
+@pytest.mark.parametrize(("names", "empty"), [(("", "out.mp4"), "IN"), (("in.mp4", ""), "OUT")])
+def test_an_empty_name_is_not_the_current_folder(
+    capsys: pytest.CaptureFixture[str], command: str, names: tuple[str, str], empty: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([command, *names])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == (
+        f"framelift: Invalid value for '{empty}': is empty, as an unset variable is; name a file, "
+        f"a folder or a stream (see `framelift {command} --help`)\n"
+    )
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

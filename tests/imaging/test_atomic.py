@@ -102,3 +102,36 @@ def test_a_full_disk_is_said_in_one_line(tmp_path: Path) -> None:
     ):
         fail_halfway(temporary, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
     assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        251 * "a" + ".png",
+        "a" + 83 * "é" + 28 * "日" + ".mp4",
+        40 * "a" + "." + 200 * "b",
+        255 * "a",
+    ],
+)
+def test_names_as_long_as_the_system_takes(tmp_path: Path, name: str) -> None:
+    target = tmp_path / name
+    with atomic_output(target) as temporary:
+        temporary.write_text("done")
+        assert temporary.name.endswith(target.suffix)
+    temporary.write_text("half")  # as a run that was killed leaves it
+    with atomic_output(target, overwrite=True) as temporary:
+        temporary.write_text("again")
+    assert names(tmp_path) == [name]
+    assert target.read_text() == "again"
+
+
+def test_a_file_that_cannot_be_created_is_one_line(tmp_path: Path) -> None:
+    long = tmp_path / (256 * "a")
+    with pytest.raises(OutputError) as caught, atomic_output(long):
+        raise AssertionError("the block must not run")
+    assert str(caught.value) == f"{long}: cannot be written (File name too long)"
+    # The target's name is legal, but that of a temporary file with its suffix is not.
+    suffix = tmp_path / ("a." + 250 * "b")
+    with pytest.raises(OutputError) as caught, atomic_output(suffix):
+        raise AssertionError("the block must not run")
+    assert str(caught.value) == f"{suffix}: cannot be written (File name too long)"

@@ -100,6 +100,8 @@ def test_onnx_file_that_is_no_framelift_model(tmp_path: Path, tiny_models: Modul
         ({"size_multiple": "0"}, "framelift.size_multiple must be at least 1"),
         ({"halo": "-1"}, "framelift.halo must not be negative"),
         ({"network": "tiny"}, "framelift.network is not a JSON object"),
+        ({"network": f'{{"a": {5000 * "1"}}}'}, "framelift.network is not a JSON object"),
+        ({"network": 100_000 * "["}, "framelift.network is not a JSON object"),
         ({"parity": "[1]"}, "framelift.parity is not a JSON object"),
     ],
 )
@@ -110,6 +112,55 @@ def test_bad_metadata(
     path = tiny_models.save(model, tmp_path / "m.onnx")
     with pytest.raises(ModelError, match=message):
         read_spec(path)
+
+
+def test_damaged_bytes_are_one_line(tmp_path: Path, tiny_models: ModuleType) -> None:
+    """Many of them make text that is no UTF-8 of metadata and names, types and shapes of none."""
+    path = tmp_path / "m.onnx"
+    tiny_models.save(tiny_models.nearest_model(), path)
+    whole = path.read_bytes()
+    messages = []
+    for place in range(0, len(whole), 3):
+        damaged = bytearray(whole)
+        damaged[place] ^= 0x80
+        path.write_bytes(damaged)
+        try:
+            read_spec(path)
+        except ModelError as error:
+            messages.append(str(error))
+    assert len(messages) > len(whole) / 12
+    assert not any("\n" in message for message in messages)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"framelift.licence", b"framelift.licenc\xff"),
+        (b"Apache-2.0", b"Apache-2.\xff"),
+        (b"frames", b"frame\xff"),
+        (b"upscaled", b"upscale\xff"),
+    ],
+)
+def test_text_that_is_no_utf8_is_damage(
+    tmp_path: Path, tiny_models: ModuleType, old: bytes, new: bytes
+) -> None:
+    path = tmp_path / "m.onnx"
+    tiny_models.save(tiny_models.nearest_model(), path)
+    path.write_bytes(path.read_bytes().replace(old, new))
+    with pytest.raises(ModelError) as caught:
+        read_spec(path)
+    assert str(caught.value) == (
+        f"{path} is not an ONNX file or is damaged: export or copy the model again"
+    )
+
+
+def test_types_and_shapes_that_are_none_are_damage(tmp_path: Path, tiny_models: ModuleType) -> None:
+    unknown, empty = tiny_models.nearest_model(), tiny_models.nearest_model(frame_shape=(1, 0, 8))
+    unknown.graph.input[0].type.tensor_type.elem_type = 99
+    for model in (unknown, empty):
+        path = tiny_models.save(model, tmp_path / "m.onnx")
+        with pytest.raises(ModelError, match="not an ONNX file or is damaged"):
+            read_spec(path)
 
 
 def _identity(name_in: str, name_out: str, dtype: int, shape: list[int | str]) -> onnx.ModelProto:

@@ -196,6 +196,29 @@ def test_a_reader_that_goes_away_is_one_line(tmp_path: Path, nearest_model_path:
     assert process.returncode == 1
 
 
+def test_a_closed_standard_output_is_one_line(tmp_path: Path, nearest_model_path: Path) -> None:
+    clip = make_clip(tmp_path / "a.mp4")
+    done = subprocess.run(
+        [
+            "sh",
+            "-c",
+            'exec "$@" >&-',
+            "sh",
+            *COMMAND,
+            clip,
+            "-",
+            "--model",
+            nearest_model_path,
+            "-q",
+        ],
+        stderr=subprocess.PIPE,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr == b"framelift: stdout: is closed; send it to a pipe or a file\n"
+
+
 def test_bad_input_from_a_pipe_is_one_line(tmp_path: Path, nearest_model_path: Path) -> None:
     cut = y4m(noise(10))[:-100]
     for data in (b"This is no video.\n" * 100, b"", cut):

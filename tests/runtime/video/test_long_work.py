@@ -244,6 +244,20 @@ def test_damaged_segments_and_those_of_another_job_are_made_again(tmp_path: Path
     assert len(frame_times(target)) == 20
 
 
+def test_long_names_have_work_folders_of_their_own(tmp_path: Path) -> None:
+    first, second = (tmp_path / f"{124 * 'é'}{end}.mkv" for end in "ab")  # 253 bytes
+    assert work_path(first) != work_path(second)
+    source = make_clip(tmp_path / "a.mp4", noise(12))
+    options = ConvertOptions(resume="model", segment_frames=5)
+    with pytest.raises(InputError, match="interrupted"):
+        upscale_video(source, first, Interrupting(8), QUICK, options, quiet=True)
+    result = upscale_video(
+        source, first, Nearest(2), QUICK, options, quiet=True, say=lambda line: None
+    )
+    assert result.frames_resumed == 5
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4", first.name]
+
+
 def test_two_processes_do_not_share_a_work_folder(tmp_path: Path) -> None:
     with (
         WorkFolder(tmp_path / "out.mp4", {}),
