@@ -11,7 +11,7 @@ FrameliftError                   exit 1
 ├── CheckpointError              a weights file that is damaged or of another kind
 ├── ExportError                  a network that cannot be exported as asked, or failed parity
 ├── TrainingError                training that cannot go on (a NaN loss)
-└── Interrupted                  Ctrl-C or SIGTERM; exit 130 or 143
+└── Interrupted                  Ctrl-C, SIGTERM or SIGHUP; exit 130, 143 or 129
 """
 
 from __future__ import annotations
