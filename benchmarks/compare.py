@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -71,8 +71,7 @@ class Comparison:
 
 def compare(old: Document, new: Document) -> Comparison:
     """Compare two reports, of one or several documents. Raises InputError if they share nothing."""
-    before = {figure.name: figure for figure in figures(old)}
-    after = {figure.name: figure for figure in figures(new)}
+    before, after = _by_name(old), _by_name(new)
     common = [name for name in before if name in after]
     if not common:
         raise InputError(
@@ -81,6 +80,18 @@ def compare(old: Document, new: Document) -> Comparison:
     changes = tuple(_change(before[name], after[name]) for name in common)
     missing = tuple(name for name in before if name not in after)
     return Comparison(changes, missing, tuple(_notes(parts(old), parts(new))))
+
+
+def _by_name(document: Document) -> dict[str, Figure]:
+    """The figures; what has the name of one before, as two files model.onnx, gets a number."""
+    named: dict[str, Figure] = {}
+    for figure in figures(document):
+        name, count = figure.name, 1
+        while name in named:
+            count += 1
+            name = f"{figure.name} #{count}"
+        named[name] = replace(figure, name=name)
+    return named
 
 
 def figures(document: Document) -> Iterator[Figure]:

@@ -88,6 +88,6 @@ def compare(old: Path, new: Path, limit: float | None) -> None:
         return
     if worse := result.worse_than(limit):
         names = "; ".join(f"{change.old.name} {change.share:+.1%}" for change in worse)
-        raise FrameliftError(f"worse by more than {limit:.0%}: {names}")
+        raise FrameliftError(f"worse by more than {limit * 100:g}%: {names}")
     if result.missing:
         raise FrameliftError(f"{new}: lacks figures of {old}: {'; '.join(result.missing)}")

@@ -10,6 +10,7 @@ import click
 from click.core import ParameterSource
 
 from ..imaging.errors import CheckpointError, ConfigError, Interrupted, MissingDependencyError
+from .finite import Finite
 
 if TYPE_CHECKING:
     from ..export.exporter import Exported
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     help="High-resolution images that int8 is judged on. [default: some of --calibration]",
 )  # fmt: skip
 @click.option(
-    "--max-drop", type=float, metavar="DB",
+    "--max-drop", type=Finite(), metavar="DB",
     help="PSNR that int8 may lose on them. [default: 0.15]",
 )  # fmt: skip
 @click.option("--licence", default="", help="Licence of the weights, kept in the model's metadata.")

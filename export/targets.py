@@ -43,9 +43,16 @@ def facts() -> dict[str, Any]:
 def parse_targets(names: Sequence[str]) -> tuple[str, ...]:
     """The named targets in their usual order, without repeats; all for none.
 
-    A name may carry a version: "onnxruntime==1.24". Raises ConfigError for unknown ones.
+    A name may carry a version: "onnxruntime==1.24". Raises ConfigError for unknown ones, and for
+    two versions of one.
     """
-    asked = {name.partition("==")[0]: name for name in names}
+    asked: dict[str, str] = {}
+    for name in names:
+        tool, equals, version = name.partition("==")
+        if equals and not version:
+            raise ConfigError(f"target {name!r} names no version: write {tool}==X.Y or {tool}")
+        if asked.setdefault(tool, name) != name:
+            raise ConfigError(f"targets {asked[tool]!r} and {name!r} are one tool: name it once")
     unknown = [name for name in asked if name not in TARGETS]
     if unknown:
         raise ConfigError(f"unknown target {unknown[0]!r}: use one of {', '.join(TARGETS)}")

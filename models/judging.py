@@ -65,7 +65,9 @@ def export_all(
     judged = []
     for model in models:
         checkpoint = checkpoint_of(model.name, runs)
-        shutil.copyfile(checkpoint, results / f"{model.name}.safetensors")
+        copy = results / f"{model.name}.safetensors"
+        if not copy.exists() or not copy.samefile(checkpoint):
+            shutil.copyfile(checkpoint, copy)
         history = checkpoint.parent / "history.jsonl"
         if history.is_file():
             shutil.copyfile(history, results / f"{model.name}.jsonl")

@@ -12,14 +12,16 @@ from pathlib import Path
 
 import click
 
+from framelift.benchmarks.quality import originals
 from framelift.benchmarks.report import Document, combine, to_json, write_text
 from framelift.cli.tables import align
-from framelift.imaging.errors import ConfigError, FrameliftError, TrainingError
+from framelift.imaging.errors import ConfigError, FrameliftError, InputError, TrainingError
 
 from .plan import Model, Zoo, chosen, read_zoo
-from .training import Options, checkpoint_of, train_all
+from .training import Options, checkpoint_of, is_trained, train_all
 
 _PATH = click.Path(path_type=Path)
+_NO_SETS = "nothing to judge on: give --hr DIR, such as Set5"
 
 
 @click.command()
@@ -68,21 +70,39 @@ def main(
     options = Options(data, runs, sets[0] if sets else None, vgg, device, threads, jobs, minutes,
                       extra)  # fmt: skip
     failures: list[str] = []
+    asked = len(models)
     if only != "judge":
         if not data:
             raise ConfigError("no photographs to train on: give --data DIR")
+        if only != "train":  # found now, not after hours of training
+            _check_judging(sets, calibration)
         failures = train_all(models, options, _say)
-    if only != "train":
-        if not sets:
-            raise ConfigError("nothing to judge on: give --hr DIR, such as Set5")
+        # Of the others a shipped checkpoint would be judged in their place.
+        models = [model for model in models if is_trained(model.name, runs)]
+    if only == "judge" and not sets:
+        raise ConfigError(_NO_SETS)
+    if only != "train" and models:
         if only == "judge":
             untrained = [m.name for m in models if not checkpoint_of(m.name, runs).is_file()]
             if untrained and not names:
                 _say(f"not trained, so left out: {', '.join(untrained)}")
             failures = [f"{name} has not been trained" for name in untrained if names]
+            for model in models:
+                if model.name not in untrained and not is_trained(model.name, runs):
+                    _say(f"{model.name}: no run in {runs}, so the shipped checkpoint is judged")
         failures += _judge(zoo, models, sets, vgg, calibration, runs, results, timed)
     if failures:
-        raise TrainingError(f"{len(failures)} of {len(models)} models: {'; '.join(failures)}")
+        raise TrainingError(f"{len(failures)} of {asked} models: {'; '.join(failures)}")
+
+
+def _check_judging(sets: Sequence[Path], calibration: Path | None) -> None:
+    """Raise ConfigError or InputError for images that are not there."""
+    if not sets:
+        raise ConfigError(_NO_SETS)
+    for folder in sets:
+        originals(folder)
+    if calibration is not None and not calibration.is_dir():
+        raise InputError(f"{calibration}: no such folder of images to calibrate on")
 
 
 def _judge(
@@ -142,5 +162,6 @@ if __name__ == "__main__":
         click.echo(f"models.train: {' '.join(str(error).split())}", err=True)
         sys.exit(error.exit_code)
     except OSError as error:
-        click.echo(f"models.train: {error.filename}: {error.strerror}", err=True)
+        where = "" if error.filename is None else f"{error.filename}: "
+        click.echo(f"models.train: {where}{error.strerror or error}", err=True)
         sys.exit(1)

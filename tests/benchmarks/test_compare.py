@@ -104,3 +104,17 @@ def test_the_rank_test_agrees_with_scipy(shift: float) -> None:
     a, b = np.round(rng.normal(10, 1, 60), 1), np.round(rng.normal(10 + shift, 1, 50), 1)
     expected = stats.mannwhitneyu(a, b, use_continuity=False, method="asymptotic").pvalue < 0.01
     assert differ(list(a), list(b)) == expected
+
+
+def test_figures_of_one_name_are_all_compared(reports: dict[str, Document]) -> None:
+    def worse(results: Document) -> None:
+        results["mean"]["model"]["psnr_db"] -= 10
+
+    quality = reports["quality"]
+    old = combine([quality, quality])
+    for new in (
+        combine([changed(quality, worse), quality]),
+        combine([quality, changed(quality, worse)]),
+    ):
+        assert len(compare(old, new).worse_than(0.05)) == 1
+    assert len(compare(old, quality).missing) == len(compare(old, old).changes) // 2

@@ -20,6 +20,7 @@ from framelift.cli.main import framelift
 from framelift.export.exporter import ExportConfig, export_checkpoint
 from framelift.export.parity import reference_frames
 from framelift.export.source import load_source
+from framelift.export.targets import parse_targets
 from framelift.imaging.errors import (
     CheckpointError,
     ConfigError,
@@ -267,6 +268,18 @@ def test_sizes_that_cannot_be_run_are_refused(checkpoint: Path) -> None:
         export_checkpoint(
             checkpoint, checkpoint.with_name("m.onnx"), ExportConfig(size=(60000, 60000))
         )
+
+
+@pytest.mark.parametrize(
+    ("targets", "message"),
+    [
+        (["onnxruntime==1.19", "onnxruntime==1.24"], "are one tool: name it once"),
+        (["onnxruntime=="], "names no version"),
+    ],
+)
+def test_versions_of_targets_that_contradict_or_lack(targets: list[str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        parse_targets(targets)
 
 
 def test_the_target_must_be_an_onnx_file(checkpoint: Path) -> None:

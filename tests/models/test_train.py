@@ -104,6 +104,19 @@ def test_a_checkpoint_that_is_there_is_judged(
     assert str(both.exception) == "1 of 2 models: johnson-x8 has not been trained"
 
 
+def test_what_was_not_trained_is_not_judged_by_the_shipped_weights(photos: Path) -> None:
+    empty = photos / "empty"
+    empty.mkdir()
+    words = ("realtime-nano-x4", "--data", str(empty), "--hr", str(photos / "Set5"))
+    result = invoke(photos, *words)
+    assert isinstance(result.exception, TrainingError)
+    assert not (photos / "results").exists()
+    calibration = ("--calibration", str(photos / "none"))
+    error = invoke(photos, *words, *calibration).exception  # before anything is trained
+    assert isinstance(error, InputError)
+    assert "no such folder of images to calibrate on" in str(error)
+
+
 def test_images_too_small_to_judge_are_named(photos: Path) -> None:
     small = photos / "small"
     small.mkdir()
