@@ -115,7 +115,9 @@ def figures(document: Document) -> Iterator[Figure]:
                 ratio = variant["median_of_ratios"]
                 yield Figure(f"{where}, {name} / bare", ratio, f"{ratio:.2f}×")
         elif kind == "quality":
-            yield from _quality(f"{where} on {part['settings']['images']}", results["mean"])
+            settings = part["settings"]
+            images = f"{settings['images']} ({settings['count']} images)"
+            yield from _quality(f"{where} on {images}", results["mean"])
         elif kind == "video":
             for name, run in results["runs"].items():
                 yield from _rate(f"{where} on {part['settings']['file']}, sink {name}", run["fps"])

@@ -215,10 +215,13 @@ def quality(
     from ..benchmarks.quality import Scores, measure_quality
     from ..benchmarks.record import record_quality
     from ..benchmarks.report import combine
+    from ..imaging.atomic import check_target
     from ..runtime.zoo import resolve
 
     if record and matching:
         raise ConfigError("--record keeps the scores of the model itself: leave the matching out")
+    for path in map(resolve, models if record else ()):
+        check_target(path, overwrite=True)  # now, not after an hour of measuring
     documents = []
     known: dict[tuple[object, ...], Scores] = {}
     for folder, model in ((folder, model) for folder in folders for model in models):

@@ -118,3 +118,10 @@ def test_figures_of_one_name_are_all_compared(reports: dict[str, Document]) -> N
     ):
         assert len(compare(old, new).worse_than(0.05)) == 1
     assert len(compare(old, quality).missing) == len(compare(old, old).changes) // 2
+
+
+def test_scores_of_other_images_are_other_figures(reports: dict[str, Document]) -> None:
+    more = copy.deepcopy(reports["quality"])
+    more["settings"]["count"] += 1
+    old = combine([reports["quality"], reports["latency"]])
+    assert compare(old, combine([more, reports["latency"]])).missing

@@ -13,7 +13,7 @@ from framelift.benchmarks.quality import measure_quality
 from framelift.benchmarks.record import record_quality
 from framelift.cli.bench import bench
 from framelift.cli.models import models
-from framelift.imaging.errors import ConfigError, ModelError
+from framelift.imaging.errors import ConfigError, ModelError, OutputError
 from framelift.runtime import zoo
 from framelift.runtime.model_file import load, read_spec
 from framelift.runtime.scores import recorded_scores
@@ -119,6 +119,16 @@ def test_what_cannot_be_recorded(shipped: Path, photos: Path) -> None:
     record_quality(path, photos, document, None)  # changes the file
     with pytest.raises(ModelError, match="changed while it was measured"):
         record_quality(path, photos, document, None)
+
+
+def test_what_cannot_be_written_is_refused_before_it_is_measured(
+    shipped: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("framelift.imaging.atomic.os.access", lambda *_: False)
+    monkeypatch.setattr("framelift.benchmarks.quality.measure_quality", None)
+    words = ["quality", str(shipped / "small-x4.onnx"), "--hr", str(photos), "--record"]
+    with pytest.raises(OutputError, match="is not writable"):
+        CliRunner().invoke(bench, words, standalone_mode=False, catch_exceptions=False)
 
 
 def test_a_style_has_no_scale_and_no_halo(
