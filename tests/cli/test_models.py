@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from types import ModuleType
 
@@ -124,7 +125,7 @@ def test_what_cannot_be_recorded(shipped: Path, photos: Path) -> None:
 def test_what_cannot_be_written_is_refused_before_it_is_measured(
     shipped: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("framelift.imaging.atomic.os.access", lambda *_: False)
+    monkeypatch.setattr(os, "access", lambda _, mode: not mode & os.W_OK)
     monkeypatch.setattr("framelift.benchmarks.quality.measure_quality", None)
     words = ["quality", str(shipped / "small-x4.onnx"), "--hr", str(photos), "--record"]
     with pytest.raises(OutputError, match="is not writable"):
