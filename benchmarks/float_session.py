@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..imaging.errors import BackendError
 from ..runtime import Upscaler
 from ..runtime.backends.engine import load_onnxruntime
-from ..runtime.backends.saturation import prepare_int8
+from ..runtime.backends.saturation import adds_in_16_bits, hold_sums, prepare_int8
 from ..runtime.model_file import load
 from .float_network import float_network
 
@@ -61,7 +61,10 @@ class FloatSession:
         threads = int(facts["threads"]) if "threads" in facts else None
         if provider == "CPUExecutionProvider":
             prepare_int8(model)  # as the backend does: the same operators are compared
-        return cls(float_network(model, spec.name).SerializeToString(), provider, threads)
+        network = float_network(model, spec.name)
+        if provider == "CPUExecutionProvider" and adds_in_16_bits():
+            hold_sums(network)  # its channels are in another order, so other weights are neighbours
+        return cls(network.SerializeToString(), provider, threads)
 
     def run(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """float32 N×3×H×W RGB 0–1 to N×3×sH×sW, newly allocated, not clamped."""
