@@ -9,6 +9,7 @@ import torch
 
 from ..imaging.errors import ConfigError, TrainingError
 from .config import TrainConfig
+from .networks import NetworkConfig
 
 
 @contextmanager
@@ -32,6 +33,20 @@ def failures_explained(config: TrainConfig) -> Iterator[None]:
                 "set compute.compile=false"
             ) from error
         raise
+
+
+@contextmanager
+def too_large_explained(network: NetworkConfig) -> Iterator[None]:
+    """Turn the want of memory for the network itself, which no batch can mend, into one line."""
+    try:
+        yield
+    except (MemoryError, RuntimeError, TypeError) as error:
+        # PyTorch cannot even count the bytes of the largest: a RuntimeError or TypeError says so.
+        if not (is_out_of_memory(error) or "overflow" in str(error).lower()):
+            raise
+        raise TrainingError(
+            f"out of memory: {network} does not fit; make `network` smaller"
+        ) from error
 
 
 def is_out_of_memory(error: BaseException) -> bool:

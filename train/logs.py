@@ -56,7 +56,11 @@ class History:
     def __init__(self, folder: Path, step: int) -> None:
         """Go on after `step`: lines of later steps, of a session that was lost, are dropped."""
         self._path = folder / "history.jsonl"
-        held = self._path.read_text(encoding="utf-8").splitlines() if self._path.is_file() else []
+        # A byte that a crash has spoiled costs its line, not the run.
+        text = (
+            self._path.read_text(encoding="utf-8", errors="replace") if self._path.is_file() else ""
+        )
+        held = text.splitlines()
         kept = [line for line in held if _step(line) <= step]
         write_atomic(self._path, "".join(line + "\n" for line in kept).encode())
 

@@ -43,6 +43,8 @@ def start(
     resolved = resolve(config, folders, overrides, validation, vgg, style)
     if not resume and (out / "state.pt").exists():
         raise OutputError(f"{out} already holds a run: give --resume, or another --out folder")
+    if not resume and (kept := out / "model.safetensors").exists():
+        raise OutputError(f"{out} already holds {kept.name}: move it, or give another --out folder")
     processes = processes_from_environment()
     limit_threads(threads, processes)
     chosen = choose_device(device, processes)
@@ -112,20 +114,23 @@ def choose_device(name: str, processes: Processes | None = None) -> torch.device
     local_rank = processes.local_rank if processes else 0
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    if not re.fullmatch(r"cpu|cuda(:\d+)?", name):
+    # PyTorch wraps numbers round at 256, and fails on other digits and leading zeros.
+    match = re.fullmatch(r"cpu|cuda(?::(0|[1-9][0-9]*))?", name)
+    if not match:
         raise BackendError(f"device {name!r}: unknown; use auto, cpu, cuda or cuda:N")
-    device = torch.device(name)
-    if device.type != "cuda":
-        return device
+    if name == "cpu":
+        return torch.device("cpu")
     if not torch.cuda.is_available():
         raise BackendError(
             f"device {name!r}: this PyTorch sees no CUDA device; use --device cpu, or install the "
             "NVIDIA driver and a CUDA build of torch"
         )
-    if device.index is None:
-        device = torch.device("cuda", local_rank)
-    assert device.index is not None
-    if device.index >= (count := torch.cuda.device_count()):
-        raise BackendError(f"device {device}: this machine has {count} CUDA device(s)")
+    number = match[1] or str(local_rank)
+    count = torch.cuda.device_count()
+    if len(number) > 9 or int(number) >= count:  # int() refuses thousands of digits
+        raise BackendError(
+            f"device cuda:{number}: this machine has {count} CUDA device(s); use a lower number"
+        )
+    device = torch.device("cuda", int(number))
     torch.cuda.set_device(device)
     return device

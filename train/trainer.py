@@ -15,9 +15,15 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ..imaging.atomic import write_atomic
-from ..imaging.errors import ConfigError, Interrupted, OutputError, TrainingError
+from ..imaging.errors import (
+    CheckpointError,
+    ConfigError,
+    Interrupted,
+    OutputError,
+    TrainingError,
+)
 from .average import Average
-from .checkpoint import Checkpoint, save_checkpoint
+from .checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from .config import MIN_STYLE_SIDE, TrainConfig
 from .data.crops import CropSampler, HostCrops, prefetch
 from .data.degradation import MARGIN, degrade, target_of, with_noise
@@ -25,7 +31,7 @@ from .data.on_device import DeviceCrops
 from .data.photos import PhotoSet, find_photos
 from .data.style_image import StyleImage, read_style_image
 from .distributed import Processes
-from .failures import failures_explained
+from .failures import failures_explained, too_large_explained
 from .initial import initial_weights, origin_of
 from .logs import Log, Meter, open_logs
 from .losses import WeightedLoss
@@ -91,12 +97,12 @@ class Trainer:
         self.validator = Validator(config, device) if validates else None
 
         torch.manual_seed(config.seed)
-        self.network = build_network(config.network).to(device)
         self.origin: dict[str, Any] = {}
-        if config.init and not resumes:
-            self.network.load_state_dict(initial_weights(Path(config.init), config.network))
-            self.origin = origin_of(Path(config.init))
-        self.averaged = Average(self.network, config.ema)
+        with too_large_explained(config.network):
+            self.network = build_network(config.network).to(device)
+            if config.init and not resumes:
+                self._start_from(Path(config.init))
+            self.averaged = Average(self.network, config.ema)
         self.processes.synchronise_norms(self.network, device)
         self.style = _style_image(config)
         pixels = self.style.pixels if self.style else None
@@ -123,6 +129,11 @@ class Trainer:
             signals_noted(NOTICE if leads else "") as stop,
             closing(self.reports()) as reports,
         ):
+            if self.step == steps and leads and not self._is_saved():
+                # Stopped between the state and the checkpoint: no step is left that would save.
+                if self.validator:  # logged by then, but the header needs the scores, too
+                    self.scores = self.validator(self.averaged.module)
+                self.save()
             for report in reports:
                 meter.add(report.losses, report.images, report.seconds, report.waited)
                 bar.update()
@@ -187,6 +198,26 @@ class Trainer:
             f"step {self.step}: PSNR {record['psnr_y']:.2f} dB, SSIM {record['ssim_y']:.4f}"
             + (f", feature distance {distance:.4g}" if distance is not None else "")
         )
+
+    def _start_from(self, path: Path) -> None:
+        weights = initial_weights(path, self.config.network)
+        try:
+            self.network.load_state_dict(weights)
+        except RuntimeError as error:  # the names of a community file told less than all
+            summary = " ".join(str(error).split())[:200]
+            raise CheckpointError(
+                f"init {path}: weights do not fit the network ({summary}); give another file"
+            ) from error
+        self.origin = origin_of(path)
+
+    def _is_saved(self) -> bool:
+        """Whether the folder's checkpoint is of this step."""
+        try:
+            held = load_checkpoint(self.folder / "model.safetensors")
+        except CheckpointError:
+            return False
+        of_this_step = held.training.get("steps") == self.step
+        return of_this_step and held.network_config == self.config.network
 
     def save(self) -> None:
         """Write the checkpoint and the state to resume from, each atomically."""

@@ -69,7 +69,8 @@ class Validator:
     def __call__(self, network: nn.Module) -> Scores:
         """Scores of `network`, which is in eval mode during the call.
 
-        Raises TrainingError when an image is too large for the memory.
+        Raises TrainingError when an image is too large for the memory, or the network's output is
+        not finite.
         """
         was_training = network.training
         network.eval()
@@ -129,6 +130,7 @@ def upscale_with(network: nn.Module, device: torch.device, size_multiple: int = 
     """`network` as a function of uint8 BGR H×W×3 images, with the rounding that export uses.
 
     Sides that are no multiples of `size_multiple` are filled up by repeating the edge.
+    The function raises TrainingError for an output that is not finite.
     """
 
     def upscale(image: ImageU8) -> ImageU8:
@@ -137,6 +139,11 @@ def upscale_with(network: nn.Module, device: torch.device, size_multiple: int = 
         filled = np.pad(image, [*fill, (0, 0)], "edge")
         with torch.inference_mode():
             output = network(to_tensor(filled, device))
+            if not output.isfinite().all():  # bytes would hide it
+                raise TrainingError(
+                    "the network's output became nan or inf while validating; lower optimizer.lr "
+                    "or set optimizer.clip_norm"
+                )
             levels = (output * 255).round().clamp(0, 255).byte()[0].permute(1, 2, 0)
         scale = levels.shape[0] // filled.shape[0]
         bgr: NDArray[np.uint8] = levels.cpu().numpy()[: scale * height, : scale * width, ::-1]

@@ -254,6 +254,48 @@ def test_a_history_line_cut_short_does_not_stop_resuming(tmp_path: Path, photos:
     assert [record["step"] for record in history(run)] == [2, 4, 6, 8]
 
 
+def test_a_spoilt_byte_in_the_history_does_not_stop_resuming(tmp_path: Path, photos: Path) -> None:
+    run = tmp_path / "run"
+    Trainer(config(tmp_path, photos, "steps=4"), run, CPU).run(quiet=True)
+    lines = (run / "history.jsonl").read_bytes().splitlines(keepends=True)
+    (run / "history.jsonl").write_bytes(b"\xff" + b"".join(lines))
+    Trainer(config(tmp_path, photos), run, CPU, resumes=True).run(quiet=True)
+    assert [record["step"] for record in history(run)] == [4, 6, 8]
+
+
+def test_a_finished_run_without_its_checkpoint_writes_it(tmp_path: Path, photos: Path) -> None:
+    run = tmp_path / "run"
+    settings = config(tmp_path, photos, f"validation.folder={photos}")
+    path = Trainer(settings, run, CPU).run(quiet=True)
+    whole, logged = load_checkpoint(path), history(run)
+    path.unlink()
+    Trainer(config(tmp_path, photos, "steps=4"), tmp_path / "short", CPU).run(quiet=True)
+    for held in (None, b"damaged", (tmp_path / "short" / path.name).read_bytes()):
+        if held is not None:
+            path.write_bytes(held)
+        Trainer(settings, run, CPU, resumes=True).run(quiet=True)
+        again = load_checkpoint(path)
+        assert again.training == whole.training
+        assert all(torch.equal(again.weights[name], whole.weights[name]) for name in whole.weights)
+        assert history(run) == logged
+
+
+def test_a_finished_run_keeps_its_checkpoint(tmp_path: Path, photos: Path) -> None:
+    run = tmp_path / "run"
+    settings = config(tmp_path, photos, f"validation.folder={photos}")
+    path = Trainer(settings, run, CPU).run(quiet=True)
+    before = path.stat()
+    Trainer(config(tmp_path, photos), run, CPU, resumes=True).run(quiet=True)
+    assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+@pytest.mark.parametrize("channels", [200_000, 10**9, 10**19])
+def test_a_network_beyond_the_memory_is_named(tmp_path: Path, photos: Path, channels: int) -> None:
+    network = f'network={{name="johnson", scale=2, channels={channels}, blocks=1}}'
+    with pytest.raises(TrainingError, match=rf"^out of memory: JohnsonConfig\(.*{channels}.*\) do"):
+        Trainer(config(tmp_path, photos, network), tmp_path / "run", CPU)
+
+
 def test_a_history_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     log = History(tmp_path, 0)
     (tmp_path / "history.jsonl").unlink()
@@ -323,3 +365,23 @@ def test_fine_tuning_starts_from_a_community_file(tmp_path: Path, photos: Path) 
         initial_weights(file, compact)
     with pytest.raises(CheckpointError, match=r"gone\.pth: no such file"):
         initial_weights(tmp_path / "gone.pth", compact)
+
+
+@pytest.mark.parametrize("spoil", ["size", "missing"])
+def test_a_community_file_that_does_not_fit_is_named(
+    tmp_path: Path, photos: Path, spoil: str
+) -> None:
+    weights = build_network(CompactConfig(scale=2, num_feat=6, num_conv=1)).state_dict()
+    name = next(name for name in weights if name.endswith(".bias"))
+    if spoil == "size":
+        weights[name] = torch.zeros(5)
+    else:
+        del weights[name]
+    file = tmp_path / "community.pth"
+    torch.save({"params": weights}, file)
+    network = 'network={name="compact", scale=2, num_feat=6, num_conv=1}'
+    with pytest.raises(CheckpointError) as refused:
+        Trainer(config(tmp_path, photos, network, f"init={file}"), tmp_path / "run", CPU)
+    assert str(refused.value).startswith(f"init {file}: weights do not fit the network (")
+    assert name in str(refused.value)
+    assert "\n" not in str(refused.value)

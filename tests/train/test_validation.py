@@ -121,6 +121,12 @@ def test_too_large_images_are_explained(setting: Path) -> None:
         Validator(settings(setting), CPU)(Greedy())
 
 
+@pytest.mark.parametrize("shift", [float("nan"), float("inf")])
+def test_a_network_that_diverged_is_not_scored(setting: Path, shift: float) -> None:
+    with pytest.raises(TrainingError, match=r"output became nan or inf .*; lower optimizer\.lr"):
+        Validator(settings(setting), CPU)(Repeat(shift))
+
+
 def test_pictures_show_bicubic_output_and_original(setting: Path) -> None:
     pictures = Validator(settings(setting), CPU)(Repeat()).pictures
     (name,) = pictures

@@ -1,0 +1,34 @@
+"""What `start` refuses before it trains."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from framelift.imaging.errors import BackendError, OutputError
+from framelift.train.start import choose_device, start
+
+
+@pytest.mark.parametrize("name", ["cuda:01", "cuda:\N{ARABIC-INDIC DIGIT THREE}", "cuda:-1"])
+def test_a_device_that_is_no_number_is_named(name: str) -> None:
+    with pytest.raises(BackendError, match=f"device '{name}': unknown; use auto, cpu, cuda or"):
+        choose_device(name)
+
+
+@pytest.mark.parametrize("number", ["1", "255", "256", "99999999999999", "9" * 5000])
+def test_a_device_that_is_not_there_is_named(number: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(BackendError, match="CUDA device"):  # with a device or without
+        choose_device(f"cuda:{number if number != '1' else 98}")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(BackendError, match=rf"device cuda:{number}: this machine has 1 CUDA"):
+        choose_device(f"cuda:{number}")
+
+
+def test_a_checkpoint_without_its_state_is_not_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_bytes(b"dear")
+    with pytest.raises(OutputError, match=r"already holds model\.safetensors: .* --out folder"):
+        start("realtime-small-x4", [tmp_path], tmp_path, device="cpu")
+    assert (tmp_path / "model.safetensors").read_bytes() == b"dear"
