@@ -22,6 +22,7 @@ def measure_training(
     overrides: Sequence[str] = (),
     *,
     vgg: str | None = None,
+    style: Path | None = None,
     device: str = "auto",
     threads: int | None = None,
     steps: int = 30,
@@ -32,7 +33,7 @@ def measure_training(
     Raises what `framelift train` raises: ConfigError, InputError, CheckpointError, BackendError.
     """
     machine = describe_machine()
-    resolved = resolve(config, folders, overrides, None, vgg)
+    resolved = resolve(config, folders, overrides, None, vgg, style)
     limit_threads(threads, Processes())
     chosen = choose_device(device)
     monitor = Monitor(gpu=bool(machine.gpus))

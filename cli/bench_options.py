@@ -53,9 +53,12 @@ def parse_percent(ctx: click.Context, param: click.Parameter, value: str | None)
     return percent / 100
 
 
+STDOUT = Path("-")
+
+
 @dataclass(frozen=True)
 class Targets:
-    """Where a report goes; None is left out, and `json` may be `-` for stdout."""
+    """Where a report goes; None is left out, `-` is stdout, where the table is left out then."""
 
     json: Path | None = None
     markdown: Path | None = None
@@ -64,13 +67,23 @@ class Targets:
     @property
     def files(self) -> list[Path]:
         """What will be written."""
-        paths = (self.json, self.markdown, self.html)
-        return [path for path in paths if path is not None and path != Path("-")]
+        return [path for path in self._paths if path != STDOUT]
+
+    @property
+    def prints(self) -> bool:
+        """Whether one goes to stdout."""
+        return STDOUT in self._paths
+
+    @property
+    def _paths(self) -> list[Path]:
+        return [path for path in (self.json, self.markdown, self.html) if path is not None]
 
     def check(self) -> None:
         """Raise OutputError or ConfigError before any work is done."""
         from ..imaging.atomic import check_target
 
+        if self._paths.count(STDOUT) > 1:
+            raise ConfigError("-: is named for two reports; print one, write the other to a file")
         resolved = [path.resolve() for path in self.files]
         for path in self.files:
             if resolved.count(path.resolve()) > 1:
@@ -83,14 +96,12 @@ class Targets:
         from ..benchmarks.report import to_json, write_text
         from ..benchmarks.tables import to_markdown
 
-        if self.json == Path("-"):
-            click.echo(to_json(document), nl=False)
-        elif self.json is not None:
-            write_text(to_json(document), self.json)
-        if self.markdown is not None:
-            write_text(to_markdown(document), self.markdown)
-        if self.html is not None:
-            write_text(to_html(document), self.html)
+        forms = ((self.json, to_json), (self.markdown, to_markdown), (self.html, to_html))
+        for path, form in forms:
+            if path == STDOUT:
+                click.echo(form(document), nl=False)
+            elif path is not None:
+                write_text(form(document), path)
 
 
 def together(*decorators: _Decorator) -> _Decorator:
@@ -157,14 +168,14 @@ report_options = together(
     click.option(
         "--markdown",
         "markdown_target",
-        type=click.Path(path_type=Path, dir_okay=False),
-        help="Write the tables as Markdown.",
+        type=click.Path(path_type=Path, allow_dash=True),
+        help="Write the tables as Markdown; - prints them.",
     ),
     click.option(
         "--html",
         "html_target",
-        type=click.Path(path_type=Path, dir_okay=False),
-        help="Write a page with tables and charts, in one file.",
+        type=click.Path(path_type=Path, allow_dash=True),
+        help="Write a page with tables and charts, in one file; - prints it.",
     ),
     _with_targets,
 )
@@ -189,9 +200,9 @@ def say(line: str) -> None:
 
 
 def show(document: Document, targets: Targets) -> None:
-    """Print the tables, unless JSON goes to stdout, and write the files."""
+    """Print the tables, unless a report goes to stdout, and write the files."""
     from ..benchmarks.tables import to_text
 
-    if targets.json != Path("-"):
+    if not targets.prints:
         click.echo(to_text(document), nl=False)
     targets.write(document)

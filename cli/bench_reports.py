@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import click
 
-from ..imaging.errors import FrameliftError
+from ..imaging.errors import FrameliftError, OutputError
 from .bench_options import (
     Targets,
     engine_options,
@@ -61,6 +62,9 @@ def render(reports: tuple[Path, ...], targets: Targets) -> None:
     """Show REPORTS that were written as JSON, together, in another form."""
     from ..benchmarks.report import combine, read_document
 
+    for report, target in itertools.product(reports, targets.files):
+        if target.exists() and report.exists() and target.samefile(report):
+            raise OutputError(f"{target}: is a report to read; name another file")
     documents = [read_document(path) for path in reports]
     show(documents[0] if len(documents) == 1 else combine(documents), targets)
 

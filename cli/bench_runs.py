@@ -118,6 +118,10 @@ def stream(
 )  # fmt: skip
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a setting.")
 @vgg_option
+@click.option(
+    "--style", type=click.Path(path_type=Path), metavar="IMAGE",
+    help="The picture whose style is learnt, for configs of task = \"style\".",
+)  # fmt: skip
 @click.option("--steps", type=click.IntRange(1), default=30, show_default=True)
 @click.option("--warm-up", type=click.IntRange(0), default=5, show_default=True)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
@@ -128,6 +132,7 @@ def train(
     folders: tuple[Path, ...],
     overrides: tuple[str, ...],
     vgg: str | None,
+    style: Path | None,
     steps: int,
     warm_up: int,
     device: str,
@@ -142,7 +147,7 @@ def train(
             f"training needs {error.name}: pip install 'framelift[train]'"
         ) from error
     document = measure_training(
-        config, folders, overrides, vgg=vgg, device=device, threads=threads, steps=steps,
-        warm_up=warm_up,
+        config, folders, overrides, vgg=vgg, style=style, device=device, threads=threads,
+        steps=steps, warm_up=warm_up,
     )  # fmt: skip
     show(document, targets)

@@ -106,6 +106,6 @@ def _parsed(text: str) -> Any:  # noqa: ANN401 - any JSON
 
     try:
         value = json.loads(text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):  # numbers of thousands of digits, brackets without end
         return text
     return value if isinstance(value, dict) else text

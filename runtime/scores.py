@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,8 +52,10 @@ def record_scores(path: str | Path, measured: Scores) -> None:
     entries[PREFIX + KEY] = json.dumps(record, ensure_ascii=False)
     del model.metadata_props[:]
     onnx.helper.set_model_props(model, entries)
-    with atomic_output(Path(path), overwrite=True) as temporary:
+    file = Path(path).resolve()  # a link stays one
+    with atomic_output(file, overwrite=True) as temporary:
         temporary.write_bytes(model.SerializeToString(deterministic=True))
+        shutil.copymode(file, temporary)
 
 
 def _of_graph(metadata: dict[str, str], digest: str) -> Scores:

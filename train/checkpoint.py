@@ -61,6 +61,10 @@ def load_checkpoint(path: Path) -> Checkpoint:
     Raises CheckpointError if the file is missing, damaged, no framelift checkpoint, of a newer
     format, or if its weights do not fit the network it names.
     """
+    if path.is_dir():
+        raise CheckpointError(
+            f"checkpoint {path}: is a folder; name a file in it, such as model.safetensors"
+        )
     if not path.is_file():
         raise CheckpointError(f"checkpoint {path}: no such file")
     try:

@@ -12,8 +12,14 @@ import msgspec
 
 from .data.degradation import MARGIN, Degradation
 from .data.video import VideoConfig
-from .losses import LossConfig, SpectrumConfig, StabilityConfig, StyleLossConfig
-from .losses.vgg import LAYERS
+from .losses import (
+    FeatureLossConfig,
+    LossConfig,
+    SpectrumConfig,
+    StabilityConfig,
+    StyleLossConfig,
+)
+from .losses.vgg import LAYERS, smallest_side
 from .networks import NetworkConfig, RealtimeConfig, StyleConfig, Task, task_of
 from .networks.style import REDUCTION
 
@@ -163,6 +169,13 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         for index, term in enumerate(self.loss):
             if not math.isfinite(term.weight):
                 raise ValueError(f"loss.{index}.weight must be a finite number, not {term.weight}")
+            if isinstance(term, FeatureLossConfig | StyleLossConfig):
+                deepest = max(term.layers, key=LAYERS.index)
+                if (least := smallest_side(deepest)) > self.data.crop:
+                    raise ValueError(
+                        f"data.crop must be at least {least} for loss.{index} (layer {deepest} of "
+                        f"VGG-16), not {self.data.crop}"
+                    )
             if isinstance(term, SpectrumConfig) and scale < 2:
                 raise ValueError(f"loss.{index} (spectrum) needs a network that enlarges")
             if isinstance(term, SpectrumConfig) and term.scale != scale:

@@ -22,9 +22,19 @@ def initial_weights(path: Path, config: NetworkConfig) -> dict[str, Tensor]:
 
     A `.pth` is a community state dict of SRVGGNetCompact, also nested under `params_ema` or
     `params`; anything else is a framelift checkpoint, for `realtime` also of a smaller network or
-    of a multiple of the scale. Raises CheckpointError for a file that cannot be read and
-    ConfigError if it holds another network.
+    of a multiple of the scale. Raises CheckpointError for a file that cannot be read or holds
+    numbers that are not finite, and ConfigError if it holds another network.
     """
+    weights = _fitting_weights(path, config)
+    for name, tensor in weights.items():
+        if not tensor.isfinite().all():
+            raise CheckpointError(
+                f"init {path}: {name} holds numbers that are not finite; give another file"
+            )
+    return weights
+
+
+def _fitting_weights(path: Path, config: NetworkConfig) -> dict[str, Tensor]:
     if path.suffix not in (".pth", ".pt"):
         checkpoint = load_checkpoint(path)
         found = checkpoint.network_config
@@ -76,7 +86,8 @@ def origin_of(path: Path) -> dict[str, Any]:
 
 def _community_state(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
-        raise CheckpointError(f"init {path}: no such file")
+        why = "is a folder; name a file" if path.is_dir() else "no such file"
+        raise CheckpointError(f"init {path}: {why}")
     try:
         state = load_foreign(path)
     except ValueError as error:

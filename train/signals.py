@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, noted and acted on between two steps."""
+"""Ctrl-C, SIGTERM and SIGHUP, noted and acted on between two steps."""
 
 from __future__ import annotations
 
@@ -43,9 +43,18 @@ def signals_noted(notice: str = "") -> Iterator[StopRequest]:
             raise Interrupted("stopped at once; the last checkpoint and state stay", 130)
         request.number = number
 
-    before = {s: signal.signal(s, note) for s in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, note) for number in _signals()}
     try:
         yield request
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _signals() -> list[int]:
+    """Those that ask to stop. A SIGHUP that is ignored, as `nohup` has it, does not."""
+    numbers: list[int] = [signal.SIGINT, signal.SIGTERM]
+    hangup: int | None = getattr(signal, "SIGHUP", None)  # Windows has none
+    if hangup is not None and signal.getsignal(hangup) != signal.SIG_IGN:
+        numbers.append(hangup)
+    return numbers

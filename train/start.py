@@ -41,6 +41,7 @@ def start(
     MissingDependencyError and Interrupted, each with one line for the user.
     """
     resolved = resolve(config, folders, overrides, validation, vgg, style)
+    _check_folder(out)
     if not resume and (out / "state.pt").exists():
         raise OutputError(f"{out} already holds a run: give --resume, or another --out folder")
     if not resume and (kept := out / "model.safetensors").exists():
@@ -54,6 +55,18 @@ def start(
             _introduce(trainer, say)
         path = trainer.run(quiet=quiet or not processes.leads)
         return path if processes.leads else None
+
+
+def _check_folder(out: Path) -> None:
+    """Refuse a run folder that could not be made, before any work is done for it."""
+    try:
+        there = next(path for path in (out, *out.absolute().parents) if path.exists())
+    except OSError as error:  # a name that is too long, for instance
+        raise OutputError(f"run folder {out}: {error.strerror}") from error
+    if not there.is_dir():
+        raise OutputError(f"run folder {out}: {there} is a file; name another --out folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise OutputError(f"run folder {out}: the folder {there} is not writable")
 
 
 def resolve(

@@ -40,7 +40,7 @@ from .schedule import learning_rate_factor
 from .signals import signals_noted
 from .state import load_state, save_state
 from .step import NotFiniteError, Stepper
-from .validation import Scores, Validator
+from .validation import Validator
 
 NOTICE = "finishing this step, then saving; Ctrl-C again stops at once"
 
@@ -110,7 +110,7 @@ class Trainer:
         self.stepper = Stepper(self.network, self.loss, config, device, self.processes)
         self.step = 0
         self.seconds = 0.0  # of training, over all sessions of the run
-        self.scores: Scores | None = None
+        self.validation: dict[str, Any] = {}  # the last scores and of which folder they are
         if resumes:
             self.resume()
 
@@ -130,10 +130,7 @@ class Trainer:
             closing(self.reports()) as reports,
         ):
             if self.step == steps and leads and not self._is_saved():
-                # Stopped between the state and the checkpoint: no step is left that would save.
-                if self.validator:  # logged by then, but the header needs the scores, too
-                    self.scores = self.validator(self.averaged.module)
-                self.save()
+                self.save()  # stopped between the state and it: no step is left that would save
             for report in reports:
                 meter.add(report.losses, report.images, report.seconds, report.waited)
                 bar.update()
@@ -188,11 +185,13 @@ class Trainer:
         return losses
 
     def _validate(self, validator: Validator, logs: Sequence[Log], bar: tqdm[None]) -> None:
-        self.scores = validator(self.averaged.module)
-        record = self.scores.record()
+        scores = validator(self.averaged.module)
+        record = scores.record()
+        rounded = {name: round(value, 4) for name, value in record.items()}
+        self.validation = {"folder": Path(self.config.validation.folder).name, **rounded}
         self._log(logs, record)
         for log in logs:
-            log.pictures(self.step, self.scores.pictures)
+            log.pictures(self.step, scores.pictures)
         distance = record.get("feature_distance")
         bar.write(
             f"step {self.step}: PSNR {record['psnr_y']:.2f} dB, SSIM {record['ssim_y']:.4f}"
@@ -231,6 +230,7 @@ class Trainer:
             "step": self.step,
             "seconds": self.seconds,
             "origin": self.origin,
+            "validation": self.validation,
             "network": self.network.state_dict(),
             "averaged": self.averaged.state_dict(),
             **self.stepper.state(),
@@ -267,6 +267,7 @@ class Trainer:
         self.averaged.load_state_dict(state["averaged"])
         self.stepper.load_state(state)
         self.origin = state.get("origin", self.origin)
+        self.validation = state.get("validation", {})
         self.step = state["step"]
         self.seconds = state["seconds"]
 
@@ -290,9 +291,8 @@ class Trainer:
         if self.style is not None:
             image = {"name": self.style.path.name, "sha256": self.style.sha256}
             summary["style_image"] = image
-        if self.scores is not None:
-            scores = {name: round(value, 4) for name, value in self.scores.record().items()}
-            summary["validation"] = {"folder": Path(self.config.validation.folder).name, **scores}
+        if self.validation:
+            summary["validation"] = self.validation
         return summary
 
     def _open_logs(self) -> AbstractContextManager[Sequence[Log]]:

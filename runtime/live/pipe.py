@@ -24,14 +24,16 @@ class PipeReader:
         """Open it. A named pipe may not have a writer yet.
 
         Raises:
-            InputError: it cannot be opened, or the standard input is a terminal.
+            InputError: it cannot be opened, or the standard input is closed or a terminal.
         """
         self._shown = source.shown
         self.total_bytes = 0
         """What came so far."""
         self._idle_seconds = idle_seconds
         if source.text == STANDARD_STREAM:
-            if sys.stdin is None or sys.stdin.isatty():
+            if sys.stdin is None:
+                raise InputError("stdin: is closed; pipe a video into it, as y4m or MPEG-TS")
+            if sys.stdin.isatty():
                 raise InputError("stdin: is a terminal; pipe a video into it, as y4m or MPEG-TS")
             self._descriptor = os.dup(sys.stdin.fileno())
         else:

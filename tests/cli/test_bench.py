@@ -195,3 +195,53 @@ def test_training_speed_needs_photographs(
     pytest.importorskip("torch")
     error = failure(capsys, "bench", "train", "realtime-small-x4", "--data", tmp_path)
     assert str(tmp_path) in error
+
+
+def test_training_speed_of_a_style(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(0)
+    folder, style, vgg = tmp_path / "photos", tmp_path / "style.png", tmp_path / "vgg.npz"
+    folder.mkdir()
+    for path in (folder / "photo.png", style):
+        cv2.imwrite(str(path), rng.integers(0, 256, (64, 64, 3), np.uint8))
+    arrays, inputs = {}, 3
+    for name, width in (("conv1_1", 64), ("conv1_2", 64), ("conv2_1", 128), ("conv2_2", 128)):
+        arrays[f"{name}.weight"] = rng.standard_normal((width, inputs, 3, 3), np.float32) / 30
+        arrays[f"{name}.bias"] = np.zeros(width, np.float32)
+        inputs = width
+    np.savez(vgg, **arrays)
+    threads = torch.get_num_threads()
+    small = ("--set", "data.crop=32", "--set", "data.batch=1", "--set", "style.side=32")
+    timed = ("--steps", 2, "--warm-up", 0, "--device", "cpu", "--threads", 1, "--json", "-")
+    command = ("bench", "train", "style-brush", "--data", folder, "--vgg", vgg, *small, *timed)
+    assert run(*command, "--style", style) == 0
+    assert json.loads(capsys.readouterr().out)["results"]["images_per_s"] > 0
+    torch.set_num_threads(threads)
+    assert "no style image: give --style" in failure(capsys, *command)
+
+
+def test_markdown_on_stdout_replaces_the_table(
+    capsys: pytest.CaptureFixture[str], shuffle_model_path: Path, tmp_path: Path
+) -> None:
+    report, notes = tmp_path / "report.json", tmp_path / "report.md"
+    command = ("bench", "overhead", shuffle_model_path, *QUICK)
+    assert run(*command, "--json", report, "--markdown", notes) == 0
+    capsys.readouterr()
+    assert run("bench", "render", report, "--markdown", "-") == 0
+    assert capsys.readouterr().out == notes.read_text(encoding="utf-8")
+    error = failure(capsys, "bench", "render", report, "--markdown", "-", "--json", "-")
+    assert error == (
+        "framelift: -: is named for two reports; print one, write the other to a file\n"
+    )
+
+
+def test_rendering_does_not_replace_what_it_reads(
+    capsys: pytest.CaptureFixture[str], shuffle_model_path: Path, tmp_path: Path
+) -> None:
+    one, two = tmp_path / "one.json", tmp_path / "two.json"
+    assert run("bench", "overhead", shuffle_model_path, *QUICK, "--json", one) == 0
+    two.write_bytes(before := one.read_bytes())
+    capsys.readouterr()
+    error = failure(capsys, "bench", "render", one, two, "--json", two)
+    assert error == f"framelift: {two}: is a report to read; name another file\n"
+    assert two.read_bytes() == before

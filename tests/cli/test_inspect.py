@@ -85,3 +85,13 @@ def test_file_that_is_no_model(tmp_path: Path) -> None:
     path.write_text("text")
     with pytest.raises(ModelError, match="not an ONNX file"):
         CliRunner().invoke(inspect, [str(path)], catch_exceptions=False)
+
+
+@pytest.mark.parametrize("text", ["9" * 5000, "[" * 100_000])
+def test_text_that_is_hardly_json_is_shown_as_it_is(
+    tmp_path: Path, tiny_models: ModuleType, text: str
+) -> None:
+    model = tiny_models.set_metadata(tiny_models.nearest_model(1), remark=text)
+    path = tiny_models.save(model, tmp_path / "m.onnx")
+    result = CliRunner().invoke(inspect, [str(path), "--json"], catch_exceptions=False)
+    assert json.loads(result.output)["metadata"]["remark"] == text

@@ -111,6 +111,16 @@ def test_scores_of_another_network_are_not_listed(
     assert recorded_scores(*load(path)) == {}
 
 
+def test_recording_keeps_a_link_and_the_mode_of_the_file(shipped: Path, photos: Path) -> None:
+    path, link = shipped / "small-x4.onnx", shipped / "link.onnx"
+    path.chmod(0o600)
+    link.symlink_to(path.name)
+    record_quality(link, photos, measure_quality(link, photos), None)
+    assert link.is_symlink()
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert "Set2" in recorded_scores(*load(path))
+
+
 def test_what_cannot_be_recorded(shipped: Path, photos: Path) -> None:
     path = shipped / "small-x4.onnx"
     command = ["quality", str(path), "--hr", str(photos), "--record", "--histogram-matching"]

@@ -112,6 +112,15 @@ def test_saved_json_config_is_read_back(tmp_path: Path) -> None:
         ("[optimiser]\nlr = 1", r"unknown key `optimiser`, did you mean `optimizer`\?"),
         ("[schedule]\nwarmpu = 1", r"unknown key `warmpu` in `schedule`, did you mean `warmup`\?"),
         ("[data.video]\nnoice = [0, 1]", r"`noice` in `data.video`, did you mean `noise`\?"),
+        ("[data.video]\njpeg = nan", "jpeg and h264 are shares: at least 0 and together at most 1"),
+        (
+            "[[loss]]\nkind = 'feature'\nlayers = {relu2_2 = nan}",
+            r"layers\.relu2_2 must be a finite number, not nan",
+        ),
+        (
+            "[[loss]]\nkind = 'feature'\nlayers = {relu1_1 = 1, relu5_1 = 1}\n[data]\ncrop = 8",
+            r"data\.crop must be at least 16 for loss\.1 \(layer relu5_1 of VGG-16\), not 8",
+        ),
         ("[data.video]\nnoise = [3, 1]", r"noise must be \[low, high\] within 0 and 255"),
         ("[[loss]]\nkind = 'style'\nlayer = {}", r"`layer` in `loss`, did you mean `layers`\?"),
         ("[[loss]]\nkind = 'spectrum'", "loss.1.scale must be 2, the network's, not 4"),

@@ -76,6 +76,13 @@ def test_missing_or_useless_folder_is_named(folder: Path) -> None:
         find_photos([folder / "none"], 32)
 
 
+def test_a_photograph_counts_once(folder: Path) -> None:
+    found = find_photos([folder, folder / "deep", folder], smallest=32)
+    assert [photo.path.name for photo in found.photos] == ["a.png", "b.jpg", "c.png"]
+    again = [line for line in found.skipped if line.endswith(": is there already")]
+    assert len(again) == 7  # all six, and the one in `deep` twice
+
+
 def test_opencv_is_quiet_about_what_it_cannot_read(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -32,3 +32,14 @@ def test_a_checkpoint_without_its_state_is_not_overwritten(tmp_path: Path) -> No
     with pytest.raises(OutputError, match=r"already holds model\.safetensors: .* --out folder"):
         start("realtime-small-x4", [tmp_path], tmp_path, device="cpu")
     assert (tmp_path / "model.safetensors").read_bytes() == b"dear"
+
+
+def test_a_run_folder_that_cannot_be_made_is_named_at_once(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    for out in (tmp_path / "file", tmp_path / "file" / "deep" / "run"):
+        with pytest.raises(
+            OutputError, match=f"^run folder {out}: {tmp_path}/file is a file; name"
+        ):
+            start("realtime-small-x4", [tmp_path / "none"], out, device="cpu")
+    with pytest.raises(OutputError, match=r"File name too long"):
+        start("realtime-small-x4", [tmp_path / "none"], tmp_path / ("x" * 300), device="cpu")

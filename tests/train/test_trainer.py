@@ -136,20 +136,32 @@ def interrupt_after(trainer: Trainer, steps: int, number: int = signal.SIGINT) -
     trainer._train_step = signalling  # type: ignore[method-assign]
 
 
-def test_sigterm_saves_and_gives_its_own_exit_code(
-    tmp_path: Path, photos: Path, capfd: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_signals_save_and_give_their_own_exit_codes(
+    tmp_path: Path, photos: Path, capfd: pytest.CaptureFixture[str], number: signal.Signals
 ) -> None:
     trainer = Trainer(config(tmp_path, photos), tmp_path / "run", CPU)
-    interrupt_after(trainer, steps=2, number=signal.SIGTERM)
-    before = signal.getsignal(signal.SIGTERM)
+    interrupt_after(trainer, steps=2, number=number)
+    before = signal.getsignal(number)
     with pytest.raises(Interrupted) as stopped:
         trainer.run(quiet=True)
-    assert stopped.value.exit_code == 143
+    assert stopped.value.exit_code == 128 + number
     assert (
         capfd.readouterr().err == "\nfinishing this step, then saving; Ctrl-C again stops at once\n"
     )
-    assert signal.getsignal(signal.SIGTERM) is before
+    assert signal.getsignal(number) is before
     assert load_checkpoint(tmp_path / "run" / "model.safetensors").training["steps"] == 2
+
+
+def test_under_nohup_training_goes_on(tmp_path: Path, photos: Path) -> None:
+    trainer = Trainer(config(tmp_path, photos, "steps=3"), tmp_path / "run", CPU)
+    interrupt_after(trainer, steps=2, number=signal.SIGHUP)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        trainer.run(quiet=True)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert trainer.step == 3
 
 
 def test_training_in_a_thread_leaves_signals_to_the_main_one(tmp_path: Path, photos: Path) -> None:
@@ -280,6 +292,18 @@ def test_a_finished_run_without_its_checkpoint_writes_it(tmp_path: Path, photos:
         assert history(run) == logged
 
 
+def test_scores_stay_in_the_checkpoint_when_a_run_goes_on(tmp_path: Path, photos: Path) -> None:
+    run, validates = tmp_path / "run", (f"validation.folder={photos}", "validation.every=4")
+    Trainer(config(tmp_path, photos, "steps=4", *validates), run, CPU).run(quiet=True)
+    scored = load_checkpoint(run / "model.safetensors").training["validation"]
+    resumed = Trainer(config(tmp_path, photos, *validates), run, CPU, resumes=True)
+    interrupt_after(resumed, steps=6)
+    with pytest.raises(Interrupted):
+        resumed.run(quiet=True)
+    training = load_checkpoint(run / "model.safetensors").training
+    assert (training["steps"], training["validation"]) == (6, scored)
+
+
 def test_a_finished_run_keeps_its_checkpoint(tmp_path: Path, photos: Path) -> None:
     run = tmp_path / "run"
     settings = config(tmp_path, photos, f"validation.folder={photos}")
@@ -365,6 +389,23 @@ def test_fine_tuning_starts_from_a_community_file(tmp_path: Path, photos: Path) 
         initial_weights(file, compact)
     with pytest.raises(CheckpointError, match=r"gone\.pth: no such file"):
         initial_weights(tmp_path / "gone.pth", compact)
+
+
+def test_weights_that_are_not_finite_are_no_start(tmp_path: Path, photos: Path) -> None:
+    weights = build_network(CompactConfig(scale=2, num_feat=6, num_conv=1)).state_dict()
+    weights["body.0.bias"][0] = float("nan")
+    torch.save({"params": weights}, tmp_path / "community.pth")
+    network = 'network={name="compact", scale=2, num_feat=6, num_conv=1}'
+    settings = config(tmp_path, photos, network, f"init={tmp_path / 'community.pth'}")
+    with pytest.raises(CheckpointError, match=r"community\.pth: body\.0\.bias holds numbers that"):
+        Trainer(settings, tmp_path / "run", CPU)
+
+
+@pytest.mark.parametrize("name", ["folder", "folder.pth"])
+def test_a_folder_is_no_start(tmp_path: Path, photos: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    with pytest.raises(CheckpointError, match=rf"{name}: is a folder; name a file"):
+        Trainer(config(tmp_path, photos, f"init={tmp_path / name}"), tmp_path / "run", CPU)
 
 
 @pytest.mark.parametrize("spoil", ["size", "missing"])

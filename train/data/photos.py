@@ -71,17 +71,23 @@ def read_photo(photo: Photo) -> NDArray[np.uint8]:
 
 
 def find_photos(folders: Sequence[Path], smallest: int) -> PhotoSet:
-    """Scan folders recursively; photographs under `smallest` pixels a side are left out.
+    """Scan folders recursively; photographs under `smallest` pixels a side are left out, and files
+    met a second time, in a folder that is given twice or lies in another.
 
     Every file is decoded once, so that a broken one is found now and not in hour three. Raises
     InputError if a folder is missing or no photograph is usable.
     """
     photos, skipped, digests = [], [], []
+    met: set[Path] = set()
     for folder in folders:
         if not folder.is_dir():
             kind = "not a folder" if folder.exists() else "no such folder"
             raise InputError(f"training folder {folder}: {kind}")
         for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES):
+            if (file := path.resolve()) in met:
+                skipped.append(f"{path}: is there already")
+                continue
+            met.add(file)
             image = read_rgb(path)
             if image is None:
                 skipped.append(f"{path}: not a readable image")

@@ -45,7 +45,7 @@ class VideoConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 raise ValueError(
                     f"{name} must be [low, high] within {least} and {most}, not [{low}, {high}]"
                 )
-        if min(self.jpeg, self.h264) < 0 or self.jpeg + self.h264 > 1:
+        if not (self.jpeg >= 0 and self.h264 >= 0 and self.jpeg + self.h264 <= 1):
             raise ValueError("jpeg and h264 are shares: at least 0 and together at most 1")
 
 

@@ -129,8 +129,10 @@ LossConfig = (
 
 
 def _check_layers(layers: dict[str, float]) -> None:
-    for layer in layers:
+    for layer, weight in layers.items():
         if layer not in LAYERS:
             raise ValueError(f"layers must be of {', '.join(LAYERS)}, not {layer!r}")
+        if not math.isfinite(weight):
+            raise ValueError(f"layers.{layer} must be a finite number, not {weight}")
     if not layers:
         raise ValueError("layers must name at least one VGG-16 layer")

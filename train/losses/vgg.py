@@ -60,6 +60,11 @@ class VggWeights:
         return tuple(held)
 
 
+def smallest_side(layer: str) -> int:
+    """The side in pixels under which pooling leaves nothing of a picture at `layer`."""
+    return 1 << (int(layer[len("relu")]) - 1)
+
+
 def load_vgg_weights(source: str) -> VggWeights:
     """Read VGG-16 weights from "torchvision", a torchvision `.pth` or a Caffe-convention `.npz`.
 

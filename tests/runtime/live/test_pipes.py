@@ -219,6 +219,12 @@ def test_a_closed_standard_output_is_one_line(tmp_path: Path, nearest_model_path
     assert done.stderr == b"framelift: stdout: is closed; send it to a pipe or a file\n"
 
 
+def test_a_closed_standard_input_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", None)  # as Python has it when it is closed
+    with pytest.raises(InputError, match=r"^stdin: is closed; pipe a video into it"):
+        PipeReader(parse_source("-"))
+
+
 def test_bad_input_from_a_pipe_is_one_line(tmp_path: Path, nearest_model_path: Path) -> None:
     cut = y4m(noise(10))[:-100]
     for data in (b"This is no video.\n" * 100, b"", cut):
