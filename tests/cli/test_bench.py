@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -204,7 +205,8 @@ def test_training_speed_of_a_style(tmp_path: Path, capsys: pytest.CaptureFixture
     folder.mkdir()
     for path in (folder / "photo.png", style):
         cv2.imwrite(str(path), rng.integers(0, 256, (64, 64, 3), np.uint8))
-    arrays, inputs = {}, 3
+    arrays: dict[str, Any] = {}
+    inputs = 3
     for name, width in (("conv1_1", 64), ("conv1_2", 64), ("conv2_1", 128), ("conv2_2", 128)):
         arrays[f"{name}.weight"] = rng.standard_normal((width, inputs, 3, 3), np.float32) / 30
         arrays[f"{name}.bias"] = np.zeros(width, np.float32)
