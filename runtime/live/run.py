@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from io import FileIO
 
@@ -33,6 +33,7 @@ from .pipe import PipeReader, open_pipe
 from .source import LiveSource
 from .status import Status
 from .stream_sink import StreamSink
+from .turned import Turned, is_upright, turn_of
 from .window_sink import WindowSink, require_windows
 from .y4m_sink import Y4mSink
 
@@ -149,7 +150,7 @@ def upscale_live(
             say(line)
 
         opened = call_interruptibly(lambda: _open(source, target, options, pool, stack, tell))
-        _tell_of_rotation(opened.facts, source, target, tell)
+        opened, pool = _upright(opened, source, target, pool, tell)
         step = FrameStep(upscaler, factor=options.factor, compare=options.compare)
         size_px = step.output_size(opened.facts.width_px, opened.facts.height_px)
         if window is None:  # the others cannot change their size on the way
@@ -247,15 +248,24 @@ def _tell_of_sound(
         say(f"{source.shown}: its sound is left out; only a file that becomes a file keeps it")
 
 
-def _tell_of_rotation(facts: ClipFacts, source: Source, target: Target, say: Say) -> None:
-    """Say that a clip comes out as it was stored, where it is to be shown turned."""
-    if facts.display_matrix is None or target.kind in (TargetKind.FILE, TargetKind.NULL):
-        return
-    if facts.display_matrix[0] <= 0 or facts.display_matrix[4] <= 0:  # else upright
+def _upright(
+    opened: _Input, source: Source, target: Target, pool: FramePool, say: Say
+) -> tuple[_Input, FramePool]:
+    """Turn a clip that is to be shown turned, where the target cannot state that; with the pool
+    that the frames are of.
+    """
+    matrix = opened.facts.display_matrix
+    if matrix is None or is_upright(matrix) or target.kind in (TargetKind.FILE, TargetKind.NULL):
+        return opened, pool
+    turn = turn_of(matrix)
+    if turn is None:
         say(
-            f"{source.shown}: is to be shown turned or mirrored, which {target.shown} cannot "
-            "state; it comes out as it is stored"
+            f"{source.shown}: is to be shown turned by no right angle, which {target.shown} "
+            "cannot state; it comes out as it is stored"
         )
+        return opened, pool
+    turned = Turned(opened.frames, turn, pool)
+    return replace(opened, frames=turned, facts=turn.facts(opened.facts)), turned.own
 
 
 def _live(

@@ -13,6 +13,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 
@@ -166,15 +167,48 @@ def test_uneven_times_are_said_to_be_lost_in_y4m(tmp_path: Path) -> None:
     assert notes([0, 40, 140, 240, 280]) == [line]
 
 
-def test_a_clip_to_be_shown_turned_is_said_to_come_out_as_it_is_stored(
+QUARTERS = {
+    90: [0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30],
+    180: [-65536, 0, 0, 0, -65536, 0, 0, 0, 1 << 30],
+    270: [0, -65536, 0, 65536, 0, 0, 0, 0, 1 << 30],
+}
+
+
+@pytest.mark.parametrize("degrees", QUARTERS)
+def test_a_clip_to_be_shown_turned_is_turned_for_a_target_that_cannot_state_it(
+    tmp_path: Path, nearest_model_path: Path, degrees: int
+) -> None:
+    rows, columns = np.mgrid[:48, :64].astype(np.uint8)
+    shaded = np.stack([4 * rows, 3 * columns, 255 - 3 * rows], axis=2)
+    clip = make_clip(
+        tmp_path / "a.mp4", [shaded] * 3, display_matrix=QUARTERS[degrees],
+        sample_aspect_ratio=Fraction(4, 3),
+    )  # fmt: skip
+    done = command(clip, "-", model=nearest_model_path)
+    assert (done.returncode, done.stderr) == (0, b"")
+    header = done.stdout[: done.stdout.index(b"\n")].decode()
+    size, aspect = ("W192 H256", "A3:4") if degrees != 180 else ("W256 H192", "A4:3")
+    assert size in header
+    assert aspect in header
+    reader = cv2.VideoCapture(str(clip))  # which turns it, too
+    wanted = cv2.resize(reader.read()[1], None, fx=4, fy=4, interpolation=cv2.INTER_NEAREST)
+    reader.release()
+    with av.open(io.BytesIO(done.stdout), "r", format="yuv4mpegpipe") as container:
+        shown = next(container.decode(video=0)).to_ndarray(format="bgr24")
+    assert shown.shape == wanted.shape
+    assert np.abs(shown.astype(int) - wanted).mean() < 3
+
+
+def test_a_clip_to_be_shown_askew_comes_out_as_it_is_stored(
     tmp_path: Path, nearest_model_path: Path
 ) -> None:
-    turned = [0, 65536, 0, -65536, 0, 0, 48 * 65536, 0, 1 << 30]
-    clip = make_clip(tmp_path / "a.mp4", display_matrix=turned)
+    askew = [46341, 46341, 0, -46341, 46341, 0, 0, 0, 1 << 30]
+    clip = make_clip(tmp_path / "a.mp4", display_matrix=askew)
     done = command(clip, "-", model=nearest_model_path)
     assert done.returncode == 0
     line = (
-        "is to be shown turned or mirrored, which stdout cannot state; it comes out as it is stored"
+        "is to be shown turned by no right angle, which stdout cannot state; it comes out as it "
+        "is stored"
     )
     assert done.stderr.decode() == f"note: {clip}: {line}\n"
 
