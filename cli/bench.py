@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -221,7 +222,9 @@ def quality(
     if record and matching:
         raise ConfigError("--record keeps the scores of the model itself: leave the matching out")
     for path in map(resolve, models if record else ()):
-        check_target(path.resolve(), overwrite=True)  # now, not after an hour of measuring
+        check_target(
+            Path(os.path.realpath(path)), overwrite=True
+        )  # now, not after an hour of measuring
     documents = []
     known: dict[tuple[object, ...], Scores] = {}
     for folder, model in ((folder, model) for folder in folders for model in models):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -84,9 +85,9 @@ class Targets:
 
         if self._paths.count(STDOUT) > 1:
             raise ConfigError("-: is named for two reports; print one, write the other to a file")
-        resolved = [path.resolve() for path in self.files]
+        resolved = [os.path.realpath(path) for path in self.files]
         for path in self.files:
-            if resolved.count(path.resolve()) > 1:
+            if resolved.count(os.path.realpath(path)) > 1:
                 raise ConfigError(f"{path}: is named for two reports; name a file for each")
             check_target(path, overwrite=True)
 

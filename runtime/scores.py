@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,7 +53,7 @@ def record_scores(path: str | Path, measured: Scores) -> None:
     entries[PREFIX + KEY] = json.dumps(record, ensure_ascii=False)
     del model.metadata_props[:]
     onnx.helper.set_model_props(model, entries)
-    file = Path(path).resolve()  # a link stays one
+    file = Path(os.path.realpath(path))  # a link stays one
     with atomic_output(file, overwrite=True) as temporary:
         temporary.write_bytes(model.SerializeToString(deterministic=True))
         shutil.copymode(file, temporary)
@@ -61,7 +62,7 @@ def record_scores(path: str | Path, measured: Scores) -> None:
 def _of_graph(metadata: dict[str, str], digest: str) -> Scores:
     try:
         record = json.loads(metadata.get(KEY, "{}"))
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):  # numbers of thousands of digits, brackets without end
         return {}
     if not isinstance(record, dict) or record.get("graph_sha256") != digest:
         return {}

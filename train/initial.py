@@ -27,7 +27,7 @@ def initial_weights(path: Path, config: NetworkConfig) -> dict[str, Tensor]:
     """
     weights = _fitting_weights(path, config)
     for name, tensor in weights.items():
-        if not tensor.isfinite().all():
+        if not tensor.float().isfinite().all():  # float8 has no isfinite
             raise CheckpointError(
                 f"init {path}: {name} holds numbers that are not finite; give another file"
             )

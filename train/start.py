@@ -41,12 +41,13 @@ def start(
     MissingDependencyError and Interrupted, each with one line for the user.
     """
     resolved = resolve(config, folders, overrides, validation, vgg, style)
-    _check_folder(out)
+    processes = processes_from_environment()
+    if processes.leads:  # the others write nothing
+        _check_folder(out)
     if not resume and (out / "state.pt").exists():
         raise OutputError(f"{out} already holds a run: give --resume, or another --out folder")
     if not resume and (kept := out / "model.safetensors").exists():
         raise OutputError(f"{out} already holds {kept.name}: move it, or give another --out folder")
-    processes = processes_from_environment()
     limit_threads(threads, processes)
     chosen = choose_device(device, processes)
     with joined(processes, chosen):
@@ -63,6 +64,8 @@ def _check_folder(out: Path) -> None:
         there = next(path for path in (out, *out.absolute().parents) if path.exists())
     except OSError as error:  # a name that is too long, for instance
         raise OutputError(f"run folder {out}: {error.strerror}") from error
+    if out.is_symlink() and there != out:
+        raise OutputError(f"run folder {out}: is a link to nothing; name another --out folder")
     if not there.is_dir():
         raise OutputError(f"run folder {out}: {there} is a file; name another --out folder")
     if not os.access(there, os.W_OK | os.X_OK):
@@ -140,6 +143,11 @@ def choose_device(name: str, processes: Processes | None = None) -> torch.device
         )
     number = match[1] or str(local_rank)
     count = torch.cuda.device_count()
+    if match[1] is None and local_rank >= count:
+        raise BackendError(
+            f"device {name!r}: process {local_rank} of this machine finds {count} CUDA device(s); "
+            "start at most one process for each"
+        )
     if len(number) > 9 or int(number) >= count:  # int() refuses thousands of digits
         raise BackendError(
             f"device cuda:{number}: this machine has {count} CUDA device(s); use a lower number"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
@@ -37,6 +38,7 @@ from .logs import Log, Meter, open_logs
 from .losses import WeightedLoss
 from .networks import build_network
 from .schedule import learning_rate_factor
+from .screen import Screen
 from .signals import signals_noted
 from .state import load_state, save_state
 from .step import NotFiniteError, Stepper
@@ -110,7 +112,9 @@ class Trainer:
         self.stepper = Stepper(self.network, self.loss, config, device, self.processes)
         self.step = 0
         self.seconds = 0.0  # of training, over all sessions of the run
-        self.validation: dict[str, Any] = {}  # the last scores and of which folder they are
+        self.validation: dict[
+            str, Any
+        ] = {}  # the last scores and of which folder and step they are
         if resumes:
             self.resume()
 
@@ -118,10 +122,15 @@ class Trainer:
         """Train from the current step to the last one; returns the path of the checkpoint.
 
         Raises TrainingError for a loss that is not finite (the last checkpoint stays) or for want
-        of memory, and Interrupted after Ctrl-C or SIGTERM (state saved).
+        of memory, and Interrupted after Ctrl-C, SIGTERM or SIGHUP (state
+        saved).
         """
         steps, leads = self.config.steps, self.processes.leads
-        bar = tqdm(total=steps, initial=self.step, unit="step", disable=quiet)
+        screen = Screen(sys.stderr)  # a lost terminal must not cost the run
+        bar = tqdm(
+            total=steps, initial=self.step, unit="step", disable=quiet, file=screen,
+            dynamic_ncols=True,
+        )  # fmt: skip
         meter = Meter()
         with (
             self._open_logs() as logs,
@@ -188,14 +197,16 @@ class Trainer:
         scores = validator(self.averaged.module)
         record = scores.record()
         rounded = {name: round(value, 4) for name, value in record.items()}
-        self.validation = {"folder": Path(self.config.validation.folder).name, **rounded}
+        folder = Path(self.config.validation.folder).name
+        self.validation = {"folder": folder, "step": self.step, **rounded}
         self._log(logs, record)
         for log in logs:
             log.pictures(self.step, scores.pictures)
         distance = record.get("feature_distance")
         bar.write(
             f"step {self.step}: PSNR {record['psnr_y']:.2f} dB, SSIM {record['ssim_y']:.4f}"
-            + (f", feature distance {distance:.4g}" if distance is not None else "")
+            + (f", feature distance {distance:.4g}" if distance is not None else ""),
+            file=Screen(sys.stdout),
         )
 
     def _start_from(self, path: Path) -> None:
@@ -244,7 +255,10 @@ class Trainer:
         """Take up the run that the folder holds. Raises CheckpointError or ConfigError."""
         state = load_state(self.folder / "state.pt", self.config, self.device)
         if state["fingerprint"] != self.photos.fingerprint:
-            raise ConfigError(f"cannot resume {self.folder}: the training photographs have changed")
+            raise ConfigError(
+                f"cannot resume {self.folder}: the training photographs have changed (or, in a run "
+                "of an older framelift, some were counted twice)"
+            )
         if state.get("order", self.photos.order) != self.photos.order:
             raise ConfigError(
                 f"cannot resume {self.folder}: the training photographs come in another order; "

@@ -46,9 +46,9 @@ class Turn:
         )
 
 
-def is_upright(matrix: tuple[int, ...] | None) -> bool:
+def is_upright(matrix: tuple[int, ...]) -> bool:
     """Whether a display matrix leaves the picture as it is stored, wherever it puts it."""
-    return matrix is None or _linear(matrix) == (1, 0, 0, 1)
+    return _linear(matrix) == (1, 0, 0, 1)
 
 
 def turn_of(matrix: tuple[int, ...]) -> Turn | None:

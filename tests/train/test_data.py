@@ -83,6 +83,13 @@ def test_a_photograph_counts_once(folder: Path) -> None:
     assert len(again) == 7  # all six, and the one in `deep` twice
 
 
+def test_a_link_that_leads_nowhere_is_left_out(folder: Path) -> None:
+    (folder / "loop.png").symlink_to("loop.png")
+    found = find_photos([folder], smallest=32)
+    assert len(found.photos) == 3
+    assert f"{folder / 'loop.png'}: not a readable image" in found.skipped
+
+
 def test_opencv_is_quiet_about_what_it_cannot_read(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 import torch
 
-from framelift.imaging.errors import BackendError, OutputError
+from framelift.imaging.errors import BackendError, InputError, OutputError
+from framelift.train.distributed import Processes
 from framelift.train.start import choose_device, start
 
 
@@ -43,3 +46,30 @@ def test_a_run_folder_that_cannot_be_made_is_named_at_once(tmp_path: Path) -> No
             start("realtime-small-x4", [tmp_path / "none"], out, device="cpu")
     with pytest.raises(OutputError, match=r"File name too long"):
         start("realtime-small-x4", [tmp_path / "none"], tmp_path / ("x" * 300), device="cpu")
+
+
+def test_run_folders_that_lead_nowhere_or_are_not_writable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "loop").symlink_to("loop")
+    for name in ("dangling", "loop"):
+        with pytest.raises(OutputError, match=f"{name}: is a link to nothing; name another"):
+            start("realtime-small-x4", [tmp_path / "none"], tmp_path / name, device="cpu")
+    monkeypatch.setattr(os, "access", lambda _, mode: not mode & os.W_OK)
+    with pytest.raises(OutputError, match=f"the folder {tmp_path} is not writable"):
+        start("realtime-small-x4", [tmp_path / "none"], tmp_path / "run", device="cpu")
+    # A process of another machine writes nothing, and need not be able to.
+    for name, value in {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "0"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("framelift.train.start.joined", lambda *_: nullcontext())
+    with pytest.raises(InputError, match="none: no such folder"):
+        start("realtime-small-x4", [tmp_path / "none"], tmp_path / "run", device="cpu", threads=1)
+
+
+@pytest.mark.parametrize("name", ["auto", "cuda"])
+def test_more_processes_than_devices_are_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(BackendError, match=r"process 3 of this machine finds 1 CUDA device\(s\)"):
+        choose_device(name, Processes(3, 4, 3, 4))

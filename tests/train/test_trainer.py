@@ -153,6 +153,29 @@ def test_signals_save_and_give_their_own_exit_codes(
     assert load_checkpoint(tmp_path / "run" / "model.safetensors").training["steps"] == 2
 
 
+class Gone:
+    """A stream whose reader has gone."""
+
+    def write(self, text: str) -> int:
+        raise BrokenPipeError
+
+    def flush(self) -> None:
+        raise BrokenPipeError
+
+
+def test_a_lost_terminal_does_not_cost_the_run(
+    tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    validates = (f"validation.folder={photos}", "validation.every=1")
+    trainer = Trainer(config(tmp_path, photos, *validates), tmp_path / "run", CPU)
+    interrupt_after(trainer, steps=2, number=signal.SIGHUP)
+    monkeypatch.setattr("sys.stdout", Gone())
+    monkeypatch.setattr("sys.stderr", Gone())
+    with pytest.raises(Interrupted, match="stopped at step 2 of 8, state saved"):
+        trainer.run()
+    assert load_checkpoint(tmp_path / "run" / "model.safetensors").training["steps"] == 2
+
+
 def test_under_nohup_training_goes_on(tmp_path: Path, photos: Path) -> None:
     trainer = Trainer(config(tmp_path, photos, "steps=3"), tmp_path / "run", CPU)
     interrupt_after(trainer, steps=2, number=signal.SIGHUP)
@@ -302,6 +325,7 @@ def test_scores_stay_in_the_checkpoint_when_a_run_goes_on(tmp_path: Path, photos
         resumed.run(quiet=True)
     training = load_checkpoint(run / "model.safetensors").training
     assert (training["steps"], training["validation"]) == (6, scored)
+    assert scored["step"] == 4
 
 
 def test_a_finished_run_keeps_its_checkpoint(tmp_path: Path, photos: Path) -> None:
@@ -399,6 +423,17 @@ def test_weights_that_are_not_finite_are_no_start(tmp_path: Path, photos: Path) 
     settings = config(tmp_path, photos, network, f"init={tmp_path / 'community.pth'}")
     with pytest.raises(CheckpointError, match=r"community\.pth: body\.0\.bias holds numbers that"):
         Trainer(settings, tmp_path / "run", CPU)
+
+
+def test_weights_in_eight_bits_are_looked_through(tmp_path: Path, photos: Path) -> None:
+    weights = build_network(CompactConfig(scale=2, num_feat=6, num_conv=1)).state_dict()
+    small = {name: tensor.to(torch.float8_e4m3fn) for name, tensor in weights.items()}
+    torch.save({"params": small}, tmp_path / "community.pth")
+    network = 'network={name="compact", scale=2, num_feat=6, num_conv=1}'
+    settings = config(tmp_path, photos, network, f"init={tmp_path / 'community.pth'}")
+    trainer = Trainer(settings, tmp_path / "run", CPU)
+    wanted = small["body.0.weight"].float()
+    assert torch.equal(trainer.network.state_dict()["body.0.weight"], wanted)
 
 
 @pytest.mark.parametrize("name", ["folder", "folder.pth"])

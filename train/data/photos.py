@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,13 +79,13 @@ def find_photos(folders: Sequence[Path], smallest: int) -> PhotoSet:
     InputError if a folder is missing or no photograph is usable.
     """
     photos, skipped, digests = [], [], []
-    met: set[Path] = set()
+    met: set[str] = set()
     for folder in folders:
         if not folder.is_dir():
             kind = "not a folder" if folder.exists() else "no such folder"
             raise InputError(f"training folder {folder}: {kind}")
         for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES):
-            if (file := path.resolve()) in met:
+            if (file := os.path.realpath(path)) in met:  # resolve() fails on loops
                 skipped.append(f"{path}: is there already")
                 continue
             met.add(file)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from framelift.runtime.live.turned import Turned, is_upright, turn_of
+from framelift.runtime.live import LiveOptions, parse_source, parse_target, upscale_live
+from framelift.runtime.live.turned import is_upright, turn_of
 from framelift.runtime.video.frame import Frame, Image
 from framelift.runtime.video.pool import FramePool
+
+from ..video.clips import Nearest, make_clip, noise
 
 SIGNS = [(a, 0, 0, d) for a, d in product((1, -1), repeat=2)]
 SIGNS += [(0, b, c, 0) for b, c in product((1, -1), repeat=2)]
@@ -41,17 +44,38 @@ def test_other_angles_are_none() -> None:
     assert turn_of((0,) * 9) is None
 
 
-def test_buffers_go_round() -> None:
-    pool = FramePool()
-    turn = turn_of(matrix_of(0, 1, -1, 0))
-    assert turn is not None
+@pytest.mark.parametrize("compare", [False, True])
+def test_a_turned_clip_is_played_in_few_buffers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compare: bool
+) -> None:
+    clip = make_clip(tmp_path / "a.mp4", noise(60), display_matrix=[*matrix_of(0, 1, -1, 0)])
+    height, width = noise(1)[0].shape[:2]
+    pools: list[FramePool] = []
 
-    def frames() -> list[Frame]:
-        return [Frame(pool.take((4, 6, 3)), 0, Fraction(1), 0)]
+    class Watched(FramePool):
+        def __init__(self) -> None:
+            super().__init__()
+            pools.append(self)
 
-    for _ in range(3):
-        turned = Turned(frames(), turn, pool)
-        (frame,) = turned
-        assert frame.bgr_u8.shape == (6, 4, 3)
-        assert turned.own.allocated == 1
-    assert pool.allocated == 1
+    for module in ("run", "turned"):
+        monkeypatch.setattr(f"framelift.runtime.live.{module}.FramePool", Watched)
+    sizes = []
+
+    class Collected:
+        def write(self, frame: Frame) -> None:
+            sizes.append(frame.bgr_u8.shape[1::-1])
+
+        def finish(self) -> None:
+            pass
+
+    monkeypatch.setattr("framelift.runtime.live.run._sink", lambda *_: Collected())
+    result = upscale_live(
+        parse_source(str(clip)), parse_target("-"), Nearest(), quiet=True,
+        options=LiveOptions(keep_all=True, compare=compare),
+    )  # fmt: skip
+    shown = (4 * height if compare else 2 * height, 2 * width)
+    assert set(sizes) == {shown}
+    assert (len(sizes), (result.width_px, result.height_px)) == (60, shown)
+    stored, turned = pools
+    assert stored.allocated == 1
+    assert turned.allocated < 10
