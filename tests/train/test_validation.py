@@ -147,7 +147,8 @@ def test_run_logs_scores_and_pictures_to_tensorboard(setting: Path, tmp_path: Pa
     again.resume()
     checkpoint = load_checkpoint(again.run(quiet=True))
     names = {"psnr_y", "ssim_y", "feature_distance"}
-    assert set(checkpoint.training["validation"]) == {"folder", *names}
+    assert set(checkpoint.training["validation"]) == {"folder", "step", *names}
+    assert checkpoint.training["validation"]["step"] == 4
     records = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
     assert [record["step"] for record in records if "psnr_y" in record] == [2, 4]
     events = reader.EventAccumulator(str(run / "tensorboard")).Reload()
