@@ -222,9 +222,8 @@ def quality(
     if record and matching:
         raise ConfigError("--record keeps the scores of the model itself: leave the matching out")
     for path in map(resolve, models if record else ()):
-        check_target(
-            Path(os.path.realpath(path)), overwrite=True
-        )  # now, not after an hour of measuring
+        # Now, not after an hour of measuring.
+        check_target(Path(os.path.realpath(path)), overwrite=True)
     documents = []
     known: dict[tuple[object, ...], Scores] = {}
     for folder, model in ((folder, model) for folder in folders for model in models):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from ..imaging.errors import FrameliftError, OutputError
+from ..imaging.errors import FrameliftError
 from .bench_options import (
     Targets,
     engine_options,
@@ -61,10 +61,10 @@ def everything(
 def render(reports: tuple[Path, ...], targets: Targets) -> None:
     """Show REPORTS that were written as JSON, together, in another form."""
     from ..benchmarks.report import combine, read_document
+    from ..imaging.atomic import check_target
 
     for report, target in itertools.product(reports, targets.files):
-        if target.exists() and report.exists() and target.samefile(report):
-            raise OutputError(f"{target}: is a report to read; name another file")
+        check_target(target, overwrite=True, source=report)
     documents = [read_document(path) for path in reports]
     show(documents[0] if len(documents) == 1 else combine(documents), targets)
 

@@ -112,9 +112,7 @@ class Trainer:
         self.stepper = Stepper(self.network, self.loss, config, device, self.processes)
         self.step = 0
         self.seconds = 0.0  # of training, over all sessions of the run
-        self.validation: dict[
-            str, Any
-        ] = {}  # the last scores and of which folder and step they are
+        self.validation: dict[str, Any] = {}  # the last scores, their folder and step
         if resumes:
             self.resume()
 
@@ -122,14 +120,12 @@ class Trainer:
         """Train from the current step to the last one; returns the path of the checkpoint.
 
         Raises TrainingError for a loss that is not finite (the last checkpoint stays) or for want
-        of memory, and Interrupted after Ctrl-C, SIGTERM or SIGHUP (state
-        saved).
+        of memory, and Interrupted after Ctrl-C, SIGTERM or SIGHUP (state saved).
         """
         steps, leads = self.config.steps, self.processes.leads
-        screen = Screen(sys.stderr)  # a lost terminal must not cost the run
         bar = tqdm(
-            total=steps, initial=self.step, unit="step", disable=quiet, file=screen,
-            dynamic_ncols=True,
+            total=steps, initial=self.step, unit="step", disable=quiet, dynamic_ncols=True,
+            file=Screen(sys.stderr),  # a lost terminal must not cost the run
         )  # fmt: skip
         meter = Meter()
         with (

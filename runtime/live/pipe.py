@@ -31,10 +31,9 @@ class PipeReader:
         """What came so far."""
         self._idle_seconds = idle_seconds
         if source.text == STANDARD_STREAM:
-            if sys.stdin is None:
-                raise InputError("stdin: is closed; pipe a video into it, as y4m or MPEG-TS")
-            if sys.stdin.isatty():
-                raise InputError("stdin: is a terminal; pipe a video into it, as y4m or MPEG-TS")
+            if sys.stdin is None or sys.stdin.isatty():
+                state = "closed" if sys.stdin is None else "a terminal"
+                raise InputError(f"stdin: is {state}; pipe a video into it, as y4m or MPEG-TS")
             self._descriptor = os.dup(sys.stdin.fileno())
         else:
             try:

@@ -246,5 +246,5 @@ def test_rendering_does_not_replace_what_it_reads(
     two.write_bytes(before := one.read_bytes())
     capsys.readouterr()
     error = failure(capsys, "bench", "render", one, two, "--json", two)
-    assert error == f"framelift: {two}: is a report to read; name another file\n"
+    assert error == f"framelift: {two}: is the input itself; name another file\n"
     assert two.read_bytes() == before
