@@ -9,7 +9,8 @@ from typing import Any
 
 import onnx
 
-from ..imaging.errors import ModelError
+from ..imaging.errors import FrameliftError, ModelError
+from ..runtime.backends.engine import load_onnxruntime
 from ..runtime.model_file import PREFIX
 from .graph import all_nodes
 from .node_rules import TypedGraph, tensorrt_problems
@@ -244,8 +245,8 @@ def _shapes(
 def _onnxruntime_loads(path: Path, target: str) -> list[Finding]:
     """Whether the installed ONNX Runtime builds a session of it; nothing is run."""
     try:
-        import onnxruntime
-    except ImportError:
+        onnxruntime = load_onnxruntime()
+    except FrameliftError:
         return []
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import os
 from types import ModuleType
 
 from ...imaging.errors import BackendError, MissingDependencyError
+
+# ONNX Runtime from 1.29 on keeps a device id and a database of events in the user's cache folder,
+# and sends events to Microsoft. It reads this variable when it is imported; later is too late.
+_NO_TELEMETRY = "ORT_DISABLE_TELEMETRY"
 
 # All of these install the same `onnxruntime` folder and overwrite each other's files.
 _DISTRIBUTIONS = ("onnxruntime", "onnxruntime-gpu")
@@ -40,7 +45,7 @@ def engine_problem() -> BackendError | MissingDependencyError | None:
 
 
 def load_onnxruntime() -> ModuleType:
-    """Import and return `onnxruntime`.
+    """Import and return `onnxruntime`, with its telemetry off in this process and its children.
 
     Raises:
         BackendError: onnxruntime and onnxruntime-gpu are both installed, or it fails to load.
@@ -49,6 +54,7 @@ def load_onnxruntime() -> ModuleType:
     problem = engine_problem()
     if problem is not None:
         raise problem
+    os.environ[_NO_TELEMETRY] = "1"
     try:
         import onnxruntime
     except ImportError as error:
@@ -56,4 +62,5 @@ def load_onnxruntime() -> ModuleType:
             f"onnxruntime cannot be loaded ({error}): reinstall it with "
             "`pip install --force-reinstall onnxruntime`"
         ) from error
+    onnxruntime.disable_telemetry_events()  # for a program that imported it before
     return onnxruntime  # type: ignore[no-any-return]
