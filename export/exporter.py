@@ -16,13 +16,15 @@ from ..runtime.model_file import FORMAT, WHOLE_FRAME
 from ..runtime.notes import Say
 from .cleanup import clean_up
 from .contract import apply_frame_contract, with_sizes
+from .gate import Gate
 from .halo import graph_halo
 from .int8_gate import MAX_DROP_DB, Quantised, to_int8
 from .node_rules import TypedGraph, tensorrt_problems
-from .parity import Gate, Parity
+from .parity import Parity
+from .sizes import Sizes
 from .source import Source, load_source, weights_sha256
 from .targets import TARGETS, choose_opset, parse_targets
-from .torch_export import Sizes, export_core
+from .torch_export import export_core
 
 PRECISIONS = ("fp32", "fp16", "int8")
 MAX_VALUES = 2**31 - 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import warnings
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,54 +12,7 @@ import torch
 from torch import nn
 
 from ..imaging.errors import ExportError
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """What frames the model takes: None is any batch, or any height and width that are multiples
-    of `multiple` and at least `minimum`.
-    """
-
-    batch: int | None = None
-    height: int | None = None
-    width: int | None = None
-    multiple: int = 1
-    minimum: int = 1
-
-    def __post_init__(self) -> None:
-        for name in ("height", "width"):
-            side = getattr(self, name)
-            if side is not None and (side % self.multiple or side < self.minimum):
-                near = max(side, self.minimum)
-                near += -near % self.multiple
-                raise ExportError(
-                    f"{name} {side}: this network takes multiples of {self.multiple} from "
-                    f"{self.minimum} up; the nearest above is {near}"
-                )
-
-    @property
-    def shape(self) -> tuple[int | None, int | None, int | None]:
-        """(N, H, W), None where dynamic."""
-        return self.batch, self.height, self.width
-
-    def example(self) -> torch.Tensor:
-        """A float N×3×H×W input whose dynamic sizes are above 1 and unequal: no special cases."""
-        least = -(-max(24, self.minimum) // self.multiple) * self.multiple
-        height = self.height or least
-        width = self.width or least + 8 * self.multiple
-        return torch.rand(self.batch or 2, 3, height, width)
-
-    def dynamic_axes(self) -> dict[int, Any]:
-        """What torch.export is to leave open."""
-        axes: dict[int, Any] = {}
-        if self.batch is None:
-            axes[0] = torch.export.Dim("batch")
-        for axis, name in ((2, "height"), (3, "width")):
-            if getattr(self, name) is None:
-                least = max(1, -(-self.minimum // self.multiple))
-                side = torch.export.Dim(name, min=least)
-                axes[axis] = self.multiple * side if self.multiple > 1 else side
-        return axes
+from .sizes import Sizes
 
 
 def export_core(network: nn.Module, opset: int, sizes: Sizes | None = None) -> onnx.ModelProto:
@@ -76,8 +28,8 @@ def export_core(network: nn.Module, opset: int, sizes: Sizes | None = None) -> o
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about the exporter's own internals
             program = torch.onnx.export(
-                network, (sizes.example(),), dynamo=True, opset_version=opset,
-                dynamic_shapes=(sizes.dynamic_axes(),), input_names=["input"],
+                network, (_example(sizes),), dynamo=True, opset_version=opset,
+                dynamic_shapes=(_dynamic_axes(sizes),), input_names=["input"],
                 output_names=["output"], external_data=False, verbose=False,
                 custom_translation_table={torch.ops.aten.pixel_unshuffle.default: _unshuffle},
             )  # fmt: skip
@@ -93,6 +45,27 @@ def export_core(network: nn.Module, opset: int, sizes: Sizes | None = None) -> o
             f"opset {opset}: the exporter could only write {written.get('')}; ask for that one"
         )
     return model
+
+
+def _example(sizes: Sizes) -> torch.Tensor:
+    """A float N×3×H×W input whose dynamic sizes are above 1 and unequal: no special cases."""
+    least = -(-max(24, sizes.minimum) // sizes.multiple) * sizes.multiple
+    height = sizes.height or least
+    width = sizes.width or least + 8 * sizes.multiple
+    return torch.rand(sizes.batch or 2, 3, height, width)
+
+
+def _dynamic_axes(sizes: Sizes) -> dict[int, Any]:
+    """What torch.export is to leave open."""
+    axes: dict[int, Any] = {}
+    if sizes.batch is None:
+        axes[0] = torch.export.Dim("batch")
+    for axis, name in ((2, "height"), (3, "width")):
+        if getattr(sizes, name) is None:
+            least = max(1, -(-sizes.minimum // sizes.multiple))
+            side = torch.export.Dim(name, min=least)
+            axes[axis] = sizes.multiple * side if sizes.multiple > 1 else side
+    return axes
 
 
 def _unshuffle(x: Any, block: int) -> Any:  # noqa: ANN401

@@ -13,10 +13,11 @@ from torch import Tensor, nn
 
 from framelift.export.cleanup import clean_up
 from framelift.export.contract import apply_frame_contract
+from framelift.export.gate import Gate
 from framelift.export.half import to_half
 from framelift.export.halo import graph_halo
-from framelift.export.parity import Gate
-from framelift.export.torch_export import Sizes, export_core
+from framelift.export.sizes import Sizes
+from framelift.export.torch_export import export_core
 from framelift.imaging.errors import ExportError
 
 FAST_TAIL = ["Clip", "Floor", "DepthToSpace", "Transpose", "Cast"]

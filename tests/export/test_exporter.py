@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from framelift.export.calibration import record
 from framelift.export.contract import apply_frame_contract
 from framelift.export.exporter import ExportConfig, export_checkpoint
-from framelift.export.parity import Gate, Parity, onnx_frames, reference_frames
+from framelift.export.gate import Gate
+from framelift.export.parity import Parity, onnx_frames, reference_frames
 from framelift.export.source import Source
 from framelift.imaging.errors import CheckpointError, ExportError, OutputError
 from framelift.runtime import Upscaler

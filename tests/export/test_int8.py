@@ -17,8 +17,9 @@ from framelift.export.calibration import MAX_FRAMES, crop, read_frames
 from framelift.export.contract import apply_frame_contract
 from framelift.export.equalise import RANGE, equalise
 from framelift.export.exporter import ExportConfig, export_checkpoint
+from framelift.export.gate import Gate
 from framelift.export.int8 import calibrate, quantise
-from framelift.export.parity import REFERENCE, Gate, onnx_frames, reference_frames
+from framelift.export.parity import REFERENCE, onnx_frames, reference_frames
 from framelift.export.rounding import Statistics, quantise_weights
 from framelift.export.torch_export import export_core
 from framelift.imaging.errors import ConfigError, ExportError, InputError
