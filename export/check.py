@@ -11,7 +11,7 @@ import onnx
 
 from ..imaging.errors import FrameliftError, ModelError
 from ..runtime.backends.engine import load_onnxruntime
-from ..runtime.model_file import PREFIX
+from ..runtime.digest import PREFIX
 from .graph import all_nodes
 from .node_rules import TypedGraph, tensorrt_problems
 from .report import Finding

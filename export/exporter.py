@@ -12,6 +12,7 @@ import onnx
 from ..imaging.atomic import atomic_output, check_target
 from ..imaging.errors import ConfigError, ExportError, InputError, OutputError
 from ..runtime.backends.engine import load_onnxruntime
+from ..runtime.digest import seal
 from ..runtime.model_file import FORMAT, WHOLE_FRAME
 from ..runtime.notes import Say
 from .cleanup import clean_up
@@ -139,6 +140,7 @@ def export_checkpoint(
     if int8 is not None:
         metadata["framelift.quantisation"] = json.dumps(int8.record())
     onnx.helper.set_model_props(model, metadata)
+    seal(model)
     with atomic_output(target, overwrite=config.overwrite, source=source) as temporary:
         temporary.write_bytes(model.SerializeToString(deterministic=True))
     return Exported(target, opset, config.precision, halo, loaded.parameters, parity, int8)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..imaging.errors import ModelError
+from .digest import PREFIX, require_sealed
 from .memory import activation_bytes_per_pixel
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 FORMAT = 1
 INPUT = "frames"
 OUTPUT = "upscaled"
-PREFIX = "framelift."
 WHOLE_FRAME = 1_000_000
 """The halo of a network whose pixels depend on the whole frame: it is never cut into tiles."""
 
@@ -92,7 +92,8 @@ def read_spec(path: str | Path) -> ModelSpec:
 
     Raises:
         ModelError: the file is missing, is not ONNX, is not a framelift model, was written by a
-            newer framelift, or its input and output are not those of a framelift model.
+            newer framelift, its input and output are not those of a framelift model, or it is not
+            what was exported by the digest in its metadata.
     """
     return load(path)[0]
 
@@ -110,6 +111,7 @@ def load(path: str | Path) -> tuple[ModelSpec, onnx.ModelProto]:
     _check_format(path, metadata)
     _check_self_contained(path, model)
     frame_shape = _check_interface(path, model)
+    require_sealed(path, model)
     size_multiple = _integer(path, metadata, "size_multiple")
     network = _json(path, metadata, "network")
     spec = ModelSpec(
@@ -220,7 +222,7 @@ def _check_value(
 
     expected = f"expected one {kind} `{name}`, uint8 N×H×W×3"
     if [value.name for value in values] != [name]:
-        found = ", ".join(value.name for value in values) or "none"
+        found = ", ".join(" ".join(value.name.split()) for value in values) or "none"
         raise ModelError(f"{path} has the {kind}s {found}; {expected}: export it again")
     tensor = values[0].type.tensor_type
     if tensor.elem_type not in onnx.TensorProto.DataType.values():

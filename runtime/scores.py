@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..imaging.atomic import atomic_output
-from .model_file import PREFIX, load
+from .digest import PREFIX
+from .model_file import load
 
 if TYPE_CHECKING:
     import onnx

@@ -20,6 +20,7 @@ from framelift.export.parity import Parity, onnx_frames, reference_frames
 from framelift.export.source import Source
 from framelift.imaging.errors import CheckpointError, ExportError, OutputError
 from framelift.runtime import Upscaler
+from framelift.runtime.digest import graph_sha256
 from framelift.runtime.model_file import read_spec
 from framelift.train.checkpoint import Checkpoint, save_checkpoint
 from framelift.train.networks import (
@@ -208,6 +209,8 @@ def test_a_missing_checkpoint_is_named(tmp_path: Path) -> None:
 
 
 def test_metadata_is_json_where_promised(exported: Path) -> None:
-    props = {entry.key: entry.value for entry in onnx.load(exported).metadata_props}
+    model = onnx.load(exported)
+    props = {entry.key: entry.value for entry in model.metadata_props}
+    assert props["framelift.graph_sha256"] == graph_sha256(model)
     for key in ("network", "parity", "created_with", "training"):
         assert isinstance(json.loads(props[f"framelift.{key}"]), dict)

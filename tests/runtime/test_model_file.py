@@ -10,7 +10,8 @@ import pytest
 
 from framelift.imaging.errors import ModelError
 from framelift.runtime import ModelSpec
-from framelift.runtime.model_file import read_spec
+from framelift.runtime.digest import seal
+from framelift.runtime.model_file import load, read_spec
 
 
 def test_spec_of_a_valid_model(shuffle_model_path: Path) -> None:
@@ -130,6 +131,49 @@ def test_damaged_bytes_are_one_line(tmp_path: Path, tiny_models: ModuleType) -> 
             messages.append(str(error))
     assert len(messages) > len(whole) / 12
     assert not any("\n" in message for message in messages)
+
+
+def test_no_damage_gives_another_picture(tmp_path: Path, tiny_models: ModuleType) -> None:
+    """Any one bit of a sealed file: it is refused, or it still says and computes the same."""
+    model = tiny_models.pixel_shuffle_model(scale=2, channels=4)
+    seal(model)
+    path = tiny_models.save(model, tmp_path / "m.onnx")
+    whole, sealed = path.read_bytes(), read_spec(path)
+    rng = np.random.default_rng(0)
+    refused = []
+    for place in rng.integers(0, len(whole), 600):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << int(rng.integers(8))
+        path.write_bytes(damaged)
+        try:
+            spec, found = load(path)
+        except ModelError as error:
+            refused.append(str(error))
+            continue
+        assert found.graph == model.graph
+        assert (spec.scale, spec.halo, spec.size_multiple) == (sealed.scale, sealed.halo, 1)
+    assert len(refused) > 300
+    assert not any("\n" in message for message in refused)
+
+
+def test_an_edited_graph_or_setting_is_named(tmp_path: Path, tiny_models: ModuleType) -> None:
+    sealed = tiny_models.nearest_model()
+    seal(sealed)
+    path = tiny_models.save(sealed, tmp_path / "m.onnx")
+    tiny_models.save(tiny_models.set_metadata(sealed, licence="MIT", name="renamed"), path)
+    assert read_spec(path).licence == "MIT"
+    for change in ("weights", "opset", "halo"):
+        model = onnx.ModelProto()
+        model.CopyFrom(sealed)
+        if change == "weights":
+            model.graph.initializer[0].raw_data = b"\x01" + model.graph.initializer[0].raw_data[1:]
+        elif change == "opset":
+            model.opset_import[0].version = 19
+        else:
+            tiny_models.set_metadata(model, halo="3")
+        tiny_models.save(model, path)
+        with pytest.raises(ModelError, match=r"is damaged or was edited: .* export it again"):
+            read_spec(path)
 
 
 @pytest.mark.parametrize(
