@@ -39,4 +39,4 @@ def open_contender(model: str | Path, case: LatencySettings) -> Contender:
     """
     if is_rival(case.backend):
         return open_rival(case.backend, model, case)
-    return Upscaler.load(model, backend=case.backend, threads=case.threads)
+    return Upscaler.load(model, backend=case.backend, threads=case.threads, device=case.device)

@@ -129,7 +129,9 @@ def measure_espcn(
 
 def _open(stack: ExitStack, path: Path, settings: LatencySettings) -> _Runner:
     upscaler = stack.enter_context(
-        Upscaler.load(path, backend=settings.backend, threads=settings.threads)
+        Upscaler.load(
+            path, backend=settings.backend, threads=settings.threads, device=settings.device
+        )
     )
     require_super_resolution(upscaler.spec, "a comparison with ESPCN")
     network = FloatSession.of(upscaler)

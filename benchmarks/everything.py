@@ -49,6 +49,7 @@ class Plan:
     threads: int | None = None
     seconds: float = 3.0
     vgg: str | None = None
+    device: int | None = None
 
 
 def measure_everything(
@@ -72,14 +73,15 @@ def main_model(models: Sequence[str]) -> str:
 
 
 def _measure(plan: Plan, models: list[str], progress: Callable[[str], None]) -> Iterator[Document]:
-    main, engine = main_model(models), (plan.backend, plan.threads)
+    main, engine, device = main_model(models), (plan.backend, plan.threads), plan.device
     one = LatencySettings(
-        *plan.size, backend=plan.backend, threads=plan.threads, seconds=plan.seconds,
+        *plan.size, backend=plan.backend, threads=plan.threads, device=device, seconds=plan.seconds,
         iterations=_ITERATIONS, most_seconds=_MOST_SECONDS,
     )  # fmt: skip
     grid = GridSettings(
-        (plan.size,), backends=(plan.backend,), threads=plan.threads, seconds=plan.seconds,
-        iterations=_LATENCY_ITERATIONS, most_seconds=_LATENCY_MOST_SECONDS, lenient=True,
+        (plan.size,), backends=(plan.backend,), threads=plan.threads, device=device,
+        seconds=plan.seconds, iterations=_LATENCY_ITERATIONS, most_seconds=_LATENCY_MOST_SECONDS,
+        lenient=True,
     )  # fmt: skip
     light = [name for name in models if not _is_heavy(name, plan.size)]
     if len(models) > 1:
@@ -89,11 +91,11 @@ def _measure(plan: Plan, models: list[str], progress: Callable[[str], None]) -> 
     for images in plan.images:
         progress(f"quality on {images}")
         for name in models:
-            yield measure_quality(name, images, *engine, vgg=plan.vgg, known=known)
+            yield measure_quality(name, images, *engine, vgg=plan.vgg, known=known, device=device)
     if light:
         yield measure_espcn(light, replace(one, seconds=plan.seconds / 3), progress)
         yield measure_realtime(
-            light, plan.video, backend=plan.backend, threads=plan.threads,
+            light, plan.video, backend=plan.backend, threads=plan.threads, device=device,
             seconds=min(plan.seconds, _REALTIME_SECONDS), progress=progress,
         )  # fmt: skip
     rivals = tuple(name for name in installed() if name not in _SLOW_RIVALS)
@@ -102,10 +104,12 @@ def _measure(plan: Plan, models: list[str], progress: Callable[[str], None]) -> 
     progress("overhead")
     yield measure_overhead(main, one)
     if plan.images or plan.video:
-        yield make_pictures(main, plan.images[:1], plan.video, *engine)
+        yield make_pictures(main, plan.images[:1], plan.video, *engine, device=device)
     if plan.video is not None:
         progress(f"video {plan.video}")
-        yield measure_video(main, plan.video, EncoderOptions(), _VIDEO_FRAMES, *engine)
+        yield measure_video(
+            main, plan.video, EncoderOptions(), _VIDEO_FRAMES, *engine, device=device
+        )
     progress("live stream")
     yield measure_stream(main, one)
 

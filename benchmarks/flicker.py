@@ -52,6 +52,7 @@ def measure_flicker(
     backend: str = "auto",
     threads: int | None = None,
     progress: Callable[[int], None] | None = None,
+    device: int | None = None,
 ) -> Document:
     """Run a model on the first `frames` frames of a video and compare how both change.
 
@@ -63,7 +64,7 @@ def measure_flicker(
     machine = describe_machine()
     times_ms: list[float] = []
     with (
-        Upscaler.load(model, backend=backend, threads=threads) as upscaler,
+        Upscaler.load(model, backend=backend, threads=threads, device=device) as upscaler,
         FileSource(clip, say=_silent) as source,
     ):
 

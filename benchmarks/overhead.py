@@ -51,7 +51,9 @@ def measure_overhead(model: str | Path, settings: LatencySettings) -> Document:
         raise ValueError(f"overhead is measured with single frames, got batch {settings.batch}")
     machine = describe_machine()
     frame = input_frames(settings)[0]
-    with Upscaler.load(model, backend=settings.backend, threads=settings.threads) as upscaler:
+    with Upscaler.load(
+        model, backend=settings.backend, threads=settings.threads, device=settings.device
+    ) as upscaler:
         plain = FloatSession.of(upscaler)
         s = upscaler.scale
         out = np.empty((s * settings.height, s * settings.width, 3), np.uint8)

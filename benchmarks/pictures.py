@@ -30,6 +30,7 @@ def make_pictures(
     video: Path | None = None,
     backend: str = "auto",
     threads: int | None = None,
+    device: int | None = None,
 ) -> Document:
     """Enlarge by bicubic and by `model`: the first two photographs of each folder, shrunk before,
     and a frame of `video` as it is. The middle, at most 960×540, as data URIs `before` and `after`.
@@ -37,7 +38,7 @@ def make_pictures(
     Raises InputError, ModelError, BackendError, MissingDependencyError.
     """
     machine = describe_machine()
-    with Upscaler.load(model, backend=backend, threads=threads) as upscaler:
+    with Upscaler.load(model, backend=backend, threads=threads, device=device) as upscaler:
         scale, pictures = upscaler.scale, []
         for name, small in _inputs(folders, video, scale):
             after = upscaler(small)

@@ -80,6 +80,7 @@ def measure_quality(
     vgg: str | None = None,
     matching: bool = False,
     known: dict[tuple[object, ...], Scores] | None = None,
+    device: int | None = None,
 ) -> Document:
     """Score a model and bicubic on every image of `folder` and return the report.
 
@@ -96,7 +97,7 @@ def measure_quality(
     distance = None if vgg is None else feature_distance(vgg)
     scores: list[dict[str, Scores]] = []
     known = {} if known is None else known
-    with Upscaler.load(model, backend=backend, threads=threads) as upscaler:
+    with Upscaler.load(model, backend=backend, threads=threads, device=device) as upscaler:
         require_super_resolution(upscaler.spec, "a comparison with originals")
         scale = upscaler.scale
         for path in paths:

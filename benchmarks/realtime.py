@@ -56,6 +56,7 @@ def measure_realtime(
     *,
     backend: str = "auto",
     threads: int | None = None,
+    device: int | None = None,
     seconds: float = 1.0,
     rates: Sequence[int] = RATES,
     sizes: Sequence[Size] = SIZES,
@@ -76,7 +77,7 @@ def measure_realtime(
         for model in models:
             path = resolve(model)
             progress(f"real time of {path.stem}")
-            with Upscaler.load(path, backend=backend, threads=threads) as upscaler:
+            with Upscaler.load(path, backend=backend, threads=threads, device=device) as upscaler:
                 rows.append(_measure(upscaler, clips, options, seconds, rates, sizes))
             monitor.sample()
     conditions = monitor.report()

@@ -23,6 +23,7 @@ class LatencySettings:
     seconds: float = 5.0
     iterations: int = 30
     most_seconds: float | None = None
+    device: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("width", "height", "batch", "iterations"):
@@ -54,6 +55,7 @@ class GridSettings:
     fresh: bool = True
     roofline: bool = True
     lenient: bool = False
+    device: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("sizes", "batches", "backends"):
@@ -66,7 +68,7 @@ class GridSettings:
         return [
             LatencySettings(
                 *size, batch, engine, self.threads, self.seconds, self.iterations,
-                self.most_seconds,
+                self.most_seconds, self.device,
             )
             for size in self.sizes
             for batch in self.batches

@@ -120,7 +120,9 @@ def measure_stream(
     """
     machine = describe_machine()
     monitor = Monitor(gpu=bool(machine.gpus))
-    with Upscaler.load(model, backend=settings.backend, threads=settings.threads) as upscaler:
+    with Upscaler.load(
+        model, backend=settings.backend, threads=settings.threads, device=settings.device
+    ) as upscaler:
         warm = np.zeros((settings.height, settings.width, 3), np.uint8)
         for _ in range(3):
             upscaler(warm)

@@ -50,6 +50,7 @@ def measure_video(
     backend: str = "auto",
     threads: int | None = None,
     rounds: int = ROUNDS,
+    device: int | None = None,
 ) -> Document:
     """Measure the first `frames` frames of `file` without and with an encoder.
 
@@ -69,7 +70,7 @@ def measure_video(
     sinks = {NULL: None, options.codec: options}
     measured: dict[str, list[Document]] = {name: [] for name in sinks}
     alone_ms: list[float] = []
-    with Upscaler.load(model, backend=backend, threads=threads) as upscaler:
+    with Upscaler.load(model, backend=backend, threads=threads, device=device) as upscaler:
         total = _available(file, frames)
         short = total // _SHORT_SHARE
         run_pipeline(upscaler, file, short, None)  # engine and file cache are warm afterwards

@@ -24,6 +24,7 @@ from .bench_options import (
     vgg_option,
 )
 from .codec_options import codec_options
+from .device import device_option
 from .finite import Finite
 
 
@@ -52,6 +53,7 @@ def bench() -> None:
     help="Beside it, on the same frames: ort-numpy, torch-eager, torch-compile, opencv-dnn, "
     "openvino, ncnn, `all` of them that are installed, or another model in ONNX.",
 )  # fmt: skip
+@device_option
 @threads_option
 @seconds_option
 @iterations_option
@@ -64,6 +66,7 @@ def latency(
     batches: tuple[int, ...],
     backends: tuple[str, ...],
     rivals: tuple[str, ...],
+    device: int | None,
     threads: int | None,
     seconds: float,
     iterations: int,
@@ -85,7 +88,7 @@ def latency(
 
     settings = GridSettings(
         sizes, batches, backends, _rivals(rivals), threads, seconds, iterations,
-        fresh=not no_fresh, roofline=not no_roofline, lenient="all" in rivals,
+        fresh=not no_fresh, roofline=not no_roofline, lenient="all" in rivals, device=device,
     )  # fmt: skip
     show(measure_latency(models, settings, say), targets)
 
@@ -103,6 +106,7 @@ def overhead(
     seconds: float,
     iterations: int,
     backend: str,
+    device: int | None,
     threads: int | None,
     targets: Targets,
 ) -> None:
@@ -111,7 +115,12 @@ def overhead(
     from ..benchmarks.settings import LatencySettings
 
     settings = LatencySettings(
-        *size, backend=backend, threads=threads, seconds=seconds, iterations=iterations
+        *size,
+        backend=backend,
+        threads=threads,
+        device=device,
+        seconds=seconds,
+        iterations=iterations,
     )
     show(measure_overhead(model, settings), targets)
 
@@ -129,6 +138,7 @@ def espcn(
     seconds: float,
     iterations: int,
     backend: str,
+    device: int | None,
     threads: int | None,
     targets: Targets,
 ) -> None:
@@ -140,7 +150,12 @@ def espcn(
     from ..benchmarks.settings import LatencySettings
 
     settings = LatencySettings(
-        *size, backend=backend, threads=threads, seconds=seconds, iterations=iterations
+        *size,
+        backend=backend,
+        threads=threads,
+        device=device,
+        seconds=seconds,
+        iterations=iterations,
     )
     show(measure_espcn(shipped_or(models), settings, say), targets)
 
@@ -166,6 +181,7 @@ def realtime(
     preset: str | None,
     seconds: float,
     backend: str,
+    device: int | None,
     threads: int | None,
     targets: Targets,
 ) -> None:
@@ -175,7 +191,7 @@ def realtime(
 
     document = measure_realtime(
         shipped_or(models), file, EncoderOptions(codec, crf, preset), backend=backend,
-        threads=threads, seconds=seconds, progress=say,
+        threads=threads, device=device, seconds=seconds, progress=say,
     )  # fmt: skip
     show(document, targets)
 
@@ -204,6 +220,7 @@ def quality(
     matching: bool,
     record: bool,
     backend: str,
+    device: int | None,
     threads: int | None,
     targets: Targets,
 ) -> None:
@@ -234,7 +251,9 @@ def quality(
                 bar.update(done - bar.n)
 
             documents.append(
-                measure_quality(model, folder, backend, threads, progress, vgg, matching, known)
+                measure_quality(
+                    model, folder, backend, threads, progress, vgg, matching, known, device
+                )
             )
         if record:
             record_quality(resolve(model), folder, documents[-1], vgg)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..imaging.errors import ConfigError
+from .device import device_option
 from .finite import Finite
 
 if TYPE_CHECKING:
@@ -136,6 +137,7 @@ size_option = click.option(
 )
 engine_options = together(
     click.option("--backend", default="auto", show_default=True, help="auto, or a backend's name."),
+    device_option,
     threads_option,
 )
 vgg_option = click.option(

@@ -45,13 +45,14 @@ def everything(
     size: tuple[int, int],
     seconds: float,
     backend: str,
+    device: int | None,
     threads: int | None,
     targets: Targets,
 ) -> None:
     """One report of everything about MODELs, by default those that ship."""
     from ..benchmarks.everything import Plan, measure_everything
 
-    plan = Plan(images, file, size, backend, threads, seconds, vgg)
+    plan = Plan(images, file, size, backend, threads, seconds, vgg, device)
     show(measure_everything(plan, shipped_or(models), say), targets)
 
 

@@ -18,6 +18,7 @@ from .bench_options import (
     vgg_option,
 )
 from .codec_options import codec_options
+from .device import trainer_option
 from .finite import Finite
 
 
@@ -39,6 +40,7 @@ def video(
     crf: int | None,
     preset: str | None,
     backend: str,
+    device: int | None,
     threads: int | None,
     targets: Targets,
 ) -> None:
@@ -50,7 +52,7 @@ def video(
     from ..runtime.video import EncoderOptions
 
     options = EncoderOptions(codec, crf, preset)
-    show(measure_video(model, file, options, frames, backend, threads, rounds), targets)
+    show(measure_video(model, file, options, frames, backend, threads, rounds, device), targets)
 
 
 @click.command()
@@ -64,6 +66,7 @@ def flicker(
     clip: Path,
     frames: int,
     backend: str,
+    device: int | None,
     threads: int | None,
     targets: Targets,
 ) -> None:
@@ -78,7 +81,7 @@ def flicker(
 
     with tqdm(unit="frame", desc=model, leave=False, disable=None) as bar:
         document = measure_flicker(
-            model, clip, frames, backend, threads, lambda done: bar.update(done - bar.n)
+            model, clip, frames, backend, threads, lambda done: bar.update(done - bar.n), device
         )
     show(document, targets)
 
@@ -99,6 +102,7 @@ def stream(
     seconds: float,
     rates: tuple[float, ...],
     backend: str,
+    device: int | None,
     threads: int | None,
     targets: Targets,
 ) -> None:
@@ -106,7 +110,9 @@ def stream(
     from ..benchmarks.settings import LatencySettings
     from ..benchmarks.stream import measure_stream
 
-    settings = LatencySettings(*size, backend=backend, threads=threads, seconds=seconds)
+    settings = LatencySettings(
+        *size, backend=backend, threads=threads, device=device, seconds=seconds
+    )
     show(measure_stream(model, settings, rates), targets)
 
 
@@ -124,7 +130,7 @@ def stream(
 )  # fmt: skip
 @click.option("--steps", type=click.IntRange(1), default=30, show_default=True)
 @click.option("--warm-up", type=click.IntRange(0), default=5, show_default=True)
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+@trainer_option
 @threads_option
 @report_options
 def train(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..imaging.errors import BackendError
+from .device import device_option
 
 if TYPE_CHECKING:
     from ..runtime.engine.cache import EngineCache
@@ -33,7 +34,7 @@ def engine() -> None:
     "-o", "--output", type=click.Path(path_type=Path), metavar="FILE.plan",
     help="Write the engine here too, as trtexec and Triton read it, with a .json beside it.",
 )  # fmt: skip
-@click.option("--device", default=0, show_default=True, help="Number of the GPU.")
+@device_option
 @click.option("--level", default=3, show_default=True, help="0 builds fast, 5 tries most.")
 @click.option("--tf32", is_flag=True, help="Let float32 convolutions round: faster, not equal.")
 @click.option("--rebuild", is_flag=True, help="Build even if the cache has it.")
@@ -43,7 +44,7 @@ def build(
     model: str,
     shapes: str,
     output: Path | None,
-    device: int,
+    device: int | None,
     level: int,
     tf32: bool,
     rebuild: bool,
@@ -70,7 +71,7 @@ def build(
         check_target(output, overwrite=overwrite)
     spec = read_spec(resolve(model))
     with signals_as_errors(), build_progress(spec, profile) as progress:
-        made = make_engine(spec, profile, options, progress, device=device, rebuild=rebuild)
+        made = make_engine(spec, profile, options, progress, device=device or 0, rebuild=rebuild)
         if output is not None:
             write_plan(made, output, overwrite=overwrite)
     path = output or made.engine.path

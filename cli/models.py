@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .bench_options import threads_option
+from .device import device_option
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,9 +21,16 @@ _SECONDS, _CALLS, _MOST_SECONDS = 1.0, 10, 10.0
 @click.command()
 @click.option("--measure", is_flag=True, help="Measure the time of a 1920×1080 frame, too.")
 @click.option("--backend", help="What --measure measures on.  [default: auto]")
+@device_option
 @threads_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def models(measure: bool, backend: str | None, threads: int | None, as_json: bool) -> None:
+def models(
+    measure: bool,
+    backend: str | None,
+    device: int | None,
+    threads: int | None,
+    as_json: bool,
+) -> None:
     """List the shipped models; `framelift inspect NAME` tells all about one.
 
     GMAC are billions of multiply-accumulates for one frame of 1920×1080. PSNR and SSIM (Y), and the
@@ -35,15 +43,17 @@ def models(measure: bool, backend: str | None, threads: int | None, as_json: boo
     from ..runtime.backends.select import runs_on_cpu
     from ..runtime.zoo import default_uses, shipped_models
 
-    if not measure and (backend is not None or threads is not None):
-        raise click.UsageError("--backend and --threads are what --measure measures with: add it")
+    if not measure and (backend, device, threads) != (None, None, None):
+        raise click.UsageError(
+            "--backend, --device and --threads are what --measure measures with: add it"
+        )
     shipped = shipped_models()
     uses = default_uses(on_cpu=runs_on_cpu("auto"))
     entries = [
         _entry(name, path) | {"default_for": uses.get(name, [])} for name, path in shipped.items()
     ]
     if measure and shipped:
-        measured = _measure(list(shipped.values()), backend or "auto", threads)
+        measured = _measure(list(shipped.values()), backend or "auto", device, threads)
         for entry, times in zip(entries, measured, strict=True):
             entry["measured"] = times
     if as_json:
@@ -78,7 +88,9 @@ def _entry(name: str, path: Path) -> dict[str, Any]:
     }
 
 
-def _measure(paths: list[Path], backend: str, threads: int | None) -> list[dict[str, Any]]:
+def _measure(
+    paths: list[Path], backend: str, device: int | None, threads: int | None
+) -> list[dict[str, Any]]:
     """The median time of a frame through `Upscaler`, the models' calls in turn."""
     from contextlib import ExitStack
     from functools import partial
@@ -91,7 +103,8 @@ def _measure(paths: list[Path], backend: str, threads: int | None) -> list[dict[
 
     with ExitStack() as stack:
         upscalers = [
-            stack.enter_context(Upscaler.load(path, backend, threads=threads)) for path in paths
+            stack.enter_context(Upscaler.load(path, backend, threads=threads, device=device))
+            for path in paths
         ]
         calls = {}
         for index, upscaler in enumerate(upscalers):

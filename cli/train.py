@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ..imaging.errors import MissingDependencyError
+from .device import trainer_option
 
 
 def _list_presets(context: click.Context, parameter: click.Parameter, asked: bool) -> None:
@@ -46,7 +47,7 @@ def _list_presets(context: click.Context, parameter: click.Parameter, asked: boo
     "--style", type=click.Path(path_type=Path), metavar="IMAGE",
     help="The picture whose style is learnt, for configs of task = \"style\".",
 )  # fmt: skip
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+@trainer_option
 @click.option("--threads", type=click.IntRange(1), help="CPU threads. [default: all cores]")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 @click.option(

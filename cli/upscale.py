@@ -8,6 +8,7 @@ import click
 
 from ..imaging.errors import ConfigError, FrameliftError, Interrupted
 from .codec_options import codec_options
+from .device import device_option
 from .finite import Finite
 from .upscaling import require_name
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     "--backend", default="auto", show_default=True,
     help="auto, tensorrt, onnx-tensorrt, onnx-cuda or onnx-cpu.",
 )  # fmt: skip
+@device_option
 @click.option("--threads", type=click.IntRange(1), help="Inference threads. [default: all cores]")
 @click.option("--tile", type=click.IntRange(1), help="Largest tile side in input pixels.")
 @codec_options
@@ -62,6 +64,7 @@ def upscale(
     target: str,
     model: str | None,
     backend: str,
+    device: int | None,
     threads: int | None,
     tile: int | None,
     codec: str,
@@ -100,6 +103,7 @@ def upscale(
     framelift upscale rtsp://host/stream recording.mp4
     """
     from fractions import Fraction
+    from functools import partial
 
     from ..runtime.images import is_image
     from ..runtime.interrupt import call_interruptibly, signals_as_errors
@@ -144,8 +148,9 @@ def upscale(
                         start or end or resume or no_audio or codec != EncoderOptions.codec
                         or crf is not None or preset is not None
                     )  # fmt: skip
-            chosen = model or _default(task, scale, backend, footage)
-            upscaler = call_interruptibly(lambda: _load(task, chosen, backend, threads, tile))
+            load = partial(_load, task, backend=backend, device=device, threads=threads, tile=tile)
+            models = (model, None) if model else _default(task, scale, footage)
+            upscaler = call_interruptibly(lambda: load(*models))
             convert = ConvertOptions(
                 not no_audio, span, factor, compare, upscaler.spec.sha256 if resume else None
             )
@@ -179,22 +184,34 @@ def _require_video(set_for_videos: object) -> None:
         )
 
 
-def _default(task: str, scale: float | None, backend: str, footage: bool) -> str:
-    from ..runtime.backends.select import runs_on_cpu
+def _default(task: str, scale: float | None, footage: bool) -> tuple[str, str | None]:
+    """The model to run when none is named, and what to run instead on a processor."""
     from ..runtime.zoo import DEFAULT_STYLE, default_model
 
     if task == "style":
-        return DEFAULT_STYLE
-    return default_model(scale, footage=footage, on_cpu=runs_on_cpu(backend))
+        return DEFAULT_STYLE, None
+    on_gpu, on_cpu = (default_model(scale, footage=footage, on_cpu=cpu) for cpu in (False, True))
+    return on_gpu, on_cpu
 
 
-def _load(task: str, model: str, backend: str, threads: int | None, tile: int | None) -> Upscaler:
+def _load(
+    task: str,
+    model: str,
+    cpu_model: str | None,
+    *,
+    backend: str,
+    device: int | None,
+    threads: int | None,
+    tile: int | None,
+) -> Upscaler:
     from ..runtime import Upscaler
     from ..runtime.model_file import read_spec
     from ..runtime.zoo import resolve
 
     _require_task(task, read_spec(resolve(model)))
-    return Upscaler.load(model, backend, threads=threads, tile=tile, say=_note)
+    return Upscaler.load(
+        model, backend, threads=threads, device=device, cpu_model=cpu_model, tile=tile, say=_note
+    )
 
 
 def _require_task(task: str, spec: ModelSpec) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .backends.linkage import CUDART, NVINFER, linked_major, provider_library
-from .backends.onnx_gpu import device_nodes
+from .backends.nvidia import gpu_problem
 
 # The oldest driver for each major release of CUDA under Linux (NVIDIA's table of minor-version
 # compatibility), and for TensorRT 11 (its release notes).
@@ -63,7 +63,7 @@ def gather() -> GpuFacts:
         if (name := distribution.name)
     }
     return GpuFacts(
-        has_gpu=bool(device_nodes()),
+        has_gpu=gpu_problem() is None,
         driver=_driver_version(Path("/sys/module/nvidia/version")),
         distributions={k: v for k, v in names.items() if k.startswith("nvidia-")},
         onnxruntime_gpu=names.get("onnxruntime-gpu"),

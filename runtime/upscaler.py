@@ -62,6 +62,8 @@ class Upscaler:
         backend: str = AUTO,
         *,
         threads: int | None = None,
+        device: int | None = None,
+        cpu_model: str | Path | None = None,
         tile: int | None = None,
         say: Say = say_on_stderr,
     ) -> Upscaler:
@@ -71,6 +73,11 @@ class Upscaler:
             model: path of an .onnx file, or the name of a shipped model.
             backend: "auto" for the best that works, or a backend's name.
             threads: host threads that one frame uses; None is one per processor.
+            device: number of the GPU, from 0, as its backend counts them (CUDA_VISIBLE_DEVICES
+                renumbers them for NVIDIA's). With "auto", no backend of the processor is taken
+                then. None is the first.
+            cpu_model: what to load instead of `model` where it runs on the processor: the same
+                network in int8, which is faster there.
             tile: largest side, in input pixels, of what is run at once; None cuts a frame only if
                 it would take more than about 2 GB. Tiled and whole frames give the same result.
             say: takes the line that is said when memory runs out and tiles become smaller.
@@ -79,13 +86,14 @@ class Upscaler:
             ModelError: the model is missing or is no framelift model.
             BackendError: the backend is unknown or cannot run here.
             MissingDependencyError: no inference engine is installed.
-            ConfigError: `threads` or `tile` makes no sense for this model.
+            ConfigError: `threads`, `device` or `tile` makes no sense for this model or backend.
         """
         if threads is not None and threads < 1:
             raise ConfigError(f"threads is {threads}: use 1 or more")
         spec = read_spec(resolve(model))
         _checked_tile(spec, tile)
-        session, selection = open_backend(spec, backend, threads)
+        on_cpu = None if cpu_model is None else read_spec(resolve(cpu_model))
+        session, spec, selection = open_backend(spec, backend, threads, device, on_cpu)
         return cls(spec, session, selection=selection, tile=tile, say=say)
 
     @property

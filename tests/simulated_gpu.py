@@ -22,6 +22,8 @@ import numpy as np
 import onnx
 import pytest
 
+from framelift.runtime.backends import nvidia
+
 from .simulated_cuda import Gpu, cuda_runtime, install_cuda
 
 __all__ = ["Gpu", "ParserError", "cuda_runtime", "install", "tensorrt"]
@@ -321,6 +323,5 @@ def install(monkeypatch: pytest.MonkeyPatch, gpu: Gpu, version: str = "11.4.0.10
     """Put both libraries where `import` finds them, and a GPU where framelift looks for one."""
     install_cuda(monkeypatch, gpu)
     monkeypatch.setitem(sys.modules, "tensorrt", tensorrt(gpu, version))
-    node = "framelift.runtime.backends.tensorrt.device_nodes"
-    monkeypatch.setattr(node, lambda: ["/dev/nvidia0"])
+    monkeypatch.setattr(nvidia, "device_nodes", lambda: ["/dev/nvidia0"])
     return gpu

@@ -20,6 +20,8 @@ import onnx
 import onnxruntime
 import pytest
 
+from framelift.runtime.backends import nvidia
+
 from .simulated_cuda import Gpu, Stream, Work, install_cuda
 
 _PLAIN_RUNS = 2
@@ -172,7 +174,5 @@ def install(
     monkeypatch.setattr(onnxruntime, "InferenceSession", session_class(sessions))
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [provider])
     monkeypatch.setattr(onnxruntime, "preload_dlls", lambda **_: None, raising=False)
-    for module in ("onnx_cuda", "onnx_tensorrt"):
-        node = f"framelift.runtime.backends.{module}.device_nodes"
-        monkeypatch.setattr(node, lambda: ["/dev/nvidia0"])
+    monkeypatch.setattr(nvidia, "device_nodes", lambda: ["/dev/nvidia0"])
     return sessions

@@ -123,34 +123,38 @@ def limit_threads(threads: int | None, processes: Processes) -> None:
 
 
 def choose_device(name: str, processes: Processes | None = None) -> torch.device:
-    """`auto` and `cuda` are this process's CUDA device; `auto` is the CPU where there is none.
+    """The CPU for `cpu`, a GPU for its number; `auto` is this process's GPU, or the CPU where there
+    is none.
 
     Raises BackendError.
     """
-    local_rank = processes.local_rank if processes else 0
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
+    processes = processes or Processes()
     # PyTorch wraps numbers round at 256, and fails on other digits and leading zeros.
-    match = re.fullmatch(r"cpu|cuda(?::(0|[1-9][0-9]*))?", name)
-    if not match:
-        raise BackendError(f"device {name!r}: unknown; use auto, cpu, cuda or cuda:N")
-    if name == "cpu":
+    if not re.fullmatch(r"auto|cpu|0|[1-9][0-9]*", name):
+        raise BackendError(f"device {name!r}: unknown; use auto, cpu or the number of a GPU")
+    if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
         return torch.device("cpu")
     if not torch.cuda.is_available():
         raise BackendError(
-            f"device {name!r}: this PyTorch sees no CUDA device; use --device cpu, or install the "
+            f"device {name}: this PyTorch sees no CUDA device; use --device cpu, or install the "
             "NVIDIA driver and a CUDA build of torch"
         )
-    number = match[1] or str(local_rank)
     count = torch.cuda.device_count()
-    if match[1] is None and local_rank >= count:
+    if name == "auto" and processes.local_rank >= count:
         raise BackendError(
-            f"device {name!r}: process {local_rank} of this machine finds {count} CUDA device(s); "
-            "start at most one process for each"
+            f"device {name!r}: process {processes.local_rank} of this machine finds {count} CUDA "
+            "device(s); start at most one process for each"
         )
+    if name != "auto" and processes.local_count > 1:
+        raise BackendError(
+            f"device {name}: {processes.local_count} processes of this machine would share it; "
+            "leave --device out, each takes one of its own"
+        )
+    number = str(processes.local_rank) if name == "auto" else name
     if len(number) > 9 or int(number) >= count:  # int() refuses thousands of digits
         raise BackendError(
-            f"device cuda:{number}: this machine has {count} CUDA device(s); use a lower number"
+            f"device {number}: this machine has {count} CUDA device(s), numbered from 0; use a "
+            "lower number"
         )
     device = torch.device("cuda", int(number))
     torch.cuda.set_device(device)

@@ -31,6 +31,11 @@ def missing() -> str | None:
     return None if problem is None else str(problem)
 
 
+def open_session(spec: ModelSpec, threads: int | None, device: int) -> OnnxCpuSession:
+    """Load the model on the CPU, whichever the number of the GPU."""
+    return OnnxCpuSession(spec, threads)
+
+
 class OnnxCpuSession:
     """See `base.Session`. Buffers for at most two shapes of frames are kept between calls.
 

@@ -8,7 +8,8 @@ import io
 from ...imaging.errors import BackendError
 from ..model_file import ModelSpec
 from .engine import engine_problem, load_onnxruntime
-from .onnx_gpu import INSTALL, OnnxGpuSession, device_name, device_nodes
+from .nvidia import device_name, gpu_problem
+from .onnx_gpu import INSTALL, OnnxGpuSession
 
 NAME = "onnx-cuda"
 PROVIDER = "CUDAExecutionProvider"
@@ -16,9 +17,7 @@ PROVIDER = "CUDAExecutionProvider"
 
 def missing() -> str | None:
     """Why this backend cannot be used here, as far as can be told without touching the GPU."""
-    if not device_nodes():
-        return "no NVIDIA GPU (/dev/nvidia0 is missing)"
-    problem = engine_problem()
+    problem = gpu_problem() or engine_problem()
     if problem is not None:
         return str(problem)
     if PROVIDER not in load_onnxruntime().get_available_providers():
@@ -34,12 +33,13 @@ class OnnxCudaSession(OnnxGpuSession):
     library = "cuda"
     records_graphs = True
 
-    def __init__(self, spec: ModelSpec, threads: int | None = None) -> None:
-        """Load the model on the first GPU.
+    def __init__(self, spec: ModelSpec, threads: int | None = None, device: int = 0) -> None:
+        """Load the model on a GPU.
 
         Args:
             spec: the model.
             threads: host threads of the session; the network itself runs on the GPU.
+            device: the number of the GPU, as CUDA counts them.
 
         Raises:
             BackendError: no GPU, package or CUDA library, or a node that CUDA cannot run.
@@ -50,7 +50,7 @@ class OnnxCudaSession(OnnxGpuSession):
         if reason is not None:
             raise BackendError(f"{NAME} cannot run here: {reason}")
         preload_libraries()
-        self.device = device_name()
+        self.device, self.device_number = device_name(device), device
         self._nhwc = spec.precision == "fp16"
         self._open(spec, threads, provider_options(spec.precision), {"enable_cuda_graph": "1"})
 

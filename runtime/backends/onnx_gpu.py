@@ -39,11 +39,12 @@ _GRAPHS_REFUSED = "cannot use the graph capture feature"
 
 
 class OnnxGpuSession:
-    """A model on the first GPU by one provider of ONNX Runtime; see `base.Session`."""
+    """A model on a GPU by one provider of ONNX Runtime; see `base.Session`."""
 
     name: str
     provider: str
     device: str
+    device_number: int
     library: str
     """The provider in the name of its file."""
     records_graphs: bool
@@ -133,7 +134,7 @@ class OnnxGpuSession:
         from .ort_computation import GraphNumbers
 
         try:
-            self._runner = DeviceRunner(spec.scale)
+            self._runner = DeviceRunner(spec.scale, self.device_number)
         except BackendError as error:
             raise BackendError(f"{self.name} cannot run here: {error}") from error
         options = {**options, "user_compute_stream": str(int(self._runner.streams.compute))}
@@ -168,7 +169,8 @@ class OnnxGpuSession:
                 self._spec.path.read_bytes(),
                 self.provider,
                 threads or available_processors(),
-                provider_options={"device_id": "0", **options},
+                device=self.device_number,
+                provider_options={"device_id": str(self.device_number), **options},
                 config={"session.disable_cpu_ep_fallback": "1"},
             )
         except BackendError as error:
@@ -201,21 +203,6 @@ def load_problem(library: Path) -> str | None:
         # What the providers share is found only by ONNX Runtime itself.
         return str(error) if "cannot open shared object" in str(error) else None
     return None
-
-
-def device_nodes() -> list[Path]:
-    """What the NVIDIA driver shows of its GPUs; empty if there are none."""
-    dev = Path("/dev")
-    return [*dev.glob("nvidia[0-9]*"), *dev.glob("dxg")]  # dxg is the GPU under WSL 2
-
-
-def device_name() -> str:
-    """The first GPU's name, from the driver."""
-    for path in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information")):
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("Model:"):
-                return line.partition(":")[2].strip()
-    return "CUDA device 0"
 
 
 def advice(message: str) -> str:

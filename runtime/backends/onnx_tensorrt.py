@@ -24,8 +24,9 @@ from ..model_file import ModelSpec
 from ..notes import say_on_stderr
 from .engine import engine_problem, load_onnxruntime
 from .linkage import NVINFER, linked_major, provider_library
+from .nvidia import device_name, gpu_problem
 from .onnx_cuda import preload_libraries
-from .onnx_gpu import INSTALL, OnnxGpuSession, advice, device_name, device_nodes
+from .onnx_gpu import INSTALL, OnnxGpuSession, advice
 
 NAME = "onnx-tensorrt"
 PROVIDER = "TensorrtExecutionProvider"
@@ -33,9 +34,7 @@ PROVIDER = "TensorrtExecutionProvider"
 
 def missing() -> str | None:
     """Why this backend cannot be used here, as far as can be told without touching the GPU."""
-    if not device_nodes():
-        return "no NVIDIA GPU (/dev/nvidia0 is missing)"
-    problem = engine_problem()
+    problem = gpu_problem() or engine_problem()
     if problem is not None:
         return str(problem)
     linked = linked_major(provider_library("tensorrt"), NVINFER)
@@ -72,12 +71,13 @@ class OnnxTensorrtSession(OnnxGpuSession):
     library = "tensorrt"
     records_graphs = False
 
-    def __init__(self, spec: ModelSpec, threads: int | None = None) -> None:
-        """Load the model on the first GPU.
+    def __init__(self, spec: ModelSpec, threads: int | None = None, device: int = 0) -> None:
+        """Load the model on a GPU.
 
         Args:
             spec: the model.
             threads: host threads of the session; the network itself runs on the GPU.
+            device: the number of the GPU, as CUDA counts them.
 
         Raises:
             BackendError: no GPU, package, TensorRT of the release that is needed or CUDA library,
@@ -90,7 +90,7 @@ class OnnxTensorrtSession(OnnxGpuSession):
             raise BackendError(f"{NAME} cannot run here: {reason}")
         preload_libraries()
         self._tensorrt = load_tensorrt(linked_major(provider_library("tensorrt"), NVINFER) or 0)
-        self.device = device_name()
+        self.device, self.device_number = device_name(device), device
         folder = cache_path(self.device, installed_driver(), ort.__version__, self._tensorrt)
         self._open(spec, threads, cache_options(folder, spec.sha256), {})
 

@@ -34,12 +34,14 @@ class OrtSession:
         provider: str,
         threads: int,
         *,
+        device: int = 0,
         provider_options: dict[str, str] | None = None,
         config: dict[str, str] | None = None,
     ) -> None:
         ort = load_onnxruntime()
         self.engine = f"onnxruntime {ort.__version__}"
         self._backend = backend
+        self._device = device
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -88,12 +90,12 @@ class OrtSession:
     def bind_on_device(
         self, source: int, shape: tuple[int, ...], output: str, target: int, big: tuple[int, ...]
     ) -> DeviceBinding:
-        """Bind uint8 frames of `shape` at address `source` on the first GPU, and the output of that
-        name, of shape `big`, at address `target`.
+        """Bind uint8 frames of `shape` at address `source` on the session's GPU, and the output of
+        that name, of shape `big`, at address `target`.
         """
         binding = self._session.io_binding()
-        binding.bind_input(INPUT, "cuda", 0, np.uint8, shape, source)
-        binding.bind_output(output, "cuda", 0, np.uint8, big, target)
+        binding.bind_input(INPUT, "cuda", self._device, np.uint8, shape, source)
+        binding.bind_output(output, "cuda", self._device, np.uint8, big, target)
         return binding
 
     def launch(self, binding: DeviceBinding, graph: int = NO_GRAPH) -> None:

@@ -11,9 +11,10 @@ from pathlib import Path
 _TIMEOUT_S = 120.0
 
 
-def probe_in_child(backend: str, model: Path) -> str | None:
-    """Why `backend` cannot run `model` on this machine, or None if it did in a child process."""
-    command = [sys.executable, "-m", "framelift.runtime.backends.trial", backend, str(model)]
+def probe_in_child(backend: str, model: Path, device: int = 0) -> str | None:
+    """Why `backend` cannot run `model` on GPU `device`, or None if it did in a child process."""
+    module = "framelift.runtime.backends.trial"
+    command = [sys.executable, "-m", module, backend, str(model), str(device)]
     try:
         child = subprocess.run(
             command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False

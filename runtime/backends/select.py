@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import groupby
+from typing import NamedTuple
 
-from ...imaging.errors import BackendError, FrameliftError
+from ...imaging.errors import BackendError, ConfigError, FrameliftError
 from ..model_file import ModelSpec
 from . import onnx_cpu, onnx_cuda, onnx_tensorrt, tensorrt
 from .base import Session
@@ -20,20 +22,26 @@ AUTO = "auto"
 class Backend:
     """One way to run a model.
 
-    `missing` is a cheap check: why it cannot run here, or None. `needs_trial` says that it may end
-    the process when a library is broken, so that it is first tried in a child process.
+    `missing` is a cheap check: why it cannot run here, or None. `open` takes the model, the host
+    threads and the number of the GPU. `needs_trial` says that it may end the process when a library
+    is broken, so that it is first tried in a child process.
     """
 
     name: str
     missing: Callable[[], str | None]
-    open: Callable[[ModelSpec, int | None], Session]
+    open: Callable[[ModelSpec, int | None, int], Session]
     needs_trial: bool
 
-    def unusable(self, spec: ModelSpec) -> str | None:
+    @property
+    def on_gpu(self) -> bool:
+        """Whether it runs on a GPU; the libraries of all of those may be broken."""
+        return self.needs_trial
+
+    def unusable(self, spec: ModelSpec, device: int) -> str | None:
         """Why it cannot run this model here, or None if it can; may start a child process."""
         reason = self.missing()
         if reason is None and self.needs_trial:
-            reason = probe_in_child(self.name, spec.path)
+            reason = probe_in_child(self.name, spec.path, device)
         return reason
 
 
@@ -48,38 +56,65 @@ BACKENDS = {
             needs_trial=True,
         ),
         Backend(onnx_cuda.NAME, onnx_cuda.missing, onnx_cuda.OnnxCudaSession, needs_trial=True),
-        Backend(onnx_cpu.NAME, onnx_cpu.missing, onnx_cpu.OnnxCpuSession, needs_trial=False),
+        Backend(onnx_cpu.NAME, onnx_cpu.missing, onnx_cpu.open_session, needs_trial=False),
     )
 }
 
 
-def open_backend(spec: ModelSpec, name: str, threads: int | None) -> tuple[Session, str]:
+class Opened(NamedTuple):
+    """A loaded model: which one, and for "auto" one line of what runs and why no better one."""
+
+    session: Session
+    spec: ModelSpec
+    selection: str
+
+
+def open_backend(
+    spec: ModelSpec,
+    name: str,
+    threads: int | None,
+    device: int | None = None,
+    on_cpu: ModelSpec | None = None,
+) -> Opened:
     """Load `spec` on the named backend, or for "auto" on the best that works.
 
-    Returns:
-        The session, and for "auto" one line: what runs, and why better ones were passed over.
+    Args:
+        spec: the model.
+        name: "auto" or a backend's name.
+        threads: host threads, None for one per processor.
+        device: the number of the GPU; a GPU it must be then. None is the first, if there is one.
+        on_cpu: the model to load instead of `spec` on a backend of the processor.
 
     Raises:
         BackendError: the name is unknown, or that backend cannot run here, or none can.
+        ConfigError: there is no such device, or one is given for a backend of the processor.
         MissingDependencyError: no inference engine is installed.
     """
+    if device is not None and device < 0:
+        raise ConfigError(f"device {device}: GPUs are numbered from 0")
     if name != AUTO:
-        return open_named(spec, name, threads), ""
-    passed: list[str] = []
+        backend = find_backend(name)
+        chosen = spec if backend.on_gpu or on_cpu is None else on_cpu
+        return Opened(_open(backend, chosen, threads, device), chosen, "")
+    passed: list[tuple[str, str]] = []
     for backend in BACKENDS.values():
-        reason = backend.unusable(spec)
+        if device is not None and not backend.on_gpu:
+            continue
+        chosen = spec if backend.on_gpu or on_cpu is None else on_cpu
+        reason = backend.unusable(chosen, device or 0)
         if reason is None:
             try:
-                session = backend.open(spec, threads)
+                session = _open(backend, chosen, threads, device)
             except FrameliftError as error:
                 reason = str(error)
             else:
-                return session, _selection(session, passed)
-        passed.append(f"{backend.name} passed over: {reason}")
+                return Opened(session, chosen, _selection(session, passed))
+        passed.append((backend.name, reason))
     problem = engine_problem()
     if problem is not None:  # what is to be installed says more than what each backend lacks
         raise problem
-    raise BackendError("no backend can run this model here: " + "; ".join(passed))
+    what = "backend" if device is None else f"backend of GPU {device}"
+    raise BackendError(f"no {what} can run this model here: " + "; ".join(_reasons(passed)))
 
 
 def runs_on_cpu(name: str) -> bool:
@@ -89,21 +124,45 @@ def runs_on_cpu(name: str) -> bool:
     """
     if name != AUTO:
         return name == onnx_cpu.NAME
-    others = (backend for backend in BACKENDS.values() if backend.name != onnx_cpu.NAME)
-    return all(backend.missing() is not None for backend in others)
+    return all(backend.missing() is not None for backend in BACKENDS.values() if backend.on_gpu)
 
 
-def open_named(spec: ModelSpec, name: str, threads: int | None = None) -> Session:
+def open_named(
+    spec: ModelSpec, name: str, threads: int | None = None, device: int | None = None
+) -> Session:
     """Load `spec` on the backend of that name, or raise as `open_backend` does."""
+    return _open(find_backend(name), spec, threads, device)
+
+
+def find_backend(name: str) -> Backend:
+    """The backend of that name. Raises BackendError if there is none."""
     backend = BACKENDS.get(name)
     if backend is None:
         near = difflib.get_close_matches(name, [*BACKENDS, AUTO], n=1)
         hint = f" (did you mean {near[0]}?)" if near else ""
         known = ", ".join([AUTO, *BACKENDS])
         raise BackendError(f"unknown backend {name!r}{hint}: use one of {known}")
-    return backend.open(spec, threads)
+    return backend
 
 
-def _selection(session: Session, passed: list[str]) -> str:
+def _open(backend: Backend, spec: ModelSpec, threads: int | None, device: int | None) -> Session:
+    if device is not None and not backend.on_gpu:
+        raise ConfigError(
+            f"device {device} is a GPU, and {backend.name} runs on the processor: leave one out"
+        )
+    return backend.open(spec, threads, device or 0)
+
+
+def _selection(session: Session, passed: list[tuple[str, str]]) -> str:
     chosen = f"using {session.name} ({session.provider} on {session.device})"
-    return "; ".join([chosen, *passed])
+    return "; ".join([chosen, *_reasons(passed)])
+
+
+def _reasons(passed: Iterable[tuple[str, str]]) -> list[str]:
+    """Why backends were passed over, those with one reason together."""
+    lines = []
+    for reason, group in groupby(passed, key=lambda pair: pair[1]):
+        *names, last = (name for name, _ in group)
+        together = f"{', '.join(names)} and {last}" if names else last
+        lines.append(f"{together} passed over: {reason}")
+    return lines

@@ -20,7 +20,7 @@ from ..engine.shapes import FrameShape, fixed, profile_for
 from ..model_file import ModelSpec
 from ..notes import say_on_stderr
 from .base import Frames, failures_of
-from .onnx_gpu import device_nodes
+from .nvidia import gpu_problem
 
 if TYPE_CHECKING:
     from ..engine.load import LoadedEngine
@@ -31,14 +31,12 @@ NAME = "tensorrt"
 
 def missing() -> str | None:
     """Why this backend cannot be used here, as far as can be told without touching the GPU."""
-    if not device_nodes():
-        return "no NVIDIA GPU (/dev/nvidia0 is missing)"
-    problem = tensorrt_problem()
+    problem = gpu_problem() or tensorrt_problem()
     return None if problem is None else str(problem)
 
 
 class TensorrtSession:
-    """See `base.Session`. Runs on the first GPU that CUDA shows; CUDA_VISIBLE_DEVICES chooses it.
+    """See `base.Session`. Runs on one of the GPUs that CUDA shows.
 
     An engine is built when frames come that none in the cache takes, which takes seconds to
     minutes and is shown; build it before with `framelift engine build`.
@@ -51,6 +49,7 @@ class TensorrtSession:
         self,
         spec: ModelSpec,
         threads: int | None = None,
+        device: int = 0,
         *,
         options: BuilderOptions | None = None,
         cache: EngineCache | None = None,
@@ -60,6 +59,7 @@ class TensorrtSession:
         Args:
             spec: the model.
             threads: not used: the network runs on the GPU.
+            device: the number of the GPU, as CUDA counts them.
             options: how engines are built; None for the defaults.
             cache: where engines are kept; None for the user's cache folder.
 
@@ -67,15 +67,17 @@ class TensorrtSession:
             BackendError: no GPU or driver, or TensorRT cannot be loaded.
             MissingDependencyError: TensorRT or cuda-python is not installed.
         """
-        if not device_nodes():
-            raise BackendError(f"{NAME} cannot run here: {missing()}")
+        problem = gpu_problem()
+        if problem is not None:
+            raise BackendError(f"{NAME} cannot run here: {problem}")
         require_tensorrt()
         from ..engine.build import VERSION
         from ..engine.cuda import device_facts, select_device
         from ..engine.device_runner import DeviceRunner
 
-        select_device(0)
-        facts = device_facts(0)
+        select_device(device)
+        facts = device_facts(device)
+        self._device_number = device
         self.device = facts.gpu
         self._spec = spec
         self._version = VERSION
@@ -83,7 +85,7 @@ class TensorrtSession:
         self._options = options or BuilderOptions()
         shape = FrameShape(*(size or 1 for size in spec.frame_shape))
         self._key = EngineKey(spec.sha256, VERSION, facts, fixed(shape), self._options)
-        self._runner = DeviceRunner(spec.scale)
+        self._runner = DeviceRunner(spec.scale, device)
         self._engines: list[LoadedEngine] = []
         self._seen: frozenset[FrameShape] = frozenset()
         self._building: BuildProgress | None = None
@@ -155,8 +157,10 @@ class TensorrtSession:
         for engine in self._engines:
             if engine.profile.part(shape):
                 return engine
+        from ..engine.cuda import use_device
         from ..engine.load import LoadedEngine
 
+        use_device(self._device_number)
         found = self._cache.find(self._key, shape) or self._build(shape)
         precision = report_from_record(found.sidecar.precision)
         if precision.convolutions and not precision.seen:
@@ -173,7 +177,12 @@ class TensorrtSession:
         try:
             with build_progress(self._spec, profile) as self._building:
                 return make_engine(
-                    self._spec, profile, self._options, self._building, cache=self._cache
+                    self._spec,
+                    profile,
+                    self._options,
+                    self._building,
+                    device=self._device_number,
+                    cache=self._cache,
                 ).engine
         finally:
             self._building = None

@@ -1,4 +1,4 @@
-"""`python -m framelift.runtime.backends.trial BACKEND MODEL`: the child side of `probe`.
+"""`python -m framelift.runtime.backends.trial BACKEND MODEL DEVICE`: the child side of `probe`.
 
 Runs one small frame and prints {"reason": null} if that worked, else {"reason": "why not"}.
 """
@@ -14,12 +14,12 @@ import numpy as np
 
 from ...imaging.errors import FrameliftError
 from ..model_file import read_spec
-from .select import open_named
+from .select import find_backend
 
 _SIDE = 64
 
 
-def trial(backend: str, model: Path) -> str | None:
+def trial(name: str, model: Path, device: int = 0) -> str | None:
     """Run one small frame in this process; why that failed, or None."""
     try:
         spec = read_spec(model)
@@ -28,7 +28,8 @@ def trial(backend: str, model: Path) -> str | None:
         count, height, width = (fixed or size for fixed, size in sizes)
         frames = np.zeros((count, height, width, 3), np.uint8)
         out = np.empty((count, height * spec.scale, width * spec.scale, 3), np.uint8)
-        session = open_named(spec, backend)
+        backend = find_backend(name)
+        session = backend.open(spec, None, device)
         session.run(frames, out)
         session.close()
     except FrameliftError as error:
@@ -37,8 +38,9 @@ def trial(backend: str, model: Path) -> str | None:
 
 
 def main(argv: list[str]) -> None:
-    backend, model = argv
-    sys.stdout.write(json.dumps({"reason": trial(backend, Path(model))}) + "\n")
+    backend, model, device = argv
+    reason = trial(backend, Path(model), int(device))
+    sys.stdout.write(json.dumps({"reason": reason}) + "\n")
 
 
 if __name__ == "__main__":

@@ -31,6 +31,14 @@ def select_device(index: int) -> None:
     count = call(runtime.cudaGetDeviceCount)
     if not 0 <= index < count:
         raise BackendError(f"there is no GPU {index}: {count} can be seen, numbered from 0")
+    use_device(index)
+
+
+def use_device(index: int) -> None:
+    """Make this thread use GPU number `index`, which is there: each thread begins with the first.
+
+    Raises BackendError.
+    """
     call(runtime.cudaSetDevice, index)
 
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 from ...imaging.errors import BackendError
 from ..backends.base import Frames
+from .cuda import select_device, use_device
 from .memory import Resources
 from .runner import Computation, ShapeRunner, Streams
 from .shapes import FrameShape
@@ -22,8 +23,10 @@ _MAX_SHAPES = 2
 class DeviceRunner:
     """Streams, and a runner for each of the last two shapes. Used from one thread at a time."""
 
-    def __init__(self, scale: int) -> None:
-        """Make the streams. Raises BackendError if CUDA cannot."""
+    def __init__(self, scale: int, device: int = 0) -> None:
+        """Make the streams on GPU number `device`. Raises BackendError if CUDA cannot."""
+        select_device(device)
+        self._device = device
         self._scale = scale
         self._resources = Resources()
         try:
@@ -89,6 +92,7 @@ class DeviceRunner:
     @contextmanager
     def _freed_on_error(self, shape: FrameShape) -> Iterator[None]:
         """Free the shape's memory, and with it what is under way, when the work on it fails."""
+        use_device(self._device)
         try:
             yield
         except BackendError:

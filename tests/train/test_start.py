@@ -14,20 +14,20 @@ from framelift.train.distributed import Processes
 from framelift.train.start import choose_device, start
 
 
-@pytest.mark.parametrize("name", ["cuda:01", "cuda:\N{ARABIC-INDIC DIGIT THREE}", "cuda:-1"])
+@pytest.mark.parametrize("name", ["01", "\N{ARABIC-INDIC DIGIT THREE}", "-1", "cuda:0", "mps", ""])
 def test_a_device_that_is_no_number_is_named(name: str) -> None:
-    with pytest.raises(BackendError, match=f"device '{name}': unknown; use auto, cpu, cuda or"):
+    with pytest.raises(BackendError, match=f"device '{name}': unknown; use auto, cpu or"):
         choose_device(name)
 
 
 @pytest.mark.parametrize("number", ["1", "255", "256", "99999999999999", "9" * 5000])
 def test_a_device_that_is_not_there_is_named(number: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(BackendError, match="CUDA device"):  # with a device or without
-        choose_device(f"cuda:{number if number != '1' else 98}")
+        choose_device(number if number != "1" else "98")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    with pytest.raises(BackendError, match=rf"device cuda:{number}: this machine has 1 CUDA"):
-        choose_device(f"cuda:{number}")
+    with pytest.raises(BackendError, match=rf"device {number}: this machine has 1 CUDA"):
+        choose_device(number)
 
 
 def test_a_checkpoint_without_its_state_is_not_overwritten(tmp_path: Path) -> None:
@@ -67,9 +67,15 @@ def test_run_folders_that_lead_nowhere_or_are_not_writable(
         start("realtime-small-x4", [tmp_path / "none"], tmp_path / "run", device="cpu", threads=1)
 
 
-@pytest.mark.parametrize("name", ["auto", "cuda"])
-def test_more_processes_than_devices_are_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_processes_than_devices_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     with pytest.raises(BackendError, match=r"process 3 of this machine finds 1 CUDA device\(s\)"):
-        choose_device(name, Processes(3, 4, 3, 4))
+        choose_device("auto", Processes(3, 4, 3, 4))
+
+
+def test_processes_do_not_share_a_device_that_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    with pytest.raises(BackendError, match=r"device 0: 4 processes of this machine would share"):
+        choose_device("0", Processes(3, 4, 3, 4))

@@ -15,7 +15,7 @@ import pytest
 
 from framelift.imaging.errors import BackendError
 from framelift.runtime import Upscaler
-from framelift.runtime.backends import onnx_tensorrt
+from framelift.runtime.backends import nvidia, onnx_tensorrt
 from framelift.runtime.backends.onnx_tensorrt import PROVIDER, OnnxTensorrtSession
 from framelift.runtime.backends.select import BACKENDS
 from framelift.runtime.doctor import Status, diagnose
@@ -56,7 +56,7 @@ class Machine:
             self.loaded.append(Path(name).name)
             return SimpleNamespace(getInferLibVersion=lambda: 101601)
 
-        monkeypatch.setattr(onnx_tensorrt, "device_nodes", lambda: [Path("/dev/nvidia0")])
+        monkeypatch.setattr(nvidia, "device_nodes", lambda: [Path("/dev/nvidia0")])
         monkeypatch.setattr(onnx_tensorrt, "provider_library", lambda name: self.provider)
         monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [PROVIDER])
         monkeypatch.setattr(importlib.util, "find_spec", fake_spec)
@@ -81,7 +81,7 @@ def test_it_stands_between_tensorrt_and_cuda() -> None:
 
 
 def test_without_a_gpu(monkeypatch: pytest.MonkeyPatch, nearest_model_path: Path) -> None:
-    monkeypatch.setattr(onnx_tensorrt, "device_nodes", list)
+    monkeypatch.setattr(nvidia, "device_nodes", list)
     with pytest.raises(BackendError, match=r"onnx-tensorrt cannot run here: no NVIDIA GPU"):
         Upscaler.load(nearest_model_path, "onnx-tensorrt")
 

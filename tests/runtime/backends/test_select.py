@@ -10,9 +10,9 @@ import numpy as np
 import onnx
 import pytest
 
-from framelift.imaging.errors import BackendError
+from framelift.imaging.errors import BackendError, ConfigError
 from framelift.runtime import ModelSpec, Upscaler
-from framelift.runtime.backends import onnx_cuda, onnx_gpu, probe, select
+from framelift.runtime.backends import nvidia, onnx_gpu, probe, select
 from framelift.runtime.backends.base import Session
 from framelift.runtime.backends.engine import load_onnxruntime
 from framelift.runtime.backends.onnx_cpu import OnnxCpuSession
@@ -26,13 +26,13 @@ def _put_first(monkeypatch: pytest.MonkeyPatch, backend: Backend) -> None:
     monkeypatch.setattr(select, "BACKENDS", backends)
 
 
-def _refuse(spec: ModelSpec, threads: int | None) -> Session:
+def _refuse(spec: ModelSpec, threads: int | None, device: int) -> Session:
     raise BackendError("fast cannot load the model: no such kernel")
 
 
-def _cpu(spec: ModelSpec, threads: int | None) -> Session:
+def _cpu(spec: ModelSpec, threads: int | None, device: int) -> Session:
     session = OnnxCpuSession(spec, threads)
-    session.name = "fast"
+    session.name, session.device = "fast", f"GPU {device}"
     return session
 
 
@@ -69,7 +69,7 @@ def test_auto_tries_a_risky_backend_in_a_child(
     monkeypatch: pytest.MonkeyPatch, nearest_model_path: Path
 ) -> None:
     _put_first(monkeypatch, Backend("fast", lambda: None, _cpu, needs_trial=True))
-    monkeypatch.setattr(select, "probe_in_child", lambda name, model: "its trial run crashed")
+    monkeypatch.setattr(select, "probe_in_child", lambda *_: "its trial run crashed")
     with Upscaler.load(nearest_model_path) as upscale:
         assert upscale.selection.endswith("fast passed over: its trial run crashed")
 
@@ -136,7 +136,7 @@ def test_engine_failure_at_run_time(tmp_path: Path, tiny_models: ModuleType) -> 
 
 
 def test_cuda_without_a_gpu(monkeypatch: pytest.MonkeyPatch, nearest_model_path: Path) -> None:
-    monkeypatch.setattr(onnx_cuda, "device_nodes", list)
+    monkeypatch.setattr(nvidia, "device_nodes", list)
     with pytest.raises(BackendError, match=r"onnx-cuda cannot run here: no NVIDIA GPU"):
         Upscaler.load(nearest_model_path, "onnx-cuda")
 
@@ -146,7 +146,7 @@ def test_cuda_without_its_package(
 ) -> None:
     if "CUDAExecutionProvider" in load_onnxruntime().get_available_providers():
         pytest.skip("onnxruntime-gpu is installed")
-    monkeypatch.setattr(onnx_cuda, "device_nodes", lambda: [Path("/dev/nvidia0")])
+    monkeypatch.setattr(nvidia, "device_nodes", lambda: [Path("/dev/nvidia0")])
     with pytest.raises(BackendError, match=r'is not installed.*pip install "framelift\[cuda\]"'):
         Upscaler.load(nearest_model_path, "onnx-cuda")
 
@@ -235,3 +235,72 @@ def test_child_that_breaks_leaves_this_process_alive(
 def test_child_that_cannot_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(sys, "executable", str(tmp_path / "none"))
     assert "could not be started" in str(probe_in_child("onnx-cpu", tmp_path / "m.onnx"))
+
+
+def test_a_gpu_that_is_asked_for_is_not_replaced_by_the_processor(
+    monkeypatch: pytest.MonkeyPatch, nearest_model_path: Path
+) -> None:
+    _put_first(monkeypatch, Backend("fast", lambda: "no such device", _cpu, needs_trial=True))
+    with pytest.raises(
+        BackendError,
+        match=r"^no backend of GPU 1 can run this model here: fast passed over: no such device$",
+    ):
+        Upscaler.load(nearest_model_path, device=1)
+
+
+def test_the_number_of_the_gpu_reaches_the_trial_and_the_backend(
+    monkeypatch: pytest.MonkeyPatch, nearest_model_path: Path
+) -> None:
+    _put_first(monkeypatch, Backend("fast", lambda: None, _cpu, needs_trial=True))
+    tried: list[int] = []
+    monkeypatch.setattr(select, "probe_in_child", lambda *args: tried.append(args[2]))
+    with Upscaler.load(nearest_model_path, device=2) as upscale:
+        assert upscale.describe()["device"] == "GPU 2"
+    with Upscaler.load(nearest_model_path, "fast") as upscale:
+        assert upscale.describe()["device"] == "GPU 0"
+    assert tried == [2]
+
+
+@pytest.mark.parametrize(
+    ("backend", "device", "message"),
+    [
+        ("onnx-cpu", 0, "device 0 is a GPU, and onnx-cpu runs on the processor: leave one out"),
+        ("auto", -1, "device -1: GPUs are numbered from 0"),
+    ],
+)
+def test_devices_that_make_no_sense(
+    nearest_model_path: Path, backend: str, device: int, message: str
+) -> None:
+    with pytest.raises(ConfigError, match=f"^{message}$"):
+        Upscaler.load(nearest_model_path, backend, device=device)
+
+
+@pytest.mark.parametrize(("missing", "runs"), [(None, "gpu"), ("no such device", "cpu")])
+def test_another_file_can_be_for_the_processor(
+    monkeypatch: pytest.MonkeyPatch,
+    nearest_model_path: Path,
+    shuffle_model_path: Path,
+    missing: str | None,
+    runs: str,
+) -> None:
+    _put_first(monkeypatch, Backend("fast", lambda: missing, _cpu, needs_trial=True))
+    monkeypatch.setattr(select, "probe_in_child", lambda *_: None)
+    files = {"gpu": nearest_model_path, "cpu": shuffle_model_path}
+    with Upscaler.load(files["gpu"], cpu_model=files["cpu"]) as upscale:
+        assert upscale.spec.path == files[runs]
+        assert upscale.describe()["model"] == files[runs].stem
+    with Upscaler.load(files["gpu"], "onnx-cpu", cpu_model=files["cpu"]) as upscale:
+        assert upscale.spec.path == files["cpu"]
+
+
+def test_backends_with_one_reason_are_named_together(
+    monkeypatch: pytest.MonkeyPatch, nearest_model_path: Path
+) -> None:
+    none = [Backend(name, lambda: "no GPU", _cpu, needs_trial=True) for name in "abc"]
+    other = Backend("d", lambda: "not installed", _cpu, needs_trial=True)
+    backends = {backend.name: backend for backend in (*none, other, BACKENDS["onnx-cpu"])}
+    monkeypatch.setattr(select, "BACKENDS", backends)
+    with Upscaler.load(nearest_model_path) as upscale:
+        assert upscale.selection.endswith(
+            "; a, b and c passed over: no GPU; d passed over: not installed"
+        )

@@ -1,0 +1,33 @@
+"""Whether this machine has an NVIDIA GPU, found without loading any of its libraries."""
+
+from __future__ import annotations
+
+import ctypes.util
+import sys
+from pathlib import Path
+
+
+def gpu_problem() -> str | None:
+    """Why no NVIDIA GPU can be used here, as its driver shows; None if there is one."""
+    if sys.platform == "darwin":
+        return "macOS has no driver for NVIDIA GPUs"
+    if sys.platform == "win32":
+        found = ctypes.util.find_library("nvcuda.dll") is not None
+        return None if found else "no NVIDIA driver (nvcuda.dll is missing)"
+    return None if device_nodes() else "no NVIDIA GPU (/dev/nvidia0 is missing)"
+
+
+def device_nodes() -> list[Path]:
+    """What the NVIDIA driver shows of its GPUs under Linux; empty if there are none."""
+    dev = Path("/dev")
+    return [*dev.glob("nvidia[0-9]*"), *dev.glob("dxg")]  # dxg is the GPU under WSL 2
+
+
+def device_name(number: int = 0) -> str:
+    """The name of a GPU, from the driver, where that tells; else its number."""
+    found = sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))
+    if len(found) == 1 and number == 0:  # of several, CUDA may count in another order
+        for line in found[0].read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("Model:"):
+                return line.partition(":")[2].strip()
+    return f"CUDA device {number}"
