@@ -39,13 +39,14 @@ class Bound:
 class Binding:
     """`onnxruntime.IOBinding`."""
 
-    def __init__(self) -> None:
+    def __init__(self, gpu_number: int) -> None:
         self.sides: dict[str, Bound] = {}
+        self._gpu_number = gpu_number
 
     def bind_input(
         self, name: str, device: str, device_id: int, dtype: Any, shape: Any, buffer_ptr: int
     ) -> None:
-        assert device_id == 0
+        assert device_id == (self._gpu_number if device == "cuda" else 0)
         assert np.dtype(dtype) == np.uint8
         self.sides[name] = Bound(device, tuple(shape), buffer_ptr)
 
@@ -83,6 +84,7 @@ def session_class(sessions: Sessions) -> type:
             assert enable_fallback == 0, "a provider that fails would be replaced by the CPU's"
             ((self.provider, provider_options),) = providers
             sessions.options.append(dict(provider_options))
+            self.gpu_number = int(provider_options["device_id"])
             assert options.get_session_config_entry("session.disable_cpu_ep_fallback") == "1"
             self.records = provider_options.get("enable_cuda_graph") == "1"
             if self.records and sessions.refuse_graphs:
@@ -109,7 +111,7 @@ def session_class(sessions: Sessions) -> type:
             return [SimpleNamespace(ep_name=self.provider)]
 
         def io_binding(self) -> Binding:
-            return Binding()
+            return Binding(self.gpu_number)
 
         def run_with_iobinding(self, binding: Binding, run_options: Any = None) -> None:
             source, target = binding.sides["frames"], binding.sides["upscaled"]

@@ -224,6 +224,23 @@ def test_the_provider_computes_on_the_stream_that_the_copies_wait_for(
     assert described["layout"] == "NCHW"
 
 
+def test_another_gpu_is_used_for_all_of_it(gpu: Gpu, sessions: Sessions, spec: ModelSpec) -> None:
+    gpu.devices = 2
+    session = OnnxCudaSession(spec, device=1)
+    assert sessions.options[0]["device_id"] == "1"
+    frames = noise(1, 9, 7)
+    gpu.current_device = 0  # as in a thread that has not called CUDA yet
+    assert np.array_equal(run(session, frames), upscaled(frames))
+    assert gpu.current_device == 1
+    session.close()
+
+
+def test_a_gpu_that_is_not_there_is_named(gpu: Gpu, sessions: Sessions, spec: ModelSpec) -> None:
+    with pytest.raises(BackendError, match=r"there is no GPU 3: 1 can be seen, numbered from 0"):
+        OnnxCudaSession(spec, device=3)
+    assert not gpu.live
+
+
 def test_without_cuda_python_the_provider_copies_and_one_line_says_so(
     monkeypatch: pytest.MonkeyPatch,
     simulated_ort: ModuleType,
