@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -12,7 +12,7 @@ import onnx
 from ..imaging.errors import FrameliftError, ModelError
 from ..runtime.backends.engine import load_onnxruntime
 from ..runtime.digest import PREFIX
-from .graph import all_nodes
+from ..runtime.tensors import all_nodes, all_tensors
 from .node_rules import TypedGraph, tensorrt_problems
 from .report import Finding
 from .targets import TARGETS, facts, target_window
@@ -88,19 +88,6 @@ def _report(path: Path, model: onnx.ModelProto, size: int, names: tuple[str, ...
     )
 
 
-def _tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
-    """The constants of a model: of its graph, of the graphs inside nodes, and of attributes."""
-    yield from model.graph.initializer
-    for part in (model.graph, *model.functions):
-        for node in all_nodes(part):
-            for attribute in node.attribute:
-                if attribute.HasField("t"):
-                    yield attribute.t
-                yield from attribute.tensors
-                for graph in (attribute.g, *attribute.graphs):
-                    yield from graph.initializer
-
-
 def _read(path: Path) -> tuple[onnx.ModelProto, int]:
     if not path.is_file():
         kind = "is a folder, not an .onnx file" if path.is_dir() else "no such file"
@@ -122,7 +109,7 @@ def _external_data(
 ) -> tuple[int, list[Finding]]:
     """Size of the tensors kept in other files, and those that are missing or lie elsewhere."""
     total, findings = 0, []
-    for tensor in _tensors(model):
+    for tensor in all_tensors(model):
         if tensor.data_location != onnx.TensorProto.EXTERNAL:
             continue
         entries = {entry.key: entry.value for entry in tensor.external_data}
@@ -227,7 +214,7 @@ def _shapes(
         inferred = onnx.shape_inference.infer_shapes(
             model, check_type=True, strict_mode=True, data_prop=True
         )
-        if not any(t.data_location == onnx.TensorProto.EXTERNAL for t in _tensors(model)):
+        if not any(t.data_location == onnx.TensorProto.EXTERNAL for t in all_tensors(model)):
             onnx.checker.check_model(inferred, full_check=True)
     except Exception as error:  # ValidationError, InferenceError and bare RuntimeErrors
         reason = " ".join(str(error).split())[:300]

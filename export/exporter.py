@@ -15,6 +15,7 @@ from ..runtime.backends.engine import load_onnxruntime
 from ..runtime.digest import seal
 from ..runtime.model_file import FORMAT, WHOLE_FRAME
 from ..runtime.notes import Say
+from ..runtime.tensors import all_tensors, not_finite
 from .cleanup import clean_up
 from .contract import apply_frame_contract, with_sizes
 from .gate import Gate
@@ -135,6 +136,7 @@ def export_checkpoint(
         model = with_sizes(int8.model, loaded.scale, asked.shape)
     parity = gate.require(model, config.precision)
     _check(model)
+    _require_finite(model)
     _require_portable(model, config.targets, say)
     metadata = describe(loaded, config, target.stem, opset, halo, parity)
     if int8 is not None:
@@ -227,6 +229,15 @@ def _check(model: onnx.ModelProto) -> None:
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         reason = " ".join(str(error).split())
         raise ExportError(f"ONNX's checker refuses the model: {reason}") from error
+
+
+def _require_finite(model: onnx.ModelProto) -> None:
+    """Refuse weights that the gate's frames did not show, and those beyond what float16 holds."""
+    for tensor in all_tensors(model):
+        if found := not_finite(tensor):
+            raise ExportError(
+                f"the model's weights hold {found} (tensor {tensor.name!r}); nothing was written"
+            )
 
 
 def _require_portable(model: onnx.ModelProto, targets: tuple[str, ...], say: Say) -> None:

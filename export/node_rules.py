@@ -9,7 +9,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from .graph import all_nodes, attributes
+from ..runtime.tensors import all_nodes
+from .graph import attributes
 from .report import Finding
 from .targets import facts, target_window
 

@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from ..imaging.errors import CheckpointError
 from ..train.checkpoint import load_checkpoint
 from ..train.networks import Task, task_of
+from ..train.networks.outline import named_by
+from ..train.soundness import first_not_finite
 
 PICKLED = (".pth", ".pt", ".ckpt")
 
@@ -47,7 +49,7 @@ class Source:
 def load_source(path: Path) -> Source:
     """Read a checkpoint of framelift or a community model; nothing that is pickled is executed.
 
-    Raises CheckpointError if the file is missing, damaged or of no known network, and
+    Raises CheckpointError if the file is missing, damaged, of no known network or not finite, and
     MissingDependencyError if it needs the `community` extra.
     """
     if not path.is_file():
@@ -56,7 +58,10 @@ def load_source(path: Path) -> Source:
     if suffix in PICKLED or (suffix == ".safetensors" and not _is_ours(path)):
         from .community import load_community
 
-        return load_community(path)
+        community = load_community(path)
+        if spoilt := first_not_finite(community.weights):
+            raise CheckpointError(f"checkpoint {path}: {spoilt} holds NaN or infinity")
+        return community
     if suffix != ".safetensors":
         known = ", ".join((".safetensors", *PICKLED))
         raise CheckpointError(f"checkpoint {path}: not a checkpoint by its name; use {known}")
@@ -76,7 +81,8 @@ def weights_sha256(weights: dict[str, Tensor]) -> str:
 def _is_ours(path: Path) -> bool:
     try:
         with safe_open(path, framework="pt") as file:
-            return "framelift" in (file.metadata() or {})
+            # Ours that have lost their header are explained by our reader, too.
+            return "framelift" in (file.metadata() or {}) or named_by(file.keys()) is not None
     except (SafetensorError, OSError):
         return True  # the reader of our checkpoints says what is wrong
 

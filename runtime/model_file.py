@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..imaging.errors import ModelError
 from .digest import PREFIX, require_sealed
 from .memory import activation_bytes_per_pixel
+from .tensors import all_tensors, not_finite
 
 if TYPE_CHECKING:
     import onnx
@@ -70,9 +71,11 @@ class ModelSpec:
     metadata: dict[str, str]
 
     def __post_init__(self) -> None:
-        for key in ("scale", "size_multiple", "minimum_side"):
+        for key, most in (("scale", 64), ("size_multiple", 4096), ("minimum_side", 16384)):
             if getattr(self, key) < 1:
                 raise ModelError(f"{self.path}: {PREFIX}{key} must be at least 1")
+            if getattr(self, key) > most:
+                raise ModelError(f"{self.path}: {PREFIX}{key} must be at most {most}")
         if self.halo < 0:
             raise ModelError(f"{self.path}: {PREFIX}halo must not be negative")
 
@@ -92,8 +95,8 @@ def read_spec(path: str | Path) -> ModelSpec:
 
     Raises:
         ModelError: the file is missing, is not ONNX, is not a framelift model, was written by a
-            newer framelift, its input and output are not those of a framelift model, or it is not
-            what was exported by the digest in its metadata.
+            newer framelift, its input and output are not those of a framelift model, its weights
+            are not finite, or it is not what was exported by the digest in its metadata.
     """
     return load(path)[0]
 
@@ -112,12 +115,13 @@ def load(path: str | Path) -> tuple[ModelSpec, onnx.ModelProto]:
     _check_self_contained(path, model)
     frame_shape = _check_interface(path, model)
     require_sealed(path, model)
+    _check_weights(path, model)
     size_multiple = _integer(path, metadata, "size_multiple")
     network = _json(path, metadata, "network")
     spec = ModelSpec(
         path=path,
-        name=metadata.get("name", path.stem),
-        task=metadata["task"],
+        name=_label(path, {"name": path.stem, **metadata}, "name"),
+        task=_label(path, metadata, "task"),
         scale=_integer(path, metadata, "scale"),
         size_multiple=size_multiple,
         minimum_side=_integer(path, {"minimum_side": "1", **metadata}, "minimum_side"),
@@ -131,7 +135,7 @@ def load(path: str | Path) -> tuple[ModelSpec, onnx.ModelProto]:
         licence=metadata["licence"],
         sha256=hashlib.sha256(data).hexdigest(),
         frame_shape=frame_shape,
-        parameters=int(network.get("parameters") or _count_parameters(model)),
+        parameters=_parameters(path, network, model),
         ir_version=model.ir_version,
         size_bytes=len(data),
         activation_bytes=_activation_bytes(path, model, max(1, size_multiple)),
@@ -197,11 +201,24 @@ def _check_format(path: Path, metadata: dict[str, str]) -> None:
 def _check_self_contained(path: Path, model: onnx.ModelProto) -> None:
     import onnx
 
-    for tensor in model.graph.initializer:
+    for tensor in all_tensors(model):
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
             raise ModelError(
                 f"{path} keeps its weights in another file (tensor {tensor.name!r}): a framelift "
                 "model is one file, export it again with `framelift export`"
+            )
+
+
+def _check_weights(path: Path, model: onnx.ModelProto) -> None:
+    for tensor in all_tensors(model):
+        try:
+            found = not_finite(tensor)
+        except ValueError as error:
+            raise _damaged(path) from error
+        if found is not None:
+            raise ModelError(
+                f"{path}: its weights hold {found} (tensor {tensor.name!r}), so that its pictures "
+                "would be black or noise: export it again, from a checkpoint that is sound"
             )
 
 
@@ -246,6 +263,19 @@ def _activation_bytes(path: Path, model: onnx.ModelProto, size_multiple: int) ->
         raise _damaged(path) from error
 
 
+def _parameters(path: Path, network: dict[str, Any], model: onnx.ModelProto) -> int:
+    """What the exporter recorded, else counted."""
+    recorded = network.get("parameters")
+    if recorded is None:
+        return _count_parameters(model)
+    if type(recorded) is not int or recorded < 0:
+        raise ModelError(
+            f"{path}: metadata {PREFIX}network says {json.dumps(recorded)[:40]} parameters, "
+            "expected a whole number: export it again"
+        )
+    return recorded
+
+
 def _count_parameters(model: onnx.ModelProto) -> int:
     """Elements of all weights and biases; scalars (limits, scales) are constants of the graph."""
     return sum(_elements(tensor) for tensor in model.graph.initializer if len(tensor.dims))
@@ -258,12 +288,23 @@ def _elements(tensor: onnx.TensorProto) -> int:
     return count
 
 
+def _label(path: Path, metadata: dict[str, str], key: str) -> str:
+    """A text that is shown in messages."""
+    text = metadata[key]
+    if len(text) > 200 or not text.isprintable():
+        raise ModelError(
+            f"{path}: metadata {PREFIX}{key} is {text[:40]!r}…, expected a short name: export it "
+            "again"
+        )
+    return text
+
+
 def _integer(path: Path, metadata: dict[str, str], key: str) -> int:
     try:
         return int(metadata[key])
     except ValueError:
         raise ModelError(
-            f"{path}: metadata {PREFIX}{key} is {metadata[key]!r}, expected a whole number"
+            f"{path}: metadata {PREFIX}{key} is {metadata[key][:40]!r}, expected a whole number"
         ) from None
 
 

@@ -20,8 +20,14 @@ from torch import Tensor
 from ..imaging.atomic import write_atomic
 from ..imaging.errors import CheckpointError
 from .networks import NetworkConfig, SRNetwork, build_network, task_of
+from .networks.outline import depth_of, named_by, outline
+from .soundness import first_not_finite
 
 FORMAT = 1
+KEY = "framelift"
+
+MAX_NESTING = 64
+"""Levels of the header's JSON; deeper ones are damage that no reader of it would survive."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,13 @@ class Checkpoint:
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write the file atomically. Raises OutputError if it cannot be written."""
+    """Write the file atomically.
+
+    Raises OutputError if it cannot be written, CheckpointError for weights that are not finite,
+    which never replace what is there.
+    """
+    if spoilt := first_not_finite(checkpoint.weights):
+        raise CheckpointError(f"checkpoint {path}: not written, {spoilt} holds NaN or infinity")
     header = {
         "format": FORMAT,
         "task": task_of(checkpoint.network_config),
@@ -52,14 +64,14 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     weights = {
         name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.weights.items()
     }
-    write_atomic(path, save(weights, metadata={"framelift": json.dumps(header)}))
+    write_atomic(path, save(weights, metadata={KEY: json.dumps(header)}))
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
     """Read and check a checkpoint; nothing is unpickled.
 
     Raises CheckpointError if the file is missing, damaged, no framelift checkpoint, of a newer
-    format, or if its weights do not fit the network it names.
+    format, or if its weights do not fit the network it names or are not finite.
     """
     if path.is_dir():
         raise CheckpointError(
@@ -75,34 +87,85 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise CheckpointError(
             f"checkpoint {path}: not a readable .safetensors file ({error})"
         ) from error
-    if "framelift" not in metadata:
+    if KEY not in metadata:
+        raise _without_header(path, weights)
+    config, training = _read_header(path, metadata[KEY])
+    if misfit := _misfit(config, weights):
+        raise CheckpointError(f"checkpoint {path}: weights do not fit the network ({misfit})")
+    if spoilt := first_not_finite(weights):
         raise CheckpointError(
-            f"checkpoint {path}: a .safetensors file, but not a framelift checkpoint; "
-            "make one with `framelift train`"
+            f"checkpoint {path}: {spoilt} holds NaN or infinity; its training diverged, train again"
+        )
+    return Checkpoint(config, weights, training)
+
+
+def _without_header(path: Path, weights: dict[str, Tensor]) -> CheckpointError:
+    if (name := named_by(weights)) is not None:
+        return CheckpointError(
+            f"checkpoint {path}: holds the weights of framelift's network {name!r} without the "
+            "header that describes it, which other tools drop when they save a file again; use "
+            "the file that `framelift train` wrote"
+        )
+    return CheckpointError(
+        f"checkpoint {path}: a .safetensors file, but not a framelift checkpoint; "
+        "make one with `framelift train`"
+    )
+
+
+def _read_header(path: Path, text: str) -> tuple[NetworkConfig, dict[str, Any]]:
+    try:
+        header = json.loads(text)
+        version, network, training = (header[key] for key in ("format", "network", "training"))
+        if type(version) is not int or version < 1:
+            raise ValueError(f"format {str(version)[:40]!r}")
+        if not isinstance(training, dict) or _nesting(header, MAX_NESTING) > MAX_NESTING:
+            raise ValueError("training is no JSON object, or one without end")
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        reason = str(error)[:120] or type(error).__name__
+        raise CheckpointError(f"checkpoint {path}: damaged header ({reason})") from error
+    if version > FORMAT:
+        raise CheckpointError(
+            f"checkpoint {path}: format {version}, this framelift reads up to {FORMAT}; "
+            "upgrade framelift"
         )
     try:
-        header = json.loads(metadata["framelift"])
-        version = int(header["format"])
-        if version > FORMAT:
-            raise CheckpointError(
-                f"checkpoint {path}: format {version}, this framelift reads up to {FORMAT}; "
-                "upgrade framelift"
-            )
-        config = msgspec.convert(header["network"], NetworkConfig)
-        training = dict(header["training"])
-    except msgspec.ValidationError as error:
+        return msgspec.convert(network, NetworkConfig), training
+    except (msgspec.ValidationError, OverflowError) as error:
         raise CheckpointError(
-            f"checkpoint {path}: names a network that this framelift does not know ({error}); "
-            "upgrade framelift"
+            f"checkpoint {path}: names a network that this framelift does not know "
+            f"({str(error)[:160]}); upgrade framelift"
         ) from error
-    except (ValueError, TypeError, KeyError) as error:
-        raise CheckpointError(f"checkpoint {path}: damaged header ({error})") from error
-    checkpoint = Checkpoint(config, weights, training)
+
+
+def _nesting(value: object, limit: int) -> int:
+    """How deep lists and objects are nested; more than `limit` is not looked into."""
+    if limit < 0 or not isinstance(value, dict | list):
+        return 0
+    inner = value.values() if isinstance(value, dict) else value
+    return 1 + max((_nesting(item, limit - 1) for item in inner), default=0)
+
+
+def _misfit(config: NetworkConfig, weights: dict[str, Tensor]) -> str | None:
+    """Why weights are not those of a network; None if they are.
+
+    Whatever a header asks for, no memory is taken and no more layers are built than there are
+    tensors in the file.
+    """
+    if depth_of(config) > len(weights):
+        return f"{depth_of(config)} layers, but {len(weights)} tensors"
     try:
-        checkpoint.network()
-    except RuntimeError as error:
-        summary = " ".join(str(error).split())[:200]
-        raise CheckpointError(
-            f"checkpoint {path}: weights do not fit the network ({summary})"
-        ) from error
-    return checkpoint
+        wanted = outline(config)
+    except ValueError as error:
+        return str(error)[:160]
+    if odd := wanted.keys() ^ weights.keys():
+        name = min(odd)
+        return f"{name} is {'missing' if name in wanted else 'not of it'}"
+    for name, tensor in weights.items():
+        kinds = [value.is_floating_point() for value in (tensor, wanted[name])]
+        if tensor.shape != wanted[name].shape or kinds[0] != kinds[1]:
+            found, expected = (
+                f"{'×'.join(map(str, value.shape)) or 'a number'} {value.dtype}"
+                for value in (tensor, wanted[name])
+            )
+            return f"{name} is {found}, expected {expected}".replace("torch.", "")
+    return None

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from framelift.export.calibration import record
@@ -165,9 +167,38 @@ def test_a_network_with_nan_weights_is_refused(tmp_path: Path) -> None:
     config = CONFIGS["realtime-x2"]
     weights = seeded_network(config).state_dict()
     weights["head.bias"][0] = float("nan")
-    save_checkpoint(tmp_path / "net.safetensors", Checkpoint(config, weights, {}))
-    with pytest.raises(ExportError, match="holds NaN or infinity"):
+    header = {"format": 1, "network": msgspec.to_builtins(config), "training": {}}
+    save_file(weights, tmp_path / "net.safetensors", {"framelift": json.dumps(header)})
+    with pytest.raises(CheckpointError, match=r"head\.bias holds NaN or infinity"):
         export_checkpoint(tmp_path / "net.safetensors", tmp_path / "m.onnx")
+    assert [path.name for path in tmp_path.iterdir()] == ["net.safetensors"]
+
+
+def test_weights_that_the_gate_does_not_show_are_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A ReLU turns NaN into 0 in some engines, and reference frames reach not every weight."""
+    from framelift.export import exporter
+
+    def spoilt(
+        core: onnx.ModelProto, scale: int, shape: tuple[int | None, int | None, int | None]
+    ) -> onnx.ModelProto:
+        model = apply_frame_contract(core, scale, shape)
+        unused = onnx.numpy_helper.from_array(np.array([np.inf], np.float32), "unused")
+        model.graph.initializer.append(unused)
+        return model
+
+    monkeypatch.setattr(exporter, "apply_frame_contract", spoilt)
+    monkeypatch.setattr(exporter, "clean_up", lambda model: model)
+    config = CONFIGS["realtime-x2"]
+    save_checkpoint(
+        tmp_path / "net.safetensors", Checkpoint(config, seeded_network(config).state_dict(), {})
+    )
+    with pytest.raises(
+        ExportError, match=r"hold infinity \(tensor 'unused'\); nothing was written"
+    ):
+        export_checkpoint(tmp_path / "net.safetensors", tmp_path / "m.onnx")
+    assert [path.name for path in tmp_path.iterdir()] == ["net.safetensors"]
 
 
 class Bicubic(nn.Module):

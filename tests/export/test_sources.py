@@ -113,6 +113,12 @@ def write_other_tensors(path: Path) -> None:
     torch.save({"some.weight": torch.zeros(3)}, path)
 
 
+def write_nan(path: Path) -> None:
+    weights = compact()
+    weights["body.2.weight"][3, 1] = torch.nan
+    torch.save({"params": weights}, path)
+
+
 def write_cut_short(path: Path) -> None:
     torch.save({"params": compact()}, path)
     path.write_bytes(path.read_bytes()[:1000])
@@ -139,6 +145,7 @@ def write_whole_network(path: Path) -> None:
         ),
         (write_other_tensors, "fit no network that is known here"),
         (write_cut_short, "cannot be read"),
+        (write_nan, r"body\.2\.weight holds NaN or infinity"),
         (write_text, "cannot be read|holds more than tensors"),
         (write_empty, "cannot be read"),
         (write_whole_network, "pickled code is never executed"),

@@ -104,6 +104,16 @@ def test_onnx_file_that_is_no_framelift_model(tmp_path: Path, tiny_models: Modul
         ({"network": f'{{"a": {5000 * "1"}}}'}, "framelift.network is not a JSON object"),
         ({"network": 100_000 * "["}, "framelift.network is not a JSON object"),
         ({"parity": "[1]"}, "framelift.parity is not a JSON object"),
+        ({"network": '{"parameters": "abc"}'}, 'framelift.network says "abc" parameters, expected'),
+        ({"network": '{"parameters": 1e999}'}, "says Infinity parameters, expected a whole number"),
+        ({"network": '{"parameters": true}'}, "says true parameters, expected a whole number"),
+        ({"network": '{"parameters": -1}'}, "says -1 parameters, expected a whole number"),
+        ({"scale": "65"}, "framelift.scale must be at most 64"),
+        ({"minimum_side": 30 * "9"}, "framelift.minimum_side must be at most 16384"),
+        ({"size_multiple": "4097"}, "framelift.size_multiple must be at most 4096"),
+        ({"halo": 5000 * "9"}, "framelift.halo is '9{40}', expected a whole number"),
+        ({"name": 300 * "x"}, "framelift.name is 'x{40}'…, expected a short name"),
+        ({"task": "super\x1b[2J"}, r"framelift.task is 'super\\x1b\[2J'…, expected a short name"),
     ],
 )
 def test_bad_metadata(
@@ -205,6 +215,51 @@ def test_types_and_shapes_that_are_none_are_damage(tmp_path: Path, tiny_models: 
         path = tiny_models.save(model, tmp_path / "m.onnx")
         with pytest.raises(ModelError, match="not an ONNX file or is damaged"):
             read_spec(path)
+
+
+@pytest.mark.parametrize(
+    ("weight", "found"), [(np.nan, "NaN"), (np.inf, "infinity"), (-np.inf, "infinity")]
+)
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+def test_weights_that_are_not_finite_are_refused(
+    tmp_path: Path, tiny_models: ModuleType, weight: float, found: str, dtype: type[np.floating]
+) -> None:
+    model = tiny_models.pixel_shuffle_model()
+    kernel = next(tensor for tensor in model.graph.initializer if tensor.name == "w1")
+    values = onnx.numpy_helper.to_array(kernel).astype(dtype)
+    values[-1, -1, -1, -1] = weight
+    kernel.CopyFrom(onnx.numpy_helper.from_array(values, "w1"))
+    with pytest.raises(ModelError, match=rf"m\.onnx: its weights hold {found} \(tensor 'w1'\)"):
+        read_spec(tiny_models.save(model, tmp_path / "m.onnx"))
+
+
+def test_weights_inside_nodes_are_looked_at_too(tmp_path: Path, tiny_models: ModuleType) -> None:
+    model = tiny_models.pixel_shuffle_model()
+    kernel = next(tensor for tensor in model.graph.initializer if tensor.name == "w0")
+    values = np.full_like(onnx.numpy_helper.to_array(kernel), np.nan)
+    model.graph.initializer.remove(kernel)
+    tensor = onnx.numpy_helper.from_array(values, "inside")
+    model.graph.node.insert(0, onnx.helper.make_node("Constant", [], ["w0"], value=tensor))
+    with pytest.raises(ModelError, match=r"weights hold NaN \(tensor 'inside'\)"):
+        read_spec(tiny_models.save(model, tmp_path / "m.onnx"))
+
+
+def test_a_limit_may_be_infinite(tmp_path: Path, tiny_models: ModuleType) -> None:
+    model = tiny_models.pixel_shuffle_model()
+    limit = next(tensor for tensor in model.graph.initializer if tensor.name == "high")
+    limit.CopyFrom(onnx.numpy_helper.from_array(np.array(np.inf, np.float32), "high"))
+    assert read_spec(tiny_models.save(model, tmp_path / "m.onnx")).scale == 4
+
+
+@pytest.mark.parametrize("dims", [[2**40, 3, 3, 3], [-1, 3, 3, 3], [1], [2**62, 2**62]])
+def test_weights_that_do_not_fill_their_shape_are_damage(
+    tmp_path: Path, tiny_models: ModuleType, dims: list[int]
+) -> None:
+    model = tiny_models.pixel_shuffle_model()
+    kernel = next(tensor for tensor in model.graph.initializer if tensor.name == "w0")
+    kernel.dims[:] = dims
+    with pytest.raises(ModelError, match="not an ONNX file or is damaged"):
+        read_spec(tiny_models.save(model, tmp_path / "m.onnx"))
 
 
 def _identity(name_in: str, name_out: str, dtype: int, shape: list[int | str]) -> onnx.ModelProto:
