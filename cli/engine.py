@@ -182,13 +182,24 @@ def _rows(path: Path, sidecar: Sidecar) -> list[tuple[str, str]]:
         ("driver", key.device.driver),
         ("options", f"level {options.level}, TF32 {'on' if options.tf32 else 'off'}, "
                     f"auxiliary streams {streams}"),
-        ("layers", str(sidecar.layers)),
-        ("memory", f"{size_text(sidecar.device_memory_bytes)} for activations at most"),
+        *_read_back(sidecar),
         ("built", f"{sidecar.built_at}, in {sidecar.build_seconds:.1f} s"),
     ]  # fmt: skip
+
+
+def _read_back(sidecar: Sidecar) -> list[tuple[str, str]]:
+    """What the engine said of itself on its GPU; nothing of one built for another machine's."""
+    from .tables import size_text
+
+    if sidecar.layers is None or sidecar.device_memory_bytes is None:
+        return []
+    memory = f"{size_text(sidecar.device_memory_bytes)} for activations at most"
+    return [("layers", str(sidecar.layers)), ("memory", memory)]
 
 
 def _precision(sidecar: Sidecar) -> str:
     from ..runtime.engine.precision import report_from_record
 
+    if sidecar.layers is None:
+        return "not verified: only the GPU that it is for can tell"
     return report_from_record(sidecar.precision).text()

@@ -278,11 +278,9 @@ def install_cuda(monkeypatch: pytest.MonkeyPatch, gpu: Gpu) -> None:
         module.__spec__ = ModuleSpec(module.__name__, None)
         monkeypatch.setitem(sys.modules, module.__name__, module)
     for name in (
-        "engine.build",
         "engine.context",
         "engine.cuda",
         "engine.device_runner",
-        "engine.load",
         "engine.memory",
         "engine.runner",
         "backends.ort_computation",

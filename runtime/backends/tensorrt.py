@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ...imaging.errors import BackendError
 from ..engine.cache import CachedEngine, EngineCache
 from ..engine.key import BuilderOptions, EngineKey
-from ..engine.library import require_tensorrt, tensorrt_problem
+from ..engine.library import load_tensorrt, tensorrt_problem
 from ..engine.make import build_progress, make_engine
 from ..engine.phases import BuildProgress
 from ..engine.precision import report_from_record
@@ -70,8 +70,7 @@ class TensorrtSession:
         problem = gpu_problem()
         if problem is not None:
             raise BackendError(f"{NAME} cannot run here: {problem}")
-        require_tensorrt()
-        from ..engine.build import VERSION
+        self._library = load_tensorrt()
         from ..engine.cuda import device_facts, select_device
         from ..engine.device_runner import DeviceRunner
 
@@ -80,11 +79,12 @@ class TensorrtSession:
         self._device_number = device
         self.device = facts.gpu
         self._spec = spec
-        self._version = VERSION
         self._cache = cache or EngineCache()
         self._options = options or BuilderOptions()
         shape = FrameShape(*(size or 1 for size in spec.frame_shape))
-        self._key = EngineKey(spec.sha256, VERSION, facts, fixed(shape), self._options)
+        self._key = EngineKey(
+            spec.sha256, self._library.version, facts, fixed(shape), self._options
+        )
         self._runner = DeviceRunner(spec.scale, device)
         self._engines: list[LoadedEngine] = []
         self._seen: frozenset[FrameShape] = frozenset()
@@ -121,7 +121,7 @@ class TensorrtSession:
             "backend": self.name,
             "provider": self.provider,
             "device": self.device,
-            "engine": f"TensorRT {self._version}",
+            "engine": str(self._library),
         }
         if self._engines:
             described["shapes"] = ", ".join(str(engine.profile) for engine in self._engines)
@@ -166,7 +166,7 @@ class TensorrtSession:
         if precision.convolutions and not precision.seen:
             # Not refused: the inspector's words may change, and the network is strongly typed.
             say_on_stderr(f"{NAME}: precision of {self._spec.name} {precision.text()}")
-        engine = LoadedEngine(found)
+        engine = LoadedEngine(self._library, found)
         self._engines.append(engine)
         self._seen |= {FrameShape(1, shape.height, shape.width)}
         return engine

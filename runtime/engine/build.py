@@ -1,149 +1,110 @@
-"""Builds TensorRT engines, with 10.16 and 11.x alike.
+"""Builds engines with TensorRT 10.16 and 11.x, and with TensorRT for RTX, alike.
 
-Networks are strongly typed: precision is what the ONNX graph says, never a builder flag. Import
-after `library.require_tensorrt`. Checked against the signatures of TensorRT 10.16 and 11.4; the
-`gpu` tests run it, which needs hardware.
+Networks are strongly typed: precision is what the ONNX graph says, never a builder flag. The tests
+marked `compile` build with NVIDIA's TensorRT for RTX, without a GPU; those marked `gpu` build with
+TensorRT itself.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, SupportsInt, cast
-
-import tensorrt as trt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
 
 from ...imaging.errors import BackendError, ModelError
-from ..model_file import INPUT, OUTPUT, ModelSpec, load
+from ..model_file import INPUT, ModelSpec
+from .callbacks import Complaints, log_of, monitor_of
 from .cancel import run_cancellable
-from .cuda import select_device
 from .key import BuilderOptions
-from .library import tensorrt_version
-from .parser_errors import ParserProblem, parser_message
+from .library import Library
+from .parse import Parsed, parse
+from .parser_errors import parser_message
 from .phases import BuildProgress
-from .precision import PrecisionReport, check_precision, convolution_types, layer_count
 from .provide import Built
 from .shapes import ShapeProfile
+from .verify import inspect, unverified
 
 if TYPE_CHECKING:
+    import tensorrt
     from typing_extensions import Buffer
 
-VERSION = tensorrt_version()
+
+@dataclass(frozen=True)
+class Job:
+    """What to build an engine of, and for.
+
+    `gpu` is the number of the GPU of this machine that the engine is built on and for, or for
+    TensorRT for RTX the compute capability of any machine's, such as "SM89". `timings` is an
+    earlier build's timing cache, or empty.
+    """
+
+    spec: ModelSpec
+    profile: ShapeProfile
+    options: BuilderOptions
+    gpu: int | str
+    timings: bytes = b""
 
 
-class Log(trt.ILogger):
-    """Keeps TensorRT's complaints for the error that follows them; prints nothing."""
-
-    def __init__(self) -> None:
-        trt.ILogger.__init__(self)
-        self.errors: list[str] = []
-
-    def log(self, severity: trt.ILogger.Severity, msg: str) -> None:
-        """Called by TensorRT, from any thread."""
-        if severity in (trt.ILogger.Severity.ERROR, trt.ILogger.Severity.INTERNAL_ERROR):
-            self.errors.append(" ".join(msg.split()))
-
-    def reason(self) -> str:
-        """The first complaint; later ones are its consequences."""
-        return self.errors[0] if self.errors else "TensorRT gives no reason"
-
-
-class _Monitor(trt.IProgressMonitor):
-    """Passes TensorRT's reports on; nothing may be raised through its native frames."""
-
-    def __init__(self, progress: BuildProgress) -> None:
-        trt.IProgressMonitor.__init__(self)
-        self._progress = progress
-
-    def phase_start(
-        self, phase_name: str, parent_phase: str | None, num_steps: SupportsInt
-    ) -> None:
-        self._progress.phase_start(phase_name, parent_phase, int(num_steps))
-
-    def step_complete(self, phase_name: str, step: SupportsInt) -> bool:
-        return self._progress.step_complete(phase_name, int(step))
-
-    def phase_finish(self, phase_name: str) -> None:
-        self._progress.phase_finish(phase_name)
-
-
-def build_engine(
-    spec: ModelSpec,
-    profile: ShapeProfile,
-    options: BuilderOptions,
-    device: int,
-    timings: bytes,
-    progress: BuildProgress,
-) -> Built:
-    """Build an engine of a model for GPU number `device`.
-
-    `timings` is an earlier build's timing cache, or empty. Ctrl-C ends the build.
+def build_engine(library: Library, job: Job, progress: BuildProgress) -> Built:
+    """Build an engine. Ctrl-C ends the build.
 
     Raises:
         ModelError: TensorRT cannot take the model; the message names the nodes.
         BackendError: no such GPU, or the build failed, or the engine does not run in the model's
             precision.
     """
-    return run_cancellable(
-        lambda: _build(spec, profile, options, device, timings, progress), progress.cancel
-    )
+    return run_cancellable(lambda: _build(library, job, progress), progress.cancel)
 
 
-def _build(
-    spec: ModelSpec,
-    profile: ShapeProfile,
-    options: BuilderOptions,
-    device: int,
-    timings: bytes,
-    progress: BuildProgress,
-) -> Built:
-    select_device(device)  # CUDA's current device belongs to the thread, and this is a new one
-    log = Log()
-    builder = _builder(log)
-    data = spec.path.read_bytes()
-    # The question fills the network it is asked about, and a parser wants an empty one.
-    question = trt.OnnxParser(builder.create_network(_network_flags()), log)
-    if not question.supports_model_v2(data, str(spec.path.resolve())):
-        raise ModelError(parser_message(VERSION, str(spec.path), _problems(question)))
-    network = builder.create_network(_network_flags())
-    parser = trt.OnnxParser(network, log)
-    if not parser.parse(data, str(spec.path.resolve())):
-        raise ModelError(parser_message(VERSION, str(spec.path), _problems(parser)))
+def _build(library: Library, job: Job, progress: BuildProgress) -> Built:
+    if isinstance(job.gpu, int):
+        from .cuda import select_device
+
+        select_device(job.gpu)  # CUDA's current device belongs to the thread, and this is a new one
+    complaints = Complaints()
+    log = log_of(library, complaints)
+    builder = open_builder(library, log, complaints)
+    parsed = _parsed(library, builder, log, job.spec)
     config = builder.create_builder_config()
-    _configure(builder, config, profile, options)
-    _set_timings(config, timings)
-    config.progress_monitor = _Monitor(progress)
-    plan = builder.build_serialized_network(network, config)
+    _configure(library, config, job)
+    _add_profile(library, builder, config, job.profile)
+    timings = _set_timings(library, config, job.timings)
+    monitor = monitor_of(library, progress)
+    config.progress_monitor = monitor
+    plan = builder.build_serialized_network(parsed.network, config)
     if plan is None:
-        ended = "the build was cancelled" if progress.cancelled else log.reason()
-        raise BackendError(f"TensorRT {VERSION} cannot build {spec.name} for {profile}: {ended}")
+        ended = "the build was cancelled" if progress.cancelled else complaints.reason()
+        raise BackendError(f"{library} cannot build {job.spec.name} for {job.profile}: {ended}")
     serialised = bytes(cast("Buffer", plan))
-    precision, layers, memory = _inspect(spec, serialised, log)
-    learnt = bytes(cast("Buffer", config.get_timing_cache().serialize()))
-    return Built(serialised, learnt, precision, layers, memory)
+    learnt = b"" if timings is None else bytes(cast("Buffer", timings.serialize()))
+    if isinstance(job.gpu, str):
+        return Built(serialised, learnt, unverified(job.spec))
+    return Built(serialised, learnt, inspect(library, job.spec, serialised, log, complaints))
 
 
-def _builder(log: Log) -> trt.Builder:
+def open_builder(
+    library: Library, log: tensorrt.ILogger, complaints: Complaints
+) -> tensorrt.Builder:
+    """A builder that writes to `log`. Raises BackendError if TensorRT cannot start."""
     try:
-        return trt.Builder(log)
+        builder: tensorrt.Builder = library.trt.Builder(log)
     except (TypeError, RuntimeError) as error:  # pybind's words for "the native side gave null"
-        reason = log.reason() if log.errors else str(error)
-        raise BackendError(f"TensorRT {VERSION} cannot start on this GPU: {reason}") from error
+        raise BackendError(f"{library} cannot start: {complaints.reason(str(error))}") from error
+    return builder
 
 
-def _network_flags() -> int:
-    """Strongly typed. TensorRT 11 knows nothing else and needs no flag."""
-    if int(VERSION.partition(".")[0]) >= 11:
-        return 0
-    return 1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
+def _parsed(
+    library: Library, builder: tensorrt.Builder, log: tensorrt.ILogger, spec: ModelSpec
+) -> Parsed:
+    parsed = parse(library, builder, log, spec.path.read_bytes(), spec.path)
+    if parsed.problems:
+        raise ModelError(parser_message(str(library), str(spec.path), parsed.problems))
+    return parsed
 
 
-def _configure(
-    builder: trt.Builder, config: trt.IBuilderConfig, profile: ShapeProfile, options: BuilderOptions
-) -> None:
-    shapes = builder.create_optimization_profile()
-    least, usual, most = profile.least.tensor(), profile.usual.tensor(), profile.most.tensor()
-    shapes.set_shape(INPUT, least, usual, most)
-    if config.add_optimization_profile(shapes) < 0:
-        raise BackendError(f"TensorRT {VERSION} refuses the shapes {profile} for this model")
+def _configure(library: Library, config: tensorrt.IBuilderConfig, job: Job) -> None:
+    trt, options = library.trt, job.options
+    if isinstance(job.gpu, str):
+        _build_for(library, config, job.gpu)
     if options.tf32:
         config.set_flag(trt.BuilderFlag.TF32)
     else:
@@ -156,37 +117,39 @@ def _configure(
     config.set_preview_feature(trt.PreviewFeature.RUNTIME_ACTIVATION_RESIZE_10_10, True)
 
 
-def _set_timings(config: trt.IBuilderConfig, timings: bytes) -> None:
+def _build_for(
+    library: Library,
+    config: Any,  # noqa: ANN401 - what TensorRT for RTX adds to IBuilderConfig has no stubs
+    capability: str,
+) -> None:
+    known = library.trt.ComputeCapability.__members__
+    config.num_compute_capabilities = 1
+    if capability not in known or not config.set_compute_capability(known[capability], 0):
+        raise BackendError(f"{library} builds for no GPU {capability}")
+
+
+def _add_profile(
+    library: Library,
+    builder: tensorrt.Builder,
+    config: tensorrt.IBuilderConfig,
+    profile: ShapeProfile,
+) -> None:
+    shapes = builder.create_optimization_profile()
+    least, usual, most = profile.least.tensor(), profile.usual.tensor(), profile.most.tensor()
+    shapes.set_shape(INPUT, least, usual, most)
+    if config.add_optimization_profile(shapes) < 0:
+        raise BackendError(f"{library} refuses the shapes {profile} for this model")
+
+
+def _set_timings(
+    library: Library, config: tensorrt.IBuilderConfig, timings: bytes
+) -> tensorrt.ITimingCache | None:
+    """The timing cache that the build fills; None for TensorRT for RTX, which times nothing."""
+    if library.rtx:
+        return None
+    cache = config.create_timing_cache(timings)
     # A cache of another GPU or version is refused with False, not with an exception.
-    if not config.set_timing_cache(config.create_timing_cache(timings), False) and timings:
-        config.set_timing_cache(config.create_timing_cache(b""), False)
-
-
-def _problems(parser: trt.OnnxParser) -> list[ParserProblem]:
-    errors: list[trt.ParserError] = [parser.get_error(index) for index in range(parser.num_errors)]
-    return [
-        ParserProblem(
-            error.node_name(), error.node_operator(), _code_name(error.code()), error.desc()
-        )
-        for error in errors
-    ]
-
-
-def _code_name(code: trt.ErrorCode) -> str:
-    return str(code.name)
-
-
-def _inspect(spec: ModelSpec, plan: bytes, log: Log) -> tuple[PrecisionReport, int, int]:
-    """What the finished engine says of itself: precision, layers, bytes of activations."""
-    runtime = trt.Runtime(log)
-    engine = runtime.deserialize_cuda_engine(plan)
-    if engine is None:
-        raise BackendError(f"TensorRT {VERSION} cannot read its own engine: {log.reason()}")
-    for name in (INPUT, OUTPUT):
-        if engine.get_tensor_dtype(name) != trt.DataType.UINT8:
-            raise BackendError(f"TensorRT {VERSION} changed the type of {name}: it must be uint8")
-    inspection = engine.create_engine_inspector().get_engine_information(
-        trt.LayerInformationFormat.JSON
-    )
-    report = check_precision(spec.name, inspection, convolution_types(load(spec.path)[1]))
-    return report, layer_count(inspection), engine.device_memory_size_v2
+    if not config.set_timing_cache(cache, False) and timings:
+        cache = config.create_timing_cache(b"")
+        config.set_timing_cache(cache, False)
+    return cache

@@ -4,11 +4,38 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ...imaging.errors import BackendError, MissingDependencyError
 
 INSTALL = '`pip install "framelift[tensorrt]"`'
+
+
+@dataclass(frozen=True)
+class Library:
+    """TensorRT's Python bindings, loaded: those of TensorRT, or of TensorRT for RTX.
+
+    `trt` is the module. The two have one API as far as it is used here, so that the same code
+    builds engines with both.
+    """
+
+    name: str
+    version: str
+    trt: Any
+    rtx: bool = False
+    """Whether it is TensorRT for RTX: builds for a GPU of any machine and times nothing."""
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}"
+
+    @property
+    def network_flags(self) -> int:
+        """What makes a network strongly typed. All but TensorRT 10 know nothing else."""
+        if int(self.version.partition(".")[0]) == 10:
+            return 1 << int(self.trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
+        return 0
 
 
 def tensorrt_problem() -> BackendError | MissingDependencyError | None:
@@ -39,7 +66,7 @@ def cuda_python_problem() -> str | None:
     return None
 
 
-def require_tensorrt() -> None:
+def load_tensorrt() -> Library:
     """Load TensorRT and cuda-python, so that modules that import them can be imported.
 
     Raises:
@@ -51,16 +78,12 @@ def require_tensorrt() -> None:
     if problem is not None:
         raise problem
     try:
-        importlib.import_module("tensorrt")
+        trt = importlib.import_module("tensorrt")
         importlib.import_module("cuda.bindings.runtime")
     except (ImportError, OSError, RuntimeError) as error:
         raise BackendError(load_problem(error)) from error
-    check_release(tensorrt_version())
-
-
-def tensorrt_version() -> str:
-    """The version of the TensorRT that `require_tensorrt` loaded."""
-    return str(importlib.import_module("tensorrt").__version__)
+    check_release(str(trt.__version__))
+    return Library("TensorRT", str(trt.__version__), trt)
 
 
 def load_problem(error: Exception) -> str:

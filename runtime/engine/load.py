@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-import tensorrt as trt
+from typing import TYPE_CHECKING
 
 from ...imaging.errors import BackendError
-from .build import VERSION, Log
 from .cache import CachedEngine
+from .callbacks import Complaints, log_of
+from .library import Library
+
+if TYPE_CHECKING:
+    import tensorrt
 
 
 class LoadedEngine:
     """An engine on the GPU, with what has to live as long as it does."""
 
-    def __init__(self, cached: CachedEngine) -> None:
+    def __init__(self, library: Library, cached: CachedEngine) -> None:
         """Raises BackendError if TensorRT refuses it."""
         self.profile = cached.sidecar.key.profile
         self.build_seconds = cached.sidecar.build_seconds
-        self._log = Log()
-        self._runtime = trt.Runtime(self._log)
+        complaints = Complaints()
+        self._log = log_of(library, complaints)
+        self._runtime: tensorrt.Runtime = library.trt.Runtime(self._log)
         engine = self._runtime.deserialize_cuda_engine(cached.plan)
         if engine is None:
-            raise BackendError(f"TensorRT {VERSION} refuses the engine: {self._log.reason()}")
-        self.engine: trt.ICudaEngine = engine
+            raise BackendError(f"{library} refuses the engine: {complaints.reason()}")
+        self.engine: tensorrt.ICudaEngine = engine

@@ -9,9 +9,9 @@ from ...imaging.errors import BackendError
 from ..model_file import ModelSpec
 from .cache import EngineCache
 from .key import BuilderOptions, EngineKey
-from .library import require_tensorrt
+from .library import load_tensorrt
 from .phases import BuildProgress
-from .provide import Provided, provide
+from .provide import Built, Provided, provide
 from .sealed import ENGINE, read_sealed
 from .shapes import ShapeProfile, check_profile
 from .sidecar import Sidecar, read_sidecar, sidecar_beside
@@ -43,19 +43,17 @@ def make_engine(
         ModelError: TensorRT cannot take the model.
     """
     check_profile(profile, spec)
-    require_tensorrt()
-    from .build import VERSION, build_engine
+    library = load_tensorrt()
+    from .build import Job, build_engine
     from .cuda import device_facts, select_device
 
     select_device(device)
-    key = EngineKey(spec.sha256, VERSION, device_facts(device), profile, options)
-    return provide(
-        spec,
-        key,
-        cache or EngineCache(),
-        lambda timings: build_engine(spec, profile, options, device, timings, progress),
-        rebuild=rebuild,
-    )
+    key = EngineKey(spec.sha256, library.version, device_facts(device), profile, options)
+
+    def build(timings: bytes) -> Built:
+        return build_engine(library, Job(spec, profile, options, device, timings), progress)
+
+    return provide(spec, key, cache or EngineCache(), build, rebuild=rebuild)
 
 
 def write_plan(provided: Provided, target: Path, *, overwrite: bool = False) -> None:

@@ -24,18 +24,23 @@ class ParserProblem:
         return f"{where}{operator}: {_tidy(self.text)} [{self.code}]"
 
 
-def parser_message(tensorrt: str, model: str, problems: Sequence[ParserProblem]) -> str:
-    """One line about all problems; the first few in full, each once."""
+def parser_message(library: str, model: str, problems: Sequence[ParserProblem]) -> str:
+    """One line about all problems; the first few in full, each once.
+
+    `library` is its name and version, such as "TensorRT 11.4".
+    """
     lines = list(dict.fromkeys(problem.line() for problem in problems))
     shown = "; ".join(lines[:_SHOWN]) or "it gives no reason"
     more = f"; and {len(lines) - _SHOWN} more" if len(lines) > _SHOWN else ""
     return (
-        f"TensorRT {tensorrt} cannot take {model}: {shown}{more}; run `framelift check {model}` "
+        f"{library} cannot take {model}: {shown}{more}; run `framelift check {model}` "
         "for the remedy"
     )
 
 
 def _tidy(text: str) -> str:
-    """Without line breaks, and without the assertion's source text that some releases add."""
-    words = " ".join(text.split()).rstrip(". ")
+    """Without line breaks, and without what a library without a driver adds to every complaint."""
+    words = " ".join(text.partition("[checkMacros.cpp::catchCudaError")[0].split()).rstrip(". ")
+    if words == "false":  # all that is said of an operator that has no importer
+        return "TensorRT does not take this operator"
     return words or "no description"

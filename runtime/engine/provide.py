@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from ..model_file import ModelSpec
 from .cache import CachedEngine, EngineCache
 from .key import EngineKey
-from .precision import PrecisionReport
 from .sidecar import Sidecar
+from .verify import EngineFacts
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,7 @@ class Built:
 
     plan: bytes
     timings: bytes
-    precision: PrecisionReport
-    layers: int
-    device_memory_bytes: int
+    facts: EngineFacts
 
 
 Builder = Callable[[bytes], Built]
@@ -72,7 +70,7 @@ def describe(spec: ModelSpec, key: EngineKey, built: Built, seconds: float) -> S
         build_seconds=round(seconds, 2),
         size_bytes=len(built.plan),
         plan_sha256=hashlib.sha256(built.plan).hexdigest(),
-        layers=built.layers,
-        device_memory_bytes=built.device_memory_bytes,
-        precision=built.precision.record(),
+        layers=built.facts.layers,
+        device_memory_bytes=built.facts.device_memory_bytes,
+        precision=built.facts.precision.record(),
     )

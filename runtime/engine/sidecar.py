@@ -23,7 +23,8 @@ class Sidecar:
     """What is known about a built engine.
 
     `plan_sha256` is that of the engine without seal. `precision` is `PrecisionReport.record()`.
-    `built_at` is in UTC, ISO 8601.
+    `built_at` is in UTC, ISO 8601. `layers` and `device_memory_bytes` (of activations, at most)
+    are None for an engine that was built for the GPU of another machine.
     """
 
     key: EngineKey
@@ -34,8 +35,8 @@ class Sidecar:
     build_seconds: float
     size_bytes: int
     plan_sha256: str
-    layers: int
-    device_memory_bytes: int
+    layers: int | None
+    device_memory_bytes: int | None
     precision: dict[str, Any]
 
     def describes(self, plan: bytes) -> bool:
@@ -104,8 +105,8 @@ def read_sidecar(engine: Path) -> Sidecar:
             build_seconds=float(document["build_seconds"]),
             size_bytes=int(document["size_bytes"]),
             plan_sha256=str(document["plan_sha256"]),
-            layers=int(document["layers"]),
-            device_memory_bytes=int(document["device_memory_bytes"]),
+            layers=_known(document["layers"]),
+            device_memory_bytes=_known(document["device_memory_bytes"]),
             precision=report_from_record(document["precision"]).record(),
         )
     except OSError as error:
@@ -115,3 +116,7 @@ def read_sidecar(engine: Path) -> Sidecar:
         ) from error
     except (ValueError, KeyError, TypeError, AttributeError, ConfigError) as error:
         raise BackendError(f"{path} is no description of an engine: build it again") from error
+
+
+def _known(value: object) -> int | None:
+    return None if value is None else int(str(value))

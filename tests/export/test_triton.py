@@ -23,6 +23,7 @@ from framelift.runtime.engine.precision import PrecisionReport
 from framelift.runtime.engine.provide import Built, describe
 from framelift.runtime.engine.shapes import parse_profile
 from framelift.runtime.engine.sidecar import sidecar_beside
+from framelift.runtime.engine.verify import EngineFacts
 from framelift.runtime.model_file import read_spec
 
 
@@ -63,7 +64,7 @@ def engine_for(model: Path, target: Path, shapes: str = "9x7") -> Path:
     spec = read_spec(model)
     facts = DeviceFacts("NVIDIA L40", "8.9", "590")
     key = EngineKey(spec.sha256, "11.4.0", facts, parse_profile(shapes), BuilderOptions())
-    built = Built(b"plan", b"", PrecisionReport(1, 1, 1, ()), 1, 0)
+    built = Built(b"plan", b"", EngineFacts(PrecisionReport(1, 1, 1, ()), 1, 0))
     with sidecar_beside(target, describe(spec, key, built, 1.0)):
         target.write_bytes(built.plan)
     return target

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from framelift.imaging.errors import BackendError, ModelError
+from framelift.runtime.engine.build import Job, build_engine
 from framelift.runtime.engine.key import BuilderOptions
+from framelift.runtime.engine.library import load_tensorrt
 from framelift.runtime.engine.phases import BuildProgress
 from framelift.runtime.engine.shapes import parse_profile
 from framelift.runtime.model_file import ModelSpec, read_spec
@@ -27,11 +29,8 @@ def _build(
     device: int = 0,
     timings: bytes = b"",
 ) -> Built:
-    from framelift.runtime.engine.build import build_engine
-
-    progress = BuildProgress("test", quiet=True)
-    options = options or BuilderOptions()
-    return build_engine(spec, parse_profile(shapes), options, device, timings, progress)
+    job = Job(spec, parse_profile(shapes), options or BuilderOptions(), device, timings)
+    return build_engine(load_tensorrt(), job, BuildProgress("test", quiet=True))
 
 
 @pytest.mark.parametrize(("version", "flags"), [("10.16.1.11", 2), ("11.4.0.106", 0)])
@@ -57,8 +56,8 @@ def test_networks_are_strongly_typed_and_tf32_is_off(
             "shapes": ((1, 8, 8, 3), (1, 9, 9, 3), (1, 16, 16, 3)),
         }
     ]
-    assert built.precision.text() == "3 of 3 convolutions run in the graph's precision"
-    assert (built.layers, built.timings) == (3, b"+")
+    assert built.facts.precision.text() == "3 of 3 convolutions run in the graph's precision"
+    assert (built.facts.layers, built.timings) == (3, b"+")
 
 
 def test_options_reach_the_builder(gpu: Gpu, spec: ModelSpec) -> None:
@@ -135,8 +134,7 @@ def test_interrupted_build_stops_at_its_next_step(
 
     gpu.during_build = wait_for_the_signal
     monkeypatch.setattr("framelift.runtime.engine.cancel.Future.result", interrupted)
-    from framelift.runtime.engine.build import build_engine
-
+    job = Job(spec, parse_profile("9x7"), BuilderOptions(), 0)
     with pytest.raises(KeyboardInterrupt):
-        build_engine(spec, parse_profile("9x7"), BuilderOptions(), 0, b"", progress)
+        build_engine(load_tensorrt(), job, progress)
     assert not any(thread.name == "framelift-build" for thread in threading.enumerate())

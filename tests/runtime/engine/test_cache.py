@@ -17,6 +17,7 @@ from framelift.runtime.engine.precision import PrecisionReport
 from framelift.runtime.engine.provide import Built, provide
 from framelift.runtime.engine.shapes import FrameShape, parse_profile
 from framelift.runtime.engine.sidecar import read_sidecar, sidecar_path
+from framelift.runtime.engine.verify import EngineFacts
 from framelift.runtime.model_file import ModelSpec, read_spec
 
 FACTS = DeviceFacts("NVIDIA L40", "8.9", "590")
@@ -37,7 +38,7 @@ class Shop:
     def build(self, timings: bytes) -> Built:
         self.builds.append(timings)
         report = PrecisionReport(2, 2, 2, ())
-        return Built(b"plan %d" % len(self.builds), b"timings", report, 5, 1 << 20)
+        return Built(b"plan %d" % len(self.builds), b"timings", EngineFacts(report, 5, 1 << 20))
 
     def provide(self, shapes: str, *, rebuild: bool = False) -> bytes:
         key = self.key(shapes)
@@ -219,6 +220,7 @@ SECOND_PROCESS = """
 import sys, time
 from pathlib import Path
 from framelift.runtime.engine.cache import EngineCache
+from framelift.runtime.engine.verify import EngineFacts
 path = Path(sys.argv[1])
 with EngineCache(path.parent).locked(path):
     print("locked", flush=True)

@@ -13,12 +13,12 @@ from framelift.runtime.engine.parser_errors import ParserProblem, parser_message
 
 
 def _require(site: Path) -> str:
-    """What `require_tensorrt` says in a process that sees the packages in `site` first."""
+    """What `load_tensorrt` says in a process that sees the packages in `site` first."""
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "from framelift.imaging.errors import FrameliftError\n"
-        "from framelift.runtime.engine.library import require_tensorrt\n"
-        "try: require_tensorrt()\n"
+        "from framelift.runtime.engine.library import load_tensorrt\n"
+        "try: load_tensorrt()\n"
         "except FrameliftError as error: print(type(error).__name__, error)\n"
         "else: print('loaded')\n"
     )
@@ -95,20 +95,24 @@ def _problem(node: str, text: str = "no such mode.\n ") -> ParserProblem:
 
 
 def test_parser_errors_name_the_nodes() -> None:
-    message = parser_message("11.4.0", "m.onnx", [_problem("up"), _problem("up"), _problem("")])
+    message = parser_message(
+        "TensorRT 11", "m.onnx", [_problem("up"), _problem("up"), _problem("")]
+    )
     assert message == (
-        "TensorRT 11.4.0 cannot take m.onnx: node 'up' (Resize): no such mode "
+        "TensorRT 11 cannot take m.onnx: node 'up' (Resize): no such mode "
         "[UNSUPPORTED_NODE_ATTR]; the graph (Resize): no such mode [UNSUPPORTED_NODE_ATTR]; run "
         "`framelift check m.onnx` for the remedy"
     )
 
 
 def test_many_parser_errors_are_counted() -> None:
-    message = parser_message("11.4.0", "m.onnx", [_problem(f"up{index}") for index in range(5)])
+    message = parser_message(
+        "TensorRT 11", "m.onnx", [_problem(f"up{index}") for index in range(5)]
+    )
     assert "node 'up2'" in message
     assert "node 'up3'" not in message
     assert "; and 2 more; run" in message
 
 
 def test_parser_that_gives_no_reason() -> None:
-    assert "it gives no reason" in parser_message("11.4.0", "m.onnx", [])
+    assert "it gives no reason" in parser_message("TensorRT 11", "m.onnx", [])

@@ -1,0 +1,84 @@
+"""Builds with NVIDIA's TensorRT for RTX, in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import platform
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+WORKER = Path(__file__).with_name("worker.py")
+
+
+class Builder:
+    """A process that builds engines with framelift's own code; a new one when it has crashed."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[str] | None = None
+
+    def build(
+        self,
+        model: Path,
+        shapes: str = "270x480",
+        gpu: str = "SM89",
+        *,
+        cancel: bool = False,
+        timings: str = "",
+        **options: Any,  # noqa: ANN401 - fields of BuilderOptions
+    ) -> dict[str, Any]:
+        """What worker.py answers; a crash fails the test."""
+        request = {
+            "model": str(model), "shapes": shapes, "gpu": gpu, "cancel": cancel,
+            "timings": timings, "options": options,
+        }  # fmt: skip
+        process = self._process or subprocess.Popen(
+            [sys.executable, "-W", "error", str(WORKER)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        self._process = process
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            process.stdin.write(json.dumps(request) + "\n")
+            process.stdin.flush()
+        except BrokenPipeError:
+            pass
+        line = process.stdout.readline()
+        if not line:
+            pytest.fail(f"building {model.name} for {gpu} {self._end()}")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def close(self) -> None:
+        if self._process is not None:
+            self._end()
+
+    def _end(self) -> str:
+        process, self._process = self._process, None
+        assert process is not None
+        process.communicate(timeout=60)
+        code = process.returncode
+        return f"ended with {signal.Signals(-code).name if code < 0 else f'exit code {code}'}"
+
+
+@pytest.fixture(scope="session")
+def builder() -> Iterator[Builder]:
+    builder = Builder()
+    yield builder
+    builder.close()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip where there is no such library; under Linux on x86-64 the extra `dev` brings it."""
+    if platform.system() == "Linux" and platform.machine() == "x86_64":
+        return
+    skip = pytest.mark.skip(reason="TensorRT for RTX is there for Linux on x86-64")
+    for item in items:
+        if "compile" in item.keywords:
+            item.add_marker(skip)

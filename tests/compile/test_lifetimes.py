@@ -1,0 +1,67 @@
+"""What the bindings keep alive, and that the builder does not count on more."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from framelift.runtime.zoo import resolve
+
+from .conftest import Builder
+
+pytestmark = pytest.mark.compile
+
+_START = """
+import gc, sys, weakref
+from framelift.runtime.engine.rtx import load_rtx
+trt = load_rtx().trt
+log = trt.Logger(trt.Logger.INTERNAL_ERROR)
+builder = trt.Builder(log)
+"""
+
+
+def _run(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", _START + code, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_a_parser_does_not_keep_its_network() -> None:
+    ended = _run(
+        "network = builder.create_network(0); seen = weakref.ref(network)\n"
+        "parser = trt.OnnxParser(network, log); del network; gc.collect()\n"
+        "print(seen() is None, flush=True); import os; os._exit(0)"
+    )
+    assert ended.stdout == "True\n", ended.stderr
+
+
+@pytest.mark.parametrize("question", ["parse", "supports_model_v2"])
+def test_a_parser_whose_network_is_gone_ends_the_process(question: str) -> None:
+    """Why `parse.Parsed` holds both: this is how framelift used to ask, before each build."""
+    ended = _run(
+        "data = open(sys.argv[1], 'rb').read()\n"
+        "parser = trt.OnnxParser(builder.create_network(0), log)\n"
+        f"parser.{question}(data, sys.argv[1])",
+        str(resolve("realtime-nano-x4")),
+    )
+    assert ended.returncode == -signal.SIGSEGV, ended.stderr
+
+
+def test_a_build_ends_well(builder: Builder) -> None:
+    assert builder.build(resolve("realtime-nano-x4"))["size"] > 100_000
+
+
+def test_a_refusal_ends_well(builder: Builder) -> None:
+    """A refused model is asked about twice, with a network for each question."""
+    refused = builder.build(resolve("realtime-nano-x4-int8"))
+    assert refused["error"] == "ModelError"
+
+
+def test_a_damaged_file_ends_well(builder: Builder, tmp_path: Path) -> None:
+    whole = resolve("realtime-nano-x4").read_bytes()
+    damaged = tmp_path / "damaged.onnx"
+    damaged.write_bytes(whole[: len(whole) // 2])
+    assert builder.build(damaged)["error"] == "ModelError"
