@@ -5,6 +5,7 @@ Reads one JSON request a line and answers each with one line; see `Builder` in c
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 from pathlib import Path
@@ -21,11 +22,18 @@ from framelift.runtime.engine.shapes import parse_profile
 from framelift.runtime.model_file import read_spec
 
 
-class Cancelled(BuildProgress):
-    """Is cancelled at the first report of the build."""
+class Counted(BuildProgress):
+    """Counts the phases of a build, and may be cancelled at the first."""
+
+    def __init__(self, *, cancelled: bool) -> None:
+        super().__init__("test", quiet=True)
+        self.phases = 0
+        self._cancel_at_once = cancelled
 
     def phase_start(self, name: str, parent: str | None, steps: int) -> None:
-        self.cancel()
+        self.phases += 1
+        if self._cancel_at_once:
+            self.cancel()
         super().phase_start(name, parent, steps)
 
 
@@ -38,6 +46,7 @@ def answer(library: Library, request: dict[str, Any]) -> dict[str, Any]:
         networks.append(describe(library, parsed))
         return parsed
 
+    progress = Counted(cancelled=request["cancel"])
     try:
         job = build.Job(
             read_spec(Path(request["model"])),
@@ -46,30 +55,47 @@ def answer(library: Library, request: dict[str, Any]) -> dict[str, Any]:
             request["gpu"],
             request["timings"].encode(),
         )
-        progress = (Cancelled if request["cancel"] else BuildProgress)("test", quiet=True)
         with mock.patch.object(build, "parse", described):  # networks do not leave the build
             built = build.build_engine(library, job, progress)
     except FrameliftError as error:
-        return {"error": type(error).__name__, "message": str(error)}
-    return {"size": len(built.plan), "timings": len(built.timings), "network": networks[-1]}
+        answered = {"error": type(error).__name__, "message": str(error)}
+        return answered | {"phases": progress.phases} if request["cancel"] else answered
+    return {
+        "size": len(built.plan),
+        "sha256": hashlib.sha256(built.plan).hexdigest(),
+        "timings": len(built.timings),
+        "phases": progress.phases,
+        "network": networks[-1],
+    }
 
 
 def describe(library: Library, parsed: parse.Parsed) -> dict[str, Any]:
-    """What the parser made: the flag of strong typing, and the ends as name, type and shape."""
+    """What the parser made.
+
+    The flag of strong typing, the ends as name, type and shape, and the types that convolutions
+    and quantisers give.
+    """
     network = parsed.network
-    typed = library.trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED
+    trt = library.trt
+    typed = trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED
+    layers = [network.get_layer(index) for index in range(network.num_layers)]
     ends = {
         "inputs": [network.get_input(index) for index in range(network.num_inputs)],
         "outputs": [network.get_output(index) for index in range(network.num_outputs)],
     }
     return {
         "strongly_typed": network.get_flag(typed),
-        "layers": network.num_layers,
+        "convolutions": _given(layers, trt.LayerType.CONVOLUTION),
+        "quantisers": _given(layers, trt.LayerType.QUANTIZE),
         **{
             side: [[tensor.name, tensor.dtype.name, list(tensor.shape)] for tensor in tensors]
             for side, tensors in ends.items()
         },
     }
+
+
+def _given(layers: list[Any], kind: object) -> list[str]:
+    return [layer.get_output(0).dtype.name for layer in layers if layer.type == kind]
 
 
 def main() -> None:

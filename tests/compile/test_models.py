@@ -1,0 +1,41 @@
+"""Every shipped model, built for four generations of GPUs."""
+
+from __future__ import annotations
+
+import pytest
+
+from framelift.runtime.model_file import read_spec
+from framelift.runtime.zoo import resolve, shipped_models
+
+from .conftest import Builder
+
+pytestmark = pytest.mark.compile
+
+FIXED = "270x480"
+OPEN = "1x64x64:1x270x480:4x540x960"
+SHAPES = {"SM75": FIXED, "SM86": OPEN, "SM89": FIXED, "SM120": OPEN}
+FLOAT = [name for name in shipped_models() if read_spec(resolve(name)).precision != "int8"]
+INT8 = [name for name in shipped_models() if name not in FLOAT]
+
+
+@pytest.mark.parametrize("name", FLOAT)
+def test_float_models_build_for_every_generation(builder: Builder, name: str) -> None:
+    for gpu, shapes in SHAPES.items():
+        built = builder.build(resolve(name), shapes, gpu)
+        assert built.get("size", 0) > 100_000, built
+        network = built["network"]
+        assert network["strongly_typed"]
+        assert network["inputs"] == [["frames", "UINT8", [-1, -1, -1, 3]]]
+        assert network["outputs"] == [["upscaled", "UINT8", [-1, -1, -1, 3]]]
+
+
+@pytest.mark.parametrize("name", INT8)
+def test_int8_models_for_processors_are_refused_with_the_node_and_the_remedy(
+    builder: Builder, name: str
+) -> None:
+    refused = builder.build(resolve(name))
+    assert refused["error"] == "ModelError"
+    assert "node 'to_nchw' (Transpose)" in refused["message"]
+    assert "first input has type UInt8" in refused["message"]
+    assert f"run `framelift check {resolve(name)}` for the remedy" in refused["message"]
+    assert "\n" not in refused["message"]
