@@ -6,6 +6,9 @@ from collections import deque
 
 from ..imaging.errors import BackendError
 from .backends.base import UNDER_WAY, Frames, PipelinedSession
+from .turns import Turns
+
+_LOST = "this frame was lost when an earlier one failed, or on closing"
 
 
 class Pending:
@@ -26,8 +29,9 @@ class Pending:
 
         Raises BackendError: the engine failed, or the upscaler was closed meanwhile.
         """
-        if self._queue is not None:
-            self._queue.collect_until(self)
+        queue = self._queue
+        if queue is not None:
+            queue.wait_for(self)
         return self._out
 
     def collect(self, session: PipelinedSession) -> None:
@@ -37,9 +41,13 @@ class Pending:
 
 
 class PendingFrames:
-    """Those of one upscaler, oldest first; at most `UNDER_WAY`, all of one size."""
+    """Those of one upscaler, oldest first; at most `UNDER_WAY`, all of one size.
 
-    def __init__(self) -> None:
+    All but `wait_for` is called by who has the turn.
+    """
+
+    def __init__(self, turns: Turns) -> None:
+        self._turns = turns
         self._session: PipelinedSession | None = None
         self._frames: deque[Pending] = deque()
         self._shape: tuple[int, ...] = ()
@@ -53,35 +61,50 @@ class PendingFrames:
             self.collect_all()
             self._shape = shape
         elif len(self._frames) == UNDER_WAY:
-            self._frames[0].result()
+            self._collect_until(self._frames[0])
 
     def submit(self, session: PipelinedSession, batch: Frames, out: Frames) -> Pending:
         """Start on `batch`, 1×H×W×3, for which there must be room."""
         try:
             session.submit(batch)
         except BaseException:
-            self._frames.clear()
+            self._lose(session)
             raise
         self._session = session
         self._frames.append(Pending(out, self))
         return self._frames[-1]
 
-    def collect_until(self, wanted: Pending) -> None:
-        """Collect the frames up to this one."""
+    def wait_for(self, wanted: Pending) -> None:
+        """Collect the frames up to this one, which another thread may do meanwhile.
+
+        Raises BackendError: it was lost.
+        """
+        if self._turns.closing:
+            raise BackendError(_LOST)
+        with self._turns.take():
+            if not wanted.done:
+                self._collect_until(wanted)
+
+    def _collect_until(self, wanted: Pending) -> None:
         if self._session is None or wanted not in self._frames:
-            raise BackendError("this frame was lost when an earlier one failed, or on closing")
+            raise BackendError(_LOST)
         try:
             while not wanted.done:
                 self._frames[0].collect(self._session)
                 self._frames.popleft()
         except BaseException:
-            self._frames.clear()
+            self._lose(self._session)
             raise
 
     def collect_all(self) -> None:
         """Collect every frame."""
         if self._frames:
-            self.collect_until(self._frames[-1])
+            self._collect_until(self._frames[-1])
+
+    def _lose(self, session: PipelinedSession) -> None:
+        """Forget them all, in the session, too: it is not always what failed."""
+        self._frames.clear()
+        session.drop()
 
     def drop(self) -> None:
         """Forget them all: their session is gone."""

@@ -9,11 +9,14 @@ padding is seen there and only there.
 from __future__ import annotations
 
 import math
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
-from .backends.base import Frames, Session
+from .backends.base import UNDER_WAY, Frames, PipelinedSession, Session
 
 
 @dataclass(frozen=True)
@@ -119,17 +122,66 @@ class TileRunner:
         self._tile: Frames = np.empty((1, plan.height, plan.width, 3), np.uint8)
         self._big: Frames = np.empty((1, plan.height * scale, plan.width * scale, 3), np.uint8)
 
-    def run(self, session: Session, frame: Frames, out: Frames) -> None:
-        """Upscale `frame`, uint8 H×W×3, into `out`, uint8 sH×sW×3."""
-        s, plan = self._scale, self.plan
-        for row in plan.rows:
-            for column in plan.columns:
-                source = frame[row.start : row.start + plan.height]
-                self._tile[0] = source[:, column.start : column.start + plan.width]
-                session.run(self._tile, self._big)
-                kept = self._big[0, s * (row.keep_start - row.start) :]
-                kept = kept[:, s * (column.keep_start - column.start) :]
-                height = s * (row.keep_stop - row.keep_start)
-                width = s * (column.keep_stop - column.keep_start)
-                target = out[s * row.keep_start : s * row.keep_stop]
-                target[:, s * column.keep_start : s * column.keep_stop] = kept[:height, :width]
+    def run(
+        self,
+        session: Session,
+        frame: Frames,
+        out: Frames,
+        proceed: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Upscale `frame`, uint8 H×W×3, into `out`, uint8 sH×sW×3.
+
+        On a session that is pipelined the next tile is copied while one is computed. `proceed` is
+        called before each tile; what it raises ends the work.
+        """
+        if isinstance(session, PipelinedSession) and session.pipelined:
+            self._run_overlapping(session, frame, out, proceed)
+            return
+        for row, column in product(self.plan.rows, self.plan.columns):
+            proceed()
+            self._cut(frame, row, column)
+            session.run(self._tile, self._big)
+            self._place(out, row, column)
+
+    def _run_overlapping(
+        self,
+        session: PipelinedSession,
+        frame: Frames,
+        out: Frames,
+        proceed: Callable[[], None],
+    ) -> None:
+        under_way: deque[tuple[Span, Span]] = deque()
+
+        def collect() -> None:
+            place = under_way.popleft()
+            session.collect(self._big)
+            self._place(out, *place)
+
+        try:
+            for place in product(self.plan.rows, self.plan.columns):
+                proceed()
+                self._cut(frame, *place)
+                if len(under_way) == UNDER_WAY:
+                    collect()
+                session.submit(self._tile)
+                under_way.append(place)
+            while under_way:
+                collect()
+        except BaseException:
+            session.drop()  # else it would be taken for the next frame's
+            raise
+
+    def _cut(self, frame: Frames, row: Span, column: Span) -> None:
+        """Copy a tile out of the frame."""
+        source = frame[row.start : row.start + self.plan.height]
+        self._tile[0] = source[:, column.start : column.start + self.plan.width]
+
+    def _place(self, out: Frames, row: Span, column: Span) -> None:
+        """Copy what is kept of a tile's result to its place."""
+        s = self._scale
+        kept = self._big[0, s * (row.keep_start - row.start) :]
+        kept = kept[:, s * (column.keep_start - column.start) :]
+        height = s * (row.keep_stop - row.keep_start)
+        width = s * (column.keep_stop - column.keep_start)
+        target = out[s * row.keep_start : s * row.keep_stop]
+        target[:, s * column.keep_start : s * column.keep_stop] = kept[:height, :width]

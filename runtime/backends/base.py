@@ -15,7 +15,7 @@ Frames = NDArray[np.uint8]
 
 
 class Session(Protocol):
-    """A model loaded on a device, ready to run. Used from one thread at a time."""
+    """A model loaded on a device, ready to run. Used by one thread at a time, not always one."""
 
     name: str
     provider: str
@@ -71,6 +71,19 @@ class PipelinedSession(Session, Protocol):
 
         Raises BackendError; whatever else is under way is lost with it.
         """
+        ...
+
+    def drop(self) -> None:
+        """Give up what is under way, if anything is."""
+        ...
+
+
+@runtime_checkable
+class CancellableSession(Session, Protocol):
+    """A session whose calls can take long before they compute, as an engine is built."""
+
+    def cancel(self) -> None:
+        """Make a call that builds in another thread end soon with a BackendError."""
         ...
 
 

@@ -91,6 +91,10 @@ class OnnxGpuSession:
         with failures_of(self.name):
             self._runner.collect(out)
 
+    def drop(self) -> None:
+        assert self._runner is not None
+        self._runner.drop()
+
     def describe(self) -> dict[str, str | int]:
         described: dict[str, str | int] = {
             "backend": self.name,

@@ -116,6 +116,9 @@ class TensorrtSession:
         with failures_of(NAME):
             self._runner.collect(out)
 
+    def drop(self) -> None:
+        self._runner.drop()
+
     def describe(self) -> dict[str, str | int]:
         described: dict[str, str | int] = {
             "backend": self.name,
@@ -135,10 +138,14 @@ class TensorrtSession:
         """What building the engines in use took, now or when they were put into the cache."""
         return sum(engine.build_seconds for engine in self._engines)
 
-    def close(self) -> None:
+    def cancel(self) -> None:
+        """End a build that runs in another thread, as that of a pipeline which was interrupted."""
         building = self._building
-        if building is not None:  # in another thread, that of a pipeline which was interrupted
+        if building is not None:
             building.cancel()
+
+    def close(self) -> None:
+        self.cancel()
         self._runner.close()
         self._engines.clear()
 

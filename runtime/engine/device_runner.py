@@ -65,6 +65,11 @@ class DeviceRunner:
         with self._freed_on_error(shape):
             self._runners[shape].collect(out)
 
+    def drop(self) -> None:
+        """Give up what is under way; see `base.PipelinedSession`."""
+        for runner in self._runners.values():
+            runner.drop()
+
     def graph(self) -> str | None:
         """Whether the last shape's computation runs as a CUDA graph; None before the first run."""
         if not self._runners:

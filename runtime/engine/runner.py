@@ -137,12 +137,18 @@ class ShapeRunner:
         try:
             self._finish(self._under_way.popleft(), out)
         except BaseException:
-            self._drop()
+            self.drop()
             raise
+
+    def drop(self) -> None:
+        """Give up what is under way, so that no copy of it meets the next one's."""
+        self._streams.drain()
+        self._under_way.clear()
+        self._turn = 0
 
     def close(self) -> None:
         """Free the computation and the buffers; what is under way is lost."""
-        self._drop()
+        self.drop()
         self.computation.close()
         self._slots.clear()
         self._resources.close()
@@ -156,16 +162,10 @@ class ShapeRunner:
         try:
             self._start(slot, frames)
         except BaseException:
-            self._drop()
+            self.drop()
             raise
         self._under_way.append(slot)
         self._turn = (self._turn + 1) % UNDER_WAY
-
-    def _drop(self) -> None:
-        """Give up what is under way, so that no copy of it meets the next one's."""
-        self._streams.drain()
-        self._under_way.clear()
-        self._turn = 0
 
     def _start(self, slot: _Slot, frames: Frames) -> None:
         """Queue upload, computation and download; the slot's last frames must be finished."""

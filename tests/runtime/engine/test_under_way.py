@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 from types import ModuleType
@@ -56,6 +57,17 @@ def test_every_order_of_streams_gives_the_right_frames(
         for pending, expected in submitted:
             assert np.array_equal(pending.result(), expected)
     assert not gpu.live
+
+
+def _note(monkeypatch: pytest.MonkeyPatch, kind: type, name: str, order: list[str]) -> None:
+    """Write down each call of a method."""
+    method = getattr(kind, name)
+
+    def noted(*arguments: object) -> None:
+        order.append(name)
+        method(*arguments)
+
+    monkeypatch.setattr(kind, name, noted)
 
 
 def test_two_frames_are_under_way_at_most(gpu: Gpu, upscale: Upscaler) -> None:
@@ -176,6 +188,53 @@ def test_a_frame_that_was_lost_is_never_handed_out(
         first.result()
     again = upscale.submit(frame, room(frame))
     assert np.array_equal(again.result(), upscaled(frame))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_tiles_are_copied_beside_computation_as_whole_frames_are(
+    monkeypatch: pytest.MonkeyPatch,
+    simulated_gpu: ModuleType,
+    nearest_model_path: Path,
+    tmp_path: Path,
+    seed: int,
+) -> None:
+    from framelift.runtime.backends.tensorrt import TensorrtSession
+
+    monkeypatch.setenv("FRAMELIFT_CACHE", str(tmp_path / "cache"))
+    simulated_gpu.install(monkeypatch, simulated_gpu.Gpu(seed))
+    order: list[str] = []
+    for name in ("submit", "collect"):
+        _note(monkeypatch, TensorrtSession, name, order)
+    frame = noise(20, 33)
+    with Upscaler.load(nearest_model_path, "tensorrt", tile=16) as upscale:
+        assert np.array_equal(upscale(frame), upscaled(frame))
+        assert order == ["submit", "submit", *["collect", "submit"] * 4, "collect", "collect"]
+
+
+def test_tiles_that_were_interrupted_are_not_the_next_frames(
+    gpu: Gpu, nearest_model_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from framelift.runtime.tiling import TileRunner
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    frame, other = noise(20, 33), noise(20, 33, seed=1)
+    with Upscaler.load(nearest_model_path, "tensorrt", tile=16) as upscale_tiles:
+        with monkeypatch.context() as patch:
+            patch.setattr(TileRunner, "_place", interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                upscale_tiles(other)
+        assert np.array_equal(upscale_tiles(frame), upscaled(frame))
+
+
+def test_threads_share_what_is_under_way(upscale: Upscaler) -> None:
+    def is_right(seed: int) -> bool:
+        frame = noise(9, 7, seed=seed)
+        return np.array_equal(upscale.submit(frame, room(frame)).result(), upscaled(frame))
+
+    with ThreadPoolExecutor(4) as threads:
+        assert all(threads.map(is_right, range(60)))
 
 
 def test_closing_drops_what_is_under_way(gpu: Gpu, upscale: Upscaler) -> None:

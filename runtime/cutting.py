@@ -1,0 +1,190 @@
+"""Runs frames of any size on a session: padded to what the model takes, cut as memory asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ..imaging.errors import BackendError, ConfigError, FrameError
+from .backends.base import Frames, PipelinedSession, Session
+from .memory import is_out_of_memory
+from .model_file import ModelSpec
+from .notes import Say
+from .tiling import TileRunner, minimum_tile, plan_tiles
+
+
+class Cutter:
+    """Frames of one model and session; used from one thread at a time."""
+
+    def __init__(
+        self,
+        spec: ModelSpec,
+        session: Session,
+        *,
+        max_pixels: int,
+        tile: int | None,
+        say: Say,
+        proceed: Callable[[], None],
+    ) -> None:
+        """Run what has up to `max_pixels` input pixels at once.
+
+        Args:
+            spec: the model.
+            session: what runs it.
+            max_pixels: of what is run at once; halved when memory runs out.
+            tile: largest side of a tile, as of `checked_tile`; None leaves it to `max_pixels`.
+            say: takes the line that is said when memory runs out.
+            proceed: called between the parts of a frame; what it raises ends the work.
+        """
+        self.spec = spec
+        self.tile = tile
+        self._session = session
+        self._max_pixels = max_pixels
+        self._say = say
+        self._proceed = proceed
+        self._tiles: TileRunner | None = None
+        self._tiled_size = (0, 0)
+        self._padded: Frames = np.empty((0, 0, 0, 3), np.uint8)
+        self._padded_out: Frames = np.empty((0, 0, 0, 3), np.uint8)
+
+    def run(self, batch: Frames, out: Frames) -> None:
+        """Upscale uint8 N×H×W×3 of any size into `out`, uint8 N×sH×sW×3.
+
+        What the model cannot take is filled by repeating the right and lower edges, and cut off
+        the result.
+
+        Raises:
+            FrameError: the model has a fixed size or number of frames, and these are others.
+            BackendError: the engine failed.
+        """
+        count, height, width, _ = batch.shape
+        bottom, right = (self._filling(side) for side in (height, width))
+        if not bottom and not right:
+            self._run_whole(batch, out)
+            return
+        shape = (count, height + bottom, width + right, 3)
+        if self._padded.shape != shape:
+            self._padded = np.empty(shape, np.uint8)
+            s = self.spec.scale
+            self._padded_out = np.empty((count, s * shape[1], s * shape[2], 3), np.uint8)
+        self._padded[:, :height, :width] = batch
+        self._padded[:, height:, :width] = batch[:, -1:]
+        self._padded[:, :, width:] = self._padded[:, :, width - 1 : width]
+        self._run_whole(self._padded, self._padded_out)
+        out[...] = self._padded_out[:, : out.shape[1], : out.shape[2]]
+
+    def pipelined(self, height: int, width: int) -> PipelinedSession | None:
+        """The session, if a frame of that size goes to it as it is and it works on meanwhile."""
+        session = self._session
+        if not isinstance(session, PipelinedSession) or not session.pipelined:
+            return None
+        if self._filling(height) or self._filling(width):
+            return None
+        if self.spec.frame_shape[0] not in (None, 1) or self._tiles_for(height, width):
+            return None
+        return session
+
+    def clear(self) -> None:
+        """Free the buffers."""
+        self._tiles, self._tiled_size = None, (0, 0)
+        self._padded = self._padded_out = np.empty((0, 0, 0, 3), np.uint8)
+
+    def _filling(self, side: int) -> int:
+        """How many pixels a side lacks."""
+        least = max(side, self.spec.minimum_side)
+        return least + -least % self.spec.size_multiple - side
+
+    def _run_whole(self, batch: Frames, out: Frames) -> None:
+        """Upscale frames whose sides are multiples of the size multiple, cut as memory asks.
+
+        What runs out of memory is run again in tiles of half the size, down to the smallest.
+        """
+        shape, before = batch.shape[:3], self._max_pixels
+        while True:
+            try:
+                self._run_cut(batch, out)
+                break
+            except (BackendError, MemoryError) as error:
+                if not is_out_of_memory(error) or not self._cut_smaller(*shape):
+                    raise
+        if self._max_pixels != before:
+            tile = self._tiles.plan if self._tiles else None
+            how = f"in tiles of {tile.width}×{tile.height}" if tile else "one by one"
+            self._say(f"{self.spec.name}: out of memory; frames are now run {how}")
+
+    def _cut_smaller(self, count: int, height: int, width: int) -> bool:
+        """Halve what is run at once; False if that is not possible."""
+        if any(self.spec.frame_shape):
+            return False
+        plan = self._tiles.plan if self._tiles else None
+        if plan is None and count > 1 and self._max_pixels >= 2 * height * width:
+            self._max_pixels = height * width
+            return True
+        pixels = plan.height * plan.width if plan else height * width
+        self._max_pixels = min(self._max_pixels, pixels) // 2
+        self.tile, self._tiled_size = None, (0, 0)
+        smaller = self._tiles_for(height, width)
+        return smaller is not None and smaller.plan.height * smaller.plan.width < pixels
+
+    def _run_cut(self, batch: Frames, out: Frames) -> None:
+        count, height, width, _ = batch.shape
+        tiles = self._tiles_for(height, width)
+        if tiles is not None:
+            for frame, big in zip(batch, out, strict=True):
+                tiles.run(self._session, frame, big, self._proceed)
+            return
+        fixed_count = self.spec.frame_shape[0]
+        if fixed_count and count % fixed_count:
+            raise FrameError(
+                f"{self.spec.name} takes {fixed_count} frames at a time, not {count}: export it "
+                "with a dynamic batch"
+            )
+        together = fixed_count or max(1, self._max_pixels // (height * width))
+        for start in range(0, count, together):
+            self._proceed()
+            part = slice(start, start + together)
+            self._session.run(batch[part], out[part])
+
+    def _tiles_for(self, height: int, width: int) -> TileRunner | None:
+        """Tiles for this frame size, kept until the size changes; None if it is run whole."""
+        if self._tiled_size != (height, width):
+            self._check_fixed_size(height, width)
+            fixed = any(self.spec.frame_shape[1:])
+            plan = plan_tiles(
+                height,
+                width,
+                self.spec.halo,
+                self.spec.size_multiple,
+                max_pixels=height * width if fixed else self._max_pixels,
+                side=self.tile,
+            )
+            self._tiles = None if plan is None else TileRunner(plan, self.spec.scale)
+            self._tiled_size = (height, width)
+        return self._tiles
+
+    def _check_fixed_size(self, height: int, width: int) -> None:
+        _, fixed_height, fixed_width = self.spec.frame_shape
+        if (fixed_height or height, fixed_width or width) != (height, width):
+            raise FrameError(
+                f"{self.spec.name} takes only frames of {fixed_width or 'any'}×"
+                f"{fixed_height or 'any'} pixels, not {width}×{height}: export it with dynamic "
+                "sizes"
+            )
+
+
+def checked_tile(spec: ModelSpec, tile: int | None) -> int | None:
+    """`tile`. Raises ConfigError if the model cannot be run in tiles of that side."""
+    if tile is None:
+        return None
+    if any(spec.frame_shape):
+        raise ConfigError(f"{spec.name} has a fixed frame size: it cannot be tiled")
+    if not spec.is_local:
+        raise ConfigError(
+            f"{spec.name} looks at the whole frame (instance norm or global pooling): tiles would "
+            "show seams; leave the tile size out"
+        )
+    least = minimum_tile(spec.halo, spec.size_multiple)
+    if tile < least:
+        raise ConfigError(f"tile is {tile}, too small for {spec.name}: use {least} or more")
+    return tile
