@@ -118,12 +118,14 @@ def upscale(
         parse_target,
     )
     from ..runtime.video import ConvertOptions, EncoderOptions, Span, parse_time
+    from .command_line import hide_arguments
     from .upscaling import Run, Settings, leave, raise_failure
 
     encoder = EncoderOptions(codec, crf, preset)
     span = Span(parse_time(start or "0"), parse_time(end) if end else None)
     factor = None if scale is None else Fraction(str(scale))
     origin, goal = parse_source(source), parse_target(target)
+    hide_arguments({name.text: name.shown for name in (origin, goal) if "://" in name.text})
     live = (origin.kind, goal.kind) != (SourceKind.FILE, TargetKind.FILE)
     if live and (resume or not span.is_whole):
         raise ConfigError("--resume, --start and --end are for a file that becomes a file")

@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from ...imaging.errors import InputError, OutputError
+from .secrets import without_secrets
 
 INPUT_SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "http", "https", "udp", "tcp")
 # A protocol out, and the container that travels in it.
@@ -40,7 +41,7 @@ class TargetKind(StrEnum):
 
 @dataclass(frozen=True)
 class Source:
-    """An input. `text` opens it, `shown` may be printed: a password in a URL is left out."""
+    """An input. `text` opens it, `shown` may be printed: see `secrets.without_secrets`."""
 
     kind: SourceKind
     text: str
@@ -88,8 +89,8 @@ def parse_source(text: str) -> Source:
         return Source(SourceKind.FILE, text, text)
     if url[1].lower() not in INPUT_SCHEMES:
         known = ", ".join(INPUT_SCHEMES)
-        raise InputError(f"{_shown(text)}: cannot be read from; use one of {known}")
-    return Source(SourceKind.STREAM, text, _shown(text))
+        raise InputError(f"{without_secrets(text)}: cannot be read from; use one of {known}")
+    return Source(SourceKind.STREAM, text, without_secrets(text))
 
 
 def parse_target(text: str) -> Target:
@@ -107,17 +108,5 @@ def parse_target(text: str) -> Target:
         return Target(TargetKind.FILE, text, text)
     if url[1].lower() not in OUTPUT_FORMATS:
         known = ", ".join(OUTPUT_FORMATS)
-        raise OutputError(f"{_shown(text)}: cannot be written to; use one of {known}")
-    return Target(TargetKind.STREAM, text, _shown(text))
-
-
-def _shown(url: str) -> str:
-    """The URL without a name and a password, also one that holds what should be escaped there."""
-    protocol, _, rest = url.partition("://")
-    authority = re.split("[/?#]", rest, maxsplit=1)[0]
-    port = authority.partition(":")[2]
-    # "name:pass/word@host" and "name:pass#word@host", but neither "host:80/@a" nor "[::1]/@a"
-    cut_off = port and not port.isdecimal() and not authority.startswith("[")
-    if "@" in rest and ("@" in authority or cut_off):
-        rest = rest.rpartition("@")[2]
-    return f"{protocol}://{rest}"
+        raise OutputError(f"{without_secrets(text)}: cannot be written to; use one of {known}")
+    return Target(TargetKind.STREAM, text, without_secrets(text))

@@ -1,16 +1,38 @@
-"""`python -m framelift.runtime.live.publisher URL FORMAT`: the child side of `stream_sink`.
+"""`python -m framelift.runtime.live.publisher`: the child side of `stream_sink`.
 
-Sends the NUT stream on its standard input to a server. In a process of its own because FFmpeg has
-no time limit for servers that accept and then say nothing, and holds up the whole interpreter.
+Sends the NUT stream on its standard input to a server. The line before it says where to and as what,
+as JSON: in a command line every user of the machine would see the password or key.
+
+In a process of its own because FFmpeg has no time limit for servers that accept and then say
+nothing, and holds up the whole interpreter.
 """
 
 from __future__ import annotations
 
+import json
+import os
 import sys
 
 import av
 
 READY = "ready"
+
+
+def address(url: str, format_: str) -> bytes:
+    """The line that goes before the stream."""
+    return json.dumps([url, format_]).encode() + b"\n"
+
+
+def read_address(descriptor: int) -> tuple[str, str]:
+    """Take that line, and nothing of the stream behind it."""
+    line = b""
+    while not line.endswith(b"\n"):
+        byte = os.read(descriptor, 1)
+        if not byte:
+            raise OSError(0, "nothing was sent")
+        line += byte
+    url, format_ = json.loads(line)
+    return url, format_
 
 
 def publish(url: str, format_: str) -> None:
@@ -29,14 +51,13 @@ def publish(url: str, format_: str) -> None:
                 output.mux_one(packet)
 
 
-def main(argv: list[str]) -> None:
-    url, format_ = argv
+def main() -> None:
     try:
-        publish(url, format_)
+        publish(*read_address(0))
     except (av.FFmpegError, OSError) as error:
         sys.stderr.write(f"{error.strerror or type(error).__name__}\n")
         sys.exit(1)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -21,6 +21,7 @@ from ..video.encoders import EncoderOptions
 from ..video.frame import ClipFacts, Frame
 from ..video.pixels import FromBgr, even_size
 from .address import OUTPUT_FORMATS, Target
+from .publisher import address
 
 _KEY_FRAME_SECONDS = 2
 _OPEN_SECONDS, _WRITE_SECONDS = 20.0, 10.0
@@ -38,7 +39,7 @@ class Publisher:
         self._shown = target.shown
         self._write_seconds = write_seconds
         format_ = OUTPUT_FORMATS[target.text.partition(":")[0].lower()]
-        command = [sys.executable, "-m", "framelift.runtime.live.publisher", target.text, format_]
+        command = [sys.executable, "-m", "framelift.runtime.live.publisher"]
         # A session of its own: Ctrl-C is for this process, which ends the other one.
         self._child = subprocess.Popen(
             command,
@@ -49,6 +50,8 @@ class Publisher:
         )
         assert self._child.stdin is not None
         assert self._child.stdout is not None
+        with contextlib.suppress(BrokenPipeError):  # the first frame meets it, too
+            os.write(self._child.stdin.fileno(), address(target.text, format_))
         os.set_blocking(self._child.stdin.fileno(), False)
         self._open_seconds = open_seconds
         self._deadline = monotonic() + open_seconds
