@@ -6,11 +6,13 @@ import json
 import os
 import re
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
 
 from ..imaging.errors import BackendError, ConfigError, OutputError
+from .claim import claimed
 from .config import TrainConfig
 from .config_file import load_config
 from .distributed import Processes, joined, processes_from_environment
@@ -44,12 +46,30 @@ def start(
     processes = processes_from_environment()
     if processes.leads:  # the others write nothing
         _check_folder(out)
-    if not resume and (out / "state.pt").exists():
+    with claimed(out) if processes.leads else nullcontext():
+        if not resume:
+            _refuse_what_is_kept(out)
+        limit_threads(threads, processes)
+        chosen = choose_device(device, processes)
+        return _run(resolved, out, chosen, processes, resume, quiet, say)
+
+
+def _refuse_what_is_kept(out: Path) -> None:
+    if (out / "state.pt").exists():
         raise OutputError(f"{out} already holds a run: give --resume, or another --out folder")
-    if not resume and (kept := out / "model.safetensors").exists():
+    if (kept := out / "model.safetensors").exists():
         raise OutputError(f"{out} already holds {kept.name}: move it, or give another --out folder")
-    limit_threads(threads, processes)
-    chosen = choose_device(device, processes)
+
+
+def _run(
+    resolved: TrainConfig,
+    out: Path,
+    chosen: torch.device,
+    processes: Processes,
+    resume: bool,
+    quiet: bool,
+    say: Callable[[str], None],
+) -> Path | None:
     with joined(processes, chosen):
         trainer = Trainer(resolved, out, chosen, processes, resumes=resume)
         if processes.leads:
@@ -107,6 +127,8 @@ def _introduce(trainer: Trainer, say: Callable[[str], None]) -> None:
         say(f"skipped {line}")
     if (more := len(photos.skipped) - 10) > 0:
         say(f"skipped {more} more")
+    for key, value in trainer.changed.items():
+        say(f"from step {trainer.step} on with {key} = {value:g}, unlike the steps before")
     together = f" in {processes.count} processes" if processes.count > 1 else ""
     say(
         f"{len(photos.photos)} photographs, {trainer.config.network}, on {trainer.device}"

@@ -13,12 +13,17 @@ from ..imaging.atomic import write_atomic
 from ..imaging.errors import CheckpointError, ConfigError
 from .config import TrainConfig
 from .foreign import first_line
+from .soundness import first_not_finite, tensors_in
 
 FREE = {"steps", "log_every", "checkpoint_every", "validation", "tensorboard"}
 """Settings that may change when a run is resumed: they leave the steps done as they were."""
 
 FREE_DATA = ("cache_mb", "workers", "on_device")
 """Such settings of `data`: where photographs are kept does not change the batches."""
+
+FREE_OPTIMIZER = ("lr", "adam_lr", "clip_norm")
+"""Such settings of `optimizer`: what a run that diverged needs changed. The steps from there on are
+others, which the run's summary says."""
 
 
 def save_state(path: Path, config: TrainConfig, state: dict[str, Any]) -> None:
@@ -31,8 +36,8 @@ def save_state(path: Path, config: TrainConfig, state: dict[str, Any]) -> None:
 def load_state(path: Path, config: TrainConfig, device: torch.device) -> dict[str, Any]:
     """Read a state and check that it belongs to `config`.
 
-    Raises CheckpointError if there is none or it is damaged, ConfigError if it is of other
-    settings.
+    Raises CheckpointError if there is none, it is damaged or not finite, ConfigError if it is of
+    other settings.
     """
     if not path.is_file():
         raise CheckpointError(f"cannot resume: {path} does not exist")
@@ -42,15 +47,21 @@ def load_state(path: Path, config: TrainConfig, device: torch.device) -> dict[st
         raise CheckpointError(f"cannot resume: {path} is damaged ({first_line(error)})") from error
     if not isinstance(state, dict) or "config" not in state:
         raise CheckpointError(f"cannot resume: {path} is not a state of framelift train")
-    try:
-        # Through the structure, so that settings younger than the file have their defaults.
-        saved = msgspec.json.decode(state["config"], type=TrainConfig)
-    except msgspec.ValidationError as error:
-        raise CheckpointError(f"cannot resume: {path} is of another version ({error})") from error
+    if spoilt := first_not_finite(dict(tensors_in(state))):
+        raise CheckpointError(
+            f"cannot resume: {path} holds NaN or infinity ({spoilt}); start again in another --out "
+            "folder, with a lower optimizer.lr"
+        )
+    saved = _saved_config(path, state)
     # A state that knows the order of its photographs need not be told where they lay.
     free = (*FREE_DATA, "folders") if "order" in state else FREE_DATA
     kept = {name: getattr(config.data, name) for name in free}
-    saved = msgspec.structs.replace(saved, data=msgspec.structs.replace(saved.data, **kept))
+    changeable = {name: getattr(config.optimizer, name) for name in FREE_OPTIMIZER}
+    saved = msgspec.structs.replace(
+        saved,
+        data=msgspec.structs.replace(saved.data, **kept),
+        optimizer=msgspec.structs.replace(saved.optimizer, **changeable),
+    )
     for key in TrainConfig.__struct_fields__:
         before, now = getattr(saved, key), getattr(config, key)
         if key not in FREE and before != now:
@@ -60,6 +71,24 @@ def load_state(path: Path, config: TrainConfig, device: torch.device) -> dict[st
                 "use the same config or another run folder"
             )
     return state
+
+
+def changed_settings(path: Path, state: dict[str, Any], config: TrainConfig) -> dict[str, Any]:
+    """What `config` has of `FREE_OPTIMIZER` that the state's steps were not made with, by key."""
+    before = _saved_config(path, state).optimizer
+    return {
+        f"optimizer.{name}": getattr(config.optimizer, name)
+        for name in FREE_OPTIMIZER
+        if getattr(before, name) != getattr(config.optimizer, name)
+    }
+
+
+def _saved_config(path: Path, state: dict[str, Any]) -> TrainConfig:
+    try:
+        # Through the structure, so that settings younger than the file have their defaults.
+        return msgspec.json.decode(state["config"], type=TrainConfig)
+    except msgspec.ValidationError as error:
+        raise CheckpointError(f"cannot resume: {path} is of another version ({error})") from error
 
 
 def _innermost(key: str, before: object, now: object) -> tuple[str, object, object]:

@@ -20,12 +20,16 @@ from .networks import SRNetwork
 PRECISIONS = {"off": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-class NotFiniteError(Exception):
-    """The loss of a step is infinite or no number; the weights are as they were before it."""
+MOST_LEFT_OUT = 10
+"""Steps in a row whose gradients are not finite, after which training cannot be trusted to mend
+itself."""
 
-    def __init__(self, loss: float) -> None:
-        super().__init__(loss)
-        self.loss = loss
+MOST_HALVINGS = 40
+"""The same where half precision scales gradients: each halves the scale, from 2^16 to 2^-24."""
+
+
+class NotFiniteError(Exception):
+    """A step cannot be made; the weights are as they were before it. The text says why."""
 
 
 class Stepper:
@@ -55,6 +59,8 @@ class Stepper:
         self.optimizers = build_optimizers(network, config.optimizer, config.compute.amp)
         self._base_lrs = [group["lr"] for group in self._groups()]
         self.scaler = torch.amp.GradScaler(device.type, enabled=config.compute.amp == "fp16")
+        self.left_out = 0
+        """Steps up to the last one that were left out, in a row."""
 
     def step(
         self, lr: Tensor, target: Tensor, factor: float, noisy: Tensor | None = None
@@ -67,25 +73,47 @@ class Stepper:
             factor: of the base learning rate.
             noisy: `lr` with noise, if the loss has a stability term.
 
-        Raises NotFiniteError, in all processes alike and before any weight has changed.
+        A step whose gradients are not finite, although the loss is, is left out: weights and
+        optimisers stay as they are. Raises NotFiniteError when the loss is not, or too many steps
+        were left out. All processes do alike, and before any weight has changed.
         """
         for group, base in zip(self._groups(), self._base_lrs, strict=True):
             group["lr"] = base * factor
         self.network.train()
         self.network.zero_grad(set_to_none=True)
         losses = self._gradients(lr, target, noisy)
-        # The only wait for the device in a step: not until the loss is known may weights change.
-        means = self.processes.mean(torch.stack(list(losses.values())))
-        if not math.isfinite(means[0]):
-            raise NotFiniteError(means[0])
-        if self.config.optimizer.clip_norm:
-            for optimizer in self.optimizers:
-                self.scaler.unscale_(optimizer)
-            nn.utils.clip_grad_norm_(self.network.parameters(), self.config.optimizer.clip_norm)
         for optimizer in self.optimizers:
-            self.scaler.step(optimizer)
+            self.scaler.unscale_(optimizer)
+        norm = self._gradient_norm()
+        # The only wait for the device in a step: not until these are known may weights change.
+        *means, size = self.processes.mean(torch.stack([*losses.values(), norm]))
+        if not math.isfinite(means[0]):
+            raise NotFiniteError(f"the loss became {means[0]}")
+        if math.isfinite(size):
+            self.left_out = 0
+            self._update(norm)
+        else:
+            self._leave_out(size)
         self.scaler.update()
         return dict(zip(losses, means, strict=True))
+
+    def _gradient_norm(self) -> Tensor:
+        """The Euclidean norm of all gradients, of all processes: the same in each."""
+        gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
+        return nn.utils.get_total_norm(gradients).to(torch.float32)
+
+    def _update(self, norm: Tensor) -> None:
+        if limit := self.config.optimizer.clip_norm:
+            nn.utils.clip_grads_with_norm_(self.network.parameters(), limit, norm)
+        for optimizer in self.optimizers:
+            optimizer.step()
+
+    def _leave_out(self, size: float) -> None:
+        self.left_out += 1
+        if self.left_out > (MOST_HALVINGS if self.finds_scale else MOST_LEFT_OUT):
+            raise NotFiniteError(
+                f"the gradients became {size} in {self.left_out} steps in a row, lastly"
+            )
 
     def _gradients(self, lr: Tensor, target: Tensor, noisy: Tensor | None) -> dict[str, Tensor]:
         """Accumulate the gradients of the batch, part by part; returns the losses' means."""
@@ -128,6 +156,11 @@ class Stepper:
     def _precision(self) -> torch.autocast:
         amp = self.config.compute.amp
         return torch.autocast(self.device.type, PRECISIONS[amp], enabled=amp != "off")
+
+    @property
+    def finds_scale(self) -> bool:
+        """Whether steps are left out as a matter of course: half precision finds its scale so."""
+        return bool(self.scaler.is_enabled())
 
     @property
     def learning_rate(self) -> float:

@@ -33,6 +33,7 @@ from .data.photos import PhotoSet, find_photos
 from .data.style_image import StyleImage, read_style_image
 from .distributed import Processes
 from .failures import failures_explained, too_large_explained
+from .guard import Guard
 from .initial import initial_weights, origin_of
 from .logs import Log, Meter, open_logs
 from .losses import WeightedLoss
@@ -40,9 +41,10 @@ from .networks import build_network
 from .schedule import learning_rate_factor
 from .screen import Screen
 from .signals import signals_noted
-from .state import load_state, save_state
+from .state import changed_settings, load_state, save_state
 from .step import NotFiniteError, Stepper
 from .validation import Validator
+from .verdict import Verdict
 
 NOTICE = "finishing this step, then saving; Ctrl-C again stops at once"
 
@@ -55,6 +57,7 @@ class StepReport:
     images: int  # of all processes
     seconds: float
     waited: float  # seconds of it without data to work on
+    kept: bool = True  # False where the gradients were not finite and no weight was changed
 
 
 class Trainer:
@@ -113,14 +116,19 @@ class Trainer:
         self.step = 0
         self.seconds = 0.0  # of training, over all sessions of the run
         self.validation: dict[str, Any] = {}  # the last scores, their folder and step
+        self.left_out = 0  # steps whose gradients were not finite
+        self.changes: dict[str, Any] = {}  # by step, settings that were changed on resuming there
+        self.changed: dict[str, Any] = {}  # those of this session
+        self.guard = Guard(config, folder, self.loss, device, self.processes)
         if resumes:
             self.resume()
 
     def run(self, quiet: bool = False) -> Path:
         """Train from the current step to the last one; returns the path of the checkpoint.
 
-        Raises TrainingError for a loss that is not finite (the last checkpoint stays) or for want
-        of memory, and Interrupted after Ctrl-C, SIGTERM or SIGHUP (state saved).
+        Raises TrainingError for a loss or weights that are not finite, for a network that is lost
+        (the last checkpoint stays) or for want of memory, and Interrupted after Ctrl-C, SIGTERM or
+        SIGHUP (state saved).
         """
         steps, leads = self.config.steps, self.processes.leads
         bar = tqdm(
@@ -140,6 +148,8 @@ class Trainer:
                 meter.add(report.losses, report.images, report.seconds, report.waited)
                 bar.update()
                 last = self.step == steps
+                if not report.kept:
+                    self._tell(bar, f"step {self.step}: left out, its gradients were not finite")
                 if self.step % self.config.log_every == 0 or last:
                     record = meter.take()
                     self._log(logs, {"lr": self.stepper.learning_rate, **record})
@@ -148,7 +158,10 @@ class Trainer:
                 if self.validator and (self.step % self.config.validation.every == 0 or last):
                     self._validate(self.validator, logs, bar)
                 if self.step % self.config.checkpoint_every == 0 or last:
+                    verdict = self._require_sound()
                     self.save()
+                    if last and verdict and (warning := self.guard.warning(verdict)):
+                        self._tell(bar, warning)
                 if number := self.processes.largest(stop.number, self.device):
                     self._stop(number)
         return self.folder / "model.safetensors"
@@ -167,7 +180,8 @@ class Trainer:
                 self.step += 1
                 elapsed = time.perf_counter() - started
                 self.seconds += elapsed
-                yield StepReport(losses, len(drawn) * self.processes.count, elapsed, waited)
+                kept = not self.stepper.left_out or self.stepper.finds_scale
+                yield StepReport(losses, len(drawn) * self.processes.count, elapsed, waited, kept)
 
     def _train_step(self, drawn: Tensor) -> dict[str, float]:
         hr = self.crops.load(drawn).permute(0, 3, 1, 2).float().div_(255)
@@ -176,18 +190,31 @@ class Trainer:
         lr = degrade(hr, self.scale, data.degradation, data.video, seeds)
         noisy = with_noise(lr, self.loss.noise, seeds) if self.loss.noise else None
         factor = learning_rate_factor(self.config.schedule, self.step, self.config.steps)
+        target = target_of(hr, self.scale)
+        self.guard.batch = lr, target, noisy
         try:
-            losses = self.stepper.step(lr, target_of(hr, self.scale), factor, noisy)
+            losses = self.stepper.step(lr, target, factor, noisy)
         except NotFiniteError as error:
             names = sorted(set(self.sampler.files(self.step)))
-            kept = self.folder / "model.safetensors"
             raise TrainingError(
-                f"the loss became {error.loss} at step {self.step}; lower optimizer.lr or set "
-                f"optimizer.clip_norm. Last checkpoint: {kept if kept.exists() else 'none yet'}. "
+                f"{error} at step {self.step}; {self.guard.advice()}. "
                 f"Photographs of this batch: {', '.join(names)}"
             ) from error
-        self.averaged.update(self.network)
+        if not self.stepper.left_out:
+            self.averaged.update(self.network)
+        elif not self.stepper.finds_scale:
+            self.left_out += 1
         return losses
+
+    def _require_sound(self) -> Verdict | None:
+        networks = [self.network, self.averaged.module] if self.config.ema else [self.network]
+        numbers = {**self._modules(), **self.stepper.state()}
+        return self.guard.require_sound(self.step, numbers, networks)
+
+    def _tell(self, bar: tqdm[None], line: str) -> None:
+        """Say something beside the progress bar; one process speaks for all."""
+        if self.processes.leads:
+            bar.write(line, file=Screen(sys.stderr))
 
     def _validate(self, validator: Validator, logs: Sequence[Log], bar: tqdm[None]) -> None:
         scores = validator(self.averaged.module)
@@ -198,12 +225,7 @@ class Trainer:
         self._log(logs, record)
         for log in logs:
             log.pictures(self.step, scores.pictures)
-        distance = record.get("feature_distance")
-        bar.write(
-            f"step {self.step}: PSNR {record['psnr_y']:.2f} dB, SSIM {record['ssim_y']:.4f}"
-            + (f", feature distance {distance:.4g}" if distance is not None else ""),
-            file=Screen(sys.stdout),
-        )
+        bar.write(f"step {self.step}: {scores.line()}", file=Screen(sys.stdout))
 
     def _start_from(self, path: Path) -> None:
         weights = initial_weights(path, self.config.network)
@@ -238,18 +260,27 @@ class Trainer:
             "seconds": self.seconds,
             "origin": self.origin,
             "validation": self.validation,
-            "network": self.network.state_dict(),
-            "averaged": self.averaged.state_dict(),
+            "left_out": self.left_out,
+            "changes": self.changes,
+            **self._modules(),
             **self.stepper.state(),
         }
         save_state(self.folder / "state.pt", self.config, state)
         weights = self.averaged.module.state_dict()
         checkpoint = Checkpoint(self.config.network, weights, self._summary())
         save_checkpoint(self.folder / "model.safetensors", checkpoint)
+        self.guard.saved_at = self.step
+
+    def _modules(self) -> dict[str, Any]:
+        return {
+            "network": self.network.state_dict(),
+            "averaged": self.averaged.state_dict(),
+        }
 
     def resume(self) -> None:
         """Take up the run that the folder holds. Raises CheckpointError or ConfigError."""
-        state = load_state(self.folder / "state.pt", self.config, self.device)
+        path = self.folder / "state.pt"
+        state = load_state(path, self.config, self.device)
         if state["fingerprint"] != self.photos.fingerprint:
             raise ConfigError(
                 f"cannot resume {self.folder}: the training photographs have changed (or, in a run "
@@ -278,8 +309,13 @@ class Trainer:
         self.stepper.load_state(state)
         self.origin = state.get("origin", self.origin)
         self.validation = state.get("validation", {})
-        self.step = state["step"]
+        self.step = self.guard.saved_at = state["step"]
         self.seconds = state["seconds"]
+        self.left_out = state.get("left_out", 0)
+        self.changed = changed_settings(path, state, self.config)
+        self.changes = state.get("changes", {})
+        if self.changed:
+            self.changes = {**self.changes, str(self.step): self.changed}
 
     def _summary(self) -> dict[str, Any]:
         summary: dict[str, Any] = {
@@ -298,6 +334,10 @@ class Trainer:
         }
         if self.origin:
             summary["init"] = self.origin
+        if self.left_out:
+            summary["steps_left_out"] = self.left_out
+        if self.changes:
+            summary["changes"] = self.changes
         if self.style is not None:
             image = {"name": self.style.path.name, "sha256": self.style.sha256}
             summary["style_image"] = image
@@ -320,6 +360,10 @@ class Trainer:
             log.write(self.step, record)
 
     def _stop(self, number: int) -> None:
+        try:
+            self._require_sound()
+        except TrainingError as error:
+            raise Interrupted(f"stopped, not saved: {error}", 128 + number) from error
         self.save()
         raise Interrupted(
             f"stopped at step {self.step} of {self.config.steps}, state saved in {self.folder}; "

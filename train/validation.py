@@ -14,6 +14,7 @@ from torch import nn
 from ..imaging.errors import InputError, TrainingError
 from ..imaging.histogram import match_histogram
 from ..imaging.quality import (
+    ImageQuality,
     ImageU8,
     SetQuality,
     Upscale,
@@ -37,6 +38,8 @@ class Scores:
     """Means over the validation images."""
 
     quality: SetQuality
+    bicubic: SetQuality
+    """What MATLAB's bicubic reaches on the same images."""
     feature_distance: float | None
     pictures: dict[str, NDArray[np.uint8]] = field(repr=False)
     """By name: bicubic, the network's output and the original side by side, uint8 H×W×3 RGB."""
@@ -47,6 +50,14 @@ class Scores:
         if self.feature_distance is not None:
             record["feature_distance"] = self.feature_distance
         return record
+
+    def line(self) -> str:
+        """The scores for the user, beside bicubic's."""
+        reached, plain = self.quality.psnr_db, self.bicubic.psnr_db
+        beside = f" (bicubic {plain:.2f})" if reached >= plain else f", BELOW bicubic's {plain:.2f}"
+        distance = self.feature_distance
+        feature = f", feature distance {distance:.4g}" if distance is not None else ""
+        return f"PSNR {reached:.2f} dB{beside}, SSIM {self.quality.ssim:.4f}{feature}"
 
 
 class Validator:
@@ -62,6 +73,7 @@ class Validator:
         self.scale = config.network.scale
         self.size_multiple = config.size_multiple
         self.device = device
+        self._bicubic: list[ImageQuality] = []  # of the originals so far
         self.distance: FeatureDistance | None = None
         if layer := settings.feature_layer:
             self.distance = FeatureDistance(settings.vgg or config.vgg, layer, device)
@@ -88,12 +100,15 @@ class Validator:
     def _scores(self, upscale: Upscale) -> Scores:
         qualities, distances = [], []
         pictures: dict[str, NDArray[np.uint8]] = {}
-        for name, original in self.originals:
+        for index, (name, original) in enumerate(self.originals):
             small = as_bgr(shrink(original, self.scale))
             output = upscale(small)
             if self.settings.histogram_matching:
                 output = match_histogram(output, small)
             qualities.append(compare(name, output, original, self.scale))
+            if index == len(self._bicubic):  # the same every time
+                plain = bicubic(self.scale)(small)
+                self._bicubic.append(compare(name, plain, original, self.scale))
             reference = as_bgr(crop_to_multiple(original, self.scale))
             if self.distance is not None:
                 distances.append(self.distance(output, reference, self.scale))
@@ -101,7 +116,10 @@ class Validator:
                 shown = (bicubic(self.scale)(small), output, reference)
                 pictures[name] = np.hstack([_middle(image)[..., ::-1] for image in shown])
         distance = float(np.mean(distances)) if distances else None
-        return Scores(SetQuality(self.scale, tuple(qualities)), distance, pictures)
+        of_network, of_bicubic = (
+            SetQuality(self.scale, tuple(images)) for images in (qualities, self._bicubic)
+        )
+        return Scores(of_network, of_bicubic, distance, pictures)
 
 
 def load_originals(folder: Path, scale: int) -> list[tuple[str, ImageU8]]:
@@ -141,8 +159,8 @@ def upscale_with(network: nn.Module, device: torch.device, size_multiple: int = 
             output = network(to_tensor(filled, device))
             if not output.isfinite().all():  # bytes would hide it
                 raise TrainingError(
-                    "the network's output became nan or inf while validating; lower optimizer.lr "
-                    "or set optimizer.clip_norm"
+                    "the network's output became nan or inf while validating; go on from the last "
+                    "checkpoint with --resume and a lower optimizer.lr, or with optimizer.clip_norm"
                 )
             levels = (output * 255).round().clamp(0, 255).byte()[0].permute(1, 2, 0)
         scale = levels.shape[0] // filled.shape[0]

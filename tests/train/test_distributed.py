@@ -51,6 +51,9 @@ accumulate = 2
 """
 
 
+PLAIN = "import sys; from framelift.cli.main import main; main(sys.argv[1:])"
+
+
 @pytest.fixture(scope="module")
 def setting(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with photographs and a config."""
@@ -73,10 +76,9 @@ def free_port() -> int:
 
 @contextmanager
 def started(
-    setting: Path, out: str, count: int, *options: str
+    setting: Path, out: str, count: int, *options: str, code: str = PLAIN
 ) -> Iterator[list[subprocess.Popen[str]]]:
     """`framelift train` in `count` processes with the environment that torchrun gives them."""
-    code = "import sys; from framelift.cli.main import main; main(sys.argv[1:])"
     arguments = [
         sys.executable, "-c", code, "train", str(setting / "config.toml"),
         "--data", str(setting / "photos"), "--out", str(setting / out), "--quiet",
@@ -159,6 +161,37 @@ def test_a_signal_to_one_process_stops_all_and_resuming_is_exact(
     assert losses(out) == losses(together)[:goal]
     with pytest.raises(ConfigError, match=r"it ran in 2 process\(es\), now 1"):
         Trainer(settings(setting), out, torch.device("cpu")).resume()
+
+
+SPOILT = """
+import sys
+from framelift.cli.main import main
+from framelift.train.step import Stepper
+
+measured, step = Stepper._gradients, [0]
+
+def spoil(self, *batch):
+    losses = measured(self, *batch)
+    step[0] += 1
+    # One process alone has a bad gradient, after the processes have exchanged theirs.
+    if self.processes.rank == 1 and step[0] == 3:
+        next(self.network.parameters()).grad.fill_(float("nan"))
+    return losses
+
+Stepper._gradients = spoil
+main(sys.argv[1:])
+"""
+
+
+def test_processes_agree_on_leaving_a_step_out(setting: Path) -> None:
+    options = ("--set", "steps=5", "--set", "ema=0")
+    with started(setting, "left-out", 2, *options, code=SPOILT) as running:
+        (_, words), (_, silent) = finish(running)
+    assert "step 3: left out, its gradients were not finite" in words
+    assert silent == ""
+    checkpoint = load_checkpoint(setting / "left-out" / "model.safetensors")
+    assert checkpoint.training["steps_left_out"] == 1
+    assert len(losses(setting / "left-out")) == 5
 
 
 def test_batch_norms_need_cuda_to_synchronise() -> None:
