@@ -176,5 +176,6 @@ def install(
     monkeypatch.setattr(onnxruntime, "InferenceSession", session_class(sessions))
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [provider])
     monkeypatch.setattr(onnxruntime, "preload_dlls", lambda **_: None, raising=False)
+    monkeypatch.setattr("framelift.runtime.backends.onnx_gpu.driver_problem", lambda _: None)
     monkeypatch.setattr(nvidia, "device_nodes", lambda: ["/dev/nvidia0"])
     return sessions

@@ -23,6 +23,29 @@ def device_nodes() -> list[Path]:
     return [*dev.glob("nvidia[0-9]*"), *dev.glob("dxg")]  # dxg is the GPU under WSL 2
 
 
+def driver_problem(cuda_major: int | None = None) -> str | None:
+    """Why the driver cannot start CUDA, of that major release, in its own words; None if it can.
+
+    It is loaded and started.
+    """
+    try:
+        driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError as error:
+        return str(error)
+    status, version = driver.cuInit(0), ctypes.c_int()
+    if status:
+        words = ctypes.c_char_p()
+        driver.cuGetErrorString(status, ctypes.byref(words))
+        return (words.value or b"").decode(errors="replace") or f"cuInit failed with {status}"
+    driver.cuDriverGetVersion(ctypes.byref(version))
+    if cuda_major is not None and version.value // 1000 < cuda_major:
+        return (
+            f"CUDA driver version is insufficient: it is for CUDA {version.value // 1000}, not "
+            f"{cuda_major}"
+        )
+    return None
+
+
 def device_name(number: int = 0) -> str:
     """The name of a GPU, from the driver, where that tells; else its number."""
     found = sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))

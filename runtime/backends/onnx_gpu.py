@@ -8,8 +8,6 @@ the order of its copies, the tests marked `gpu` do the rest.
 
 from __future__ import annotations
 
-import ctypes
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...imaging.errors import BackendError
@@ -19,8 +17,8 @@ from ..host import available_processors
 from ..model_file import OUTPUT, ModelSpec
 from ..notes import say_on_stderr
 from .base import Frames, failures_of
-from .engine import load_onnxruntime
-from .linkage import provider_library
+from .linkage import CUDART, linked_major, load_problem, provider_library
+from .nvidia import driver_problem
 from .ort_session import OrtSession
 
 if TYPE_CHECKING:
@@ -30,11 +28,7 @@ if TYPE_CHECKING:
 
 INSTALL = '`pip uninstall -y onnxruntime onnxruntime-gpu && pip install "framelift[cuda]"`'
 
-# Severities of ONNX Runtime's log.
-_WARNING, _FATAL = 2, 4
-
 # In ONNX Runtime's messages.
-_LEFT_TO_CPU = "assigned to the default CPU"
 _GRAPHS_REFUSED = "cannot use the graph capture feature"
 
 
@@ -164,9 +158,11 @@ class OnnxGpuSession:
             return self._opened(threads, options)
 
     def _opened(self, threads: int | None, options: dict[str, str]) -> OrtSession:
-        ort = load_onnxruntime()
-        # A provider that cannot be loaded is logged, on several lines, and then done without.
-        ort.set_default_logger_severity(_FATAL)
+        # ONNX Runtime would log what the provider lacks, and raise only that nodes are left over.
+        library = provider_library(self.library)
+        cause = load_problem(library) or driver_problem(linked_major(library, CUDART))
+        if cause is not None:
+            raise BackendError(f"{self.name} cannot run here: {cause}{advice(cause)}")
         try:
             return OrtSession(
                 self.name,
@@ -178,13 +174,7 @@ class OnnxGpuSession:
                 config={"session.disable_cpu_ep_fallback": "1"},
             )
         except BackendError as error:
-            message = str(error)
-            if _LEFT_TO_CPU in message:  # so is everything when the provider cannot be loaded
-                cause = load_problem(provider_library(self.library))
-                message = message if cause is None else f"{self.name} cannot run here: {cause}"
-            raise BackendError(f"{message}{advice(message)}") from error
-        finally:
-            ort.set_default_logger_severity(_WARNING)  # its default; it does not tell what it was
+            raise BackendError(f"{error}{advice(str(error))}") from error
 
     def _compute(self, shape: FrameShape) -> Computation:
         from .ort_computation import OrtComputation
@@ -194,19 +184,6 @@ class OnnxGpuSession:
         return OrtComputation(
             self._session, shape, self._spec.scale, stream, self._numbers, self._no_graph
         )
-
-
-def load_problem(library: Path) -> str | None:
-    """Which library a provider's file lacks, in the loader's words; None if it lacks none.
-
-    ONNX Runtime raises only that nodes would fall to the CPU, not why.
-    """
-    try:
-        ctypes.CDLL(str(library))
-    except OSError as error:
-        # What the providers share is found only by ONNX Runtime itself.
-        return str(error) if "cannot open shared object" in str(error) else None
-    return None
 
 
 def advice(message: str) -> str:

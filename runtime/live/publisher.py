@@ -1,7 +1,7 @@
 """`python -m framelift.runtime.live.publisher`: the child side of `stream_sink`.
 
-Sends the NUT stream on its standard input to a server. The line before it says where to and as what,
-as JSON: in a command line every user of the machine would see the password or key.
+Sends the NUT stream on its standard input to a server. The line before it says where to and as
+what, as JSON: in a command line every user of the machine would see the password or key.
 
 In a process of its own because FFmpeg has no time limit for servers that accept and then say
 nothing, and holds up the whole interpreter.

@@ -148,9 +148,13 @@ class StreamSink:
         options.check_available()
         self._busy = threading.Lock()
         self._publisher = Publisher(target, open_seconds=open_seconds, write_seconds=write_seconds)
-        self._container = av.open(self._publisher, "w", format="nut", buffer_size=4096)
-        self._stream = self._add_stream(facts, even_size(*size_px), options)
-        self._from_bgr = FromBgr("yuv420p", facts.colour, even_size(*size_px))
+        try:
+            self._container = av.open(self._publisher, "w", format="nut", buffer_size=4096)
+            self._stream = self._add_stream(facts, even_size(*size_px), options)
+            self._from_bgr = FromBgr("yuv420p", facts.colour, even_size(*size_px))
+        except BaseException:
+            self._publisher.kill()
+            raise
 
     def __enter__(self) -> Self:
         return self

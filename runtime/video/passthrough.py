@@ -77,11 +77,11 @@ class Passthrough:
             self.copied = [_describe(self._input.streams[index]) for index in self._streams]
             """What is copied, as "audio (aac)"."""
             output.set_chapters(list(self._chapters()))
+            self._packets = self._read()
+            self._next = next(self._packets, None)
         except BaseException:
             self._input.close()
             raise
-        self._packets = self._read()
-        self._next = next(self._packets, None)
 
     def __enter__(self) -> Self:
         return self

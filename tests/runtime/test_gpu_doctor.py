@@ -10,6 +10,8 @@ import pytest
 from framelift.runtime.backends.linkage import NVINFER, linked_major
 from framelift.runtime.gpu_doctor import GpuFacts, findings, gather
 
+from ..elf import write_library
+
 SOUND = GpuFacts(
     has_gpu=True,
     driver="595.10.01",
@@ -77,7 +79,7 @@ def test_each_fault_is_named_with_the_command_that_mends_it(
 def test_what_a_library_is_linked_with_is_read_from_it(tmp_path: Path) -> None:
     library = tmp_path / "libonnxruntime_providers_tensorrt.so"
     assert linked_major(library, NVINFER) is None
-    library.write_bytes(b"\x7fELF\0libc.so.6\0libnvinfer.so.10\0libnvonnxparser.so.10\0")
+    write_library(library, ["libc.so.6", "libnvinfer.so.10", "libnvonnxparser.so.10"])
     assert linked_major(library, NVINFER) == 10
 
 

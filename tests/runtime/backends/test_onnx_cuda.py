@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnxruntime
@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 
 from framelift.imaging.errors import BackendError
 from framelift.runtime import Upscaler
+from framelift.runtime.backends import nvidia, onnx_gpu
 from framelift.runtime.backends.onnx_cuda import OnnxCudaSession, provider_options
 from framelift.runtime.model_file import ModelSpec, read_spec
 
+from ...elf import write_library
 from ...frames import noise, run, upscaled
 
 if TYPE_CHECKING:
@@ -305,23 +307,72 @@ def test_the_tensorrt_provider_shares_the_streams_but_records_no_graphs(
 
 
 def test_a_library_that_the_provider_lacks_is_named_with_the_command_that_mends_it(
-    monkeypatch: pytest.MonkeyPatch, sessions: Sessions, spec: ModelSpec
+    monkeypatch: pytest.MonkeyPatch, sessions: Sessions, spec: ModelSpec, tmp_path: Path
 ) -> None:
-    """ONNX Runtime says only that nodes would fall to the CPU."""
-
-    def refuse(*_: object, **__: object) -> None:
-        raise RuntimeError("This session contains graph nodes that are assigned to the default CPU")
-
-    def dlopen(name: str) -> None:
-        assert name.endswith("libonnxruntime_providers_cuda.so")
-        raise OSError("libcublasLt.so.13: cannot open shared object file: No such file")
-
-    monkeypatch.setattr(onnxruntime, "InferenceSession", refuse)
-    monkeypatch.setattr(ctypes, "CDLL", dlopen)
+    """ONNX Runtime says only that nodes would fall to the CPU, and logs the rest."""
+    library = write_library(tmp_path / "libonnxruntime_providers_cuda.so", ["libcublasLt.so.999"])
+    monkeypatch.setattr(onnx_gpu, "provider_library", lambda name: library)
     with pytest.raises(BackendError) as caught:
         OnnxCudaSession(spec)
     assert str(caught.value).startswith(
-        "onnx-cuda cannot run here: libcublasLt.so.13: cannot open shared object file: No such "
-        "file (CUDA or cuDNN libraries are missing: run `pip uninstall"
+        "onnx-cuda cannot run here: libcublasLt.so.999: cannot open shared object file: No such "
+        "file or directory (CUDA or cuDNN libraries are missing: run `pip uninstall"
     )
+    assert not sessions.options
     assert not sessions.gpu.live
+
+
+@pytest.mark.parametrize(
+    ("status", "version", "expected"),
+    [
+        (100, 0, "no CUDA-capable device is detected (the driver shows no GPU: check nvidia-smi"),
+        (0, 12080, "CUDA driver version is insufficient: it is for CUDA 12, not 13 (the NVIDIA dr"),
+        (0, 13000, ""),
+    ],
+)
+def test_a_driver_that_does_not_start_is_said_before_onnx_runtime_is_asked(
+    monkeypatch: pytest.MonkeyPatch,
+    sessions: Sessions,
+    spec: ModelSpec,
+    tmp_path: Path,
+    status: int,
+    version: int,
+    expected: str,
+) -> None:
+    class Driver:
+        """libcuda, as far as it is called."""
+
+        def cuInit(self, flags: int) -> int:  # noqa: N802
+            return status
+
+        def cuGetErrorString(self, code: int, words: Any) -> int:  # noqa: ANN401, N802
+            words._obj.value = b"no CUDA-capable device is detected"
+            return 0
+
+        def cuDriverGetVersion(self, number: Any) -> int:  # noqa: ANN401, N802
+            number._obj.value = version
+            return 0
+
+    library = write_library(tmp_path / "a.so", ["libcudart.so.13"])
+    monkeypatch.setattr(onnx_gpu, "driver_problem", nvidia.driver_problem)
+    monkeypatch.setattr(onnx_gpu, "provider_library", lambda name: library)
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: Driver())
+    if not expected:
+        OnnxCudaSession(spec).close()
+        return
+    with pytest.raises(BackendError) as caught:
+        OnnxCudaSession(spec)
+    assert str(caught.value).startswith(f"onnx-cuda cannot run here: {expected}")
+    assert not sessions.options
+
+
+def test_onnx_runtime_s_log_is_left_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, sessions: Sessions, spec: ModelSpec
+) -> None:
+    """Its level belongs to the process, and to who sets it there."""
+
+    def forbidden(level: int) -> None:
+        raise AssertionError(f"the level of the process's log became {level}")
+
+    monkeypatch.setattr(onnxruntime, "set_default_logger_severity", forbidden)
+    OnnxCudaSession(spec).close()

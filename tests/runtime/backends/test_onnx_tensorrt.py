@@ -21,13 +21,15 @@ from framelift.runtime.backends.select import BACKENDS
 from framelift.runtime.doctor import Status, diagnose
 from framelift.runtime.model_file import read_spec
 
+from ...elf import write_library
+
 
 class Machine:
     """A made-up machine with a GPU: what is installed on it and what its loader finds."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
         self.provider = folder / "libonnxruntime_providers_tensorrt.so"
-        self.provider.write_bytes(b"\x7fELF\0libnvinfer.so.10\0libnvonnxparser.so.10\0")
+        write_library(self.provider, ["libnvinfer.so.10", "libnvonnxparser.so.10"])
         self.pip_folder = folder / "tensorrt_libs"
         self.tensorrt: str | None = None
         self.loadable: set[str] = set()
@@ -58,6 +60,7 @@ class Machine:
 
         monkeypatch.setattr(nvidia, "device_nodes", lambda: [Path("/dev/nvidia0")])
         monkeypatch.setattr(onnx_tensorrt, "provider_library", lambda name: self.provider)
+        monkeypatch.setattr("framelift.runtime.backends.onnx_gpu.driver_problem", lambda _: None)
         monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [PROVIDER])
         monkeypatch.setattr(importlib.util, "find_spec", fake_spec)
         monkeypatch.setattr(importlib.metadata, "version", fake_version)

@@ -19,7 +19,8 @@ from framelift.imaging.errors import InputError, Interrupted, OutputError
 from framelift.runtime.interrupt import signals_as_errors
 from framelift.runtime.live import LiveOptions, LiveResult, Timeouts, parse_source, parse_target
 from framelift.runtime.live import upscale_live as run_live
-from framelift.runtime.live.stream_sink import StreamSink
+from framelift.runtime.live.address import Target
+from framelift.runtime.live.stream_sink import Publisher, StreamSink
 from framelift.runtime.video import ClipFacts, EncoderOptions, Frame
 from framelift.runtime.video.colour import Colour
 from framelift.runtime.video.frame import Image
@@ -267,3 +268,22 @@ def test_publishing_to_a_server_that_says_nothing_ends() -> None:
                 sink.write(Frame(image, number, Fraction(1, 30), 1))
             with pytest.raises(OutputError, match=r"does not answer for 2 s"):
                 sink.finish()
+
+
+def test_a_sink_that_cannot_be_made_leaves_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise ValueError("no such encoder setting")
+
+    started: list[Publisher] = []
+
+    class Noted(Publisher):
+        def __init__(self, target: Target, **limits: float) -> None:
+            started.append(self)
+            super().__init__(target, **limits)
+
+    monkeypatch.setattr(StreamSink, "_add_stream", fails)
+    monkeypatch.setattr("framelift.runtime.live.stream_sink.Publisher", Noted)
+    facts = ClipFacts(64, 48, Fraction(1, 30), Fraction(30), Fraction(1), Colour(6, 1))
+    with pytest.raises(ValueError, match="no such encoder setting"):
+        StreamSink(parse_target("tcp://127.0.0.1:9"), facts, (64, 48), QUICK)
+    assert started[0]._child.poll() is not None

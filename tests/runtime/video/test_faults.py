@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import threading
 import time
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -23,6 +25,7 @@ from framelift.runtime.video import (
 )
 from framelift.runtime.video.channel import AbortedError, Channel
 from framelift.runtime.video.frame import Image
+from framelift.runtime.video.passthrough import Passthrough
 from framelift.runtime.video.watchdog import Watchdog
 
 from .clips import Nearest, frame_times, make_clip, noise
@@ -189,3 +192,20 @@ def test_nothing_of_a_clip_is_left_when_its_encoder_dies(
         upscale_video(source, tmp_path / "out.mp4", Nearest(2), quiet=True)
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
     assert len(frame_times(source)) == 40
+
+
+def test_a_damaged_first_packet_leaves_no_file_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged(copied: Passthrough) -> Iterator[object]:
+        raise InputError("its audio cannot be read")
+        yield
+
+    source = make_clip(tmp_path / "a.mp4", audio="aac")
+    monkeypatch.setattr(Passthrough, "_read", damaged)
+    with av.open(str(tmp_path / "out.mp4"), "w") as output:
+        with pytest.raises(InputError) as caught:
+            Passthrough(source, output, tmp_path / "out.mp4", video_index=0)
+        opened = [os.readlink(link) for link in Path("/proc/self/fd").iterdir() if link.exists()]
+    assert str(source) not in opened
+    assert caught.value.__traceback__ is not None  # which keeps what was being made
