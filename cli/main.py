@@ -15,6 +15,7 @@ from .check import check
 from .doctor import doctor
 from .engine import engine
 from .export import export
+from .import_model import import_model
 from .inspect import inspect
 from .models import models
 from .stylize import stylize
@@ -45,7 +46,19 @@ def framelift() -> None:
     """Train small super-resolution networks, export them to ONNX, upscale video in real time."""
 
 
-for command in (train, export, check, engine, upscale, stylize, bench, inspect, models, doctor):
+for command in (
+    train,
+    export,
+    import_model,
+    check,
+    engine,
+    upscale,
+    stylize,
+    bench,
+    inspect,
+    models,
+    doctor,
+):
     framelift.add_command(command)
 
 

@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..imaging.errors import ConfigError, FrameliftError, Interrupted
+from ..imaging.errors import ConfigError, ForeignModelError, FrameliftError, Interrupted
 from .codec_options import codec_options
 from .device import device_option
 from .finite import Finite
 from .upscaling import require_name
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ..runtime import ModelSpec, Upscaler
 
 
@@ -207,13 +209,33 @@ def _load(
     tile: int | None,
 ) -> Upscaler:
     from ..runtime import Upscaler
+
+    return Upscaler.load(
+        _own_or_imported(task, model),
+        backend,
+        threads=threads,
+        device=device,
+        cpu_model=cpu_model,
+        tile=tile,
+        say=_note,
+    )
+
+
+def _own_or_imported(task: str, model: str) -> Path:
+    """The framelift model of that name or file; a foreign one is imported, with one line."""
     from ..runtime.model_file import read_spec
     from ..runtime.zoo import resolve
 
-    _require_task(task, read_spec(resolve(model)))
-    return Upscaler.load(
-        model, backend, threads=threads, device=device, cpu_model=cpu_model, tile=tile, say=_note
-    )
+    path = resolve(model)
+    try:
+        _require_task(task, read_spec(path))
+    except ForeignModelError:
+        from ..importer.cache import import_to_cache
+
+        kept = import_to_cache(path, task)
+        _note(kept.line)
+        return kept.path
+    return path
 
 
 def _require_task(task: str, spec: ModelSpec) -> None:

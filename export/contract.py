@@ -23,12 +23,18 @@ FrameShape = tuple[int | None, int | None, int | None]
 
 
 def apply_frame_contract(
-    core: onnx.ModelProto, scale: int, shape: FrameShape = (None, None, None)
+    core: onnx.ModelProto,
+    scale: int,
+    shape: FrameShape = (None, None, None),
+    *,
+    window: int = 1,
+    strict: bool = True,
 ) -> onnx.ModelProto:
     """The contract-2 form of a network from `torch_export.export_core`; `core` is not changed.
 
-    `shape` is (N, H, W) of the frames with None where any size is taken. Raises ExportError if
-    ONNX cannot infer the shapes of the result.
+    `shape` is (N, H, W) of the frames with None where any size is taken. A network of several
+    frames takes `window` of them as its N and gives one. Raises ExportError if ONNX cannot infer
+    the shapes of the result; not `strict`, it infers what it can.
     """
     graph = Graph(core.graph)
     nearest_skip_before_shuffle(graph, scale)
@@ -41,12 +47,19 @@ def apply_frame_contract(
         ir_version=core.ir_version,
         producer_name="framelift",
     )
-    return with_sizes(model, scale, shape)
+    return with_sizes(model, scale, shape, window=window, strict=strict)
 
 
-def with_sizes(model: onnx.ModelProto, scale: int, shape: FrameShape) -> onnx.ModelProto:
+def with_sizes(
+    model: onnx.ModelProto,
+    scale: int,
+    shape: FrameShape,
+    *,
+    window: int = 1,
+    strict: bool = True,
+) -> onnx.ModelProto:
     """A copy of a contract-2 model that takes frames of this shape, all shapes inferred anew."""
-    batch, height, width = shape
+    batch, height, width = (window, *shape[1:]) if window > 1 else shape
     sized = onnx.ModelProto()
     sized.CopyFrom(model)
     graph = sized.graph
@@ -56,9 +69,10 @@ def with_sizes(model: onnx.ModelProto, scale: int, shape: FrameShape) -> onnx.Mo
         scale * height if height else "upscaled_height",
         scale * width if width else "upscaled_width",
     ]
-    graph.output.append(_frames("upscaled", batch or "batch", *big))
+    pictures = 1 if window > 1 else batch or "batch"
+    graph.output.append(_frames("upscaled", pictures, *big))
     try:
-        return onnx.shape_inference.infer_shapes(sized, strict_mode=True)
+        return onnx.shape_inference.infer_shapes(sized, strict_mode=strict, data_prop=not strict)
     except onnx.shape_inference.InferenceError as error:
         reason = str(error).strip().splitlines()[-1]
         raise ExportError(f"ONNX cannot infer the network's shapes: {reason}") from error

@@ -9,6 +9,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
+from ..runtime.tensors import all_nodes
+
 Array = NDArray[np.generic]
 
 
@@ -36,7 +38,8 @@ class Graph:
 
     def used_tensors(self) -> list[onnx.TensorProto]:
         """The constants that some node reads, as initializers."""
-        used = {name for node in self.nodes for name in node.input}
+        nodes = all_nodes(onnx.helper.make_graph(self.nodes, "", [], []))
+        used = {name for node in nodes for name in node.input}
         return [
             numpy_helper.from_array(value, name)
             for name, value in self.constants.items()

@@ -5,6 +5,7 @@ FrameliftError                   exit 1
 ├── FrameError                   an array that is not a uint8 BGR frame
 ├── OutputError                  a target that cannot be written
 ├── ModelError                   an .onnx file or model name that is not a usable framelift model
+│   └── ForeignModelError        an .onnx file that is sound but no framelift model
 ├── BackendError                 a runtime backend, provider or device that is missing or failed
 ├── MissingDependencyError       an optional package that is not installed
 ├── ConfigError                  a training configuration or option that makes no sense
@@ -37,6 +38,10 @@ class OutputError(FrameliftError):
 
 class ModelError(FrameliftError):
     """An .onnx file or a model name is not a usable framelift model."""
+
+
+class ForeignModelError(ModelError):
+    """An .onnx file is not a framelift model; `framelift import` may make one of it."""
 
 
 class BackendError(FrameliftError):

@@ -11,7 +11,7 @@ from .backends.base import Frames, PipelinedSession, Session
 from .memory import is_out_of_memory
 from .model_file import ModelSpec
 from .notes import Say
-from .tiling import TileRunner, minimum_tile, plan_tiles
+from .tiling import TilePlan, TileRunner, minimum_tile, plan_fixed_tiles, plan_tiles
 
 
 class Cutter:
@@ -45,6 +45,7 @@ class Cutter:
         self._proceed = proceed
         self._tiles: TileRunner | None = None
         self._tiled_size = (0, 0)
+        self._seams_said = False
         self._padded: Frames = np.empty((0, 0, 0, 3), np.uint8)
         self._padded_out: Frames = np.empty((0, 0, 0, 3), np.uint8)
 
@@ -52,14 +53,14 @@ class Cutter:
         """Upscale uint8 N×H×W×3 of any size into `out`, uint8 N×sH×sW×3.
 
         What the model cannot take is filled by repeating the right and lower edges, and cut off
-        the result.
+        the result. What is larger than a fixed size is run in tiles of that size.
 
         Raises:
-            FrameError: the model has a fixed size or number of frames, and these are others.
+            FrameError: the model has a fixed number of frames, and these are others.
             BackendError: the engine failed.
         """
         count, height, width, _ = batch.shape
-        bottom, right = (self._filling(side) for side in (height, width))
+        bottom, right = self._filling(height, width)
         if not bottom and not right:
             self._run_whole(batch, out)
             return
@@ -79,7 +80,7 @@ class Cutter:
         session = self._session
         if not isinstance(session, PipelinedSession) or not session.pipelined:
             return None
-        if self._filling(height) or self._filling(width):
+        if any(self._filling(height, width)):
             return None
         if self.spec.frame_shape[0] not in (None, 1) or self._tiles_for(height, width):
             return None
@@ -90,10 +91,15 @@ class Cutter:
         self._tiles, self._tiled_size = None, (0, 0)
         self._padded = self._padded_out = np.empty((0, 0, 0, 3), np.uint8)
 
-    def _filling(self, side: int) -> int:
-        """How many pixels a side lacks."""
-        least = max(side, self.spec.minimum_side)
-        return least + -least % self.spec.size_multiple - side
+    def _filling(self, height: int, width: int) -> tuple[int, int]:
+        """How many pixels each side lacks."""
+
+        def lack(side: int, fixed: int | None) -> int:
+            least = max(side, self.spec.minimum_side, fixed or 1)
+            return least + -least % self.spec.size_multiple - side
+
+        _, fixed_height, fixed_width = self.spec.frame_shape
+        return lack(height, fixed_height), lack(width, fixed_width)
 
     def _run_whole(self, batch: Frames, out: Frames) -> None:
         """Upscale frames whose sides are multiples of the size multiple, cut as memory asks.
@@ -115,7 +121,7 @@ class Cutter:
 
     def _cut_smaller(self, count: int, height: int, width: int) -> bool:
         """Halve what is run at once; False if that is not possible."""
-        if any(self.spec.frame_shape):
+        if self.spec.has_fixed_size or self.spec.frame_shape[0] not in (None, 1):
             return False
         plan = self._tiles.plan if self._tiles else None
         if plan is None and count > 1 and self._max_pixels >= 2 * height * width:
@@ -130,11 +136,16 @@ class Cutter:
     def _run_cut(self, batch: Frames, out: Frames) -> None:
         count, height, width, _ = batch.shape
         tiles = self._tiles_for(height, width)
+        fixed_count = self.spec.frame_shape[0]
+        if tiles is not None and fixed_count not in (None, 1):
+            raise FrameError(
+                f"{self.spec.name} takes {fixed_count} frames of a fixed size at a time, and these "
+                "are larger: export it with dynamic sizes"
+            )
         if tiles is not None:
             for frame, big in zip(batch, out, strict=True):
                 tiles.run(self._session, frame, big, self._proceed)
             return
-        fixed_count = self.spec.frame_shape[0]
         if fixed_count and count % fixed_count:
             raise FrameError(
                 f"{self.spec.name} takes {fixed_count} frames at a time, not {count}: export it "
@@ -149,42 +160,53 @@ class Cutter:
     def _tiles_for(self, height: int, width: int) -> TileRunner | None:
         """Tiles for this frame size, kept until the size changes; None if it is run whole."""
         if self._tiled_size != (height, width):
-            self._check_fixed_size(height, width)
-            fixed = any(self.spec.frame_shape[1:])
-            plan = plan_tiles(
-                height,
-                width,
-                self.spec.halo,
-                self.spec.size_multiple,
-                max_pixels=height * width if fixed else self._max_pixels,
-                side=self.tile,
-            )
+            plan = self._plan(height, width)
             self._tiles = None if plan is None else TileRunner(plan, self.spec.scale)
             self._tiled_size = (height, width)
         return self._tiles
 
-    def _check_fixed_size(self, height: int, width: int) -> None:
-        _, fixed_height, fixed_width = self.spec.frame_shape
-        if (fixed_height or height, fixed_width or width) != (height, width):
-            raise FrameError(
-                f"{self.spec.name} takes only frames of {fixed_width or 'any'}×"
-                f"{fixed_height or 'any'} pixels, not {width}×{height}: export it with dynamic "
-                "sizes"
+    def _plan(self, height: int, width: int) -> TilePlan | None:
+        spec = self.spec
+        if not spec.has_fixed_size:
+            return plan_tiles(
+                height,
+                width,
+                spec.halo,
+                spec.size_multiple,
+                max_pixels=self._max_pixels,
+                side=self.tile,
+                minimum_side=spec.minimum_side,
             )
+        fixed = spec.frame_shape[1:]
+        plan = plan_fixed_tiles(height, width, spec.halo, spec.size_multiple, fixed)
+        if plan is not None and not spec.is_local and not self._seams_said:
+            self._seams_said = True
+            self._say(
+                f"{spec.name} looks at the whole frame but takes {plan.width}×{plan.height} pixels "
+                "only: it is run in tiles of that size, whose seams may show"
+            )
+        return plan
 
 
 def checked_tile(spec: ModelSpec, tile: int | None) -> int | None:
     """`tile`. Raises ConfigError if the model cannot be run in tiles of that side."""
     if tile is None:
         return None
-    if any(spec.frame_shape):
-        raise ConfigError(f"{spec.name} has a fixed frame size: it cannot be tiled")
+    if spec.has_fixed_size:
+        raise ConfigError(
+            f"{spec.name} has a fixed frame size, in tiles of which it is run: leave the tile size "
+            "out"
+        )
+    if spec.frame_shape[0] not in (None, 1):
+        raise ConfigError(
+            f"{spec.name} takes {spec.frame_shape[0]} frames at a time: it cannot be tiled"
+        )
     if not spec.is_local:
         raise ConfigError(
             f"{spec.name} looks at the whole frame (instance norm or global pooling): tiles would "
             "show seams; leave the tile size out"
         )
-    least = minimum_tile(spec.halo, spec.size_multiple)
+    least = minimum_tile(spec.halo, spec.size_multiple, spec.minimum_side)
     if tile < least:
         raise ConfigError(f"tile is {tile}, too small for {spec.name}: use {least} or more")
     return tile

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..imaging.errors import ModelError
+from ..imaging.errors import ForeignModelError, ModelError
 from .digest import PREFIX, require_sealed
 from .memory import activation_bytes_per_pixel
 from .tensors import all_tensors, not_finite
@@ -85,6 +85,11 @@ class ModelSpec:
         return self.halo < WHOLE_FRAME
 
     @property
+    def has_fixed_size(self) -> bool:
+        """Whether it takes one height or width alone; what is larger is run in tiles of it."""
+        return any(self.frame_shape[1:])
+
+    @property
     def reach(self) -> str:
         """The halo in words."""
         return f"{self.halo} px" if self.is_local else "whole frames only"
@@ -94,9 +99,10 @@ def read_spec(path: str | Path) -> ModelSpec:
     """Read and validate the model at `path`.
 
     Raises:
-        ModelError: the file is missing, is not ONNX, is not a framelift model, was written by a
-            newer framelift, its input and output are not those of a framelift model, its weights
-            are not finite, or it is not what was exported by the digest in its metadata.
+        ForeignModelError: the file is ONNX but not a framelift model.
+        ModelError: the file is missing, is not ONNX, was written by a newer framelift, its input
+            and output are not those of a framelift model, its weights are not finite, or it is not
+            what was exported by the digest in its metadata.
     """
     return load(path)[0]
 
@@ -183,9 +189,9 @@ def _is_text(model: onnx.ModelProto) -> bool:
 
 def _check_format(path: Path, metadata: dict[str, str]) -> None:
     if "format" not in metadata:
-        raise ModelError(
+        raise ForeignModelError(
             f"{path} is an ONNX file but not a framelift model (no {PREFIX}format metadata): "
-            "make one with `framelift export`"
+            f"make one of it with `framelift import {path} -o MODEL.onnx`"
         )
     found = _integer(path, metadata, "format")
     if found > FORMAT:

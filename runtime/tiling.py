@@ -41,13 +41,20 @@ class TilePlan:
     columns: tuple[Span, ...]
 
 
-def minimum_tile(halo: int, multiple: int) -> int:
+def minimum_tile(halo: int, multiple: int, minimum_side: int = 1) -> int:
     """The smallest usable tile side: two halos and at least one multiple of kept pixels."""
-    return multiple * (math.ceil(2 * halo / multiple) + 1)
+    return multiple * max(math.ceil(2 * halo / multiple) + 1, math.ceil(minimum_side / multiple))
 
 
 def plan_tiles(
-    height: int, width: int, halo: int, multiple: int, *, max_pixels: int, side: int | None = None
+    height: int,
+    width: int,
+    halo: int,
+    multiple: int,
+    *,
+    max_pixels: int,
+    side: int | None = None,
+    minimum_side: int = 1,
 ) -> TilePlan | None:
     """Tiles for a height x width frame (both multiples of `multiple`), or None if one run does.
 
@@ -55,11 +62,37 @@ def plan_tiles(
     than `max_pixels` is cut into tiles of at most that many pixels, or of the smallest possible
     size if that is larger. Tiles are few and nearly equal, so that little is computed twice.
     """
+    least = minimum_tile(halo, multiple, minimum_side)
     if side is not None:
-        tile_height = _at_most(side, height, halo, multiple)
-        tile_width = _at_most(side, width, halo, multiple)
+        tile_height = _at_most(side, height, halo, multiple, least)
+        tile_width = _at_most(side, width, halo, multiple, least)
     else:
-        tile_height, tile_width = _fit(height, width, halo, multiple, max_pixels)
+        tile_height, tile_width = _fit(height, width, halo, multiple, max_pixels, least)
+    return _plan(height, width, tile_height, tile_width, halo, multiple)
+
+
+def plan_fixed_tiles(
+    height: int,
+    width: int,
+    halo: int,
+    multiple: int,
+    fixed: tuple[int | None, int | None],
+) -> TilePlan | None:
+    """Tiles of a network that takes one height, or width, or both, and the frame is no smaller.
+
+    None if the frame is of that size. What is not fixed is as long as the frame. Tiles overlap by
+    two halos, or by an eighth where they are too small for that and seams cannot be avoided.
+    """
+    tile_height, tile_width = fixed[0] or height, fixed[1] or width
+    cut = [tile for tile, full in ((tile_height, height), (tile_width, width)) if tile < full]
+    if any(tile < minimum_tile(halo, multiple) for tile in cut):
+        halo = min(cut) // 16 // multiple * multiple
+    return _plan(height, width, tile_height, tile_width, halo, multiple)
+
+
+def _plan(
+    height: int, width: int, tile_height: int, tile_width: int, halo: int, multiple: int
+) -> TilePlan | None:
     if (tile_height, tile_width) == (height, width):
         return None
     return TilePlan(
@@ -70,32 +103,33 @@ def plan_tiles(
     )
 
 
-def _at_most(side: int, full: int, halo: int, multiple: int) -> int:
-    """The side of the fewest even tiles of at most `side`."""
-    least, count = minimum_tile(halo, multiple), 1
-    while (even := _even(full, count, halo, multiple)) > max(side, least):
+def _at_most(side: int, full: int, halo: int, multiple: int, least: int) -> int:
+    """The side of the fewest even tiles of at most `side`, and at least `least`."""
+    count = 1
+    while (even := _even(full, count, halo, multiple, least)) > max(side, least):
         count += 1
     return even
 
 
-def _fit(height: int, width: int, halo: int, multiple: int, max_pixels: int) -> tuple[int, int]:
+def _fit(
+    height: int, width: int, halo: int, multiple: int, max_pixels: int, least: int
+) -> tuple[int, int]:
     """Cut the longer side of the tile once more until the tile has at most `max_pixels`."""
-    least = minimum_tile(halo, multiple)
     full, sides, counts = (height, width), [height, width], [1, 1]
     while sides[0] * sides[1] > max_pixels:
         axis = 0 if sides[0] >= sides[1] else 1
         if sides[axis] <= least:
             break
         counts[axis] += 1
-        sides[axis] = _even(full[axis], counts[axis], halo, multiple)
+        sides[axis] = _even(full[axis], counts[axis], halo, multiple, least)
     return sides[0], sides[1]
 
 
-def _even(full: int, count: int, halo: int, multiple: int) -> int:
+def _even(full: int, count: int, halo: int, multiple: int, least: int) -> int:
     """The side of `count` equal tiles that overlap by two halos and cover `full`."""
     step = math.ceil((full - 2 * halo) / count / multiple) * multiple
     padded_halo = minimum_tile(halo, multiple) - multiple
-    return min(full, max(step, multiple) + padded_halo)
+    return min(full, max(step + padded_halo, least))
 
 
 def _spans(full: int, tile: int, halo: int, multiple: int) -> tuple[Span, ...]:

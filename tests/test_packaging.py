@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = ("benchmarks", "cli", "export", "imaging", "runtime", "train")
+FOLDERS = ("benchmarks", "cli", "export", "imaging", "importer", "runtime", "train")
 SHIPPED = {".html", ".json", ".onnx", ".png", ".py", ".toml", ".typed"}
 
 ALLOWED = {
@@ -21,6 +21,7 @@ ALLOWED = {
     "runtime": {"runtime", "imaging"},
     "train": {"train", "imaging"},
     "export": {"export", "train", "runtime", "imaging"},
+    "importer": {"importer", "export", "runtime", "imaging"},
     "benchmarks": {"benchmarks", "runtime", "train", "imaging"},
     "cli": set(FOLDERS),
 }
@@ -90,6 +91,16 @@ def test_the_wheel_holds_exactly_the_shipped_files(tmp_path: Path) -> None:
         if path.suffix in SHIPPED or path.name == "py.typed"
     }
     assert held == wanted
+
+
+def test_the_importer_needs_nothing_of_the_train_extra() -> None:
+    """It runs with an engine alone, so what it takes of `export` must do without PyTorch."""
+    code = (
+        "import sys; import framelift.importer.cache; "
+        "extra = {'torch', 'torchvision', 'onnxscript', 'safetensors', 'msgspec', 'spandrel'}; "
+        "found = extra & set(sys.modules); sys.exit(f'imported {found}' if found else 0)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_help_and_upscale_import_no_heavy_package() -> None:

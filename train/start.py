@@ -123,11 +123,10 @@ def _quoted(text: str | Path) -> str:
 
 def _introduce(trainer: Trainer, say: Callable[[str], None]) -> None:
     photos, processes = trainer.photos, trainer.processes
-    for skipped in (photos.skipped, trainer.validator.skipped if trainer.validator else ()):
-        for line in skipped[:10]:
-            say(f"skipped {line}")
-        if (more := len(skipped) - 10) > 0:
-            say(f"skipped {more} more")
+    for line in photos.skipped[:10]:
+        say(f"skipped {line}")
+    if (more := len(photos.skipped) - 10) > 0:
+        say(f"skipped {more} more")
     for key, value in trainer.changed.items():
         say(f"from step {trainer.step} on with {key} = {value:g}, unlike the steps before")
     together = f" in {processes.count} processes" if processes.count > 1 else ""

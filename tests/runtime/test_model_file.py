@@ -86,7 +86,7 @@ def test_onnx_file_that_is_no_framelift_model(tmp_path: Path, tiny_models: Modul
     model = tiny_models.nearest_model()
     del model.metadata_props[:]
     path = tiny_models.save(model, tmp_path / "m.onnx")
-    with pytest.raises(ModelError, match=r"not a framelift model.*`framelift export`"):
+    with pytest.raises(ModelError, match=r"not a framelift model.*`framelift import"):
         read_spec(path)
 
 

@@ -20,7 +20,7 @@ from framelift.imaging.errors import (
 from framelift.runtime import Upscaler, upscaler
 from framelift.runtime.backends.base import Session
 from framelift.runtime.backends.select import open_named
-from framelift.runtime.model_file import read_spec
+from framelift.runtime.model_file import WHOLE_FRAME, read_spec
 
 Frames = NDArray[np.uint8]
 
@@ -209,16 +209,47 @@ def test_frame_errors_are_value_errors() -> None:
     assert issubclass(FrameError, ValueError)
 
 
-def test_fixed_size_model_takes_that_size_only(tmp_path: Path, tiny_models: ModuleType) -> None:
-    model = tiny_models.nearest_model(frame_shape=(1, 6, 8))
+@pytest.mark.parametrize("shape", [(24, 32), (24, "w"), ("h", 32)])
+@pytest.mark.parametrize("size", [(24, 32), (53, 71), (10, 9), (24, 90), (60, 20)])
+def test_a_fixed_size_is_the_size_of_tiles(
+    tmp_path: Path,
+    tiny_models: ModuleType,
+    shape: tuple[int | str, int | str],
+    size: tuple[int, int],
+) -> None:
+    """Frames of any size give what the same network of open sizes gives."""
+    fixed = tiny_models.pixel_shuffle_model(frame_shape=(1, *shape))
+    paths = [
+        tiny_models.save(model, tmp_path / f"{name}.onnx")
+        for name, model in (("fixed", fixed), ("open", tiny_models.pixel_shuffle_model()))
+    ]
+    frames = _noise(2, *size, 3)
+    filled = np.pad(
+        frames, [(0, 0), *((0, max(0, int(least) - side)) for least, side in (
+            (f if isinstance(f, int) else 0, side) for f, side in zip(shape, size, strict=True)
+        )), (0, 0)], mode="edge",
+    )  # fmt: skip
+    with Upscaler.load(paths[0], "onnx-cpu") as upscale:
+        got = upscale(frames)
+    with Upscaler.load(paths[1], "onnx-cpu") as upscale:
+        wanted = upscale(filled)[:, : 4 * size[0], : 4 * size[1]]
+    assert np.abs(got.astype(int) - wanted).max() <= 1
+    with pytest.raises(ConfigError, match="in tiles of which it is run"):
+        Upscaler.load(paths[0], tile=16)
+
+
+def test_a_fixed_size_with_seams_is_said_once(tmp_path: Path, tiny_models: ModuleType) -> None:
+    model = tiny_models.pixel_shuffle_model(frame_shape=(1, 24, 32))
+    tiny_models.set_metadata(model, halo=str(WHOLE_FRAME))
+    notes: list[str] = []
     path = tiny_models.save(model, tmp_path / "fixed.onnx")
-    with Upscaler.load(path) as upscale:
-        frames = _noise(3, 6, 8, 3)
-        assert np.array_equal(upscale(frames), tiny_models.nearest(frames, 4))
-        with pytest.raises(FrameError, match="takes only frames of 8×6 pixels, not 9×6"):
-            upscale(_noise(6, 9, 3))
-    with pytest.raises(ConfigError, match="cannot be tiled"):
-        Upscaler.load(path, tile=4)
+    with Upscaler.load(path, "onnx-cpu", say=notes.append) as upscale:
+        assert upscale(_noise(24, 32, 3)).shape == (96, 128, 3)
+        assert not notes
+        for width in (70, 71):
+            assert upscale(_noise(60, width, 3)).shape == (240, 4 * width, 3)
+    (note,) = notes
+    assert "takes 32×24 pixels only: it is run in tiles of that size, whose seams may show" in note
 
 
 def test_fixed_batch_model_takes_whole_batches(tmp_path: Path, tiny_models: ModuleType) -> None:

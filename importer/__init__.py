@@ -1,0 +1,10 @@
+"""Anyone's ONNX file to a framelift model. Needs no torch.
+
+from framelift.importer import import_model
+
+import_model(Path("4x-model.onnx"), Path("model.onnx"))
+"""
+
+from .importing import Imported, ImportOptions, import_model
+
+__all__ = ["ImportOptions", "Imported", "import_model"]

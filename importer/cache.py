@@ -1,0 +1,79 @@
+"""Foreign files that are named as a model are imported once and kept in the user's cache folder."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import onnx
+from onnx.external_data_helper import ExternalDataInfo
+
+from ..imaging.errors import FrameliftError, ModelError, OutputError
+from ..runtime.engine.cache import FOLDER_VARIABLE, cache_folder
+from ..runtime.model_file import read_spec
+from .importing import ImportOptions, import_model
+
+_FORMAT = 1
+"""To be raised when an import comes out differently than before."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """An imported model in the cache, and one line about what it was taken for."""
+
+    path: Path
+    line: str
+
+
+def import_to_cache(source: Path, task: str = "super-resolution") -> Kept:
+    """The framelift model of the foreign file `source`, imported now or by an earlier run.
+
+    Raises what `import_model` raises, and OutputError if the cache folder cannot be written.
+    """
+    folder = cache_folder() / "imported"
+    target = folder / f"{source.stem[:100]}-{_digest(source, task)}.onnx"
+    if target.exists():
+        try:
+            read_as = read_spec(target).network["read_as"]
+        except (FrameliftError, KeyError):
+            pass  # damaged: made again
+        else:
+            return Kept(target, f"{source.name} is no framelift model: imported before, {read_as}")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"{folder}: cannot be created to keep {source.name} as a framelift model "
+            f"({error.strerror}); name another folder in {FOLDER_VARIABLE}, or use "
+            f"`framelift import {source} -o MODEL.onnx`"
+        ) from error
+    options = ImportOptions(task=task, overwrite=True)
+    imported = import_model(source, target, options, say=_silent)
+    return Kept(target, f"{source.name} is no framelift model: imported, {imported.summary()}")
+
+
+def _digest(source: Path, task: str) -> str:
+    """Of all that the imported model depends on; of the file and of those its weights lie in."""
+    digest = hashlib.sha256(f"{_FORMAT} {version('framelift')} {task}\n".encode())
+    try:
+        data = source.read_bytes()
+        model = onnx.load_model_from_string(data)
+        beside = {
+            ExternalDataInfo(tensor).location
+            for tensor in model.graph.initializer
+            if tensor.data_location == onnx.TensorProto.EXTERNAL
+        }
+        digest.update(data)
+        for name in sorted(beside):
+            digest.update((source.parent / name).read_bytes())
+    except OSError as error:
+        raise ModelError(f"{error.filename}: cannot be read ({error.strerror})") from error
+    except Exception as error:  # protobuf's DecodeError, which onnx does not re-export
+        raise ModelError(f"{source}: is no ONNX file, or a damaged one") from error
+    return digest.hexdigest()[:16]
+
+
+def _silent(line: str) -> None:
+    del line

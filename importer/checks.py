@@ -1,0 +1,102 @@
+"""What an imported model must prove before it is written: it computes what the file computes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from ..export.node_rules import TypedGraph, tensorrt_problems
+from ..export.parity import Frames, Parity, compare, onnx_frames, reference_frames
+from ..export.sizes import Sizes
+from ..export.targets import TARGETS, target_window
+from ..imaging.errors import ExportError
+from ..runtime import Upscaler
+from ..runtime.model_file import ModelSpec
+from ..runtime.notes import Say
+from ..runtime.tiling import minimum_tile
+from .photo import moving_photo
+from .session import Reading, RunError
+from .sizes import Taken
+
+_KEPT_PX = 24
+
+
+def require_parity(
+    model: onnx.ModelProto, reading: Reading, taken: Taken, window: int, precision: str
+) -> list[Parity]:
+    """Compare the model, in plain ONNX Runtime, with the file itself.
+
+    Raises ExportError with the first numbers beyond the limit of that precision.
+    """
+    run = onnx_frames(model)
+    limits = "fp16" if precision == "fp16" else "fp32"  # int8 too is the same arithmetic
+    measured = []
+    for name, frames in _cases(model, taken, window):
+        try:
+            wanted = _by_file(reading, frames, window)
+        except RunError as error:
+            raise ExportError(f"the file fails on {name} {frames.shape}: {error}") from error
+        parity = compare(name, frames.shape, wanted, run(frames))
+        failure = parity.failure(limits)
+        if failure is not None:
+            raise ExportError(
+                f"the imported model is not the file on {parity.label()}: {failure}; nothing was "
+                "written"
+            )
+        measured.append(parity)
+    return measured
+
+
+def tiles_agree(path: Path, spec: ModelSpec) -> bool:
+    """Whether the model at `path` gives in small tiles what it gives in one piece."""
+    multiple = spec.size_multiple
+    least = minimum_tile(spec.halo, multiple, spec.minimum_side)
+    tile = -(-(least + _KEPT_PX) // multiple) * multiple
+    side = tile + -(-_KEPT_PX // multiple) * multiple  # two tiles in each direction
+    frame = moving_photo(1, side, side)[0]
+    with Upscaler.load(path, "onnx-cpu", say=_silent) as whole:
+        wanted = whole(frame)
+    with Upscaler.load(path, "onnx-cpu", tile=tile, say=_silent) as tiled:
+        got = tiled(frame)
+    return bool((np.abs(wanted.astype(np.int16) - got) <= 1).all())
+
+
+def say_what_stands_against(model: onnx.ModelProto, opset: int, say: Say) -> None:
+    """One line on each runtime that will not take the model; ONNX Runtime here does."""
+    graph = TypedGraph(model)
+    for target in TARGETS:
+        window = target_window(target)
+        if not window.admits(opset):
+            say(f"opset {opset}: {window.tool} takes {window.lowest} to {window.highest}")
+        elif target.startswith("tensorrt"):
+            errors = [found for found in tensorrt_problems(graph, target) if found.is_error]
+            if errors:
+                more = f" and {len(errors) - 1} more" if errors[1:] else ""
+                say(f"{target} will not run it: {errors[0].where}: {errors[0].problem}{more}")
+
+
+def _cases(model: onnx.ModelProto, taken: Taken, window: int) -> Iterator[tuple[str, Frames]]:
+    """The frames of exports, in sizes that the model takes; of several frames windows of them."""
+    batch = model.graph.input[0].type.tensor_type.shape.dim[0].dim_value or None
+    sizes = Sizes(
+        1 if window > 1 else batch, taken.height, taken.width, taken.multiple, taken.minimum
+    )
+    for name, frames in reference_frames(sizes):
+        if window == 1:
+            yield name, frames
+            continue
+        rng = np.random.default_rng(0)
+        shifts = rng.integers(-3, 4, (window, 2))
+        yield name, np.stack([np.roll(frames[0], shift, (0, 1)) for shift in shifts])
+
+
+def _by_file(reading: Reading, frames: Frames, window: int) -> Frames:
+    windows = [frames] if window > 1 else [frame[None] for frame in frames]
+    return np.stack([reading.levels(part) for part in windows])
+
+
+def _silent(line: str) -> None:
+    del line

@@ -1,0 +1,275 @@
+"""Anyone's ONNX file to a framelift model."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+
+import onnx
+from onnx import numpy_helper
+
+from ..export.contract import apply_frame_contract
+from ..export.halo import graph_halo
+from ..export.parity import Parity
+from ..imaging.atomic import atomic_output, check_target
+from ..imaging.errors import ConfigError, ModelError, OutputError
+from ..runtime.backends.engine import load_onnxruntime
+from ..runtime.digest import PREFIX, seal
+from ..runtime.model_file import FORMAT, WHOLE_FRAME, read_spec
+from ..runtime.notes import Say, say_on_stderr
+from .adapt import as_core
+from .checks import require_parity, say_what_stands_against, tiles_agree
+from .convention import ORDERS, RANGES, Convention
+from .foreign import Foreign, opset_of, read_foreign
+from .opset import settled
+from .reach import Reach, measure_reach
+from .session import FileSession, Reading
+from .sizes import probe_sizes
+from .trying import find_aligned_frame, find_convention
+
+_USUAL_WINDOW = 5
+_EXACT_HALO = 64
+"""Up to here the reach by the graph, which is exact, is taken instead of the one measured."""
+
+
+@dataclass(frozen=True)
+class ImportOptions:
+    """What is not to be found out by trying. Raises ConfigError for what makes no sense.
+
+    `span` is the range of the pixels, one of RANGES; `order` that of the channels, rgb or bgr;
+    `window` how many frames a model of sequences of any length is to be given.
+    """
+
+    span: str | None = None
+    order: str | None = None
+    window: int | None = None
+    task: str = "super-resolution"
+    licence: str = ""
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        for name, value, known in (
+            ("range", self.span, RANGES),
+            ("channel order", self.order, ORDERS),
+        ):
+            if value is not None and value not in known:
+                raise ConfigError(f"unknown {name} {value!r}: use one of {', '.join(known)}")
+        if self.window is not None and self.window < 2:
+            raise ConfigError(f"window is {self.window}: sequences have 2 frames or more")
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A written model and what was found out about it."""
+
+    path: Path
+    scale: int
+    convention: Convention
+    order_assumed: bool
+    halo: int
+    size_multiple: int
+    window: int
+    lookahead: int
+    parity: list[Parity]
+
+    def summary(self) -> str:
+        """One line: what was found."""
+        made = self.convention
+        ranges = made.given.name
+        if made.taken != made.given:
+            ranges = f"{ranges} in, {made.taken.name} out"
+        order = made.order.upper() + (" (assumed)" if self.order_assumed else "")
+        colours = {1: "grey (luma)", 4: f"{order} and alpha"}
+        parts = [f"×{self.scale}", colours.get(made.channels, order), ranges]
+        if self.window > 1:
+            parts.append(f"{self.window} frames, {self.lookahead} of them ahead")
+        parts.append("whole frames" if self.halo >= WHOLE_FRAME else f"halo {self.halo} px")
+        if self.size_multiple > 1:
+            parts.append(f"sides in multiples of {self.size_multiple}")
+        return ", ".join(parts)
+
+
+def import_model(
+    source: Path, target: Path, options: ImportOptions | None = None, say: Say = say_on_stderr
+) -> Imported:
+    """Make of the ONNX file `source` a framelift model at `target`, proven to compute the same.
+
+    `say` is given one line about each thing worth knowing.
+
+    Raises:
+        ModelError: `source` cannot be read, run or understood.
+        ConfigError: an option makes no sense for it.
+        ExportError: the result is not the file.
+        OutputError: `target` cannot be written.
+        MissingDependencyError: no inference engine is installed.
+    """
+    options = options or ImportOptions()
+    if target.suffix != ".onnx":
+        raise OutputError(f"{target}: the name of a model must end in .onnx")
+    check_target(target, overwrite=options.overwrite, source=source)
+    foreign = read_foreign(source)
+    _refuse_ours(foreign)
+    if foreign.is_temporal:
+        raise ModelError(f"{source}: takes several frames at a time, which cannot be imported yet")
+    return _Import(foreign, options, say).write(target)
+
+
+def _refuse_ours(foreign: Foreign) -> None:
+    if any(entry.key == f"{PREFIX}format" for entry in foreign.model.metadata_props):
+        raise ModelError(f"{foreign.path} is a framelift model already: use it as it is")
+
+
+class _Import:
+    def __init__(self, foreign: Foreign, options: ImportOptions, say: Say) -> None:
+        self._foreign = foreign
+        self._options = options
+        self._say = say
+        self._window = self._choose_window()
+        session = self._session = FileSession(foreign, self._window)
+        taken = self._taken = probe_sizes(foreign, session)
+        found = find_convention(
+            foreign,
+            session,
+            taken,
+            span=RANGES[options.span] if options.span else None,
+            order=options.order,
+        )
+        self._convention, self._order_assumed = found.convention, found.order_assumed
+        notes = found.notes
+        self._picture, self._aligned = self._window // 2 if taken.pictures > 1 else 0, 0
+        if self._window > 1:
+            self._aligned, more = find_aligned_frame(session, taken, found.convention)
+            notes += more
+        self._reading = Reading(session, found.convention, self._picture)
+        for note in notes:
+            say(f"{foreign.path.name}: {note}")
+
+    def write(self, target: Path) -> Imported:
+        """Wrap, prove and write it."""
+        foreign, taken = self._foreign, self._taken
+        reach = measure_reach(self._reading.values, taken, self._window)
+        model = self._wrapped()
+        opset = opset_of(model)
+        parity = require_parity(model, self._reading, taken, self._window, foreign.precision)
+        halo = self._halo(model, reach)
+        imported = Imported(
+            path=target,
+            scale=taken.scale,
+            convention=self._convention,
+            order_assumed=self._order_assumed,
+            halo=halo,
+            size_multiple=reach.multiple,
+            window=self._window,
+            lookahead=self._window - 1 - self._aligned if self._window > 1 else 0,
+            parity=parity,
+        )
+        with atomic_output(
+            target, overwrite=self._options.overwrite, source=foreign.path
+        ) as temporary:
+            self._store(model, imported, temporary)
+            tiled = halo < WHOLE_FRAME and not taken.is_fixed
+            if tiled and not tiles_agree(temporary, read_spec(temporary)):
+                imported = replace(imported, halo=WHOLE_FRAME)
+                self._store(model, imported, temporary)
+        if imported.halo >= WHOLE_FRAME:
+            self._say(f"{foreign.path.name}: {self._why_whole()}")
+        say_what_stands_against(model, opset, lambda line: self._say(f"{target.name}: {line}"))
+        return imported
+
+    def _choose_window(self) -> int:
+        stated, asked = self._foreign.window, self._options.window
+        if stated is not None:
+            if asked not in (None, stated):
+                raise ConfigError(
+                    f"{self._foreign.path} takes {stated} frames at once, not {asked}: leave the "
+                    "window out"
+                )
+            return stated
+        if asked is None:
+            self._say(
+                f"{self._foreign.path.name}: takes sequences of any length: {_USUAL_WINDOW} frames "
+                "at once; --window N for another number"
+            )
+        return asked or _USUAL_WINDOW
+
+    def _wrapped(self) -> onnx.ModelProto:
+        taken, window = self._taken, self._window
+        core = as_core(
+            replace(self._foreign, model=settled(self._foreign)),
+            self._convention,
+            taken.scale,
+            window=window,
+            picture=self._picture,
+            output_shape=self._session.output_shape,
+        )
+        batch = None if window == 1 and self._session.runs_batches(*taken.base) else 1
+        return apply_frame_contract(
+            core, taken.scale, (batch, taken.height, taken.width), window=window, strict=False
+        )
+
+    def _halo(self, model: onnx.ModelProto, reach: Reach) -> int:
+        """By the graph where that tells, is near and agrees with what was measured."""
+        exact = None
+        if self._window == 1 and reach.halo is not None:
+            exact = graph_halo(model, self._taken.scale, reach.multiple)
+        if reach.halo is None:
+            return WHOLE_FRAME
+        if exact is not None and reach.halo <= exact <= _EXACT_HALO:
+            return exact
+        return reach.halo
+
+    def _why_whole(self) -> str:
+        if self._taken.is_fixed:
+            return (
+                "every pixel may depend on the whole frame: tiles of its fixed size may show seams"
+            )
+        return "every pixel may depend on the whole frame: it is never run in tiles"
+
+    def _store(self, model: onnx.ModelProto, imported: Imported, path: Path) -> None:
+        onnx.helper.set_model_props(model, self._metadata(model, imported))
+        seal(model)
+        try:
+            path.write_bytes(model.SerializeToString(deterministic=True))
+        except ValueError as error:  # protobuf's limit
+            raise ModelError(
+                f"{self._foreign.path}: is larger than the 2 GB that one ONNX file can hold"
+            ) from error
+
+    def _metadata(self, model: onnx.ModelProto, imported: Imported) -> dict[str, str]:
+        foreign, taken, made = self._foreign, self._taken, self._convention
+        weights = hashlib.sha256()
+        for tensor in sorted(foreign.model.graph.initializer, key=lambda tensor: tensor.name):
+            weights.update(f"{tensor.name}{tuple(tensor.dims)}".encode())
+            weights.update(numpy_helper.to_array(tensor).tobytes())
+        network = {
+            "name": "imported",
+            "file": foreign.path.name,
+            "producer": f"{foreign.model.producer_name} {foreign.model.producer_version}".strip(),
+            "channels": made.order if made.channels > 1 else "grey",
+            "given": made.given.name,
+            "taken": made.taken.name,
+            "read_as": imported.summary(),
+        }
+        tools = {tool: version(tool) for tool in ("framelift", "onnx")}
+        tools["onnxruntime"] = str(load_onnxruntime().__version__)
+        opset = opset_of(model)
+        entries = {
+            "format": str(FORMAT),
+            "name": foreign.path.stem,
+            "task": self._options.task,
+            "scale": str(taken.scale),
+            "size_multiple": str(imported.size_multiple),
+            "minimum_side": str(taken.minimum),
+            "halo": str(imported.halo),
+            "precision": foreign.precision,
+            "opset": str(opset),
+            "network": json.dumps(network),
+            "weights_sha256": weights.hexdigest(),
+            "parity": json.dumps({case.label(): case.record() for case in imported.parity}),
+            "created_with": json.dumps(tools),
+            "licence": self._options.licence,
+        }
+        return {f"{PREFIX}{key}": value for key, value in entries.items()}

@@ -1,0 +1,141 @@
+"""What sizes a file takes and how much larger it gives them, found by trying."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..imaging.errors import ModelError
+from .foreign import COLOUR_CHANNELS, Foreign
+from .session import FileSession, RunError
+
+# Sides to begin with: small, and multiples of what networks divide sides by.
+_BASES = (64, 48, 96, 120, 128, 168, 224, 256, 32, 512)
+
+
+@dataclass(frozen=True)
+class Taken:
+    """`height` and `width` are fixed ones, None for any multiple of `multiple` from `minimum` up.
+
+    `pictures` come out at once, `base` is a height and width that work.
+    """
+
+    scale: int
+    multiple: int
+    minimum: int
+    height: int | None
+    width: int | None
+    pictures: int
+    base: tuple[int, int]
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether either side is fixed."""
+        return self.height is not None or self.width is not None
+
+
+def probe_sizes(foreign: Foreign, session: FileSession) -> Taken:
+    """Run the file on noise of many sizes.
+
+    Raises ModelError if it runs at none of them, or gives no pictures of a whole multiple of their
+    size with as many channels.
+    """
+    trial = _Trial(foreign, session)
+    base = trial.first_base()
+    scale, pictures = trial.require(*base)
+    height, width = foreign.height, foreign.width
+    if height is not None and width is not None:
+        return Taken(scale, 1, 1, height, width, pictures, base)
+    free = base[0] if height is None else base[1]
+    multiple = trial.multiple(free)
+    if multiple is None:  # sizes that the interface leaves open, but the graph has fixed
+        return Taken(scale, 1, 1, *base, pictures, base)
+    return Taken(scale, multiple, trial.minimum(free, multiple), height, width, pictures, base)
+
+
+class _Trial:
+    def __init__(self, foreign: Foreign, session: FileSession) -> None:
+        self._foreign = foreign
+        self._session = session
+        self._known: dict[tuple[int, int], tuple[int, int] | str] = {}
+
+    def first_base(self) -> tuple[int, int]:
+        """A size at which it runs."""
+        height, width = self._foreign.height, self._foreign.width
+        if height is not None and width is not None:
+            return height, width
+        for side in _BASES:
+            size = height or side, width or side
+            if self.works(*size):
+                return size
+        size = height or _BASES[0], width or _BASES[0]
+        raise ModelError(
+            f"{self._foreign.path}: runs at none of the sizes tried ({', '.join(map(str, _BASES))})"
+            f"; at {size[1]}×{size[0]}: {self._result(*size)}"
+        )
+
+    def works(self, height: int, width: int) -> bool:
+        """Whether it runs at that size and gives whole multiples of it."""
+        return not isinstance(self._result(height, width), str)
+
+    def require(self, height: int, width: int) -> tuple[int, int]:
+        """Scale and number of pictures at a size, or ModelError."""
+        result = self._result(height, width)
+        if isinstance(result, str):
+            raise ModelError(f"{self._foreign.path}: at {width}×{height}: {result}")
+        return result
+
+    def multiple(self, base: int) -> int | None:
+        """What free sides must be multiples of; None if it runs at the base alone."""
+        divisors = [m for m in range(1, base) if base % m == 0]
+        for m in divisors:
+            if self._free(base + m, base + 2 * m) and self._free(base + 3 * m, base + m):
+                return m
+        return None
+
+    def minimum(self, base: int, multiple: int) -> int:
+        """The least free side from which on it runs, a multiple of `multiple`."""
+        works, fails = base // multiple, 0
+        while works - fails > 1:
+            middle = (works + fails) // 2
+            if self._free(middle * multiple, middle * multiple):
+                works = middle
+            else:
+                fails = middle
+        return works * multiple
+
+    def _free(self, height: int, width: int) -> bool:
+        return self.works(self._foreign.height or height, self._foreign.width or width)
+
+    def _result(self, height: int, width: int) -> tuple[int, int] | str:
+        """Scale and number of pictures, or what is wrong."""
+        size = (height, width)
+        if size not in self._known:
+            self._known[size] = self._run(height, width)
+        return self._known[size]
+
+    def _run(self, height: int, width: int) -> tuple[int, int] | str:
+        rng = np.random.default_rng(0)
+        shape = (self._session.window, self._foreign.channels, height, width)
+        try:
+            output = self._session.run(rng.random(shape, np.float32))
+        except RunError as error:
+            return str(error)
+        pictures, channels, high, wide = output.shape
+        scale = high // height
+        if scale < 1 or (high, wide) != (scale * height, scale * width):
+            return f"gives {wide}×{high}, no whole multiple of its input"
+        if channels != self._foreign.channels:
+            raise ModelError(
+                f"{self._foreign.path}: takes {_named(self._foreign.channels)} and gives "
+                f"{_named(channels)}; only what gives what it takes can be imported"
+            )
+        if pictures not in (1, self._session.window):
+            return f"gives {pictures} pictures for {self._session.window} frames"
+        return scale, pictures
+
+
+def _named(channels: int) -> str:
+    kind = COLOUR_CHANNELS.get(channels)
+    return f"{channels} channels" + (f" ({kind})" if kind else "")
