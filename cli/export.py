@@ -75,8 +75,8 @@ def export(
     """Turn CHECKPOINT into one self-describing ONNX model that takes frames as they are.
 
     CHECKPOINT is what `framelift train` wrote, or a community super-resolution model (.pth,
-    .safetensors). The model is compared with PyTorch on a photograph and on noise, at several
-    sizes; it is written only if they agree.
+    .safetensors). The model is compared with PyTorch on a photograph, on noise and on extreme
+    frames, at several sizes; it is written only if they agree.
     """
     if engine is not None and triton is None:
         raise ConfigError("--engine is for --triton: name the repository too")
@@ -175,7 +175,12 @@ def _report(exported: Exported) -> None:
         )
     if exported.int8 is not None:
         _report_int8(exported.int8)
-    elif exported.precision == "fp16":
+    elif exported.half is not None:
+        half = exported.half
+        _say(
+            f"in half precision the largest value is {half.magnitude:,.4g} (`{half.value}`, "
+            f"{half.frames}); fp16 ends at 65,504"
+        )
         _say("for GPUs and smaller files: on processors framelift computes it in float32")
     size_kb = exported.path.stat().st_size / 1000
     _say(

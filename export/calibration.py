@@ -11,20 +11,22 @@ from numpy.typing import NDArray
 
 from ..imaging.errors import InputError
 from ..runtime.backends.engine import load_onnxruntime
-from ..runtime.images import IMAGE_SUFFIXES, read_image
+from ..runtime.images import FOREIGN_IMAGE_SUFFIXES, IMAGE_SUFFIXES, read_image
 from ..runtime.notes import Say, say_on_stderr
 
 Frames = NDArray[np.uint8]
 
 MAX_FRAMES = 48
 SIDE_PX = 160
+OTHER_SUFFIXES = (*FOREIGN_IMAGE_SUFFIXES, ".gif")
 
 
 def read_frames(source: Path, least_px: int, say: Say = say_on_stderr) -> list[Frames]:
     """Up to 48 frames, uint8 H×W×3 BGR, spread over a folder of images or a video.
 
-    `say` is told how many images of a folder are left out. Raises InputError if there are fewer
-    than two of at least `least_px` squared pixels.
+    `say` is told which images of a folder are left out: too many, too small, transparent ones, and
+    those that cannot be read. Raises InputError if there are fewer than two of at least `least_px`
+    squared pixels.
     """
     frames = _from_folder(source, say) if source.is_dir() else _from_video(source)
     usable = [frame for frame in frames if min(frame.shape[:2]) >= least_px]
@@ -67,13 +69,28 @@ def record(
 
 
 def _from_folder(folder: Path, say: Say) -> list[Frames]:
-    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
+    found = sorted(p for p in folder.rglob("*") if p.is_file())
+    for path in found:
+        if path.suffix.lower() in OTHER_SUFFIXES:
+            say(f"{path}: is left out, {path.suffix} images are not read here; convert it to PNG")
+    paths = [path for path in found if path.suffix.lower() in IMAGE_SUFFIXES]
     if not paths:
         raise InputError(f"{folder}: holds no images ({', '.join(IMAGE_SUFFIXES)})")
     if len(paths) > MAX_FRAMES:
         say(f"{folder}: {MAX_FRAMES} of its {len(paths)} images are used, spread evenly")
         paths = [paths[index * len(paths) // MAX_FRAMES] for index in range(MAX_FRAMES)]
-    return [read_image(path, say=_ignore).bgr_u8 for path in paths]
+    frames = []
+    for path in paths:
+        try:
+            picture = read_image(path, say=_ignore)
+        except InputError as error:
+            say(f"{error}; it is left out")
+            continue
+        if picture.alpha_u8 is None:
+            frames.append(picture.bgr_u8)
+        else:
+            say(f"{path}: is left out, it has transparent pixels with hidden colours")
+    return frames
 
 
 def _from_video(path: Path) -> list[Frames]:

@@ -19,6 +19,7 @@ from ..runtime.tensors import all_tensors, not_finite
 from .cleanup import clean_up
 from .contract import apply_frame_contract, with_sizes
 from .gate import Gate
+from .half_gate import Peak
 from .halo import graph_halo
 from .int8_gate import MAX_DROP_DB, Quantised, to_int8
 from .node_rules import TypedGraph, tensorrt_problems
@@ -83,6 +84,7 @@ class Exported:
     parameters: int
     parity: list[Parity]
     int8: Quantised | None = None
+    half: Peak | None = None
 
 
 def export_checkpoint(
@@ -134,18 +136,22 @@ def export_checkpoint(
             model, describe(loaded, config, target.stem, opset, halo, []), config, say
         )
         model = with_sizes(int8.model, loaded.scale, asked.shape)
-    parity = gate.require(model, config.precision)
+    parity, half = gate.require(model, config.precision), None
+    if config.precision == "fp16":
+        parity, half = gate.require_half(model)
     _check(model)
     _require_finite(model)
     _require_portable(model, config.targets, say)
     metadata = describe(loaded, config, target.stem, opset, halo, parity)
     if int8 is not None:
         metadata["framelift.quantisation"] = json.dumps(int8.record())
+    if half is not None:
+        metadata["framelift.half_precision"] = json.dumps(half.record())
     onnx.helper.set_model_props(model, metadata)
     seal(model)
     with atomic_output(target, overwrite=config.overwrite, source=source) as temporary:
         temporary.write_bytes(model.SerializeToString(deterministic=True))
-    return Exported(target, opset, config.precision, halo, loaded.parameters, parity, int8)
+    return Exported(target, opset, config.precision, halo, loaded.parameters, parity, int8, half)
 
 
 def describe(

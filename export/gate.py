@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from ..imaging.errors import ExportError
+from .half_gate import HalfRunner, Peak
 from .parity import Frames, Parity, RunFrames, compare, onnx_frames, reference_frames
 from .sizes import Sizes
 
@@ -33,14 +34,27 @@ class Gate:
 
     def require(self, model: onnx.ModelProto, precision: str = "fp32") -> list[Parity]:
         """Like `measure`; raises ExportError with the first numbers beyond the limit."""
-        measured = self.measure(model)
-        for parity in measured:
-            failure = parity.failure(precision)
-            if failure is not None:
-                raise ExportError(
-                    f"parity failed on {parity.label()}: {failure}; nothing was written"
-                )
-        return measured
+        return _within(self.measure(model), precision)
+
+    def require_half(self, model: onnx.ModelProto) -> tuple[list[Parity], Peak]:
+        """Like `require` of an fp16 model, as half precision computes it, not as a processor does.
+
+        Raises ExportError also if a value between two operators leaves half precision's range.
+        """
+        run = HalfRunner(model)
+        measured = []
+        for name, frames, want in self._cases:
+            label = f"{name} {'×'.join(map(str, frames.shape[:3]))}"
+            measured.append(compare(name, frames.shape, want, run(frames, label)))
+        return _within(measured, "fp16"), run.peak
+
+
+def _within(measured: list[Parity], precision: str) -> list[Parity]:
+    for parity in measured:
+        failure = parity.failure(precision)
+        if failure is not None:
+            raise ExportError(f"parity failed on {parity.label()}: {failure}; nothing was written")
+    return measured
 
 
 def torch_frames(network: nn.Module) -> RunFrames:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from ..imaging.errors import ExportError
 from ..imaging.metrics import psnr
-from ..runtime.backends.engine import load_onnxruntime
+from .patterns import flat, saturated
+from .session import open_session, run_session
 from .sizes import Sizes
 
 Frames = NDArray[np.uint8]
@@ -30,7 +31,7 @@ FP16_MIN_PSNR_DB = 50.0
 class Parity:
     """How far an exported model is from its PyTorch network on one batch of frames."""
 
-    frames: str  # what the frames show: "photograph" or "noise"
+    frames: str  # what the frames show, as `reference_frames` names them
     shape: tuple[int, ...]  # N, H, W, 3
     max_difference: int  # code values
     off_share: float  # share of values off by more than 1
@@ -62,9 +63,9 @@ class Parity:
 
 
 def reference_frames(sizes: Sizes | None = None) -> list[tuple[str, Frames]]:
-    """A photograph and uniform noise in sizes that the model takes.
+    """A photograph, uniform noise, white, black and saturated squares in sizes the model takes.
 
-    Where nothing is fixed: four shapes, with odd sizes and more than one frame.
+    Where nothing is fixed: five shapes, with odd sizes and more than one frame.
     """
     sizes = sizes or Sizes()
     photo = cv2.imread(str(REFERENCE), cv2.IMREAD_COLOR)
@@ -77,6 +78,9 @@ def reference_frames(sizes: Sizes | None = None) -> list[tuple[str, Frames]]:
         ("photograph", image[None, 40:105, 60:131]),
         ("photograph", np.stack((image[:64, :48], image[64:128, 48:96], image[99:163, 99:147]))),
         ("noise", noise),
+        ("white", flat(255)),
+        ("black", flat(0)),
+        ("saturated", saturated()),
     ]
     fitted = [(name, _fit(frames, sizes)) for name, frames in batches]
     # Fixed sizes make some of them alike.
@@ -103,32 +107,17 @@ def onnx_frames(model: onnx.ModelProto) -> RunFrames:
 
     The returned function raises ExportError if what is clamped at the end holds NaN or infinity.
     """
-    ort = load_onnxruntime()
     probed = onnx.ModelProto()
     probed.CopyFrom(model)
     unclamped = [node.input[0] for node in model.graph.node if node.name == "clamp"]
     probed.graph.output.extend(onnx.ValueInfoProto(name=name) for name in unclamped)
-    options = ort.SessionOptions()
-    options.log_severity_level = 4
-    try:
-        session = ort.InferenceSession(
-            probed.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
-    except Exception as error:  # onnxruntime's own exception types share no public base
-        raise ExportError(
-            f"ONNX Runtime refuses the model: {str(error).strip().splitlines()[0]}"
-        ) from error
+    session = open_session(probed)
 
     def run(frames: Frames) -> Frames:
-        try:
-            upscaled, *floats = session.run(None, {"frames": np.ascontiguousarray(frames)})
-        except Exception as error:
-            reason = " ".join(str(error).split())[:200]
-            raise ExportError(f"ONNX Runtime fails on {frames.shape}: {reason}") from error
+        upscaled, *floats = run_session(session, frames)
         if not all(np.isfinite(values).all() for values in floats):
             raise ExportError("the model's output holds NaN or infinity; nothing was written")
-        result: Frames = upscaled
-        return result
+        return upscaled
 
     return run
 

@@ -87,6 +87,8 @@ class ScheduleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if self.warmup < 0 or min(self.milestones, default=0) < 0:
             raise ValueError("warmup and milestones are steps: at least 0")
+        if self.milestones and self.kind != "step":
+            raise ValueError(f'milestones are for kind = "step", not "{self.kind}"')
         if not 0 <= self.final <= 1:
             raise ValueError(f"final must be in [0, 1], not {self.final}")
         if not 0 < self.gamma <= 1:

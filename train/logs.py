@@ -7,16 +7,13 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..imaging.atomic import write_atomic
-from ..imaging.errors import MissingDependencyError, OutputError
-
-if TYPE_CHECKING:
-    from torch.utils.tensorboard import SummaryWriter
+from ..imaging.errors import OutputError
+from .board import Board
 
 
 class Meter:
@@ -86,35 +83,6 @@ def _step(line: str) -> float:
         return math.inf
 
 
-class Board:
-    """TensorBoard's event files in the run folder."""
-
-    def __init__(self, folder: Path, step: int) -> None:
-        """Go on after `step`. Raises MissingDependencyError without the tensorboard package."""
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError as error:
-            raise MissingDependencyError(
-                "TensorBoard logs need tensorboard: pip install 'framelift[train]', or set "
-                "tensorboard=false"
-            ) from error
-        self._writer: SummaryWriter = SummaryWriter(
-            str(folder / "tensorboard"), purge_step=step + 1
-        )
-
-    def write(self, step: int, record: Mapping[str, float]) -> None:
-        for name, value in record.items():
-            self._writer.add_scalar(name, value, step)
-
-    def pictures(self, step: int, pictures: Mapping[str, NDArray[np.uint8]]) -> None:
-        """Show uint8 H×W×3 RGB pictures."""
-        for name, picture in pictures.items():
-            self._writer.add_image(f"validation/{name}", picture, step, dataformats="HWC")
-
-    def close(self) -> None:
-        self._writer.close()
-
-
 Log = History | Board
 
 
@@ -126,6 +94,6 @@ def open_logs(folder: Path, step: int, tensorboard: bool) -> Iterator[Sequence[L
         logs.append(Board(folder, step))
     try:
         yield logs
-    finally:  # TensorBoard holds lines back for minutes
+    finally:
         for log in logs:
             log.close()

@@ -123,10 +123,11 @@ def _quoted(text: str | Path) -> str:
 
 def _introduce(trainer: Trainer, say: Callable[[str], None]) -> None:
     photos, processes = trainer.photos, trainer.processes
-    for line in photos.skipped[:10]:
-        say(f"skipped {line}")
-    if (more := len(photos.skipped) - 10) > 0:
-        say(f"skipped {more} more")
+    for skipped in (photos.skipped, trainer.validator.skipped if trainer.validator else ()):
+        for line in skipped[:10]:
+            say(f"skipped {line}")
+        if (more := len(skipped) - 10) > 0:
+            say(f"skipped {more} more")
     for key, value in trainer.changed.items():
         say(f"from step {trainer.step} on with {key} = {value:g}, unlike the steps before")
     together = f" in {processes.count} processes" if processes.count > 1 else ""

@@ -221,7 +221,8 @@ class Trainer:
         record = scores.record()
         rounded = {name: round(value, 4) for name, value in record.items()}
         folder = Path(self.config.validation.folder).name
-        self.validation = {"folder": folder, "step": self.step, **rounded}
+        images = len(scores.quality.images)
+        self.validation = {"folder": folder, "images": images, "step": self.step, **rounded}
         self._log(logs, record)
         for log in logs:
             log.pictures(self.step, scores.pictures)

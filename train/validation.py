@@ -25,7 +25,7 @@ from ..imaging.quality import (
     shrink,
 )
 from .config import TrainConfig
-from .data.photos import SUFFIXES
+from .data.photos import image_files, usable_rgb
 from .failures import is_out_of_memory
 from .feature_distance import FeatureDistance, to_tensor
 
@@ -68,7 +68,9 @@ class Validator:
 
     def __init__(self, config: TrainConfig, device: torch.device) -> None:
         settings = config.validation
-        self.originals = load_originals(Path(settings.folder), config.network.scale)
+        self.skipped: list[str] = []
+        """A line about each file of the folder that is not scored."""
+        self.originals = load_originals(Path(settings.folder), config.network.scale, self.skipped)
         self.settings = settings
         self.scale = config.network.scale
         self.size_multiple = config.size_multiple
@@ -122,25 +124,32 @@ class Validator:
         return Scores(of_network, of_bicubic, distance, pictures)
 
 
-def load_originals(folder: Path, scale: int) -> list[tuple[str, ImageU8]]:
+def load_originals(
+    folder: Path, scale: int, skipped: list[str] | None = None
+) -> list[tuple[str, ImageU8]]:
     """The images of a folder as (name, uint8 BGR H×W×3 or grey H×W).
 
-    Raises InputError, also for an image too small to be scored at `scale`.
+    Those that cannot be read, have transparent pixels or are too small to be scored at `scale` are
+    left out; `skipped` takes a line about each. Raises InputError if none is left.
     """
+    skipped = [] if skipped is None else skipped
     if not folder.is_dir():
         raise InputError(f"validation folder {folder}: no such folder")
     originals = []
-    for path in sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES):
-        image = cv2.imread(str(path), cv2.IMREAD_ANYCOLOR)
-        if image is None:
-            raise InputError(f"validation image {path}: not a readable image")
-        if min(image.shape[:2]) < 16 + 3 * scale:
-            raise InputError(
-                f"validation image {path}: {image.shape[1]}×{image.shape[0]} is too small to score"
-            )
-        originals.append((path.stem, image.astype(np.uint8, copy=False)))
+    for path in image_files(folder.iterdir()):
+        usable = usable_rgb(path)
+        if isinstance(usable, str):
+            skipped.append(f"{path}: {usable}")
+        elif min(usable.shape[:2]) < 16 + 3 * scale:
+            size = f"{usable.shape[1]}×{usable.shape[0]}"
+            skipped.append(f"{path}: {size} is too small to score")
+        else:  # grey ones stay grey
+            image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_ANYCOLOR)
+            assert image is not None
+            originals.append((path.stem, image.astype(np.uint8, copy=False)))
     if not originals:
-        raise InputError(f"validation folder {folder}: holds no image")
+        why = f"{len(skipped)} left out, the first: {skipped[0]}" if skipped else "holds no image"
+        raise InputError(f"validation folder {folder}: {why}")
     return originals
 
 

@@ -6,6 +6,7 @@ import contextlib
 import io
 
 from ...imaging.errors import BackendError
+from ..int8_form import refuse_for_processors
 from ..model_file import ModelSpec
 from .engine import engine_problem, load_onnxruntime
 from .nvidia import device_name, gpu_problem
@@ -42,9 +43,11 @@ class OnnxCudaSession(OnnxGpuSession):
             device: the number of the GPU, as CUDA counts them.
 
         Raises:
-            BackendError: no GPU, package or CUDA library, or a node that CUDA cannot run.
+            BackendError: no GPU, package or CUDA library, or a node that CUDA cannot run, as an
+                int8 model for processors has.
             MissingDependencyError: no engine is installed.
         """
+        refuse_for_processors(spec, NAME)
         load_onnxruntime()  # says first that no engine is installed
         reason = missing()
         if reason is not None:

@@ -20,6 +20,7 @@ from pathlib import Path
 from ...imaging.errors import BackendError
 from ..engine.cache import cache_folder
 from ..engine.library import installed_driver
+from ..int8_form import refuse_for_processors
 from ..model_file import ModelSpec
 from ..notes import say_on_stderr
 from .engine import engine_problem, load_onnxruntime
@@ -81,9 +82,10 @@ class OnnxTensorrtSession(OnnxGpuSession):
 
         Raises:
             BackendError: no GPU, package, TensorRT of the release that is needed or CUDA library,
-                or a node that TensorRT does not take.
+                or a node that TensorRT does not take, as an int8 model for processors has.
             MissingDependencyError: no engine is installed.
         """
+        refuse_for_processors(spec, NAME)
         ort = load_onnxruntime()
         reason = missing()
         if reason is not None:

@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from ...imaging.errors import BackendError, ConfigError, FrameliftError
+from ..int8_form import form_problem
 from ..model_file import ModelSpec
 from . import onnx_cpu, onnx_cuda, onnx_tensorrt, tensorrt
 from .base import Session
@@ -40,6 +41,8 @@ class Backend:
     def unusable(self, spec: ModelSpec, device: int) -> str | None:
         """Why it cannot run this model here, or None if it can; may start a child process."""
         reason = self.missing()
+        if reason is None and self.on_gpu:
+            reason = form_problem(spec)
         if reason is None and self.needs_trial:
             reason = probe_in_child(self.name, spec.path, device)
         return reason

@@ -17,6 +17,7 @@ from ..engine.make import build_progress, make_engine
 from ..engine.phases import BuildProgress
 from ..engine.precision import report_from_record
 from ..engine.shapes import FrameShape, fixed, profile_for
+from ..int8_form import refuse_for_processors
 from ..model_file import ModelSpec
 from ..notes import say_on_stderr
 from .base import Frames, failures_of
@@ -64,9 +65,11 @@ class TensorrtSession:
             cache: where engines are kept; None for the user's cache folder.
 
         Raises:
-            BackendError: no GPU or driver, or TensorRT cannot be loaded.
+            BackendError: no GPU or driver, TensorRT cannot be loaded, or the model is int8 for
+                processors.
             MissingDependencyError: TensorRT or cuda-python is not installed.
         """
+        refuse_for_processors(spec, NAME)
         problem = gpu_problem()
         if problem is not None:
             raise BackendError(f"{NAME} cannot run here: {problem}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import cv2
@@ -19,10 +20,12 @@ from framelift.export.equalise import RANGE, equalise
 from framelift.export.exporter import ExportConfig, export_checkpoint
 from framelift.export.gate import Gate
 from framelift.export.int8 import calibrate, quantise
+from framelift.export.int8_gate import Quantised, mean_psnr
 from framelift.export.parity import REFERENCE, onnx_frames, reference_frames
 from framelift.export.rounding import Statistics, quantise_weights
 from framelift.export.torch_export import export_core
 from framelift.imaging.errors import ConfigError, ExportError, InputError
+from framelift.imaging.quality import ImageQuality, SetQuality
 from framelift.runtime import Upscaler
 from framelift.runtime.backends.saturation import adds_in_16_bits, hold_sums
 from framelift.runtime.model_file import read_spec
@@ -218,6 +221,47 @@ def test_images_that_are_left_out_are_said(tmp_path: Path) -> None:
         path.unlink()
     with pytest.raises(InputError, match=r"at least 2 images or frames of 16×16 .* found 1"):
         read_frames(tmp_path, 16)
+
+
+def test_a_broken_or_transparent_image_does_not_stop_the_others(tmp_path: Path) -> None:
+    for name in ("a.png", "b.png", "c.png"):
+        cv2.imwrite(str(tmp_path / name), np.full((16, 16, 3), 99, np.uint8))
+    (tmp_path / "b.png").write_bytes((tmp_path / "b.png").read_bytes()[:-20])
+    rgba = np.full((16, 16, 4), 99, np.uint8)
+    cv2.imwrite(str(tmp_path / "d.png"), rgba)
+    (tmp_path / "e.gif").write_bytes(b"GIF89a")
+    said: list[str] = []
+    assert len(read_frames(tmp_path, 16, said.append)) == 2
+    assert said == [
+        f"{tmp_path}/e.gif: is left out, .gif images are not read here; convert it to PNG",
+        f"{tmp_path}/b.png: is no image that can be read, or a damaged one; it is left out",
+        f"{tmp_path}/d.png: is left out, it has transparent pixels with hidden colours",
+    ]
+
+
+def test_equal_images_hide_no_loss() -> None:
+    scores = SetQuality(2, (ImageQuality("flat", math.inf, 1.0), ImageQuality("a", 30.0, 0.9)))
+    assert mean_psnr(scores) == 65
+    flat = SetQuality(2, (ImageQuality("flat", math.inf, 1.0),))
+    assert mean_psnr(flat) - mean_psnr(flat) == 0
+
+
+@pytest.mark.parametrize(
+    ("fp32_ms", "int8_ms", "ratio", "words"),
+    [
+        (1260.0, 1321.0, 0.97, "int8 is about as fast as fp32: 1321.0 ms, fp32 1260.0 ms"),
+        (100.0, 99.0, 1.01, "int8 is about as fast as fp32: 99.0 ms"),
+        (100.0, 60.0, 0.6, "int8 is faster: 60.0 ms"),
+        (100.0, 160.0, 1.6, "int8 is NOT faster: 160.0 ms"),
+    ],
+)
+def test_speed_is_said_as_it_was_measured(
+    fp32_ms: float, int8_ms: float, ratio: float, words: str
+) -> None:
+    measured = Quantised(
+        onnx.ModelProto(), "uint8", "minmax", 2, 2, 30.0, 30.0, fp32_ms, int8_ms, ratio
+    )
+    assert measured.speed_line().startswith(words)
 
 
 def test_int8_needs_frames(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ a failure.
 from __future__ import annotations
 
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import onnx
@@ -46,14 +47,28 @@ def test_fp32_equals_the_cpu_within_one_code_value(
             assert_same_within_one(upscale(frames), on_the_cpu(shuffle_model_path, frames))
 
 
-@pytest.mark.parametrize("name", ["realtime-small-x4", "realtime-small-x4-int8"])
-def test_shipped_models_on_a_real_size(name: str) -> None:
-    model, frames = resolve(name), noise(2, 270, 480)
+def test_a_shipped_model_on_a_real_size() -> None:
+    model, frames = resolve("realtime-small-x4"), noise(2, 270, 480)
     with Upscaler.load(model, "onnx-cuda") as upscale:
         got = [upscale(frames) for _ in range(3)][-1]
     difference = np.abs(got.astype(np.int16) - on_the_cpu(model, frames))
-    # int8: both round, each at its own places.
-    assert difference.max() <= 1 if name.endswith("x4") else difference.mean() < 1
+    assert difference.max() <= 2  # half precision here, float32 there
+    assert (difference <= 1).mean() >= 0.999
+
+
+def test_int8_in_the_form_for_tensorrt_runs(tmp_path: Path, tiny_models: ModuleType) -> None:
+    """That for processors has no kernels here and is refused without a GPU, too."""
+    pytest.importorskip("torch")
+    from framelift.export.int8 import calibrate, quantise
+
+    frame = noise(1, 48, 64)
+    calibrated = calibrate(tiny_models.pixel_shuffle_model(), [frame])
+    model = tiny_models.set_metadata(quantise(calibrated, 100.0, symmetric=True), precision="int8")
+    path = tiny_models.save(model, tmp_path / "int8.onnx")
+    with Upscaler.load(path, "onnx-cuda") as upscale:
+        difference = np.abs(upscale(frame).astype(np.int16) - on_the_cpu(path, frame))
+    # Both round, each at its own places.
+    assert difference.mean() < 1
 
 
 def test_a_graph_is_replayed_and_gives_the_same_after_other_sizes(shuffle_model_path: Path) -> None:

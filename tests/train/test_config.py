@@ -9,7 +9,8 @@ import pytest
 
 from framelift.imaging.errors import ConfigError
 from framelift.train.config import ScheduleConfig
-from framelift.train.config_file import _vocabulary, load_config
+from framelift.train.config_errors import vocabulary
+from framelift.train.config_file import load_config
 from framelift.train.losses import FeatureLossConfig, PixelLossConfig, SpectrumConfig
 from framelift.train.networks import CompactConfig, RealtimeConfig, build_network
 from framelift.train.preset_files import preset_names, preset_summary
@@ -108,7 +109,7 @@ def test_saved_json_config_is_read_back(tmp_path: Path) -> None:
             "[optimizer]\nlearnrate = 1",
             r"unknown key `learnrate` in `optimizer`; it has name, lr, betas, weight",
         ),
-        ("batch = 4", r"unknown key `batch` in `loss`, did you mean `data\.batch`\?"),
+        ("batch = 4", r"unknown key `batch` in `loss\.0`, did you mean `data\.batch`\?"),
         ("[optimiser]\nlr = 1", r"unknown key `optimiser`, did you mean `optimizer`\?"),
         ("[schedule]\nwarmpu = 1", r"unknown key `warmpu` in `schedule`, did you mean `warmup`\?"),
         ("[data.video]\nnoice = [0, 1]", r"`noice` in `data.video`, did you mean `noise`\?"),
@@ -122,7 +123,16 @@ def test_saved_json_config_is_read_back(tmp_path: Path) -> None:
             r"data\.crop must be at least 16 for loss\.1 \(layer relu5_1 of VGG-16\), not 8",
         ),
         ("[data.video]\nnoise = [3, 1]", r"noise must be \[low, high\] within 0 and 255"),
-        ("[[loss]]\nkind = 'style'\nlayer = {}", r"`layer` in `loss`, did you mean `layers`\?"),
+        ("[[loss]]\nkind = 'style'\nlayer = {}", r"`layer` in `loss\.1`, did you mean `layers`\?"),
+        (
+            "[[loss]]\nkind = 'feature'\nnorm = 'l1'",
+            'unknown key `norm` in `loss.1`: it is for kind = "pixel"; "feature" has layers, vgg',
+        ),
+        (
+            "[[loss]]\nkind = 'pixel'\nlayers = {}",
+            'in `loss.1`: it is for kind = "feature" or "style"; "pixel" has norm, of, weight',
+        ),
+        ("[[loss]]\nlayers = {}", "`loss.1.kind` is missing"),
         ("[[loss]]\nkind = 'spectrum'", "loss.1.scale must be 2, the network's, not 4"),
         (
             "[[loss]]\nkind = 'spectrum'\nlimit = 0",
@@ -135,7 +145,7 @@ def test_saved_json_config_is_read_back(tmp_path: Path) -> None:
         ("[[loss]]\nkind = 'spectrum'\nscale = 1", "scale must be at least 2, not 1"),
         (
             "[[loss]]\nkind = 'styel'",
-            "`loss.kind` must be of pixel, feature, style, tv, spectrum, stability, not 'styel', "
+            "`loss.1.kind` must be of pixel, feature, style, tv, spectrum, stability, not 'styel', "
             r"did you mean 'style'\?",
         ),
         ("[compute]\namp = 'bf61'", r"`compute.amp` must be of .*, did you mean 'bf16'\?"),
@@ -155,6 +165,7 @@ def test_saved_json_config_is_read_back(tmp_path: Path) -> None:
         ("[optimizer]\nclip_norm = nan", "clip_norm must be a number of at least 0, not nan"),
         ("[optimizer]\nweight_decay = -1", "weight_decay must be a number of at least 0"),
         ("[schedule]\nwarmup = -5", "warmup and milestones are steps: at least 0"),
+        ("[schedule]\nmilestones = [5, 8]", 'milestones are for kind = "step", not "constant"'),
         ("[schedule]\nmilestones = [5, -5]", "warmup and milestones are steps: at least 0"),
         ("[schedule]\nfinal = 2.0", r"final must be in \[0, 1\], not 2.0 - at `schedule`"),
         ("[schedule]\ngamma = -0.5", "gamma must be above 0 and at most 1"),
@@ -174,6 +185,19 @@ def test_wrong_settings_are_explained(tmp_path: Path, change: str, message: str)
 def test_unknown_network_is_explained(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"`network.name` must be .*, did you mean 'compact'\?"):
         load_config(write(tmp_path, MINIMAL), ['network={name="compac"}'])
+
+
+def test_words_and_keys_are_those_of_the_network_that_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path, MINIMAL)
+    with pytest.raises(ConfigError, match=r"`network.norm` must be of batch, none, not 'instance'"):
+        load_config(path, ['network={name="johnson", norm="instance"}'])
+    with pytest.raises(ConfigError, match=r"`network.norm` must be of batch, instance, not 'none'"):
+        load_config(path, ['network={name="style", norm="none"}'])
+    with pytest.raises(
+        ConfigError,
+        match=r'`channels` in `network`: it is for name = "realtime" or "johnson" or "style"; ',
+    ):
+        load_config(path, ['network={name="compact", channels=8}'])
 
 
 def test_crop_must_suit_a_strided_stem(tmp_path: Path) -> None:
@@ -249,7 +273,7 @@ def test_schedules() -> None:
 
 def test_every_key_is_documented() -> None:
     document = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
-    keys, choices = _vocabulary()
+    keys, choices = vocabulary()
     words = {
         *(key for held in keys.values() for key in held),
         *(w for c in choices.values() for w in c),

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from framelift.imaging.errors import ConfigError, InputError
 from framelift.imaging.resize import imresize
@@ -48,6 +49,32 @@ def test_photographs_are_found_and_the_rest_named(folder: Path) -> None:
     assert "empty.png: not a readable image" in reasons
     assert "text.jpg: not a readable image" in reasons
     assert "d.png: 80×9, under 32 px" in reasons
+
+
+def test_hidden_colours_are_not_trained_on(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (40, 40, 4), np.uint8)
+    whole = noise.copy()
+    whole[..., 3] = 255
+    for suffix in (".png", ".webp", ".tif"):
+        cv2.imwrite(str(tmp_path / f"transparent{suffix}"), noise)
+        cv2.imwrite(str(tmp_path / f"opaque{suffix}"), whole)
+    palette = Image.fromarray(noise[..., :3]).quantize(16)
+    palette.save(tmp_path / "palette.png", transparency=3)
+    palette.save(tmp_path / "opaque-palette.png")
+    Image.fromarray(noise[..., :2].copy(), "LA").save(tmp_path / "grey.png")
+    found = find_photos([tmp_path], 16)
+    names = sorted(photo.path.name for photo in found.photos)
+    assert names == ["opaque-palette.png", "opaque.png", "opaque.tif", "opaque.webp"]
+    assert len(found.skipped) == 5
+    assert all("has transparent pixels, whose hidden colours" in line for line in found.skipped)
+
+
+def test_images_of_formats_that_are_not_read_are_said(folder: Path) -> None:
+    for name in ("a.gif", "b.AVIF", "c.heic"):
+        (folder / name).write_bytes(b"what it holds does not count")
+    skipped = "\n".join(find_photos([folder], 32).skipped)
+    assert "a.gif: .gif images are not read; convert it to PNG" in skipped
+    assert "b.AVIF: .AVIF images are not read" in skipped
 
 
 def test_fingerprint_depends_on_contents_only(folder: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import json
+import resource
+import signal
 import sys
 from pathlib import Path
 
@@ -17,9 +19,11 @@ from framelift.imaging.errors import (
     CheckpointError,
     InputError,
     MissingDependencyError,
+    OutputError,
     TrainingError,
 )
 from framelift.imaging.quality import evaluate
+from framelift.train.board import Board
 from framelift.train.checkpoint import load_checkpoint
 from framelift.train.config import TrainConfig
 from framelift.train.config_file import load_config
@@ -149,7 +153,7 @@ def test_run_logs_scores_and_pictures_to_tensorboard(setting: Path, tmp_path: Pa
     again.resume()
     checkpoint = load_checkpoint(again.run(quiet=True))
     names = {"psnr_y", "ssim_y", "feature_distance"}
-    assert set(checkpoint.training["validation"]) == {"folder", "step", *names}
+    assert set(checkpoint.training["validation"]) == {"folder", "images", "step", *names}
     assert checkpoint.training["validation"]["step"] == 4
     records = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
     assert [record["step"] for record in records if "psnr_y" in record] == [2, 4]
@@ -164,7 +168,7 @@ def test_run_logs_scores_and_pictures_to_tensorboard(setting: Path, tmp_path: Pa
 def test_missing_tensorboard_is_explained(
     setting: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    monkeypatch.setitem(sys.modules, "tensorboard.compat.proto", None)
     with pytest.raises(MissingDependencyError, match=r"framelift\[train\].*tensorboard=false"):
         Trainer(settings(setting), tmp_path / "run", CPU).run(quiet=True)
 
@@ -178,5 +182,43 @@ def test_unusable_originals_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"small\.png: 99×20 is too small to score"):
         load_originals(tmp_path, 2)
     (tmp_path / "broken.png").write_text("no")
-    with pytest.raises(InputError, match=r"broken\.png: not a readable image"):
+    with pytest.raises(InputError, match=r"2 left out, the first: .*broken\.png: not a readable"):
         load_originals(tmp_path, 2)
+
+
+def test_one_unusable_original_does_not_stop_the_others(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (40, 40, 4), np.uint8)
+    cv2.imwrite(str(tmp_path / "a.png"), noise[..., :3])
+    cv2.imwrite(str(tmp_path / "b.png"), noise)
+    (tmp_path / "c.jpg").write_text("no")
+    (tmp_path / "d.avif").write_text("no")
+    cv2.imwrite(str(tmp_path / "e.png"), noise[:9, :, 0])
+    skipped: list[str] = []
+    assert [name for name, _ in load_originals(tmp_path, 2, skipped)] == ["a"]
+    assert [line.removeprefix(f"{tmp_path}/") for line in skipped] == [
+        "b.png: has transparent pixels, whose hidden colours would count; flatten it first",
+        "c.jpg: not a readable image",
+        "d.avif: .avif images are not read; convert it to PNG",
+        "e.png: 40×9 is too small to score",
+    ]
+
+
+def test_a_full_disk_is_one_line_with_tensorboard(
+    setting: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    board = Board(tmp_path, 0)
+    size = sum(path.stat().st_size for path in (tmp_path / "tensorboard").iterdir())
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 200, limits[1]))
+    try:
+        board.write(1, {"loss": 0.5})
+        with pytest.raises(
+            OutputError, match=r"^cannot write .*tensorboard/events\S+: File too la"
+        ):
+            board.pictures(1, {"a": np.random.default_rng(0).integers(0, 9, (99, 99, 3), np.uint8)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, before)
+        board.close()
+    assert capfd.readouterr() == ("", "")

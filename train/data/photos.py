@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...imaging.errors import InputError
+from .transparency import is_transparent
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".ppm", ".tif", ".tiff"})
+OTHER_SUFFIXES = frozenset({".avif", ".exr", ".gif", ".heic", ".heif", ".jp2", ".jxl", ".psd"})
+"""Images that are not read, which is said."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +50,28 @@ def read_rgb(path: Path) -> NDArray[np.uint8] | None:
         data = np.fromfile(path, np.uint8)
     except OSError:
         return None
-    if data.size == 0:
-        return None
+    return None if data.size == 0 else _decoded(data)
+
+
+def usable_rgb(path: Path) -> NDArray[np.uint8] | str:
+    """A photograph as `read_rgb` gives it, or why the file is of no use as one."""
+    if path.suffix.lower() not in SUFFIXES:
+        return f"{path.suffix} images are not read; convert it to PNG"
+    image = read_rgb(path)
+    if image is None:
+        return "not a readable image"
+    if is_transparent(path):
+        return "has transparent pixels, whose hidden colours would count; flatten it first"
+    return image
+
+
+def image_files(paths: Iterable[Path]) -> list[Path]:
+    """Those that are images by their names, read or not, in order."""
+    known = SUFFIXES | OTHER_SUFFIXES
+    return sorted(path for path in paths if path.suffix.lower() in known)
+
+
+def _decoded(data: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
     logging = cv2.utils.logging
     level = logging.getLogLevel()
     logging.setLogLevel(logging.LOG_LEVEL_SILENT)  # who calls says what is wrong
@@ -84,14 +107,14 @@ def find_photos(folders: Sequence[Path], smallest: int) -> PhotoSet:
         if not folder.is_dir():
             kind = "not a folder" if folder.exists() else "no such folder"
             raise InputError(f"training folder {folder}: {kind}")
-        for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES):
+        for path in image_files(folder.rglob("*")):
             if (file := os.path.realpath(path)) in met:  # resolve() fails on loops
                 skipped.append(f"{path}: is there already")
                 continue
             met.add(file)
-            image = read_rgb(path)
-            if image is None:
-                skipped.append(f"{path}: not a readable image")
+            image = usable_rgb(path)
+            if isinstance(image, str):
+                skipped.append(f"{path}: {image}")
             elif min(image.shape[:2]) < smallest:
                 skipped.append(f"{path}: {image.shape[1]}×{image.shape[0]}, under {smallest} px")
             else:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ...imaging.errors import InputError
-from .photos import read_rgb
+from .photos import usable_rgb
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ def read_style_image(path: Path, side: int, smallest: int) -> StyleImage:
     """
     if not path.is_file():
         raise InputError(f"style image {path}: no such file")
-    image = read_rgb(path)
-    if image is None:
-        raise InputError(f"style image {path}: not a readable image")
+    image = usable_rgb(path)
+    if isinstance(image, str):
+        raise InputError(f"style image {path}: {image}")
     height, width = image.shape[:2]
     if side:
         factor = side / max(height, width)
