@@ -83,6 +83,8 @@ class Gpu:
     inspected_type: str = "Float"
     captures_fail: bool = False
     refuse_timings: bool = False
+    refuses: set[str] = field(default_factory=set)
+    """Calls of TensorRT that report a failure."""
     during_build: Callable[[], None] = lambda: None
     live: dict[int, Any] = field(default_factory=dict)
     streams: dict[int, Stream] = field(default_factory=dict)
@@ -283,6 +285,7 @@ def install_cuda(monkeypatch: pytest.MonkeyPatch, gpu: Gpu) -> None:
         "engine.device_runner",
         "engine.memory",
         "engine.runner",
+        "engine.start",
         "backends.ort_computation",
     ):
         monkeypatch.delitem(sys.modules, f"framelift.runtime.{name}", raising=False)

@@ -12,6 +12,7 @@ import ctypes
 import enum
 import json
 import sys
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
@@ -68,14 +69,33 @@ def tensorrt(gpu: Gpu, version: str) -> ModuleType:
     class IProgressMonitor:
         pass
 
+    loggers: list[ILogger] = []
+
+    def refused(call: str) -> bool:
+        """Whether the test wants this call to fail; it is then in the log, as in TensorRT's."""
+        if call not in gpu.refuses:
+            return False
+        loggers[-1].log(ILogger.Severity.ERROR, f"IExecutionContext::{call}: Error Code 4")
+        return True
+
     class Network:
         def __init__(self, flags: int) -> None:
             self.flags = flags
             self.model: onnx.ModelProto | None = None
+            self.parsers: list[OnnxParser] = []
 
     class OnnxParser:
+        """Kept by its network and not keeping it, as the bindings do it."""
+
         def __init__(self, network: Network, logger: ILogger) -> None:
-            self.network = network
+            self._network = weakref.ref(network)
+            network.parsers.append(self)
+
+        @property
+        def network(self) -> Network:
+            network = self._network()
+            assert network is not None, "the network is gone: TensorRT ends the process here"
+            return network
 
         def supports_model_v2(self, model: bytes, path: str | None = None) -> bool:
             return not gpu.unsupported and self.parse(model, path)
@@ -215,29 +235,37 @@ def tensorrt(gpu: Gpu, version: str) -> ModuleType:
             self.memory = 0
 
         def set_optimization_profile_async(self, profile_index: int, stream_handle: int) -> bool:
+            if refused("set_optimization_profile_async"):
+                return False
             assert stream_handle in gpu.streams
             self.active_optimization_profile = profile_index
             return True
 
         def set_input_shape(self, name: str, shape: Sequence[int]) -> bool:
             assert self.active_optimization_profile == 0
+            if refused("set_input_shape"):
+                return False
             low, high = self.engine.plan["low"], self.engine.plan["high"]
             self.shape = tuple(shape)
             return all(a <= b <= c for a, b, c in zip(low, shape, high, strict=True))
 
         def update_device_memory_size_for_shapes(self) -> int:
             assert self.shape
-            return 64
+            return 0 if refused("update_device_memory_size_for_shapes") else 64
 
         def set_device_memory(self, memory: int, size: int) -> None:
             assert len(gpu.live[memory]) >= size
             self.memory = memory
 
         def set_tensor_address(self, name: str, memory: int) -> bool:
+            if refused("set_tensor_address"):
+                return False
             self.addresses[name] = memory
             return True
 
         def execute_async_v3(self, stream_handle: int) -> bool:
+            if refused("execute_async_v3"):
+                return False
             source, target = self.addresses["frames"], self.addresses["upscaled"]
             shape, scale, scratch = self.shape, self.engine.plan["scale"], self.memory
 
@@ -283,13 +311,16 @@ def tensorrt(gpu: Gpu, version: str) -> ModuleType:
         def create_engine_inspector(self) -> Inspector:
             return Inspector(self)
 
-        def create_execution_context(self, strategy: str) -> Context:
+        def create_execution_context(self, strategy: str) -> Context | None:
             assert strategy == "user managed"
-            return Context(self)
+            return None if refused("create_execution_context") else Context(self)
 
     class Runtime:
         def __init__(self, logger: ILogger) -> None:
             self.logger = logger
+            loggers.append(logger)
+            if refused("create_runtime"):
+                raise TypeError("pybind11::init(): factory function returned nullptr")
 
         def deserialize_cuda_engine(self, serialized_engine: bytes) -> ICudaEngine | None:
             try:

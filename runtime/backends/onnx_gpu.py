@@ -158,23 +158,8 @@ class OnnxGpuSession:
             return self._opened(threads, options)
 
     def _opened(self, threads: int | None, options: dict[str, str]) -> OrtSession:
-        # ONNX Runtime would log what the provider lacks, and raise only that nodes are left over.
-        library = provider_library(self.library)
-        cause = load_problem(library) or driver_problem(linked_major(library, CUDART))
-        if cause is not None:
-            raise BackendError(f"{self.name} cannot run here: {cause}{advice(cause)}")
-        try:
-            return OrtSession(
-                self.name,
-                self._spec.path.read_bytes(),
-                self.provider,
-                threads or available_processors(),
-                device=self.device_number,
-                provider_options={"device_id": str(self.device_number), **options},
-                config={"session.disable_cpu_ep_fallback": "1"},
-            )
-        except BackendError as error:
-            raise BackendError(f"{error}{advice(str(error))}") from error
+        model = self._spec.path.read_bytes()
+        return open_on_gpu(type(self), model, threads, self.device_number, options)
 
     def _compute(self, shape: FrameShape) -> Computation:
         from .ort_computation import OrtComputation
@@ -184,6 +169,36 @@ class OnnxGpuSession:
         return OrtComputation(
             self._session, shape, self._spec.scale, stream, self._numbers, self._no_graph
         )
+
+
+def open_on_gpu(
+    kind: type[OnnxGpuSession],
+    model: bytes,
+    threads: int | None,
+    device: int,
+    options: dict[str, str],
+) -> OrtSession:
+    """Open a model on the provider of that kind of session, and on no other.
+
+    Raises BackendError, with what to do about an error of CUDA or the loader.
+    """
+    # ONNX Runtime would log what the provider lacks, and raise only that nodes are left over.
+    library = provider_library(kind.library)
+    cause = load_problem(library) or driver_problem(linked_major(library, CUDART))
+    if cause is not None:
+        raise BackendError(f"{kind.name} cannot run here: {cause}{advice(cause)}")
+    try:
+        return OrtSession(
+            kind.name,
+            model,
+            kind.provider,
+            threads or available_processors(),
+            device=device,
+            provider_options={"device_id": str(device), **options},
+            config={"session.disable_cpu_ep_fallback": "1"},
+        )
+    except BackendError as error:
+        raise BackendError(f"{error}{advice(str(error))}") from error
 
 
 def advice(message: str) -> str:

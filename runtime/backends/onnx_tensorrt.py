@@ -17,20 +17,23 @@ import importlib.util
 import re
 from pathlib import Path
 
+import numpy as np
+
 from ...imaging.errors import BackendError
 from ..engine.cache import cache_folder
 from ..engine.library import installed_driver
 from ..int8_form import refuse_for_processors
-from ..model_file import ModelSpec
+from ..model_file import INPUT, OUTPUT, ModelSpec
 from ..notes import say_on_stderr
 from .engine import engine_problem, load_onnxruntime
 from .linkage import NVINFER, linked_major, provider_library
 from .nvidia import device_name, gpu_problem
 from .onnx_cuda import preload_libraries
-from .onnx_gpu import INSTALL, OnnxGpuSession, advice
+from .onnx_gpu import INSTALL, OnnxGpuSession, advice, open_on_gpu
 
 NAME = "onnx-tensorrt"
 PROVIDER = "TensorrtExecutionProvider"
+_TRIED_BYTES = 1 << 20
 
 
 def missing() -> str | None:
@@ -61,6 +64,55 @@ def library_problem(linked: int) -> str | None:
     return f"onnxruntime-gpu needs TensorRT {linked} ({library}), {state}: run `{command}`"
 
 
+def try_out(spec: ModelSpec, device: int) -> None:
+    """Start the provider and take a megabyte of the GPU; no engine is built.
+
+    The provider makes TensorRT's runtime, builder and stream when a session is opened. It builds
+    nothing yet for a network of open sizes, so that is what it is given instead of the model; a
+    node of the model that TensorRT does not take is found when the backend opens it.
+
+    Raises:
+        BackendError: no GPU, package, TensorRT or CUDA library, or the provider fails.
+        MissingDependencyError: no engine is installed.
+    """
+    ort = load_onnxruntime()
+    _load_libraries()
+    session = open_on_gpu(OnnxTensorrtSession, _open_sizes(), 1, device, {})
+    try:
+        ort.OrtValue.ortvalue_from_numpy(np.zeros(_TRIED_BYTES, np.uint8), "cuda", device)
+    except Exception as error:  # ONNX Runtime's own exception types share no public base
+        reason = " ".join(str(error).split())
+        raise BackendError(f"{NAME} cannot use GPU {device}: {reason}{advice(reason)}") from error
+    session.close()
+
+
+def _open_sizes() -> bytes:
+    """A network of one node that takes float32 N×3×H×W of any size."""
+    import onnx
+
+    kind = onnx.TensorProto.FLOAT
+    sizes: list[str | int | None] = ["n", 3, "h", "w"]
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Relu", [INPUT], [OUTPUT])],
+        "trial",
+        [onnx.helper.make_tensor_value_info(INPUT, kind, sizes)],
+        [onnx.helper.make_tensor_value_info(OUTPUT, kind, sizes)],
+    )
+    opset = onnx.helper.make_opsetid("", 17)
+    model = onnx.helper.make_model(graph, opset_imports=[opset], ir_version=8)
+    data: bytes = model.SerializeToString()
+    return data
+
+
+def _load_libraries() -> str:
+    """Load what the provider needs; the version of TensorRT. Raises BackendError."""
+    reason = missing()
+    if reason is not None:
+        raise BackendError(f"{NAME} cannot run here: {reason}")
+    preload_libraries()
+    return load_tensorrt(linked_major(provider_library("tensorrt"), NVINFER) or 0)
+
+
 class OnnxTensorrtSession(OnnxGpuSession):
     """ONNX Runtime's TensorRT provider.
 
@@ -87,11 +139,7 @@ class OnnxTensorrtSession(OnnxGpuSession):
         """
         refuse_for_processors(spec, NAME)
         ort = load_onnxruntime()
-        reason = missing()
-        if reason is not None:
-            raise BackendError(f"{NAME} cannot run here: {reason}")
-        preload_libraries()
-        self._tensorrt = load_tensorrt(linked_major(provider_library("tensorrt"), NVINFER) or 0)
+        self._tensorrt = _load_libraries()
         self.device, self.device_number = device_name(device), device
         folder = cache_path(self.device, installed_driver(), ort.__version__, self._tensorrt)
         self._open(spec, threads, cache_options(folder, spec.sha256), {})

@@ -25,13 +25,15 @@ class Backend:
 
     `missing` is a cheap check: why it cannot run here, or None. `open` takes the model, the host
     threads and the number of the GPU. `needs_trial` says that it may end the process when a library
-    is broken, so that it is first tried in a child process.
+    is broken, so that it is first tried in a child process: with one small frame, or by `try_out`
+    where a first frame takes minutes, as that of an engine does. `try_out` raises FrameliftError.
     """
 
     name: str
     missing: Callable[[], str | None]
     open: Callable[[ModelSpec, int | None, int], Session]
     needs_trial: bool
+    try_out: Callable[[ModelSpec, int], None] | None = None
 
     @property
     def on_gpu(self) -> bool:
@@ -51,12 +53,19 @@ class Backend:
 BACKENDS = {
     backend.name: backend
     for backend in (
-        Backend(tensorrt.NAME, tensorrt.missing, tensorrt.TensorrtSession, needs_trial=True),
+        Backend(
+            tensorrt.NAME,
+            tensorrt.missing,
+            tensorrt.TensorrtSession,
+            needs_trial=True,
+            try_out=tensorrt.try_out,
+        ),
         Backend(
             onnx_tensorrt.NAME,
             onnx_tensorrt.missing,
             onnx_tensorrt.OnnxTensorrtSession,
             needs_trial=True,
+            try_out=onnx_tensorrt.try_out,
         ),
         Backend(onnx_cuda.NAME, onnx_cuda.missing, onnx_cuda.OnnxCudaSession, needs_trial=True),
         Backend(onnx_cpu.NAME, onnx_cpu.missing, onnx_cpu.open_session, needs_trial=False),

@@ -36,6 +36,20 @@ def missing() -> str | None:
     return None if problem is None else str(problem)
 
 
+def try_out(spec: ModelSpec, device: int) -> None:
+    """Start TensorRT, use a little of the GPU and parse the model; no engine is built.
+
+    Raises:
+        BackendError: no GPU, or TensorRT or CUDA cannot be loaded or started on it.
+        MissingDependencyError: TensorRT or cuda-python is not installed.
+        ModelError: TensorRT cannot take the model; the message names the nodes.
+    """
+    library = load_tensorrt()
+    from ..engine.start import start
+
+    start(library, spec, device)
+
+
 class TensorrtSession:
     """See `base.Session`. Runs on one of the GPUs that CUDA shows.
 
@@ -160,7 +174,7 @@ class TensorrtSession:
         from ..engine.context import EngineContext
 
         stream = self._runner.streams.compute
-        return lambda shape: EngineContext(engine.engine, shape, stream)
+        return lambda shape: EngineContext(engine, shape, stream)
 
     def _engine_for(self, shape: FrameShape) -> LoadedEngine:
         """A loaded engine for frames of this shape, else one from the cache, else a new one."""

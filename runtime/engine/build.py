@@ -10,14 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from ...imaging.errors import BackendError, ModelError
+from ...imaging.errors import BackendError
 from ..model_file import INPUT, ModelSpec
-from .callbacks import Complaints, log_of, monitor_of
+from .callbacks import monitor_of
 from .cancel import run_cancellable
+from .entry import Entry
 from .key import BuilderOptions
 from .library import Library
-from .parse import Parsed, parse
-from .parser_errors import parser_message
+from .parse import parse_model
 from .phases import BuildProgress
 from .provide import Built
 from .shapes import ShapeProfile
@@ -60,10 +60,9 @@ def _build(library: Library, job: Job, progress: BuildProgress) -> Built:
         from .cuda import select_device
 
         select_device(job.gpu)  # CUDA's current device belongs to the thread, and this is a new one
-    complaints = Complaints()
-    log = log_of(library, complaints)
-    builder = open_builder(library, log, complaints)
-    parsed = _parsed(library, builder, log, job.spec)
+    entry = Entry(library)
+    builder = entry.builder()
+    parsed = parse_model(entry, builder, job.spec)
     config = builder.create_builder_config()
     _configure(library, config, job)
     _add_profile(library, builder, config, job.profile)
@@ -72,33 +71,13 @@ def _build(library: Library, job: Job, progress: BuildProgress) -> Built:
     config.progress_monitor = monitor
     plan = builder.build_serialized_network(parsed.network, config)
     if plan is None:
-        ended = "the build was cancelled" if progress.cancelled else complaints.reason()
+        ended = "the build was cancelled" if progress.cancelled else entry.complaints.reason()
         raise BackendError(f"{library} cannot build {job.spec.name} for {job.profile}: {ended}")
     serialised = bytes(cast("Buffer", plan))
     learnt = b"" if timings is None else bytes(cast("Buffer", timings.serialize()))
     if isinstance(job.gpu, str):
         return Built(serialised, learnt, unverified(job.spec))
-    return Built(serialised, learnt, inspect(library, job.spec, serialised, log, complaints))
-
-
-def open_builder(
-    library: Library, log: tensorrt.ILogger, complaints: Complaints
-) -> tensorrt.Builder:
-    """A builder that writes to `log`. Raises BackendError if TensorRT cannot start."""
-    try:
-        builder: tensorrt.Builder = library.trt.Builder(log)
-    except (TypeError, RuntimeError) as error:  # pybind's words for "the native side gave null"
-        raise BackendError(f"{library} cannot start: {complaints.reason(str(error))}") from error
-    return builder
-
-
-def _parsed(
-    library: Library, builder: tensorrt.Builder, log: tensorrt.ILogger, spec: ModelSpec
-) -> Parsed:
-    parsed = parse(library, builder, log, spec.path.read_bytes(), spec.path)
-    if parsed.problems:
-        raise ModelError(parser_message(str(library), str(spec.path), parsed.problems))
-    return parsed
+    return Built(serialised, learnt, inspect(entry, job.spec, serialised))
 
 
 def _configure(library: Library, config: tensorrt.IBuilderConfig, job: Job) -> None:

@@ -2,36 +2,74 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, SupportsInt
+import itertools
+from collections import deque
+from functools import cache
+from typing import TYPE_CHECKING, Any, SupportsInt
 
-from .library import Library
 from .phases import BuildProgress
 
 if TYPE_CHECKING:
     import tensorrt
 
+    from .library import Library
 
-class Complaints:
-    """TensorRT's errors, kept for the error that follows them; nothing is printed."""
+_KEPT = 64
+
+
+class Record:
+    """TensorRT's last errors, each with a number; nothing is printed."""
 
     def __init__(self) -> None:
-        self._errors: list[str] = []
+        self._numbers = itertools.count(1)
+        self._errors: deque[tuple[int, str]] = deque(maxlen=_KEPT)
 
     def add(self, message: str) -> None:
         """Keep one; called from any thread."""
-        self._errors.append(" ".join(message.split()))
+        self._errors.append((next(self._numbers), " ".join(message.split())))
+
+    def newest(self) -> int:
+        """The number of the last error; 0 before the first."""
+        return self._errors[-1][0] if self._errors else 0
+
+    def first_after(self, number: int) -> str | None:
+        """The first error with a higher number, since later ones are its consequences."""
+        return next((text for found, text in list(self._errors) if found > number), None)
+
+
+class Complaints:
+    """The errors since it was made, or since they were forgotten."""
+
+    def __init__(self, record: Record) -> None:
+        self._record = record
+        self._seen = record.newest()
 
     def reason(self, otherwise: str = "TensorRT gives no reason") -> str:
-        """The first complaint, since later ones are its consequences."""
-        return self._errors[0] if self._errors else otherwise
+        """The first of them."""
+        return self._record.first_after(self._seen) or otherwise
+
+    def forget(self) -> None:
+        """Leave out the errors of earlier calls from now on."""
+        self._seen = self._record.newest()
 
 
-def log_of(library: Library, complaints: Complaints) -> tensorrt.ILogger:
-    """TensorRT's log, of which only errors are kept."""
+def log_of(library: Library) -> tuple[tensorrt.ILogger, Record]:
+    """TensorRT's one log in this process, and what it kept.
+
+    While a builder or runtime lives, TensorRT warns that it ignores the log of another one; so all
+    have this one, which lives as long as the process.
+    """
+    return _log_of(library.trt)
+
+
+@cache
+def _log_of(trt: Any) -> tuple[tensorrt.ILogger, Record]:  # noqa: ANN401 - a module
     if TYPE_CHECKING:
         from tensorrt import ILogger
     else:
-        ILogger = library.trt.ILogger  # noqa: N806 - a class
+        ILogger = trt.ILogger  # noqa: N806 - a class
+
+    record = Record()
 
     class Log(ILogger):
         def __init__(self) -> None:
@@ -39,9 +77,9 @@ def log_of(library: Library, complaints: Complaints) -> tensorrt.ILogger:
 
         def log(self, severity: ILogger.Severity, msg: str) -> None:
             if severity in (ILogger.Severity.ERROR, ILogger.Severity.INTERNAL_ERROR):
-                complaints.add(msg)
+                record.add(msg)
 
-    return Log()
+    return Log(), record
 
 
 def monitor_of(library: Library, progress: BuildProgress) -> tensorrt.IProgressMonitor:

@@ -13,6 +13,7 @@ from cuda.bindings import runtime
 from ...imaging.errors import BackendError
 from ..model_file import INPUT, OUTPUT
 from .cuda import call
+from .load import LoadedEngine
 from .memory import Resources
 from .shapes import FrameShape
 
@@ -20,18 +21,20 @@ from .shapes import FrameShape
 class EngineContext:
     """An execution context with its memory; see `runner.Computation`."""
 
-    def __init__(self, engine: trt.ICudaEngine, shape: FrameShape, stream: Any) -> None:  # noqa: ANN401 - a CUDA handle
+    def __init__(self, loaded: LoadedEngine, shape: FrameShape, stream: Any) -> None:  # noqa: ANN401 - a CUDA handle
         """Allocate for `shape`, which the engine's profile must cover, to run on `stream`.
 
         Raises BackendError if the GPU has too little memory or TensorRT refuses the shape.
         """
         self.graph_problem = ""
+        self._engine = loaded.engine
+        self._complaints = loaded.entry.complaints
         self._stream = stream
         self._resources = Resources()
         self._graphs: dict[int, Any] = {}
         self._warm: set[int] = set()
         try:
-            self._context = self._open(engine, shape)
+            self._context: trt.IExecutionContext | None = self._open(shape)
         except BaseException:
             self._resources.close()
             raise
@@ -57,29 +60,48 @@ class EngineContext:
         self._graphs.clear()
         self._resources.close()
 
-    def _open(self, engine: trt.ICudaEngine, shape: FrameShape) -> trt.IExecutionContext | None:
-        context = engine.create_execution_context(
+    def _open(self, shape: FrameShape) -> trt.IExecutionContext:
+        self._complaints.forget()
+        context = self._engine.create_execution_context(
             trt.ExecutionContextAllocationStrategy.USER_MANAGED
         )
         if context is None:
-            raise BackendError("TensorRT cannot make an execution context (is memory short?)")
+            raise self._failure("TensorRT cannot make an execution context (is memory short?)")
         if context.active_optimization_profile != 0:  # engines have one, chosen by most releases
-            context.set_optimization_profile_async(0, int(self._stream))
+            if not context.set_optimization_profile_async(0, int(self._stream)):
+                raise self._failure("the engine's profile cannot be chosen")
             call(runtime.cudaStreamSynchronize, self._stream)
         if not context.set_input_shape(INPUT, shape.tensor()):
-            raise BackendError(f"the engine does not take frames of {shape}")
-        size = context.update_device_memory_size_for_shapes()
+            raise self._failure(f"the engine does not take frames of {shape}")
+        size = self._memory_size(context, shape)
         context.set_device_memory(self._resources.device(size), size)
         return context
+
+    def _memory_size(self, context: trt.IExecutionContext, shape: FrameShape) -> int:
+        """Bytes of activations of `shape`."""
+        size = int(context.update_device_memory_size_for_shapes())
+        if size > 0:
+            return size
+        # 0 stands for a failure, and for an engine that needs none.
+        most = self._engine.device_memory_size_v2
+        if size < 0 or most > 0:
+            raise self._failure(f"TensorRT does not tell the memory for frames of {shape}")
+        return 0
 
     def _enqueue(self, source: int, target: int) -> None:
         context = self._context
         if context is None:
             raise BackendError("the TensorRT session is closed")
-        context.set_tensor_address(INPUT, source)
-        context.set_tensor_address(OUTPUT, target)
+        self._complaints.forget()
+        for name, address in ((INPUT, source), (OUTPUT, target)):
+            if not context.set_tensor_address(name, address):
+                raise self._failure(f"TensorRT does not take the address of {name}")
         if not context.execute_async_v3(int(self._stream)):
-            raise BackendError("TensorRT failed to run the engine")
+            raise self._failure("TensorRT failed to run the engine")
+
+    def _failure(self, what: str) -> BackendError:
+        """The error for a call that TensorRT refused, with TensorRT's reason."""
+        return BackendError(f"{what}: {self._complaints.reason()}")
 
     def _capture(self, source: int, target: int) -> None:
         """Record the computation between these addresses; what cannot be recorded is noted.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ...imaging.errors import BackendError
 from .cache import CachedEngine
-from .callbacks import Complaints, log_of
+from .entry import Entry
 from .library import Library
 
 if TYPE_CHECKING:
@@ -20,10 +20,9 @@ class LoadedEngine:
         """Raises BackendError if TensorRT refuses it."""
         self.profile = cached.sidecar.key.profile
         self.build_seconds = cached.sidecar.build_seconds
-        complaints = Complaints()
-        self._log = log_of(library, complaints)
-        self._runtime: tensorrt.Runtime = library.trt.Runtime(self._log)
+        self.entry = Entry(library)
+        self._runtime = self.entry.runtime()
         engine = self._runtime.deserialize_cuda_engine(cached.plan)
         if engine is None:
-            raise BackendError(f"{library} refuses the engine: {complaints.reason()}")
+            raise BackendError(f"{library} refuses the engine: {self.entry.complaints.reason()}")
         self.engine: tensorrt.ICudaEngine = engine

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .library import Library
-from .parser_errors import ParserProblem
+from ...imaging.errors import ModelError
+from ..int8_form import form_problem
+from ..model_file import ModelSpec
+from .entry import Entry
+from .parser_errors import ParserProblem, parser_message
 
 if TYPE_CHECKING:
     import tensorrt
@@ -26,29 +29,38 @@ class Parsed:
     problems: tuple[ParserProblem, ...]
 
 
-def parse(
-    library: Library, builder: tensorrt.Builder, log: tensorrt.ILogger, data: bytes, path: Path
-) -> Parsed:
-    """Parse the ONNX file `data`, which was read from `path`, into a network of `builder`."""
-    network = builder.create_network(library.network_flags)
-    parser: tensorrt.OnnxParser = library.trt.OnnxParser(network, log)
+def parse_model(entry: Entry, builder: tensorrt.Builder, spec: ModelSpec) -> Parsed:
+    """Parse a model. Raises ModelError naming nodes and remedy if TensorRT cannot take it."""
+    parsed = parse(entry, builder, spec.path)
+    if parsed.problems:
+        remedy = form_problem(spec)
+        raise ModelError(
+            parser_message(str(entry.library), str(spec.path), parsed.problems, remedy)
+        )
+    return parsed
+
+
+def parse(entry: Entry, builder: tensorrt.Builder, path: Path) -> Parsed:
+    """Parse any ONNX file into a network of `builder`. Raises OSError if it cannot be read."""
+    data = path.read_bytes()
+    network, parser = _empty(entry, builder)
     if parser.parse(data, str(path.resolve())):
         return Parsed(network, parser, ())
-    problems = _problems(parser) + _unsupported(library, builder, log, data, path)
-    return Parsed(network, parser, tuple(dict.fromkeys(problems)))
+    # Some releases stop parsing at the first node that they do not take, so all are asked for. The
+    # question fills the network that it is asked about: it needs one of its own.
+    asked, questioned = _empty(entry, builder)
+    questioned.supports_model_v2(data, str(path.resolve()))
+    problems = dict.fromkeys((*_problems(parser), *_problems(questioned)))
+    del asked  # until here, its parser needs it
+    return Parsed(network, parser, tuple(problems))
 
 
-def _unsupported(
-    library: Library, builder: tensorrt.Builder, log: tensorrt.ILogger, data: bytes, path: Path
-) -> list[ParserProblem]:
-    """All nodes that are not taken, while some releases stop parsing at the first.
-
-    The question fills the network that it is asked about, so it needs a network of its own.
-    """
-    network = builder.create_network(library.network_flags)
-    parser: tensorrt.OnnxParser = library.trt.OnnxParser(network, log)
-    parser.supports_model_v2(data, str(path.resolve()))
-    return _problems(parser)
+def _empty(
+    entry: Entry, builder: tensorrt.Builder
+) -> tuple[tensorrt.INetworkDefinition, tensorrt.OnnxParser]:
+    network = builder.create_network(entry.library.network_flags)
+    parser: tensorrt.OnnxParser = entry.library.trt.OnnxParser(network, entry.log)
+    return network, parser
 
 
 def _problems(parser: tensorrt.OnnxParser) -> list[ParserProblem]:

@@ -24,18 +24,18 @@ class ParserProblem:
         return f"{where}{operator}: {_tidy(self.text)} [{self.code}]"
 
 
-def parser_message(library: str, model: str, problems: Sequence[ParserProblem]) -> str:
-    """One line about all problems; the first few in full, each once.
+def parser_message(
+    library: str, model: str, problems: Sequence[ParserProblem], remedy: str | None = None
+) -> str:
+    """One line about all problems, the first few in full, each once, and the remedy.
 
     `library` is its name and version, such as "TensorRT 11.4".
     """
     lines = list(dict.fromkeys(problem.line() for problem in problems))
     shown = "; ".join(lines[:_SHOWN]) or "it gives no reason"
     more = f"; and {len(lines) - _SHOWN} more" if len(lines) > _SHOWN else ""
-    return (
-        f"{library} cannot take {model}: {shown}{more}; run `framelift check {model}` "
-        "for the remedy"
-    )
+    remedy = remedy or f"run `framelift check {model}` for the remedy"
+    return f"{library} cannot take {model}: {shown}{more}; {remedy}"
 
 
 def _tidy(text: str) -> str:

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from ...imaging.errors import BackendError
 from ..model_file import INPUT, OUTPUT, ModelSpec, load
-from .callbacks import Complaints
-from .library import Library
+from .entry import Entry
 from .precision import PrecisionReport, check_precision, convolution_types, layer_count
-
-if TYPE_CHECKING:
-    import tensorrt
 
 
 @dataclass(frozen=True)
@@ -25,23 +20,17 @@ class EngineFacts:
     """What activations take at most."""
 
 
-def inspect(
-    library: Library,
-    spec: ModelSpec,
-    plan: bytes,
-    log: tensorrt.ILogger,
-    complaints: Complaints,
-) -> EngineFacts:
+def inspect(entry: Entry, spec: ModelSpec, plan: bytes) -> EngineFacts:
     """Load the engine on the current GPU and ask it.
 
     Raises BackendError if it cannot be loaded, does not take and give uint8, or does not run in the
     model's precision.
     """
-    trt = library.trt
-    runtime: tensorrt.Runtime = trt.Runtime(log)
+    library, trt = entry.library, entry.library.trt
+    runtime = entry.runtime()
     engine = runtime.deserialize_cuda_engine(plan)
     if engine is None:
-        raise BackendError(f"{library} cannot read its own engine: {complaints.reason()}")
+        raise BackendError(f"{library} cannot read its own engine: {entry.complaints.reason()}")
     for name in (INPUT, OUTPUT):
         if engine.get_tensor_dtype(name) != trt.DataType.UINT8:
             raise BackendError(f"{library} changed the type of {name}: it must be uint8")

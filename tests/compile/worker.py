@@ -13,9 +13,11 @@ from typing import Any
 from unittest import mock
 
 from framelift.imaging.errors import FrameliftError
-from framelift.runtime.engine import build, parse
+from framelift.runtime.engine import build
+from framelift.runtime.engine.entry import Entry
 from framelift.runtime.engine.key import BuilderOptions
 from framelift.runtime.engine.library import Library
+from framelift.runtime.engine.parse import Parsed, parse_model
 from framelift.runtime.engine.phases import BuildProgress
 from framelift.runtime.engine.rtx import load_rtx
 from framelift.runtime.engine.shapes import parse_profile
@@ -41,8 +43,8 @@ def answer(library: Library, request: dict[str, Any]) -> dict[str, Any]:
     """Build what is asked for; what the network is and how large the engine, or the error."""
     networks: list[dict[str, Any]] = []
 
-    def described(*arguments: Any) -> parse.Parsed:  # noqa: ANN401
-        parsed = parse.parse(*arguments)
+    def described(*arguments: Any) -> Parsed:  # noqa: ANN401
+        parsed = parse_model(*arguments)
         networks.append(describe(library, parsed))
         return parsed
 
@@ -55,7 +57,7 @@ def answer(library: Library, request: dict[str, Any]) -> dict[str, Any]:
             request["gpu"],
             request["timings"].encode(),
         )
-        with mock.patch.object(build, "parse", described):  # networks do not leave the build
+        with mock.patch.object(build, "parse_model", described):  # networks do not leave the build
             built = build.build_engine(library, job, progress)
     except FrameliftError as error:
         answered = {"error": type(error).__name__, "message": str(error)}
@@ -69,7 +71,7 @@ def answer(library: Library, request: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def describe(library: Library, parsed: parse.Parsed) -> dict[str, Any]:
+def describe(library: Library, parsed: Parsed) -> dict[str, Any]:
     """What the parser made.
 
     The flag of strong typing, the ends as name, type and shape, and the types that convolutions
@@ -100,8 +102,10 @@ def _given(layers: list[Any], kind: object) -> list[str]:
 
 def main() -> None:
     library = load_rtx()
+    earlier = Entry(library).runtime()  # as of a session that runs already, which TensorRT logs to
     for line in sys.stdin:
         print(json.dumps(answer(library, json.loads(line))), flush=True)  # noqa: T201
+    del earlier
 
 
 if __name__ == "__main__":

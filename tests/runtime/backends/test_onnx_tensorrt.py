@@ -18,6 +18,7 @@ from framelift.runtime import Upscaler
 from framelift.runtime.backends import nvidia, onnx_tensorrt
 from framelift.runtime.backends.onnx_tensorrt import PROVIDER, OnnxTensorrtSession
 from framelift.runtime.backends.select import BACKENDS
+from framelift.runtime.backends.trial import trial
 from framelift.runtime.doctor import Status, diagnose
 from framelift.runtime.model_file import read_spec
 
@@ -193,6 +194,55 @@ def test_the_session_takes_tensorrt_alone(
     assert provider == PROVIDER
     assert options["device_id"] == "0"
     assert Path(options["trt_engine_cache_path"]).is_dir()
+
+
+def test_the_trial_starts_the_provider_on_open_sizes_and_builds_nothing(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, nearest_model_path: Path, tmp_path: Path
+) -> None:
+    machine.install_with_pip()
+    opened: list[str] = []
+    taken: list[tuple[int, str, int]] = []
+    real = onnxruntime.InferenceSession
+
+    def session(
+        model: bytes,
+        options: onnxruntime.SessionOptions,
+        providers: list[tuple[str, dict[str, str]]],
+        enable_fallback: int,
+    ) -> onnxruntime.InferenceSession:
+        ((provider, provider_options),) = providers
+        assert provider_options == {"device_id": "1"}
+        session = real(model, providers=["CPUExecutionProvider"])
+        opened.extend(map(str, session.get_inputs()[0].shape))
+        monkeypatch.setattr(session, "get_providers", lambda: [provider])
+        monkeypatch.setattr(session, "get_provider_graph_assignment_info", list)
+        return session
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", session)
+    monkeypatch.setattr(
+        onnxruntime.OrtValue,
+        "ortvalue_from_numpy",
+        lambda values, kind, device: taken.append((values.nbytes, kind, device)),
+    )
+    assert trial("onnx-tensorrt", nearest_model_path, 1) is None
+    assert opened == ["n", "3", "h", "w"]
+    assert taken == [(1 << 20, "cuda", 1)]
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_trial_that_fails_says_why_and_what_to_do(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, nearest_model_path: Path
+) -> None:
+    machine.install_with_pip()
+
+    def refuse(*_: object, **__: object) -> None:
+        raise RuntimeError("CUDA failure 35: CUDA driver version is insufficient")
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", refuse)
+    said = str(trial("onnx-tensorrt", nearest_model_path))
+    assert said.startswith("onnx-tensorrt cannot load the model: ")
+    assert "CUDA failure 35: CUDA driver version is insufficient" in said
+    assert said.endswith("update the driver)")
 
 
 def test_nodes_on_another_provider_are_refused(

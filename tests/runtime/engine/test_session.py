@@ -140,6 +140,30 @@ def test_refused_capture_is_said_and_done_without(
     assert "cudaErrorStreamCaptureUnsupported" in str(session.describe()["cuda_graph"])
 
 
+@pytest.mark.parametrize(
+    ("call", "what"),
+    [
+        ("create_execution_context", "TensorRT cannot make an execution context"),
+        ("set_optimization_profile_async", "the engine's profile cannot be chosen"),
+        ("set_input_shape", "the engine does not take frames of 1x9x7"),
+        ("update_device_memory_size_for_shapes", "TensorRT does not tell the memory for frames"),
+        ("set_tensor_address", "TensorRT does not take the address of frames"),
+        ("execute_async_v3", "TensorRT failed to run the engine"),
+    ],
+)
+def test_a_call_that_tensorrt_refuses_is_an_error_with_its_reason(
+    gpu: Gpu, session: TensorrtSession, call: str, what: str
+) -> None:
+    gpu.refuses = {call}
+    with pytest.raises(
+        BackendError,
+        match=rf"^tensorrt failed: {what}.*: IExecutionContext::{call}: Error Code 4$",
+    ):
+        run(session, noise(1, 9, 7))
+    gpu.refuses = set()
+    assert np.array_equal(run(session, noise(1, 9, 7)), upscaled(noise(1, 9, 7)))
+
+
 def test_steady_state_allocates_nothing_on_the_gpu(
     gpu: Gpu,
     session: TensorrtSession,
