@@ -58,7 +58,7 @@ def stacks(bars: Sequence[Stack], unit: str = "ms", limit: str = "limit of this 
     """Horizontal bars; `limit` is what the marks on them mean."""
     names = list(dict.fromkeys(name for bar in bars for name in bar.parts))
     longest = max(max(sum(bar.parts.values()), bar.limit or 0) for bar in bars)
-    axis = _Axis(0, longest * 1.12)
+    axis = _Axis(0, longest * 1.12 if longest > 0 else 1.0)
     row, top = 34, 34
     height = top + row * len(bars) + 30
     parts = [_legend(names, limit if any(bar.limit for bar in bars) else "")]

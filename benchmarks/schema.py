@@ -24,6 +24,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "integer": (int,),
     "number": (int, float),
 }
+_MOST = 10**18
 # What they say is no condition, or is read by the keyword beside it.
 _SILENT = frozenset({"description", "title", "format", "$schema", "$id", "$defs"})
 
@@ -41,6 +42,8 @@ def first_fault(document: Any) -> str | None:  # noqa: ANN401 - any JSON value
     """
     kind = document.get("kind") if isinstance(document, dict) else None
     kinds = _kinds()
+    if (place := next(_absurd(document), None)) is not None:
+        return f"{place} is no number that could be measured"
     if kind == "report":
         documents = document.get("documents")
         for index, part in enumerate(documents if isinstance(documents, list) else ()):
@@ -50,6 +53,18 @@ def first_fault(document: Any) -> str | None:  # noqa: ANN401 - any JSON value
     if kind not in kinds:
         return f"kind {kind!r} is none of {', '.join(kinds)}"
     return next(_faults(document, schema()["$defs"][kind], ""), None)
+
+
+def _absurd(value: Any, where: str = "") -> Iterator[str]:  # noqa: ANN401 - any JSON value
+    """Places of numbers that no table or chart could show: too large, or too near to 0."""
+    if isinstance(value, dict):
+        for name, item in value.items():
+            yield from _absurd(item, _join(where, name))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _absurd(item, f"{where}[{index}]")
+    elif isinstance(value, int | float) and value and not 1 / _MOST <= abs(value) <= _MOST:
+        yield where
 
 
 @cache

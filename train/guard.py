@@ -34,6 +34,8 @@ class Guard:
         self._processes = processes
         self.saved_at: int | None = None
         """The step of the state in the folder."""
+        self.saved_lr = config.optimizer.lr
+        """The learning rate of the steps up to there."""
         self.batch: tuple[Tensor, Tensor, Tensor | None] | None = None
         """Input, target and noisy input of the last step, float N×3×H×W in [0, 1]."""
 
@@ -66,9 +68,10 @@ class Guard:
         lower = f"a lower optimizer.lr (now {lr:g}) or with optimizer.clip_norm"
         if self.saved_at is None:
             return f"start again with {lower}; nothing was saved yet"
+        slower = min(lr, self.saved_lr) / 4
         return (
             f"{self._folder} keeps step {self.saved_at}: go on from there with --resume and "
-            f"{lower}, such as --set optimizer.lr={lr / 4:g}"
+            f"{lower}, such as --set optimizer.lr={slower:g}"
         )
 
     def warning(self, verdict: Verdict) -> str | None:

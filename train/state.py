@@ -11,7 +11,7 @@ import torch
 
 from ..imaging.atomic import write_atomic
 from ..imaging.errors import CheckpointError, ConfigError
-from .config import TrainConfig
+from .config import OptimizerConfig, TrainConfig
 from .foreign import first_line
 from .soundness import first_not_finite, tensors_in
 
@@ -52,7 +52,7 @@ def load_state(path: Path, config: TrainConfig, device: torch.device) -> dict[st
             f"cannot resume: {path} holds NaN or infinity ({spoilt}); start again in another --out "
             "folder, with a lower optimizer.lr"
         )
-    saved = _saved_config(path, state)
+    saved = saved_config(path, state)
     # A state that knows the order of its photographs need not be told where they lay.
     free = (*FREE_DATA, "folders") if "order" in state else FREE_DATA
     kept = {name: getattr(config.data, name) for name in free}
@@ -73,9 +73,8 @@ def load_state(path: Path, config: TrainConfig, device: torch.device) -> dict[st
     return state
 
 
-def changed_settings(path: Path, state: dict[str, Any], config: TrainConfig) -> dict[str, Any]:
-    """What `config` has of `FREE_OPTIMIZER` that the state's steps were not made with, by key."""
-    before = _saved_config(path, state).optimizer
+def changed_settings(before: OptimizerConfig, config: TrainConfig) -> dict[str, Any]:
+    """What `config` has of `FREE_OPTIMIZER` that steps before were not made with, by key."""
     return {
         f"optimizer.{name}": getattr(config.optimizer, name)
         for name in FREE_OPTIMIZER
@@ -83,7 +82,8 @@ def changed_settings(path: Path, state: dict[str, Any], config: TrainConfig) -> 
     }
 
 
-def _saved_config(path: Path, state: dict[str, Any]) -> TrainConfig:
+def saved_config(path: Path, state: dict[str, Any]) -> TrainConfig:
+    """The config that a state was saved with. Raises CheckpointError."""
     try:
         # Through the structure, so that settings younger than the file have their defaults.
         return msgspec.json.decode(state["config"], type=TrainConfig)

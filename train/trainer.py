@@ -41,7 +41,7 @@ from .networks import build_network
 from .schedule import learning_rate_factor
 from .screen import Screen
 from .signals import signals_noted
-from .state import changed_settings, load_state, save_state
+from .state import changed_settings, load_state, save_state, saved_config
 from .step import NotFiniteError, Stepper
 from .validation import Validator
 from .verdict import Verdict
@@ -270,7 +270,7 @@ class Trainer:
         weights = self.averaged.module.state_dict()
         checkpoint = Checkpoint(self.config.network, weights, self._summary())
         save_checkpoint(self.folder / "model.safetensors", checkpoint)
-        self.guard.saved_at = self.step
+        self.guard.saved_at, self.guard.saved_lr = self.step, self.config.optimizer.lr
 
     def _modules(self) -> dict[str, Any]:
         return {
@@ -313,7 +313,9 @@ class Trainer:
         self.step = self.guard.saved_at = state["step"]
         self.seconds = state["seconds"]
         self.left_out = state.get("left_out", 0)
-        self.changed = changed_settings(path, state, self.config)
+        before = saved_config(path, state).optimizer
+        self.guard.saved_lr = before.lr
+        self.changed = changed_settings(before, self.config)
         self.changes = state.get("changes", {})
         if self.changed:
             self.changes = {**self.changes, str(self.step): self.changed}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ from framelift.benchmarks.report import (
     to_json,
 )
 from framelift.benchmarks.schema import PATH, first_fault
-from framelift.benchmarks.tables import to_text
+from framelift.benchmarks.tables import to_markdown, to_text
 from framelift.imaging.errors import InputError
 
 jsonschema = pytest.importorskip("jsonschema")
@@ -136,6 +137,44 @@ def test_damaged_reports_are_refused_or_harmless(
         else:
             found += 1
     assert found > 15
+
+
+def numbers(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:  # noqa: ANN401
+    """Where numbers are; of a list in its first item only."""
+    inner: Any = value.items() if isinstance(value, dict) else ()
+    if isinstance(value, list) and value:
+        inner = [(0, value[0])]
+    for key, item in inner:
+        if isinstance(item, int | float) and not isinstance(item, bool):
+            yield (*path, key)
+        yield from numbers(item, (*path, key))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_numbers_that_were_never_measured_are_refused_or_harmless(
+    everything: dict[str, Document], kind: str
+) -> None:
+    whole = json.loads(to_json(everything[kind]))
+    odd = [0, -1, 1e308, 1e18, 1e-18, 5e-324, 10**400]
+    places = list(numbers(whole))
+    refused = 0
+    for index, path in enumerate(places):
+        number = odd[index % len(odd)]
+        changed = copy.deepcopy(whole)
+        parent: Any = changed
+        for key in path[:-1]:
+            parent = parent[key]
+        parent[path[-1]] = number
+        if first_fault(changed) is not None:
+            refused += 1
+            continue
+        assert number not in (1e308, 5e-324, 10**400)
+        to_text(changed)
+        to_markdown(changed)
+        to_html(changed)
+        with contextlib.suppress(InputError):  # a setting that figures are named by
+            compare(whole, changed)
+    assert refused
 
 
 def test_reports_of_the_version_before_are_read(

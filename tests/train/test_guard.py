@@ -166,7 +166,9 @@ def test_the_advice_of_a_diverged_run_works(tmp_path: Path, photos: Path, rate: 
     Trainer(short, run, CPU).run(quiet=True)
     steps = ["steps=12", "schedule.kind=constant"]
     wild = Trainer(config(tmp_path, photos, *steps, f"optimizer.lr={rate}"), run, CPU, resumes=True)
-    with pytest.raises(TrainingError, match=r"run keeps step 4: go on from there with --resume"):
+    with pytest.raises(
+        TrainingError, match=r"run keeps step 4: go on .* --set optimizer\.lr=0\.0005\."
+    ):
         wild.run(quiet=True)
     calm = Trainer(config(tmp_path, photos, *steps, "optimizer.lr=1e-3"), run, CPU, resumes=True)
     assert calm.changed == {"optimizer.lr": 1e-3}
