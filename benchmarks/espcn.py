@@ -134,7 +134,7 @@ def _open(stack: ExitStack, path: Path, settings: LatencySettings) -> _Runner:
         )
     )
     require_super_resolution(upscaler.spec, "a comparison with ESPCN")
-    network = FloatSession.of(upscaler)
+    network = FloatSession.of(upscaler, settings.device)
     frame = input_frames(settings)[0]
     prepared = prepare(frame)
     out = upscaler(frame)

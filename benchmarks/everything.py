@@ -31,8 +31,8 @@ _LATENCY_MOST_SECONDS = 20.0
 _MOST_SECONDS = 15.0
 _VIDEO_FRAMES = 40
 _REALTIME_SECONDS = 0.5
-# It compiles for a minute before the first frame.
-_SLOW_RIVALS = frozenset({"torch-compile"})
+# They compile for a minute before the first frame.
+_SLOW_RIVALS = frozenset({"torch-compile", "torch-compile-cuda"})
 # Above so many multiply-accumulates per frame, nothing near real time can be expected.
 _HEAVY_MACS = 50e9
 

@@ -5,7 +5,8 @@ conversions at both ends and the clamp are cut away, and value range, rounding a
 unfolded from the first and the last convolutions. The layers, their sizes and DepthToSpace at the
 end stay, so it is the same work between other ends. An int8 model keeps its Q/DQ pairs; where its
 ends are uint8, floats are made codes before the first of them and codes floats after the last. An
-fp16 model becomes a float32 one, as which processors compute it.
+fp16 model becomes a float32 one, as which processors compute it; for a GPU it stays in half
+precision between conversions at its ends.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..imaging.errors import ModelError
-from ..runtime.backends.widen import widen
+from ..runtime.backends.widen import has_half, widen
 
 if TYPE_CHECKING:
     import onnx
@@ -60,21 +61,24 @@ class _Tail:
         return channels.reshape(3, -1)[::-1].ravel()
 
 
-def float_network(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
+def float_network(model: onnx.ModelProto, name: str, *, keep_half: bool = False) -> onnx.ModelProto:
     """Derive the float network of a framelift model, which is left as it is.
 
-    `name` is for messages. Raises ModelError for a model that does not begin and end with plain
-    convolutions (with or without a pixel shuffle): there, folding cannot be undone.
+    `name` is for messages. With `keep_half`, an fp16 model computes in half precision. Raises
+    ModelError for a model that does not begin and end with plain convolutions (with or without a
+    pixel shuffle): there, folding cannot be undone.
     """
     import onnx
 
     result = onnx.ModelProto()
     result.CopyFrom(model)
     graph = result.graph
-    widen(graph)
+    in_half = keep_half and has_half(graph)
+    if not in_half:
+        widen(graph)
     n, h, w = (_size(dim) for dim in list(graph.input[0].type.tensor_type.shape.dim)[:3])
     try:
-        head = _cut_head(graph)
+        head = _cut_head(graph, onnx.TensorProto.FLOAT16 if in_half else onnx.TensorProto.FLOAT)
         tail = _cut_tail(graph)
         for conv in head.readers:
             factor = _PEAK if head.folded else 1.0
@@ -82,6 +86,8 @@ def float_network(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
         _unfold_output(graph, tail)
     except _NotPlainError as error:
         raise ModelError(f"{name}: its float form cannot be derived ({error})") from error
+    if in_half:
+        _convert_ends(graph)
     del graph.input[:], graph.output[:], graph.value_info[:], result.metadata_props[:]
     describe = onnx.helper.make_tensor_value_info
     graph.input.append(describe(INPUT, onnx.TensorProto.FLOAT, [n, 3, h, w]))
@@ -90,7 +96,24 @@ def float_network(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
     return result
 
 
-def _cut_head(graph: onnx.GraphProto) -> _Head:
+def _convert_ends(graph: onnx.GraphProto) -> None:
+    """Give a half-precision network float32 ends."""
+    import onnx
+
+    _rename(_users(graph, INPUT), INPUT, "input_half")
+    last = _producer(graph, OUTPUT)
+    assert last is not None
+    last.output[0] = "output_half"
+    for inside, outside, kind in (
+        ("input_half", INPUT, onnx.TensorProto.FLOAT16),
+        ("output_half", OUTPUT, onnx.TensorProto.FLOAT),
+    ):
+        names = (outside, inside) if outside == INPUT else (inside, outside)
+        node = onnx.helper.make_node("Cast", [names[0]], [names[1]], to=kind)
+        graph.node.insert(0 if outside == INPUT else len(graph.node), node)
+
+
+def _cut_head(graph: onnx.GraphProto, computed_in: int) -> _Head:
     """Remove Cast and Transpose after the input; float codes are quantised where uint8 is read."""
     import onnx
 
@@ -100,7 +123,7 @@ def _cut_head(graph: onnx.GraphProto) -> _Head:
         value = users[0].output[0]
         graph.node.remove(users[0])
     to_nchw = {"Transpose": {"perm": [0, 3, 1, 2]}}
-    if removed == {"Cast": {"to": onnx.TensorProto.FLOAT}} | to_nchw:
+    if removed == {"Cast": {"to": computed_in}} | to_nchw:
         _rename(users, value, INPUT)
         return _Head(users, folded=True)
     if removed == to_nchw and [node.op_type for node in users] == ["DequantizeLinear"]:
@@ -110,7 +133,9 @@ def _cut_head(graph: onnx.GraphProto) -> _Head:
         )
         _rename(users, value, "input_codes")
         return _Head(_users(graph, users[0].output[0]), folded=False)
-    raise _NotPlainError("it does not begin with a cast to float32 and a transpose to NCHW")
+    raise _NotPlainError(
+        "it does not begin with a cast to float32 or float16 and a transpose to NCHW"
+    )
 
 
 def _cut_tail(graph: onnx.GraphProto) -> _Tail:
@@ -225,8 +250,8 @@ def _change(
     if holder is None:
         values = _stored(graph, conv.input[position])
         _check_count(values, axis, order)
-        changed = (values.take(order, axis) + offset) * factor
-        _store(graph, conv, position, changed.astype(np.float32))
+        changed = (values.take(order, axis).astype(np.float32) + offset) * factor
+        _store(graph, conv, position, changed.astype(values.dtype))
         return
     if holder.op_type != "DequantizeLinear" or offset:
         raise _NotPlainError(f"{conv.input[position]} is not stored in the file")

@@ -8,46 +8,49 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..imaging.errors import BackendError
+from ..imaging.errors import BackendError, FrameliftError
 from ..runtime import Upscaler
 from ..runtime.backends.engine import load_onnxruntime
 from ..runtime.backends.saturation import adds_in_16_bits, hold_sums, prepare_int8
 from ..runtime.model_file import load
 from .float_network import float_network
+from .ort_provider import CPU, open_session
 
 
 class FloatSession:
     """float32 N×3×H×W RGB 0–1 in and out, on one provider, with ONNX Runtime's own defaults,
-    but that its threads do not spin beyond the call."""
+    but for what `ort_provider` says."""
 
     def __init__(
-        self, network: bytes, provider: str = "CPUExecutionProvider", threads: int | None = None
+        self,
+        network: bytes,
+        provider: str = CPU,
+        threads: int | None = None,
+        *,
+        precision: str = "fp32",
+        device: int = 0,
     ) -> None:
         """Load a serialised ONNX model with one image input and one image output.
 
-        Raises BackendError and MissingDependencyError.
+        `precision` is what it computes in, `device` the number of the GPU. Raises BackendError and
+        MissingDependencyError.
         """
-        ort = load_onnxruntime()
-        options = ort.SessionOptions()
-        options.log_severity_level = 4
-        # By default the threads spin on for about a second after a call, and whatever is measured
-        # in turn with this session would have one core less.
-        options.add_session_config_entry("session.force_spinning_stop", "1")
-        if threads is not None:
-            options.intra_op_num_threads = threads
         try:
-            self._session: Any = ort.InferenceSession(network, options, providers=[provider])
+            self._session: Any = open_session(network, provider, precision, threads, device)
+        except FrameliftError:
+            raise
         except Exception as error:
             reason = str(error).strip().partition("\n")[0]
             raise BackendError(f"ONNX Runtime cannot load the network: {reason}") from error
-        self.engine = f"onnxruntime {ort.__version__}"
+        self.engine = f"onnxruntime {load_onnxruntime().__version__}"
         self.provider = provider
         self.inputs: list[Any] = self._session.get_inputs()
         self._output = self._session.get_outputs()[0].name
 
     @classmethod
-    def of(cls, upscaler: Upscaler) -> FloatSession:
-        """The float form of an upscaler's model, on the same provider and threads.
+    def of(cls, upscaler: Upscaler, device: int | None = None) -> FloatSession:
+        """The float form of an upscaler's model, on the same provider, in the same precision and
+        with the same threads; `device` is what the upscaler was loaded on.
 
         Raises BackendError when the upscaler does not run on ONNX Runtime, and ModelError.
         """
@@ -59,12 +62,15 @@ class FloatSession:
                 f"{facts['backend']} does not run in ONNX Runtime: nothing to compare"
             )
         threads = int(facts["threads"]) if "threads" in facts else None
-        if provider == "CPUExecutionProvider":
+        if provider == CPU:
             prepare_int8(model)  # as the backend does: the same operators are compared
-        network = float_network(model, spec.name)
-        if provider == "CPUExecutionProvider" and adds_in_16_bits():
+        network = float_network(model, spec.name, keep_half=provider != CPU)
+        if provider == CPU and adds_in_16_bits():
             hold_sums(network)  # its channels are in another order, so other weights are neighbours
-        return cls(network.SerializeToString(), provider, threads)
+        return cls(
+            network.SerializeToString(), provider, threads,
+            precision=spec.precision, device=device or 0,
+        )  # fmt: skip
 
     def run(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """float32 N×3×H×W RGB 0–1 to N×3×sH×sW, newly allocated, not clamped."""

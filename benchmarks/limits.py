@@ -28,6 +28,7 @@ class Limits:
     def __init__(self, contenders: Iterable[Contender], settings: GridSettings) -> None:
         keys = {_key(contender) for contender in contenders} if settings.roofline else set()
         self._keys = sorted(keys)
+        self._device = settings.device or 0
         self._stack = ExitStack()
         self._meters: dict[_Key, PeakMeter] = {}
         self._peaks: dict[_Key, Peaks] = {}
@@ -35,7 +36,7 @@ class Limits:
 
     def __enter__(self) -> Self:
         for key in self._keys:
-            if (meter := peak_meter(*key)) is not None:
+            if (meter := peak_meter(*key, self._device)) is not None:
                 self._meters[key] = self._stack.enter_context(closing(meter))
         self.measure()
         return self

@@ -54,7 +54,7 @@ def measure_overhead(model: str | Path, settings: LatencySettings) -> Document:
     with Upscaler.load(
         model, backend=settings.backend, threads=settings.threads, device=settings.device
     ) as upscaler:
-        plain = FloatSession.of(upscaler)
+        plain = FloatSession.of(upscaler, settings.device)
         s = upscaler.scale
         out = np.empty((s * settings.height, s * settings.width, 3), np.uint8)
         prepared = prepare(frame)

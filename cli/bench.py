@@ -51,7 +51,8 @@ def bench() -> None:
 @click.option(
     "--vs", "rivals", multiple=True, metavar="NAME|FILE",
     help="Beside it, on the same frames: ort-numpy, torch-eager, torch-compile, opencv-dnn, "
-    "openvino, ncnn, `all` of them that are installed, or another model in ONNX.",
+    "openvino, ncnn, on an NVIDIA GPU ort-cuda, torch-eager-cuda, torch-compile-cuda, `all` of "
+    "those that can run here, or another model in ONNX.",
 )  # fmt: skip
 @device_option
 @threads_option
@@ -275,7 +276,7 @@ def _rivals(names: tuple[str, ...]) -> tuple[str, ...]:
         if name == "all":
             chosen += installed()
             absent = ", ".join(name for name in NAMES if name not in chosen)
-            say(f"left out, not installed: {absent or 'none'}")
+            say(f"left out, not installed or without a GPU: {absent or 'none'}")
         elif is_rival(name):
             chosen.append(name)
         else:

@@ -8,23 +8,52 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...imaging.errors import MissingDependencyError
+from ...imaging.errors import BackendError, MissingDependencyError
+from ...runtime.backends import onnx_cuda
+from ...runtime.backends.nvidia import gpu_problem
 from ..settings import LatencySettings
 
 if TYPE_CHECKING:
     from .base import Rival
 
-# Name to the module here, the packages that it needs and the command that installs them.
+
+@dataclass(frozen=True)
+class _Kind:
+    """The module here whose `load` opens it, the packages that it needs and the command that
+    installs them; `on_cuda`: it runs on an NVIDIA GPU."""
+
+    module: str
+    packages: tuple[str, ...]
+    requirement: str
+    on_cuda: bool = False
+
+    def problem(self, name: str) -> MissingDependencyError | BackendError | None:
+        """Why it cannot run here, as far as is cheap to say; None if it can."""
+        absent = [package for package in self.packages if importlib.util.find_spec(package) is None]
+        if absent:
+            return MissingDependencyError(
+                f"{name} needs {' and '.join(absent)}: pip install '{self.requirement}'"
+            )
+        reason = gpu_problem() if self.on_cuda else None
+        if reason is None and name == "ort-cuda":
+            reason = onnx_cuda.missing()
+        return None if reason is None else BackendError(f"{name} cannot run here: {reason}")
+
+
 _RIVALS = {
-    "ort-numpy": ("ort", ("onnxruntime",), "framelift[cpu]"),
-    "torch-eager": ("torch_eager", ("torch",), "framelift[train]"),
-    "torch-compile": ("torch_compile", ("torch",), "framelift[train]"),
-    "opencv-dnn": ("opencv", ("cv2",), "framelift"),
-    "openvino": ("openvino", ("openvino",), "openvino"),
-    "ncnn": ("ncnn", ("ncnn", "pnnx"), "ncnn pnnx"),
+    "ort-numpy": _Kind("ort", ("onnxruntime",), "framelift[cpu]"),
+    "ort-cuda": _Kind("ort_cuda", ("onnxruntime",), "framelift[cuda]", on_cuda=True),
+    "torch-eager": _Kind("torch_eager", ("torch",), "framelift[train]"),
+    "torch-compile": _Kind("torch_compile", ("torch",), "framelift[train]"),
+    "torch-eager-cuda": _Kind("torch_eager_cuda", ("torch",), "framelift[train]", on_cuda=True),
+    "torch-compile-cuda": _Kind("torch_compile_cuda", ("torch",), "framelift[train]", on_cuda=True),
+    "opencv-dnn": _Kind("opencv", ("cv2",), "framelift"),
+    "openvino": _Kind("openvino", ("openvino",), "openvino"),
+    "ncnn": _Kind("ncnn", ("ncnn", "pnnx"), "ncnn pnnx"),
 }
 NAMES = tuple(_RIVALS)
 
@@ -34,14 +63,9 @@ def is_rival(name: str) -> bool:
     return name in _RIVALS or name.endswith(".onnx")
 
 
-def missing_packages(name: str) -> list[str]:
-    """The packages that a rival of `NAMES` needs and that are not installed."""
-    return [package for package in _RIVALS[name][1] if importlib.util.find_spec(package) is None]
-
-
 def installed() -> tuple[str, ...]:
     """Those of `NAMES` that can run here."""
-    return tuple(name for name in NAMES if not missing_packages(name))
+    return tuple(name for name, kind in _RIVALS.items() if kind.problem(name) is None)
 
 
 def open_rival(name: str, model: str | Path, case: LatencySettings) -> Rival:
@@ -54,10 +78,9 @@ def open_rival(name: str, model: str | Path, case: LatencySettings) -> Rival:
         from .foreign import ForeignModel
 
         return ForeignModel(Path(name), case)
-    module, _, requirement = _RIVALS[name]
-    if absent := missing_packages(name):
-        raise MissingDependencyError(
-            f"{name} needs {' and '.join(absent)}: pip install '{requirement}'"
-        )
-    opened: Rival = importlib.import_module(f".{module}", __package__).load(model, case)
+    kind = _RIVALS[name]
+    problem = kind.problem(name)
+    if problem is not None:
+        raise problem
+    opened: Rival = importlib.import_module(f".{kind.module}", __package__).load(model, case)
     return opened

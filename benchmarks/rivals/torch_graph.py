@@ -13,6 +13,11 @@ from torch.nn import functional as F
 
 from ...imaging.errors import ModelError
 
+# Where an operator finds what its operands hold, if they are constants of the network: read from a
+# GPU's memory, they would hold up every call.
+_NUMBERS = "numbers"
+_WANT_NUMBERS = ("Clip", "Resize")
+
 _Operator = Callable[[Sequence[Tensor], dict[str, Any]], Tensor]
 
 
@@ -49,9 +54,7 @@ def _depth_to_space(inputs: Sequence[Tensor], attributes: dict[str, Any]) -> Ten
 
 
 def _upsample(inputs: Sequence[Tensor], attributes: dict[str, Any]) -> Tensor:
-    if attributes.get("mode", b"nearest") != b"nearest" or len(inputs) != 2:
-        raise ModelError("only nearest-neighbour upsampling by a factor is known")
-    factors = [float(value) for value in inputs[1][2:]]
+    factors = attributes[_NUMBERS][0][2:]
     return F.interpolate(inputs[0], scale_factor=factors, mode="nearest")
 
 
@@ -59,8 +62,13 @@ def _prelu(inputs: Sequence[Tensor], _: dict[str, Any]) -> Tensor:
     return F.prelu(inputs[0], inputs[1].flatten())
 
 
-def _clip(inputs: Sequence[Tensor], _: dict[str, Any]) -> Tensor:
-    return torch.clamp(inputs[0], float(inputs[1]), float(inputs[2]))
+def _clip(inputs: Sequence[Tensor], attributes: dict[str, Any]) -> Tensor:
+    (least,), (most,) = attributes[_NUMBERS]
+    return torch.clamp(inputs[0], least, most)
+
+
+def _cast(inputs: Sequence[Tensor], attributes: dict[str, Any]) -> Tensor:
+    return inputs[0].to(_TYPES[attributes["to"]])
 
 
 def _instance_norm(inputs: Sequence[Tensor], attributes: dict[str, Any]) -> Tensor:
@@ -69,8 +77,11 @@ def _instance_norm(inputs: Sequence[Tensor], attributes: dict[str, Any]) -> Tens
     )
 
 
+_TYPES = {onnx.TensorProto.FLOAT: torch.float32, onnx.TensorProto.FLOAT16: torch.float16}
+
 _OPERATORS: dict[str, _Operator] = {
     "Add": lambda inputs, _: inputs[0] + inputs[1],
+    "Cast": _cast,
     "Clip": _clip,
     "Concat": lambda inputs, attributes: torch.cat(list(inputs), attributes["axis"]),
     "Conv": _conv,
@@ -100,16 +111,20 @@ class TorchGraph(nn.Module):
         self._input = model.graph.input[0].name
         self._output = model.graph.output[0].name
         self._names: dict[str, str] = {}
-        for tensor in model.graph.initializer:
-            self._keep(tensor.name, tensor)
+        constants = {tensor.name: tensor for tensor in model.graph.initializer}
+        for name, tensor in constants.items():
+            self._keep(name, tensor)
         self._steps: list[tuple[_Operator, list[str], str, dict[str, Any]]] = []
         for node in model.graph.node:
             attributes = {
                 item.name: onnx.helper.get_attribute_value(item) for item in node.attribute
             }
             if node.op_type == "Constant":
+                constants[node.output[0]] = attributes["value"]
                 self._keep(node.output[0], attributes["value"])
                 continue
+            if node.op_type in _WANT_NUMBERS:
+                attributes[_NUMBERS] = _numbers(node, constants)
             operands = [name for name in node.input if name]
             step = (_OPERATORS[node.op_type], operands, node.output[0], attributes)
             self._steps.append(step)
@@ -126,3 +141,15 @@ class TorchGraph(nn.Module):
         self.register_buffer(
             self._names[name], torch.from_numpy(numpy_helper.to_array(tensor).copy())
         )
+
+
+def _numbers(node: onnx.NodeProto, constants: dict[str, onnx.TensorProto]) -> list[list[float]]:
+    """What the operands after the first one hold."""
+    names = [name for name in node.input[1:] if name]
+    attributes = {item.name: onnx.helper.get_attribute_value(item) for item in node.attribute}
+    nearest = attributes.get("mode", b"nearest") == b"nearest" and len(names) == 1
+    if node.op_type == "Resize" and not nearest:
+        raise ModelError("only nearest-neighbour upsampling by a factor is known")
+    if any(name not in constants for name in names):
+        raise ModelError(f"{node.op_type} has operands that are computed")
+    return [numpy_helper.to_array(constants[name]).ravel().tolist() for name in names]

@@ -18,9 +18,13 @@ from framelift.benchmarks.rivals import installed, is_rival, open_rival
 from framelift.benchmarks.settings import GridSettings, LatencySettings
 from framelift.imaging.errors import BackendError, MissingDependencyError, ModelError
 from framelift.runtime import Upscaler
+from framelift.runtime.backends import nvidia
+from framelift.runtime.model_file import load
+from framelift.runtime.zoo import resolve
 
 CASE = LatencySettings(20, 14, threads=1)
-QUICK = sorted(set(rivals.NAMES) - {"torch-compile"})
+ON_CUDA = ("ort-cuda", "torch-eager-cuda", "torch-compile-cuda")
+QUICK = sorted(set(rivals.NAMES) - {"torch-compile", *ON_CUDA})
 
 
 @pytest.mark.parametrize("batch", [1, 2])
@@ -159,6 +163,53 @@ def test_models_that_take_no_images_are_refused(
     onnx.save(fixed, tmp_path / "fixed.onnx")
     with pytest.raises(ModelError, match="does not take frames of 20×14"):
         open_rival(str(tmp_path / "fixed.onnx"), shuffle_model_path, CASE)
+
+
+@pytest.mark.parametrize("name", ON_CUDA)
+def test_rivals_of_a_gpu_say_that_there_is_none(
+    monkeypatch: pytest.MonkeyPatch, shuffle_model_path: Path, name: str
+) -> None:
+    monkeypatch.setattr(nvidia, "device_nodes", list)
+    assert name not in installed()
+    with pytest.raises(BackendError, match=rf"^{name} cannot run here: no NVIDIA GPU"):
+        open_rival(name, shuffle_model_path, CASE)
+
+
+def test_a_pytorch_without_cuda_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, shuffle_model_path: Path
+) -> None:
+    torch = pytest.importorskip("torch")
+    monkeypatch.setattr(nvidia, "device_nodes", lambda: [Path("/dev/nvidia0")])
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(BackendError, match=r"^torch-eager-cuda: PyTorch .* sees no GPU$"):
+        open_rival("torch-eager-cuda", shuffle_model_path, CASE)
+
+
+def test_pytorch_computes_float32_as_the_runtime_does() -> None:
+    torch = pytest.importorskip("torch")
+    from framelift.benchmarks.rivals.torch_cuda import compute_exactly
+
+    kinds = (torch.backends.cudnn.conv, torch.backends.cuda.matmul)
+    before = [kind.fp32_precision for kind in kinds]
+    try:
+        compute_exactly()
+        assert [kind.fp32_precision for kind in kinds] == ["ieee", "ieee"]
+    finally:
+        for kind, precision in zip(kinds, before, strict=True):
+            kind.fp32_precision = precision
+
+
+@pytest.mark.parametrize("name", ["realtime-nano-x4", "johnson-x4"])
+def test_the_torch_network_in_half_precision(name: str) -> None:
+    torch = pytest.importorskip("torch")
+    from framelift.benchmarks.rivals.torch_graph import TorchGraph
+
+    model = load(resolve(name))[1]
+    image = torch.rand(1, 3, 12, 16)
+    whole, half = (TorchGraph(float_network(model, name, keep_half=kept)) for kept in (False, True))
+    assert {value.dtype for value in half.buffers()} >= {torch.float16}
+    with torch.inference_mode():
+        assert (whole(image) - half(image)).abs().max() < 0.02
 
 
 def test_names_and_missing_packages(

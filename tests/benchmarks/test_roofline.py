@@ -10,7 +10,7 @@ import pytest
 from framelift.benchmarks import peaks as peaks_module
 from framelift.benchmarks.checks import limit_warnings
 from framelift.benchmarks.graph_cost import GraphCost, NodeCost, count
-from framelift.benchmarks.peaks import PeakMeter, Peaks, best_seconds, peak_meter
+from framelift.benchmarks.peaks import PeakMeter, Peaks, Work, best_seconds, peak_meter
 from framelift.benchmarks.roofline import compare_with_peak
 from framelift.imaging.errors import ModelError
 
@@ -99,9 +99,7 @@ def test_what_binds_explains_half_of_the_time(
 def test_peaks_are_measured_and_the_better_one_counts(
     monkeypatch: pytest.MonkeyPatch, precision: str, compared: str
 ) -> None:
-    monkeypatch.setattr(peaks_module, "_GEMM", 32)
-    monkeypatch.setattr(peaks_module, "_SIDE", 8)
-    monkeypatch.setattr(peaks_module, "_COPY_BYTES", 1 << 16)
+    monkeypatch.setattr(peaks_module, "CPU_WORK", Work(gemm=32, side=8, copy_bytes=1 << 16))
     meter = peak_meter("CPUExecutionProvider", precision, 1)
     assert isinstance(meter, PeakMeter)
     measured = meter.measure(seconds=0)

@@ -1,0 +1,58 @@
+"""Plain ONNX Runtime on an NVIDIA GPU: the framelift file itself, one call for a frame."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...imaging.errors import BackendError, FrameliftError
+from ...runtime.backends.engine import load_onnxruntime
+from ...runtime.backends.nvidia import device_name
+from ...runtime.int8_form import refuse_for_processors
+from ...runtime.model_file import read_spec
+from ...runtime.zoo import resolve
+from ..frames import Frames
+from ..ort_provider import CUDA, open_session
+from ..settings import LatencySettings
+from .base import Rival
+
+
+class OrtCuda(Rival):
+    """`session.run` of uint8 frames on the CUDA provider, with the options that the runtime uses.
+
+    It copies from and to memory that is not page-locked, and starts each operator by itself.
+    """
+
+    def __init__(self, model: str | Path, case: LatencySettings) -> None:
+        spec = read_spec(resolve(model))
+        refuse_for_processors(spec, "ort-cuda")
+        super().__init__("ort-cuda", spec.scale, spec.precision, case)
+        number = case.device or 0
+        self.device = device_name(number)
+        try:
+            self._session: Any = open_session(
+                spec.path.read_bytes(), CUDA, spec.precision, case.threads, number
+            )
+        except FrameliftError:
+            raise
+        except Exception as error:
+            reason = str(error).strip().partition("\n")[0]
+            raise BackendError(f"ort-cuda cannot load the model: {reason}") from error
+        self._input = self._session.get_inputs()[0].name
+        self.engine = f"onnxruntime {load_onnxruntime().__version__}"
+
+    def __call__(self, frame: Frames, out: Frames | None = None) -> Frames:
+        batch = frame[np.newaxis] if frame.ndim == 3 else frame
+        result: Frames = self._session.run(None, {self._input: batch})[0]
+        return result[0] if frame.ndim == 3 else result
+
+    def describe(self) -> dict[str, str | int]:
+        return {**super().describe(), "provider": CUDA}
+
+    def close(self) -> None:
+        self._session = None
+
+
+load = OrtCuda
