@@ -1,12 +1,13 @@
 # make demo: a video upscaled on this machine, without torch and without a GPU.
 # make bench: the benchmark report of this machine, reports/benchmark.html.
 # make test: all tests, in an environment made for them.
+# make test-webgpu: those of WebGPU, on Vulkan in software.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: bench demo test lint lint-tensorrt clean
+.PHONY: bench demo test test-webgpu lint lint-tensorrt clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/python examples/demo.py
@@ -31,6 +32,10 @@ demo/input.mp4: | $(VENV)/.runtime
 
 test: $(VENV)/.development
 	$(BIN)/python -m pytest
+
+# SwiftShader is taken from an installed Chromium, else unpacked below $(VENV) from Debian's package.
+test-webgpu: $(VENV)/.development
+	$(BIN)/python tests/webgpu/software.py $(VENV)/swiftshader
 
 lint: $(VENV)/.development lint-tensorrt
 	$(BIN)/ruff check .

@@ -53,7 +53,7 @@ def _to_text(diagnosis: Diagnosis) -> str:
         lines += [line for check in checks for line in _check_lines(check, width)]
     lines.append("")
     if diagnosis.can_upscale_video:
-        lines.append(f"Ready: framelift upscale runs on {diagnosis.working_backends[0]}.")
+        lines.append(f"Ready: framelift upscale runs on {diagnosis.taken_by_auto}.")
     else:
         lines.append("Not ready: mend what is marked above.")
     return "\n".join(lines)

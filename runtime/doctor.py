@@ -10,6 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from ..imaging.errors import FrameliftError
+from .backends import onnx_webgpu
 from .backends.engine import engine_problem, installed_engines
 from .backends.probe import probe_in_child
 from .backends.select import BACKENDS
@@ -29,6 +30,7 @@ _OPENCV = (
 _OPTIONAL = {
     "torch": 'pip install "framelift[train]"',
     "tensorrt": 'pip install "framelift[tensorrt]"',
+    onnx_webgpu.PLUGIN.distribution: 'pip install "framelift[webgpu]"',
 }
 
 
@@ -52,16 +54,26 @@ class Check:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """All findings: installed packages, the video encoder, and the backends, best first."""
+    """All findings: installed packages, the video encoder, and the backends, best first.
+
+    `passed_over` are backends that work, but that "auto" does not take.
+    """
 
     packages: tuple[Check, ...]
     encoder: Check
     backends: tuple[Check, ...]
+    passed_over: tuple[str, ...] = ()
 
     @property
     def working_backends(self) -> tuple[str, ...]:
         """Names of the backends that ran a frame."""
         return tuple(check.name for check in self.backends if check.status is Status.OK)
+
+    @property
+    def taken_by_auto(self) -> str | None:
+        """Name of the backend that "auto" takes."""
+        names = (name for name in self.working_backends if name not in self.passed_over)
+        return next(names, None)
 
     @property
     def can_upscale_video(self) -> bool:
@@ -86,7 +98,8 @@ def diagnose(model: Path | None = None) -> Diagnosis:
             for finding in findings(gather())
         ),
     )
-    return Diagnosis(packages, _encoder(), tuple(_backends(model)))
+    passed_over: list[str] = []
+    return Diagnosis(packages, _encoder(), tuple(_backends(model, passed_over)), tuple(passed_over))
 
 
 def _version(name: str) -> str | None:
@@ -148,17 +161,25 @@ def _encoder() -> Check:
     return Check(name, Status.OK, f"{H264_ENCODER} in PyAV {av.__version__}")
 
 
-def _backends(model: Path | None) -> Iterator[Check]:
+def _backends(model: Path | None, passed_over: list[str]) -> Iterator[Check]:
+    """Try each; those that work and that "auto" does not take are added to `passed_over`."""
     for backend in BACKENDS.values():
         reason = backend.missing()
         # A GPU backend may lack its GPU or its package; the CPU's lacks nothing when all is well.
         status = Status.ABSENT if reason and backend.needs_trial else Status.PROBLEM
+        detail = "ran one frame"
         if reason is None:
             try:
-                reason = probe_in_child(backend.name, model or resolve(default_model()))
+                path = model or resolve(default_model())
+                reason = probe_in_child(backend.name, path)
+                if reason is None and backend.must_be_faster:
+                    slower = probe_in_child(backend.name, path, rival=path)
+                    if slower is not None:
+                        passed_over.append(backend.name)
+                        detail += f"; auto passes it over: {slower}"
             except FrameliftError as error:
                 reason = str(error)
         if reason is None:
-            yield Check(backend.name, Status.OK, "ran one frame")
+            yield Check(backend.name, Status.OK, detail)
         else:
             yield Check(backend.name, status, reason)

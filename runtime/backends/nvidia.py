@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes.util
+import re
 import sys
 from pathlib import Path
 
@@ -54,3 +55,17 @@ def device_name(number: int = 0) -> str:
             if line.startswith("Model:"):
                 return line.partition(":")[2].strip()
     return f"CUDA device {number}"
+
+
+def driver_advice(message: str) -> str:
+    """What to do about an error of the NVIDIA driver, to be put behind it; "" if it is none."""
+    lowered = message.lower()
+    if "driver version is insufficient" in lowered:
+        return " (the NVIDIA driver is too old: update the driver)"
+    if "no cuda-capable device" in lowered:
+        return " (the driver shows no GPU: check nvidia-smi and CUDA_VISIBLE_DEVICES)"
+    if re.search(r"libcuda\.so|libnvidia-ml\.so|nvcuda\.dll", lowered):
+        return (
+            " (that library comes with the NVIDIA driver: install it, or give it to the container)"
+        )
+    return ""

@@ -18,7 +18,7 @@ from ..model_file import OUTPUT, ModelSpec
 from ..notes import say_on_stderr
 from .base import Frames, failures_of
 from .linkage import CUDART, linked_major, load_problem, provider_library
-from .nvidia import driver_problem
+from .nvidia import driver_advice, driver_problem
 from .ort_session import OrtSession
 
 if TYPE_CHECKING:
@@ -203,15 +203,9 @@ def open_on_gpu(
 
 def advice(message: str) -> str:
     """What to do about an error of CUDA or the loader, to be put behind it; "" if unknown."""
+    if known := driver_advice(message):
+        return known
     lowered = message.lower()
-    if "driver version is insufficient" in lowered:
-        return " (the NVIDIA driver is too old for this onnxruntime-gpu: update the driver)"
-    if "no cuda-capable device" in lowered:
-        return " (the driver shows no GPU: check nvidia-smi and CUDA_VISIBLE_DEVICES)"
-    if "libcuda.so" in lowered:
-        return (
-            " (that library comes with the NVIDIA driver: install it, or give it to the container)"
-        )
     if "cannot open shared object" in lowered or "failed to load library" in lowered:
         return f" (CUDA or cuDNN libraries are missing: run {INSTALL})"
     return ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -16,12 +16,16 @@ from .engine import load_onnxruntime
 
 _RECORD_ASSIGNMENT = "session.record_ep_graph_assignment_info"
 
+LEFT_TO_CPU = "assigned to the default CPU"
+"""In the error of a session that would need the processor, where that is not allowed."""
+
 NO_GRAPH = -1
 """The CUDA graph number with which a run is neither recorded nor replayed."""
 
 
-# ONNX Runtime states no types.
+# ONNX Runtime states no types: its IOBinding, and what its plug-ins list.
 DeviceBinding = Any
+PluginDevice = Any
 
 
 class OrtSession:
@@ -35,9 +39,26 @@ class OrtSession:
         threads: int,
         *,
         device: int = 0,
+        plugin_devices: Sequence[PluginDevice] = (),
         provider_options: dict[str, str] | None = None,
         config: dict[str, str] | None = None,
     ) -> None:
+        """Load a serialised model.
+
+        Args:
+            backend: what errors call it.
+            model: the ONNX model.
+            provider: ONNX Runtime's name of the provider.
+            threads: host threads within one operator.
+            device: number of the GPU that frames are bound on, for providers of CUDA.
+            plugin_devices: the devices that a plug-in lists, where the provider is one.
+            provider_options: for the provider.
+            config: more entries of the session's configuration.
+
+        Raises:
+            BackendError: the model is refused, or another provider would run nodes of it.
+            MissingDependencyError: ONNX Runtime is not installed.
+        """
         ort = load_onnxruntime()
         self.engine = f"onnxruntime {ort.__version__}"
         self._backend = backend
@@ -57,21 +78,25 @@ class OrtSession:
         for key, value in (config or {}).items():
             options.add_session_config_entry(key, value)
         try:
+            providers = [(provider, provider_options or {})]
+            if plugin_devices:
+                options.add_provider_for_devices(plugin_devices, provider_options or {})
+                providers = []
             # Else a provider that fails is printed to standard output and the CPU's taken instead.
             self._session: Any = ort.InferenceSession(
-                model, options, providers=[(provider, provider_options or {})], enable_fallback=0
+                model, options, providers=providers or None, enable_fallback=0
             )
         except Exception as error:
             raise BackendError(f"{backend} cannot load the model: {_first_line(error)}") from error
         self._thread: ThreadPoolExecutor | None = None
         running = self._session.get_providers()
-        strangers = sorted(_really_running(self._session) - {provider})
+        strangers = _nodes_elsewhere(self._session, provider)
         if running[0] != provider or strangers:
             self._session = None  # before the stream that the caller made for it
         if running[0] != provider:
             raise BackendError(f"{backend} would run on {running[0]}, not on {provider}")
         if strangers:
-            raise BackendError(f"{backend} would run nodes on {', '.join(strangers)}")
+            raise BackendError(f"{backend} would run nodes on {strangers}")
         self._binding: Any = self._session.io_binding()
 
     def infer(self, frames: Frames, output: str, target: Frames) -> None:
@@ -131,11 +156,18 @@ class OrtSession:
         self._session = None
 
 
-def _really_running(session: Any) -> set[str]:  # noqa: ANN401 - onnxruntime states no types
-    """The providers that nodes were given to; older releases do not tell."""
+def _nodes_elsewhere(session: Any, provider: str) -> str:  # noqa: ANN401 - it states no types
+    """Which other providers were given nodes, and their operators; "" for none.
+
+    Older releases do not tell.
+    """
     if not hasattr(session, "get_provider_graph_assignment_info"):
-        return set()
-    return {part.ep_name for part in session.get_provider_graph_assignment_info()}
+        return ""
+    found: dict[str, set[str]] = {}
+    for part in session.get_provider_graph_assignment_info():
+        if part.ep_name != provider:
+            found.setdefault(part.ep_name, set()).update(node.op_type for node in part.get_nodes())
+    return ", ".join(f"{name} ({', '.join(sorted(found[name]))})" for name in sorted(found))
 
 
 def _first_line(error: Exception) -> str:

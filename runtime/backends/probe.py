@@ -11,10 +11,16 @@ from pathlib import Path
 _TIMEOUT_S = 120.0
 
 
-def probe_in_child(backend: str, model: Path, device: int = 0) -> str | None:
-    """Why `backend` cannot run `model` on GPU `device`, or None if it did in a child process."""
+def probe_in_child(
+    backend: str, model: Path, device: int = 0, rival: Path | None = None
+) -> str | None:
+    """Why `backend` cannot run `model` on GPU `device`, or None if it did in a child process.
+
+    With `rival`, a model for the processor, also why the GPU is not to be preferred to that.
+    """
     module = "framelift.runtime.backends.trial"
-    command = [sys.executable, "-m", module, backend, str(model), str(device)]
+    rivals = [] if rival is None else [str(rival)]
+    command = [sys.executable, "-m", module, backend, str(model), str(device), *rivals]
     try:
         child = subprocess.run(
             command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from ...imaging.errors import BackendError, ConfigError, FrameliftError
 from ..int8_form import form_problem
 from ..model_file import ModelSpec
-from . import onnx_cpu, onnx_cuda, onnx_tensorrt, tensorrt
+from . import onnx_cpu, onnx_cuda, onnx_tensorrt, onnx_webgpu, tensorrt
 from .base import Session
 from .engine import engine_problem
 from .probe import probe_in_child
@@ -27,6 +27,8 @@ class Backend:
     threads and the number of the GPU. `needs_trial` says that it may end the process when a library
     is broken, so that it is first tried in a child process: with one small frame, or by `try_out`
     where a first frame takes minutes, as that of an engine does. `try_out` raises FrameliftError.
+    `must_be_faster`: on GPUs without memory of their own it may be slower than the processor, so
+    that it is timed beside it first.
     """
 
     name: str
@@ -34,19 +36,24 @@ class Backend:
     open: Callable[[ModelSpec, int | None, int], Session]
     needs_trial: bool
     try_out: Callable[[ModelSpec, int], None] | None = None
+    must_be_faster: bool = False
 
     @property
     def on_gpu(self) -> bool:
         """Whether it runs on a GPU; the libraries of all of those may be broken."""
         return self.needs_trial
 
-    def unusable(self, spec: ModelSpec, device: int) -> str | None:
-        """Why it cannot run this model here, or None if it can; may start a child process."""
+    def unusable(self, spec: ModelSpec, device: int, on_cpu: ModelSpec | None) -> str | None:
+        """Why it cannot run this model here, or None if it can; may start a child process.
+
+        `on_cpu` is what the processor would run instead; None if it is not to be asked.
+        """
         reason = self.missing()
         if reason is None and self.on_gpu:
             reason = form_problem(spec)
         if reason is None and self.needs_trial:
-            reason = probe_in_child(self.name, spec.path, device)
+            rival = on_cpu.path if self.must_be_faster and on_cpu is not None else None
+            reason = probe_in_child(self.name, spec.path, device, rival)
         return reason
 
 
@@ -68,6 +75,13 @@ BACKENDS = {
             try_out=onnx_tensorrt.try_out,
         ),
         Backend(onnx_cuda.NAME, onnx_cuda.missing, onnx_cuda.OnnxCudaSession, needs_trial=True),
+        Backend(
+            onnx_webgpu.NAME,
+            onnx_webgpu.missing,
+            onnx_webgpu.OnnxWebgpuSession,
+            needs_trial=True,
+            must_be_faster=True,
+        ),
         Backend(onnx_cpu.NAME, onnx_cpu.missing, onnx_cpu.open_session, needs_trial=False),
     )
 }
@@ -113,7 +127,8 @@ def open_backend(
         if device is not None and not backend.on_gpu:
             continue
         chosen = spec if backend.on_gpu or on_cpu is None else on_cpu
-        reason = backend.unusable(chosen, device or 0)
+        rival = None if device is not None else on_cpu or spec
+        reason = backend.unusable(chosen, device or 0, rival)
         if reason is None:
             try:
                 session = _open(backend, chosen, threads, device)

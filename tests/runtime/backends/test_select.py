@@ -101,7 +101,10 @@ def test_named_backend_gets_it_and_says_nothing(nearest_model_path: Path) -> Non
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("onnx-gpu", r"'onnx-gpu'.*auto, tensorrt, onnx-tensorrt, onnx-cuda, onnx-cpu"),
+        (
+            "onnx-gpu",
+            r"'onnx-gpu'.*auto, tensorrt, onnx-tensorrt, onnx-cuda, onnx-webgpu, onnx-cpu",
+        ),
         ("onnx-cdua", r"did you mean onnx-cuda\?"),
         ("Auto", r"did you mean auto\?"),
         ("", "unknown backend ''"),
