@@ -15,10 +15,12 @@ from ..runtime.digest import PREFIX
 from ..runtime.tensors import all_nodes, all_tensors
 from .node_rules import TypedGraph, tensorrt_problems
 from .report import Finding
-from .targets import TARGETS, facts, target_window
+from .targets import TARGETS, facts, newer_than_known, target_window
+from .unfold import unfolded
+from .validity import STANDARD, known_operators, numbers, shapes, withdrawn_operators
 
-STANDARD = ("", "ai.onnx")
-ONNXRUNTIME_DOMAINS = (*STANDARD, "ai.onnx.ml", "com.microsoft", "com.microsoft.nchwc")
+INSTALLED = "onnxruntime"
+"""The target that the installed ONNX Runtime itself is asked about."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +53,17 @@ class CheckReport:
 
 
 def check_model(path: Path, targets: Sequence[str] = TARGETS) -> CheckReport:
-    """Check the file against each target. Raises ModelError if it is no readable ONNX file."""
+    """Check the file against each target.
+
+    Raises ModelError if it is no readable ONNX file, ConfigError for a target or version that is
+    not known.
+    """
+    names = tuple(targets)
+    for name in names:
+        target_window(name)
     model, size = _read(path)
     try:
-        return _report(path, model, size, tuple(targets))
+        return _report(path, model, size, names)
     except (IndexError, KeyError, TypeError, ValueError) as error:
         # Damage that protobuf reads: text that is no UTF-8, types and nodes that cannot be.
         raise ModelError(f"{path}: is no ONNX file, or a damaged one") from error
@@ -63,22 +72,29 @@ def check_model(path: Path, targets: Sequence[str] = TARGETS) -> CheckReport:
 def _report(path: Path, model: onnx.ModelProto, size: int, names: tuple[str, ...]) -> CheckReport:
     external_bytes, findings = _external_data(path, model, names)
     sound = not findings
-    findings += _versions(model, names)
-    findings += _known_operators(model, names)
-    inferred, shape_findings = _shapes(model, names)
-    findings += shape_findings
+    try:
+        flat = unfolded(model)
+    except ValueError as error:
+        raise ModelError(f"{path}: {error}; export it without them") from error
+    findings += _versions(flat, names)
+    findings += known_operators(flat, names)
+    findings += withdrawn_operators(flat, names)
+    findings += numbers(flat, names)
+    refusals = _onnxruntime_refuses(path) if sound and INSTALLED in names else None
+    # What it loads, it runs, whatever ONNX's checker says.
+    loads = (INSTALLED,) if refusals == [] else ()
+    inferred, shape_findings = shapes(flat, names, loads)
+    findings += shape_findings + (refusals or [])
     for target in names:
         rules = facts()["targets"][target.partition("==")[0]].get("rules")
         if rules == "tensorrt":
             findings += tensorrt_problems(TypedGraph(inferred), target)
-        elif sound and "==" not in target:
-            findings += _onnxruntime_loads(path, target)
     return CheckReport(
         path=path,
         targets=names,
         ir_version=model.ir_version,
         opsets={entry.domain or "ai.onnx": entry.version for entry in model.opset_import},
-        nodes=sum(1 for _ in all_nodes(model.graph)),
+        nodes=sum(1 for _ in all_nodes(flat.graph)),
         size_bytes=size,
         external_bytes=external_bytes,
         is_framelift=any(entry.key == PREFIX + "format" for entry in model.metadata_props),
@@ -147,6 +163,14 @@ def _versions(model: onnx.ModelProto, targets: tuple[str, ...]) -> list[Finding]
     opset = next((e.version for e in model.opset_import if e.domain in STANDARD), None)
     for target in targets:
         window = target_window(target)
+        if (newest := newer_than_known(target)) is not None:
+            findings.append(
+                Finding(
+                    False, (target,), "model",
+                    f"{window.tool} is newer than what is known here, up to {newest}",
+                    "update framelift, or check with that release installed",
+                )
+            )  # fmt: skip
         if opset is not None and not window.admits(opset):
             near = min(max(opset, window.lowest), window.highest)
             findings.append(
@@ -167,74 +191,15 @@ def _versions(model: onnx.ModelProto, targets: tuple[str, ...]) -> list[Finding]
     return findings
 
 
-def _known_operators(model: onnx.ModelProto, targets: tuple[str, ...]) -> list[Finding]:
-    """Operators that ONNX does not have at the model's opset, or that are of other domains."""
-    opsets = {entry.domain: entry.version for entry in model.opset_import}
-    local = {(function.domain, function.name) for function in model.functions}
-    installed = onnx.defs.onnx_opset_version()
-    findings = []
-    for node in all_nodes(model.graph):
-        where = label(node)
-        version = opsets.get(node.domain, opsets.get("ai.onnx" if node.domain == "" else ""))
-        if (node.domain, node.op_type) in local:
-            continue
-        if node.domain in STANDARD:
-            known = version is not None and onnx.defs.has(
-                node.op_type, max_inclusive_version=min(version, installed)
-            )
-            if not known:
-                findings.append(
-                    Finding(
-                        True, targets, where, f"ONNX has no {node.op_type} at opset {version}",
-                        "export again with the opset that has it",
-                    )
-                )  # fmt: skip
-        else:
-            refusing = tuple(
-                target
-                for target in targets
-                if "tensorrt" in target or node.domain not in ONNXRUNTIME_DOMAINS
-            )
-            if refusing:
-                findings.append(
-                    Finding(
-                        True, refusing, where,
-                        f"{node.domain}.{node.op_type} is not a standard ONNX operator",
-                        "export with standard operators, without the runtime's own optimisation",
-                    )
-                )  # fmt: skip
-    return findings
+def _onnxruntime_refuses(path: Path) -> list[Finding] | None:
+    """What the installed ONNX Runtime has against it, as it builds a session; nothing is run.
 
-
-def _shapes(
-    model: onnx.ModelProto, targets: tuple[str, ...]
-) -> tuple[onnx.ModelProto, list[Finding]]:
-    """The model with types and shapes, as far as they can be inferred, and why not farther."""
-    try:
-        inferred = onnx.shape_inference.infer_shapes(
-            model, check_type=True, strict_mode=True, data_prop=True
-        )
-        if not any(t.data_location == onnx.TensorProto.EXTERNAL for t in all_tensors(model)):
-            onnx.checker.check_model(inferred, full_check=True)
-    except Exception as error:  # ValidationError, InferenceError and bare RuntimeErrors
-        reason = " ".join(str(error).split())[:300]
-        finding = Finding(
-            True, targets, "model", f"is not valid ONNX: {reason}",
-            "export it again; the node named is the first that does not fit",
-        )  # fmt: skip
-        try:
-            return onnx.shape_inference.infer_shapes(model), [finding]
-        except Exception:
-            return model, [finding]
-    return inferred, []
-
-
-def _onnxruntime_loads(path: Path, target: str) -> list[Finding]:
-    """Whether the installed ONNX Runtime builds a session of it; nothing is run."""
+    None where none is installed.
+    """
     try:
         onnxruntime = load_onnxruntime()
     except FrameliftError:
-        return []
+        return None
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
@@ -244,17 +209,12 @@ def _onnxruntime_loads(path: Path, target: str) -> list[Finding]:
         reason = " ".join(str(error).split())[:300]
         return [
             Finding(
-                True, (target,), "model",
+                True, (INSTALLED,), "model",
                 f"ONNX Runtime {onnxruntime.__version__} refuses it: {reason}",
                 "replace the operator named, or use another release",
             )
         ]  # fmt: skip
     return []
-
-
-def label(node: onnx.NodeProto) -> str:
-    """How a node is named to the user."""
-    return f"{node.op_type} {node.name or (node.output[0] if node.output else '')!r}"
 
 
 def _interface(model: onnx.ModelProto, values: Sequence[onnx.ValueInfoProto]) -> dict[str, str]:

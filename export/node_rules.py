@@ -11,7 +11,7 @@ from onnx import numpy_helper
 
 from ..runtime.tensors import all_nodes
 from .graph import attributes
-from .report import Finding
+from .report import Finding, label
 from .targets import facts, target_window
 
 UINT8 = onnx.TensorProto.UINT8
@@ -63,7 +63,7 @@ def tensorrt_problems(graph: TypedGraph, target: str) -> list[Finding]:
     """Everything that keeps TensorRT from taking the graph, or may."""
     findings = []
     for node in graph.nodes:
-        where = f"{node.op_type} {node.name or (node.output[0] if node.output else '')!r}"
+        where = label(node)
         for is_error, problem, remedy in _operator(node, target):
             findings.append(Finding(is_error, (target,), where, problem, remedy))
         for rule in RULES:
@@ -175,6 +175,18 @@ def _norm_in_half(graph: TypedGraph, node: onnx.NodeProto) -> Problems:
         )
 
 
+def _types(graph: TypedGraph, node: onnx.NodeProto) -> Problems:
+    known = facts()["tensorrt"]["types"]
+    kinds = {graph.types.get(name, 0) for name in (*node.input, *node.output)} - {0}
+    for name in sorted(onnx.TensorProto.DataType.Name(kind) for kind in kinds):
+        if name not in known:
+            yield (
+                True,
+                f"reads or writes {name.lower()}, which TensorRT has not",
+                "export with float, or with integers of 32 bits",
+            )
+
+
 def _double(graph: TypedGraph, node: onnx.NodeProto) -> Problems:
     if any(graph.types.get(name) == DOUBLE for name in node.output):
         yield False, "computes in float64, which TensorRT cuts to float32", "export in float32"
@@ -212,6 +224,6 @@ def _dynamic_unshuffle(graph: TypedGraph, node: onnx.NodeProto) -> Problems:
 
 
 RULES: tuple[Callable[[TypedGraph, onnx.NodeProto], Problems], ...] = (
-    _resize, _quantised, _uint8_inside, _norm_in_half, _double, _int64, _data_dependent,
+    _types, _resize, _quantised, _uint8_inside, _norm_in_half, _double, _int64, _data_dependent,
     _dynamic_unshuffle,
 )  # fmt: skip

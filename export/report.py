@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import onnx
 
 
 @dataclass(frozen=True)
@@ -14,3 +18,8 @@ class Finding:
     where: str
     problem: str
     remedy: str
+
+
+def label(node: onnx.NodeProto) -> str:
+    """How a node is named to the user."""
+    return f"{node.op_type} {node.name or (node.output[0] if node.output else '')!r}"

@@ -5,6 +5,7 @@ The facts, with source and date of each, are in targets.toml.
 
 from __future__ import annotations
 
+import difflib
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -53,9 +54,8 @@ def parse_targets(names: Sequence[str]) -> tuple[str, ...]:
             raise ConfigError(f"target {name!r} names no version: write {tool}==X.Y or {tool}")
         if asked.setdefault(tool, name) != name:
             raise ConfigError(f"targets {asked[tool]!r} and {name!r} are one tool: name it once")
-    unknown = [name for name in asked if name not in TARGETS]
-    if unknown:
-        raise ConfigError(f"unknown target {unknown[0]!r}: use one of {', '.join(TARGETS)}")
+    for tool in asked:
+        _require_known(tool)
     return tuple(asked[name] for name in TARGETS if name in asked) or TARGETS
 
 
@@ -63,9 +63,11 @@ def target_window(target: str) -> Window:
     """What a target reads: its named version, else the installed one, else the newest known.
 
     For TensorRT the oldest known of the major is taken, since the engine is built elsewhere.
-    Raises ConfigError for a version that is malformed or older than the facts reach.
+    Raises ConfigError for an unknown target, and for a version that is malformed or older than the
+    facts reach.
     """
     name, _, asked = target.partition("==")
+    _require_known(name)
     entry = facts()["targets"][name]
     releases: list[dict[str, Any]] = entry["releases"]
     label = str(entry["name"])
@@ -82,6 +84,13 @@ def target_window(target: str) -> Window:
     else:
         release = releases[0]
     return Window(label, entry["lowest_opset"], release["highest_opset"], release.get("highest_ir"))
+
+
+def newer_than_known(target: str) -> str | None:
+    """The newest release that is known, for a target that names a newer one; else None."""
+    name, _, asked = target.partition("==")
+    newest = str(facts()["targets"][name]["releases"][-1]["since"])
+    return newest if asked and _number(asked, target) > _number(newest, target) else None
 
 
 def export_windows(targets: Sequence[str]) -> list[Window]:
@@ -121,6 +130,14 @@ def choose_opset(asked: int | None, targets: Sequence[str]) -> int:
         f"opset {asked}: {limit.tool} takes {limit.lowest} to {limit.highest}; "
         f"the nearest that works is {nearest}"
     )
+
+
+def _require_known(tool: str) -> None:
+    if tool in TARGETS:
+        return
+    near = difflib.get_close_matches(tool.lower(), TARGETS, 1)
+    hint = f" (did you mean {near[0]}?)" if near else ""
+    raise ConfigError(f"unknown target {tool!r}{hint}: use one of {', '.join(TARGETS)}")
 
 
 def _release(releases: list[dict[str, Any]], asked: str, target: str) -> dict[str, Any]:

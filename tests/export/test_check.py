@@ -16,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 from framelift.cli.main import framelift
 from framelift.export.check import CheckReport, check_model
 from framelift.export.targets import facts
-from framelift.imaging.errors import ModelError
+from framelift.imaging.errors import ConfigError, ModelError
 
 Build = Callable[..., Path]
 
@@ -52,6 +52,124 @@ def save(tmp_path: Path) -> Build:
 
 def problems(report: CheckReport, target: str) -> list[str]:
     return [f"{f.where}: {f.problem}" for f in report.findings if target in f.targets]
+
+
+def test_withdrawn_operators_are_a_risk_where_they_run(save: Build) -> None:
+    """GroupNormalization of opset 18 runs in ONNX Runtime, Upsample of opset 10 does not."""
+    weights = tuple(
+        numpy_helper.from_array(np.ones(3, np.float32), name) for name in ("scale", "bias")
+    )
+    norm = helper.make_node("GroupNormalization", ["x", "scale", "bias"], ["y"], num_groups=3)
+    report = check_model(save(norm, opset=18, weights=weights))
+    assert all(report.verdicts().values())
+    assert problems(report, "onnxruntime") == [
+        "GroupNormalization 'y': ONNX withdrew the GroupNormalization of opset 18; it is run "
+        "all the same, but not everywhere"
+    ]
+    factors = numpy_helper.from_array(np.array([1, 1, 2, 2], np.float32), "factors")
+    upsample = helper.make_node("Upsample", ["x", "factors"], ["y"], mode="nearest")
+    report = check_model(save(upsample, opset=13, weights=(factors,)))
+    assert not report.runs_on("onnxruntime")
+    assert (
+        "ONNX withdrew the Upsample of opset 13; it is not run"
+        in problems(report, "onnxruntime")[0]
+    )
+
+
+def with_functions(save: Build, *functions: onnx.FunctionProto) -> Path:
+    """A model that calls the last of these functions of domain `own`."""
+    path = save(helper.make_node(functions[-1].name, ["x"], ["y"], domain="own"), domains=("own",))
+    model = onnx.load(path)
+    model.functions.extend(functions)
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def function(name: str, *nodes: onnx.NodeProto) -> onnx.FunctionProto:
+    """A function of the model, from `a` to `b`."""
+    imports = [helper.make_opsetid("", 20), helper.make_opsetid("own", 1)]
+    return helper.make_function("own", name, ["a"], ["b"], list(nodes), imports)
+
+
+def call(name: str, source: str, target: str) -> onnx.NodeProto:
+    return helper.make_node(name, [source], [target], domain="own")
+
+
+def test_functions_of_the_model_are_looked_into(save: Build) -> None:
+    split = helper.make_node("SplitToSequence", ["a"], ["parts"], axis=1)
+    joined = helper.make_node("ConcatFromSequence", ["parts"], ["b"], axis=1)
+    inner = function("Inner", split, joined)
+    report = check_model(with_functions(save, inner, function("Outer", call("Inner", "a", "b"))))
+    assert report.nodes == 2
+    assert report.runs_on("onnxruntime")
+    assert not report.runs_on("tensorrt11")
+    assert any("SplitToSequence" in problem for problem in problems(report, "tensorrt11"))
+
+
+def test_functions_without_end_are_refused(save: Build) -> None:
+    with pytest.raises(ModelError, match="its function 'F' calls itself"):
+        check_model(with_functions(save, function("F", call("F", "a", "b"))))
+    doubling = [function("F0", helper.make_node("Relu", ["a"], ["b"]))]
+    for k in range(1, 40):
+        calls = call(f"F{k - 1}", "a", "c"), call(f"F{k - 1}", "c", "b")
+        doubling.append(function(f"F{k}", *calls))
+    with pytest.raises(ModelError, match="its functions unfold to more than 200,000 nodes"):
+        check_model(with_functions(save, *doubling))
+
+
+def test_types_that_tensorrt_has_not_are_named(save: Build) -> None:
+    identity = helper.make_node("Identity", ["x"], ["y"])
+    for kind, word in ((TensorProto.STRING, "string"), (TensorProto.UINT16, "uint16")):
+        report = check_model(save(identity, kind=kind))
+        assert report.runs_on("onnxruntime")
+        assert f"Identity 'y': reads or writes {word}, which TensorRT has not" in problems(
+            report, "tensorrt10"
+        )
+
+
+def test_weights_that_are_not_finite_are_named(save: Build) -> None:
+    add = helper.make_node("Add", ["x", "w"], ["y"])
+    for number, verdict in ((np.nan, False), (-np.inf, True)):
+        weight = numpy_helper.from_array(np.array([number], np.float32), "w")
+        report = check_model(save(add, weights=(weight,)))
+        assert set(report.verdicts().values()) == {verdict}
+        assert "tensor w: holds" in problems(report, "onnxruntime")[0]
+
+
+def test_what_onnx_runtime_loads_it_can_run_whatever_onnx_says(save: Build) -> None:
+    path = save(helper.make_node("Relu", ["x"], ["y"]))
+    model = onnx.load(path)
+    model.graph.name = ""  # the checker wants one
+    path.write_bytes(model.SerializeToString())
+    report = check_model(path)
+    assert report.runs_on("onnxruntime")
+    assert "is not valid ONNX" in problems(report, "onnxruntime")[0]
+    assert not report.runs_on("tensorrt11")
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("tensorrt", r"unknown target 'tensorrt' \(did you mean tensorrt11\?\): use one of onnxr"),
+        ("onnxruntime==1.2", "versions before 1.19 are not known"),
+        ("onnxruntime==new", "'new' is no version such as 1.24"),
+        ("tensorrt11==99", "99 is of TensorRT 99, another target"),
+    ],
+)
+def test_unknown_targets_are_named_as_such(save: Build, target: str, message: str) -> None:
+    path = save(helper.make_node("Relu", ["x"], ["y"]))
+    with pytest.raises(ConfigError, match=message):
+        check_model(path, [target])
+
+
+def test_versions_newer_than_what_is_known_are_a_risk(save: Build) -> None:
+    report = check_model(save(helper.make_node("Relu", ["x"], ["y"])), ["onnxruntime==9.1"])
+    assert report.runs_on("onnxruntime==9.1")
+    newest = facts()["targets"]["onnxruntime"]["releases"][-1]["since"]
+    assert (
+        f"is newer than what is known here, up to {newest}"
+        in problems(report, "onnxruntime==9.1")[0]
+    )
 
 
 def test_a_framelift_model_runs_everywhere(tmp_path: Path, tiny_models: ModuleType) -> None:

@@ -214,7 +214,10 @@ def test_a_checkpoint_cut_short_is_refused(checkpoint: Path) -> None:
         (["--max-drop", "0.15"], "--max-drop are for --precision int8: give it too"),
         (["--quality-set", "set5"], "--quality-set and --max-drop are for --precision int8"),
         (["--batch", "0"], "batch is 0: use 1 or more"),
-        (["--target", "tensorflow"], "unknown target 'tensorflow': use one of onnxruntime"),
+        (
+            ["--target", "tensorflow"],
+            r"unknown target 'tensorflow' \(did you mean tensorrt11\?\): use",
+        ),
         (["--target", "onnxruntime==1"], "versions before 1.19 are not known"),
         (["--target", "onnxruntime==new"], "is no version such as 1.24"),
         (["--target", "tensorrt10==11.3"], "11.3 is of TensorRT 11, another target"),
