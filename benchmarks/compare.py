@@ -106,6 +106,10 @@ def figures(document: Document) -> Iterator[Figure]:
             for model in results["models"]:
                 yield from _espcn(model)
             continue
+        if kind == "footage":
+            for model in results["models"]:
+                yield from _footage(model)
+            continue
         if kind == "realtime":
             continue  # steps of a ladder, no costs
         subject = part["settings"]["config"] if kind == "train" else part["model"]["name"]
@@ -179,6 +183,12 @@ def _quality(name: str, mean: Document) -> Iterator[Figure]:
     psnr = mean["model"]["psnr_db"]
     if psnr is not None:
         yield Figure(name, 10 ** (-psnr / 10), f"{psnr:.2f} dB")
+
+
+def _footage(model: Document) -> Iterator[Figure]:
+    name = f"footage: {model['model']['name']}"
+    for coding, scores in model["mean"].items():
+        yield from _quality(f"{name}, {coding}", {"model": scores})
 
 
 def _notes(old: Sequence[Document], new: Sequence[Document]) -> Iterator[str]:

@@ -45,6 +45,22 @@ def quality_of_models(documents: Sequence[Document]) -> list[Table]:
     return [Table(tuple(columns), tuple(rows))]
 
 
+def footage(results: Document) -> list[Table]:
+    """Models beside bicubic on clean and coded clips: Y-PSNR, then Y-SSIM, then flicker."""
+    codings = results["codings"]
+    named = [("bicubic", results["bicubic"])]
+    named += [(model_name(entry["model"]), entry) for entry in results["models"]]
+    psnr, ssim = [], []
+    for name, entry in named:
+        coded, flicker = entry["coded_mean_db"], entry["static_flicker"]
+        cells = [f"{entry['mean'][coding]['psnr_db']:.2f}" for coding in codings]
+        more = ["–" if value is None else f"{value:.2f}" for value in (coded, flicker)]
+        psnr.append((name, *cells, *more))
+        ssim.append((name, *(f"{entry['mean'][coding]['ssim']:.4f}" for coding in codings)))
+    columns = ("Y-PSNR, dB", *codings, "coded mean", "flicker / bicubic")
+    return [Table(columns, tuple(psnr)), Table(("Y-SSIM", *codings), tuple(ssim))]
+
+
 def espcn_order(results: Document) -> list[Document]:
     """The models by scale, the fastest of each first."""
     return sorted(

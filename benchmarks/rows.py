@@ -19,6 +19,7 @@ def tables_of(document: Document) -> list[Table]:
         "quality": model_rows.quality_of_image,
         "video": _video,
         "flicker": _flicker,
+        "footage": model_rows.footage,
         "stream": _stream,
         "train": _train,
         "pictures": lambda results: [],

@@ -94,6 +94,10 @@ def title(document: Document) -> str:
     if kind == "realtime":
         file = settings["file"]
         return "largest output in real time" + (f", frames of {file}" if file else "")
+    if kind == "footage":
+        results = document["results"]
+        clips = counted(len(results["clips"]), "clip")
+        return f"coded footage, ×{results['scale']}, {clips}"
     model = document["model"]
     name = model_name(model) + (f" (×{model['scale']})" if model["scale"] > 1 else "")
     if kind == "quality":

@@ -261,7 +261,13 @@ def quality(
     show(documents[0] if len(documents) == 1 else combine(documents), targets)
 
 
-for _command in (bench_runs.video, bench_runs.flicker, bench_runs.stream, bench_runs.train):
+for _command in (
+    bench_runs.video,
+    bench_runs.footage,
+    bench_runs.flicker,
+    bench_runs.stream,
+    bench_runs.train,
+):
     bench.add_command(_command)
 for _command in (bench_reports.everything, bench_reports.render, bench_reports.compare):
     bench.add_command(_command)

@@ -1,4 +1,4 @@
-"""`framelift bench video`, `flicker`, `stream` and `train`: whole runs, end to end."""
+"""`framelift bench video`, `footage`, `flicker`, `stream` and `train`: whole runs, end to end."""
 
 from __future__ import annotations
 
@@ -53,6 +53,65 @@ def video(
 
     options = EncoderOptions(codec, crf, preset)
     show(measure_video(model, file, options, frames, backend, threads, rounds, device), targets)
+
+
+@click.command()
+@click.argument("models", nargs=-1, required=True, metavar="MODEL...")
+@click.option(
+    "--clip",
+    "clips",
+    type=click.Path(path_type=Path),
+    required=True,
+    multiple=True,
+    help="Video of the original size; may be given several times.",
+)
+@click.option(
+    "--codec",
+    "codecs",
+    metavar="ENCODER:QUALITY,...",
+    default="x264:23,x264:28,x265:27,vp9:38,mpeg4:6",
+    show_default=True,
+    help="Encoders (x264, x265, vp9, av1, mpeg4, mpeg2) with their crf or quantiser.",
+)
+@click.option("--first", type=click.IntRange(0), default=12, show_default=True,
+              help="Measure from this frame on.")  # fmt: skip
+@click.option("--frames", type=click.IntRange(2), default=33, show_default=True,
+              help="Measure so many frames at most.")  # fmt: skip
+@engine_options
+@report_options
+def footage(
+    models: tuple[str, ...],
+    clips: tuple[Path, ...],
+    codecs: str,
+    first: int,
+    frames: int,
+    backend: str,
+    threads: int | None,
+    targets: Targets,
+) -> None:
+    """Compare MODELs with bicubic on clips that real encoders have coded.
+
+    Each clip is reduced by the models' scale, coded with each encoder, decoded and upscaled; the
+    result is compared with the clip.
+
+    \b
+    framelift bench footage realtime-small-x4-video realtime-small-x4 --clip a.mp4 --clip b.mp4
+    """
+    from tqdm import tqdm
+
+    from ..benchmarks.footage import FootageSettings, measure_footage
+    from ..imaging.coding import parse_coding
+
+    codings = tuple(parse_coding(text.strip()) for text in codecs.split(","))
+    settings = FootageSettings(codings, first, frames, backend, threads)
+    with tqdm(unit="coding", leave=False, disable=None) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        document = measure_footage(models, clips, settings, progress)
+    show(document, targets)
 
 
 @click.command()

@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from .data.degradation import MARGIN, Degradation
-from .data.video import VideoConfig
+from .data.footage.config import CodecConfig
 from .losses import (
     FeatureLossConfig,
     LossConfig,
@@ -37,7 +37,7 @@ class DataConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     crop: int = 192  # side of the high-resolution training crop, pixels
     batch: int = 16  # crops per step and process
     degradation: Degradation = "bicubic"
-    video: VideoConfig = VideoConfig()  # strengths of the "video" degradation
+    codec: CodecConfig = CodecConfig()  # sequences and encoders of the "codec" degradation
     cache_mb: int = 2048  # decoded photographs kept in memory, MiB
     detail: float = 0.0  # how much crops with detail are preferred; 0: not, 1: in proportion
     workers: int = 2  # threads that decode and cut
@@ -152,6 +152,7 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 f"data.crop must be a multiple of {scale * multiple} (scale {scale}) "
                 f"and at least {least}, not {self.data.crop}"
             )
+        self._check_codec()
         for name, value in (
             ("steps", self.steps),
             ("data.batch", self.data.batch),
@@ -196,6 +197,20 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError(
                 f"validation.feature_layer must be of {', '.join(LAYERS)}, not {layer!r}"
             )
+
+    def _check_codec(self) -> None:
+        """Frames of the "codec" degradation hold a crop and are even after reduction."""
+        if self.data.degradation != "codec":
+            return
+        multiple = 2 * self.network.scale
+        for side in self.data.codec.size:
+            if side % multiple or side < self.data.crop:
+                raise ValueError(
+                    f"data.codec.size must be multiples of {multiple} (twice the scale) and at "
+                    f"least data.crop ({self.data.crop}), not {list(self.data.codec.size)}"
+                )
+        if self.data.on_device:
+            raise ValueError('data.on_device is not for degradation = "codec"; set it to false')
 
     def _check_task(self) -> None:
         """A style needs a style network and term; super-resolution has no use for the rest."""

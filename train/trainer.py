@@ -27,8 +27,12 @@ from .average import Average
 from .checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from .config import MIN_STYLE_SIDE, TrainConfig
 from .data.crops import CropSampler, HostCrops, prefetch
-from .data.degradation import MARGIN, degrade, target_of, with_noise
+from .data.degradation import MARGIN, Reduction, with_noise
+from .data.footage.cache import open_cache
+from .data.footage.clips import find_clips
+from .data.footage.pairs import FootagePairs
 from .data.on_device import DeviceCrops
+from .data.pairs import Pairs, PhotoPairs, seeds_of
 from .data.photos import PhotoSet, find_photos
 from .data.style_image import StyleImage, read_style_image
 from .distributed import Processes
@@ -85,19 +89,15 @@ class Trainer:
         self.device = device
         self.processes = processes or Processes()
         self.scale = config.network.scale
-        data, count = config.data, self.processes.count
+        data = config.data
         crop = data.crop + 2 * MARGIN * self.scale  # the margin is cut after degrading
         self.photos: PhotoSet = find_photos([Path(f) for f in data.folders], crop)
-        self.sampler = CropSampler(
-            self.photos.photos, crop, data.batch * count, config.seed, data.cache_mb << 20,
-            self.processes.part_of(data.batch),
-        )  # fmt: skip
-        if data.detail:
-            self.sampler.prefer_detail(self.scale, data.detail, data.workers)
-        self.crops = (
-            DeviceCrops(self.sampler, device, data.workers) if data.on_device
-            else HostCrops(self.sampler, device)
-        )  # fmt: skip
+        self.part = self.processes.part_of(data.batch)
+        self.pairs: Pairs[Any] = (
+            self._footage()
+            if data.degradation == "codec"
+            else self._photographs(crop, data.degradation)
+        )
         validates = bool(config.validation.folder) and self.processes.leads
         self.validator = Validator(config, device) if validates else None
 
@@ -170,35 +170,32 @@ class Trainer:
         """Make the steps that are left, one for each report taken."""
         steps, workers = self.config.steps, self.config.data.workers
         with failures_explained(self.config), closing(
-            prefetch(self.crops.draw, self.step, steps, workers)
+            prefetch(self.pairs.draw, self.step, steps, workers)
         ) as batches:  # fmt: skip
             while self.step < steps:
                 started = time.perf_counter()
                 drawn = next(batches)
                 waited = time.perf_counter() - started
-                losses = self._train_step(drawn)
+                losses = self._train_step(*self.pairs.load(drawn, self.step))
                 self.step += 1
                 elapsed = time.perf_counter() - started
                 self.seconds += elapsed
                 kept = not self.stepper.left_out or self.stepper.finds_scale
-                yield StepReport(losses, len(drawn) * self.processes.count, elapsed, waited, kept)
+                images = self.config.data.batch * self.processes.count
+                yield StepReport(losses, images, elapsed, waited, kept)
 
-    def _train_step(self, drawn: Tensor) -> dict[str, float]:
-        hr = self.crops.load(drawn).permute(0, 3, 1, 2).float().div_(255)
-        data = self.config.data
-        seeds = self.sampler.seeds(self.step)
-        lr = degrade(hr, self.scale, data.degradation, data.video, seeds)
+    def _train_step(self, lr: Tensor, target: Tensor) -> dict[str, float]:
+        seeds = seeds_of(self.config.seed, self.step, self.part)
         noisy = with_noise(lr, self.loss.noise, seeds) if self.loss.noise else None
         factor = learning_rate_factor(self.config.schedule, self.step, self.config.steps)
-        target = target_of(hr, self.scale)
         self.guard.batch = lr, target, noisy
         try:
             losses = self.stepper.step(lr, target, factor, noisy)
         except NotFiniteError as error:
-            names = sorted(set(self.sampler.files(self.step)))
+            names = self.pairs.names(self.step)
             raise TrainingError(
                 f"{error} at step {self.step}; {self.guard.advice()}. "
-                f"Photographs of this batch: {', '.join(names)}"
+                f"{self.pairs.source} of this batch: {', '.join(names)}"
             ) from error
         if not self.stepper.left_out:
             self.averaged.update(self.network)
@@ -215,6 +212,50 @@ class Trainer:
         """Say something beside the progress bar; one process speaks for all."""
         if self.processes.leads:
             bar.write(line, file=Screen(sys.stderr))
+
+    def _photographs(self, crop: int, kind: Reduction) -> PhotoPairs:
+        """Pairs that are cut from photographs and degraded as they are drawn."""
+        data = self.config.data
+        sampler = CropSampler(
+            self.photos.photos,
+            crop,
+            data.batch * self.processes.count,
+            self.config.seed,
+            data.cache_mb << 20,
+            self.part,
+        )
+        if data.detail:
+            sampler.prefer_detail(self.scale, data.detail, data.workers)
+        crops = (
+            DeviceCrops(sampler, self.device, data.workers)
+            if data.on_device
+            else HostCrops(sampler, self.device)
+        )
+        return PhotoPairs(sampler, crops, self.scale, kind)
+
+    def _footage(self) -> FootagePairs:
+        """Pairs that are cut from coded sequences, which the first run makes."""
+        data, folders = self.config.data, [Path(folder) for folder in self.config.data.folders]
+        cache = open_cache(
+            data.codec,
+            self.scale,
+            self.config.seed,
+            self.photos.photos,
+            self.photos.order,
+            find_clips(folders),
+            data.workers,
+        )
+        return FootagePairs(
+            cache,
+            data.crop,
+            self.scale,
+            data.batch * self.processes.count,
+            self.config.seed,
+            self.part,
+            self.device,
+            data.detail,
+            data.workers,
+        )
 
     def _validate(self, validator: Validator, logs: Sequence[Log], bar: tqdm[None]) -> None:
         scores = validator(self.averaged.module)

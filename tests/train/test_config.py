@@ -65,7 +65,7 @@ def test_realtime_presets_come_in_three_sizes_and_two_kinds() -> None:
             parameters[name] = sum(parameter.numel() for parameter in deployed.parameters())
         footage = load_config(f"realtime-small-x{scale}-video")
         assert footage.network == load_config(f"realtime-small-x{scale}").network
-        assert footage.data.degradation == "video"
+        assert footage.data.degradation == "codec"
     assert parameters == {
         "realtime-nano-x2": 22_860,
         "realtime-small-x2": 69_100,
@@ -112,8 +112,21 @@ def test_saved_json_config_is_read_back(tmp_path: Path) -> None:
         ("batch = 4", r"unknown key `batch` in `loss\.0`, did you mean `data\.batch`\?"),
         ("[optimiser]\nlr = 1", r"unknown key `optimiser`, did you mean `optimizer`\?"),
         ("[schedule]\nwarmpu = 1", r"unknown key `warmpu` in `schedule`, did you mean `warmup`\?"),
-        ("[data.video]\nnoice = [0, 1]", r"`noice` in `data.video`, did you mean `noise`\?"),
-        ("[data.video]\njpeg = nan", "jpeg and h264 are shares: at least 0 and together at most 1"),
+        ("[data.codec]\nnoice = 1", r"`noice` in `data.codec`, did you mean `noise`\?"),
+        ("[data.codec]\nnoise = nan", "noise is a share: within 0 and 1, not nan"),
+        ("[data.codec]\nkept = 40", r"kept must be within 1 and frames \(32\), not 40"),
+        (
+            '[data]\ndegradation = "codec"\ncrop = 64\n[data.codec]\nsize = [66, 64]',
+            r"data\.codec\.size must be multiples of 4 .* and at least data\.crop \(64\)",
+        ),
+        (
+            '[data]\ndegradation = "codec"\non_device = true\ncrop = 64',
+            'data.on_device is not for degradation = "codec"',
+        ),
+        (
+            "[[data.codec.encoders]]\nname = 'vp9'\nweight = 1\nquality = [20, 80]",
+            r"quality of vp9 must be \[low, high\] within 0 and 63, not \[20, 80\]",
+        ),
         (
             "[[loss]]\nkind = 'feature'\nlayers = {relu2_2 = nan}",
             r"layers\.relu2_2 must be a finite number, not nan",
@@ -122,7 +135,7 @@ def test_saved_json_config_is_read_back(tmp_path: Path) -> None:
             "[[loss]]\nkind = 'feature'\nlayers = {relu1_1 = 1, relu5_1 = 1}\n[data]\ncrop = 8",
             r"data\.crop must be at least 16 for loss\.1 \(layer relu5_1 of VGG-16\), not 8",
         ),
-        ("[data.video]\nnoise = [3, 1]", r"noise must be \[low, high\] within 0 and 255"),
+        ("[data.codec]\nblur_sigma = [3, 1]", r"blur_sigma must be \[low, high\] within 0 and 4"),
         ("[[loss]]\nkind = 'style'\nlayer = {}", r"`layer` in `loss\.1`, did you mean `layers`\?"),
         (
             "[[loss]]\nkind = 'feature'\nnorm = 'l1'",
@@ -285,7 +298,8 @@ def test_every_key_is_documented() -> None:
         "network",
         "loss",
         "data",
-        "video",
+        "codec",
+        "encoders",
         "optimizer",
         "schedule",
         "compute",

@@ -13,18 +13,11 @@ from PIL import Image
 
 from framelift.imaging.errors import ConfigError, InputError
 from framelift.imaging.resize import imresize
-from framelift.train.data.codec import h264_like, jpeg, to_coefficients, to_plane
 from framelift.train.data.crops import CropSampler, HostCrops, PhotoCache, prefetch
 from framelift.train.data.degradation import MARGIN, degrade, gaussian_blur, target_of
 from framelift.train.data.on_device import DeviceCrops
+from framelift.train.data.pairs import seeds_of
 from framelift.train.data.photos import Photo, find_photos, read_rgb
-from framelift.train.data.video import (
-    VideoConfig,
-    blur_each,
-    degrade_to_video,
-    from_yuv420,
-    to_yuv420,
-)
 
 
 @pytest.fixture
@@ -159,7 +152,8 @@ def test_parts_of_a_batch_together_are_the_batch(folder: Path) -> None:
     parts = [CropSampler(photos, 32, 4, 3, 1 << 20, range(k, k + 2)) for k in (0, 2)]
     joined = np.concatenate([part.batch(7) for part in parts])
     np.testing.assert_array_equal(joined, whole.batch(7))
-    assert [seed for part in parts for seed in part.seeds(7)] == whole.seeds(7)
+    seeds = [seed for start in (0, 2) for seed in seeds_of(3, 7, range(start, start + 2))]
+    assert seeds == seeds_of(3, 7, range(4))
     assert [file for part in parts for file in part.files(7)] == whole.files(7)
 
 
@@ -255,18 +249,14 @@ def test_bicubic_degradation_gives_the_benchmarks_images(shared: Path, scale: in
     assert (difference > 0).mean() < 0.001
 
 
-GENTLE = VideoConfig(noise=(0, 0), h264_qp=(0, 8), jpeg_quality=(95, 100))
-
-
-@pytest.mark.parametrize("kind", ["bicubic", "johnson", "video"])
+@pytest.mark.parametrize("kind", ["bicubic", "johnson"])
 def test_degraded_and_target_show_the_same_place(kind: str) -> None:
     y, x = np.mgrid[0:96, 0:96].astype(np.float32) / 96
     hr = torch.from_numpy(np.stack((x, y, 0.5 * (x + y))))[None]
-    lr, target = degrade(hr, 4, kind, GENTLE, [(0, 0, 0)]), target_of(hr, 4)  # type: ignore[arg-type]
+    lr, target = degrade(hr, 4, kind), target_of(hr, 4)  # type: ignore[arg-type]
     assert target.shape[2] == 4 * lr.shape[2]
     means = torch.nn.functional.avg_pool2d(target, 4)
-    tolerance = 3 if kind == "video" else 1.5  # chroma of half the resolution
-    torch.testing.assert_close(lr, means, atol=tolerance / 255, rtol=0)
+    torch.testing.assert_close(lr, means, atol=1.5 / 255, rtol=0)
 
 
 def test_gaussian_blur_has_the_given_sigma() -> None:
@@ -277,108 +267,3 @@ def test_gaussian_blur_has_the_given_sigma() -> None:
     assert blurred.sum() == pytest.approx(1, abs=1e-5)
     variance = (blurred.sum(0) * offsets.square()).sum()
     assert variance == pytest.approx(1.0, abs=5e-3)
-
-
-def photograph(count: int, size: int) -> torch.Tensor:
-    """Float N×3×size×size RGB of smooth colour with some detail."""
-    rng = np.random.default_rng(5)
-    noise = rng.integers(0, 256, (count, size, size, 3)).astype(np.float32)
-    soft = np.stack([cv2.GaussianBlur(image, (0, 0), 3) for image in noise])
-    pictures = (0.5 + (soft - 127.5) / 60 + (noise - 127.5) / 6000).clip(0, 1)
-    return torch.from_numpy(pictures).permute(0, 3, 1, 2).float()
-
-
-def test_video_frames_depend_on_their_seeds_alone() -> None:
-    hr = photograph(3, 96)
-    seeds = [(1, 5, k) for k in range(3)]
-    config = VideoConfig()
-    frames = degrade(hr, 2, "video", config, seeds)
-    assert frames.shape == (3, 3, 40, 40)
-    assert 0 <= frames.min() <= frames.max() <= 1
-    assert torch.equal(frames, degrade(hr, 2, "video", config, seeds))
-    other = degrade(hr, 2, "video", config, [(1, 6, k) for k in range(3)])
-    assert not torch.equal(frames, other)
-
-
-@pytest.mark.parametrize(
-    ("worse", "least"),
-    [
-        ({"blur": (0.6, 0.6)}, 1.0),
-        ({"noise": (6.0, 6.0)}, 3.0),
-        ({"jpeg": 1.0, "h264": 0.0, "jpeg_quality": (20, 20)}, 1.0),
-        ({"h264": 1.0, "jpeg": 0.0, "h264_qp": (34, 34)}, 1.0),
-    ],
-)
-def test_each_fault_of_footage_shows(worse: dict[str, object], least: float) -> None:
-    hr = photograph(2, 96)
-    clean: dict[str, object] = {"blur": (0, 0), "noise": (0, 0), "jpeg": 0.0, "h264": 0.0}
-    seeds = [(0, 0, 0), (0, 0, 1)]
-    before = degrade_to_video(hr, 2, VideoConfig(**clean), seeds)  # type: ignore[arg-type]
-    after = degrade_to_video(hr, 2, VideoConfig(**{**clean, **worse}), seeds)  # type: ignore[arg-type]
-    assert (after - before).mul(255).square().mean().sqrt() > least
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ({"blur": (1.0, 0.5)}, r"blur must be \[low, high\] within 0 and 4, not \[1.0, 0.5\]"),
-        ({"jpeg_quality": (0, 90)}, "jpeg_quality must be .* within 1 and 100"),
-        ({"h264_qp": (10, 60)}, "h264_qp must be .* within 0 and 51"),
-        ({"jpeg": 0.6, "h264": 0.6}, "together at most 1"),
-    ],
-)
-def test_impossible_strengths_are_refused(values: dict[str, object], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        VideoConfig(**values)  # type: ignore[arg-type]
-
-
-def test_colour_survives_420_where_it_is_smooth() -> None:
-    y, x = torch.meshgrid(torch.linspace(0.2, 0.8, 32), torch.linspace(0.2, 0.8, 48), indexing="ij")
-    rgb = torch.stack((x, y, 1 - x))[None]
-    luma, chroma = to_yuv420(rgb)
-    assert [tuple(plane.shape) for plane in (luma, *chroma)] == [
-        (1, 1, 32, 48), (1, 1, 16, 24), (1, 1, 16, 24),
-    ]  # fmt: skip
-    torch.testing.assert_close(from_yuv420(luma, chroma), rgb, atol=6 / 255, rtol=0)
-    white, _ = to_yuv420(torch.ones(1, 3, 16, 16))
-    assert (white == 235).all()
-
-
-def test_jpeg_is_libjpegs_on_grey() -> None:
-    grey = (photograph(1, 64)[0, 0] * 255).round()
-    for quality in (30, 80):
-        _, coded = cv2.imencode(
-            ".jpg", grey.numpy().astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, quality]
-        )
-        wanted = cv2.imdecode(coded, cv2.IMREAD_GRAYSCALE)
-        assert wanted is not None
-        got = jpeg(grey[None, None], torch.tensor([float(quality)]), chroma=False)[0, 0].numpy()
-        difference, damage = np.abs(got - wanted), np.abs(grey.numpy() - wanted)
-        assert difference.mean() < 0.1 * damage.mean()  # its DCT is of integers: ties round apart
-
-
-def test_block_transform_is_inverted_and_orthonormal() -> None:
-    plane = torch.rand(2, 1, 16, 24)
-    coefficients = to_coefficients(plane)
-    assert coefficients.shape == (2, 2, 3, 8, 8)
-    torch.testing.assert_close(to_plane(coefficients), plane)
-    torch.testing.assert_close(coefficients.square().sum(), plane.square().sum())
-
-
-def test_h264_keeps_the_mean_and_smooths_block_edges() -> None:
-    plane = (photograph(1, 64)[:, :1] * 255).round()
-    coded = h264_like(plane, torch.tensor([34.0]))
-    assert abs(float(coded.mean() - plane.mean())) < 1
-    ramp = torch.linspace(100, 140, 64).round().expand(1, 1, 64, 64)
-    steps = h264_like(ramp, torch.tensor([40.0])).diff(dim=3).abs()
-    assert steps.max() < 20  # without the deblocking filter, steps of 5 per block stay at its edges
-    weak, strong = (h264_like(plane, torch.tensor([qp])) for qp in (12.0, 40.0))
-    assert (weak - plane).square().mean() < 0.05 * (strong - plane).square().mean()
-
-
-def test_every_picture_is_blurred_by_its_own_sigma() -> None:
-    images = photograph(2, 40)
-    blurred = blur_each(images, torch.tensor([0.0, 2.0]), most=2.0)
-    torch.testing.assert_close(blurred[0], images[0])
-    expected = gaussian_blur(images[1:], 2.0)
-    torch.testing.assert_close(blurred[1:], expected, atol=0.01, rtol=0)  # cut at 3 σ, not 4

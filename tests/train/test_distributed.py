@@ -45,7 +45,7 @@ norm = "l1"
 [data]
 crop = 32
 batch = 2
-degradation = "video"
+degradation = "johnson"
 [compute]
 accumulate = 2
 """

@@ -58,7 +58,7 @@ def test_losses_are_those_of_the_cpu(
     assert on_gpu == pytest.approx(on_cpu, rel=tolerance)
 
 
-@pytest.mark.parametrize("degradation", ["bicubic", "johnson", "video"])
+@pytest.mark.parametrize("degradation", ["bicubic", "johnson", "codec"])
 def test_degradations_run_on_the_device_and_repeat(folder: Path, degradation: str) -> None:
     overrides = ['network={name="realtime", scale=2}', f"data.degradation={degradation}", "steps=2"]
     first, again = losses(folder, "cuda", *overrides), losses(folder, "cuda", *overrides)

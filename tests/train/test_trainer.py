@@ -80,10 +80,10 @@ def interrupt_after(trainer: Trainer, steps: int, number: int = signal.SIGINT) -
     """Make the process get a signal during the given step."""
     step = trainer._train_step
 
-    def signalling(drawn: torch.Tensor) -> dict[str, float]:
+    def signalling(lr: torch.Tensor, target: torch.Tensor) -> dict[str, float]:
         if trainer.step == steps - 1:
             os.kill(os.getpid(), number)
-        return step(drawn)
+        return step(lr, target)
 
     trainer._train_step = signalling  # type: ignore[method-assign]
 
@@ -151,11 +151,11 @@ def test_nan_loss_names_the_batch_and_keeps_the_last_checkpoint(
     trainer = Trainer(config(tmp_path, photos), tmp_path / "run", CPU)
     step = trainer._train_step
 
-    def poisoned(drawn: torch.Tensor) -> dict[str, float]:
+    def poisoned(lr: torch.Tensor, target: torch.Tensor) -> dict[str, float]:
         if trainer.step == 5:
             with torch.no_grad():
                 next(trainer.network.parameters()).fill_(float("nan"))
-        return step(drawn)
+        return step(lr, target)
 
     trainer._train_step = poisoned  # type: ignore[method-assign]
     with pytest.raises(

@@ -93,10 +93,6 @@ class CropSampler:
         """The photographs that the batch of one step is cut from."""
         return [str(crop.photo.path) for crop in self.plan(step)]
 
-    def seeds(self, step: int) -> list[tuple[int, int, int]]:
-        """(seed, step, index) of each crop of one step, to draw its degradation from."""
-        return [(self._seed, step, index) for index in self._part]
-
     def plan(self, step: int) -> list[Crop]:
         """Where the crops of one step are cut."""
         rng = np.random.default_rng((self._seed, step))

@@ -11,15 +11,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .video import Seed, VideoConfig, degrade_to_video
-
-Degradation = Literal["bicubic", "johnson", "video"]
+Seed = tuple[int, int, int]
+Reduction = Literal["bicubic", "johnson"]
+Degradation = Literal["bicubic", "johnson", "codec"]
+"""How inputs are made: reduced as they are drawn, or for "codec" in `footage`."""
 
 MARGIN = 4
 """Low-resolution pixels cut off each side after degrading, so that no crop border shows in them:
 the support of the antialiased cubic (2 px) and of the blurs (up to 2 px)."""
-
-VIDEO = VideoConfig()
 
 NOISE_STREAM = 1
 """Keeps this noise apart from what a degradation draws from the same seed."""
@@ -28,9 +27,7 @@ NOISE_STREAM = 1
 def degrade(
     hr: Tensor,
     scale: int,
-    kind: Degradation,
-    video: VideoConfig = VIDEO,
-    seeds: Sequence[Seed] = (),
+    kind: Reduction,
 ) -> Tensor:
     """Make the low-resolution input of a high-resolution batch.
 
@@ -39,10 +36,7 @@ def degrade(
         scale: downsampling factor.
         kind: "bicubic" is the benchmark protocol, antialiased bicubic with a = −0.5 (MATLAB's
             imresize away from the borders; nothing at scale 1); "johnson" is section 4.2 of the
-            paper, a Gaussian blur of σ = 1.0 and then bicubic interpolation; "video" is footage,
-            see `data.video`.
-        video: strengths for "video".
-        seeds: for "video", one (seed, step, index) for each picture.
+            paper, a Gaussian blur of σ = 1.0 and then bicubic interpolation.
 
     Returns:
         float N×3×(H/scale − 2·MARGIN)×(W/scale − 2·MARGIN) in [0, 1], rounded to 8-bit values as
@@ -55,8 +49,6 @@ def degrade(
         case "johnson":
             hr = gaussian_blur(hr, sigma=1.0)
             lr = F.interpolate(hr, scale_factor=1 / scale, mode="bicubic", align_corners=False)
-        case "video":
-            lr = degrade_to_video(hr, scale, video, seeds)
     lr = lr[:, :, MARGIN:-MARGIN, MARGIN:-MARGIN]
     return lr.mul(255).round_().clamp_(0, 255).div_(255)
 
