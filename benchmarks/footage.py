@@ -47,6 +47,7 @@ class FootageSettings:
     count: int = COUNT
     backend: str = "auto"
     threads: int | None = None
+    device: int | None = None
 
 
 @dataclass
@@ -84,7 +85,12 @@ def measure_footage(
     upscalers: list[Upscaler] = []
     try:
         for model in models:
-            upscaler = Upscaler.load(model, backend=settings.backend, threads=settings.threads)
+            upscaler = Upscaler.load(
+                model,
+                backend=settings.backend,
+                threads=settings.threads,
+                device=settings.device,
+            )
             upscalers.append(upscaler)
             require_super_resolution(upscaler.spec, "a comparison with originals")
         if len(scales := {upscaler.scale for upscaler in upscalers}) != 1:

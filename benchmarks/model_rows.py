@@ -53,10 +53,11 @@ def footage(results: Document) -> list[Table]:
     psnr, ssim = [], []
     for name, entry in named:
         coded, flicker = entry["coded_mean_db"], entry["static_flicker"]
-        cells = [f"{entry['mean'][coding]['psnr_db']:.2f}" for coding in codings]
-        more = ["–" if value is None else f"{value:.2f}" for value in (coded, flicker)]
+        means = [entry["mean"].get(coding, {}) for coding in codings]
+        cells = [_or_dash(mean.get("psnr_db"), ".2f") for mean in means]
+        more = [_or_dash(value, ".2f") for value in (coded, flicker)]
         psnr.append((name, *cells, *more))
-        ssim.append((name, *(f"{entry['mean'][coding]['ssim']:.4f}" for coding in codings)))
+        ssim.append((name, *(_or_dash(mean.get("ssim"), ".4f") for mean in means)))
     columns = ("Y-PSNR, dB", *codings, "coded mean", "flicker / bicubic")
     return [Table(columns, tuple(psnr)), Table(("Y-SSIM", *codings), tuple(ssim))]
 
@@ -128,3 +129,7 @@ def _features(scores: Document) -> str:
 
 def _decibels(scores: Document) -> str:
     return "∞" if scores["psnr_db"] is None else f"{scores['psnr_db']:.2f}"
+
+
+def _or_dash(value: float | None, form: str) -> str:
+    return "–" if value is None else format(value, form)

@@ -87,6 +87,7 @@ def footage(
     frames: int,
     backend: str,
     threads: int | None,
+    device: int | None,
     targets: Targets,
 ) -> None:
     """Compare MODELs with bicubic on clips that real encoders have coded.
@@ -103,7 +104,7 @@ def footage(
     from ..imaging.coding import parse_coding
 
     codings = tuple(parse_coding(text.strip()) for text in codecs.split(","))
-    settings = FootageSettings(codings, first, frames, backend, threads)
+    settings = FootageSettings(codings, first, frames, backend, threads, device)
     with tqdm(unit="coding", leave=False, disable=None) as bar:
 
         def progress(done: int, total: int) -> None:

@@ -254,6 +254,7 @@ class Trainer:
             self.part,
             self.device,
             data.detail,
+            data.codec.clean,
             data.workers,
         )
 

@@ -11,6 +11,7 @@ import pytest
 
 from framelift.benchmarks.espcn import measure_espcn
 from framelift.benchmarks.flicker import measure_flicker
+from framelift.benchmarks.footage import FootageSettings, measure_footage
 from framelift.benchmarks.latency import measure_latency
 from framelift.benchmarks.overhead import measure_overhead
 from framelift.benchmarks.pictures import make_pictures
@@ -20,6 +21,7 @@ from framelift.benchmarks.report import Document
 from framelift.benchmarks.settings import GridSettings, LatencySettings
 from framelift.benchmarks.stream import measure_stream
 from framelift.benchmarks.video import measure_video
+from framelift.imaging.coding import parse_coding
 from framelift.runtime.video import EncoderOptions
 
 
@@ -50,6 +52,22 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def pattern_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A video of 8 frames of 96×72: a pattern that moves."""
+    path = tmp_path_factory.mktemp("clips") / "pattern.mkv"
+    y, x = np.mgrid[:72, :96]
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", 25)
+        stream.width, stream.height, stream.pix_fmt = 96, 72, "yuv444p"
+        for k in range(8):
+            luma = 128 + 60 * np.sin((x + 2 * k) / 5) + 50 * np.cos((x - y) / 7)
+            image = np.repeat(luma.astype(np.uint8)[..., None], 3, 2)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
+        container.mux(stream.encode())
+    return path
+
+
+@pytest.fixture(scope="session")
 def training_report(tmp_path_factory: pytest.TempPathFactory) -> Document:
     """A report of three training steps."""
     pytest.importorskip("torch")
@@ -66,9 +84,18 @@ def training_report(tmp_path_factory: pytest.TempPathFactory) -> Document:
     return document
 
 
+FOOTAGE = FootageSettings(
+    (parse_coding("x264:20"), parse_coding("mpeg4:12")), first=1, count=6, threads=1
+)
+
+
 @pytest.fixture(scope="session")
 def reports(
-    shuffle_model_path: Path, nearest_model_path: Path, photo_folder: Path, clip: Path
+    shuffle_model_path: Path,
+    nearest_model_path: Path,
+    photo_folder: Path,
+    clip: Path,
+    pattern_clip: Path,
 ) -> dict[str, Document]:
     """A report of each kind but training, which needs PyTorch, by kind."""
     grid = GridSettings(
@@ -84,6 +111,7 @@ def reports(
         "quality": measure_quality(shuffle_model_path, photo_folder, threads=1),
         "video": video,
         "flicker": measure_flicker(nearest_model_path, clip, threads=1),
+        "footage": measure_footage([nearest_model_path], [pattern_clip], FOOTAGE),
         "stream": measure_stream(nearest_model_path, live, rates=(60.0,)),
         "pictures": make_pictures(nearest_model_path, [photo_folder], clip, threads=1),
         "espcn": measure_espcn([shuffle_model_path], one),

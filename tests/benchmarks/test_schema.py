@@ -27,8 +27,8 @@ from framelift.imaging.errors import InputError
 
 jsonschema = pytest.importorskip("jsonschema")
 
-KINDS = ("latency", "overhead", "quality", "video", "flicker", "stream", "train", "pictures",
-         "espcn", "realtime")  # fmt: skip
+KINDS = ("latency", "overhead", "quality", "video", "flicker", "footage", "stream", "train",
+         "pictures", "espcn", "realtime")  # fmt: skip
 
 
 @pytest.fixture(scope="module")

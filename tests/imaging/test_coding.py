@@ -29,7 +29,8 @@ def moving() -> NDArray[np.uint8]:
         green = 128 + 80 * np.cos((x - y + 3 * k) / 17)
         blue = 40 + 2 * ((y + k) % 50)
         frames.append(np.stack([red, green, np.broadcast_to(blue, red.shape)], -1))
-    return np.rint(np.stack(frames)).astype(np.uint8)
+    made: NDArray[np.uint8] = np.rint(np.stack(frames)).astype(np.uint8)
+    return made
 
 
 def psnr(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:

@@ -61,8 +61,8 @@ def test_several_processes_make_what_one_makes(cache: FootageCache, found: Photo
     for number in range(CONFIG.sequences):
         pairs = maker(number)
         rows = slice(number * CONFIG.kept, (number + 1) * CONFIG.kept)
-        assert np.array_equal(cache.lr[rows], pairs.lr)
-        assert np.array_equal(cache.hr[rows], pairs.hr)
+        for name in ("coded", "clean", "hr"):
+            assert np.array_equal(getattr(cache, name)[rows], getattr(pairs, name))
         assert cache.labels[rows] == (pairs.label,) * CONFIG.kept
 
 
@@ -73,7 +73,7 @@ def test_a_second_run_makes_nothing(
     monkeypatch.setattr(cache_module, "SequenceMaker", None)
     second = opened(CONFIG, found, tmp_path)
     assert second.fingerprint == first.fingerprint == cache.fingerprint
-    assert np.array_equal(first.lr, second.lr)
+    assert np.array_equal(first.coded, second.coded)
 
 
 def test_another_setting_is_another_cache(found: PhotoSet, tmp_path: Path) -> None:
@@ -84,25 +84,17 @@ def test_another_setting_is_another_cache(found: PhotoSet, tmp_path: Path) -> No
 
 
 def test_the_input_is_the_reduced_original_as_a_codec_leaves_it(cache: FootageCache) -> None:
-    plain = reduced(np.array(cache.hr), SCALE)
-    errors = np.abs(plain.astype(int) - cache.lr).mean((1, 2, 3))
-    shifted = np.abs(np.roll(plain, 2, axis=2).astype(int) - cache.lr).mean((1, 2, 3))
-    coded = np.array([label != "clean" for label in cache.labels])
-    assert coded.any()
-    assert (errors[coded] > 0).all()
-    assert (errors[coded] < shifted[coded]).all()
-
-
-def test_clean_sequences_are_only_reduced(found: PhotoSet) -> None:
-    pairs = SequenceMaker(msgspec.structs.replace(CONFIG, clean=1.0), SCALE, 1, found.photos, ())(0)
-    assert pairs.label == "clean"
-    assert np.array_equal(pairs.lr, reduced(pairs.hr, SCALE))
+    assert np.array_equal(cache.clean, reduced(np.array(cache.hr), SCALE))
+    errors = np.abs(cache.clean.astype(int) - cache.coded).mean((1, 2, 3))
+    shifted = np.abs(np.roll(cache.clean, 2, axis=2).astype(int) - cache.coded).mean((1, 2, 3))
+    assert (errors > 0).all()
+    assert (errors < shifted).all()
 
 
 def test_grey_sequences_are_grey_on_both_sides(found: PhotoSet) -> None:
-    config = msgspec.structs.replace(CONFIG, grey=1.0, clean=0.0, noise=0.0)
+    config = msgspec.structs.replace(CONFIG, grey=1.0, noise=0.0)
     pairs = SequenceMaker(config, SCALE, 1, found.photos, ())(0)
-    for frames in (pairs.lr, pairs.hr):
+    for frames in (pairs.coded, pairs.clean, pairs.hr):
         assert np.array_equal(frames[..., 0], frames[..., 1])
         assert np.array_equal(frames[..., 0], frames[..., 2])
     assert np.array_equal(as_grey(pairs.hr), pairs.hr)
@@ -139,7 +131,7 @@ def test_clips_are_found_reduced_and_cut(clip_folder: Path) -> None:
 
 
 def test_clips_among_the_files_are_used(clip_folder: Path, found: PhotoSet, tmp_path: Path) -> None:
-    config = msgspec.structs.replace(CONFIG, clips=1.0, sequences=1, clean=1.0)
+    config = msgspec.structs.replace(CONFIG, clips=1.0, sequences=1)
     made = opened(config, found, tmp_path, find_clips([clip_folder]))
     assert np.ptp(made.hr.astype(int), axis=(1, 2)).max() <= 8  # the clip's frames are flat
 
@@ -150,16 +142,17 @@ def test_a_clip_that_is_none_is_named(tmp_path: Path) -> None:
         find_clips([tmp_path])
 
 
-def pairs_of(cache: FootageCache, part: range, detail: float = 0.0) -> FootagePairs:
-    return FootagePairs(cache, 16, SCALE, 6, 9, part, torch.device("cpu"), detail)
+def pairs_of(
+    cache: FootageCache, part: range, detail: float = 0.0, clean: float = 0.0
+) -> FootagePairs:
+    return FootagePairs(cache, 16, SCALE, 6, 9, part, torch.device("cpu"), detail, clean)
 
 
 @pytest.mark.parametrize("detail", [0.0, 1.0])
 def test_crops_of_input_and_original_show_the_same_place(
     cache: FootageCache, detail: float
 ) -> None:
-    exact = FootageCache(reduced(np.array(cache.hr), SCALE), cache.hr, cache.labels, "")
-    pairs = pairs_of(exact, range(6), detail)
+    pairs = pairs_of(cache, range(6), detail, clean=1.0)
     lr, hr = pairs.load(pairs.draw(3), 3)
     assert lr.shape == (6, 3, 8, 8)
     assert hr.shape == (6, 3, 16, 16)
@@ -180,3 +173,17 @@ def test_a_step_is_the_same_whenever_drawn_and_processes_share_it(cache: Footage
     assert not np.array_equal(whole.draw(4)[1], whole.draw(5)[1])
     assert len(whole.names(4)) == 6
     assert set(whole.names(4)) <= set(cache.labels)
+
+
+def test_a_share_of_the_crops_is_clean(cache: FootageCache) -> None:
+    pairs = pairs_of(cache, range(6), clean=0.25)
+    names = [name for step in range(100) for name in pairs.names(step)]
+    assert 0.18 < names.count("clean") / len(names) < 0.32
+    step = next(step for step in range(100) if "clean" in pairs.names(step))
+    coded = pairs_of(cache, range(6), clean=0.0)
+    changed = [
+        not np.array_equal(one, other)
+        for one, other in zip(pairs.draw(step)[0], coded.draw(step)[0], strict=True)
+    ]
+    assert changed == [name == "clean" for name in pairs.names(step)]
+    assert np.array_equal(pairs.draw(step)[1], coded.draw(step)[1])

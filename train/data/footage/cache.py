@@ -30,20 +30,22 @@ from .clips import Clip
 from .config import CodecConfig
 from .sequences import Pairs, SequenceMaker
 
-FORMAT = 2
+FORMAT = 3
 """Changes whenever the same settings would make other frames."""
+ARRAYS = ("coded", "clean", "hr")
 GIB = 1 << 30
 
 
 @dataclass(frozen=True)
 class FootageCache:
-    """Coded frames and their originals.
+    """Coded frames, the same frames only reduced, and their originals, all mapped from disk.
 
-    `lr` is uint8 N×h×w×3 RGB, `hr` uint8 N×(s·h)×(s·w)×3 RGB; both are mapped from disk. `labels`
-    has the encoder and quality of each frame.
+    `coded` and `clean` are uint8 N×h×w×3 RGB, `hr` uint8 N×(s·h)×(s·w)×3 RGB. `labels` has the
+    encoder and quality of each frame.
     """
 
-    lr: NDArray[np.uint8]
+    coded: NDArray[np.uint8]
+    clean: NDArray[np.uint8]
     hr: NDArray[np.uint8]
     labels: tuple[str, ...]
     fingerprint: str
@@ -66,7 +68,8 @@ def open_cache(
     """
     identity = {
         "format": FORMAT,
-        "config": msgspec.to_builtins(msgspec.structs.replace(config, cache="")),
+        # The share of clean pairs is drawn when batches are, not when frames are made.
+        "config": msgspec.to_builtins(msgspec.structs.replace(config, cache="", clean=0.0)),
         "scale": scale,
         "seed": seed,
         "photographs": photos_order,
@@ -88,9 +91,11 @@ def open_cache(
             "set data.codec.cache to a folder with more room or data.codec.sequences to fewer"
         ) from error
     index = json.loads((folder / "index.json").read_bytes())
+    coded, clean, hr = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in ARRAYS)
     return FootageCache(
-        np.load(folder / "lr.npy", mmap_mode="r"),
-        np.load(folder / "hr.npy", mmap_mode="r"),
+        coded,
+        clean,
+        hr,
         tuple(index["labels"]),
         fingerprint,
     )
@@ -108,7 +113,7 @@ def default_folder() -> Path:
 def frame_bytes(config: CodecConfig, scale: int) -> int:
     """Bytes that the frames of these settings take on disk."""
     pixels = config.size[0] * config.size[1]
-    return config.sequences * config.kept * 3 * (pixels + pixels // scale**2)
+    return config.sequences * config.kept * 3 * (pixels + 2 * pixels // scale**2)
 
 
 def _make(
@@ -128,12 +133,13 @@ def _make(
     width, height = config.size
     count = config.sequences * config.kept
     with _new_folder(folder) as temporary:
-        lr = np.lib.format.open_memmap(
-            temporary / "lr.npy", "w+", np.uint8, (count, height // scale, width // scale, 3)
-        )
-        hr = np.lib.format.open_memmap(
-            temporary / "hr.npy", "w+", np.uint8, (count, height, width, 3)
-        )
+        small, large = (count, height // scale, width // scale, 3), (count, height, width, 3)
+        arrays = {
+            name: np.lib.format.open_memmap(
+                temporary / f"{name}.npy", "w+", np.uint8, large if name == "hr" else small
+            )
+            for name in ARRAYS
+        }
         labels: list[str] = []
         bar = tqdm(
             _all_pairs(maker, config.sequences, workers),
@@ -142,11 +148,11 @@ def _make(
         )  # fmt: skip
         for pairs in bar:
             start = len(labels)
-            lr[start : start + config.kept] = pairs.lr
-            hr[start : start + config.kept] = pairs.hr
+            for name, array in arrays.items():
+                array[start : start + config.kept] = getattr(pairs, name)
             labels += [pairs.label] * config.kept
-        lr.flush()
-        hr.flush()
+        for array in arrays.values():
+            array.flush()
         index = {**identity, "labels": labels}
         (temporary / "index.json").write_text(json.dumps(index), encoding="utf-8")
 

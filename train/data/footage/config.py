@@ -51,7 +51,7 @@ class CodecConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     frames: int = 32  # of each sequence that is coded
     kept: int = 6  # of those, drawn at random
     size: tuple[int, int] = (512, 448)  # width and height of the high-resolution frames, pixels
-    clean: float = 0.2  # share of sequences that are reduced only
+    clean: float = 0.25  # share of training crops whose input is only reduced
     clips: float = 0.1  # share cut from the videos among the training files, if there are any
     blur: float = 0.25  # share blurred before coding
     blur_sigma: Range = (0.2, 0.6)  # low-resolution pixels

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,18 @@ from ..photos import Photo
 from .cache import FootageCache
 
 Drawn = tuple[NDArray[np.uint8], NDArray[np.uint8]]
+
+
+@dataclass(frozen=True)
+class _Crop:
+    """Where one crop is cut, in high-resolution pixels, and how it is turned."""
+
+    frame: int
+    top: int
+    left: int
+    turns: int
+    flip: bool
+    clean: bool
 
 
 class FootagePairs:
@@ -35,15 +48,19 @@ class FootagePairs:
         part: range,
         device: torch.device,
         detail: float = 0.0,
+        clean: float = 0.0,
         workers: int = 1,
     ) -> None:
-        """Crops have `size` high-resolution pixels a side; `part` is this process's share."""
+        """Crops have `size` high-resolution pixels a side; `part` is this process's share, `clean`
+        the probability that a crop's input is only reduced instead of coded.
+        """
         self._cache = cache
         self._size = size
         self._scale = scale
         self._batch = batch
         self._seed = seed
         self._part = part
+        self._clean = clean
         self._device = device
         count, height, width, _ = cache.hr.shape
         # A frame stands for a photograph; its number is its name.
@@ -52,16 +69,11 @@ class FootagePairs:
 
     def draw(self, step: int) -> Drawn:
         """The crops of one step: uint8 N×h×h×3 and N×(s·h)×(s·h)×3 RGB."""
-        rng = np.random.default_rng((self._seed, step))
-        places = self._places.draw(rng, self._batch)
-        turns = rng.integers(4, size=self._batch)
-        flips = rng.integers(2, size=self._batch)
         lr, hr = [], []
-        for index in self._part:
-            number, top, left = places[index]
-            small, large = self._cut(number, top // self._scale, left // self._scale)
-            lr.append(_turned(small, int(turns[index]), bool(flips[index])))
-            hr.append(_turned(large, int(turns[index]), bool(flips[index])))
+        for crop in self._plan(step):
+            small, large = self._cut(crop)
+            lr.append(_turned(small, crop.turns, crop.flip))
+            hr.append(_turned(large, crop.turns, crop.flip))
         return np.stack(lr), np.stack(hr)
 
     def load(self, drawn: Drawn, step: int) -> tuple[Tensor, Tensor]:
@@ -74,22 +86,31 @@ class FootagePairs:
 
     def names(self, step: int) -> list[str]:
         """Encoder and quality of the frames that the batch of one step is cut from."""
+        return [
+            "clean" if crop.clean else self._cache.labels[crop.frame] for crop in self._plan(step)
+        ]
+
+    def _plan(self, step: int) -> list[_Crop]:
         rng = np.random.default_rng((self._seed, step))
         places = self._places.draw(rng, self._batch)
-        return [self._cache.labels[places[index][0]] for index in self._part]
+        turns = rng.integers(4, size=self._batch)
+        flips = rng.integers(2, size=self._batch)
+        clean = rng.random(self._batch) < self._clean
+        return [
+            _Crop(*places[index], int(turns[index]), bool(flips[index]), bool(clean[index]))
+            for index in self._part
+        ]
 
     def _frame(self, frame: Photo) -> NDArray[np.uint8]:
         return np.ascontiguousarray(self._cache.hr[int(str(frame.path))])
 
-    def _cut(self, number: int, top: int, left: int) -> Drawn:
+    def _cut(self, crop: _Crop) -> Drawn:
         side, scale = self._size // self._scale, self._scale
-        small = self._cache.lr[number, top : top + side, left : left + side]
-        large = self._cache.hr[
-            number,
-            top * scale : (top + side) * scale,
-            left * scale : (left + side) * scale,
-        ]
-        return small, large
+        top, left = crop.top // scale, crop.left // scale
+        inputs = self._cache.clean if crop.clean else self._cache.coded
+        small = inputs[crop.frame, top : top + side, left : left + side]
+        rows, columns = (slice(first * scale, (first + side) * scale) for first in (top, left))
+        return small, self._cache.hr[crop.frame, rows, columns]
 
 
 def _turned(image: NDArray[np.uint8], turns: int, flip: bool) -> NDArray[np.uint8]:

@@ -29,11 +29,12 @@ LUMA_BT601 = np.array([0.299, 0.587, 0.114], np.float32)
 class Pairs:
     """Frames of one sequence before and after.
 
-    `lr` is uint8 K×h×w×3 RGB as decoded, `hr` uint8 K×(s·h)×(s·w)×3 RGB as it was before reducing.
-    `label` names the encoder and quality, or "clean".
+    `coded` is uint8 K×h×w×3 RGB as decoded, `clean` the same only reduced, `hr` uint8
+    K×(s·h)×(s·w)×3 RGB as it was before that. `label` names the encoder and its quality.
     """
 
-    lr: Frames
+    coded: Frames
+    clean: Frames
     hr: Frames
     label: str
 
@@ -66,8 +67,6 @@ class SequenceMaker:
         if rng.random() < config.grey:
             hr = as_grey(hr)
         kept = np.sort(rng.choice(config.frames, config.kept, replace=False))
-        if rng.random() < config.clean:
-            return Pairs(reduced(hr[kept], self._scale), hr[kept], "clean")
         sigma = float(rng.uniform(*config.blur_sigma)) if rng.random() < config.blur else 0.0
         lr = reduced(hr, self._scale, sigma * self._scale)
         if rng.random() < config.noise:
@@ -76,7 +75,8 @@ class SequenceMaker:
             lr = np.rint(lr + noise).clip(0, 255).astype(np.uint8)
         coding = draw_coding(rng, config.encoders)
         decoded, _ = encode_and_decode(lr, coding)
-        return Pairs(decoded[kept], hr[kept], f"{coding.encoder} {coding.quality:g}")
+        label = f"{coding.encoder} {coding.quality:g}"
+        return Pairs(decoded[kept], reduced(hr[kept], self._scale), hr[kept], label)
 
     def _scene(self, rng: np.random.Generator) -> Frames:
         config = self._config
