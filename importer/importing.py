@@ -18,7 +18,7 @@ from ..imaging.atomic import atomic_output, check_target
 from ..imaging.errors import ConfigError, ModelError, OutputError
 from ..runtime.backends.engine import load_onnxruntime
 from ..runtime.digest import PREFIX, seal
-from ..runtime.model_file import FORMAT, WHOLE_FRAME, read_spec
+from ..runtime.model_file import FORMAT, TEMPORAL_FORMAT, WHOLE_FRAME, read_spec
 from ..runtime.notes import Say, say_on_stderr
 from .adapt import as_core
 from .checks import require_parity, say_what_stands_against, tiles_agree
@@ -112,8 +112,6 @@ def import_model(
     check_target(target, overwrite=options.overwrite, source=source)
     foreign = read_foreign(source)
     _refuse_ours(foreign)
-    if foreign.is_temporal:
-        raise ModelError(f"{source}: takes several frames at a time, which cannot be imported yet")
     return _Import(foreign, options, say).write(target)
 
 
@@ -272,4 +270,7 @@ class _Import:
             "created_with": json.dumps(tools),
             "licence": self._options.licence,
         }
+        if imported.window > 1:
+            entries["format"] = str(TEMPORAL_FORMAT)
+            entries["window"], entries["lookahead"] = str(imported.window), str(imported.lookahead)
         return {f"{PREFIX}{key}": value for key, value in entries.items()}

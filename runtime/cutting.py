@@ -52,6 +52,9 @@ class Cutter:
     def run(self, batch: Frames, out: Frames) -> None:
         """Upscale uint8 N×H×W×3 of any size into `out`, uint8 N×sH×sW×3.
 
+        Of a model of several frames N is its window, or several windows one behind the other, and
+        `out` has one frame for each.
+
         What the model cannot take is filled by repeating the right and lower edges, and cut off
         the result. What is larger than a fixed size is run in tiles of that size.
 
@@ -60,6 +63,8 @@ class Cutter:
             BackendError: the engine failed.
         """
         count, height, width, _ = batch.shape
+        if count % self.spec.window:
+            raise FrameError(f"{self.spec.name} takes windows of {self.spec.window} frames")
         bottom, right = self._filling(height, width)
         if not bottom and not right:
             self._run_whole(batch, out)
@@ -68,7 +73,7 @@ class Cutter:
         if self._padded.shape != shape:
             self._padded = np.empty(shape, np.uint8)
             s = self.spec.scale
-            self._padded_out = np.empty((count, s * shape[1], s * shape[2], 3), np.uint8)
+            self._padded_out = np.empty((len(out), s * shape[1], s * shape[2], 3), np.uint8)
         self._padded[:, :height, :width] = batch
         self._padded[:, height:, :width] = batch[:, -1:]
         self._padded[:, :, width:] = self._padded[:, :, width - 1 : width]
@@ -82,7 +87,7 @@ class Cutter:
             return None
         if any(self._filling(height, width)):
             return None
-        if self.spec.frame_shape[0] not in (None, 1) or self._tiles_for(height, width):
+        if not self._takes_one or self._tiles_for(height, width):
             return None
         return session
 
@@ -90,6 +95,11 @@ class Cutter:
         """Free the buffers."""
         self._tiles, self._tiled_size = None, (0, 0)
         self._padded = self._padded_out = np.empty((0, 0, 0, 3), np.uint8)
+
+    @property
+    def _takes_one(self) -> bool:
+        """Whether one frame, or the window of one, can be run alone."""
+        return self.spec.frame_shape[0] in (None, self.spec.window)
 
     def _filling(self, height: int, width: int) -> tuple[int, int]:
         """How many pixels each side lacks."""
@@ -121,7 +131,7 @@ class Cutter:
 
     def _cut_smaller(self, count: int, height: int, width: int) -> bool:
         """Halve what is run at once; False if that is not possible."""
-        if self.spec.has_fixed_size or self.spec.frame_shape[0] not in (None, 1):
+        if self.spec.has_fixed_size or not self._takes_one:
             return False
         plan = self._tiles.plan if self._tiles else None
         if plan is None and count > 1 and self._max_pixels >= 2 * height * width:
@@ -136,15 +146,16 @@ class Cutter:
     def _run_cut(self, batch: Frames, out: Frames) -> None:
         count, height, width, _ = batch.shape
         tiles = self._tiles_for(height, width)
-        fixed_count = self.spec.frame_shape[0]
-        if tiles is not None and fixed_count not in (None, 1):
+        fixed_count, window = self.spec.frame_shape[0], self.spec.window
+        if tiles is not None and not self._takes_one:
             raise FrameError(
                 f"{self.spec.name} takes {fixed_count} frames of a fixed size at a time, and these "
                 "are larger: export it with dynamic sizes"
             )
         if tiles is not None:
-            for frame, big in zip(batch, out, strict=True):
-                tiles.run(self._session, frame, big, self._proceed)
+            for index, big in enumerate(out):
+                part = slice(index * window, (index + 1) * window)
+                tiles.run(self._session, batch[part], big, self._proceed)
             return
         if fixed_count and count % fixed_count:
             raise FrameError(
@@ -155,13 +166,16 @@ class Cutter:
         for start in range(0, count, together):
             self._proceed()
             part = slice(start, start + together)
-            self._session.run(batch[part], out[part])
+            into = slice(start // window, (start + together) // window)
+            self._session.run(batch[part], out[into])
 
     def _tiles_for(self, height: int, width: int) -> TileRunner | None:
         """Tiles for this frame size, kept until the size changes; None if it is run whole."""
         if self._tiled_size != (height, width):
             plan = self._plan(height, width)
-            self._tiles = None if plan is None else TileRunner(plan, self.spec.scale)
+            self._tiles = (
+                None if plan is None else TileRunner(plan, self.spec.scale, self.spec.window)
+            )
             self._tiled_size = (height, width)
         return self._tiles
 
@@ -197,7 +211,7 @@ def checked_tile(spec: ModelSpec, tile: int | None) -> int | None:
             f"{spec.name} has a fixed frame size, in tiles of which it is run: leave the tile size "
             "out"
         )
-    if spec.frame_shape[0] not in (None, 1):
+    if spec.frame_shape[0] not in (None, spec.window):
         raise ConfigError(
             f"{spec.name} takes {spec.frame_shape[0]} frames at a time: it cannot be tiled"
         )

@@ -16,6 +16,7 @@ KEY = "graph_sha256"
 
 # The metadata that decide what the runtime makes of the graph.
 _DECISIVE = ("format", "halo", "minimum_side", "precision", "scale", "size_multiple", "task")
+_DECISIVE_OF_SOME = ("lookahead", "window")
 
 
 def graph_sha256(model: onnx.ModelProto) -> str:
@@ -29,7 +30,8 @@ def graph_sha256(model: onnx.ModelProto) -> str:
     entries = {entry.key: entry.value for entry in bare.metadata_props}
     del bare.metadata_props[:]
     digest = hashlib.sha256(bare.SerializeToString(deterministic=True))
-    for key in _DECISIVE:
+    of_some = [key for key in _DECISIVE_OF_SOME if PREFIX + key in entries]
+    for key in (*_DECISIVE, *of_some):
         digest.update(f"\n{key}={entries.get(PREFIX + key)}".encode())
     return digest.hexdigest()
 

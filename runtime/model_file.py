@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import onnx
 
 FORMAT = 1
+TEMPORAL_FORMAT = 2
+"""That of models of several frames, which no earlier framelift can run."""
 INPUT = "frames"
 OUTPUT = "upscaled"
 WHOLE_FRAME = 1_000_000
@@ -41,7 +43,9 @@ _REQUIRED = (
 class ModelSpec:
     """What a framelift model file says about itself.
 
-    `frame_shape` is (N, H, W) of the input with None where any size is accepted. `minimum_side` is
+    `frame_shape` is (N, H, W) of the input with None where any size is accepted. A model of several
+    frames takes `window` of them as its N and gives one, behind which `lookahead` of them lie; else
+    `window` is 1. `minimum_side` is
     the least height and width. `halo` is the radius of the receptive field in input pixels.
     `sha256` is that of the file. `activation_bytes` estimates the memory that the network takes per
     input pixel. `parameters` is what the exporter recorded, else counted in the graph. `metadata`
@@ -64,6 +68,8 @@ class ModelSpec:
     licence: str
     sha256: str
     frame_shape: tuple[int | None, int | None, int | None]
+    window: int
+    lookahead: int
     parameters: int
     ir_version: int
     size_bytes: int
@@ -76,6 +82,16 @@ class ModelSpec:
                 raise ModelError(f"{self.path}: {PREFIX}{key} must be at least 1")
             if getattr(self, key) > most:
                 raise ModelError(f"{self.path}: {PREFIX}{key} must be at most {most}")
+        if self.window < 1 or not 0 <= self.lookahead < self.window:
+            raise ModelError(
+                f"{self.path}: {PREFIX}window {self.window} and {PREFIX}lookahead {self.lookahead} "
+                "do not go together: export it again"
+            )
+        if self.window > 1 and self.frame_shape[0] != self.window:
+            raise ModelError(
+                f"{self.path}: takes {self.frame_shape[0]} frames at once, {PREFIX}window says "
+                f"{self.window}: export it again"
+            )
         if self.halo < 0:
             raise ModelError(f"{self.path}: {PREFIX}halo must not be negative")
 
@@ -124,6 +140,7 @@ def load(path: str | Path) -> tuple[ModelSpec, onnx.ModelProto]:
     _check_weights(path, model)
     size_multiple = _integer(path, metadata, "size_multiple")
     network = _json(path, metadata, "network")
+    window = _integer(path, {"window": "1", **metadata}, "window")
     spec = ModelSpec(
         path=path,
         name=_label(path, {"name": path.stem, **metadata}, "name"),
@@ -141,10 +158,12 @@ def load(path: str | Path) -> tuple[ModelSpec, onnx.ModelProto]:
         licence=metadata["licence"],
         sha256=hashlib.sha256(data).hexdigest(),
         frame_shape=frame_shape,
+        window=window,
+        lookahead=_integer(path, {"lookahead": "0", **metadata}, "lookahead"),
         parameters=_parameters(path, network, model),
         ir_version=model.ir_version,
         size_bytes=len(data),
-        activation_bytes=_activation_bytes(path, model, max(1, size_multiple)),
+        activation_bytes=_activation_bytes(path, model, max(1, size_multiple)) * max(1, window),
         metadata=metadata,
     )
     return spec, model
@@ -194,9 +213,9 @@ def _check_format(path: Path, metadata: dict[str, str]) -> None:
             f"make one of it with `framelift import {path} -o MODEL.onnx`"
         )
     found = _integer(path, metadata, "format")
-    if found > FORMAT:
+    if found > TEMPORAL_FORMAT:
         raise ModelError(
-            f"{path} has framelift format {found}, this version reads up to {FORMAT}: "
+            f"{path} has framelift format {found}, this version reads up to {TEMPORAL_FORMAT}: "
             "run `pip install --upgrade framelift`"
         )
     missing = [PREFIX + key for key in _REQUIRED if key not in metadata]

@@ -150,37 +150,38 @@ def _spans(full: int, tile: int, halo: int, multiple: int) -> tuple[Span, ...]:
 class TileRunner:
     """Runs a frame tile by tile; keeps one tile of input and output between frames."""
 
-    def __init__(self, plan: TilePlan, scale: int) -> None:
+    def __init__(self, plan: TilePlan, scale: int, window: int = 1) -> None:
+        """For a network that takes `window` frames at once."""
         self.plan = plan
         self._scale = scale
-        self._tile: Frames = np.empty((1, plan.height, plan.width, 3), np.uint8)
+        self._tile: Frames = np.empty((window, plan.height, plan.width, 3), np.uint8)
         self._big: Frames = np.empty((1, plan.height * scale, plan.width * scale, 3), np.uint8)
 
     def run(
         self,
         session: Session,
-        frame: Frames,
+        frames: Frames,
         out: Frames,
         proceed: Callable[[], None] = lambda: None,
     ) -> None:
-        """Upscale `frame`, uint8 H×W×3, into `out`, uint8 sH×sW×3.
+        """Upscale `frames`, uint8 window×H×W×3, into `out`, uint8 sH×sW×3.
 
         On a session that is pipelined the next tile is copied while one is computed. `proceed` is
         called before each tile; what it raises ends the work.
         """
         if isinstance(session, PipelinedSession) and session.pipelined:
-            self._run_overlapping(session, frame, out, proceed)
+            self._run_overlapping(session, frames, out, proceed)
             return
         for row, column in product(self.plan.rows, self.plan.columns):
             proceed()
-            self._cut(frame, row, column)
+            self._cut(frames, row, column)
             session.run(self._tile, self._big)
             self._place(out, row, column)
 
     def _run_overlapping(
         self,
         session: PipelinedSession,
-        frame: Frames,
+        frames: Frames,
         out: Frames,
         proceed: Callable[[], None],
     ) -> None:
@@ -194,7 +195,7 @@ class TileRunner:
         try:
             for place in product(self.plan.rows, self.plan.columns):
                 proceed()
-                self._cut(frame, *place)
+                self._cut(frames, *place)
                 if len(under_way) == UNDER_WAY:
                     collect()
                 session.submit(self._tile)
@@ -205,10 +206,10 @@ class TileRunner:
             session.drop()  # else it would be taken for the next frame's
             raise
 
-    def _cut(self, frame: Frames, row: Span, column: Span) -> None:
-        """Copy a tile out of the frame."""
-        source = frame[row.start : row.start + self.plan.height]
-        self._tile[0] = source[:, column.start : column.start + self.plan.width]
+    def _cut(self, frames: Frames, row: Span, column: Span) -> None:
+        """Copy a tile out of each frame."""
+        source = frames[:, row.start : row.start + self.plan.height]
+        self._tile[...] = source[:, :, column.start : column.start + self.plan.width]
 
     def _place(self, out: Frames, row: Span, column: Span) -> None:
         """Copy what is kept of a tile's result to its place."""

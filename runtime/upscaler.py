@@ -16,6 +16,7 @@ from .memory import is_out_of_memory
 from .model_file import ModelSpec, read_spec
 from .notes import Say, say_on_stderr
 from .pending import Pending, PendingFrames
+from .temporal import Sequence
 from .turns import Turns
 from .zoo import resolve
 
@@ -108,8 +109,21 @@ class Upscaler:
         """How many times larger the output is, along each side."""
         return self.spec.scale
 
+    @property
+    def window(self) -> int:
+        """How many frames the model takes for each that it gives; 1 of most."""
+        return self.spec.window
+
+    @property
+    def lookahead(self) -> int:
+        """How many of the window's frames lie behind the one that is given."""
+        return self.spec.lookahead
+
     def __call__(self, frame: Frames, out: Frames | None = None) -> Frames:
         """Upscale one frame or a batch.
+
+        A model of several frames takes one frame as a still, and a batch as a sequence (see
+        `sequence`).
 
         Args:
             frame: uint8 H×W×3 BGR, or N×H×W×3; any size from 1×1. It is not changed.
@@ -126,10 +140,21 @@ class Upscaler:
         shape = big if frame.ndim == 4 else big[1:]
         self._turns.check()
         result = np.empty(shape, np.uint8) if out is None else check_out(out, shape)
+        if self.window > 1 and count > 1:
+            self._run_sequence(batch, result)
+            return result
         with self._turns.take():
             self._pending.collect_all()
-            self._cutter.run(batch, result.reshape(big))
+            self._cutter.run(batch.repeat(self.window, 0), result.reshape(big))
         return result
+
+    def sequence(self) -> Sequence:
+        """Frames that follow each other, of which a model of several frames sees its window.
+
+        They are submitted one after the other; each is there when the frames that it looks ahead
+        to have come. Scenes are kept apart. Each sequence, such as each clip, has one of its own.
+        """
+        return Sequence(self)
 
     def submit(self, frame: Frames, out: Frames) -> Pending:
         """Start to upscale one frame, and wait for it later, with `Pending.result`.
@@ -149,7 +174,17 @@ class Upscaler:
         batch = as_batch(frame)
         if frame.ndim != 3:
             raise FrameError("submit takes one frame, H×W×3: call the upscaler with a batch")
-        height, width, _ = frame.shape
+        return self.submit_window(batch.repeat(self.window, 0), out)
+
+    def submit_window(self, frames: Frames, out: Frames) -> Pending:
+        """Like `submit` for the frames that a model of several takes for one, window×H×W×3.
+
+        `out` is that one, sH×sW×3. A `sequence` makes the windows of frames that come one by one.
+        """
+        batch = as_batch(frames)
+        if frames.ndim != 4 or len(batch) != self.window:
+            raise FrameError(f"{self.spec.name} takes windows of {self.window} frames")
+        _, height, width, _ = batch.shape
         check_out(out, (height * self.scale, width * self.scale, 3))
         with self._turns.take():
             session = self._cutter.pipelined(height, width)
@@ -209,6 +244,12 @@ class Upscaler:
     ) -> None:
         # What was interrupted ends soon.
         self._turns.close(_LONGEST_CALL_SECONDS if kind is None else _INTERRUPTED_CALL_SECONDS)
+
+    def _run_sequence(self, frames: Frames, out: Frames) -> None:
+        sequence = self.sequence()
+        under_way = [sequence.submit(frame, big) for frame, big in zip(frames, out, strict=True)]
+        for pending in under_way:
+            pending.result()
 
     def _cancel(self) -> None:
         if isinstance(self._session, CancellableSession):

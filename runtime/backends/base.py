@@ -25,8 +25,9 @@ class Session(Protocol):
         """Upscale `frames` into `out`.
 
         Args:
-            frames: uint8 N×H×W×3 BGR, C-contiguous.
-            out: uint8 N×(sH)×(sW)×3 BGR, C-contiguous and writeable, overwritten.
+            frames: uint8 N×H×W×3 BGR, C-contiguous; of a model of several frames its window.
+            out: uint8 N×(sH)×(sW)×3 BGR, C-contiguous and writeable, overwritten; of such a model
+                one frame.
 
         Raises:
             BackendError: the engine failed.

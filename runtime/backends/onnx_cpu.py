@@ -60,12 +60,12 @@ class OnnxCpuSession:
         """
         self.device = processor_name()
         self._threads = threads or available_processors()
-        self._scale = spec.scale
+        self._scale, self._window = spec.scale, spec.window
         _, model = load(spec.path)
         self._widened = has_half(model.graph)
         widen(model.graph)
         self.activation_bytes = (
-            activation_bytes_per_pixel(model, spec.size_multiple)
+            activation_bytes_per_pixel(model, spec.size_multiple) * spec.window
             if self._widened
             else spec.activation_bytes
         )
@@ -122,6 +122,7 @@ class OnnxCpuSession:
             if len(self._buffers) == _MAX_SHAPES:
                 self._buffers.popitem(last=False)
             count, height, width, _ = shape
-            buffers = self._buffers[shape] = Reshuffle(count, height, width, self._scale)
+            pictures = count // self._window
+            buffers = self._buffers[shape] = Reshuffle(pictures, height, width, self._scale)
         self._buffers.move_to_end(shape)
         return buffers

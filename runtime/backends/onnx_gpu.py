@@ -132,7 +132,7 @@ class OnnxGpuSession:
         from .ort_computation import GraphNumbers
 
         try:
-            self._runner = DeviceRunner(spec.scale, self.device_number)
+            self._runner = DeviceRunner(spec.scale, self.device_number, spec.window)
         except BackendError as error:
             raise BackendError(f"{self.name} cannot run here: {error}") from error
         options = {**options, "user_compute_stream": str(int(self._runner.streams.compute))}
@@ -167,7 +167,13 @@ class OnnxGpuSession:
         assert self._runner is not None
         stream = self._runner.streams.compute
         return OrtComputation(
-            self._session, shape, self._spec.scale, stream, self._numbers, self._no_graph
+            self._session,
+            shape,
+            self._spec.scale,
+            stream,
+            self._numbers,
+            self._no_graph,
+            self._spec.window,
         )
 
 

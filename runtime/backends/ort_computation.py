@@ -46,14 +46,15 @@ class OrtComputation:
         stream: Any,  # noqa: ANN401 - a CUDA handle
         numbers: GraphNumbers | None,
         no_graph: str = "",
+        window: int = 1,
     ) -> None:
-        """For frames of `shape`; without `numbers`, no graphs are made, for the reason given."""
+        """For frames of `shape`, of which `window` make one; without `numbers`, no graphs are made, for the reason given."""
         self.graph_problem = no_graph
         self._session = session
         self._stream = stream
         self._numbers = numbers
         self._shape = shape.tensor()
-        self._big = (shape.frames, shape.height * scale, shape.width * scale, 3)
+        self._big = (shape.frames // window, shape.height * scale, shape.width * scale, 3)
         self._bound: dict[int, DeviceBinding] = {}
         self._graphs: dict[int, int] = {}
 

@@ -48,7 +48,8 @@ def pack_tail(model: onnx.ModelProto, scale: int) -> bool:
     if not tail.is_uint8:
         last.attribute.append(onnx.helper.make_attribute("to", onnx.TensorProto.UINT8))
     graph.node.append(last)
-    n, h, w = list(graph.input[0].type.tensor_type.shape.dim)[:3]
+    h, w = list(graph.input[0].type.tensor_type.shape.dim)[1:3]
+    n = graph.output[0].type.tensor_type.shape.dim[0]  # of a model of several frames another N
     packed = onnx.helper.make_tensor_value_info(PACKED, onnx.TensorProto.UINT8, [0, 0, 0, 0])
     dims = packed.type.tensor_type.shape.dim
     dims[0].CopyFrom(n)

@@ -102,7 +102,7 @@ class TensorrtSession:
         self._key = EngineKey(
             spec.sha256, self._library.version, facts, fixed(shape), self._options
         )
-        self._runner = DeviceRunner(spec.scale, device)
+        self._runner = DeviceRunner(spec.scale, device, spec.window)
         self._engines: list[LoadedEngine] = []
         self._seen: frozenset[FrameShape] = frozenset()
         self._building: BuildProgress | None = None

@@ -76,7 +76,8 @@ def run_frame(session: Session, spec: ModelSpec, sides: tuple[int, int]) -> floa
     shape = [fixed or size for fixed, size in zip(spec.frame_shape, usual, strict=True)]
     count, height, width = shape
     frames = np.zeros((count, height, width, 3), np.uint8)
-    out = np.empty((count, height * spec.scale, width * spec.scale, 3), np.uint8)
+    pictures = count // spec.window
+    out = np.empty((pictures, height * spec.scale, width * spec.scale, 3), np.uint8)
     begun = perf_counter()
     session.run(frames, out)
     return perf_counter() - begun

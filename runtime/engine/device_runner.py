@@ -23,11 +23,13 @@ _MAX_SHAPES = 2
 class DeviceRunner:
     """Streams, and a runner for each of the last two shapes. Used from one thread at a time."""
 
-    def __init__(self, scale: int, device: int = 0) -> None:
-        """Make the streams on GPU number `device`. Raises BackendError if CUDA cannot."""
+    def __init__(self, scale: int, device: int = 0, window: int = 1) -> None:
+        """Make the streams on GPU number `device`, for a model that takes `window` frames for each
+        that it gives. Raises BackendError if CUDA cannot.
+        """
         select_device(device)
         self._device = device
-        self._scale = scale
+        self._scale, self._window = scale, window
         self._resources = Resources()
         try:
             self.streams = Streams(self._resources)
@@ -88,7 +90,12 @@ class DeviceRunner:
             if len(self._runners) == _MAX_SHAPES:
                 self._runners.popitem(last=False)[1].close()
             runner = ShapeRunner(
-                compute(shape), shape, self._scale, self.streams, self.stage_seconds
+                compute(shape),
+                shape,
+                self._scale,
+                self.streams,
+                self.stage_seconds,
+                self._window,
             )
             self._runners[shape] = runner
         self._runners.move_to_end(shape)

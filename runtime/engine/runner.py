@@ -95,8 +95,11 @@ class ShapeRunner:
         scale: int,
         streams: Streams,
         stage_seconds: dict[str, float],
+        window: int = 1,
     ) -> None:
         """Take over `computation`, which is closed with the runner.
+
+        Of `window` frames it makes one.
 
         What each `submit` takes on the GPU is added to "copy in", "inference" and "copy out" of
         `stage_seconds`; of several under way they overlap.
@@ -106,7 +109,8 @@ class ShapeRunner:
         self._streams = streams
         self._resources = Resources()
         self._input_bytes = 3 * shape.frames * shape.height * shape.width
-        self._output_bytes = self._input_bytes * scale * scale
+        self._output_bytes = self._input_bytes // window * scale * scale
+        self._window = window
         self._slots: list[_Slot] = []
         self._turn = 0
         self._under_way: deque[_Slot] = deque()
@@ -124,8 +128,11 @@ class ShapeRunner:
         for index, part in enumerate(parts):
             self._begin(frames[part])
             if index:
-                self.collect(out[parts[index - 1]])
-        self.collect(out[parts[-1]])
+                self.collect(out[self._into(parts[index - 1])])
+        self.collect(out[self._into(parts[-1])])
+
+    def _into(self, part: slice) -> slice:
+        return slice(part.start // self._window, part.stop // self._window)
 
     def submit(self, frames: Frames) -> None:
         """Start on frames of exactly the shape; with these, at most `UNDER_WAY` are under way."""

@@ -1,0 +1,5 @@
+"""Models of several frames: a window that slides over a sequence, and where it must not look on."""
+
+from .sequence import PendingFrame, Sequence
+
+__all__ = ["PendingFrame", "Sequence"]
