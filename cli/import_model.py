@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     help="Order of its colours. [default: found by trying, else rgb]",
 )  # fmt: skip
 @click.option(
+    "--window", type=click.IntRange(2), metavar="N",
+    help="Frames that a model of sequences of any length gets at once. [default: 5]",
+)  # fmt: skip
+@click.option(
     "--task", type=click.Choice(["super-resolution", "style"]), default="super-resolution",
     show_default=True, help="What it is for: `framelift upscale` or `framelift stylize`.",
 )  # fmt: skip
@@ -36,13 +40,15 @@ def import_model(
     output: Path,
     span: str | None,
     order: str | None,
+    window: int | None,
     task: str,
     licence: str,
     overwrite: bool,
 ) -> None:
     """Make of anyone's MODEL.onnx a framelift model that takes frames as they are.
 
-    MODEL.onnx takes and gives float pictures, N×C×H×W, of 1, 3 or 4 channels, in sizes of any kind.
+    MODEL.onnx takes and gives float pictures, N×C×H×W, of 1, 3 or 4 channels, in sizes of any kind;
+    or several frames, stacked as N×3·T×H×W or as a sequence N×T×3×H×W, for each that it gives.
     How it wants its pixels, how much larger it makes them and how far it reaches is found by
     running it. The result is compared with the file itself and written only if they agree.
     """
@@ -50,7 +56,14 @@ def import_model(
     from ..importer import import_model as run
     from ..runtime.interrupt import call_interruptibly, signals_as_errors
 
-    options = ImportOptions(span=span, order=order, task=task, licence=licence, overwrite=overwrite)
+    options = ImportOptions(
+        span=span,
+        order=order,
+        window=window,
+        task=task,
+        licence=licence,
+        overwrite=overwrite,
+    )
     with signals_as_errors():
         imported = call_interruptibly(lambda: run(source, output, options, _note))
     _report(imported)

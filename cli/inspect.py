@@ -35,13 +35,14 @@ def inspect(model: str, as_json: bool) -> None:
 def _interface(spec: ModelSpec) -> dict[str, str]:
     n, h, w = (str(size or name) for size, name in zip(spec.frame_shape, "NHW", strict=True))
     s = spec.scale
+    pictures = str(spec.frame_shape[0] // spec.window) if spec.frame_shape[0] else n
     big_h, big_w = (
         str(size * s) if size else f"{s if s > 1 else ''}{name}"
         for size, name in zip(spec.frame_shape[1:], "HW", strict=True)
     )
     return {
         "frames": f"uint8 {n}×{h}×{w}×3 BGR",
-        "upscaled": f"uint8 {n}×{big_h}×{big_w}×3 BGR",
+        "upscaled": f"uint8 {pictures}×{big_h}×{big_w}×3 BGR",
     }
 
 

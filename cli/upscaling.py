@@ -123,6 +123,10 @@ class Run:
         from ..runtime.live import TargetKind, upscale_live
 
         self._summary_on_stderr = target.kind is TargetKind.Y4M
+        ahead = self._upscaler.lookahead
+        if ahead:
+            frames = "a frame" if ahead == 1 else f"{ahead} frames"
+            self.note(f"{self._upscaler.spec.name} looks ahead: the picture is {frames} late")
         settings = self._settings
         result = upscale_live(
             source, target, self._upscaler, settings.encoder, options,

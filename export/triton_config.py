@@ -95,7 +95,7 @@ def _tensors(spec: ModelSpec, height: int | None, width: int | None, count: int 
     scale = spec.scale
     small = [*((count,) if count else ()), height or -1, width or -1, 3]
     big = [
-        *((count,) if count else ()),
+        *((count // spec.window,) if count else ()),
         *(side * scale if side else -1 for side in (height, width)),
         3,
     ]

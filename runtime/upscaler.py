@@ -145,7 +145,7 @@ class Upscaler:
             return result
         with self._turns.take():
             self._pending.collect_all()
-            self._cutter.run(batch.repeat(self.window, 0), result.reshape(big))
+            self._cutter.run(self._windowed(batch), result.reshape(big))
         return result
 
     def sequence(self) -> Sequence:
@@ -174,7 +174,7 @@ class Upscaler:
         batch = as_batch(frame)
         if frame.ndim != 3:
             raise FrameError("submit takes one frame, H×W×3: call the upscaler with a batch")
-        return self.submit_window(batch.repeat(self.window, 0), out)
+        return self.submit_window(self._windowed(batch), out)
 
     def submit_window(self, frames: Frames, out: Frames) -> Pending:
         """Like `submit` for the frames that a model of several takes for one, window×H×W×3.
@@ -244,6 +244,10 @@ class Upscaler:
     ) -> None:
         # What was interrupted ends soon.
         self._turns.close(_LONGEST_CALL_SECONDS if kind is None else _INTERRUPTED_CALL_SECONDS)
+
+    def _windowed(self, still: Frames) -> Frames:
+        """One frame 1×H×W×3, or a batch for a model of one frame, as the model takes it."""
+        return still if self.window == 1 else still.repeat(self.window, 0)
 
     def _run_sequence(self, frames: Frames, out: Frames) -> None:
         sequence = self.sequence()

@@ -92,6 +92,48 @@ def nearest_model(
     return _model(nodes, [factors], name, scale, 0, frame_shape)
 
 
+WINDOW_SHARES = (0.1, 0.2, 0.4, 0.2, 0.1)
+
+
+def window_model(
+    scale: int = 2, name: str = "tiny-window", *, frame_shape: tuple[Dim, Dim] = ("h", "w")
+) -> onnx.ModelProto:
+    """Five frames, of which two are ahead, in the `WINDOW_SHARES`, each pixel repeated; halo 0."""
+    shares = np.kron(WINDOW_SHARES, np.eye(3))
+    repeat = np.repeat(shares, scale * scale, axis=0)[:, :, None, None]
+    nodes = [
+        *_head(),
+        helper.make_node("Reshape", ["bgr", "stacked"], ["stack"]),
+        helper.make_node("Conv", ["stack", "repeat", "half"], ["sum"], kernel_shape=[1, 1]),
+        helper.make_node("Clip", ["sum", "low", "high"], ["clipped"]),
+        helper.make_node("Floor", ["clipped"], ["floored"]),
+        helper.make_node("DepthToSpace", ["floored"], ["big"], blocksize=scale, mode="CRD"),
+        helper.make_node("Transpose", ["big"], ["nhwc"], perm=[0, 2, 3, 1]),
+        helper.make_node("Cast", ["nhwc"], ["upscaled"], to=TensorProto.UINT8),
+    ]
+    weights = [
+        _tensor("repeat", repeat),
+        _tensor("half", np.full(3 * scale * scale, 0.5)),
+        _tensor("low", np.array(0.0)),
+        _tensor("high", np.array(255.0)),
+        numpy_helper.from_array(np.array([1, 15, 0, 0]), "stacked"),
+    ]
+    model = _model(nodes, weights, name, scale, 0, (5, *frame_shape))
+    model.graph.output[0].type.tensor_type.shape.dim[0].dim_value = 1
+    return set_metadata(model, format="2", window="5", lookahead="2")
+
+
+def windowed(frames: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:
+    """What `window_model(scale)` must give for the uint8 N×H×W×3 frames of one scene."""
+    last = len(frames) - 1
+    numbers = np.arange(len(frames))
+    mixed = sum(
+        share * frames[np.clip(numbers + offset, 0, last)].astype(np.float64)
+        for share, offset in zip(WINDOW_SHARES, range(-2, 3), strict=True)
+    )
+    return nearest(np.floor(np.asarray(mixed) + 0.5 + 1e-4).astype(np.uint8), scale)
+
+
 def nearest(frames: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:
     """What `nearest_model(scale)` must give for uint8 [N,] H, W, 3 frames."""
     return np.repeat(np.repeat(frames, scale, axis=-3), scale, axis=-2)

@@ -48,7 +48,10 @@ class OrtComputation:
         no_graph: str = "",
         window: int = 1,
     ) -> None:
-        """For frames of `shape`, of which `window` make one; without `numbers`, no graphs are made, for the reason given."""
+        """For frames of `shape`, of which `window` make one.
+
+        Without `numbers`, no graphs are made, for the reason given.
+        """
         self.graph_problem = no_graph
         self._session = session
         self._stream = stream

@@ -46,4 +46,4 @@ def is_cut(before: Glance, after: Glance) -> bool:
     a, b = before.around_mean, after.around_mean
     floor = a.size * _NOISE_LEVELS**2
     energy = np.sqrt((float((a * a).sum()) + floor) * (float((b * b).sum()) + floor))
-    return (float((a * b).sum()) + floor) / energy < _LEAST_CORRELATION
+    return bool((float((a * b).sum()) + floor) / energy < _LEAST_CORRELATION)

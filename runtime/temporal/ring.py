@@ -36,8 +36,8 @@ class FrameRing:
     def windowed(self, first: int) -> Frames:
         """The frames from number `first` on, uint8 window×H×W×3, not to be changed.
 
-        Where frames are asked for from before the oldest or behind the newest, that one is repeated.
-        Frames further back than the last `window` may be gone.
+        For those from before the oldest or behind the newest, that one is repeated. What is further
+        back than the last `window` may be gone.
         """
         last = first + self._window
         if self._first <= first and last <= self.end:

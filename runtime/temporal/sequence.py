@@ -21,9 +21,17 @@ from .ring import FrameRing
 class WindowUpscaler(Protocol):
     """What is needed of an `Upscaler`."""
 
-    scale: int
-    window: int
-    lookahead: int
+    @property
+    def scale(self) -> int:
+        """How many times larger the result is."""
+
+    @property
+    def window(self) -> int:
+        """How many frames are taken for each that is given."""
+
+    @property
+    def lookahead(self) -> int:
+        """How many of them lie behind that one."""
 
     def submit_window(self, frames: Frames, out: Frames) -> Pending:
         """Start on `frames`, uint8 window×H×W×3, which may be changed on return; `out` is

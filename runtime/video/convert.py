@@ -132,7 +132,7 @@ class _Work:
             done = folder.complete()
             times = [times for path in done for times in read_times(path)]
             last = max(pts for pts, _ in times) if times else None
-            with self._source(pool, after_pts=last) as source:
+            with self._source(pool, after_pts=last, context=step.history) as source:
                 facts = source.facts
                 size_px = step.output_size(facts.width_px, facts.height_px)
                 sink = SegmentSink(
@@ -175,9 +175,17 @@ class _Work:
     def _step(self) -> FrameStep:
         return FrameStep(self.upscaler, factor=self.options.factor, compare=self.options.compare)
 
-    def _source(self, pool: FramePool, after_pts: int | None = None) -> FileSource:
-        span = self.options.span
-        return FileSource(self.source_path, span=span, after_pts=after_pts, pool=pool, say=self.say)
+    def _source(
+        self, pool: FramePool, after_pts: int | None = None, context: int = 0
+    ) -> FileSource:
+        return FileSource(
+            self.source_path,
+            span=self.options.span,
+            after_pts=after_pts,
+            context=context,
+            pool=pool,
+            say=self.say,
+        )
 
     def _sink(self, path: Path, source: FileSource, size_px: tuple[int, int]) -> FileSink:
         span = self.options.span

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -56,6 +58,7 @@ class FileSource:
         total_bytes: Callable[[], int] | None = None,
         span: Span | None = None,
         after_pts: int | None = None,
+        context: int = 0,
         pool: FramePool | None = None,
         say: Say = say_on_stderr,
     ) -> None:
@@ -63,7 +66,7 @@ class FileSource:
 
         `total_bytes` says at the end how long an input was that does not know it itself. Of a
         `span` the first frame gets time 0. Frames up to `after_pts`, in the times that frames
-        get, are left out without being converted.
+        get, are left out without being converted, but for the last `context` of them.
         """
         self.path = path
         self._name = Path(path).name if container is None else str(path)
@@ -71,6 +74,7 @@ class FileSource:
         self._total_bytes = total_bytes
         self._span = span or Span()
         self._after_pts = after_pts
+        self._context = context
         self._last_pts: int | None = None
         self._moved = 0
         self._pool = pool or FramePool()
@@ -131,9 +135,15 @@ class FileSource:
         if self._first is None:
             raise RuntimeError(f"{self.path}: the frames were already read.")
         first, self._first = self._first, None
+        before: deque[_Timed] = deque(maxlen=self._context)
         for frame, pts in chain([first], self._decoded):
-            if self._after_pts is None or pts - self._zero > self._after_pts:
-                yield self._convert(frame, pts - self._zero)
+            if self._after_pts is not None and pts - self._zero <= self._after_pts:
+                before.append((frame, pts))
+                continue
+            while before:
+                earlier, its_pts = before.popleft()
+                yield replace(self._convert(earlier, its_pts - self._zero), is_context=True)
+            yield self._convert(frame, pts - self._zero)
         if self._moved:
             self._say(
                 f"{self._name}: {self._moved} frames had the time of the frame before them "

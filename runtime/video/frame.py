@@ -28,6 +28,8 @@ class Frame:
     age_seconds: float = 0.0
     """How old it was when it was decoded, by its own clock against that of the quickest frame of
     a live source; 0 for files."""
+    is_context: bool = False
+    """Lies before the first frame that is wanted: models of several frames look at it."""
 
     @property
     def pts_seconds(self) -> Fraction:

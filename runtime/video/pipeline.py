@@ -164,6 +164,9 @@ class Pipeline:
             if frame is None:
                 break
             self.stats.worked("decode", now - started)
+            if frame.is_context:
+                self._decoded.put((frame, now))
+                continue
             displaced = self._decoded.put((frame, now))
             self.stats.frames_decoded += 1
             if displaced is not None:
@@ -172,20 +175,39 @@ class Pipeline:
         self._decoded.close()
 
     def _upscale(self) -> None:
-        """Submit each frame that is there before waiting for the one submitted before it."""
+        """Submit each frame that is there before waiting for the one submitted before it.
+
+        What looks ahead waits for the frames that it needs, and at the end does without.
+        """
         under_way: deque[_UnderWay] = deque()
         while True:
-            taken = self._decoded.take(wait=not under_way)
+            must_wait = not under_way or under_way[0].pending.starved
+            taken = self._decoded.take(wait=must_wait)
+            ended = taken is None and must_wait
+            if taken is not None and taken[0].is_context:
+                self._prime(taken[0])
+                continue
             if taken is not None:
                 under_way.append(self._submit(*taken))
             elif not under_way:
                 break
-            while under_way and (
-                taken is None or under_way[0].pending.done or len(under_way) == UNDER_WAY
-            ):
+            while under_way and (ended or self._is_next(under_way, idle=taken is None)):
                 self._collect(under_way.popleft())
             del taken  # hold no frame while waiting for the next
         self._upscaled.close()
+
+    def _is_next(self, under_way: deque[_UnderWay], *, idle: bool) -> bool:
+        """Whether to wait for the oldest frame now; `idle`: none has come meanwhile."""
+        oldest = under_way[0].pending
+        if oldest.starved:
+            return False
+        running = sum(not one.pending.starved for one in under_way)
+        return idle or oldest.done or running >= UNDER_WAY
+
+    def _prime(self, frame: Frame) -> None:
+        with self._watchdog.watch("upscale"):
+            self._step.prime(frame.bgr_u8)
+            self._input_pool.give_back(frame.bgr_u8)
 
     def _submit(self, frame: Frame, born: float) -> _UnderWay:
         with self._watchdog.watch("upscale"):

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..opencv import load_cv2
 from ..pending import Pending
+from ..temporal import PendingFrame, Sequence
 from .frame import Image
 from .pool import FramePool
 
@@ -33,8 +34,22 @@ class PipelinedUpscaler(FrameUpscaler, Protocol):
         """See `Upscaler.submit`."""
 
 
+@runtime_checkable
+class TemporalUpscaler(FrameUpscaler, Protocol):
+    """An `Upscaler`, whose model may take several frames at once."""
+
+    @property
+    def window(self) -> int:
+        """How many frames it takes for each that it gives."""
+
+    def sequence(self) -> Sequence:
+        """See `Upscaler.sequence`."""
+
+
 class FrameStep:
     """The upscaler, then if asked for a resize to another size, then the input beside it.
+
+    The frames are those of one clip, in their order.
 
     Args:
         upscaler: what makes the frame larger.
@@ -54,12 +69,30 @@ class FrameStep:
         compare: bool = False,
     ) -> None:
         self._upscaler = upscaler
+        self._sequence: Sequence | None = None
+        if isinstance(upscaler, TemporalUpscaler) and upscaler.window > 1:
+            self._sequence = upscaler.sequence()
         self._factor = factor or Fraction(upscaler.scale)
         self._size_px = size_px
         self._compare = compare
         nothing: Image = np.empty((0, 0, 3), np.uint8)
         self._small = self._before = nothing  # kept from frame to frame
         self._big = FramePool()
+
+    @property
+    def lookahead(self) -> int:
+        """How many further frames must be submitted before one is done."""
+        return self._sequence.lookahead if self._sequence else 0
+
+    @property
+    def history(self) -> int:
+        """How many frames before the first one are to be shown to `prime`, if there are any."""
+        return self._sequence.history if self._sequence else 0
+
+    def prime(self, image: Image) -> None:
+        """Look at a frame from before the first one."""
+        if self._sequence:
+            self._sequence.prime(image)
 
     def output_size(self, width_px: int, height_px: int) -> tuple[int, int]:
         """Width and height of what becomes of a frame of that size."""
@@ -99,7 +132,9 @@ class FrameStep:
         """What becomes of `image`, in a new array."""
         return self(image, np.empty(self.output_shape(image), np.uint8))
 
-    def _start(self, image: Image, big: Image) -> Pending:
+    def _start(self, image: Image, big: Image) -> Pending | PendingFrame:
+        if self._sequence:
+            return self._sequence.submit(image, big)
         upscaler = self._upscaler
         if isinstance(upscaler, PipelinedUpscaler):
             return upscaler.submit(image, big)
@@ -127,7 +162,10 @@ class PendingStep:
     """A frame under way: `result` waits for it and does what is left to do."""
 
     def __init__(
-        self, pending: Pending, out: Image, finish: Callable[[], None] | None = None
+        self,
+        pending: Pending | PendingFrame,
+        out: Image,
+        finish: Callable[[], None] | None = None,
     ) -> None:
         self._pending = pending
         self._out = out
@@ -138,8 +176,16 @@ class PendingStep:
         """Whether nothing has to be waited for."""
         return self._pending.done
 
+    @property
+    def starved(self) -> bool:
+        """Whether it looks ahead to frames that were not submitted yet."""
+        return isinstance(self._pending, PendingFrame) and self._pending.starved
+
     def result(self) -> Image:
-        """The frame. To be called once. Raises BackendError."""
+        """The frame. To be called once; a starved one is then the last of its clip.
+
+        Raises BackendError.
+        """
         self._pending.result()
         if self._finish is not None:
             self._finish()

@@ -16,7 +16,7 @@ from framelift.cli.main import framelift
 from framelift.imaging.errors import CheckpointError, ModelError, OutputError
 from framelift.runtime.model_file import read_spec
 
-from ..importer.foreign_models import Net
+from ..importer.foreign_models import Net, save, window_net
 
 
 @pytest.fixture(autouse=True)
@@ -144,3 +144,12 @@ def test_export_sends_onnx_files_to_import(foreign: Path) -> None:
     with pytest.raises(CheckpointError, match=rf"`framelift import {foreign} -o MODEL\.onnx`"):
         run("export", foreign)
     assert sorted(path.name for path in foreign.parent.iterdir()) == ["2x-foreign.onnx"]
+
+
+def test_a_model_of_several_frames_says_what_it_is(tmp_path: Path) -> None:
+    source, target = save(window_net(0, "sequence", 2), tmp_path / "m.onnx"), tmp_path / "out.onnx"
+    run("import", source, "-o", target, "--window", 5)
+    shown = run("inspect", target).stdout
+    assert "frames: uint8 5×H×W×3 BGR" in shown
+    assert "upscaled: uint8 1×2H×2W×3 BGR" in shown
+    assert "lookahead" in shown

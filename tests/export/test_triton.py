@@ -366,3 +366,12 @@ def test_export_options_of_an_exported_model_are_refused(
     assert ended.value.code == 1
     assert "--overwrite is for the export of a checkpoint" in capsys.readouterr().err
     assert not (tmp_path / "repo").exists()
+
+
+def test_a_model_of_several_frames_gives_one(
+    tmp_path: Path, tiny_models: ModuleType, schema: ModuleType
+) -> None:
+    path = tiny_models.save(tiny_models.window_model(), tmp_path / "window.onnx")
+    config = parse(schema, onnx_config(read_spec(path), ServingConfig()))
+    assert list(config.input[0].dims) == [5, -1, -1, 3]
+    assert list(config.output[0].dims) == [1, -1, -1, 3]

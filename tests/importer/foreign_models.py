@@ -119,3 +119,50 @@ def build(
 def save(model: onnx.ModelProto, path: Path) -> Path:
     path.write_bytes(model.SerializeToString())
     return path
+
+
+def window_net(count: int, layout: str, aligned: int, *, pictures: bool = False) -> onnx.ModelProto:
+    """A x2 network of `count` frames, which shows frame `aligned` and a little of the others.
+
+    `layout` is "stack" (N×3·T×H×W) or "sequence" (N×T×3×H×W, T of any size if `count` is 0). With
+    `pictures` all frames come out, in the same layout.
+    """
+    frames = count or 5
+    shares = np.full(frames, 0.1 / (frames - 1))
+    shares[aligned] = 0.9
+    per_picture = [np.roll(shares, k - aligned) for k in range(frames)] if pictures else [shares]
+    kernel = np.concatenate([
+        np.repeat(np.kron(row, np.eye(3)), 4, axis=0) for row in per_picture
+    ])[:, :, None, None]  # fmt: skip
+    weights: dict[str, NDArray[Any]] = {
+        "w": kernel.astype(np.float32),
+        "low": np.array(0, np.float32),
+        "high": np.array(1, np.float32),
+    }
+    shape: list[Dim] = ["n", 3 * frames, "h", "w"]
+    nodes = []
+    value = "input"
+    if layout == "sequence":
+        shape = ["n", count or "t", 3, "h", "w"]
+        nodes = [
+            helper.make_node("Shape", ["input"], ["shape"]),
+            helper.make_node("Gather", ["shape", "sides"], ["sides_now"]),
+            helper.make_node("Concat", ["one_stack", "sides_now"], ["stack_shape"], axis=0),
+            helper.make_node("Reshape", ["input", "stack_shape"], ["stack"]),
+        ]
+        weights |= {"sides": np.array([3, 4]), "one_stack": np.array([1, 3 * frames])}
+        value = "stack"
+    last = "big" if layout == "sequence" and pictures else "output"
+    nodes += [
+        helper.make_node("Conv", [value, "w"], ["sum"], kernel_shape=[1, 1]),
+        helper.make_node("Clip", ["sum", "low", "high"], ["clipped"]),
+        helper.make_node("DepthToSpace", ["clipped"], [last], blocksize=2, mode="CRD"),
+    ]
+    if last == "big":
+        nodes += [
+            helper.make_node("Split", ["big"], [f"p{k}" for k in range(frames)], axis=1),
+            *(helper.make_node("Unsqueeze", [f"p{k}", "axis"], [f"u{k}"]) for k in range(frames)),
+            helper.make_node("Concat", [f"u{k}" for k in range(frames)], ["output"], axis=1),
+        ]
+        weights["axis"] = np.array([1])
+    return build(nodes, weights, shape)

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from framelift.cli.main import framelift
 
-from .foreign_models import Net
+from .foreign_models import Net, save, window_net
 
 GUIDE = Path(__file__).parents[2] / "docs" / "import.md"
 
@@ -41,6 +41,7 @@ def test_every_command_of_the_guide_runs(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.chdir(tmp_path)
     Net(scale=2, order="rgb").save(tmp_path / "2x-foreign.onnx")
     Net(scale=1, white=255, last="clip").save(tmp_path / "style.onnx")
+    save(window_net(5, "stack", 2), tmp_path / "tspan5.onnx")
     write_clip(tmp_path / "clip.mp4")
     cv2.imwrite("photo.png", np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8))
     said = ""
@@ -50,6 +51,8 @@ def test_every_command_of_the_guide_runs(tmp_path: Path, monkeypatch: pytest.Mon
         said += result.output
     for line in re.findall(r"^note: .*$", GUIDE.read_text(encoding="utf-8"), re.M):
         assert line in said
+    with av.open("clip_5.mp4") as container:
+        assert sum(1 for _ in container.decode(video=0)) == 6
     painted = cv2.imread("painted.png")
     assert painted is not None
     assert painted.shape == (20, 30, 3)

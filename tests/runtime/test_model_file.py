@@ -93,7 +93,7 @@ def test_onnx_file_that_is_no_framelift_model(tmp_path: Path, tiny_models: Modul
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"format": "2"}, "has framelift format 2, this version reads up to 1"),
+        ({"format": "3"}, "has framelift format 3, this version reads up to 2"),
         ({"format": "one"}, "format is 'one', expected a whole number"),
         ({"scale": None, "halo": None}, "lacks the metadata framelift.scale, framelift.halo"),
         ({"scale": "x4"}, "framelift.scale is 'x4', expected a whole number"),
