@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option(
     "--backend", default="auto", show_default=True,
-    help="auto, tensorrt, onnx-tensorrt, onnx-cuda, onnx-webgpu or onnx-cpu.",
+    help="auto, tensorrt, tensorrt-rtx, onnx-tensorrt, onnx-cuda, onnx-webgpu or onnx-cpu.",
 )  # fmt: skip
 @device_option
 @click.option("--threads", type=click.IntRange(1), help="Inference threads. [default: all cores]")

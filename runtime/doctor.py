@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from ..imaging.errors import FrameliftError
-from .backends import onnx_webgpu
+from .backends import onnx_webgpu, tensorrt_rtx
 from .backends.engine import engine_problem, installed_engines
 from .backends.probe import probe_in_child
 from .backends.select import BACKENDS
@@ -30,6 +30,7 @@ _OPENCV = (
 _OPTIONAL = {
     "torch": 'pip install "framelift[train]"',
     "tensorrt": 'pip install "framelift[tensorrt]"',
+    tensorrt_rtx.PLUGIN.distribution: 'pip install "framelift[rtx]"',
     onnx_webgpu.PLUGIN.distribution: 'pip install "framelift[webgpu]"',
 }
 

@@ -110,7 +110,8 @@ def _register(ort: Any, plugin: Plugin) -> None:  # noqa: ANN401 - onnxruntime s
     library = _library(plugin)
     try:
         _preload(plugin, library.parent)
-        ort.register_execution_provider_library(f"framelift-{plugin.extra}", str(library))
+        # NVIDIA's plug-in calls its provider what it is registered as; others do not mind.
+        ort.register_execution_provider_library(plugin.provider, str(library))
     except Exception as error:
         reason = load_failure(str(error))
         raise BackendError(f"{reason}{driver_advice(reason)}") from error

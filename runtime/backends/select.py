@@ -11,7 +11,7 @@ from typing import NamedTuple
 from ...imaging.errors import BackendError, ConfigError, FrameliftError
 from ..int8_form import form_problem
 from ..model_file import ModelSpec
-from . import onnx_cpu, onnx_cuda, onnx_tensorrt, onnx_webgpu, tensorrt
+from . import onnx_cpu, onnx_cuda, onnx_tensorrt, onnx_webgpu, tensorrt, tensorrt_rtx
 from .base import Session
 from .engine import engine_problem
 from .probe import probe_in_child
@@ -66,6 +66,12 @@ BACKENDS = {
             tensorrt.TensorrtSession,
             needs_trial=True,
             try_out=tensorrt.try_out,
+        ),
+        Backend(
+            tensorrt_rtx.NAME,
+            tensorrt_rtx.missing,
+            tensorrt_rtx.TensorrtRtxSession,
+            needs_trial=True,
         ),
         Backend(
             onnx_tensorrt.NAME,

@@ -16,7 +16,7 @@ from framelift.runtime.int8_form import form_problem, is_for_processors
 from framelift.runtime.model_file import load, read_spec
 from framelift.runtime.zoo import default_model, shipped_models
 
-GPU_BACKENDS = ("onnx-cuda", "onnx-tensorrt", "onnx-webgpu", "tensorrt")
+GPU_BACKENDS = ("onnx-cuda", "onnx-tensorrt", "onnx-webgpu", "tensorrt", "tensorrt-rtx")
 INT8 = "realtime-small-x4-int8"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from framelift.runtime.backends import nvidia, onnx_cuda, onnx_tensorrt, tensorrt
+from framelift.runtime.backends import nvidia, onnx_cuda, onnx_tensorrt, tensorrt, tensorrt_rtx
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ def test_each_system_has_its_own_reason(
     monkeypatch.setattr(nvidia, "device_nodes", list)
     monkeypatch.setattr(ctypes.util, "find_library", lambda _: None)
     monkeypatch.setattr(sys, "platform", system)
-    for missing in (onnx_cuda.missing, onnx_tensorrt.missing, tensorrt.missing):
+    for missing in (m.missing for m in (onnx_cuda, onnx_tensorrt, tensorrt, tensorrt_rtx)):
         assert missing() == reason
 
 

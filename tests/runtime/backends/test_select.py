@@ -45,6 +45,18 @@ def test_auto_takes_the_best_that_works(
         assert "passed over" not in upscale.selection
 
 
+def test_the_best_comes_first() -> None:
+    """NVIDIA's own engines, then ONNX Runtime on NVIDIA's GPUs, then any GPU."""
+    assert list(BACKENDS) == [
+        "tensorrt",
+        "tensorrt-rtx",
+        "onnx-tensorrt",
+        "onnx-cuda",
+        "onnx-webgpu",
+        "onnx-cpu",
+    ]
+
+
 def test_auto_says_why_a_better_one_is_missing(
     monkeypatch: pytest.MonkeyPatch, nearest_model_path: Path
 ) -> None:
@@ -103,7 +115,7 @@ def test_named_backend_gets_it_and_says_nothing(nearest_model_path: Path) -> Non
     [
         (
             "onnx-gpu",
-            r"'onnx-gpu'.*auto, tensorrt, onnx-tensorrt, onnx-cuda, onnx-webgpu, onnx-cpu",
+            r"'onnx-gpu'.*auto, tensorrt, tensorrt-rtx, onnx-tensorrt, onnx-cuda, onnx-webgpu, ",
         ),
         ("onnx-cdua", r"did you mean onnx-cuda\?"),
         ("Auto", r"did you mean auto\?"),

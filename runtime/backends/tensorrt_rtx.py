@@ -1,0 +1,216 @@
+"""TensorRT for RTX, on NVIDIA's cards since the RTX 30 series, by its plug-in for ONNX Runtime.
+
+It has not been run on a GPU yet. The tests show, with the released plug-in, which options it takes
+and that it takes every node of the models; docs/backends.md says what else.
+"""
+
+from __future__ import annotations
+
+import platform
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...imaging.errors import BackendError
+from ..engine.cache import cache_folder
+from ..engine.shapes import FrameShape, ShapeProfile, profile_for
+from ..host import available_processors
+from ..int8_form import refuse_for_processors
+from ..model_file import INPUT, OUTPUT, ModelSpec, load
+from ..notes import say_on_stderr
+from .base import Frames
+from .nvidia import device_name, gpu_problem
+from .ort_session import OrtSession
+from .plugins import Device, Plugin, devices, plugin_problem, plugin_version
+
+if TYPE_CHECKING:
+    import onnx
+
+NAME = "tensorrt-rtx"
+PROVIDER = "NvTensorRTRTXExecutionProvider"
+
+PLUGIN = Plugin(
+    extra="rtx",
+    package="onnxruntime_ep_nv_tensorrt_rtx",
+    distribution="onnxruntime-ep-nv-tensorrt-rtx-cu13",
+    provider=PROVIDER,
+    library="onnxruntime_providers_nv_tensorrt_rtx",
+    first=(
+        "libcudart.so.*",
+        "libtensorrt_rtx.so.*.*.*",
+        "libtensorrt_onnxparser_rtx.so.*.*.*",
+    ),
+)
+
+_MACHINES = ("x86_64", "AMD64", "ARM64")
+_MAX_SESSIONS = 2
+
+
+def missing() -> str | None:
+    """Why this backend cannot be used here, as far as can be told without loading the plug-in."""
+    problem = gpu_problem()
+    if problem is not None:
+        return problem
+    if platform.machine() not in _MACHINES:
+        return f"NVIDIA has no plug-in for {sys.platform} on {platform.machine()}"
+    return plugin_problem(PLUGIN)
+
+
+class TensorrtRtxSession:
+    """See `base.Session`.
+
+    An engine is built within seconds when frames of a new size come. The first size gets one of its
+    own, with a CUDA graph; when sizes change, one for all of them follows.
+    """
+
+    name = NAME
+    provider = PROVIDER
+
+    def __init__(self, spec: ModelSpec, threads: int | None = None, device: int = 0) -> None:
+        """Load the plug-in and look for the GPU.
+
+        Args:
+            spec: the model.
+            threads: host threads of the session; the network itself runs on the GPU.
+            device: the number of the GPU among those that the plug-in lists.
+
+        Raises:
+            BackendError: no GPU of the RTX 30 series or newer, no plug-in, a library that it needs
+                is missing, or the model is int8 for processors.
+            MissingDependencyError: ONNX Runtime is not installed.
+        """
+        refuse_for_processors(spec, NAME)
+        self._gpu = find_gpu(device)
+        self.device = dict(self._gpu.device.metadata).get("Description") or device_name(device)
+        self._spec, self._threads = spec, threads or available_processors()
+        self._sessions: list[tuple[ShapeProfile, OrtSession]] = []
+        self._seen: frozenset[FrameShape] = frozenset()
+
+    def run(self, frames: Frames, out: Frames) -> None:
+        shape = FrameShape(*frames.shape[:3])
+        profile, session = self._session_for(shape)
+        step = profile.part(shape)
+        for start in range(0, shape.frames, step):
+            part = slice(start, start + step)
+            session.infer(frames[part], OUTPUT, out[part])
+
+    def describe(self) -> dict[str, str | int]:
+        described: dict[str, str | int] = {
+            "backend": self.name,
+            "provider": self.provider,
+            "device": self.device,
+            "engine": f"TensorRT for RTX plug-in {plugin_version(PLUGIN)}",
+        }
+        if self._sessions:
+            profile, session = self._sessions[-1]
+            described["engine"] = f"{session.engine}, {described['engine']}"
+            described["shapes"] = ", ".join(str(profile) for profile, _ in self._sessions)
+            described["cuda_graph"] = "yes" if profile.is_fixed else "no: sizes vary"
+        return described
+
+    def close(self) -> None:
+        for _, session in self._sessions:
+            session.close()
+        self._sessions.clear()
+
+    def _session_for(self, shape: FrameShape) -> tuple[ShapeProfile, OrtSession]:
+        """A session that takes frames of this shape, in parts; a new one where none does."""
+        for profile, session in self._sessions:
+            if profile.part(shape):
+                return profile, session
+        one = FrameShape(self._spec.frame_shape[0] or 1, shape.height, shape.width)
+        profile = profile_for(one, self._seen, self._spec)
+        session = OrtSession(
+            NAME,
+            sized_model(self._spec, profile),
+            PROVIDER,
+            self._threads,
+            plugin_devices=[self._gpu],
+            provider_options=provider_options(
+                profile, runtime_cache(self.device, self._spec.sha256, profile)
+            ),
+            config={"session.disable_cpu_ep_fallback": "1"},
+        )
+        if len(self._sessions) == _MAX_SESSIONS:
+            self._sessions.pop(0)[1].close()
+        self._sessions.append((profile, session))
+        self._seen |= {one._replace(frames=1)}
+        return profile, session
+
+
+def find_gpu(number: int) -> Device:
+    """The GPU of that number among those that the plug-in lists. Raises BackendError."""
+    problem = missing()
+    if problem is not None:
+        raise BackendError(f"{NAME} cannot run here: {problem}")
+    try:
+        found = devices(PLUGIN)
+    except BackendError as error:
+        raise BackendError(f"{NAME} cannot run here: {error}") from error
+    if not found:
+        raise BackendError(f"{NAME} cannot run here: {_none_listed()}")
+    if number >= len(found):
+        raise BackendError(
+            f"{NAME}: there is no GPU {number}: {len(found)} can be seen, numbered from 0"
+        )
+    return in_order(found)[number]
+
+
+def in_order(found: Sequence[Device]) -> list[Device]:
+    """The devices by their place on the bus, as nvidia-smi counts them."""
+    return sorted(found, key=lambda gpu: dict(gpu.device.metadata).get("pci_bus_id", ""))
+
+
+def _none_listed() -> str:
+    if sys.platform == "linux" and not list(Path("/sys/class/drm").glob("card*")):
+        return (
+            "no GPU (ONNX Runtime looks for them in /sys/class/drm, which shows none: load the "
+            "driver's module nvidia-drm)"
+        )
+    return "no GPU of the RTX 30 series or newer (the plug-in lists none)"
+
+
+def sized_model(spec: ModelSpec, profile: ShapeProfile) -> bytes:
+    """The model, serialised; for one size with that size in it, which TensorRT uses best."""
+    _, model = load(spec.path)
+    if profile.is_fixed:
+        count, height, width = profile.usual
+        _set_sizes(model.graph.input[0], (count, height, width))
+        _set_sizes(model.graph.output[0], (count, spec.scale * height, spec.scale * width))
+        del model.graph.value_info[:]
+    return bytes(model.SerializeToString())
+
+
+def _set_sizes(value: onnx.ValueInfoProto, sizes: tuple[int, int, int]) -> None:
+    for dim, size in zip(value.type.tensor_type.shape.dim, sizes, strict=False):
+        dim.dim_value = size
+
+
+def provider_options(profile: ShapeProfile, cache: Path | None) -> dict[str, str]:
+    """The plug-in's options for frames of that profile; what it compiles is kept in `cache`."""
+    options = {} if cache is None else {"nv_runtime_cache_path": str(cache)}
+    if profile.is_fixed:
+        return {**options, "enable_cuda_graph": "1"}
+    shapes = {"min": profile.least, "opt": profile.usual, "max": profile.most}
+    return {
+        **options,
+        **{f"nv_profile_{name}_shapes": f"{INPUT}:{shape}x3" for name, shape in shapes.items()},
+    }
+
+
+def runtime_cache(device: str, model_sha256: str, profile: ShapeProfile) -> Path | None:
+    """The folder for what the plug-in compiles on one GPU for one engine; None if none can be made.
+
+    The files in it are the library's own, which replaces those of another release.
+    """
+    gpu = re.sub(r"[^A-Za-z0-9._]+", "_", f"{device}-{plugin_version(PLUGIN)}")
+    engine = f"{model_sha256[:16]}-{str(profile).replace(':', '-')}"
+    folder = cache_folder() / NAME / gpu / engine
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        say_on_stderr(f"{folder}: what is compiled cannot be kept ({error.strerror})")
+        return None
+    return folder
