@@ -64,7 +64,7 @@ def check_model(path: Path, targets: Sequence[str] = TARGETS) -> CheckReport:
     model, size = _read(path)
     try:
         return _report(path, model, size, names)
-    except (IndexError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         # Damage that protobuf reads: text that is no UTF-8, types and nodes that cannot be.
         raise ModelError(f"{path}: is no ONNX file, or a damaged one") from error
 

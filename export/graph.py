@@ -91,4 +91,5 @@ class Graph:
 
 def attributes(node: onnx.NodeProto) -> dict[str, Any]:
     """A node's attributes by name."""
-    return {item.name: onnx.helper.get_attribute_value(item) for item in node.attribute}
+    values = {item.name: onnx.helper.get_attribute_value(item) for item in node.attribute}
+    return {name: value for name, value in values.items() if value is not None}  # damaged ones

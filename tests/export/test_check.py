@@ -403,6 +403,28 @@ def test_what_is_no_onnx_is_refused(tmp_path: Path, data: bytes) -> None:
         check_model(tmp_path / "gone.onnx")
 
 
+def test_mutated_models_are_checked_or_refused_in_one_line(
+    tmp_path: Path, tiny_models: ModuleType
+) -> None:
+    rng = np.random.default_rng(0)
+    path, refused = tmp_path / "mutated.onnx", []
+    for whole in (
+        tiny_models.nearest_model().SerializeToString(),
+        tiny_models.pixel_shuffle_model(layers=1).SerializeToString(),
+    ):
+        for _ in range(60):
+            data = bytearray(whole)
+            for place in rng.integers(0, len(data), rng.integers(1, 5)):
+                data[place] ^= 1 << rng.integers(8)
+            path.write_bytes(data)
+            try:
+                check_model(path, ["tensorrt11"])
+            except ModelError as error:
+                refused.append(str(error))
+    assert 3 < len(refused) < 110
+    assert not any("\n" in line or len(line) > 500 for line in refused)
+
+
 def test_damage_that_protobuf_reads_is_refused(save: Build) -> None:
     path = save(helper.make_node("Relu", ["x"], ["y"]))
     model = onnx.load(path)
