@@ -6,6 +6,9 @@ Used to make training pairs and to measure models on coded footage.
 from __future__ import annotations
 
 import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal
@@ -94,7 +97,7 @@ def encode_and_decode(frames: Frames, coding: Coding) -> tuple[Frames, list[str]
             "leave it out or install PyAV from its wheels (pip install --force-reinstall av)"
         )
     stored = io.BytesIO()
-    with av.open(stored, "w", format="matroska") as container:
+    with _same_priority(), av.open(stored, "w", format="matroska") as container:
         _encode(container, library, frames, coding)
     stored.seek(0)
     decoded, types = [], []
@@ -107,6 +110,20 @@ def encode_and_decode(frames: Frames, coding: Coding) -> tuple[Frames, list[str]
     if len(decoded) != len(frames):
         raise RuntimeError(f"{library} made {len(decoded)} of {len(frames)} frames")
     return np.stack(decoded), types
+
+
+@contextmanager
+def _same_priority() -> Iterator[None]:
+    """SVT-AV1 makes the calling thread a real-time one where it may; undo that."""
+    if not hasattr(os, "sched_getscheduler"):
+        yield
+        return
+    policy, parameter = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        if os.sched_getscheduler(0) != policy:
+            os.sched_setscheduler(0, policy, parameter)
 
 
 def _encode(

@@ -88,3 +88,12 @@ def test_flat_colours_survive_every_matrix_and_range(matrix: Colorspace, full_ra
 def test_a_coding_that_is_none_is_named(text: str, line: str) -> None:
     with pytest.raises(ConfigError, match=line):
         parse_coding(text)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="no schedulers to ask for here")
+def test_no_encoder_changes_how_its_caller_is_scheduled() -> None:
+    """SVT-AV1 makes its caller a real-time thread where the user may, as root may."""
+    before = os.sched_getscheduler(0)
+    for encoder in QUALITY_LIMITS:
+        encode_and_decode(moving()[:2], parse_coding(f"{encoder}:{COARSE[encoder]}"))
+        assert os.sched_getscheduler(0) == before, encoder
