@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -13,21 +12,24 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", metavar="MODEL")
 @click.option(
     "--target", "targets", multiple=True, metavar="TOOL[==VERSION]",
     help="Check for onnxruntime, tensorrt10 or tensorrt11; may be repeated. [default: all]",
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def check(model: Path, targets: tuple[str, ...], as_json: bool) -> int:
+def check(model: str, targets: tuple[str, ...], as_json: bool) -> int:
     """Say whether any ONNX MODEL runs on each target, and what stands against it.
+
+    MODEL is an .onnx file or the name of a shipped model (see `framelift models`).
 
     Exit code 1 if a target cannot run it. Nothing of the model is executed.
     """
     from ..export.check import check_model
     from ..export.targets import parse_targets
+    from ..runtime.zoo import resolve
 
-    report = check_model(model, parse_targets(targets))
+    report = check_model(resolve(model), parse_targets(targets))
     if as_json:
         click.echo(json.dumps(report.to_json(), indent=2, ensure_ascii=False))
     else:

@@ -60,6 +60,7 @@ if TYPE_CHECKING:
 )
 @click.option("-y", "--overwrite", is_flag=True, help="Replace outputs that exist.")
 @click.option("-q", "--quiet", is_flag=True, help="Only notes and errors.")
+@click.option("-v", "--verbose", is_flag=True, help="Say why other backends were passed over, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON on stdout.")
 def upscale(
     source: str,
@@ -83,6 +84,7 @@ def upscale(
     keep_all: bool,
     overwrite: bool,
     quiet: bool,
+    verbose: bool,
     as_json: bool,
     task: str = "super-resolution",
 ) -> None:
@@ -159,7 +161,7 @@ def upscale(
                 not no_audio, span, factor, compare, upscaler.spec.sha256 if resume else None
             )
             run = Run(upscaler, Settings(encoder, convert, overwrite, quiet, as_json))
-            run.info(_runs(upscaler))
+            run.info(_runs(upscaler, verbose))
             if live:
                 result = run.live(origin, goal, lasting)
             elif origin.path.is_dir():
@@ -250,8 +252,15 @@ def _note(line: str) -> None:
     click.echo(f"note: {line}", err=True)
 
 
-def _runs(upscaler: Upscaler) -> str:
+def _runs(upscaler: Upscaler, verbose: bool) -> str:
+    """What runs, in one short line: of GPUs that are not there `doctor` tells."""
+    from ..runtime.host import has_gpu
+
     facts = upscaler.describe()
-    choice = upscaler.selection or f"using {facts['backend']} on {facts['device']}"
+    choice = f"{facts['backend']} on {facts['device']}"
+    if verbose and upscaler.selection:
+        choice = upscaler.selection
+    elif "passed over" in upscaler.selection and has_gpu():
+        choice += "; better backends were passed over, --verbose says why"
     factor = f" ×{upscaler.scale}" if upscaler.scale > 1 else ""
     return f"{facts['model']}{factor}: {choice}"

@@ -5,7 +5,6 @@ The facts, with source and date of each, are in targets.toml.
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..imaging.errors import ConfigError, ExportError
+from ..imaging.words import suggestion
 
 FACTS = Path(__file__).parent / "targets.toml"
 TARGETS = ("onnxruntime", "tensorrt10", "tensorrt11")
@@ -135,8 +135,7 @@ def choose_opset(asked: int | None, targets: Sequence[str]) -> int:
 def _require_known(tool: str) -> None:
     if tool in TARGETS:
         return
-    near = difflib.get_close_matches(tool.lower(), TARGETS, 1)
-    hint = f" (did you mean {near[0]}?)" if near else ""
+    hint = suggestion(tool, TARGETS, 1)
     raise ConfigError(f"unknown target {tool!r}{hint}: use one of {', '.join(TARGETS)}")
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 from pathlib import Path
+
+from .backends.nvidia import device_nodes, gpu_problem
 
 
 def available_processors() -> int:
@@ -12,6 +15,15 @@ def available_processors() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def has_gpu() -> bool:
+    """Whether the system shows a GPU of any kind, as far as that is told without its libraries."""
+    if sys.platform == "darwin":
+        return True
+    if sys.platform == "win32":
+        return gpu_problem() is None
+    return bool(device_nodes() or list(Path("/dev/dri").glob("renderD*")))
 
 
 def processor_name() -> str:

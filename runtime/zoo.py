@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 
 from ..imaging.errors import ModelError
+from ..imaging.words import suggestion
 
 MODELS = Path(__file__).parent / "models"
 
@@ -96,9 +96,7 @@ def resolve(model: str | Path, folder: Path | None = None) -> Path:
         return shipped[str(model)]
     if path.exists():
         return path
-    near = difflib.get_close_matches(str(model), shipped, n=1)
-    hint = f" (did you mean {near[0]}?)" if near else ""
-    known = ", ".join(shipped) or "none"
+    where = "`framelift models` lists them" if shipped else "none ships with this installation"
     raise ModelError(
-        f"{str(model)!r} is no file and no shipped model{hint}: shipped models are {known}"
+        f"{str(model)!r} is no file and no shipped model{suggestion(str(model), shipped)}: {where}"
     )

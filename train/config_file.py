@@ -14,8 +14,9 @@ from typing import Any
 import msgspec
 
 from ..imaging.errors import ConfigError
+from ..imaging.words import suggestion
 from .config import TrainConfig
-from .config_errors import explain, near
+from .config_errors import explain
 from .preset_files import PRESETS, preset_names
 
 
@@ -49,8 +50,8 @@ def _read(source: str) -> dict[str, Any]:
         path = PRESETS / f"{source}.toml"
         if not path.is_file():
             raise ConfigError(
-                f"config {source}: no such preset{near(source, preset_names())}; presets: "
-                f"{', '.join(preset_names())}; or give the path of a .toml file"
+                f"config {source}: no such preset{suggestion(source, preset_names())}: give one of "
+                "`framelift train --list-presets`, or the path of a .toml file"
             )
     try:
         text = path.read_text(encoding="utf-8")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import groupby
 from typing import NamedTuple
 
 from ...imaging.errors import BackendError, ConfigError, FrameliftError
+from ...imaging.words import suggestion
 from ..int8_form import form_problem
 from ..model_file import ModelSpec
 from . import onnx_cpu, onnx_cuda, onnx_tensorrt, onnx_webgpu, tensorrt, tensorrt_rtx
@@ -171,8 +171,7 @@ def find_backend(name: str) -> Backend:
     """The backend of that name. Raises BackendError if there is none."""
     backend = BACKENDS.get(name)
     if backend is None:
-        near = difflib.get_close_matches(name, [*BACKENDS, AUTO], n=1)
-        hint = f" (did you mean {near[0]}?)" if near else ""
+        hint = suggestion(name, [*BACKENDS, AUTO], 1)
         known = ", ".join([AUTO, *BACKENDS])
         raise BackendError(f"unknown backend {name!r}{hint}: use one of {known}")
     return backend

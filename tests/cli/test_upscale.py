@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import click
@@ -23,6 +24,9 @@ from click.testing import CliRunner, Result
 
 from framelift.cli.upscale import upscale
 from framelift.imaging.errors import ConfigError, FrameliftError
+from framelift.runtime import upscaler
+from framelift.runtime.backends import select
+from framelift.runtime.host import processor_name
 from framelift.runtime.zoo import default_model
 
 ROOT = Path(__file__).parents[2]
@@ -83,7 +87,7 @@ def names(folder: Path) -> list[str]:
 def test_a_video(tmp_path: Path, clip: Path, nearest_model_path: Path) -> None:
     result = run(clip, tmp_path / "out.mp4", "--model", nearest_model_path)
     assert result.exit_code == 0
-    assert "tiny-nearest ×4: using onnx-cpu" in result.stderr
+    assert "tiny-nearest ×4: onnx-cpu on " in result.stderr
     assert "out.mp4: 20 frames, 128×96, " in result.stdout
     assert "fps, upscaling p50" in result.stdout
     assert result.stdout.endswith("audio (aac) copied\n")
@@ -92,6 +96,30 @@ def test_a_video(tmp_path: Path, clip: Path, nearest_model_path: Path) -> None:
         assert (video.codec_context.name, video.codec_context.pix_fmt) == ("h264", "yuv420p")
         assert (video.width, video.height, video.frames) == (128, 96, 20)
         assert len(container.streams.audio) == 1
+
+
+def test_a_run_on_a_processor_says_one_short_line(
+    tmp_path: Path, nearest_model_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, out = image(tmp_path / "a.png"), tmp_path / "b.png"
+    command = (source, out, "--overwrite", "--model", nearest_model_path)
+    reasons = [("tensorrt", "no NVIDIA GPU"), ("onnx-cuda", "no NVIDIA GPU")]
+    opened = select.open_backend
+
+    def passing_over(*arguments: Any, **options: Any) -> select.Opened:  # noqa: ANN401
+        found = opened(*arguments, **options)
+        return found._replace(selection=select._selection(found.session, reasons))
+
+    monkeypatch.setattr(upscaler, "open_backend", passing_over)
+    told = {}
+    for there in (False, True):
+        monkeypatch.setattr("framelift.runtime.host.has_gpu", lambda there=there: there)
+        told[there] = run(*command).stderr.splitlines()[0]
+    assert told[False] == f"tiny-nearest ×4: onnx-cpu on {processor_name()}"
+    assert told[True] == told[False] + "; better backends were passed over, --verbose says why"
+    verbose = run(*command, "--verbose").stderr
+    assert "using onnx-cpu (CPUExecutionProvider on " in verbose
+    assert "tensorrt and onnx-cuda passed over: no NVIDIA GPU" in verbose
 
 
 def test_the_summary_as_json(tmp_path: Path, clip: Path, nearest_model_path: Path) -> None:

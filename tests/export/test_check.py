@@ -381,6 +381,15 @@ def test_nodes_of_branches_are_checked(save: Build) -> None:
     assert any(line.startswith("Det 'in_a': TensorRT's") for line in problems(report, "tensorrt10"))
 
 
+def test_shipped_models_are_checked_by_name() -> None:
+    result = CliRunner().invoke(framelift, ["check", "realtime-nano-x2"])
+    assert (result.exit_code, "framelift model, opset ai.onnx" in result.stdout) == (0, True)
+    with pytest.raises(ModelError, match=r"did you mean realtime-nano-x2, "):
+        CliRunner().invoke(
+            framelift, ["check", "realtime-nan-x2"], catch_exceptions=False, standalone_mode=False
+        )
+
+
 def test_the_command_exits_1_when_a_target_cannot_run_it(save: Build) -> None:
     path = save(helper.make_node("Det", ["x"], ["y"], "det"), rank=2)
     result = CliRunner().invoke(framelift, ["check", str(path)], standalone_mode=False)

@@ -43,17 +43,26 @@ def test_shipped_name_beats_a_folder_of_that_name(
 
 
 def test_unknown_name_suggests_a_near_one(folder: Path) -> None:
-    with pytest.raises(ModelError, match=r"'realtime-smal-x4'.*did you mean realtime-small-x4\?"):
+    with pytest.raises(ModelError, match=r"did you mean realtime-small-x4 or realtime-nano-x2\?\)"):
         resolve("realtime-smal-x4", folder)
 
 
-def test_unknown_name_lists_the_shipped_models(folder: Path) -> None:
-    with pytest.raises(ModelError, match="are realtime-nano-x2, realtime-small-x4"):
-        resolve("nothing-like-it", folder)
+def test_a_mistyped_name_gets_three_suggestions_and_no_list() -> None:
+    with pytest.raises(ModelError) as caught:
+        resolve("realtime-smal-x4")
+    assert str(caught.value) == (
+        "'realtime-smal-x4' is no file and no shipped model (did you mean realtime-small-x4, "
+        "realtime-small-x2 or realtime-small-x4-int8?): `framelift models` lists them"
+    )
+
+
+def test_a_name_like_none_is_told_where_they_are_listed(folder: Path) -> None:
+    with pytest.raises(ModelError, match=r"no shipped model: `framelift models` lists them"):
+        resolve("zzz", folder)
 
 
 def test_no_shipped_models(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="shipped models are none"):
+    with pytest.raises(ModelError, match="none ships with this"):
         resolve("name", tmp_path)
 
 
