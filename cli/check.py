@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 @click.argument("model", metavar="MODEL")
 @click.option(
     "--target", "targets", multiple=True, metavar="TOOL[==VERSION]",
-    help="Check for onnxruntime, tensorrt10 or tensorrt11; may be repeated. [default: all]",
+    help="Check for onnxruntime, tensorrt10, tensorrt11 or tensorrt-rtx; may be repeated. "
+    "[default: all]",
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def check(model: str, targets: tuple[str, ...], as_json: bool) -> int:
@@ -58,4 +59,5 @@ def _show(report: CheckReport) -> None:
         click.echo(f"{grade}: {', '.join(targets)}: {nodes[0]}{more}: {problem}")
         click.echo(f"    {remedy}")
     for target, runs in report.verdicts().items():
-        click.echo(f"{target}: {'can run it' if runs else 'CANNOT run it'}")
+        verdict = "can run it" if runs else "CANNOT run it"
+        click.echo(f"{target}: {verdict}, says {report.judges[target]}")

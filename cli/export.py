@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 @click.option("--opset", type=int, help="ONNX opset. [default: the best that all targets read]")
 @click.option(
     "--target", "targets", multiple=True, metavar="TOOL[==VERSION]",
-    help="Must run on onnxruntime, tensorrt10 or tensorrt11; may be repeated. [default: all]",
+    help="Must run on onnxruntime, tensorrt10, tensorrt11 or tensorrt-rtx; may be repeated. "
+    "[default: all]",
 )  # fmt: skip
 @click.option(
     "--precision", type=click.Choice(["fp32", "fp16", "int8"]), default="fp32",

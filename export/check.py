@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import onnx
 
-from ..imaging.errors import FrameliftError, ModelError
-from ..runtime.backends.engine import load_onnxruntime
+from ..imaging.errors import BackendError, ModelError
 from ..runtime.digest import PREFIX
 from ..runtime.tensors import all_nodes, all_tensors
-from .node_rules import TypedGraph, tensorrt_problems
+from .judges import Answer, ask, table_of, with_remedies
+from .node_rules import tensorrt_problems
 from .report import Finding
 from .targets import TARGETS, facts, newer_than_known, target_window
+from .typed_graph import TypedGraph
 from .unfold import unfolded
 from .validity import STANDARD, known_operators, numbers, shapes, withdrawn_operators
-
-INSTALLED = "onnxruntime"
-"""The target that the installed ONNX Runtime itself is asked about."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +36,8 @@ class CheckReport:
     inputs: dict[str, str]
     outputs: dict[str, str]
     findings: tuple[Finding, ...]
+    judges: dict[str, str]
+    """Who spoke of each target: the tool itself where it is installed, else a table."""
 
     def runs_on(self, target: str) -> bool:
         """Whether nothing was found that keeps the target from running it."""
@@ -76,19 +76,16 @@ def _report(path: Path, model: onnx.ModelProto, size: int, names: tuple[str, ...
         flat = unfolded(model)
     except ValueError as error:
         raise ModelError(f"{path}: {error}; export it without them") from error
-    findings += _versions(flat, names)
-    findings += known_operators(flat, names)
-    findings += withdrawn_operators(flat, names)
+    asked, judges = _ask(path, names) if sound else ({}, {name: table_of(name) for name in names})
+    taking = tuple(name for name, answer in asked.items() if not answer.refusals)
+    tables = _versions(flat, names) + known_operators(flat, names)
+    findings += _overruled(tables + withdrawn_operators(flat, names), taking)
     findings += numbers(flat, names)
-    refusals = _onnxruntime_refuses(path) if sound and INSTALLED in names else None
-    # What it loads, it runs, whatever ONNX's checker says.
-    loads = (INSTALLED,) if refusals == [] else ()
-    inferred, shape_findings = shapes(flat, names, loads)
-    findings += shape_findings + (refusals or [])
+    inferred, shape_findings = shapes(flat, names, taking)
+    findings += shape_findings
+    graph = TypedGraph(inferred)
     for target in names:
-        rules = facts()["targets"][target.partition("==")[0]].get("rules")
-        if rules == "tensorrt":
-            findings += tensorrt_problems(TypedGraph(inferred), target)
+        findings += _of_target(graph, target, asked.get(target))
     return CheckReport(
         path=path,
         targets=names,
@@ -101,7 +98,45 @@ def _report(path: Path, model: onnx.ModelProto, size: int, names: tuple[str, ...
         inputs=_interface(model, model.graph.input),
         outputs=_interface(model, model.graph.output),
         findings=_merged(findings),
+        judges=judges,
     )
+
+
+def _ask(path: Path, names: tuple[str, ...]) -> tuple[dict[str, Answer], dict[str, str]]:
+    """What the tools that are installed here say, and who speaks of each target."""
+    asked: dict[str, Answer] = {}
+    judges: dict[str, str] = {}
+    for name in names:
+        judges[name] = table_of(name)
+        try:
+            answer = ask(path, name)
+        except BackendError as error:
+            judges[name] += f" ({error})"
+            continue
+        if answer is not None:
+            asked[name], judges[name] = answer, answer.judge
+    return asked, judges
+
+
+def _of_target(graph: TypedGraph, target: str, answer: Answer | None) -> list[Finding]:
+    """What the target's own tool says of the nodes, else the table; its risks in any case."""
+    is_tensorrt = facts()["targets"][target.partition("==")[0]].get("rules") == "tensorrt"
+    table = tensorrt_problems(graph, target) if is_tensorrt else []
+    if answer is None:
+        return table
+    risks = [found for found in table if not found.is_error]
+    return with_remedies(answer.refusals, table) + risks
+
+
+def _overruled(tables: list[Finding], taking: tuple[str, ...]) -> Iterator[Finding]:
+    """What tables hold against targets is a risk only where the tool itself takes the model."""
+    for found in tables:
+        risky = tuple(target for target in found.targets if target in taking)
+        others = tuple(target for target in found.targets if target not in taking)
+        if risky:
+            yield replace(found, is_error=False, targets=risky)
+        if others:
+            yield replace(found, targets=others)
 
 
 def _read(path: Path) -> tuple[onnx.ModelProto, int]:
@@ -189,32 +224,6 @@ def _versions(model: onnx.ModelProto, targets: tuple[str, ...]) -> list[Finding]
                 )
             )  # fmt: skip
     return findings
-
-
-def _onnxruntime_refuses(path: Path) -> list[Finding] | None:
-    """What the installed ONNX Runtime has against it, as it builds a session; nothing is run.
-
-    None where none is installed.
-    """
-    try:
-        onnxruntime = load_onnxruntime()
-    except FrameliftError:
-        return None
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    try:
-        onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's own exception types share no public base
-        reason = " ".join(str(error).split())[:300]
-        return [
-            Finding(
-                True, (INSTALLED,), "model",
-                f"ONNX Runtime {onnxruntime.__version__} refuses it: {reason}",
-                "replace the operator named, or use another release",
-            )
-        ]  # fmt: skip
-    return []
 
 
 def _interface(model: onnx.ModelProto, values: Sequence[onnx.ValueInfoProto]) -> dict[str, str]:

@@ -22,12 +22,13 @@ from .gate import Gate
 from .half_gate import Peak
 from .halo import graph_halo
 from .int8_gate import MAX_DROP_DB, Quantised, to_int8
-from .node_rules import TypedGraph, tensorrt_problems
+from .node_rules import tensorrt_problems
 from .parity import Parity
 from .sizes import Sizes
 from .source import Source, load_source, weights_sha256
 from .targets import TARGETS, choose_opset, parse_targets
 from .torch_export import export_core
+from .typed_graph import TypedGraph
 
 PRECISIONS = ("fp32", "fp16", "int8")
 MAX_VALUES = 2**31 - 1

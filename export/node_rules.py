@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
-from onnx import numpy_helper
 
-from ..runtime.tensors import all_nodes
 from .graph import attributes
+from .node_limits import limit_problems
 from .report import Finding, label
-from .targets import facts, target_window
+from .targets import RTX, facts, target_window
+from .typed_graph import TypedGraph
 
 UINT8 = onnx.TensorProto.UINT8
 INT64 = onnx.TensorProto.INT64
@@ -26,37 +25,6 @@ _SHAPE_WORK = frozenset({
     "Gather", "Identity", "Max", "Min", "Mod", "Mul", "Range", "Reshape", "Shape", "Size", "Slice",
     "Squeeze", "Sub", "Unsqueeze", "Where",
 })  # fmt: skip
-
-
-class TypedGraph:
-    """A graph whose values' types were inferred, with the graphs inside its nodes."""
-
-    def __init__(self, model: onnx.ModelProto) -> None:
-        self.nodes = list(all_nodes(model.graph))
-        inner = [item.g for node in self.nodes for item in node.attribute if item.HasField("g")]
-        graphs = [model.graph, *inner]
-        self.constants = {tensor.name: tensor for graph in graphs for tensor in graph.initializer}
-        for node in self.nodes:
-            value = attributes(node).get("value") if node.op_type == "Constant" else None
-            if isinstance(value, onnx.TensorProto):
-                self.constants[node.output[0]] = value
-        self.inputs = {value.name for value in model.graph.input} - set(self.constants)
-        self.outputs = {value.name for value in model.graph.output}
-        inferred = [value for graph in graphs for value in graph.value_info]
-        ends = [value for graph in graphs for value in (*graph.input, *graph.output)]
-        self.types = {value.name: value.type.tensor_type.elem_type for value in (*ends, *inferred)}
-        self.types |= {name: tensor.data_type for name, tensor in self.constants.items()}
-        self.unranked = {
-            value.name for value in inferred if not value.type.tensor_type.HasField("shape")
-        }
-
-    def array(self, name: str) -> NDArray[np.generic] | None:
-        """A constant's values, if they are in the file."""
-        tensor = self.constants.get(name)
-        if tensor is None or tensor.data_location == onnx.TensorProto.EXTERNAL:
-            return None
-        values: NDArray[np.generic] = numpy_helper.to_array(tensor)
-        return values
 
 
 def tensorrt_problems(graph: TypedGraph, target: str) -> list[Finding]:
@@ -74,6 +42,8 @@ def tensorrt_problems(graph: TypedGraph, target: str) -> list[Finding]:
 
 Problems = Iterator[tuple[bool, str, str]]
 
+_FOR_GPUS = "use the model in fp16, or export it in int8 with --target tensorrt11 among the targets"
+
 REMEDIES = {
     "QLinearConv": "quantise in Q/DQ form: framelift export --precision int8",
     "QLinearMatMul": "quantise in Q/DQ form",
@@ -88,6 +58,8 @@ def _operator(node: onnx.NodeProto, target: str) -> Problems:
     if name in table["unsupported"]:
         remedy = REMEDIES.get(name, "export with other operators")
         yield True, "TensorRT's parser does not take it", remedy
+    elif name in table["plugins"] and target.partition("==")[0] == RTX:
+        yield True, "needs a plugin, and TensorRT for RTX has none", "export with other operators"
     elif name in table["restricted"]:
         yield (
             False,
@@ -144,7 +116,7 @@ def _quantised(graph: TypedGraph, node: onnx.NodeProto) -> Problems:
         yield (
             True,
             f"quantises to {name.lower()}; TensorRT takes int8",
-            "export with --target tensorrt10 or tensorrt11 among the targets",
+            _FOR_GPUS,
         )
     elif zero is not None and bool(np.any(zero)):
         yield True, "its zero point is not 0", "quantise symmetrically"
@@ -158,11 +130,12 @@ def _uint8_inside(graph: TypedGraph, node: onnx.NodeProto) -> Problems:
     is_end = (
         node.op_type in ("Cast", "CastLike") and reads <= graph.inputs and (writes <= graph.outputs)
     )
-    if (reads or writes) and not is_end:
+    if (reads or writes) and not is_end and node.op_type != "Equal":
+        remedy = "cast the input to float first and the output to uint8 last"
         yield (
             True,
             "computes with uint8, which TensorRT takes as input or output only",
-            "cast the input to float first and the output to uint8 last",
+            _FOR_GPUS if graph.for_processors else remedy,
         )
 
 
@@ -223,7 +196,25 @@ def _dynamic_unshuffle(graph: TypedGraph, node: onnx.NodeProto) -> Problems:
         )
 
 
+def _limits(graph: TypedGraph, node: onnx.NodeProto) -> Problems:
+    for problem in limit_problems(node, graph):
+        yield True, problem, "export it so, or with other operators"
+
+
+def _attention_mask(graph: TypedGraph, node: onnx.NodeProto) -> Problems:
+    causal = node.op_type == "Attention" and attributes(node).get("is_causal")
+    if causal and len(node.input) > 3 and node.input[3]:
+        yield True, "a mask and is_causal exclude each other", "put the causal part into the mask"
+
+
+def _mod(graph: TypedGraph, node: onnx.NodeProto) -> Problems:
+    whole = (onnx.TensorProto.INT32, INT64)
+    kind = graph.types.get(node.input[0]) if node.op_type == "Mod" else None
+    if kind is not None and kind not in whole and not attributes(node).get("fmod"):
+        yield True, "with fmod = 0 it takes int32 and int64 only", "set fmod = 1"
+
+
 RULES: tuple[Callable[[TypedGraph, onnx.NodeProto], Problems], ...] = (
-    _types, _resize, _quantised, _uint8_inside, _norm_in_half, _double, _int64, _data_dependent,
-    _dynamic_unshuffle,
+    _types, _limits, _attention_mask, _mod, _resize, _quantised, _uint8_inside, _norm_in_half,
+    _double, _int64, _data_dependent, _dynamic_unshuffle,
 )  # fmt: skip

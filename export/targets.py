@@ -17,7 +17,8 @@ from ..imaging.errors import ConfigError, ExportError
 from ..imaging.words import suggestion
 
 FACTS = Path(__file__).parent / "targets.toml"
-TARGETS = ("onnxruntime", "tensorrt10", "tensorrt11")
+RTX = "tensorrt-rtx"
+TARGETS = ("onnxruntime", "tensorrt10", "tensorrt11", RTX)
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def target_window(target: str) -> Window:
     label = str(entry["name"])
     if asked:
         major = _number(asked, target)[0]
-        if name.startswith("tensorrt") and name != f"tensorrt{major}":
+        if name in ("tensorrt10", "tensorrt11") and name != f"tensorrt{major}":
             raise ConfigError(f"{target}: {asked} is of TensorRT {major}, another target")
         release = _release(releases, asked, target)
         label = f"{label.rstrip('0123456789. ')} {asked}"
@@ -130,6 +131,11 @@ def choose_opset(asked: int | None, targets: Sequence[str]) -> int:
         f"opset {asked}: {limit.tool} takes {limit.lowest} to {limit.highest}; "
         f"the nearest that works is {nearest}"
     )
+
+
+def installed_rtx() -> str | None:
+    """The version of TensorRT for RTX's Python bindings, if they are installed."""
+    return _installed("tensorrt-rtx-cu13-bindings")
 
 
 def _require_known(tool: str) -> None:

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from ..export.node_rules import TypedGraph, tensorrt_problems
+from ..export.node_rules import tensorrt_problems
 from ..export.parity import Frames, Parity, compare, onnx_frames, reference_frames
 from ..export.sizes import Sizes
 from ..export.targets import TARGETS, target_window
+from ..export.typed_graph import TypedGraph
 from ..imaging.errors import ExportError
 from ..runtime import Upscaler
 from ..runtime.model_file import ModelSpec

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -68,7 +69,23 @@ def nearest_model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip `gpu` tests where there is no NVIDIA device, unless FRAMELIFT_REQUIRE_GPU=1."""
+    """Skip tests whose hardware or library is not there."""
+    _skip_compile(items)
+    _skip_gpu(items)
+
+
+def _skip_compile(items: list[pytest.Item]) -> None:
+    """Under Linux on x86-64 they run: the extra `dev` brings the library."""
+    if platform.system() == "Linux" and platform.machine() == "x86_64":
+        return
+    skip = pytest.mark.skip(reason="TensorRT for RTX is there for Linux on x86-64")
+    for item in items:
+        if "compile" in item.keywords:
+            item.add_marker(skip)
+
+
+def _skip_gpu(items: list[pytest.Item]) -> None:
+    """`gpu` tests where there is no NVIDIA device, unless FRAMELIFT_REQUIRE_GPU=1."""
     if os.environ.get("FRAMELIFT_REQUIRE_GPU") == "1" or Path("/dev/nvidia0").exists():
         return
     skip = pytest.mark.skip(reason="no NVIDIA GPU (/dev/nvidia0 is missing)")

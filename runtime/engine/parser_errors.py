@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 _SHOWN = 3
+
+# What surrounds the words of a complaint: an assertion's condition, the node again, where in
+# TensorRT's source it was found.
+_FORMS = (
+    re.compile(r"Assertion failed: (.*)"),
+    re.compile(r"Invalid Node - \S+ (.*)"),
+    re.compile(r"(?:\w+::\w+: )?Error Code \d+: [\w ]+ \((.*)\)"),
+    re.compile(r"(.*?)\.? In \S+(?: \S+)? at /\S+:\d+"),
+    re.compile(r'.* && "(.*)"'),
+    re.compile(r".*[)\w] ?(?:[=<>]=? ?\S+)?: ([A-Z`].*)"),
+)
 
 
 @dataclass(frozen=True)
@@ -17,11 +29,15 @@ class ParserProblem:
     code: str
     text: str
 
+    def reason(self) -> str:
+        """What is wrong, in the parser's words."""
+        return _tidy(self.text)
+
     def line(self) -> str:
         """`node 'up' (Resize): what is wrong [UNSUPPORTED_NODE]`."""
         where = f"node {self.node!r}" if self.node else "the graph"
         operator = f" ({self.operator})" if self.operator else ""
-        return f"{where}{operator}: {_tidy(self.text)} [{self.code}]"
+        return f"{where}{operator}: {self.reason()} [{self.code}]"
 
 
 def parser_message(
@@ -39,8 +55,12 @@ def parser_message(
 
 
 def _tidy(text: str) -> str:
-    """Without line breaks, and without what a library without a driver adds to every complaint."""
+    """What is wrong, without the source text around it and without line breaks."""
+    # A library without a driver adds that to every complaint.
     words = " ".join(text.partition("[checkMacros.cpp::catchCudaError")[0].split()).rstrip(". ")
     if words == "false":  # all that is said of an operator that has no importer
         return "TensorRT does not take this operator"
-    return words or "no description"
+    for form in _FORMS:
+        if match := form.fullmatch(words):
+            words = match[1].strip()
+    return words.replace('" "', "").rstrip(".! ") or "no description"

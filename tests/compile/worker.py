@@ -17,7 +17,7 @@ from framelift.runtime.engine import build
 from framelift.runtime.engine.entry import Entry
 from framelift.runtime.engine.key import BuilderOptions
 from framelift.runtime.engine.library import Library
-from framelift.runtime.engine.parse import Parsed, parse_model
+from framelift.runtime.engine.parse import Parsed, parse, parse_model
 from framelift.runtime.engine.phases import BuildProgress
 from framelift.runtime.engine.rtx import load_rtx
 from framelift.runtime.engine.shapes import parse_profile
@@ -39,7 +39,14 @@ class Counted(BuildProgress):
         super().phase_start(name, parent, steps)
 
 
-def answer(library: Library, request: dict[str, Any]) -> dict[str, Any]:
+def parsed(library: Library, model: Path) -> dict[str, Any]:
+    """What the parser does not take of any ONNX file, in its words."""
+    entry = Entry(library)
+    problems = parse(entry, entry.builder(), model).problems
+    return {"problems": [problem.line() for problem in problems]}
+
+
+def built(library: Library, request: dict[str, Any]) -> dict[str, Any]:
     """Build what is asked for; what the network is and how large the engine, or the error."""
     networks: list[dict[str, Any]] = []
 
@@ -58,14 +65,14 @@ def answer(library: Library, request: dict[str, Any]) -> dict[str, Any]:
             request["timings"].encode(),
         )
         with mock.patch.object(build, "parse_model", described):  # networks do not leave the build
-            built = build.build_engine(library, job, progress)
+            engine = build.build_engine(library, job, progress)
     except FrameliftError as error:
         answered = {"error": type(error).__name__, "message": str(error)}
         return answered | {"phases": progress.phases} if request["cancel"] else answered
     return {
-        "size": len(built.plan),
-        "sha256": hashlib.sha256(built.plan).hexdigest(),
-        "timings": len(built.timings),
+        "size": len(engine.plan),
+        "sha256": hashlib.sha256(engine.plan).hexdigest(),
+        "timings": len(engine.timings),
         "phases": progress.phases,
         "network": networks[-1],
     }
@@ -104,7 +111,13 @@ def main() -> None:
     library = load_rtx()
     earlier = Entry(library).runtime()  # as of a session that runs already, which TensorRT logs to
     for line in sys.stdin:
-        print(json.dumps(answer(library, json.loads(line))), flush=True)  # noqa: T201
+        request = json.loads(line)
+        answer = (
+            parsed(library, Path(request["parse"]))
+            if "parse" in request
+            else built(library, request)
+        )
+        print(json.dumps(answer), flush=True)  # noqa: T201
     del earlier
 
 

@@ -208,23 +208,33 @@ def test_weights_that_the_gate_does_not_show_are_looked_at(
 
 
 class Bicubic(nn.Module):
+    def __init__(self, antialias: bool) -> None:
+        super().__init__()
+        self.antialias = antialias
+
     def forward(self, x: Tensor) -> Tensor:
-        return nn.functional.interpolate(x, scale_factor=2, mode="bicubic")
+        return nn.functional.interpolate(
+            x, scale_factor=2, mode="bicubic", antialias=self.antialias
+        )
 
 
 @pytest.mark.parametrize(
-    ("halo", "message"),
+    ("antialias", "halo", "message"),
     [
-        (None, "tensorrt10: Resize .* mode 'cubic' is not taken; .* leave this target out"),
-        (7, "reaches 7 pixels, its graph reaches 2; tiles would show seams"),
+        (True, None, "tensorrt10: Resize .* antialiasing is not taken; .* leave this target out"),
+        (False, 7, "reaches 7 pixels, its graph reaches 2; tiles would show seams"),
     ],
 )
 def test_what_a_target_or_tiles_cannot_take_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, halo: int | None, message: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    antialias: bool,
+    halo: int | None,
+    message: str,
 ) -> None:
     from framelift.export import exporter
 
-    network = Bicubic()
+    network = Bicubic(antialias)
     source = Source(network, network, 2, 1, 1, halo, {"name": "bicubic"}, {})
     monkeypatch.setattr(exporter, "load_source", lambda path: source)
     with pytest.raises(ExportError, match=message):
