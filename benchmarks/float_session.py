@@ -64,7 +64,8 @@ class FloatSession:
         threads = int(facts["threads"]) if "threads" in facts else None
         if provider == CPU:
             prepare_int8(model)  # as the backend does: the same operators are compared
-        network = float_network(model, spec.name, keep_half=provider != CPU)
+        in_half = provider != CPU and facts.get("computed_in") != "float32"
+        network = float_network(model, spec.name, keep_half=in_half)
         if provider == CPU and adds_in_16_bits():
             hold_sums(network)  # its channels are in another order, so other weights are neighbours
         return cls(

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..runtime.backends import onnx_cpu, onnx_cuda
+from ..runtime.backends import onnx_cpu, onnx_cuda, onnx_webgpu, tensorrt_rtx
 from ..runtime.backends.engine import load_onnxruntime
 
 CPU, CUDA = onnx_cpu.PROVIDER, onnx_cuda.PROVIDER
+_PLUGINS = (onnx_webgpu.PROVIDER, tensorrt_rtx.PROVIDER)
 
 
 def open_session(
@@ -36,9 +37,10 @@ def open_session(
         options.intra_op_num_threads = threads
     chosen: dict[str, str] = {}
     if provider != CPU:
-        onnx_cuda.preload_libraries()
         # Else what a GPU cannot run is run, and timed, on the CPU.
         options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    if provider not in (CPU, *_PLUGINS):  # NVIDIA's plug-in refuses the option
+        onnx_cuda.preload_libraries()
         chosen["device_id"] = str(device)
     if provider == CUDA:
         chosen |= onnx_cuda.provider_options(precision)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ..imaging.errors import MissingDependencyError
 from ..runtime.backends.engine import load_onnxruntime
-from .ort_provider import CUDA, open_session
+from .ort_provider import CPU, CUDA, open_session
 from .timing import no_garbage_collection, repeat, time_ms
 
 if TYPE_CHECKING:
@@ -153,9 +153,11 @@ def peak_meter(provider: str, precision: str, threads: int, device: int = 0) -> 
         available = load_onnxruntime().get_available_providers()
     except MissingDependencyError:
         return None
-    # TensorRT runs on the same GPU, whose peak ONNX Runtime's CUDA provider can show.
+    # TensorRT runs on the same GPU, whose peak ONNX Runtime's CUDA provider can show. Plug-ins are
+    # among the available ones once they are registered; their copies are not measured.
     wanted = CUDA if provider.lower().startswith(("tensorrt", "cuda")) else provider
-    return PeakMeter(wanted, precision, threads, device) if wanted in available else None
+    measured = wanted in available and wanted in (CPU, CUDA)
+    return PeakMeter(wanted, precision, threads, device) if measured else None
 
 
 def _filled(shape: Sequence[int], kind: np.dtype[Any], random: bool) -> NDArray[Any]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 def suggestion(word: str, known: Iterable[str], most: int = 3) -> str:
-    """The known words nearest to `word`, best first, as " (did you mean a, b or c?)"; or nothing."""
+    """The known words nearest to `word`, best first: " (did you mean a, b or c?)", or nothing."""
     near = difflib.get_close_matches(word.lower(), list(known), most)
     if not near:
         return ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import ModuleType
 
 import onnx
+import onnxruntime
 import pytest
 
 from framelift.benchmarks import peaks as peaks_module
@@ -112,6 +113,13 @@ def test_peaks_are_measured_and_the_better_one_counts(
 
 def test_an_engine_that_onnx_runtime_cannot_stand_for_has_no_peak() -> None:
     assert peak_meter("TensorRT", "fp16", 1) is None
+
+
+def test_a_registered_plugin_has_no_peak(monkeypatch: pytest.MonkeyPatch) -> None:
+    plugins = ["WebGpuExecutionProvider", "NvTensorRTRTXExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: plugins)
+    for provider in plugins[:2]:
+        assert peak_meter(provider, "fp16", 1) is None
 
 
 def test_the_best_call_counts() -> None:
