@@ -10,6 +10,7 @@ import numpy as np
 
 from ..imaging.errors import InputError, MissingDependencyError
 from ..imaging.histogram import match_histogram
+from ..imaging.native_output import native_output_caught
 from ..imaging.quality import (
     ImageU8,
     Upscale,
@@ -56,7 +57,8 @@ def read_original(path: Path) -> ImageU8:
     cv2 = load_cv2()
     try:
         data = np.fromfile(path, np.uint8)
-        image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
+        with native_output_caught():
+            image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
     except cv2.error:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..imaging.atomic import atomic_output
 from ..imaging.errors import InputError, OutputError
+from ..imaging.native_output import native_output_caught
 from .interrupt import call_interruptibly
 from .opencv import load_cv2, quiet_cv2
 
@@ -107,7 +108,7 @@ def read_image(path: Path, *, say: Callable[[str], None]) -> Picture:
     """
     data = _file_bytes(path)
     cv2 = load_cv2()
-    with quiet_cv2(cv2):
+    with native_output_caught() as caught, quiet_cv2(cv2, but_errors=True):
         colour, profile = _decode(cv2, data)
         # JPEG has neither transparency nor pages.
         raw = None if data[:2].tobytes() == b"\xff\xd8" else _try_decode(cv2, data)
@@ -118,6 +119,8 @@ def read_image(path: Path, *, say: Callable[[str], None]) -> Picture:
         raise InputError(f"{path}: has {decoded.dtype} pixels; convert it to 8 or 16 bits first")
     if colour is None or _is_cut_short(data):
         raise InputError(f"{path}: is no image that can be read, or a damaged one")
+    if caught.tells_of_damage:
+        say(f"{path.name}: is damaged inside; what could be read of it is upscaled")
     if pages > 1:
         say(f"{path.name}: holds {pages} images; only the first is upscaled")
     alpha = None
@@ -152,7 +155,7 @@ def encode_image(target: Path, picture: Picture, *, say: Callable[[str], None]) 
     profile, reason = picture.icc_profile, ""
     if profile is not None and profile[16:20].tobytes() != b"RGB ":
         reason = ": it is not for RGB"  # grey and CMYK have become RGB
-    with quiet_cv2(cv2):
+    with native_output_caught(), quiet_cv2(cv2):
         encoded = None if reason else _encode(cv2, suffix, pixels, parameters, profile)
         if encoded is None and profile is not None:
             say(f"{target.name}: the colour profile of the source is left out{reason}")

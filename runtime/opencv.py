@@ -35,11 +35,11 @@ def load_cv2() -> ModuleType:
 
 
 @contextmanager
-def quiet_cv2(cv2: ModuleType) -> Iterator[None]:
-    """Keep OpenCV from writing about bad input: the error that is raised says it."""
+def quiet_cv2(cv2: ModuleType, *, but_errors: bool = False) -> Iterator[None]:
+    """Keep OpenCV from writing about bad input, `but_errors`: the error that is raised says it."""
     logging = cv2.utils.logging
     level = logging.getLogLevel()
-    logging.setLogLevel(logging.LOG_LEVEL_SILENT)
+    logging.setLogLevel(logging.LOG_LEVEL_ERROR if but_errors else logging.LOG_LEVEL_SILENT)
     try:
         yield
     finally:

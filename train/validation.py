@@ -13,6 +13,7 @@ from torch import nn
 
 from ..imaging.errors import InputError, TrainingError
 from ..imaging.histogram import match_histogram
+from ..imaging.native_output import native_output_caught
 from ..imaging.quality import (
     ImageQuality,
     ImageU8,
@@ -144,7 +145,8 @@ def load_originals(
             size = f"{usable.shape[1]}×{usable.shape[0]}"
             skipped.append(f"{path}: {size} is too small to score")
         else:  # grey ones stay grey
-            image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_ANYCOLOR)
+            with native_output_caught():
+                image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_ANYCOLOR)
             assert image is not None
             originals.append((path.stem, image.astype(np.uint8, copy=False)))
     if not originals:

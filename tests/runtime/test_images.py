@@ -23,6 +23,8 @@ from framelift.runtime.images import (
 from framelift.runtime.jobs import plan_jobs
 from framelift.runtime.video.encoders import EncoderOptions
 
+from ..faulty_images import odd_profile, restart_marks
+
 
 class Nearest:
     scale = 2
@@ -273,6 +275,17 @@ def test_jfif_is_planned_as_an_image(tmp_path: Path) -> None:
     source = save(tmp_path / "in.jfif", picture())
     (job,) = plan_jobs(source, tmp_path / "out.png", EncoderOptions())
     assert job.is_image
+
+
+def test_libraries_write_nothing_and_damage_is_said(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    said: list[str] = []
+    for name, data in (("a.png", odd_profile()), ("b.jpg", restart_marks())):
+        (tmp_path / name).write_bytes(data)
+        read_image(tmp_path / name, say=said.append)
+    assert capfd.readouterr() == ("", "")
+    assert said == ["b.jpg: is damaged inside; what could be read of it is upscaled"]
 
 
 @pytest.mark.parametrize("suffix", [*FOREIGN_IMAGE_SUFFIXES, ".HEIC"])

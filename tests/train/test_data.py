@@ -17,7 +17,10 @@ from framelift.train.data.crops import CropSampler, HostCrops, PhotoCache, prefe
 from framelift.train.data.degradation import MARGIN, degrade, gaussian_blur, target_of
 from framelift.train.data.on_device import DeviceCrops
 from framelift.train.data.pairs import seeds_of
-from framelift.train.data.photos import Photo, find_photos, read_rgb
+from framelift.train.data.photos import Photo, find_photos, read_photo, read_rgb
+from framelift.train.validation import load_originals
+
+from ..faulty_images import odd_profile, restart_marks
 
 
 @pytest.fixture
@@ -117,6 +120,19 @@ def test_opencv_is_quiet_about_what_it_cannot_read(
     with pytest.raises(InputError, match=r"float\.tif: not a readable image"):
         find_photos([tmp_path], 32)
     assert capfd.readouterr().err == ""
+
+
+def test_photographs_are_read_without_a_word_of_their_libraries(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.png").write_bytes(odd_profile())
+    (tmp_path / "b.jpg").write_bytes(restart_marks())
+    found = find_photos([tmp_path], 32)
+    assert [photo.path.name for photo in found.photos] == ["a.png"]
+    assert found.skipped == (f"{tmp_path / 'b.jpg'}: is damaged inside",)
+    read_photo(found.photos[0])
+    assert load_originals(tmp_path, 2)[0][0] == "a"
+    assert capfd.readouterr() == ("", "")
 
 
 def test_grey_and_sixteen_bit_files_become_rgb(tmp_path: Path) -> None:

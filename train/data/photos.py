@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...imaging.errors import InputError
+from ...imaging.native_output import native_output_caught
 from .transparency import is_transparent
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".ppm", ".tif", ".tiff"})
@@ -27,6 +29,7 @@ class Photo:
     path: Path
     height: int
     width: int
+    is_chatty: bool = False  # image libraries write about it whenever it is read
 
 
 @dataclass(frozen=True)
@@ -53,16 +56,36 @@ def read_rgb(path: Path) -> NDArray[np.uint8] | None:
     return None if data.size == 0 else _decoded(data)
 
 
-def usable_rgb(path: Path) -> NDArray[np.uint8] | str:
-    """A photograph as `read_rgb` gives it, or why the file is of no use as one."""
+@dataclass(frozen=True)
+class Looked:
+    """What a file was found to be: uint8 H×W×3 RGB, or why it is of no use as a photograph."""
+
+    image: NDArray[np.uint8] | None
+    fault: str = ""
+    is_chatty: bool = False
+
+
+def look_at(path: Path) -> Looked:
+    """Read a file that may be a photograph; image libraries stay silent."""
     if path.suffix.lower() not in SUFFIXES:
-        return f"{path.suffix} images are not read; convert it to PNG"
-    image = read_rgb(path)
+        return Looked(None, f"{path.suffix} images are not read; convert it to PNG")
+    with native_output_caught() as caught:
+        image = read_rgb(path)
+        transparent = image is not None and is_transparent(path)
     if image is None:
-        return "not a readable image"
-    if is_transparent(path):
-        return "has transparent pixels, whose hidden colours would count; flatten it first"
-    return image
+        return Looked(None, "not a readable image")
+    if transparent:
+        fault = "has transparent pixels, whose hidden colours would count; flatten it first"
+        return Looked(None, fault)
+    if caught.tells_of_damage:
+        return Looked(None, "is damaged inside")
+    return Looked(image, is_chatty=bool(caught.lines))
+
+
+def usable_rgb(path: Path) -> NDArray[np.uint8] | str:
+    """A photograph as uint8 H×W×3 RGB, or why the file is of no use as one."""
+    looked = look_at(path)
+    return looked.fault if looked.image is None else looked.image
 
 
 def image_files(paths: Iterable[Path]) -> list[Path]:
@@ -74,7 +97,7 @@ def image_files(paths: Iterable[Path]) -> list[Path]:
 def _decoded(data: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
     logging = cv2.utils.logging
     level = logging.getLogLevel()
-    logging.setLogLevel(logging.LOG_LEVEL_SILENT)  # who calls says what is wrong
+    logging.setLogLevel(logging.LOG_LEVEL_ERROR)  # what it finds wrong; `look_at` catches it
     try:
         bgr = cv2.imdecode(data, cv2.IMREAD_COLOR)
     except cv2.error:
@@ -88,7 +111,8 @@ def _decoded(data: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
 
 def read_photo(photo: Photo) -> NDArray[np.uint8]:
     """A photograph found before. Raises InputError if it is no longer what it was."""
-    image = read_rgb(photo.path)
+    with native_output_caught() if photo.is_chatty else nullcontext():
+        image = read_rgb(photo.path)
     if image is None or image.shape[:2] != (photo.height, photo.width):
         raise InputError(f"photograph {photo.path}: changed or removed during training")
     return image
@@ -112,13 +136,15 @@ def find_photos(folders: Sequence[Path], smallest: int) -> PhotoSet:
                 skipped.append(f"{path}: is there already")
                 continue
             met.add(file)
-            image = usable_rgb(path)
-            if isinstance(image, str):
-                skipped.append(f"{path}: {image}")
+            looked = look_at(path)
+            image = looked.image
+            if image is None:
+                skipped.append(f"{path}: {looked.fault}")
             elif min(image.shape[:2]) < smallest:
                 skipped.append(f"{path}: {image.shape[1]}×{image.shape[0]}, under {smallest} px")
             else:
-                photos.append(Photo(path, *image.shape[:2]))
+                height, width = image.shape[:2]
+                photos.append(Photo(path, height, width, looked.is_chatty))
                 digests.append(hashlib.sha256(path.read_bytes()).hexdigest())
     if not photos:
         names = ", ".join(map(str, folders))

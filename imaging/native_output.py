@@ -1,0 +1,94 @@
+"""What image libraries write to the standard error output by themselves: caught, and told apart."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+STDERR = 2
+
+# libpng, libjpeg, libtiff by OpenCV's log, and OpenCV itself.
+_LIBRARIES = re.compile(
+    r"libpng (warning|error)|Corrupt JPEG data|Premature end of JPEG|Invalid SOS parameters"
+    r"|.*JPEG|.*marker 0x|\[ ?(?:WARN|ERROR|INFO|DEBUG)\s*:|TIFF|.*\.tiff?:|.*grfmt_",
+)
+
+# What of it says that pixels are wrong. Bytes before the end mark of a JPEG mostly are not: cameras
+# fill up.
+_DAMAGE = re.compile(
+    r"premature end|Premature end|bad Huffman|instead of RST|TIFF_Error|IDAT"
+    r"|Corrupt JPEG data(?!: \d+ extraneous bytes before marker 0xd9)"
+)
+
+_one_at_a_time = threading.RLock()
+
+
+@dataclass
+class Caught:
+    """Lines that libraries wrote; complete after the block."""
+
+    lines: list[str] = field(default_factory=list)
+
+    @property
+    def tells_of_damage(self) -> bool:
+        """Whether a library found wrong bytes where pixels are, and made up for them."""
+        return any(_DAMAGE.search(line) for line in self.lines)
+
+
+@contextmanager
+def native_output_caught() -> Iterator[Caught]:
+    """During the block, keep what image libraries write from the terminal.
+
+    What others write meanwhile is written when the block ends. Blocks of several threads run one
+    after the other: the output belongs to the process.
+    """
+    caught = Caught()
+    with _one_at_a_time, tempfile.TemporaryFile() as file:
+        kept = _redirected(file.fileno())
+        try:
+            yield caught
+        finally:
+            if kept is not None:
+                _flush()
+                os.dup2(kept, STDERR)
+                os.close(kept)
+                file.seek(0)
+                caught.lines = _sorted_out(file.read())
+
+
+def _redirected(target: int) -> int | None:
+    """Let the standard error output go to `target`; a copy of where it went, None if closed."""
+    _flush()
+    try:
+        kept = os.dup(STDERR)
+    except OSError:
+        return None
+    os.dup2(target, STDERR)
+    return kept
+
+
+def _sorted_out(written: bytes) -> list[str]:
+    """The libraries' lines; all else is written on."""
+    lines, others = [], []
+    for raw in written.splitlines(keepends=True):
+        line = raw.decode(errors="replace").strip()
+        if _LIBRARIES.match(line):
+            lines.append(line)
+        else:
+            others.append(raw)
+    if others:
+        with contextlib.suppress(OSError):
+            os.write(STDERR, b"".join(others))
+    return lines
+
+
+def _flush() -> None:
+    with contextlib.suppress(AttributeError, OSError, ValueError):  # closed, or none
+        sys.stderr.flush()
