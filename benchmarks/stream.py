@@ -21,7 +21,7 @@ from ..imaging.errors import ConfigError
 from ..runtime import Upscaler
 from ..runtime.video import FramePool, Pipeline
 from ..runtime.video.frame import Frame
-from ..runtime.video.step import FrameUpscaler
+from ..runtime.video.step import FrameUpscaler, pool_for
 from .checks import machine_warnings
 from .machine import describe_machine
 from .monitor import Monitor, condition_warnings
@@ -141,7 +141,7 @@ def measure_stream(
 
 def run_camera(upscaler: FrameUpscaler, settings: LatencySettings, fps: float) -> Document:
     """One camera at one rate."""
-    pool = FramePool()
+    pool = pool_for(upscaler)
     camera = Camera(settings.width, settings.height, fps, settings.seconds, pool)
     display = Display(upscaler.scale)
     Pipeline(camera, upscaler, display, pool=pool, live=True).run()

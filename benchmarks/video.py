@@ -19,8 +19,9 @@ from time import perf_counter
 from ..imaging.errors import ConfigError
 from ..runtime import Upscaler
 from ..runtime.live.null_sink import NullSink
-from ..runtime.video import EncoderOptions, FileSink, FileSource, FramePool, Pipeline
+from ..runtime.video import EncoderOptions, FileSink, FileSource, Pipeline
 from ..runtime.video.pipeline import FrameSink
+from ..runtime.video.step import pool_for
 from .checks import machine_warnings
 from .machine import describe_machine
 from .monitor import Monitor, condition_warnings
@@ -160,7 +161,7 @@ def run_pipeline(
 ) -> Run:
     """Upscale the first `frames` frames of `file`, into nowhere without an encoder."""
     started = perf_counter()
-    pool = FramePool()
+    pool = pool_for(upscaler)
     with (
         FileSource(file, pool=pool, say=_silent) as source,
         _sink(source, upscaler.scale, encoder) as sink,
@@ -176,7 +177,7 @@ def _sink(source: FileSource, scale: int, encoder: EncoderOptions | None) -> Ite
         yield NullSink()
         return
     size = source.facts.width_px * scale, source.facts.height_px * scale
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory() as folder, encoder.in_use():
         target = Path(folder) / f"upscaled{encoder.encoder.suffixes[0]}"
         with FileSink(target, source.facts, size, encoder, say=_silent) as sink:
             yield sink

@@ -24,6 +24,7 @@ class Cutter:
         *,
         max_pixels: int,
         tile: int | None,
+        allocate: Callable[[tuple[int, ...]], Frames],
         say: Say,
         proceed: Callable[[], None],
     ) -> None:
@@ -34,6 +35,7 @@ class Cutter:
             session: what runs it.
             max_pixels: of what is run at once; halved when memory runs out.
             tile: largest side of a tile, as of `checked_tile`; None leaves it to `max_pixels`.
+            allocate: makes an uninitialised uint8 array, best where the session reads and writes.
             say: takes the line that is said when memory runs out.
             proceed: called between the parts of a frame; what it raises ends the work.
         """
@@ -41,6 +43,7 @@ class Cutter:
         self.tile = tile
         self._session = session
         self._max_pixels = max_pixels
+        self._allocate = allocate
         self._say = say
         self._proceed = proceed
         self._tiles: TileRunner | None = None
@@ -71,9 +74,9 @@ class Cutter:
             return
         shape = (count, height + bottom, width + right, 3)
         if self._padded.shape != shape:
-            self._padded = np.empty(shape, np.uint8)
+            self._padded = self._allocate(shape)
             s = self.spec.scale
-            self._padded_out = np.empty((len(out), s * shape[1], s * shape[2], 3), np.uint8)
+            self._padded_out = self._allocate((len(out), s * shape[1], s * shape[2], 3))
         self._padded[:, :height, :width] = batch
         self._padded[:, height:, :width] = batch[:, -1:]
         self._padded[:, :, width:] = self._padded[:, :, width - 1 : width]
@@ -174,7 +177,9 @@ class Cutter:
         if self._tiled_size != (height, width):
             plan = self._plan(height, width)
             self._tiles = (
-                None if plan is None else TileRunner(plan, self.spec.scale, self.spec.window)
+                None
+                if plan is None
+                else TileRunner(plan, self.spec.scale, self._allocate, self.spec.window)
             )
             self._tiled_size = (height, width)
         return self._tiles

@@ -35,8 +35,8 @@ class Pending:
         return self._out
 
     def collect(self, session: PipelinedSession) -> None:
-        """Write the frame submitted first, this one, to its array."""
-        session.collect(self._out[None])
+        """Wait for the frame submitted first, this one."""
+        session.collect()
         self._queue = None
 
 
@@ -66,7 +66,7 @@ class PendingFrames:
     def submit(self, session: PipelinedSession, batch: Frames, out: Frames) -> Pending:
         """Start on `batch`, 1×H×W×3, for which there must be room."""
         try:
-            session.submit(batch)
+            session.submit(batch, out[None])
         except BaseException:
             self._lose(session)
             raise

@@ -12,9 +12,7 @@ import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import product
-
-import numpy as np
+from itertools import cycle, product
 
 from .backends.base import UNDER_WAY, Frames, PipelinedSession, Session
 
@@ -148,14 +146,23 @@ def _spans(full: int, tile: int, halo: int, multiple: int) -> tuple[Span, ...]:
 
 
 class TileRunner:
-    """Runs a frame tile by tile; keeps one tile of input and output between frames."""
+    """Runs a frame tile by tile; keeps a tile of input and one or two of output between frames."""
 
-    def __init__(self, plan: TilePlan, scale: int, window: int = 1) -> None:
-        """For a network that takes `window` frames at once."""
+    def __init__(
+        self,
+        plan: TilePlan,
+        scale: int,
+        allocate: Callable[[tuple[int, ...]], Frames],
+        window: int = 1,
+    ) -> None:
+        """For a network that takes `window` frames at once; `allocate` makes an uninitialised uint8
+        array.
+        """
         self.plan = plan
         self._scale = scale
-        self._tile: Frames = np.empty((window, plan.height, plan.width, 3), np.uint8)
-        self._big: Frames = np.empty((1, plan.height * scale, plan.width * scale, 3), np.uint8)
+        self._allocate = allocate
+        self._tile = allocate((window, plan.height, plan.width, 3))
+        self._outputs: list[Frames] = []
 
     def run(
         self,
@@ -172,11 +179,12 @@ class TileRunner:
         if isinstance(session, PipelinedSession) and session.pipelined:
             self._run_overlapping(session, frames, out, proceed)
             return
+        (big,) = self._results(1)
         for row, column in product(self.plan.rows, self.plan.columns):
             proceed()
             self._cut(frames, row, column)
-            session.run(self._tile, self._big)
-            self._place(out, row, column)
+            session.run(self._tile, big)
+            self._place(big, out, row, column)
 
     def _run_overlapping(
         self,
@@ -185,12 +193,13 @@ class TileRunner:
         out: Frames,
         proceed: Callable[[], None],
     ) -> None:
-        under_way: deque[tuple[Span, Span]] = deque()
+        under_way: deque[tuple[Frames, Span, Span]] = deque()
+        results = cycle(self._results(UNDER_WAY))
 
         def collect() -> None:
-            place = under_way.popleft()
-            session.collect(self._big)
-            self._place(out, *place)
+            big, *place = under_way.popleft()
+            session.collect()
+            self._place(big, out, *place)
 
         try:
             for place in product(self.plan.rows, self.plan.columns):
@@ -198,23 +207,31 @@ class TileRunner:
                 self._cut(frames, *place)
                 if len(under_way) == UNDER_WAY:
                     collect()
-                session.submit(self._tile)
-                under_way.append(place)
+                big = next(results)
+                session.submit(self._tile, big)
+                under_way.append((big, *place))
             while under_way:
                 collect()
         except BaseException:
             session.drop()  # else it would be taken for the next frame's
             raise
 
+    def _results(self, count: int) -> list[Frames]:
+        """Arrays for the results of so many tiles."""
+        s, plan = self._scale, self.plan
+        while len(self._outputs) < count:
+            self._outputs.append(self._allocate((1, s * plan.height, s * plan.width, 3)))
+        return self._outputs[:count]
+
     def _cut(self, frames: Frames, row: Span, column: Span) -> None:
         """Copy a tile out of each frame."""
         source = frames[:, row.start : row.start + self.plan.height]
         self._tile[...] = source[:, :, column.start : column.start + self.plan.width]
 
-    def _place(self, out: Frames, row: Span, column: Span) -> None:
+    def _place(self, big: Frames, out: Frames, row: Span, column: Span) -> None:
         """Copy what is kept of a tile's result to its place."""
         s = self._scale
-        kept = self._big[0, s * (row.keep_start - row.start) :]
+        kept = big[0, s * (row.keep_start - row.start) :]
         kept = kept[:, s * (column.keep_start - column.start) :]
         height = s * (row.keep_stop - row.keep_start)
         width = s * (column.keep_stop - column.keep_start)

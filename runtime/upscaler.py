@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from types import TracebackType
 
 import numpy as np
 
 from ..imaging.errors import BackendError, ConfigError, FrameError
-from .backends.base import CancellableSession, Frames, Session
+from .backends.base import CancellableSession, Frames, PipelinedSession, Session
 from .backends.select import AUTO, open_backend
 from .cutting import Cutter, checked_tile
 from .frames import as_batch, check_out
-from .memory import is_out_of_memory
+from .memory import activation_budget, is_out_of_memory
 from .model_file import ModelSpec, read_spec
 from .notes import Say, say_on_stderr
 from .pending import Pending, PendingFrames
 from .temporal import Sequence
 from .turns import Turns
 from .zoo import resolve
-
-# What is run at once is cut so that its activations take at most this, whatever the frame size:
-# 1920×1080 input pixels of a network with 32 channels at that resolution still run whole.
-ACTIVATION_BUDGET_BYTES = 1280 << 20
 
 _LONGEST_CALL_SECONDS = 60.0
 _INTERRUPTED_CALL_SECONDS = 0.5
@@ -54,11 +51,13 @@ class Upscaler:
         self._turns = Turns(self._free, self._cancel)
         self._pending = PendingFrames(self._turns)
         per_pixel: int = getattr(session, "activation_bytes", spec.activation_bytes)
+        budget = activation_budget(getattr(session, "free_memory_bytes", None))
         self._cutter = Cutter(
             spec,
             session,
-            max_pixels=ACTIVATION_BUDGET_BYTES // per_pixel,
+            max_pixels=budget // per_pixel,
             tile=checked_tile(spec, tile),
+            allocate=self.empty,
             say=say,
             proceed=self._turns.check,
         )
@@ -87,7 +86,9 @@ class Upscaler:
             cpu_model: what to load instead of `model` where it runs on the processor: the same
                 network in int8, which is faster there.
             tile: largest side, in input pixels, of what is run at once; None cuts a frame only if
-                it would take more than about 2 GB. Tiled and whole frames give the same result.
+                it would take more than half of the GPU's free memory, or on a processor a quarter
+                of the machine's, 4 and 1.25 GiB at most. Tiled and whole frames give the same
+                result.
             say: takes the line that is said when memory runs out and tiles become smaller.
 
         Raises:
@@ -199,6 +200,19 @@ class Upscaler:
             self._pending.collect_all()
             self._cutter.run(batch, out[None])
         return Pending(out)
+
+    def empty(self, shape: tuple[int, ...]) -> Frames:
+        """An uninitialised uint8 array of any shape, for frames that are used again and again.
+
+        Where a GPU runs the model, it copies frames straight from and to such arrays, on
+        page-locked memory; others are copied once more by the processor. Making one takes
+        milliseconds. It stays valid when the upscaler is closed.
+        """
+        session = self._session
+        if isinstance(session, PipelinedSession) and session.pipelined:
+            with contextlib.suppress(BackendError):  # of page-locked memory there may be too little
+                return session.empty(shape)
+        return np.empty(shape, np.uint8)
 
     def describe(self) -> dict[str, str | int]:
         """What really runs: model, precision, backend, provider, device, engine and version.

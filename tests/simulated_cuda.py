@@ -14,6 +14,7 @@ import enum
 import itertools
 import random
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -94,6 +95,7 @@ class Gpu:
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
         self.current_device = 0
+        self.working = threading.RLock()
 
     def used(self) -> int:
         return sum(len(block) for block in self.live.values() if isinstance(block, ctypes.Array))
@@ -124,14 +126,18 @@ class Gpu:
 
     def work_until(self, done: Callable[[], bool]) -> None:
         while not done():
-            ready = [stream for stream in self.streams.values() if self._is_ready(stream)]
-            assert ready, "waits for what was never queued: a deadlock"
-            kind, item = self.random.choice(ready).queue.popleft()
-            if kind == "work":
-                item()
-            elif kind == "record":
-                event, stamp = item
-                event.reached = max(event.reached, stamp)
+            with self.working:
+                self._work()
+
+    def _work(self) -> None:
+        ready = [stream for stream in self.streams.values() if self._is_ready(stream)]
+        assert ready, "waits for what was never queued: a deadlock"
+        kind, item = self.random.choice(ready).queue.popleft()
+        if kind == "work":
+            item()
+        elif kind == "record":
+            event, stamp = item
+            event.reached = max(event.reached, stamp)
 
     def _is_ready(self, stream: Stream) -> bool:
         if not stream.queue:
@@ -168,6 +174,9 @@ def cuda_runtime(gpu: Gpu) -> ModuleType:
     def cudaMalloc(size: int) -> tuple[CudaError, int | None]:
         return gpu.allocate(size)
 
+    def cudaMemGetInfo() -> tuple[CudaError, int, int]:
+        return OK, gpu.memory_limit - gpu.used(), gpu.memory_limit
+
     def cudaMallocHost(size: int) -> tuple[CudaError, int | None]:
         return gpu.allocate(size)
 
@@ -196,6 +205,7 @@ def cuda_runtime(gpu: Gpu) -> ModuleType:
         return (OK,)
 
     def cudaEventCreateWithFlags(flags: int) -> tuple[CudaError, Event]:
+        assert flags == 1, "waiting would keep a processor busy"
         return gpu.keep(Event())
 
     def cudaEventDestroy(event: Event) -> tuple[CudaError]:
@@ -254,7 +264,7 @@ def cuda_runtime(gpu: Gpu) -> ModuleType:
     constants = {
         "cudaError_t": CudaError,
         "cudaStreamNonBlocking": 1,
-        "cudaEventDefault": 0,
+        "cudaEventBlockingSync": 1,
         "cudaMemcpyKind": enum.IntEnum(
             "cudaMemcpyKind", {"cudaMemcpyHostToDevice": 1, "cudaMemcpyDeviceToHost": 2}
         ),

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -65,6 +66,7 @@ class Sessions:
 
     gpu: Gpu
     refuse_graphs: bool = False
+    during_recording: Callable[[], None] = lambda: None
     options: list[dict[str, str]] = field(default_factory=list)
     runs: list[str] = field(default_factory=list)
     """ "plain", "record", "replay" or "host", one for each time that a network is queued."""
@@ -132,6 +134,9 @@ def session_class(sessions: Sessions) -> type:
                 if gpu.captures_fail:
                     self.stream.captured = []
                     raise RuntimeError("CUDA failure 900: operation not permitted\nstack")
+                self.stream.captured = []  # in CUDA's global mode: no thread may allocate
+                sessions.during_recording()
+                self.stream.captured = None
                 self.graphs[graph] = [work]
                 self._queue("record", [work])
             if run_options.get_run_config_entry("disable_synchronize_execution_providers") != "1":

@@ -60,15 +60,24 @@ class PipelinedSession(Session, Protocol):
         """Whether it really does; else only `run` is called."""
         ...
 
-    def submit(self, frames: Frames) -> None:
-        """Start to upscale `frames`, as of `run`; they may be changed on return.
+    def empty(self, shape: tuple[int, ...]) -> Frames:
+        """An uninitialised uint8 array that the GPU copies from and to by itself.
 
-        Raises BackendError; whatever else is under way is lost with it.
+        Frames on other memory are copied once more, by the processor. It stays valid as long as it
+        is held, also after `close`. Raises BackendError if there is no such memory.
         """
         ...
 
-    def collect(self, out: Frames) -> None:
-        """Wait for what was submitted first and write it to `out`, as of `run`.
+    def submit(self, frames: Frames, out: Frames) -> None:
+        """Start to upscale `frames` into `out`, as of `run`; `frames` may be changed on return.
+
+        `out` is to be left alone until it was collected. Raises BackendError; whatever else is
+        under way is lost with it.
+        """
+        ...
+
+    def collect(self) -> None:
+        """Wait until what was submitted first is in its `out`.
 
         Raises BackendError; whatever else is under way is lost with it.
         """

@@ -75,15 +75,25 @@ class OnnxGpuSession:
         """Whether copies run beside computation: not without cuda-python."""
         return self._runner is not None
 
-    def submit(self, frames: Frames) -> None:
-        assert self._runner is not None
-        with failures_of(self.name):
-            self._runner.submit(FrameShape(*frames.shape[:3]), frames, self._compute)
+    @property
+    def free_memory_bytes(self) -> int | None:
+        """Of the GPU's memory, when the model was loaded; None without cuda-python."""
+        return None if self._runner is None else self._runner.free_memory_bytes
 
-    def collect(self, out: Frames) -> None:
+    def empty(self, shape: tuple[int, ...]) -> Frames:
+        from ..engine.memory import pinned_array
+
+        return pinned_array(shape)
+
+    def submit(self, frames: Frames, out: Frames) -> None:
         assert self._runner is not None
         with failures_of(self.name):
-            self._runner.collect(out)
+            self._runner.submit(FrameShape(*frames.shape[:3]), frames, out, self._compute)
+
+    def collect(self) -> None:
+        assert self._runner is not None
+        with failures_of(self.name):
+            self._runner.collect()
 
     def drop(self) -> None:
         assert self._runner is not None

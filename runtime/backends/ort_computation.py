@@ -11,6 +11,7 @@ from typing import Any
 from cuda.bindings import runtime
 
 from ...imaging.errors import BackendError
+from ..cuda_gate import GATE
 from ..engine.shapes import FrameShape
 from ..model_file import OUTPUT
 from .ort_session import DeviceBinding, OrtSession
@@ -90,12 +91,16 @@ class OrtComputation:
         if number is None:
             self.graph_problem = f"{_MAX_GRAPHS} were recorded for other sizes"
             return False
-        try:
-            self._session.launch(binding, number)
-        except BackendError as error:
-            self.graph_problem = str(error)
-            self._leave_capture()
-            return False
+        with GATE.recording() as others:
+            if others:
+                self.graph_problem = others
+                return False
+            try:
+                self._session.launch(binding, number)
+            except BackendError as error:
+                self.graph_problem = str(error)
+                self._leave_capture()
+                return False
         self._graphs[source] = number
         return True
 

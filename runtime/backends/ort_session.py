@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
 
 from ...imaging.errors import BackendError
+from ..cuda_gate import GATE
 from ..model_file import INPUT
 from .base import Frames
 from .engine import load_onnxruntime
 
+_CPU = "CPUExecutionProvider"
 _RECORD_ASSIGNMENT = "session.record_ep_graph_assignment_info"
 
 LEFT_TO_CPU = "assigned to the default CPU"
@@ -63,6 +66,9 @@ class OrtSession:
         self.engine = f"onnxruntime {ort.__version__}"
         self._backend = backend
         self._device = device
+        self._using_gpu: Callable[[], AbstractContextManager[None]] = (
+            nullcontext if provider == _CPU else GATE.using
+        )
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -83,9 +89,10 @@ class OrtSession:
                 options.add_provider_for_devices(plugin_devices, provider_options or {})
                 providers = []
             # Else a provider that fails is printed to standard output and the CPU's taken instead.
-            self._session: Any = ort.InferenceSession(
-                model, options, providers=providers or None, enable_fallback=0
-            )
+            with self._using_gpu():
+                self._session: Any = ort.InferenceSession(
+                    model, options, providers=providers or None, enable_fallback=0
+                )
         except Exception as error:
             raise BackendError(f"{backend} cannot load the model: {_first_line(error)}") from error
         self._thread: ThreadPoolExecutor | None = None
@@ -106,9 +113,10 @@ class OrtSession:
             # By address: on the CPU nothing is copied, on a GPU each array once.
             binding.bind_input(INPUT, "cpu", 0, np.uint8, frames.shape, frames.ctypes.data)
             binding.bind_output(output, "cpu", 0, np.uint8, target.shape, target.ctypes.data)
-            binding.synchronize_inputs()
-            self._session.run_with_iobinding(binding)
-            binding.synchronize_outputs()
+            with self._using_gpu():
+                binding.synchronize_inputs()
+                self._session.run_with_iobinding(binding)
+                binding.synchronize_outputs()
         except Exception as error:
             raise BackendError(f"{self._backend} failed: {_first_line(error)}") from error
 
@@ -152,8 +160,9 @@ class OrtSession:
         if self._thread is not None:
             self._thread.shutdown()
             self._thread = None
-        self._binding = None
-        self._session = None
+        with self._using_gpu():
+            self._binding = None
+            self._session = None
 
 
 def _nodes_elsewhere(session: Any, provider: str) -> str:  # noqa: ANN401 - it states no types

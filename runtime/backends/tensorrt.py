@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ...imaging.errors import BackendError
+from ..cuda_gate import GATE
 from ..engine.cache import CachedEngine, EngineCache
 from ..engine.key import BuilderOptions, EngineKey
 from ..engine.library import load_tensorrt, tensorrt_problem
@@ -123,15 +124,25 @@ class TensorrtSession:
         """Copies run beside computation."""
         return True
 
-    def submit(self, frames: Frames) -> None:
+    @property
+    def free_memory_bytes(self) -> int:
+        """Of the GPU's memory, when the model was loaded."""
+        return self._runner.free_memory_bytes
+
+    def empty(self, shape: tuple[int, ...]) -> Frames:
+        from ..engine.memory import pinned_array
+
+        return pinned_array(shape)
+
+    def submit(self, frames: Frames, out: Frames) -> None:
         shape = FrameShape(*frames.shape[:3])
         engine = self._engine_for(shape)
         with failures_of(NAME):
-            self._runner.submit(shape, frames, self._compute(engine))
+            self._runner.submit(shape, frames, out, self._compute(engine))
 
-    def collect(self, out: Frames) -> None:
+    def collect(self) -> None:
         with failures_of(NAME):
-            self._runner.collect(out)
+            self._runner.collect()
 
     def drop(self) -> None:
         self._runner.drop()
@@ -190,7 +201,8 @@ class TensorrtSession:
         if precision.convolutions and not precision.seen:
             # Not refused: the inspector's words may change, and the network is strongly typed.
             say_on_stderr(f"{NAME}: precision of {self._spec.name} {precision.text()}")
-        engine = LoadedEngine(self._library, found)
+        with GATE.using():
+            engine = LoadedEngine(self._library, found)
         self._engines.append(engine)
         self._seen |= {FrameShape(1, shape.height, shape.width)}
         return engine
@@ -199,7 +211,10 @@ class TensorrtSession:
         one = FrameShape(self._spec.frame_shape[0] or 1, shape.height, shape.width)
         profile = profile_for(one, self._seen, self._spec)
         try:
-            with build_progress(self._spec, profile) as self._building:
+            with (
+                GATE.using_all_the_time("TensorRT builds an engine"),
+                build_progress(self._spec, profile) as self._building,
+            ):
                 return make_engine(
                     self._spec,
                     profile,

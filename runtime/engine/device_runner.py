@@ -9,9 +9,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from cuda.bindings import runtime
+
 from ...imaging.errors import BackendError
 from ..backends.base import Frames
-from .cuda import select_device, use_device
+from ..cuda_gate import GATE
+from .cuda import call, select_device, use_device
 from .memory import Resources
 from .runner import Computation, ShapeRunner, Streams
 from .shapes import FrameShape
@@ -27,12 +30,15 @@ class DeviceRunner:
         """Make the streams on GPU number `device`, for a model that takes `window` frames for each
         that it gives. Raises BackendError if CUDA cannot.
         """
-        select_device(device)
         self._device = device
         self._scale, self._window = scale, window
         self._resources = Resources()
         try:
-            self.streams = Streams(self._resources)
+            with GATE.using():
+                select_device(device)
+                self.free_memory_bytes = int(call(runtime.cudaMemGetInfo))
+                """Of the GPU's memory, when this was made."""
+                self.streams = Streams(self._resources)
         except BaseException:
             self._resources.close()
             raise
@@ -55,22 +61,27 @@ class DeviceRunner:
             self._runner(shape, compute).run(frames, out)
 
     def submit(
-        self, shape: FrameShape, frames: Frames, compute: Callable[[FrameShape], Computation]
+        self,
+        shape: FrameShape,
+        frames: Frames,
+        out: Frames,
+        compute: Callable[[FrameShape], Computation],
     ) -> None:
         """Start on `frames` of exactly `shape`; see `base.PipelinedSession` and `run`."""
         with self._freed_on_error(shape):
-            self._runner(shape, compute).submit(frames)
+            self._runner(shape, compute).submit(frames, out)
 
-    def collect(self, out: Frames) -> None:
-        """Write what was submitted first to `out`; see `base.PipelinedSession`."""
+    def collect(self) -> None:
+        """Wait for what was submitted first; see `base.PipelinedSession`."""
         shape = next(reversed(self._runners))  # the last one used: all under way have it
         with self._freed_on_error(shape):
-            self._runners[shape].collect(out)
+            self._runners[shape].collect()
 
     def drop(self) -> None:
         """Give up what is under way; see `base.PipelinedSession`."""
-        for runner in self._runners.values():
-            runner.drop()
+        with GATE.using():
+            for runner in self._runners.values():
+                runner.drop()
 
     def graph(self) -> str | None:
         """Whether the last shape's computation runs as a CUDA graph; None before the first run."""
@@ -104,21 +115,24 @@ class DeviceRunner:
     @contextmanager
     def _freed_on_error(self, shape: FrameShape) -> Iterator[None]:
         """Free the shape's memory, and with it what is under way, when the work on it fails."""
-        use_device(self._device)
-        try:
-            yield
-        except BackendError:
-            if shape in self._runners:
-                self._runners.pop(shape).close()
-            raise
+        with GATE.using():
+            use_device(self._device)
+            try:
+                yield
+            except BackendError:
+                if shape in self._runners:
+                    self._runners.pop(shape).close()
+                raise
 
     def close_shapes(self) -> None:
         """Free everything but the streams; what is under way is lost."""
-        for runner in self._runners.values():
-            runner.close()
-        self._runners.clear()
+        with GATE.using():
+            for runner in self._runners.values():
+                runner.close()
+            self._runners.clear()
 
     def close(self) -> None:
         """Free everything; what computes on the streams must be gone."""
-        self.close_shapes()
-        self._resources.close()
+        with GATE.using():
+            self.close_shapes()
+            self._resources.close()

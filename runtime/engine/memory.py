@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +12,54 @@ from cuda.bindings import runtime
 
 from ...imaging.errors import BackendError
 from ..backends.base import Frames
+from ..cuda_gate import GATE
 from .cuda import call
+
+# Blocks that could not be freed when the last array on them went: a graph was being recorded.
+_abandoned: deque[int] = deque()
+
+
+class PinnedMemory:
+    """Page-locked host memory, which the GPU copies from and to by itself.
+
+    It is freed with the last array that lies on it, which may be long after everything else.
+    """
+
+    def __init__(self, size_bytes: int) -> None:
+        """Raises BackendError if there is none."""
+        self.address = 0
+        with GATE.using():
+            _free_abandoned()
+            self.address = int(call(runtime.cudaMallocHost, max(1, size_bytes)))
+        self.__array_interface__ = {
+            "version": 3, "typestr": "|u1", "shape": (size_bytes,), "data": (self.address, False),
+        }  # fmt: skip
+
+    def __del__(self) -> None:
+        # In whatever thread the last array went, and also while the interpreter ends.
+        if self.address:
+            _abandoned.append(self.address)
+            if GATE.is_free():
+                _free_abandoned()
+
+
+def pinned_array(shape: tuple[int, ...]) -> Frames:
+    """An uninitialised uint8 array on page-locked memory of its own. Raises BackendError."""
+    return np.asarray(PinnedMemory(int(np.prod(shape)))).reshape(shape)
+
+
+def lies_pinned(array: Frames) -> bool:
+    """Whether an array is one piece of memory of `pinned_array`."""
+    holder: object = array
+    while isinstance(holder, np.ndarray):
+        holder = holder.base
+    return isinstance(holder, PinnedMemory) and array.flags.c_contiguous
+
+
+def _free_abandoned() -> None:
+    while _abandoned:
+        with contextlib.suppress(BackendError, IndexError):  # another thread took the last one
+            call(runtime.cudaFreeHost, _abandoned.popleft())
 
 
 class Resources:
@@ -25,23 +72,14 @@ class Resources:
         """Address of new GPU memory."""
         return int(self._keep(runtime.cudaFree, call(runtime.cudaMalloc, max(1, size_bytes))))
 
-    def pinned(self, size_bytes: int) -> tuple[int, Frames]:
-        """New page-locked host memory: its address, and it as a flat uint8 array.
-
-        The array is invalid after `close`.
-        """
-        address = int(self._keep(runtime.cudaFreeHost, call(runtime.cudaMallocHost, size_bytes)))
-        block = (ctypes.c_uint8 * size_bytes).from_address(address)
-        return address, np.ctypeslib.as_array(block)
-
     def stream(self) -> Any:  # noqa: ANN401 - a CUDA handle
         """A stream that does not wait for the default stream."""
         handle = call(runtime.cudaStreamCreateWithFlags, runtime.cudaStreamNonBlocking)
         return self._keep(runtime.cudaStreamDestroy, handle)
 
     def event(self) -> Any:  # noqa: ANN401
-        """An event that orders streams and takes the time."""
-        handle = call(runtime.cudaEventCreateWithFlags, runtime.cudaEventDefault)
+        """An event that orders streams, takes the time, and lets the processor rest meanwhile."""
+        handle = call(runtime.cudaEventCreateWithFlags, runtime.cudaEventBlockingSync)
         return self._keep(runtime.cudaEventDestroy, handle)
 
     def graph(self, executable: Any) -> Any:  # noqa: ANN401

@@ -1,8 +1,9 @@
 """Runs a computation on the GPU on frames of one shape, whichever library does the computing.
 
-Host memory is page-locked, and copies run beside the computation: one stream uploads, one computes
-and one downloads, ordered by events. While the next frames are computed, the last ones come back in
-bands, each handed over as soon as it is there.
+Copies run beside the computation: one stream uploads, one computes and one downloads, ordered by
+events. Frames on page-locked memory are copied from and to where they are. Others go through such
+memory: while the next frames are computed, the last ones come back in bands, each handed over as
+soon as it is there.
 
 Import once cuda-python is loaded (`library.cuda_python_problem`).
 """
@@ -20,7 +21,7 @@ from cuda.bindings import runtime
 from ...imaging.errors import BackendError
 from ..backends.base import UNDER_WAY, Frames
 from .cuda import call
-from .memory import Resources
+from .memory import Resources, lies_pinned, pinned_array
 from .shapes import FrameShape
 
 # A band is large enough that starting its copy costs little, and small enough to overlap.
@@ -71,18 +72,31 @@ class Streams:
 
 
 class _Slot:
-    """Buffers of the frames of one `submit`; two take turns."""
+    """Buffers of the frames of one `submit`; two take turns.
+
+    `host_input` and `host_output` are page-locked, made by `stage` where they are needed.
+    """
 
     def __init__(self, resources: Resources, input_bytes: int, output_bytes: int) -> None:
-        self.host_input_address, self.host_input = resources.pinned(input_bytes)
-        self.host_output_address, self.host_output = resources.pinned(output_bytes)
+        self._sizes = input_bytes, output_bytes
+        self.host_input = self.host_output = np.empty(0, np.uint8)
         self.device_input = resources.device(input_bytes)
         self.device_output = resources.device(output_bytes)
         self.begun = resources.event()
         self.uploaded = resources.event()
         self.ready = resources.event()
         self.computed = resources.event()
+        self.downloaded = resources.event()
         self.bands = [(band, resources.event()) for band in pairwise(_band_edges(output_bytes))]
+        self.out: Frames | None = None
+        """Where the result goes, while frames are under way."""
+
+    def stage(self, input_is_pinned: bool, output_is_pinned: bool) -> None:
+        """Make page-locked memory for what does not lie there."""
+        if not input_is_pinned and not self.host_input.size:
+            self.host_input = pinned_array((self._sizes[0],))
+        if not output_is_pinned and not self.host_output.size:
+            self.host_output = pinned_array((self._sizes[1],))
 
 
 class ShapeRunner:
@@ -124,25 +138,28 @@ class ShapeRunner:
         step = self._shape.frames
         parts = [slice(start, start + step) for start in range(0, len(frames), step)]
         self._turn = 0  # else one part at a time would need both slots
-        self._make_slots(min(UNDER_WAY, len(parts)))
+        self._make_slots(min(UNDER_WAY, len(parts)), frames, out)
         for index, part in enumerate(parts):
-            self._begin(frames[part])
+            self._begin(frames[part], out[self._into(part)])
             if index:
-                self.collect(out[self._into(parts[index - 1])])
-        self.collect(out[self._into(parts[-1])])
+                self.collect()
+        self.collect()
 
     def _into(self, part: slice) -> slice:
         return slice(part.start // self._window, part.stop // self._window)
 
-    def submit(self, frames: Frames) -> None:
-        """Start on frames of exactly the shape; with these, at most `UNDER_WAY` are under way."""
-        self._make_slots(UNDER_WAY)  # all at once: if memory is short, nothing is under way yet
-        self._begin(frames)
+    def submit(self, frames: Frames, out: Frames) -> None:
+        """Start on frames of exactly the shape; with these, at most `UNDER_WAY` are under way.
 
-    def collect(self, out: Frames) -> None:
-        """Wait for the frames that were submitted first and write them to `out`."""
+        `frames` may be changed on return, `out` is to be left alone until they are collected.
+        """
+        self._make_slots(UNDER_WAY, frames, out)
+        self._begin(frames, out)
+
+    def collect(self) -> None:
+        """Wait until what was submitted first is in its `out`."""
         try:
-            self._finish(self._under_way.popleft(), out)
+            self._finish(self._under_way.popleft())
         except BaseException:
             self.drop()
             raise
@@ -151,6 +168,8 @@ class ShapeRunner:
         """Give up what is under way, so that no copy of it meets the next one's."""
         self._streams.drain()
         self._under_way.clear()
+        for slot in self._slots:
+            slot.out = None
         self._turn = 0
 
     def close(self) -> None:
@@ -160,14 +179,19 @@ class ShapeRunner:
         self._slots.clear()
         self._resources.close()
 
-    def _make_slots(self, count: int) -> None:
+    def _make_slots(self, count: int, frames: Frames, out: Frames) -> None:
+        """Make so many, with all memory: if it is short, nothing is under way yet."""
         while len(self._slots) < count:
             self._slots.append(_Slot(self._resources, self._input_bytes, self._output_bytes))
+        for slot in self._slots:
+            slot.stage(lies_pinned(frames), lies_pinned(out))
 
-    def _begin(self, frames: Frames) -> None:
+    def _begin(self, frames: Frames, out: Frames) -> None:
         slot = self._slots[self._turn]
+        slot.out = out
         try:
             self._start(slot, frames)
+            self._queue_download(slot)
         except BaseException:
             self.drop()
             raise
@@ -175,12 +199,16 @@ class ShapeRunner:
         self._turn = (self._turn + 1) % UNDER_WAY
 
     def _start(self, slot: _Slot, frames: Frames) -> None:
-        """Queue upload, computation and download; the slot's last frames must be finished."""
-        streams = self._streams
-        np.copyto(slot.host_input, frames.reshape(-1))
+        """Queue upload and computation; the slot's last frames must be finished."""
+        streams, direct = self._streams, lies_pinned(frames)
+        if direct:
+            source = frames.ctypes.data
+        else:
+            np.copyto(slot.host_input, frames.reshape(-1))
+            source = slot.host_input.ctypes.data
         call(runtime.cudaEventRecord, slot.begun, streams.upload)
         call(
-            runtime.cudaMemcpyAsync, slot.device_input, slot.host_input_address, self._input_bytes,
+            runtime.cudaMemcpyAsync, slot.device_input, source, self._input_bytes,
             runtime.cudaMemcpyKind.cudaMemcpyHostToDevice, streams.upload,
         )  # fmt: skip
         call(runtime.cudaEventRecord, slot.uploaded, streams.upload)
@@ -188,29 +216,46 @@ class ShapeRunner:
         call(runtime.cudaEventRecord, slot.ready, streams.compute)
         self.computation.launch(slot.device_input, slot.device_output)
         call(runtime.cudaEventRecord, slot.computed, streams.compute)
-        call(runtime.cudaStreamWaitEvent, streams.download, slot.computed, 0)
-        for (start, stop), arrived in slot.bands:
-            call(
-                runtime.cudaMemcpyAsync, slot.host_output_address + start,
-                slot.device_output + start, stop - start,
-                runtime.cudaMemcpyKind.cudaMemcpyDeviceToHost, streams.download,
-            )  # fmt: skip
-            call(runtime.cudaEventRecord, arrived, streams.download)
+        if direct:  # the caller may change the frames from now on
+            call(runtime.cudaEventSynchronize, slot.uploaded)
 
-    def _finish(self, slot: _Slot, out: Frames) -> None:
-        """Copy each band to `out` when it has arrived, while the next is on its way."""
-        flat = out.reshape(-1)
-        for (start, stop), arrived in slot.bands:
-            call(runtime.cudaEventSynchronize, arrived)
-            np.copyto(flat[start:stop], slot.host_output[start:stop])
+    def _queue_download(self, slot: _Slot) -> None:
+        """Queue the copy to where the result goes, or in bands to staging memory."""
+        streams, out = self._streams, slot.out
+        assert out is not None
+        call(runtime.cudaStreamWaitEvent, streams.download, slot.computed, 0)
+        if lies_pinned(out):
+            self._queue_copy(slot, out.ctypes.data, 0, self._output_bytes)
+        else:
+            target = slot.host_output.ctypes.data
+            for (start, stop), arrived in slot.bands:
+                self._queue_copy(slot, target, start, stop)
+                call(runtime.cudaEventRecord, arrived, streams.download)
+        call(runtime.cudaEventRecord, slot.downloaded, streams.download)
+
+    def _queue_copy(self, slot: _Slot, target: int, start: int, stop: int) -> None:
+        call(
+            runtime.cudaMemcpyAsync, target + start, slot.device_output + start, stop - start,
+            runtime.cudaMemcpyKind.cudaMemcpyDeviceToHost, self._streams.download,
+        )  # fmt: skip
+
+    def _finish(self, slot: _Slot) -> None:
+        """Wait for the result; copy each band when it has arrived, while the next is on its way."""
+        out, slot.out = slot.out, None
+        assert out is not None
+        if not lies_pinned(out):
+            flat = out.reshape(-1)
+            for (start, stop), arrived in slot.bands:
+                call(runtime.cudaEventSynchronize, arrived)
+                np.copyto(flat[start:stop], slot.host_output[start:stop])
+        call(runtime.cudaEventSynchronize, slot.downloaded)
         self._take_times(slot)
 
     def _take_times(self, slot: _Slot) -> None:
-        _, last = slot.bands[-1]
         for stage, start, end in (
             ("copy in", slot.begun, slot.uploaded),
             ("inference", slot.ready, slot.computed),
-            ("copy out", slot.computed, last),
+            ("copy out", slot.computed, slot.downloaded),
         ):
             self._stage_seconds[stage] += call(runtime.cudaEventElapsedTime, start, end) / 1e3
 

@@ -8,7 +8,7 @@ from ..model_file import ModelSpec
 from .cuda import call, select_device
 from .entry import Entry
 from .library import Library
-from .memory import Resources
+from .memory import Resources, pinned_array
 from .parse import parse_model
 
 _SIZE_BYTES = 1 << 20
@@ -29,9 +29,9 @@ def start(library: Library, spec: ModelSpec, device: int) -> None:
     resources = Resources()
     try:
         stream, target = resources.stream(), resources.device(_SIZE_BYTES)
-        source, _ = resources.pinned(_SIZE_BYTES)
+        source = pinned_array((_SIZE_BYTES,))
         upload = runtime.cudaMemcpyKind.cudaMemcpyHostToDevice
-        call(runtime.cudaMemcpyAsync, target, source, _SIZE_BYTES, upload, stream)
+        call(runtime.cudaMemcpyAsync, target, source.ctypes.data, _SIZE_BYTES, upload, stream)
         call(runtime.cudaStreamSynchronize, stream)
     finally:
         resources.close()

@@ -23,7 +23,7 @@ from ..video.frame import ClipFacts, Frame
 from ..video.pipeline import FrameSink, Pipeline
 from ..video.pool import FramePool
 from ..video.stats import PipelineStats
-from ..video.step import FrameStep, FrameUpscaler
+from ..video.step import FrameStep, FrameUpscaler, pool_for
 from .address import Source, SourceKind, Target, TargetKind
 from .camera import CameraConnection
 from .connection import Connection, StreamConnection, Timeouts, open_stream
@@ -137,12 +137,13 @@ def upscale_live(
     """
     encoder, options = encoder or EncoderOptions(), options or LiveOptions()
     check_live(source, target, encoder, overwrite=overwrite)
-    pool = FramePool()
+    pool = pool_for(upscaler)
     with ExitStack() as stack:
         window = None
         if target.kind is TargetKind.WINDOW:
             window = WindowSink(f"framelift: {source.shown}")
             stack.callback(window.close)
+        stack.enter_context(encoder.in_use())
         status = stack.enter_context(Status(source.shown, quiet=quiet))
 
         def tell(line: str) -> None:

@@ -84,10 +84,12 @@ def upscale_video(
     encoder.check_available()
     work = _Work(source_path, target, upscaler, encoder, options, overwrite, quiet, say)
     if options.resume is None:
-        return work.at_once()
+        with encoder.in_use():
+            return work.at_once()
     check_target(target, overwrite=overwrite, source=source_path)
     try:
-        return work.in_segments()
+        with encoder.in_use():
+            return work.in_segments()
     except Interrupted as error:
         text = str(error).partition(";")[0]
         raise Interrupted(f"{text}; {_KEPT}", error.exit_code) from error
@@ -108,7 +110,8 @@ class _Work:
 
     def at_once(self) -> VideoResult:
         """Encode straight into the target."""
-        step, pool = self._step(), FramePool()
+        step = self._step()
+        pool = step.pool()
         with ExitStack() as stack:
             temporary = stack.enter_context(
                 atomic_output(self.target, overwrite=self.overwrite, source=self.source_path)
@@ -124,7 +127,8 @@ class _Work:
 
     def in_segments(self) -> VideoResult:
         """Encode what segments are missing, then join them."""
-        step, pool = self._step(), FramePool()
+        step = self._step()
+        pool = step.pool()
         folder = WorkFolder(self.target, self._job())
         with folder:
             if folder.started_anew:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,6 +13,7 @@ import av
 import av.codec
 
 from ...imaging.errors import ConfigError, MissingDependencyError, OutputError
+from ..cuda_gate import GATE
 
 _X26X_PRESETS = (
     "ultrafast",
@@ -141,6 +143,12 @@ class EncoderOptions:
         if preset is not None:
             options[encoder.preset_option] = preset
         return options
+
+    def in_use(self) -> AbstractContextManager[None]:
+        """Around everything that encodes: a GPU's encoder calls CUDA whenever it likes."""
+        return (
+            GATE.using_all_the_time("NVENC encodes") if self.encoder.is_hardware else nullcontext()
+        )
 
     def check_suffix(self, target: Path) -> None:
         """Raise `OutputError` unless the container that `target` names can hold this codec."""

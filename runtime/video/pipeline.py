@@ -71,7 +71,7 @@ class Pipeline:
         self._step = upscaler if isinstance(upscaler, FrameStep) else FrameStep(upscaler)
         self._sink = sink
         self._input_pool = pool or FramePool()
-        self._output_pool = FramePool()
+        self._output_pool = self._step.pool()
         waiting = 1 if live else queue_frames
         self._decoded: Channel[tuple[Frame, float]] = Channel(waiting, latest=live)
         self._upscaled: Channel[tuple[Frame, float]] = Channel(waiting)

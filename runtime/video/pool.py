@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 import numpy as np
 
@@ -16,7 +17,9 @@ class FramePool:
     the length of the queues plus the few that are being worked on.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, allocate: Callable[[tuple[int, ...]], Image] | None = None) -> None:
+        """`allocate` makes an uninitialised array of a shape; see `Upscaler.empty`."""
+        self._allocate = allocate or _plain
         self._lock = threading.Lock()
         self._shape: tuple[int, ...] = ()
         self._free: list[Image] = []
@@ -32,10 +35,14 @@ class FramePool:
             if self._free:
                 return self._free.pop()
             self.allocated += 1
-        return np.empty(shape, np.uint8)
+        return self._allocate(shape)
 
     def give_back(self, array: Image) -> None:
         """Return an array that nobody will read any more."""
         with self._lock:
             if array.shape == self._shape:
                 self._free.append(array)
+
+
+def _plain(shape: tuple[int, ...]) -> Image:
+    return np.empty(shape, np.uint8)

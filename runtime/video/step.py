@@ -33,6 +33,14 @@ class PipelinedUpscaler(FrameUpscaler, Protocol):
     def submit(self, frame: Image, out: Image) -> Pending:
         """See `Upscaler.submit`."""
 
+    def empty(self, shape: tuple[int, ...]) -> Image:
+        """See `Upscaler.empty`."""
+
+
+def pool_for(upscaler: FrameUpscaler) -> FramePool:
+    """A pool of arrays that the upscaler reads and writes without a copy."""
+    return FramePool(upscaler.empty if isinstance(upscaler, PipelinedUpscaler) else None)
+
 
 @runtime_checkable
 class TemporalUpscaler(FrameUpscaler, Protocol):
@@ -77,7 +85,11 @@ class FrameStep:
         self._compare = compare
         nothing: Image = np.empty((0, 0, 3), np.uint8)
         self._small = self._before = nothing  # kept from frame to frame
-        self._big = FramePool()
+        self._big = pool_for(upscaler)
+
+    def pool(self) -> FramePool:
+        """A pool of arrays for frames that are given to it or come from it."""
+        return pool_for(self._upscaler)
 
     @property
     def lookahead(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -25,14 +26,16 @@ def assert_same_within_one(got: Frames, expected: Frames) -> None:
     assert (difference == 0).mean() >= 0.99
 
 
-def assert_frames_under_way_are_right(model: Path, backend: str) -> None:
-    """Frames that were submitted, the next before the last was waited for, come out right."""
+def assert_frames_under_way_are_right(model: Path, backend: str, *, pinned: bool) -> None:
+    """Frames that were submitted, the next before the last was waited for, come out right; on
+    page-locked memory, too.
+    """
     frames = np.random.default_rng(0).integers(0, 256, (9, 96, 128, 3), np.uint8)
     expected = on_the_cpu(model, frames)
     with Upscaler.load(model, backend) as upscale:
         upscale(frames[0])  # builds what has to be built
-        outs = np.empty_like(expected)
-        source = frames[0].copy()
+        outs = upscale.empty(expected.shape) if pinned else np.empty_like(expected)
+        source = upscale.empty(frames[0].shape) if pinned else frames[0].copy()
         pendings = []
         for frame, out in zip(frames, outs, strict=True):
             source[...] = frame
@@ -42,3 +45,20 @@ def assert_frames_under_way_are_right(model: Path, backend: str) -> None:
         pendings[-1].result()
     assert all(pending.done for pending in pendings)
     assert_same_within_one(outs, expected)
+
+
+def assert_threads_get_their_own_frames(model: Path, backend: str) -> None:
+    """Two upscalers, each called by two threads, record their graphs beside each other."""
+    frames = np.random.default_rng(1).integers(0, 256, (12, 64, 96, 3), np.uint8)
+    expected = on_the_cpu(model, frames)
+    with (
+        Upscaler.load(model, backend) as one,
+        Upscaler.load(model, backend) as other,
+        ThreadPoolExecutor(4) as threads,
+    ):
+        upscalers = [(one, other)[index % 2] for index in range(len(frames))]
+        for _ in range(3):
+            got = list(threads.map(lambda upscale, frame: upscale(frame), upscalers, frames))
+            assert_same_within_one(np.stack(got), expected)
+        for upscale in (one, other):
+            assert upscale.describe()["cuda_graph"] == "yes"

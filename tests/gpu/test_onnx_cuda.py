@@ -20,7 +20,12 @@ from framelift.runtime.engine.library import cuda_python_problem
 from framelift.runtime.zoo import resolve
 
 from ..frames import noise
-from .reference import assert_frames_under_way_are_right, assert_same_within_one, on_the_cpu
+from .reference import (
+    assert_frames_under_way_are_right,
+    assert_same_within_one,
+    assert_threads_get_their_own_frames,
+    on_the_cpu,
+)
 
 Frames = NDArray[np.uint8]
 
@@ -119,5 +124,10 @@ def test_stages_take_their_times_and_nothing_grows(shuffle_model_path: Path) -> 
         assert 1e-5 < seconds - before[stage] < 60
 
 
-def test_frames_under_way_come_out_right(shuffle_model_path: Path) -> None:
-    assert_frames_under_way_are_right(shuffle_model_path, "onnx-cuda")
+@pytest.mark.parametrize("pinned", [False, True])
+def test_frames_under_way_come_out_right(shuffle_model_path: Path, pinned: bool) -> None:
+    assert_frames_under_way_are_right(shuffle_model_path, "onnx-cuda", pinned=pinned)
+
+
+def test_upscalers_in_several_threads(shuffle_model_path: Path) -> None:
+    assert_threads_get_their_own_frames(shuffle_model_path, "onnx-cuda")

@@ -30,7 +30,12 @@ from framelift.runtime.model_file import ModelSpec, read_spec
 from framelift.runtime.zoo import resolve
 
 from ..frames import noise
-from .reference import assert_frames_under_way_are_right, assert_same_within_one, on_the_cpu
+from .reference import (
+    assert_frames_under_way_are_right,
+    assert_same_within_one,
+    assert_threads_get_their_own_frames,
+    on_the_cpu,
+)
 
 Frames = NDArray[np.uint8]
 
@@ -237,5 +242,10 @@ def test_two_processes_build_one_engine(shuffle_model_path: Path, cache: Path) -
     assert len(list(cache.rglob("*.engine"))) == 1
 
 
-def test_frames_under_way_come_out_right(shuffle_model_path: Path) -> None:
-    assert_frames_under_way_are_right(shuffle_model_path, "tensorrt")
+@pytest.mark.parametrize("pinned", [False, True])
+def test_frames_under_way_come_out_right(shuffle_model_path: Path, pinned: bool) -> None:
+    assert_frames_under_way_are_right(shuffle_model_path, "tensorrt", pinned=pinned)
+
+
+def test_upscalers_in_several_threads(shuffle_model_path: Path) -> None:
+    assert_threads_get_their_own_frames(shuffle_model_path, "tensorrt")

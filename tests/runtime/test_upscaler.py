@@ -101,10 +101,10 @@ def test_large_frames_are_tiled_by_themselves(
     with Upscaler.load(shuffle_model_path) as whole:
         expected = whole(frames)
         budget = whole.spec.activation_bytes * 50 * 61
-    monkeypatch.setattr(upscaler, "ACTIVATION_BUDGET_BYTES", budget // 7)
+    monkeypatch.setattr(upscaler, "activation_budget", lambda _: budget // 7)
     with Upscaler.load(shuffle_model_path) as tiled:
         assert _difference(tiled(frames), expected) <= 1
-    monkeypatch.setattr(upscaler, "ACTIVATION_BUDGET_BYTES", budget * 2)
+    monkeypatch.setattr(upscaler, "activation_budget", lambda _: budget * 2)
     with Upscaler.load(shuffle_model_path) as batched:
         assert _difference(batched(frames), expected) <= 1
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import gc
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from framelift.runtime import Upscaler
 from framelift.runtime.backends import nvidia, onnx_gpu
 from framelift.runtime.backends.onnx_cuda import OnnxCudaSession, provider_options
 from framelift.runtime.model_file import ModelSpec, read_spec
+from framelift.runtime.video import EncoderOptions
 
 from ...elf import write_library
 from ...frames import noise, run, upscaled
@@ -241,6 +242,48 @@ def test_a_gpu_that_is_not_there_is_named(gpu: Gpu, sessions: Sessions, spec: Mo
     with pytest.raises(BackendError, match=r"there is no GPU 3: 1 can be seen, numbered from 0"):
         OnnxCudaSession(spec, device=3)
     assert not gpu.live
+
+
+def test_another_upscaler_waits_while_a_graph_is_recorded(
+    sessions: Sessions, nearest_model_path: Path
+) -> None:
+    """ONNX Runtime records in CUDA's global mode: memory taken by any thread would end it."""
+    waited: list[bool] = []
+    with (
+        Upscaler.load(nearest_model_path, "onnx-cuda") as first,
+        Upscaler.load(nearest_model_path, "onnx-cuda") as second,
+        ThreadPoolExecutor(2) as threads,
+    ):
+
+        def another_starts() -> None:
+            sessions.during_recording = lambda: None
+            other = threads.submit(second, noise(20, 30, seed=7))
+            waited.append(not wait([other], 0.2).done)
+            others.append(other)
+
+        others: list[Future[Frames]] = []
+        frame = noise(9, 7)
+        assert np.array_equal(first(frame), upscaled(frame))
+        sessions.during_recording = another_starts
+        assert np.array_equal(threads.submit(first, frame).result(10), upscaled(frame))
+        assert np.array_equal(others[0].result(10), upscaled(noise(20, 30, seed=7)))
+        assert waited == [True]
+        assert first.describe()["cuda_graph"] == "yes"
+
+
+def test_no_graph_is_recorded_beside_an_encoder_on_the_gpu(
+    sessions: Sessions, session: OnnxCudaSession
+) -> None:
+    frames = noise(1, 9, 7)
+    with EncoderOptions("h264-nvenc").in_use():
+        for _ in range(3):
+            assert np.array_equal(run(session, frames), upscaled(frames))
+    assert session.describe()["cuda_graph"] == "no: NVENC encodes"
+    assert set(sessions.runs) == {"plain"}
+    others = noise(1, 6, 8)  # what comes afterwards is recorded
+    for _ in range(3):
+        assert np.array_equal(run(session, others), upscaled(others))
+    assert session.describe()["cuda_graph"] == "yes"
 
 
 def test_without_cuda_python_the_provider_copies_and_one_line_says_so(

@@ -48,7 +48,7 @@ def test_frames_are_cut_by_what_float32_takes(
     )
     budget = load(single)[0].activation_bytes * 40 * 40
     assert load(half)[0].activation_bytes * 64 * 40 <= budget  # else whole frames would not tell
-    monkeypatch.setattr(upscaler, "ACTIVATION_BUDGET_BYTES", budget)
+    monkeypatch.setattr(upscaler, "activation_budget", lambda _: budget)
     pixels: list[int] = []
     run = OnnxCpuSession.run
 

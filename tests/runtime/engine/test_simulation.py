@@ -61,7 +61,7 @@ def test_simulation_has_cuda_python_s_signatures(simulated_gpu: ModuleType) -> N
 def test_simulation_has_cuda_python_s_constants(simulated_gpu: ModuleType) -> None:
     real = pytest.importorskip("cuda.bindings.runtime", exc_type=ImportError)
     module = simulated_gpu.cuda_runtime(simulated_gpu.Gpu())
-    for name in ("cudaStreamNonBlocking", "cudaEventDefault"):
+    for name in ("cudaStreamNonBlocking", "cudaEventBlockingSync"):
         assert int(getattr(real, name)) == getattr(module, name)
     for name in ("cudaError_t", "cudaMemcpyKind", "cudaStreamCaptureMode"):
         for member in getattr(module, name):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from framelift.imaging.errors import BackendError, FrameError
 from framelift.runtime import Upscaler
+from framelift.runtime.pending import Pending
 from framelift.runtime.video import Frame, FramePool, FrameStep, Pipeline
 
 from ...frames import noise, room, upscaled
@@ -24,6 +26,16 @@ if TYPE_CHECKING:
     from tests.simulated_cuda import Gpu
 
 Frames = NDArray[np.uint8]
+
+
+class Sink:
+    """Takes frames and forgets them."""
+
+    def write(self, frame: Frame) -> None:
+        """Nothing to do."""
+
+    def finish(self) -> None:
+        """Nothing to complete."""
 
 
 @pytest.fixture
@@ -88,21 +100,17 @@ def test_the_pipeline_submits_a_frame_before_it_waits_for_the_last(
 ) -> None:
     from framelift.runtime.backends.tensorrt import TensorrtSession
 
-    order = []
-    submit, collect = TensorrtSession.submit, TensorrtSession.collect
+    order: list[str] = []
+    submit = TensorrtSession.submit
     all_are_queued = threading.Event()
 
-    def note_submit(session: TensorrtSession, frames: Frames) -> None:
+    def note_submit(session: TensorrtSession, frames: Frames, out: Frames) -> None:
         assert all_are_queued.wait(10)
         order.append("submit")
-        submit(session, frames)
-
-    def note_collect(session: TensorrtSession, out: Frames) -> None:
-        order.append("collect")
-        collect(session, out)
+        submit(session, frames, out)
 
     monkeypatch.setattr(TensorrtSession, "submit", note_submit)
-    monkeypatch.setattr(TensorrtSession, "collect", note_collect)
+    _note(monkeypatch, TensorrtSession, "collect", order)
     pool = FramePool()
 
     def source() -> Iterator[Frame]:
@@ -235,6 +243,81 @@ def test_threads_share_what_is_under_way(upscale: Upscaler) -> None:
 
     with ThreadPoolExecutor(4) as threads:
         assert all(threads.map(is_right, range(60)))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_pinned_frames_are_copied_by_the_gpu_alone(
+    monkeypatch: pytest.MonkeyPatch,
+    simulated_gpu: ModuleType,
+    nearest_model_path: Path,
+    tmp_path: Path,
+    seed: int,
+) -> None:
+    monkeypatch.setenv("FRAMELIFT_CACHE", str(tmp_path / "cache"))
+    gpu = simulated_gpu.install(monkeypatch, simulated_gpu.Gpu(seed))
+
+    def copied(*_: object) -> None:
+        raise AssertionError("the processor copied a frame")
+
+    with Upscaler.load(nearest_model_path, "tensorrt") as upscale:
+        frames = [upscale.empty((9, 7, 3)) for _ in range(3)]
+        outs = [upscale.empty((36, 28, 3)) for _ in range(3)]
+        with monkeypatch.context() as patch:
+            patch.setattr("framelift.runtime.engine.runner.np.copyto", copied)
+            under_way = deque[tuple[Pending, Frames]]()
+            for number in range(9):  # an array is used again as soon as it may be
+                frame, out = frames[number % 3], outs[number % 3]
+                frame[...] = expected = noise(9, 7, seed=number)
+                under_way.append((upscale.submit(frame, out), expected))
+                frame[...] = 0
+                if number:
+                    pending, expected = under_way.popleft()
+                    assert np.array_equal(pending.result(), upscaled(expected))
+            under_way.popleft()[0].result()
+            frames[0][...] = expected = noise(9, 7, seed=99)
+            assert np.array_equal(upscale(frames[0], outs[0]), upscaled(expected))
+        # Whichever of the two does not lie there is copied once more.
+        for frame, out in ((frames[0], room(frames[0])), (frames[0].copy(), outs[1])):
+            assert np.array_equal(upscale(frame, out), upscaled(expected))
+        columns = upscale.empty((36, 56, 3))[:, ::2]
+        assert np.array_equal(upscale(columns[::4, ::4], outs[0]), upscaled(columns[::4, ::4]))
+    assert np.array_equal(outs[1], upscaled(expected))  # still valid, and freed with the last one
+    assert gpu.live
+    del frames, outs, frame, out, columns, pending
+    assert not gpu.live
+
+
+def test_the_pipeline_s_frames_lie_pinned(upscale: Upscaler) -> None:
+    from framelift.runtime.engine.memory import lies_pinned
+
+    step = FrameStep(upscale)
+    assert lies_pinned(step.pool().take((9, 7, 3)))
+    pipeline = Pipeline([], upscale, Sink())
+    assert lies_pinned(pipeline._output_pool.take((36, 28, 3)))
+
+
+def test_without_page_locked_memory_arrays_are_ordinary(gpu: Gpu, upscale: Upscaler) -> None:
+    gpu.memory_limit = gpu.used() + 100
+    frame = upscale.empty((9, 7, 3))
+    gpu.memory_limit = 1 << 30
+    frame[...] = noise(9, 7)
+    assert np.array_equal(upscale(frame), upscaled(frame))
+
+
+def test_the_budget_is_that_of_the_gpu(
+    gpu: Gpu, nearest_model_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int | None] = []
+
+    def budget(gpu_free_bytes: int | None) -> int:
+        asked.append(gpu_free_bytes)
+        return 1 << 30
+
+    monkeypatch.setattr("framelift.runtime.upscaler.activation_budget", budget)
+    gpu.memory_limit = 8 << 30
+    Upscaler.load(nearest_model_path, "tensorrt").close()
+    Upscaler.load(nearest_model_path, "onnx-cpu").close()
+    assert asked == [8 << 30, None]
 
 
 def test_closing_drops_what_is_under_way(gpu: Gpu, upscale: Upscaler) -> None:

@@ -57,8 +57,8 @@ def test_a_turned_clip_is_played_in_few_buffers(
             super().__init__()
             pools.append(self)
 
-    for module in ("run", "turned"):
-        monkeypatch.setattr(f"framelift.runtime.live.{module}.FramePool", Watched)
+    monkeypatch.setattr("framelift.runtime.live.run.pool_for", lambda _: Watched())
+    monkeypatch.setattr("framelift.runtime.live.turned.FramePool", Watched)
     sizes = []
 
     class Collected:

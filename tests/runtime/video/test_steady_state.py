@@ -13,9 +13,13 @@ from pathlib import Path
 import pytest
 
 from framelift.runtime import Upscaler
-from framelift.runtime.video import ConvertOptions, EncoderOptions, FramePool, upscale_video
-from framelift.runtime.video import convert as convert_module
-from framelift.runtime.video import pipeline as pipeline_module
+from framelift.runtime.video import (
+    ConvertOptions,
+    EncoderOptions,
+    FramePool,
+    FrameStep,
+    upscale_video,
+)
 from framelift.runtime.video.frame import Image
 from framelift.runtime.video.pipeline import QUEUE_FRAMES
 
@@ -77,12 +81,11 @@ class Watched:
 def pools(monkeypatch: pytest.MonkeyPatch) -> Pools:
     found = Pools([])
 
-    def make() -> Pool:
+    def make(step: FrameStep) -> Pool:
         found.made.append(Pool())
         return found.made[-1]
 
-    for module in (convert_module, pipeline_module):
-        monkeypatch.setattr(module, "FramePool", make)
+    monkeypatch.setattr(FrameStep, "pool", make)
     return found
 
 
