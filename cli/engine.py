@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..imaging.errors import BackendError
+from ..imaging.errors import BackendError, ConfigError
 from .device import device_option
 
 if TYPE_CHECKING:
@@ -35,6 +35,11 @@ def engine() -> None:
     help="Write the engine here too, as trtexec and Triton read it, with a .json beside it.",
 )  # fmt: skip
 @device_option
+@click.option(
+    "--gpu", metavar="GENERATION",
+    help="Build with TensorRT for RTX, on any machine, for a generation of GPUs: turing, ampere, "
+    "ada or blackwell (RTX 20 to 50), or a compute capability such as SM89. Needs --output.",
+)  # fmt: skip
 @click.option("--level", default=3, show_default=True, help="0 builds fast, 5 tries most.")
 @click.option("--tf32", is_flag=True, help="Let float32 convolutions round: faster, not equal.")
 @click.option("--rebuild", is_flag=True, help="Build even if the cache has it.")
@@ -45,6 +50,7 @@ def build(
     shapes: str,
     output: Path | None,
     device: int | None,
+    gpu: str | None,
     level: int,
     tf32: bool,
     rebuild: bool,
@@ -53,13 +59,15 @@ def build(
 ) -> None:
     """Build the engine of MODEL for frames of the given sizes and keep it in the cache.
 
-    MODEL is an .onnx file or the name of a shipped model. Needs TensorRT 10.16 or 11 and its GPU.
+    MODEL is an .onnx file or the name of a shipped model. Needs TensorRT 10.16 or 11 and its GPU;
+    with --gpu, TensorRT for RTX and no GPU.
     """
     import json
 
     from ..imaging.atomic import check_target
     from ..runtime.engine.key import BuilderOptions
-    from ..runtime.engine.make import build_progress, make_engine, write_plan
+    from ..runtime.engine.make import build_progress, make_engine, make_rtx_engine, write_plan
+    from ..runtime.engine.rtx import capability_of
     from ..runtime.engine.shapes import parse_profile
     from ..runtime.interrupt import signals_as_errors
     from ..runtime.model_file import read_spec
@@ -67,11 +75,18 @@ def build(
 
     profile = parse_profile(shapes)
     options = BuilderOptions(level=level, tf32=tf32)
+    if gpu is not None:
+        _check_for_another_machine(output, device, rebuild)
     if output is not None:
         check_target(output, overwrite=overwrite)
     spec = read_spec(resolve(model))
     with signals_as_errors(), build_progress(spec, profile) as progress:
-        made = make_engine(spec, profile, options, progress, device=device or 0, rebuild=rebuild)
+        if gpu is not None:
+            made = make_rtx_engine(spec, profile, options, progress, capability_of(gpu))
+        else:
+            made = make_engine(
+                spec, profile, options, progress, device=device or 0, rebuild=rebuild
+            )
         if output is not None:
             write_plan(made, output, overwrite=overwrite)
     path = output or made.engine.path
@@ -85,6 +100,14 @@ def build(
     took = f"built in {sidecar.build_seconds:.1f} s" if made.built else "taken from the cache"
     click.echo(f"{took}; {_precision(sidecar)}", err=True)
     click.echo(path)
+
+
+def _check_for_another_machine(output: Path | None, device: int | None, rebuild: bool) -> None:
+    if output is None:
+        raise ConfigError("--gpu builds for another machine: give --output too, to take it there")
+    if device is not None or rebuild:
+        name = "--device" if device is not None else "--rebuild"
+        raise ConfigError(f"{name} is for this machine: leave it out, or --gpu")
 
 
 @engine.command("list")

@@ -92,6 +92,11 @@ def _plan_of(spec: ModelSpec, engine: Path) -> tuple[bytes, ShapeProfile]:
             f"{engine} was built from {sidecar.model} ({sidecar.key.onnx_sha256[:12]}), not from "
             f"{spec.path} ({spec.sha256[:12]}): build it again"
         )
+    if sidecar.key.is_rtx:
+        raise ConfigError(
+            f"{engine} is an engine of TensorRT for RTX, which Triton does not run: build it with "
+            "TensorRT, without --gpu"
+        )
     return data, sidecar.key.profile
 
 

@@ -104,7 +104,8 @@ def _build_for(
     known = library.trt.ComputeCapability.__members__
     config.num_compute_capabilities = 1
     if capability not in known or not config.set_compute_capability(known[capability], 0):
-        raise BackendError(f"{library} builds for no GPU {capability}")
+        names = ", ".join(name for name in known if name.startswith("SM"))
+        raise BackendError(f"{library} builds for no GPU of {capability}: use one of {names}")
 
 
 def _add_profile(

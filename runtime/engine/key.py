@@ -12,11 +12,13 @@ from ...imaging.errors import ConfigError
 from .shapes import ShapeProfile, parse_profile
 
 MAX_LEVEL = 5
+RTX = "RTX "
+"""What the version of TensorRT for RTX begins with in a key."""
 
 
 @dataclass(frozen=True)
 class DeviceFacts:
-    """The GPU and driver that an engine is built on and for.
+    """The GPU and driver that an engine is built on and for, or a generation of GPUs.
 
     `compute_capability` is such as "9.0". `driver` is the driver's major version, such as "590", or
     "cuda13.1" where only the CUDA version that it supports is known.
@@ -83,6 +85,11 @@ class EngineKey:
             self.digest(),
         )
         return "-".join(_slug(part) for part in parts)
+
+    @property
+    def is_rtx(self) -> bool:
+        """Whether it is an engine of TensorRT for RTX, which TensorRT does not read."""
+        return self.tensorrt.startswith(RTX)
 
     def fits(self, other: EngineKey) -> bool:
         """Whether the two differ in nothing but the shapes."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from ...imaging.atomic import atomic_output, check_target
 from ...imaging.errors import BackendError
 from ..model_file import ModelSpec
-from .cache import EngineCache
-from .key import BuilderOptions, EngineKey
+from .cache import CachedEngine, EngineCache
+from .key import RTX, BuilderOptions, DeviceFacts, EngineKey
 from .library import load_tensorrt
 from .phases import BuildProgress
-from .provide import Built, Provided, provide
+from .provide import Built, Provided, describe, provide
+from .rtx import load_rtx
 from .sealed import ENGINE, read_sealed
 from .shapes import ShapeProfile, check_profile
 from .sidecar import Sidecar, read_sidecar, sidecar_beside
@@ -54,6 +56,30 @@ def make_engine(
         return build_engine(library, Job(spec, profile, options, device, timings), progress)
 
     return provide(spec, key, cache or EngineCache(), build, rebuild=rebuild)
+
+
+def make_rtx_engine(
+    spec: ModelSpec,
+    profile: ShapeProfile,
+    options: BuilderOptions,
+    progress: BuildProgress,
+    capability: str,
+) -> Provided:
+    """An engine of TensorRT for RTX for GPUs of a compute capability, such as "SM89".
+
+    Needs no GPU. It takes a second, so that nothing is kept in the cache. Raises as `make_engine`.
+    """
+    check_profile(profile, spec)
+    library = load_rtx()
+    from .build import Job, build_engine
+
+    digits = capability.removeprefix("SM")
+    device = DeviceFacts(f"any of {capability}", f"{digits[:-1]}.{digits[-1]}", "any")
+    key = EngineKey(spec.sha256, f"{RTX}{library.version}", device, profile, options)
+    start = time.perf_counter()
+    built = build_engine(library, Job(spec, profile, options, capability), progress)
+    sidecar = describe(spec, key, built, time.perf_counter() - start)
+    return Provided(CachedEngine(built.plan, sidecar, None), built=True)
 
 
 def write_plan(provided: Provided, target: Path, *, overwrite: bool = False) -> None:

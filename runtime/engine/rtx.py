@@ -14,7 +14,7 @@ import re
 import sys
 from pathlib import Path
 
-from ...imaging.errors import BackendError, MissingDependencyError
+from ...imaging.errors import BackendError, ConfigError, MissingDependencyError
 from .library import Library
 
 NAME = "TensorRT for RTX"
@@ -25,6 +25,25 @@ _BINDINGS_PACKAGE = "tensorrt-rtx-cu13-bindings"
 # Packages that hold the library; the bindings look for the first one by themselves.
 _HOLDERS = ("tensorrt_rtx_libs", "onnxruntime_ep_nv_tensorrt_rtx")
 _LIBRARIES = ("libtensorrt_rtx.so", "libtensorrt_onnxparser_rtx.so")
+
+
+GENERATIONS = {"turing": "SM75", "ampere": "SM86", "ada": "SM89", "blackwell": "SM120"}
+"""NVIDIA's generations of cards, RTX 20 to 50, and the compute capability of each."""
+
+
+def capability_of(gpu: str) -> str:
+    """The compute capability that is meant by "ada", "SM89", "sm_89" or "8.9", as "SM89".
+
+    Raises ConfigError if it is no such name. Whether engines can be built for it, the library says.
+    """
+    name = gpu.strip().lower()
+    if name in GENERATIONS:
+        return GENERATIONS[name]
+    digits = re.fullmatch(r"(?:sm_?)?(\d{1,2})\.?(\d)", name)
+    if digits is None:
+        known = ", ".join(GENERATIONS)
+        raise ConfigError(f"{gpu!r} is no generation of GPUs: use {known}, or such as SM89")
+    return f"SM{digits[1]}{digits[2]}"
 
 
 def rtx_problem() -> BackendError | MissingDependencyError | None:

@@ -10,6 +10,8 @@ from types import ModuleType
 import pytest
 
 from framelift.cli.main import main
+from framelift.export.triton import write_repository
+from framelift.imaging.errors import ConfigError
 
 
 @pytest.fixture(autouse=True)
@@ -156,3 +158,65 @@ def test_without_tensorrt(shuffle_model_path: Path, cache: Path, capsys: Capture
 def test_inspect_what_is_not_there(name: str, capsys: Capture) -> None:
     assert run("inspect", name) == 1
     assert "no engine in" in (error := capsys.readouterr().err) or "No such file" in error
+
+
+@pytest.mark.compile
+@pytest.mark.parametrize(("gpu", "capability"), [("ada", "8.9"), ("SM120", "12.0"), ("7.5", "7.5")])
+def test_an_engine_for_another_machine_needs_no_gpu(
+    shuffle_model_path: Path, tmp_path: Path, capsys: Capture, gpu: str, capability: str
+) -> None:
+    engine = tmp_path / "x.engine"
+    build = ("build", shuffle_model_path, "--shapes", "8x8:9x9:2x16x16", "--gpu", gpu, "-o", engine)
+    assert run(*build) == 0
+    said = capsys.readouterr()
+    assert said.out == f"{engine}\n"
+    assert said.err.endswith("; not verified: only the GPU that it is for can tell\n")
+    assert run("inspect", engine, "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["key"]["tensorrt"].startswith("RTX 1.")
+    assert document["key"]["compute_capability"] == capability
+    assert document["key"]["shapes"] == "1x8x8:1x9x9:2x16x16"
+    assert (document["layers"], document["device_memory_bytes"]) == (None, None)
+    assert document["size_bytes"] == engine.stat().st_size
+    assert run("inspect", engine) == 0
+    assert "layers" not in capsys.readouterr().out
+    assert run(*build) == 1
+    assert "already exists; give --overwrite" in capsys.readouterr().err
+
+
+@pytest.mark.compile
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (("--gpu", "hopper", "-o", "x.engine"), "'hopper' is no generation of GPUs: use turing,"),
+        (("--gpu", "sm90", "-o", "x.engine"), "builds for no GPU of SM90: use one of SM75, SM80,"),
+        (("--gpu", "ada"), "--gpu builds for another machine: give --output too"),
+        (("--gpu", "ada", "-o", "x.engine", "--device", "0"), "--device is for this machine"),
+        (("--gpu", "ada", "-o", "x.engine", "--rebuild"), "--rebuild is for this machine"),
+    ],
+)
+def test_what_cannot_be_built_for_another_machine(
+    shuffle_model_path: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Capture,
+    arguments: tuple[str, ...],
+    error: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run("build", shuffle_model_path, "--shapes", "9x9", *arguments) == 1
+    said = capsys.readouterr()
+    assert error in said.err
+    assert said.err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.compile
+def test_triton_takes_no_engine_of_tensorrt_for_rtx(
+    shuffle_model_path: Path, tmp_path: Path
+) -> None:
+    engine, folder = tmp_path / "x.plan", tmp_path / "repository"
+    assert run("build", shuffle_model_path, "--shapes", "9x9", "--gpu", "ada", "-o", engine) == 0
+    with pytest.raises(ConfigError, match="of TensorRT for RTX, which Triton does not run"):
+        write_repository(shuffle_model_path, folder, engine)
+    assert not folder.exists()

@@ -114,9 +114,13 @@ def test_what_tables_hold_against_a_target_is_a_risk_where_the_tool_takes_the_mo
 
 @pytest.mark.compile
 def test_the_command_says_who_spoke() -> None:
-    ran = CliRunner().invoke(framelift, ["check", str(FLOAT), "--target", RTX], standalone_mode=False)
+    ran = CliRunner().invoke(
+        framelift, ["check", str(FLOAT), "--target", RTX], standalone_mode=False
+    )
     assert ran.return_value == 0
     assert "tensorrt-rtx: can run it, says NVIDIA's parser (TensorRT for RTX 1." in ran.output
-    ran = CliRunner().invoke(framelift, ["check", str(INT8), "--target", RTX, "--json"], standalone_mode=False)
+    ran = CliRunner().invoke(
+        framelift, ["check", str(INT8), "--target", RTX, "--json"], standalone_mode=False
+    )
     assert ran.return_value == 1
     assert json.loads(ran.output)["judges"][RTX].startswith("NVIDIA's parser")
