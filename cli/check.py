@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import click
+
+from .json_output import print_json
 
 if TYPE_CHECKING:
     from ..export.check import CheckReport
@@ -32,7 +33,7 @@ def check(model: str, targets: tuple[str, ...], as_json: bool) -> int:
 
     report = check_model(resolve(model), parse_targets(targets))
     if as_json:
-        click.echo(json.dumps(report.to_json(), indent=2, ensure_ascii=False))
+        print_json(report.to_json())
     else:
         _show(report)
     return 0 if all(report.verdicts().values()) else 1

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..imaging.errors import BackendError, MissingDependencyError
+from .json_output import print_json
 
 if TYPE_CHECKING:
     from ..runtime.doctor import Check, Diagnosis
@@ -22,22 +23,20 @@ def doctor(as_json: bool) -> None:
     from ..runtime.doctor import diagnose
 
     diagnosis = diagnose()
-    click.echo(_to_json(diagnosis) if as_json else _to_text(diagnosis))
+    if as_json:
+        print_json(_document(diagnosis))
+    else:
+        click.echo(_to_text(diagnosis))
     if not diagnosis.working_backends:
         raise BackendError("no backend works here; the reasons are above")
     if not diagnosis.can_upscale_video:
         raise MissingDependencyError("no video can be written here; the reason is above")
 
 
-def _to_json(diagnosis: Diagnosis) -> str:
-    import json
+def _document(diagnosis: Diagnosis) -> dict[str, object]:
     from dataclasses import asdict
 
-    return json.dumps(
-        {**asdict(diagnosis), "can_upscale_video": diagnosis.can_upscale_video},
-        indent=2,
-        ensure_ascii=False,
-    )
+    return {**asdict(diagnosis), "can_upscale_video": diagnosis.can_upscale_video}
 
 
 def _to_text(diagnosis: Diagnosis) -> str:

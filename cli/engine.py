@@ -9,6 +9,7 @@ import click
 
 from ..imaging.errors import BackendError, ConfigError
 from .device import device_option
+from .json_output import print_json
 
 if TYPE_CHECKING:
     from ..runtime.engine.cache import EngineCache
@@ -62,8 +63,6 @@ def build(
     MODEL is an .onnx file or the name of a shipped model. Needs TensorRT 10.16 or 11 and its GPU;
     with --gpu, TensorRT for RTX and no GPU.
     """
-    import json
-
     from ..imaging.atomic import check_target
     from ..runtime.engine.key import BuilderOptions
     from ..runtime.engine.make import build_progress, make_engine, make_rtx_engine, write_plan
@@ -95,7 +94,7 @@ def build(
     sidecar = made.engine.sidecar
     if as_json:
         document = {"path": str(path), "built": made.built, **sidecar.document()}
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        print_json(document)
         return
     took = f"built in {sidecar.build_seconds:.1f} s" if made.built else "taken from the cache"
     click.echo(f"{took}; {_precision(sidecar)}", err=True)
@@ -114,8 +113,6 @@ def _check_for_another_machine(output: Path | None, device: int | None, rebuild:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def list_engines(as_json: bool) -> None:
     """List the engines in the cache."""
-    import json
-
     from ..runtime.engine.cache import EngineCache
     from .tables import align
 
@@ -126,7 +123,7 @@ def list_engines(as_json: bool) -> None:
             {"path": str(path), **(sidecar.document() if sidecar else {"problem": "no sidecar"})}
             for path, sidecar in entries
         ]
-        click.echo(json.dumps(documents, indent=2, ensure_ascii=False))
+        print_json(documents)
     elif entries:
         header = ("engine", "model", "shapes", "precision", "TensorRT", "GPU", "size")
         click.echo(align([header, *(_row(*entry) for entry in entries)], right=(6,)))
@@ -142,8 +139,6 @@ def inspect(name: str, as_json: bool) -> None:
 
     ENGINE is a file, or what the first column of `framelift engine list` shows.
     """
-    import json
-
     from ..runtime.engine.cache import EngineCache
     from ..runtime.engine.make import read_plan
     from .tables import align
@@ -152,7 +147,7 @@ def inspect(name: str, as_json: bool) -> None:
     _, sidecar = read_plan(path)
     if as_json:
         document = {"path": str(path), **sidecar.document()}
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        print_json(document)
     else:
         click.echo(align(_rows(path, sidecar)))
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .json_output import print_json
+
 if TYPE_CHECKING:
     from ..runtime import ModelSpec
 
@@ -19,15 +21,13 @@ def inspect(model: str, as_json: bool) -> None:
 
     MODEL is an .onnx file or the name of a shipped model (see `framelift models`).
     """
-    import json
-
     from ..runtime.model_file import read_spec
     from ..runtime.zoo import resolve
     from .tables import align
 
     spec = read_spec(resolve(model))
     if as_json:
-        click.echo(json.dumps(_document(spec), indent=2, ensure_ascii=False))
+        print_json(_document(spec))
     else:
         click.echo(align(list(_rows(spec))))
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 import click
 
@@ -17,6 +19,7 @@ from .engine import engine
 from .export import export
 from .import_model import import_model
 from .inspect import inspect
+from .json_output import expect_json, print_failure
 from .models import models
 from .stylize import stylize
 from .train import train
@@ -65,28 +68,29 @@ for command in (
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line; every failure ends as one line on stderr and a non-zero exit code."""
     _mend_standard_streams()
+    expect_json(sys.argv[1:] if argv is None else argv)
     try:
         code = framelift.main(args=argv, prog_name="framelift", standalone_mode=False)
     except click.exceptions.Abort:
-        _fail("interrupted", 130)
+        _fail("Interrupted", "interrupted", 130)
     except KeyboardInterrupt:
-        _fail("interrupted", 130)
+        _fail("Interrupted", "interrupted", 130)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(error.exit_code)
     except click.ClickException as error:
-        _fail(_in_one_line(error), error.exit_code)
+        _fail(_kind_of(error), _in_one_line(error), error.exit_code)
     except Interrupted as error:
         leave_at_once(error.exit_code, str(error))  # PyTorch takes seconds to end in order
     except FrameliftError as error:
-        _fail(" ".join(str(error).split()), error.exit_code)
+        _fail(type(error).__name__, " ".join(str(error).split()), error.exit_code)
     except OSError as error:  # a path that the system cannot look up, such as one that is too long
         if error.filename is None and _stdout_refuses(error):
-            _fail(f"stdout: cannot be written to ({error.strerror})", 1)
+            _fail("OutputError", f"stdout: cannot be written to ({error.strerror})", 1)
         where = "" if error.filename is None else f"{error.filename}: "
-        _fail(f"{where}{error.strerror or error}", 1)
+        _fail("OSError", f"{where}{error.strerror or error}", 1)
     except MemoryError as error:
-        _fail(f"out of memory: {error}".removesuffix(": "), 1)
+        _fail("MemoryError", f"out of memory: {error}".removesuffix(": "), 1)
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -123,6 +127,10 @@ def _stdout_refuses(error: OSError) -> bool:
     return False
 
 
+def _kind_of(error: click.ClickException) -> str:
+    return "UsageError" if isinstance(error, click.UsageError) else type(error).__name__
+
+
 def _in_one_line(error: click.ClickException) -> str:
     message = " ".join(error.format_message().split())
     context = error.ctx if isinstance(error, click.UsageError) else None
@@ -131,6 +139,8 @@ def _in_one_line(error: click.ClickException) -> str:
     return f"{message.removesuffix('.')} (see `{context.command_path} --help`)"
 
 
-def _fail(message: str, exit_code: int) -> None:
+def _fail(kind: str, message: str, exit_code: int) -> NoReturn:
     click.echo(f"framelift: {message}", err=True)
+    with contextlib.suppress(OSError):  # a standard output that takes nothing was said
+        print_failure(kind, message, exit_code)
     sys.exit(exit_code)

@@ -8,6 +8,7 @@ import click
 
 from .bench_options import threads_option
 from .device import device_option
+from .json_output import print_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,8 +39,6 @@ def models(
     scored on the image set named; a dash means that it was not. "default for" says what `framelift
     upscale` and `framelift stylize` take a model for on this machine when none is named.
     """
-    import json
-
     from ..runtime.backends.select import runs_on_cpu
     from ..runtime.zoo import default_uses, shipped_models
 
@@ -57,7 +56,7 @@ def models(
         for entry, times in zip(entries, measured, strict=True):
             entry["measured"] = times
     if as_json:
-        click.echo(json.dumps(entries, indent=2, ensure_ascii=False))
+        print_json(entries)
     elif entries:
         click.echo(_table(entries))
     else:

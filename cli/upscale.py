@@ -176,7 +176,7 @@ def upscale(
         if live:
             raise_failure(result)
     except FrameliftError as error:
-        leave(error.exit_code, str(error))
+        leave(error.exit_code, str(error), type(error).__name__)
         raise
     leave(0)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sys
 import threading
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from ..imaging.errors import FrameliftError, InputError, Interrupted, OutputError
+from .json_output import print_failure, print_json
 
 if TYPE_CHECKING:
     from ..runtime import Upscaler
@@ -160,7 +160,7 @@ class Run:
                 "failed": self._failed,
                 "notes": self._notes,
             }
-            click.echo(json.dumps(document, ensure_ascii=False), err=err)
+            print_json(document, indent=None, err=err)
         elif not self._settings.quiet:
             for result in self._done:
                 click.echo(summary(result), err=err)
@@ -236,19 +236,20 @@ def summary(result: dict[str, Any]) -> str:
     return f"{frames}{speed}{copied}"
 
 
-def leave(exit_code: int, message: str = "") -> None:
+def leave(exit_code: int, message: str = "", kind: str = "Interrupted") -> None:
     """End now if a thread is stuck in native code, where the interpreter's own end would hang."""
     if not any(thread.name.startswith("framelift") for thread in threading.enumerate()):
         return
-    leave_at_once(exit_code, message)
+    leave_at_once(exit_code, message, kind)
 
 
-def leave_at_once(exit_code: int, message: str = "") -> NoReturn:
+def leave_at_once(exit_code: int, message: str = "", kind: str = "Interrupted") -> NoReturn:
     """Say it and exit without taking the interpreter down in order."""
     # Whoever closed the terminal reads no message, and an error here would hang the process.
     with contextlib.suppress(OSError):
         if message:
             click.echo(f"framelift: {message}", err=True)
+            print_failure(kind, message, exit_code)
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, AttributeError):  # None: closed
             stream.flush()
