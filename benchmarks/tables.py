@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -190,9 +191,10 @@ def _latency_title(cases: list[Document]) -> str:
 
 def aligned(table: Table) -> list[str]:
     """The lines of a table in a fixed-width font."""
-    widths = [max(map(len, column)) for column in zip(table.columns, *table.rows, strict=True)]
+    rows = [[_printable(cell) for cell in row] for row in (table.columns, *table.rows)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
-    for row in (table.columns, *table.rows):
+    for row in rows:
         cells = [
             cell.ljust(width) if index == 0 else cell.rjust(width)
             for index, (cell, width) in enumerate(zip(row, widths, strict=True))
@@ -202,24 +204,38 @@ def aligned(table: Table) -> list[str]:
 
 
 def _text(section: Section) -> str:
-    lines = [section.title, *(f"  {fact}" for fact in section.facts), ""]
+    facts = (f"  {_printable(fact)}" for fact in section.facts)
+    lines = [_printable(section.title), *facts, ""]
     for table in section.tables:
         lines += [*aligned(table), ""]
-    lines += [f"warning: {warning}" for warning in section.warnings]
+    lines += [f"warning: {_printable(warning)}" for warning in section.warnings]
     return "\n".join(lines).rstrip() + "\n"
 
 
 def _markdown(section: Section) -> str:
-    lines = [f"### {section.title}", "", *(f"- {fact}" for fact in section.facts), ""]
+    facts = (f"- {_escape(fact)}" for fact in section.facts)
+    lines = [f"### {_escape(section.title)}", "", *facts, ""]
     for table in section.tables:
         lines.append("| " + " | ".join(_escape(cell) for cell in table.columns) + " |")
         lines.append("|---" + "|--:" * (len(table.columns) - 1) + "|")
         for row in table.rows:
             lines.append("| " + " | ".join(_escape(cell) for cell in row) + " |")
         lines.append("")
-    lines += [f"> Warning: {warning}" for warning in section.warnings]
+    lines += [f"> Warning: {_escape(warning)}" for warning in section.warnings]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _escape(cell: str) -> str:
-    return cell.replace("|", "\\|")
+# Letters and digits on both sides make an underscore one of a word, as in file names.
+_MARKUP = re.compile(r"[\\`*\[\]|#]|(?<![^\W_])_|_(?![^\W_])")
+# What not every dialect lets a backslash take its meaning from.
+_ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "~": "&#126;", "$": "&#36;"})
+
+
+def _escape(text: str) -> str:
+    """Text as it is meant, in Markdown's cells, lists and headings."""
+    return _MARKUP.sub(r"\\\g<0>", _printable(text)).translate(_ENTITIES)
+
+
+def _printable(text: str) -> str:
+    """Text on one line, without what moves a terminal's cursor."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import html
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -126,6 +129,22 @@ def test_markdown_tables_are_rectangular(latency: Document, overhead: Document) 
         assert len(tables) >= 2
         for table in tables:
             assert len({line.count("|") for line in table}) == 1
+
+
+def test_markdown_shows_what_reports_hold_as_it_is(latency: Document) -> None:
+    markdown = pytest.importorskip("markdown")
+    odd = r"a|b *c* __d__ _e_ f_g <b>h</b> `i` [j](k) \\l #m ~~n~~ &lt; $o$"
+    changed = copy.deepcopy(latency)
+    changed["results"]["cases"][0]["name"] = f"{odd}, {odd}\x1b[2J\nnew line"
+    changed["machine"]["cpu"] = odd
+    changed["warnings"] = [odd]
+    text = to_markdown(changed)
+    page = markdown.markdown(text, extensions=["tables"])
+    assert not re.search(r"<(em|strong|code|a|b|del)\b", page)
+    shown = html.unescape(re.sub(r"<[^>]+>", "", page))
+    assert shown.count(odd) >= 4
+    assert "\x1b" not in text + to_text(changed)
+    assert "new line" not in [line.strip() for line in to_text(changed).splitlines()]
 
 
 def test_overhead_compares_with_the_bare_call(overhead: Document) -> None:
