@@ -17,6 +17,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -33,7 +34,9 @@ class CudaError(enum.IntEnum):
     cudaErrorInsufficientDriver = 35
     cudaErrorNoDevice = 100
     cudaErrorInvalidDevice = 101
+    cudaErrorIllegalState = 401
     cudaErrorStreamCaptureUnsupported = 900
+    cudaErrorStreamCaptureInvalidated = 901
 
 
 OK = CudaError.cudaSuccess
@@ -51,11 +54,33 @@ class _Handle:
         return self.number
 
 
+class CaptureMode(enum.IntEnum):
+    cudaStreamCaptureModeGlobal = 0
+    cudaStreamCaptureModeThreadLocal = 1
+    cudaStreamCaptureModeRelaxed = 2
+
+
+class Capture:
+    """A stream that is being recorded, by which thread and how much it forbids."""
+
+    def __init__(self, mode: int) -> None:
+        self.mode = CaptureMode(mode)
+        self.thread = threading.get_ident()
+        self.works: list[Work] = []
+        self.is_broken = False
+
+    def forbids(self) -> bool:
+        """Whether it ends when the calling thread takes or frees memory."""
+        if self.mode is CaptureMode.cudaStreamCaptureModeThreadLocal:
+            return threading.get_ident() == self.thread
+        return self.mode is CaptureMode.cudaStreamCaptureModeGlobal
+
+
 class Stream(_Handle):
     def __init__(self) -> None:
         super().__init__()
         self.queue: deque[tuple[str, Any]] = deque()
-        self.captured: list[Work] | None = None
+        self.capture: Capture | None = None
 
 
 class Event(_Handle):
@@ -87,6 +112,8 @@ class Gpu:
     refuses: set[str] = field(default_factory=set)
     """Calls of TensorRT that report a failure."""
     during_build: Callable[[], None] = lambda: None
+    during_capture: Callable[[], object] = lambda: None
+    """Called while TensorRT's work is being recorded."""
     live: dict[int, Any] = field(default_factory=dict)
     streams: dict[int, Stream] = field(default_factory=dict)
     launches: list[str] = field(default_factory=list)
@@ -100,8 +127,18 @@ class Gpu:
     def used(self) -> int:
         return sum(len(block) for block in self.live.values() if isinstance(block, ctypes.Array))
 
+    def others_allocate(self) -> CudaError:
+        """What another thread of the process gets that takes memory now."""
+
+        def take() -> CudaError:
+            status, address = self.allocate(1)
+            return self.free(address)[0] if address is not None else status
+
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(take).result()
+
     def allocate(self, size: int) -> tuple[CudaError, int | None]:
-        if any(stream.captured is not None for stream in self.streams.values()):
+        if self.breaks_a_capture():
             return CudaError.cudaErrorStreamCaptureUnsupported, None
         if self.used() + size > self.memory_limit:
             return CudaError.cudaErrorMemoryAllocation, None
@@ -115,12 +152,37 @@ class Gpu:
         return OK, handle
 
     def free(self, key: int) -> tuple[CudaError]:
+        if self.breaks_a_capture():
+            return (CudaError.cudaErrorStreamCaptureUnsupported,)
         del self.live[key]  # KeyError: freed twice, or never allocated
         return (OK,)
 
+    def breaks_a_capture(self) -> bool:
+        """A call that some capture forbids: it fails, and the capture with it."""
+        captures = [stream.capture for stream in list(self.streams.values())]
+        forbidding = [capture for capture in captures if capture and capture.forbids()]
+        for capture in forbidding:
+            capture.is_broken = True
+        return bool(forbidding)
+
+    def begin_capture(self, stream: Stream, mode: int) -> None:
+        assert stream.capture is None, "it is being recorded already"
+        stream.capture = Capture(mode)
+
+    def end_capture(self, stream: Stream) -> tuple[CudaError, list[Work]]:
+        capture, stream.capture = stream.capture, None
+        if capture is None:
+            return CudaError.cudaErrorIllegalState, []
+        assert capture.thread == threading.get_ident(), "recorded by another thread"
+        if self.captures_fail:
+            return CudaError.cudaErrorStreamCaptureUnsupported, []
+        if capture.is_broken:
+            return CudaError.cudaErrorStreamCaptureInvalidated, []
+        return OK, capture.works
+
     def queue(self, stream: Stream, work: Work) -> None:
-        if stream.captured is not None:
-            stream.captured.append(work)
+        if stream.capture is not None:
+            stream.capture.works.append(work)
         else:
             stream.queue.append(("work", work))
 
@@ -197,6 +259,7 @@ def cuda_runtime(gpu: Gpu) -> ModuleType:
         return gpu.free(id(stream))
 
     def cudaStreamSynchronize(stream: Stream) -> tuple[CudaError]:
+        assert stream.capture is None, "what is being recorded cannot be waited for"
         gpu.work_until(lambda: not stream.queue)
         return (OK,)
 
@@ -233,15 +296,12 @@ def cuda_runtime(gpu: Gpu) -> ModuleType:
         return (OK,)
 
     def cudaStreamBeginCapture(stream: Stream, mode: int) -> tuple[CudaError]:
-        stream.captured = []
+        gpu.begin_capture(stream, mode)
         return (OK,)
 
     def cudaStreamEndCapture(stream: Stream) -> tuple[CudaError, Graph | None]:
-        works, stream.captured = stream.captured, None
-        if gpu.captures_fail:
-            return CudaError.cudaErrorStreamCaptureUnsupported, None
-        assert works is not None
-        return gpu.keep(Graph(works))
+        status, works = gpu.end_capture(stream)
+        return (status, None) if status else gpu.keep(Graph(works))
 
     def cudaGraphInstantiate(graph: Graph, flags: int) -> tuple[CudaError, Graph]:
         return gpu.keep(Graph(graph.works))
@@ -268,9 +328,7 @@ def cuda_runtime(gpu: Gpu) -> ModuleType:
         "cudaMemcpyKind": enum.IntEnum(
             "cudaMemcpyKind", {"cudaMemcpyHostToDevice": 1, "cudaMemcpyDeviceToHost": 2}
         ),
-        "cudaStreamCaptureMode": enum.IntEnum(
-            "cudaStreamCaptureMode", {"cudaStreamCaptureModeThreadLocal": 1}
-        ),
+        "cudaStreamCaptureMode": CaptureMode,
     }
     for name, value in constants.items():
         setattr(module, name, value)

@@ -278,7 +278,9 @@ def tensorrt(gpu: Gpu, version: str) -> ModuleType:
                 ctypes.memmove(target, np.ascontiguousarray(big).ctypes.data, big.size)
 
             stream = gpu.streams[stream_handle]
-            gpu.launches.append("capture" if stream.captured is not None else "enqueue")
+            gpu.launches.append("capture" if stream.capture is not None else "enqueue")
+            if stream.capture is not None:
+                gpu.during_capture()
             gpu.queue(stream, work)
             return True
 

@@ -23,7 +23,7 @@ import pytest
 
 from framelift.runtime.backends import nvidia
 
-from .simulated_cuda import Gpu, Stream, Work, install_cuda
+from .simulated_cuda import CaptureMode, Gpu, Stream, Work, install_cuda
 
 _PLAIN_RUNS = 2
 
@@ -131,12 +131,13 @@ def session_class(sessions: Sessions) -> type:
             else:
                 for _ in range(_PLAIN_RUNS):
                     self._queue("plain", [work])
-                if gpu.captures_fail:
-                    self.stream.captured = []
+                gpu.begin_capture(self.stream, CaptureMode.cudaStreamCaptureModeGlobal)
+                if gpu.captures_fail:  # it is not ended then
                     raise RuntimeError("CUDA failure 900: operation not permitted\nstack")
-                self.stream.captured = []  # in CUDA's global mode: no thread may allocate
                 sessions.during_recording()
-                self.stream.captured = None
+                status, _ = gpu.end_capture(self.stream)
+                if status:
+                    raise RuntimeError(f"CUDA failure {status:d}: {status.name}\nstack")
                 self.graphs[graph] = [work]
                 self._queue("record", [work])
             if run_options.get_run_config_entry("disable_synchronize_execution_providers") != "1":
@@ -144,7 +145,7 @@ def session_class(sessions: Sessions) -> type:
                 gpu.work_until(lambda: not self.stream.queue)
 
         def _queue(self, kind: str, works: list[Work]) -> None:
-            assert self.stream.captured is None, "the stream is still recording"
+            assert self.stream.capture is None, "the stream is still recording"
             sessions.runs.append(kind)
             for work in works:
                 gpu.queue(self.stream, work)

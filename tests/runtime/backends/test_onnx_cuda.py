@@ -271,6 +271,19 @@ def test_another_upscaler_waits_while_a_graph_is_recorded(
         assert first.describe()["cuda_graph"] == "yes"
 
 
+def test_memory_that_some_thread_takes_unasked_ends_a_recording_and_no_more(
+    sessions: Sessions, session: OnnxCudaSession
+) -> None:
+    """What is not framelift's knows nothing of its recordings, which forbid it in every thread."""
+    taken: list[int] = []
+    sessions.during_recording = lambda: taken.append(sessions.gpu.others_allocate())
+    frames = noise(1, 9, 7)
+    for _ in range(4):
+        assert np.array_equal(run(session, frames), upscaled(frames))
+    assert taken == [900]
+    assert "cudaErrorStreamCaptureInvalidated" in str(session.describe()["cuda_graph"])
+
+
 def test_no_graph_is_recorded_beside_an_encoder_on_the_gpu(
     sessions: Sessions, session: OnnxCudaSession
 ) -> None:

@@ -164,6 +164,30 @@ def test_a_call_that_tensorrt_refuses_is_an_error_with_its_reason(
     assert np.array_equal(run(session, noise(1, 9, 7)), upscaled(noise(1, 9, 7)))
 
 
+def test_other_threads_may_take_memory_while_a_graph_is_recorded(
+    gpu: Gpu, session: TensorrtSession
+) -> None:
+    """As a second session, an encoder or PyTorch does: only what this thread does is recorded."""
+    taken: list[int] = []
+    gpu.during_capture = lambda: taken.append(gpu.others_allocate())
+    frames = noise(1, 9, 7)
+    for _ in range(3):
+        assert np.array_equal(run(session, frames), upscaled(frames))
+    assert taken == [0]
+    assert session.describe()["cuda_graph"] == "yes"
+
+
+def test_a_recording_that_is_broken_is_said_and_done_without(
+    gpu: Gpu, session: TensorrtSession
+) -> None:
+    gpu.during_capture = lambda: gpu.allocate(1)  # by the recording thread itself
+    frames = noise(1, 9, 7)
+    for _ in range(3):
+        assert np.array_equal(run(session, frames), upscaled(frames))
+    assert gpu.launches == ["enqueue", "capture", "enqueue", "enqueue"]
+    assert "cudaErrorStreamCaptureInvalidated" in str(session.describe()["cuda_graph"])
+
+
 def test_steady_state_allocates_nothing_on_the_gpu(
     gpu: Gpu,
     session: TensorrtSession,

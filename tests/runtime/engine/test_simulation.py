@@ -47,6 +47,18 @@ def test_simulation_has_tensorrt_s_signatures(
     assert compared >= 25
 
 
+def test_simulated_parsers_do_not_keep_their_networks(simulated_gpu: ModuleType) -> None:
+    """tests/compile/test_lifetimes.py shows it of the real ones."""
+    trt = simulated_gpu.tensorrt(simulated_gpu.Gpu(), "11.4.0")
+    builder = trt.Builder(trt.ILogger())
+    network = builder.create_network(0)
+    kept = trt.OnnxParser(network, builder.logger)
+    gone = trt.OnnxParser(builder.create_network(0), builder.logger)
+    assert kept.network is network
+    with pytest.raises(AssertionError, match="TensorRT ends the process here"):
+        gone.parse(b"")
+
+
 def test_simulation_has_cuda_python_s_signatures(simulated_gpu: ModuleType) -> None:
     real = pytest.importorskip("cuda.bindings.runtime", exc_type=ImportError)
     module = simulated_gpu.cuda_runtime(simulated_gpu.Gpu())
