@@ -15,9 +15,12 @@ if TYPE_CHECKING:
 _SIDE = 64
 
 
-# ONNX Runtime's arenas, CUDA, TensorRT and C++ each have their own words for it.
+# ONNX Runtime's arenas, CUDA, TensorRT and C++ each have their own words for it. WebGPU calls what
+# depends on a buffer that it could not make invalid, and counts the parts of one that is too large.
 _OUT_OF_MEMORY = re.compile(
-    r"out of memory|failed to allocate|bad_alloc|memoryallocation|cannot allocate", re.IGNORECASE
+    r"out of memory|failed to allocate|bad_alloc|memoryallocation|cannot allocate"
+    r"|is invalid due to a previous error|too many storage buffers in shader",
+    re.IGNORECASE,
 )
 
 

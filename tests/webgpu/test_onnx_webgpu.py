@@ -19,9 +19,12 @@ from framelift.benchmarks.float_session import FloatSession
 from framelift.imaging.errors import BackendError
 from framelift.runtime import Upscaler
 from framelift.runtime.backends import onnx_webgpu
+from framelift.runtime.backends.onnx_webgpu import OnnxWebgpuSession
 from framelift.runtime.backends.probe import probe_in_child
+from framelift.runtime.memory import is_out_of_memory
+from framelift.runtime.model_file import read_spec
 
-from ..frames import noise
+from ..frames import noise, run
 
 Frames = NDArray[np.uint8]
 
@@ -113,6 +116,21 @@ def test_operators_that_would_fall_to_the_processor_are_named(
         BackendError, match=r"^onnx-webgpu would run nodes on CPUExecutionProvider \(.*LRN"
     ):
         Upscaler.load(path, "onnx-webgpu")
+
+
+def test_too_little_memory_is_recognised_and_smaller_frames_go_on(
+    tmp_path: Path, tiny_models: ModuleType
+) -> None:
+    """Tiles become smaller then. WebGPU itself says only that a buffer is invalid."""
+    if not onnx_webgpu.is_software(onnx_webgpu.find_gpu(0)):
+        pytest.skip("a real GPU may have the memory")
+    wide = tiny_models.pixel_shuffle_model(channels=640)
+    session = OnnxWebgpuSession(read_spec(tiny_models.save(wide, tmp_path / "m.onnx")))
+    with pytest.raises(BackendError) as caught:
+        run(session, noise(1, 1024, 1024))
+    assert is_out_of_memory(caught.value)
+    assert run(session, noise(1, 4, 4)).shape == (1, 16, 16, 3)
+    session.close()
 
 
 def test_the_gpu_cannot_be_chosen(shuffle_model_path: Path) -> None:
