@@ -37,9 +37,10 @@ class Graph:
         return name
 
     def used_tensors(self) -> list[onnx.TensorProto]:
-        """The constants that some node reads, as initializers."""
-        nodes = all_nodes(onnx.helper.make_graph(self.nodes, "", [], []))
+        """The constants that some node reads, as initializers; what a node computes is none."""
+        nodes = list(all_nodes(onnx.helper.make_graph(self.nodes, "", [], [])))
         used = {name for node in nodes for name in node.input}
+        used -= {name for node in nodes for name in node.output}
         return [
             numpy_helper.from_array(value, name)
             for name, value in self.constants.items()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from types import ModuleType
 
 import cv2
 import numpy as np
@@ -124,6 +125,14 @@ def test_tensorrt_form_has_int8_with_zero_point_0_and_uint8_at_the_ends_only(
     with Upscaler.load(exported.path, "onnx-cpu") as upscaler:
         # Run in integers: roundings apart, what the file says; without VNNI in coarser steps.
         assert np.abs(upscaler(frames[0]) - plain).max() <= (4 if adds_in_16_bits() else 1)
+
+
+def test_weights_that_were_equalised_are_in_the_model_once(tiny_models: ModuleType) -> None:
+    """They bear the names of those that are dequantised; plain ONNX Runtime refused the model."""
+    frames = np.random.default_rng(0).integers(0, 256, (1, 24, 24, 3), np.uint8)
+    calibrated = calibrate(tiny_models.pixel_shuffle_model(), [frames])
+    model = quantise(calibrated, 100.0, symmetric=True)
+    assert onnx_frames(model)(frames).shape == (1, 96, 96, 3)
 
 
 def test_the_carried_input_stays_exact(photos: Path) -> None:
