@@ -14,7 +14,19 @@ from ...imaging.errors import BackendError, MissingDependencyError
 _NO_TELEMETRY = "ORT_DISABLE_TELEMETRY"
 
 # All of these install the same `onnxruntime` folder and overwrite each other's files.
-_DISTRIBUTIONS = ("onnxruntime", "onnxruntime-gpu")
+_DISTRIBUTIONS = (
+    "onnxruntime",
+    "onnxruntime-gpu",
+    "onnxruntime-directml",
+    "onnxruntime-openvino",
+    "onnxruntime-qnn",
+    "onnxruntime-webgpu",
+)
+
+_INSTALL = (
+    '`pip install "framelift[cpu]"`, or for a GPU framelift[rtx], framelift[cuda] or '
+    "framelift[webgpu] (docs/backends.md says which)"
+)
 
 
 def installed_engines() -> dict[str, str]:
@@ -30,17 +42,14 @@ def installed_engines() -> dict[str, str]:
 
 def engine_problem() -> BackendError | MissingDependencyError | None:
     """Why ONNX Runtime cannot be used, found without importing it; None if it can."""
-    if len(installed_engines()) > 1:
+    *others, last = installed_engines() or [""]
+    if others:
         return BackendError(
-            "onnxruntime and onnxruntime-gpu are both installed and overwrite each other: run "
-            "`pip uninstall -y onnxruntime onnxruntime-gpu`, then "
-            '`pip install "framelift[cpu]"` or `pip install "framelift[cuda]"`'
+            f"{', '.join(others)} and {last} are installed and overwrite each other: run "
+            f"`pip uninstall -y {' '.join([*others, last])}`, then {_INSTALL}"
         )
     if importlib.util.find_spec("onnxruntime") is None:
-        return MissingDependencyError(
-            'no inference engine is installed: run `pip install "framelift[cpu]"`, or '
-            '`pip install "framelift[cuda]"` for an NVIDIA GPU'
-        )
+        return MissingDependencyError(f"no inference engine is installed: run {_INSTALL}")
     return None
 
 
@@ -48,7 +57,7 @@ def load_onnxruntime() -> ModuleType:
     """Import and return `onnxruntime`, with its telemetry off in this process and its children.
 
     Raises:
-        BackendError: onnxruntime and onnxruntime-gpu are both installed, or it fails to load.
+        BackendError: several packages of ONNX Runtime are installed, or it fails to load.
         MissingDependencyError: it is not installed.
     """
     problem = engine_problem()

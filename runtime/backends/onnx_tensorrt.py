@@ -15,6 +15,7 @@ import ctypes
 import importlib.metadata
 import importlib.util
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,8 @@ def missing() -> str | None:
     problem = gpu_problem() or engine_problem()
     if problem is not None:
         return str(problem)
+    if sys.platform != "linux":
+        return f"it runs under Linux only, not on {sys.platform}: tensorrt and tensorrt-rtx do"
     linked = linked_major(provider_library("tensorrt"), NVINFER)
     if linked is None or PROVIDER not in load_onnxruntime().get_available_providers():
         return f"no onnxruntime-gpu with a TensorRT provider is installed: run {INSTALL}"

@@ -19,11 +19,21 @@ def test_installed_engine_loads() -> None:
     assert load_onnxruntime().__version__ in installed_engines().values()
 
 
-def test_both_packages_installed(monkeypatch: pytest.MonkeyPatch, nearest_model_path: Path) -> None:
-    monkeypatch.setattr(importlib.metadata, "version", lambda name: "1.0")
+@pytest.mark.parametrize("other", ["onnxruntime-gpu", "onnxruntime-webgpu"])
+def test_packages_that_overwrite_each_other(
+    monkeypatch: pytest.MonkeyPatch, nearest_model_path: Path, other: str
+) -> None:
+    version = importlib.metadata.version
+
+    def fake_version(name: str) -> str:
+        return "1.0" if name == other else version(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", fake_version)
     for backend in ("auto", "onnx-cpu"):
         with pytest.raises(
-            BackendError, match=r"both installed.*pip uninstall -y onnxruntime onnx"
+            BackendError,
+            match=rf"^onnxruntime and {other} are installed and overwrite each other: run "
+            rf"`pip uninstall -y onnxruntime {other}`, then `pip install",
         ):
             Upscaler.load(nearest_model_path, backend)
 
