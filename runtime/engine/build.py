@@ -74,7 +74,9 @@ def _build(library: Library, job: Job, progress: BuildProgress) -> Built:
         ended = "the build was cancelled" if progress.cancelled else entry.complaints.reason()
         raise BackendError(f"{library} cannot build {job.spec.name} for {job.profile}: {ended}")
     serialised = bytes(cast("Buffer", plan))
-    learnt = b"" if timings is None else bytes(cast("Buffer", timings.serialize()))
+    learnt = b""
+    if timings is not None:
+        learnt = bytes(cast("Buffer", config.get_timing_cache().serialize()))
     if isinstance(job.gpu, str):
         return Built(serialised, learnt, unverified(job.spec))
     return Built(serialised, learnt, inspect(entry, job.spec, serialised))
@@ -124,7 +126,10 @@ def _add_profile(
 def _set_timings(
     library: Library, config: tensorrt.IBuilderConfig, timings: bytes
 ) -> tensorrt.ITimingCache | None:
-    """The timing cache that the build fills; None for TensorRT for RTX, which times nothing."""
+    """The timing cache to build with, which has to live as long as the build.
+
+    None for TensorRT for RTX, which times nothing.
+    """
     if library.rtx:
         return None
     cache = config.create_timing_cache(timings)

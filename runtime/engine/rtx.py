@@ -22,6 +22,7 @@ INSTALL = '`pip install "framelift[rtx]"`'
 
 _BINDINGS = "tensorrt_rtx_bindings"
 _BINDINGS_PACKAGE = "tensorrt-rtx-cu13-bindings"
+_REPAIR = "`pip install --force-reinstall onnxruntime-ep-nv-tensorrt-rtx-cu13`"
 # Packages that hold the library; the bindings look for the first one by themselves.
 _HOLDERS = ("tensorrt_rtx_libs", "onnxruntime_ep_nv_tensorrt_rtx")
 _LIBRARIES = ("libtensorrt_rtx.so", "libtensorrt_onnxparser_rtx.so")
@@ -74,7 +75,7 @@ def load_rtx() -> Library:
         trt = importlib.import_module(_BINDINGS)
     except (ImportError, OSError) as error:
         reason = " ".join(str(error).split())
-        raise BackendError(f"{NAME} cannot be loaded ({reason}): run {INSTALL}") from error
+        raise BackendError(f"{NAME} cannot be loaded ({reason}): run {_REPAIR}") from error
     return Library(NAME, str(trt.__version__), trt, rtx=True)
 
 

@@ -38,6 +38,47 @@ def test_a_parser_does_not_keep_its_network() -> None:
     assert ended.stdout == "True\n", ended.stderr
 
 
+_KEPT = """
+class Log(trt.ILogger):
+    def __init__(self):
+        trt.ILogger.__init__(self)
+    def log(self, severity, msg):
+        pass
+
+class Monitor(trt.IProgressMonitor):
+    def __init__(self):
+        trt.IProgressMonitor.__init__(self)
+
+def lives(made, keep):
+    global kept
+    one = made()
+    seen, kept = weakref.ref(one), keep(one)
+    del one
+    gc.collect()
+    return seen() is not None
+
+config, network = builder.create_builder_config(), builder.create_network(0)
+print(
+    lives(Log, trt.Builder),
+    lives(Log, trt.Runtime),
+    lives(Log, lambda log: trt.OnnxParser(network, log)),
+    lives(lambda: trt.OnnxParser(network, log), lambda parser: None),
+    lives(lambda: trt.Builder(log), lambda builder: builder.create_network(0)),
+    lives(lambda: trt.Builder(log), lambda builder: builder.create_builder_config()),
+    lives(Monitor, lambda monitor: setattr(config, "progress_monitor", monitor)),
+    lives(builder.create_optimization_profile, config.add_optimization_profile),
+    flush=True,
+)
+import os; os._exit(0)
+"""
+
+
+def test_what_the_builder_counts_on_is_kept() -> None:
+    """Logs by what writes to them, parsers by networks, monitors and profiles by configurations."""
+    ended = _run(_KEPT)
+    assert ended.stdout == "True True True True True True True True\n", ended.stderr
+
+
 @pytest.mark.parametrize("question", ["parse", "supports_model_v2"])
 def test_a_parser_whose_network_is_gone_ends_the_process(question: str) -> None:
     """Why `parse.Parsed` holds both: this is how framelift used to ask, before each build."""
