@@ -24,6 +24,7 @@ from .bench_options import (
     vgg_option,
 )
 from .codec_options import codec_options
+from .completion import backend_names, model_names
 from .device import device_option
 from .finite import Finite
 
@@ -34,7 +35,7 @@ def bench() -> None:
 
 
 @bench.command()
-@click.argument("models", nargs=-1, required=True, metavar="MODEL...")
+@click.argument("models", nargs=-1, required=True, metavar="MODEL...", shell_complete=model_names)
 @click.option(
     "--size", "sizes", metavar="WIDTHxHEIGHT", callback=parse_sizes, multiple=True,
     default=("480x270",), show_default="480x270",
@@ -46,7 +47,7 @@ def bench() -> None:
 )  # fmt: skip
 @click.option(
     "--backend", "backends", multiple=True, default=("auto",), show_default="auto",
-    help="auto, or a backend's name; may be given several times.",
+    help="auto, or a backend's name; may be given several times.", shell_complete=backend_names,
 )  # fmt: skip
 @click.option(
     "--vs", "rivals", multiple=True, metavar="NAME|FILE",
@@ -95,7 +96,7 @@ def latency(
 
 
 @bench.command()
-@click.argument("model")
+@click.argument("model", shell_complete=model_names)
 @size_option
 @seconds_option
 @iterations_option
@@ -127,7 +128,7 @@ def overhead(
 
 
 @bench.command()
-@click.argument("models", nargs=-1, metavar="[MODEL]...")
+@click.argument("models", nargs=-1, metavar="[MODEL]...", shell_complete=model_names)
 @size_option
 @seconds_option
 @iterations_option
@@ -162,7 +163,7 @@ def espcn(
 
 
 @bench.command()
-@click.argument("models", nargs=-1, metavar="[MODEL]...")
+@click.argument("models", nargs=-1, metavar="[MODEL]...", shell_complete=model_names)
 @click.option(
     "--video", "file", type=click.Path(path_type=Path),
     help="Measure from file to file, too, with the frames of this video, resized.",
@@ -198,7 +199,7 @@ def realtime(
 
 
 @bench.command()
-@click.argument("models", nargs=-1, required=True, metavar="MODEL...")
+@click.argument("models", nargs=-1, required=True, metavar="MODEL...", shell_complete=model_names)
 @click.option(
     "--hr", "folders", type=click.Path(path_type=Path), required=True, multiple=True,
     help="Folder of original (high-resolution) images; may be given several times.",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..imaging.errors import ConfigError
+from .completion import backend_names
 from .device import device_option
 from .finite import Finite
 
@@ -136,7 +137,13 @@ size_option = click.option(
     help="Input frame, in pixels.",
 )
 engine_options = together(
-    click.option("--backend", default="auto", show_default=True, help="auto, or a backend's name."),
+    click.option(
+        "--backend",
+        default="auto",
+        show_default=True,
+        help="auto, or a backend's name.",
+        shell_complete=backend_names,
+    ),
     device_option,
     threads_option,
 )

@@ -19,11 +19,12 @@ from .bench_options import (
     size_option,
     vgg_option,
 )
+from .completion import model_names
 from .finite import Finite
 
 
 @click.command(name="all")
-@click.argument("models", nargs=-1, metavar="[MODEL]...")
+@click.argument("models", nargs=-1, metavar="[MODEL]...", shell_complete=model_names)
 @click.option(
     "--hr", "images", type=click.Path(path_type=Path), multiple=True,
     help="Folder of original images; may be given several times.",

@@ -18,12 +18,13 @@ from .bench_options import (
     vgg_option,
 )
 from .codec_options import codec_options
+from .completion import model_names, preset_names
 from .device import trainer_option
 from .finite import Finite
 
 
 @click.command()
-@click.argument("model")
+@click.argument("model", shell_complete=model_names)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--frames", default=120, show_default=True, help="Measure so many frames at most.")
 @click.option("--rounds", default=3, show_default=True,
@@ -56,7 +57,7 @@ def video(
 
 
 @click.command()
-@click.argument("models", nargs=-1, required=True, metavar="MODEL...")
+@click.argument("models", nargs=-1, required=True, metavar="MODEL...", shell_complete=model_names)
 @click.option(
     "--clip",
     "clips",
@@ -116,7 +117,7 @@ def footage(
 
 
 @click.command()
-@click.argument("model")
+@click.argument("model", shell_complete=model_names)
 @click.argument("clip", type=click.Path(path_type=Path))
 @click.option("--frames", default=60, show_default=True, help="Measure so many frames at most.")
 @engine_options
@@ -147,7 +148,7 @@ def flicker(
 
 
 @click.command()
-@click.argument("model")
+@click.argument("model", shell_complete=model_names)
 @size_option
 @seconds_option
 @click.option(
@@ -177,7 +178,7 @@ def stream(
 
 
 @click.command()
-@click.argument("config")
+@click.argument("config", shell_complete=preset_names)
 @click.option(
     "--data", "folders", multiple=True, type=click.Path(path_type=Path), metavar="DIR",
     help="Folder of photographs; may be given several times.",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .completion import model_names
 from .json_output import print_json
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("model", metavar="MODEL")
+@click.argument("model", metavar="MODEL", shell_complete=model_names)
 @click.option(
     "--target", "targets", multiple=True, metavar="TOOL[==VERSION]",
     help="Check for onnxruntime, tensorrt10, tensorrt11 or tensorrt-rtx; may be repeated. "

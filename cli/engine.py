@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..imaging.errors import BackendError, ConfigError
+from .completion import model_names
 from .device import device_option
 from .json_output import print_json
 
@@ -26,7 +27,7 @@ def engine() -> None:
 
 
 @engine.command()
-@click.argument("model")
+@click.argument("model", shell_complete=model_names)
 @click.option(
     "--shapes", required=True, metavar="MIN:OPT:MAX",
     help="Sizes of the frames, each HxW or NxHxW; one alone for a fixed size.",

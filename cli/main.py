@@ -14,6 +14,7 @@ import click
 from ..imaging.errors import FrameliftError, Interrupted
 from .bench import bench
 from .check import check
+from .completion import completion
 from .doctor import doctor
 from .engine import engine
 from .export import export
@@ -61,6 +62,7 @@ for command in (
     inspect,
     models,
     doctor,
+    completion,
 ):
     framelift.add_command(command)
 

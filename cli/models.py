@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .bench_options import threads_option
+from .completion import backend_names
 from .device import device_option
 from .json_output import print_json
 
@@ -21,7 +22,11 @@ _SECONDS, _CALLS, _MOST_SECONDS = 1.0, 10, 10.0
 
 @click.command()
 @click.option("--measure", is_flag=True, help="Measure the time of a 1920×1080 frame, too.")
-@click.option("--backend", help="What --measure measures on.  [default: auto]")
+@click.option(
+    "--backend",
+    help="What --measure measures on.  [default: auto]",
+    shell_complete=backend_names,
+)
 @device_option
 @threads_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")

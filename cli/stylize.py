@@ -6,11 +6,13 @@ from typing import Any
 
 import click
 
+from .completion import model_names
 from .upscale import upscale
 
 _MODEL = click.Option(
     ["--model"],
     metavar="NAME|FILE",
+    shell_complete=model_names,
     help="A shipped style (`framelift models`) or an .onnx file. [default: the shipped style]",
 )
 _COMPARE = click.Option(["--compare"], is_flag=True, help="Put the input to the left.")

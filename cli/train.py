@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ..imaging.errors import MissingDependencyError
+from .completion import preset_names
 from .device import trainer_option
 
 
@@ -21,7 +22,7 @@ def _list_presets(context: click.Context, parameter: click.Parameter, asked: boo
 
 
 @click.command()
-@click.argument("config")
+@click.argument("config", shell_complete=preset_names)
 @click.option(
     "--data", "folders", multiple=True, type=click.Path(path_type=Path), metavar="DIR",
     help="Folder of photographs, searched recursively; may be given several times.",

@@ -8,6 +8,7 @@ import click
 
 from ..imaging.errors import ConfigError, ForeignModelError, FrameliftError, Interrupted
 from .codec_options import codec_options
+from .completion import backend_names, files, model_names
 from .device import device_option
 from .finite import Finite
 from .upscaling import require_name
@@ -19,16 +20,16 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("source", metavar="IN", callback=require_name)
-@click.argument("target", metavar="OUT", callback=require_name)
+@click.argument("source", metavar="IN", callback=require_name, shell_complete=files)
+@click.argument("target", metavar="OUT", callback=require_name, shell_complete=files)
 @click.option(
-    "--model", metavar="NAME|FILE",
+    "--model", metavar="NAME|FILE", shell_complete=model_names,
     help="A shipped model (`framelift models`) or an .onnx file. [default: a shipped "
     "real-time model, ×4, or ×2 where --scale is at most 2; for videos one for footage, for images "
     "a perceptual one, on processors in int8]",
 )  # fmt: skip
 @click.option(
-    "--backend", default="auto", show_default=True,
+    "--backend", default="auto", show_default=True, shell_complete=backend_names,
     help="auto, tensorrt, tensorrt-rtx, onnx-tensorrt, onnx-cuda, onnx-webgpu or onnx-cpu.",
 )  # fmt: skip
 @device_option
