@@ -50,12 +50,21 @@ def _to_text(diagnosis: Diagnosis) -> str:
     for title, checks in groups.items():
         lines.append(title)
         lines += [line for check in checks for line in _check_lines(check, width)]
-    lines.append("")
+    lines += [_defaults_line(), ""]
     if diagnosis.can_upscale_video:
         lines.append(f"Ready: framelift upscale runs on {diagnosis.taken_by_auto}.")
     else:
         lines.append("Not ready: mend what is marked above.")
     return "\n".join(lines)
+
+
+def _defaults_line() -> str:
+    from .defaults import VARIABLE, defaults_path
+
+    path = defaults_path()
+    if path is None:
+        return f"Your defaults: none, {VARIABLE} is empty"
+    return f"Your defaults: {path}{'' if path.is_file() else ' (not there)'}"
 
 
 def _check_lines(check: Check, width: int) -> list[str]:

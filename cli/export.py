@@ -10,6 +10,7 @@ import click
 from click.core import ParameterSource
 
 from ..imaging.errors import CheckpointError, ConfigError, Interrupted, MissingDependencyError
+from .defaults import typed
 from .finite import Finite
 
 if TYPE_CHECKING:
@@ -100,6 +101,8 @@ def export(
         raise MissingDependencyError(
             f"export needs {error.name}: pip install 'framelift[train,cpu]'"
         ) from error
+    if precision != "int8" and not typed("calibration", "quality_set", "max_drop"):
+        calibration = quality_set = max_drop = None
     config = ExportConfig(
         opset=opset,
         targets=parse_targets(targets),

@@ -10,11 +10,13 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 import click
+from click.core import ParameterSource
 
 from ..imaging.errors import FrameliftError, Interrupted
 from .bench import bench
 from .check import check
-from .completion import completion
+from .completion import VARIABLE, completion
+from .defaults import defaults_path, read_defaults
 from .doctor import doctor
 from .engine import engine
 from .export import export
@@ -70,9 +72,13 @@ for command in (
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line; every failure ends as one line on stderr and a non-zero exit code."""
     _mend_standard_streams()
-    expect_json(sys.argv[1:] if argv is None else argv)
+    argv = sys.argv[1:] if argv is None else argv
+    expect_json(argv)
     try:
-        code = framelift.main(args=argv, prog_name="framelift", standalone_mode=False)
+        code = framelift.main(
+            args=argv, prog_name="framelift", standalone_mode=False,
+            default_map={} if _only_asks(argv) else read_defaults(framelift),
+        )  # fmt: skip
     except click.exceptions.Abort:
         _fail("Interrupted", "interrupted", 130)
     except KeyboardInterrupt:
@@ -94,6 +100,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     except MemoryError as error:
         _fail("MemoryError", f"out of memory: {error}".removesuffix(": "), 1)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _only_asks(argv: Sequence[str]) -> bool:
+    """Whether it is help or the version that is wanted, which wrong defaults must not refuse."""
+    return bool({"-h", "--help", "--version"} & set(argv)) or VARIABLE in os.environ
 
 
 def _mend_standard_streams() -> None:
@@ -138,6 +149,11 @@ def _in_one_line(error: click.ClickException) -> str:
     context = error.ctx if isinstance(error, click.UsageError) else None
     if context is None:
         return message
+    parameter = error.param if isinstance(error, click.BadParameter) else None
+    if parameter is not None and parameter.name is not None:
+        source = context.get_parameter_source(parameter.name)
+        if source is ParameterSource.DEFAULT_MAP:
+            return f"{defaults_path()}: {message.removesuffix('.')}"
     return f"{message.removesuffix('.')} (see `{context.command_path} --help`)"
 
 

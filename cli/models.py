@@ -8,6 +8,7 @@ import click
 
 from .bench_options import threads_option
 from .completion import backend_names
+from .defaults import typed
 from .device import device_option
 from .json_output import print_json
 
@@ -47,7 +48,7 @@ def models(
     from ..runtime.backends.select import runs_on_cpu
     from ..runtime.zoo import default_uses, shipped_models
 
-    if not measure and (backend, device, threads) != (None, None, None):
+    if not measure and typed("backend", "device", "threads"):
         raise click.UsageError(
             "--backend, --device and --threads are what --measure measures with: add it"
         )

@@ -9,6 +9,7 @@ import click
 from ..imaging.errors import ConfigError, ForeignModelError, FrameliftError, Interrupted
 from .codec_options import codec_options
 from .completion import backend_names, files, model_names
+from .defaults import typed
 from .device import device_option
 from .finite import Finite
 from .upscaling import require_name
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..runtime import ModelSpec, Upscaler
+
+
+_FOR_VIDEOS = ("start", "end", "resume", "no_audio", "codec", "crf", "preset")
 
 
 @click.command()
@@ -126,12 +130,16 @@ def upscale(
     from .command_line import hide_arguments
     from .upscaling import Run, Settings, leave, raise_failure
 
+    if typed("codec"):  # the defaults of these are for the default of that
+        crf = crf if typed("crf") else None
+        preset = preset if typed("preset") else None
     encoder = EncoderOptions(codec, crf, preset)
     span = Span(parse_time(start or "0"), parse_time(end) if end else None)
     factor = None if scale is None else Fraction(str(scale))
     origin, goal = parse_source(source), parse_target(target)
     hide_arguments({name.text: name.shown for name in (origin, goal) if "://" in name.text})
     live = (origin.kind, goal.kind) != (SourceKind.FILE, TargetKind.FILE)
+    resume = resume and (typed("resume") or not live)
     if live and (resume or not span.is_whole):
         raise ConfigError("--resume, --start and --end are for a file that becomes a file")
     lasting = LiveOptions(
@@ -150,7 +158,7 @@ def upscale(
             else:
                 jobs = plan_jobs(origin.path, goal.path, encoder, overwrite=overwrite)
                 footage = not all(job.is_image for job in jobs)
-                if not footage:
+                if not footage and typed(*_FOR_VIDEOS):
                     _require_video(
                         start or end or resume or no_audio or codec != EncoderOptions.codec
                         or crf is not None or preset is not None

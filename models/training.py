@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -87,8 +88,9 @@ class _Run:
         self.log = (self.folder / "output.log").open("ab")
         # A session of its own: a Ctrl-C is for the one that started it, which passes it on.
         self.process = subprocess.Popen(
-            command, stdout=self.log, stderr=self.log, start_new_session=True
-        )
+            command, stdout=self.log, stderr=self.log, start_new_session=True,
+            env={**os.environ, "FRAMELIFT_CONFIG": ""},  # no defaults of who trains
+        )  # fmt: skip
         self.since = self.replanned = time.monotonic()
 
     def stop(self) -> None:

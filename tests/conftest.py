@@ -16,6 +16,7 @@ from . import tiny_models as _tiny_models
 
 # Tests import ONNX Runtime themselves, too; see `framelift.runtime.backends.engine`.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+os.environ["FRAMELIFT_CONFIG"] = ""  # not the defaults of who runs them
 
 ROOT = Path(__file__).parents[1]
 
