@@ -192,7 +192,8 @@ def provider_options(profile: ShapeProfile, cache: Path | None) -> dict[str, str
     """The plug-in's options for frames of that profile; what it compiles is kept in `cache`."""
     options = {} if cache is None else {"nv_runtime_cache_path": str(cache)}
     if profile.is_fixed:
-        return {**options, "enable_cuda_graph": "1"}
+        # Memory that stays where it is, so that a recorded graph stays valid.
+        return {**options, "enable_cuda_graph": "1", "nv_persistent_context_memory": "1"}
     shapes = {"min": profile.least, "opt": profile.usual, "max": profile.most}
     return {
         **options,

@@ -98,6 +98,7 @@ def test_its_sizes_are_in_the_profile_or_in_the_model(
     }
     assert tensorrt_rtx.provider_options(parse_profile("8x8"), tmp_path) == {
         "enable_cuda_graph": "1",
+        "nv_persistent_context_memory": "1",
         "nv_runtime_cache_path": str(tmp_path),
     }
     import onnx
