@@ -104,8 +104,6 @@ class Gpu:
     memory_limit: int = 1 << 40
     devices: int = 1
     parser_errors: list[Any] = field(default_factory=list)
-    unsupported: bool = False
-    build_fails: str = ""
     inspected_type: str = "Float"
     captures_fail: bool = False
     refuse_timings: bool = False
