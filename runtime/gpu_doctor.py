@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .backends import tensorrt_rtx
 from .backends.linkage import CUDART, NVINFER, linked_major, provider_library
 from .backends.nvidia import gpu_problem
+from .backends.plugins import library_file
 
 # The oldest driver for each major release of CUDA under Linux (NVIDIA's table of minor-version
 # compatibility), and for TensorRT 11 (its release notes).
@@ -36,6 +38,8 @@ class GpuFacts:
     onnxruntime_tensorrt: int | None = None
     """The major release of TensorRT that its TensorRT provider is linked with."""
     tensorrt: str | None = None
+    plugin_cuda: int | None = None
+    """The major release of CUDA that the plug-in of TensorRT for RTX is linked with."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,7 @@ def gather() -> GpuFacts:
         onnxruntime_cuda=linked_major(provider_library("cuda"), CUDART),
         onnxruntime_tensorrt=linked_major(provider_library("tensorrt"), NVINFER),
         tensorrt=names.get("tensorrt"),
+        plugin_cuda=linked_major(library_file(tensorrt_rtx.PLUGIN), CUDART),
     )
 
 
@@ -77,7 +82,8 @@ def _driver(facts: GpuFacts) -> Iterator[Finding]:
     if facts.driver is None:
         return
     have = int(facts.driver.partition(".")[0])
-    wanted = {f"CUDA {facts.onnxruntime_cuda}": CUDA_DRIVER.get(facts.onnxruntime_cuda or 0, 0)}
+    cuda = max(facts.onnxruntime_cuda or 0, facts.plugin_cuda or 0)
+    wanted = {f"CUDA {cuda}": CUDA_DRIVER.get(cuda, 0)}
     if facts.tensorrt:
         major = _major(facts.tensorrt)
         wanted[f"TensorRT {major}"] = TENSORRT_DRIVER.get(major, 0)

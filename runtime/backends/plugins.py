@@ -65,9 +65,9 @@ def plugin_problem(plugin: Plugin) -> str | None:
             f"{plugin.distribution} needs {name} {least} or newer, {version} is installed: run "
             f'`pip install --upgrade "{name}>={least}"`'
         )
-    if not _library(plugin).is_file():
+    if not library_file(plugin).is_file():
         return (
-            f"{plugin.distribution} lacks {_library(plugin).name}: run "
+            f"{plugin.distribution} lacks {library_file(plugin).name}: run "
             f"`pip install --force-reinstall {plugin.distribution}`"
         )
     return None
@@ -107,7 +107,7 @@ def devices(plugin: Plugin) -> list[Device]:
 
 
 def _register(ort: Any, plugin: Plugin) -> None:  # noqa: ANN401 - onnxruntime states no types
-    library = _library(plugin)
+    library = library_file(plugin)
     try:
         _preload(plugin, library.parent)
         # NVIDIA's plug-in calls its provider what it is registered as; others do not mind.
@@ -141,7 +141,8 @@ def _listed(ort: Any, plugin: Plugin) -> list[Device]:  # noqa: ANN401
     return [device for device in ort.get_ep_devices() if device.ep_name == plugin.provider]
 
 
-def _library(plugin: Plugin) -> Path:
+def library_file(plugin: Plugin) -> Path:
+    """The plug-in's file, whether or not it is there."""
     forms = {"win32": "{}.dll", "darwin": "lib{}.dylib"}
     name = forms.get(sys.platform, "lib{}.so").format(plugin.library)
     return (_folder(plugin) or Path("/nonexistent")) / name

@@ -43,6 +43,11 @@ def test_a_sound_installation_and_one_without_a_gpu() -> None:
             "apt-get install nvidia-driver-580",
         ),
         (
+            GpuFacts(has_gpu=True, driver="565.90", plugin_cuda=13),
+            "565.90 is too old for CUDA 13, which needs 580 or newer",
+            "apt-get install nvidia-driver-580",
+        ),
+        (
             replace(SOUND, driver="581.1", tensorrt="11.4.0", onnxruntime_tensorrt=11),
             "581.1 is too old for TensorRT 11, which needs 590 or newer",
             "apt-get install nvidia-driver-590",
