@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from ..imaging.words import printable
 from .model_rows import model_name, quality_of_models
 from .report import Document, parts
 from .rows import counted, tables_of
@@ -191,7 +192,7 @@ def _latency_title(cases: list[Document]) -> str:
 
 def aligned(table: Table) -> list[str]:
     """The lines of a table in a fixed-width font."""
-    rows = [[_printable(cell) for cell in row] for row in (table.columns, *table.rows)]
+    rows = [[printable(cell) for cell in row] for row in (table.columns, *table.rows)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:
@@ -204,11 +205,11 @@ def aligned(table: Table) -> list[str]:
 
 
 def _text(section: Section) -> str:
-    facts = (f"  {_printable(fact)}" for fact in section.facts)
-    lines = [_printable(section.title), *facts, ""]
+    facts = (f"  {printable(fact)}" for fact in section.facts)
+    lines = [printable(section.title), *facts, ""]
     for table in section.tables:
         lines += [*aligned(table), ""]
-    lines += [f"warning: {_printable(warning)}" for warning in section.warnings]
+    lines += [f"warning: {printable(warning)}" for warning in section.warnings]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -233,9 +234,4 @@ _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "~": "&#126;"
 
 def _escape(text: str) -> str:
     """Text as it is meant, in Markdown's cells, lists and headings."""
-    return _MARKUP.sub(r"\\\g<0>", _printable(text)).translate(_ENTITIES)
-
-
-def _printable(text: str) -> str:
-    """Text on one line, without what moves a terminal's cursor."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return _MARKUP.sub(r"\\\g<0>", printable(text)).translate(_ENTITIES)

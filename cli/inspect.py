@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..imaging.words import nesting
 from .completion import model_names
 from .json_output import print_json
+from .tables import align, entries, size_text
 
 if TYPE_CHECKING:
     from ..runtime import ModelSpec
+
+_MOST_LEVELS = 64  # of JSON that is told entry by entry
 
 
 @click.command()
@@ -20,17 +25,31 @@ if TYPE_CHECKING:
 def inspect(model: str, as_json: bool) -> None:
     """Show what MODEL is, takes and gives, and how it was made.
 
-    MODEL is an .onnx file or the name of a shipped model (see `framelift models`).
+    MODEL is an .onnx file, the name of a shipped model (see `framelift models`), or a checkpoint of
+    `framelift train` (.safetensors).
     """
     from ..runtime.model_file import read_spec
     from ..runtime.zoo import resolve
-    from .tables import align
 
+    if model.lower().endswith(".safetensors"):
+        _checkpoint(Path(model), as_json)
+        return
     spec = read_spec(resolve(model))
     if as_json:
         print_json(_document(spec))
     else:
         click.echo(align(list(_rows(spec))))
+
+
+def _checkpoint(path: Path, as_json: bool) -> None:
+    from ..train.checkpoint_header import inspect_checkpoint
+    from .inspect_checkpoint import document_of, rows_of
+
+    checkpoint = inspect_checkpoint(path)
+    if as_json:
+        print_json(document_of(checkpoint))
+    else:
+        click.echo(align(list(rows_of(checkpoint))))
 
 
 def _interface(spec: ModelSpec) -> dict[str, str]:
@@ -63,8 +82,6 @@ def _document(spec: ModelSpec) -> dict[str, Any]:
 
 
 def _rows(spec: ModelSpec) -> Iterator[tuple[str, str]]:
-    from .tables import size_text
-
     interface = _interface(spec)
     yield "name", spec.name
     yield "file", f"{spec.path} ({size_text(spec.size_bytes)})"
@@ -81,25 +98,7 @@ def _rows(spec: ModelSpec) -> Iterator[tuple[str, str]]:
     shown = {"name", "task", "scale", "precision", "opset", "halo", "size_multiple"}
     for key, value in spec.metadata.items():
         if key not in shown:
-            yield from _entries(key.replace("_", " "), _parsed(value))
-
-
-def _entries(label: str, value: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - any JSON
-    """One row for a plain value, one for each entry of a JSON object."""
-    if not isinstance(value, dict):
-        yield label, _text(value) or "not stated"
-        return
-    for key, entry in value.items():
-        yield label, f"{key}: {_text(entry)}"
-        label = ""
-
-
-def _text(value: Any) -> str:  # noqa: ANN401 - any JSON
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {_text(entry)}" for key, entry in value.items())
-    if isinstance(value, list):
-        return ", ".join(map(_text, value))
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+            yield from entries(key.replace("_", " "), _parsed(value))
 
 
 def _parsed(text: str) -> Any:  # noqa: ANN401 - any JSON
@@ -110,4 +109,6 @@ def _parsed(text: str) -> Any:  # noqa: ANN401 - any JSON
         value = json.loads(text)
     except (ValueError, RecursionError):  # numbers of thousands of digits, brackets without end
         return text
-    return value if isinstance(value, dict) else text
+    return (
+        value if isinstance(value, dict) and nesting(value, _MOST_LEVELS) <= _MOST_LEVELS else text
+    )

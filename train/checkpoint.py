@@ -19,15 +19,10 @@ from torch import Tensor
 
 from ..imaging.atomic import write_atomic
 from ..imaging.errors import CheckpointError
+from .checkpoint_header import FORMAT, KEY, parse_header
 from .networks import NetworkConfig, SRNetwork, build_network, task_of
 from .networks.outline import depth_of, named_by, outline
 from .soundness import first_not_finite
-
-FORMAT = 1
-KEY = "framelift"
-
-MAX_NESTING = 64
-"""Levels of the header's JSON; deeper ones are damage that no reader of it would survive."""
 
 
 @dataclass(frozen=True)
@@ -113,36 +108,14 @@ def _without_header(path: Path, weights: dict[str, Tensor]) -> CheckpointError:
 
 
 def _read_header(path: Path, text: str) -> tuple[NetworkConfig, dict[str, Any]]:
+    header = parse_header(path, text)
     try:
-        header = json.loads(text)
-        version, network, training = (header[key] for key in ("format", "network", "training"))
-        if type(version) is not int or version < 1:
-            raise ValueError(f"format {str(version)[:40]!r}")
-        if not isinstance(training, dict) or _nesting(header, MAX_NESTING) > MAX_NESTING:
-            raise ValueError("training is no JSON object, or one without end")
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
-        reason = str(error)[:120] or type(error).__name__
-        raise CheckpointError(f"checkpoint {path}: damaged header ({reason})") from error
-    if version > FORMAT:
-        raise CheckpointError(
-            f"checkpoint {path}: format {version}, this framelift reads up to {FORMAT}; "
-            "upgrade framelift"
-        )
-    try:
-        return msgspec.convert(network, NetworkConfig), training
+        return msgspec.convert(header["network"], NetworkConfig), header["training"]
     except (msgspec.ValidationError, OverflowError) as error:
         raise CheckpointError(
             f"checkpoint {path}: names a network that this framelift does not know "
             f"({str(error)[:160]}); upgrade framelift"
         ) from error
-
-
-def _nesting(value: object, limit: int) -> int:
-    """How deep lists and objects are nested; more than `limit` is not looked into."""
-    if limit < 0 or not isinstance(value, dict | list):
-        return 0
-    inner = value.values() if isinstance(value, dict) else value
-    return 1 + max((_nesting(item, limit - 1) for item in inner), default=0)
 
 
 def _misfit(config: NetworkConfig, weights: dict[str, Tensor]) -> str | None:

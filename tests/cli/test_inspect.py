@@ -1,15 +1,24 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 
 from framelift.cli.inspect import inspect
-from framelift.imaging.errors import ModelError
+from framelift.cli.main import framelift
+from framelift.imaging.errors import CheckpointError, ModelError
 from framelift.runtime import zoo
+from framelift.train.checkpoint import Checkpoint, save_checkpoint
+from framelift.train.checkpoint_header import inspect_checkpoint
+from framelift.train.networks import RealtimeConfig, build_network
 
 
 def test_table_holds_everything(shuffle_model_path: Path) -> None:
@@ -95,3 +104,64 @@ def test_text_that_is_hardly_json_is_shown_as_it_is(
     path = tiny_models.save(model, tmp_path / "m.onnx")
     result = CliRunner().invoke(inspect, [str(path), "--json"], catch_exceptions=False)
     assert json.loads(result.output)["metadata"]["remark"] == text
+
+
+def test_a_checkpoint_is_shown_without_pytorch(tmp_path: Path) -> None:
+    config = RealtimeConfig(scale=2, channels=8, layers=1, expansion=1)
+    weights = build_network(config).state_dict()
+    path = tmp_path / "model.safetensors"
+    save_checkpoint(path, Checkpoint(config, weights, {"steps": 7, "optimizer": {"lr": 1e-3}}))
+    code = (
+        "import sys\n"
+        "from framelift.cli.main import main\n"
+        "try:\n"
+        "    main(['inspect', *sys.argv[1:]])\n"
+        "finally:\n"
+        "    assert not {'torch', 'msgspec'} & set(sys.modules)\n"
+    )
+    shown, as_json = (
+        subprocess.run([sys.executable, "-c", code, path, *options], capture_output=True, text=True)
+        for options in ([], ["--json"])
+    )
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert re.search(r"task +super-resolution ×2\n", shown.stdout)
+    assert re.search(r"network +name: realtime\n +scale: 2\n +channels: 8\n", shown.stdout)
+    assert "optimizer: lr 0.001" in shown.stdout
+    document = json.loads(as_json.stdout)
+    assert document["network"] == {"name": "realtime", **msgspec.to_builtins(config)}
+    assert document["training_parameters"] == sum(value.numel() for value in weights.values())
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda data: data[:-1], "not a readable .safetensors file"),
+        (lambda data: data + b"x", "not a readable .safetensors file"),
+        (lambda data: b"", "not a readable .safetensors file"),
+        (lambda data: b"\xff" * 8 + data[8:], "not a readable .safetensors file"),
+        (lambda data: data.replace(b"framelift", b"framelifX"), "without framelift's header"),
+        (lambda data: data.replace(b'\\"format\\": 1', b'\\"format\\": 9'), "format 9, this"),
+    ],
+)
+def test_damaged_checkpoints_are_one_line(
+    tmp_path: Path, damage: Callable[[bytes], bytes], message: str
+) -> None:
+    config = RealtimeConfig(scale=2, channels=8, layers=1, expansion=1)
+    path = tmp_path / "model.safetensors"
+    save_checkpoint(path, Checkpoint(config, build_network(config).state_dict(), {}))
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(CheckpointError, match=re.escape(message)):
+        inspect_checkpoint(path)
+
+
+def test_metadata_nested_without_end_are_shown_as_text(
+    tmp_path: Path, tiny_models: ModuleType
+) -> None:
+    for depth in (70, 400, 900):
+        deep = depth * '{"a": ' + "1" + depth * "}"
+        model = tiny_models.set_metadata(tiny_models.nearest_model(), training=deep)
+        path = tiny_models.save(model, tmp_path / "m.onnx")
+        for options in ([], ["--json"]):
+            result = CliRunner().invoke(framelift, ["inspect", str(path), *options])
+            assert result.exit_code == 0
+            assert '{"a": {' in result.stdout or '{\\"a\\": {' in result.stdout
