@@ -77,7 +77,7 @@ def _of_command(
     options = {
         name.lstrip("-"): parameter
         for parameter in command.params
-        if isinstance(parameter, click.Option) and not parameter.is_eager
+        if isinstance(parameter, click.Option) and not (parameter.is_eager and parameter.is_flag)
         for name in parameter.opts
         if name.startswith("--")
     }

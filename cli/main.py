@@ -13,6 +13,7 @@ import click
 from click.core import ParameterSource
 
 from ..imaging.errors import FrameliftError, Interrupted
+from . import log_file
 from .bench import bench
 from .check import check
 from .completion import VARIABLE, completion
@@ -67,6 +68,7 @@ for command in (
     completion,
 ):
     framelift.add_command(command)
+    log_file.with_log_file(command)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -74,6 +76,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     _mend_standard_streams()
     argv = sys.argv[1:] if argv is None else argv
     expect_json(argv)
+    log_file.note_arguments(argv)
+    try:
+        _run(argv)
+    except SystemExit as ended:
+        log_file.end(ended.code if isinstance(ended.code, int) else 1)
+        raise
+
+
+def _run(argv: Sequence[str]) -> NoReturn:
     try:
         code = framelift.main(
             args=argv, prog_name="framelift", standalone_mode=False,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from ..imaging.errors import FrameliftError, InputError, Interrupted, OutputError
+from . import log_file
 from .json_output import print_failure, print_json
 
 if TYPE_CHECKING:
@@ -250,6 +251,7 @@ def leave_at_once(exit_code: int, message: str = "", kind: str = "Interrupted") 
         if message:
             click.echo(f"framelift: {message}", err=True)
             print_failure(kind, message, exit_code)
+        log_file.end(exit_code)
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, AttributeError):  # None: closed
             stream.flush()
