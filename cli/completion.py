@@ -24,9 +24,9 @@ def completion(shell: str) -> None:
     """Print what makes SHELL complete framelift's commands, options, models and presets.
 
     \b
-    eval "$(framelift completion bash)"                                     in ~/.bashrc
-    eval "$(framelift completion zsh)"                                      in ~/.zshrc
-    framelift completion fish > ~/.config/fish/completions/framelift.fish   once
+    eval "$(framelift completion bash)"    in ~/.bashrc
+    eval "$(framelift completion zsh)"     in ~/.zshrc
+    framelift completion fish | source     in ~/.config/fish/config.fish
     """
     context = click.get_current_context().find_root()
     kind = get_completion_class(shell)
