@@ -1,13 +1,14 @@
 # make demo: a video upscaled on this machine, without torch and without a GPU.
 # make bench: the benchmark report of this machine, reports/benchmark.html.
 # make test: all tests, in an environment made for them.
+# make gpu: what a machine with an NVIDIA GPU must show, within 12 minutes: reports/gpu/summary.md.
 # make test-webgpu: those of WebGPU, on Vulkan in software.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: bench demo test test-webgpu lint lint-tensorrt clean
+.PHONY: bench demo gpu test test-webgpu lint lint-tensorrt clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/python examples/demo.py
@@ -30,6 +31,18 @@ bench: demo/input.mp4
 demo/input.mp4: | $(VENV)/.runtime
 	$(BIN)/python examples/demo.py
 
+# With the Python that is there, or in GPU_PYTHON. WHEELS: a folder of packages to use, where the
+# network is not; DATA: photographs to train on; VALIDATE: originals; VGG: weights of VGG-16;
+# GPU_REPORT: folder of results; DRY_RUN=1: a rehearsal with tiny sizes, also without a GPU.
+GPU_PYTHON ?= $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON))
+GPU_REPORT ?= reports/gpu
+
+gpu:
+	@$(GPU_PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "framelift needs Python 3.11 or newer: make gpu GPU_PYTHON=python3.11"; exit 1; }
+	$(GPU_PYTHON) -m hardware --out $(GPU_REPORT) $(WHEELS:%=--wheels %) $(DATA:%=--data %) \
+		$(VALIDATE:%=--hr %) $(VGG:%=--vgg %) $(if $(DRY_RUN),--dry-run) $(GPU_SECONDS:%=--seconds %)
+
 test: $(VENV)/.development
 	$(BIN)/python -m pytest
 
@@ -41,7 +54,7 @@ lint: $(VENV)/.development lint-tensorrt
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/mypy tests examples models
+	$(BIN)/mypy tests examples hardware models
 
 # The TensorRT code against the signatures of both majors, where stubs of their bindings lie.
 STUBS ?= ../shared/typings

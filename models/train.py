@@ -38,6 +38,8 @@ _NO_SETS = "nothing to judge on: give --hr DIR, such as Set5"
               help="Trainings at once.")  # fmt: skip
 @click.option("--minutes", type=click.FloatRange(0, min_open=True),
               help="Of training for each model. [default: zoo.toml's]")  # fmt: skip
+@click.option("--from-shipped", is_flag=True,
+              help="Go on from each model's own shipped checkpoint.")  # fmt: skip
 @click.option("--set", "extra", multiple=True, metavar="KEY=VALUE", help="A setting for all.")
 @click.option("--device", default="auto", show_default=True)
 @click.option("--threads", type=click.IntRange(1), help="CPU threads of each training.")
@@ -53,6 +55,7 @@ def main(
     results: Path,
     jobs: int,
     minutes: float | None,
+    from_shipped: bool,
     extra: tuple[str, ...],
     device: str,
     threads: int | None,
@@ -68,7 +71,7 @@ def main(
     zoo = read_zoo()
     models = chosen(zoo, names)
     options = Options(data, runs, sets[0] if sets else None, vgg, device, threads, jobs, minutes,
-                      extra)  # fmt: skip
+                      extra, from_shipped)  # fmt: skip
     failures: list[str] = []
     asked = len(models)
     if only != "judge":

@@ -43,6 +43,8 @@ Say = Callable[[str], None]
 class Options:
     """What all trainings share: `jobs` of them at once, each with `threads` CPU threads, by
     default its share of the cores. `minutes` replaces those of the list, `extra` are settings.
+    With `from_shipped`, models go on from their own shipped checkpoints, where there is one,
+    instead of from the model that the list says.
     """
 
     data: tuple[Path, ...]
@@ -54,6 +56,19 @@ class Options:
     jobs: int = 1
     minutes: float | None = None
     extra: tuple[str, ...] = ()
+    from_shipped: bool = False
+
+    def start_of(self, model: Model) -> Path | None:
+        """The checkpoint that a model's training begins with, once it is there."""
+        own = FOLDER / f"{model.name}.safetensors"
+        if self.from_shipped and own.is_file():
+            return own
+        return checkpoint_of(model.parent, self.runs) if model.parent else None
+
+    def waits_for(self, model: Model) -> str:
+        """The name of the model that must have been trained before; "" for none."""
+        own = FOLDER / f"{model.name}.safetensors"
+        return "" if self.from_shipped and own.is_file() else model.parent
 
 
 @dataclass
@@ -123,10 +138,11 @@ def train_all(models: Sequence[Model], options: Options, say: Say) -> list[str]:
         with _signals_raise():
             while waiting or running:
                 for model in list(waiting):
-                    if model.parent in failed:
-                        failed[model.name] = f"{model.name}: {model.parent} was not trained"
+                    parent = options.waits_for(model)
+                    if parent in failed:
+                        failed[model.name] = f"{model.name}: {parent} was not trained"
                         waiting.remove(model)
-                    elif len(running) < options.jobs and _is_ready(model, waiting, running):
+                    elif len(running) < options.jobs and _is_ready(parent, waiting, running):
                         waiting.remove(model)
                         running.append(_prepared(model, options))
                         running[-1].start()
@@ -173,14 +189,14 @@ def steps_that_fit(step: int, per_second: float, seconds_left: float, steps: int
 def _require_parents(models: Sequence[Model], options: Options) -> None:
     names = {model.name for model in models}
     for model in models:
-        known = not model.parent or model.parent in names
-        if not known and not checkpoint_of(model.parent, options.runs).is_file():
-            raise ConfigError(f"{model.name} starts from {model.parent}: name that one, too")
+        parent = options.waits_for(model)
+        if parent and parent not in names and not checkpoint_of(parent, options.runs).is_file():
+            raise ConfigError(f"{model.name} starts from {parent}: name that one, too")
 
 
-def _is_ready(model: Model, waiting: Sequence[Model], running: Sequence[_Run]) -> bool:
+def _is_ready(parent: str, waiting: Sequence[Model], running: Sequence[_Run]) -> bool:
     busy = {m.name for m in waiting} | {run.model.name for run in running}
-    return model.parent not in busy
+    return parent not in busy
 
 
 def _prepared(model: Model, options: Options) -> _Run:
@@ -195,9 +211,8 @@ def _prepared(model: Model, options: Options) -> _Run:
     threads = options.threads or max(1, available_processors() // options.jobs)
     command += ["--threads", str(threads)]
     settings = [*model.set, *options.extra]
-    if model.parent:
-        init = checkpoint_of(model.parent, options.runs).resolve()
-        settings.append(f"init={json.dumps(str(init), ensure_ascii=False)}")
+    if (start := options.start_of(model)) is not None:
+        settings.append(f"init={json.dumps(str(start.resolve()), ensure_ascii=False)}")
     for setting in settings:
         command += ["--set", setting]
     minutes = model.minutes if options.minutes is None else options.minutes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import os
+from pathlib import Path
 from types import ModuleType
 
 from ...imaging.errors import BackendError, MissingDependencyError
@@ -30,14 +31,28 @@ _INSTALL = (
 
 
 def installed_engines() -> dict[str, str]:
-    """Name to version of the installed ONNX Runtime distributions."""
+    """Name to version of the installed ONNX Runtime distributions.
+
+    Of those in several folders of the path, the ones in the folder that is imported from.
+    """
+    spec = importlib.util.find_spec("onnxruntime")
     found: dict[str, str] = {}
     for name in _DISTRIBUTIONS:
         try:
-            found[name] = importlib.metadata.version(name)
+            distribution = importlib.metadata.distribution(name)
         except importlib.metadata.PackageNotFoundError:
             continue
+        file = Path(str(distribution.locate_file("onnxruntime/__init__.py")))
+        if spec is None or spec.origin is None or _same(file, Path(spec.origin)):
+            found[name] = distribution.version
     return found
+
+
+def _same(file: Path, other: Path) -> bool:
+    try:
+        return file.samefile(other)
+    except OSError:  # it is not there
+        return False
 
 
 def engine_problem() -> BackendError | MissingDependencyError | None:

@@ -42,6 +42,12 @@ def installed() -> None:
     assert cuda_python_problem() is None
 
 
+@pytest.fixture(autouse=True)
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other tests may have begun to use PyTorch on the GPU, beside which no graph is recorded."""
+    monkeypatch.setattr("framelift.runtime.cuda_gate._other_libraries", list)
+
+
 @pytest.mark.parametrize("shape", [(1, 48, 64), (1, 37, 53), (5, 48, 64), (1, 1, 1)])
 def test_fp32_equals_the_cpu_within_one_code_value(
     shuffle_model_path: Path, shape: tuple[int, ...]

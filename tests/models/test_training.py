@@ -19,7 +19,7 @@ from framelift.imaging.errors import ConfigError, Interrupted
 from framelift.train.checkpoint import Checkpoint, save_checkpoint
 from framelift.train.networks import Realtime, RealtimeConfig
 from models import training
-from models.plan import Model
+from models.plan import FOLDER, Model
 from models.training import Options, checkpoint_of, is_trained, steps_that_fit, train_all
 
 SAVED_STEP = training._saved_step
@@ -171,3 +171,17 @@ def test_the_step_of_a_run_is_that_of_its_checkpoint(tmp_path: Path) -> None:
     weights = Realtime(config).state_dict()
     save_checkpoint(tmp_path / "model.safetensors", Checkpoint(config, weights, {"steps": 7}))
     assert SAVED_STEP(tmp_path) == 7
+
+
+def test_models_can_go_on_from_their_own_shipped_checkpoints(tmp_path: Path) -> None:
+    child, parent = Model("realtime-small-x4", 1, parent="realtime-nano-x4"), "realtime-nano-x4"
+    plain, shipped = Options((), tmp_path), Options((), tmp_path, from_shipped=True)
+    assert plain.start_of(child) == FOLDER / f"{parent}.safetensors"
+    assert plain.waits_for(child) == parent
+    assert shipped.start_of(child) == FOLDER / "realtime-small-x4.safetensors"
+    assert shipped.waits_for(child) == ""
+    # One that does not ship starts from its parent.
+    new = Model("realtime-tiny-x4", 1, parent=parent)
+    assert shipped.start_of(new) == FOLDER / f"{parent}.safetensors"
+    assert shipped.waits_for(new) == parent
+    assert shipped.start_of(Model("realtime-tiny-x2", 1)) is None

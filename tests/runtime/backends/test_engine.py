@@ -23,12 +23,12 @@ def test_installed_engine_loads() -> None:
 def test_packages_that_overwrite_each_other(
     monkeypatch: pytest.MonkeyPatch, nearest_model_path: Path, other: str
 ) -> None:
-    version = importlib.metadata.version
+    distribution = importlib.metadata.distribution
 
-    def fake_version(name: str) -> str:
-        return "1.0" if name == other else version(name)
+    def found(name: str) -> importlib.metadata.Distribution:
+        return distribution("onnxruntime" if name == other else name)
 
-    monkeypatch.setattr(importlib.metadata, "version", fake_version)
+    monkeypatch.setattr(importlib.metadata, "distribution", found)
     for backend in ("auto", "onnx-cpu"):
         with pytest.raises(
             BackendError,
@@ -36,6 +36,28 @@ def test_packages_that_overwrite_each_other(
             rf"`pip uninstall -y onnxruntime {other}`, then `pip install",
         ):
             Upscaler.load(nearest_model_path, backend)
+
+
+def test_of_packages_in_two_folders_the_one_that_is_imported_counts(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As where a folder of packages comes before those of the system."""
+    installed = importlib.metadata.distribution
+
+    class Elsewhere:
+        version = "1.0"
+
+        def locate_file(self, name: str) -> Path:
+            return tmp_path / name
+
+    def found(name: str) -> object:
+        return Elsewhere() if name == "onnxruntime-gpu" else installed(name)
+
+    (tmp_path / "onnxruntime").mkdir()
+    (tmp_path / "onnxruntime/__init__.py").touch()
+    monkeypatch.setattr(importlib.metadata, "distribution", found)
+    assert list(installed_engines()) == ["onnxruntime"]
+    assert engine_problem() is None
 
 
 @pytest.mark.parametrize("backend", ["auto", "onnx-cpu", "onnx-cuda"])

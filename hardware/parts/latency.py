@@ -1,0 +1,110 @@
+"""The latency of all models by one engine, each written down as it is measured.
+
+python -m hardware.parts.latency ENGINE [--dry-run]
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import closing
+from dataclasses import asdict
+from itertools import cycle
+
+import numpy as np
+
+from framelift.benchmarks.contender import Contender, open_contender
+from framelift.benchmarks.frames import Frames, agreement, input_frames
+from framelift.benchmarks.rivals import is_rival
+from framelift.benchmarks.settings import LatencySettings
+from framelift.benchmarks.statistics import summarise
+from framelift.benchmarks.timing import alternate
+from framelift.imaging.errors import FrameliftError
+from framelift.runtime import Upscaler
+from framelift.runtime.backends.select import BACKENDS
+from framelift.runtime.model_file import ModelSpec
+
+from .. import results
+from ..models import in_order
+
+_SIZE, _SECONDS, _CALLS = (480, 270), 0.7, 30
+_SMALL_SIZE, _SMALL_SECONDS, _SMALL_CALLS, _FEW_MODELS = (48, 32), 0.05, 3, 2
+# Of the values within one code of the processor's; half precision rounds elsewhere.
+_LEAST_SHARE = 0.999
+
+
+def main(engine: str, dry_run: bool) -> int:
+    """Measure until all are, or the time is over; the exit code is 1 if one failed."""
+    reason = None if is_rival(engine) else BACKENDS[engine].missing()
+    if reason is not None:
+        results.add("left out", engine=engine, reason=reason)
+        return 0
+    width, height = _SMALL_SIZE if dry_run else _SIZE
+    seconds, calls = (_SMALL_SECONDS, _SMALL_CALLS) if dry_run else (_SECONDS, _CALLS)
+    case = LatencySettings(
+        width, height, backend=engine, seconds=seconds, iterations=calls, most_seconds=3 * seconds
+    )
+    models = in_order()[:_FEW_MODELS] if dry_run else in_order()
+    failed, longest = 0, 0.0
+    for index, spec in enumerate(models):
+        if longest > results.seconds_left():
+            results.add(
+                "left out", engine=engine, reason=f"no time for {len(models) - index} more models"
+            )
+            break
+        started = time.monotonic()
+        try:
+            _measure(spec, case)
+        except (FrameliftError, RuntimeError) as error:  # the latter is PyTorch's
+            reason = str(error).strip().partition("\n")[0]
+            results.add("left out", engine=engine, model=spec.name, reason=reason)
+            if index == 0 and isinstance(error, FrameliftError):  # the others would say the same
+                return 0
+            failed += 1
+        longest = max(longest, time.monotonic() - started)
+    return 1 if failed else 0
+
+
+def _measure(spec: ModelSpec, case: LatencySettings) -> None:
+    started = time.monotonic()
+    with closing(open_contender(spec.path, case)) as contender:
+        frames, out = _arrays(contender, case)
+        first = contender(frames[0], out=out).copy()
+        ready = time.monotonic() - started
+        inputs = cycle(frames)
+        samples = alternate(
+            {case.backend: lambda: contender(next(inputs), out=out)},
+            case.seconds, case.iterations, most_seconds=case.most_seconds,
+        )[case.backend]  # fmt: skip
+        summary = summarise(samples.samples_ms)
+        with Upscaler.load(spec.path, "onnx-cpu") as reference:
+            same = agreement(reference(frames[0]), first)
+        results.add(
+            "case", engine=case.backend, model=spec.name, precision=spec.precision,
+            size=f"{case.width}×{case.height}", p50_ms=summary.p50_ms, p99_ms=summary.p99_ms,
+            cv=summary.cv, count=summary.count, steady=samples.steady,
+            first_frame_s=round(ready, 2),
+            agreement=asdict(same), least_share=_LEAST_SHARE, describe=_described(contender),
+        )  # fmt: skip
+
+
+def _arrays(contender: Contender, case: LatencySettings) -> tuple[list[Frames], Frames]:
+    """Inputs in turn and an output, where the contender reads and writes fastest."""
+    frames, scale = input_frames(case), contender.scale
+    shape = (case.height * scale, case.width * scale, 3)
+    if not isinstance(contender, Upscaler):
+        return frames, np.empty(shape, np.uint8)
+    own = [contender.empty(frame.shape) for frame in frames]
+    for target, frame in zip(own, frames, strict=True):
+        np.copyto(target, frame)
+    return own, contender.empty(shape)
+
+
+def _described(contender: Contender) -> str:
+    facts = contender.describe()
+    keys = ("engine", "device", "copies", "cuda_graph", "layout", "shapes", "threads")
+    return ", ".join(f"{key} {facts[key]}" for key in keys if key in facts)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], "--dry-run" in sys.argv[2:]))

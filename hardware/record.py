@@ -1,0 +1,84 @@
+"""Writes the account of a run: summary.json for programs, summary.md for people."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import tables
+from .plan import Settings
+
+if TYPE_CHECKING:
+    from .day import Account
+
+_Row = dict[str, Any]
+_TABLES: dict[str, Callable[[list[_Row]], list[str]]] = {
+    "environment": tables.environment,
+    "tests": tables.tests,
+    "latency": tables.latency,
+    "video": tables.video,
+    "training": tables.training,
+    "zoo": tables.zoo,
+}
+
+
+def write_record(settings: Settings, accounts: Sequence[Account], seconds: float) -> None:
+    """Write both files into the folder, each complete or as it was. Raises OSError."""
+    document = {
+        "schema": 1,
+        "dry_run": settings.dry_run,
+        "limit_s": settings.seconds,
+        "seconds": seconds,
+        "parts": [
+            {
+                "name": account.part.name,
+                "group": account.part.group,
+                "title": account.part.title,
+                "state": account.state,
+                "seconds": account.seconds,
+                "limit_s": account.limit_s,
+                "exit_code": account.exit_code,
+                "last_line": account.last_line,
+                "rows": account.rows,
+            }
+            for account in accounts
+        ],
+    }
+    _write(settings.out / "summary.json", json.dumps(document, indent=1, ensure_ascii=False))
+    _write(settings.out / "summary.md", "\n".join(_markdown(settings, accounts, seconds)) + "\n")
+
+
+def _markdown(settings: Settings, accounts: Sequence[Account], seconds: float) -> list[str]:
+    title = "Rehearsal" if settings.dry_run else "What the GPU shows"
+    lines = [f"# {title}", "", f"{seconds:.0f} of {settings.seconds:.0f} s.", ""]
+    lines += ["| part | state | s | at most | last line of its log |", "|---|---|---|---|---|"]
+    for account in accounts:
+        shown = "" if account.state == "done" else tables.cell(account.last_line)
+        lines.append(
+            f"| {account.part.title} | {account.state} | {account.seconds:.0f} | "
+            f"{account.limit_s:.0f} | {shown} |"
+        )
+    for group, table in _TABLES.items():
+        rows = [row for account in accounts if account.part.group == group for row in account.rows]
+        if rows:
+            lines += ["", f"## {group.capitalize()}", "", *_shown(table, rows)]
+    return lines
+
+
+def _shown(table: Callable[[list[_Row]], list[str]], rows: list[_Row]) -> list[str]:
+    try:
+        return table(rows)
+    except Exception as error:  # a row that is odd costs its table, not the account
+        return [f"cannot be shown ({type(error).__name__}: {error}); see summary.json"]
+
+
+def _write(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.new")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
