@@ -296,6 +296,32 @@ def test_the_pipeline_s_frames_lie_pinned(upscale: Upscaler) -> None:
     assert lies_pinned(pipeline._output_pool.take((36, 28, 3)))
 
 
+def test_no_frame_of_a_pipeline_is_copied_by_the_processor(
+    upscale: Upscaler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def copied(*_: object) -> None:
+        raise AssertionError("the processor copied a frame")
+
+    step = FrameStep(upscale)
+    pool = step.pool()
+
+    def source() -> Iterator[Frame]:
+        for number in range(12):
+            image = pool.take((9, 7, 3))
+            image[...] = noise(9, 7, seed=number)
+            yield Frame(image, number, Fraction(1, 30), 1)
+
+    class Checking(Sink):
+        right: ClassVar[list[bool]] = []
+
+        def write(self, frame: Frame) -> None:
+            self.right.append(np.array_equal(frame.bgr_u8, upscaled(noise(9, 7, seed=frame.pts))))
+
+    monkeypatch.setattr("framelift.runtime.engine.runner.np.copyto", copied)
+    Pipeline(source(), step, Checking(), pool=pool).run()
+    assert Checking.right == [True] * 12
+
+
 def test_without_page_locked_memory_arrays_are_ordinary(gpu: Gpu, upscale: Upscaler) -> None:
     gpu.memory_limit = gpu.used() + 100
     frame = upscale.empty((9, 7, 3))
