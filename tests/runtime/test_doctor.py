@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import av
+import onnxruntime
 import pytest
 
 from framelift.runtime.doctor import Check, Status, diagnose
@@ -38,6 +39,8 @@ def test_two_engines_are_a_problem_with_its_cure(
 ) -> None:
     install(tmp_path, "onnxruntime-gpu", "1.31.1")
     install(tmp_path, "onnxruntime", "1.31.1")
+    # Both name one folder as theirs.
+    (tmp_path / "onnxruntime").symlink_to(Path(onnxruntime.__file__).parent)
     monkeypatch.syspath_prepend(tmp_path)
     diagnosis = diagnose(shuffle_model_path)
     engine = package("onnxruntime", shuffle_model_path)
