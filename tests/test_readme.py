@@ -80,7 +80,8 @@ def test_the_readme_shows_commands() -> None:
 def test_the_tests_that_the_page_on_robustness_names_exist() -> None:
     text = (ROOT / "docs" / "robustness.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| (\d+)\. .*\| (.*) \|$", text, re.M)
-    assert [int(number) for number, _ in rows] == list(range(1, 21))
+    assert [int(number) for number, _ in rows] == list(range(1, len(rows) + 1))
+    assert len(rows) >= 25
     for number, cell in rows:
         named = re.findall(r"`(tests/\S+\.py)::(test_\w+)`", cell)
         assert named, f"complaint {number} names no test"

@@ -13,7 +13,7 @@ from .config import TrainConfig
 from .distributed import Processes
 from .losses import WeightedLoss
 from .soundness import first_not_finite, tensors_in
-from .verdict import Verdict, judge
+from .verdict import MOST_IMAGES, Verdict, judge
 
 
 class Guard:
@@ -52,13 +52,16 @@ class Guard:
         if self._processes.largest(int(spoilt is not None), self._device):
             raise TrainingError(f"weights became NaN or infinity by step {step}; {self.advice()}")
         verdict = None
+        # No more at once than in a step, which had the memory for it.
+        compute, data = self._config.compute, self._config.data
+        most = min(MOST_IMAGES, max(1, data.batch // compute.accumulate))
         for network in networks if self.batch else ():
             assert self.batch is not None
-            verdict = judge(network, self._loss, *self.batch, self._processes)
+            verdict = judge(network, self._loss, *self.batch, self._processes, most)
             if verdict.is_lost:
                 raise TrainingError(
                     f"the network is lost at step {step}: its loss is {verdict.loss:.3g}, that of "
-                    f"a plain grey picture {verdict.grey:.3g}; {self.advice()}"
+                    f"a blank picture {verdict.blank:.3g}; {self.advice()}"
                 )
         return verdict
 

@@ -12,6 +12,7 @@ import torch
 from ..imaging.atomic import write_atomic
 from ..imaging.errors import CheckpointError, ConfigError
 from .config import OptimizerConfig, TrainConfig
+from .data.photos import PhotoSet
 from .foreign import first_line
 from .soundness import first_not_finite, tensors_in
 
@@ -71,6 +72,43 @@ def load_state(path: Path, config: TrainConfig, device: torch.device) -> dict[st
                 "use the same config or another run folder"
             )
     return state
+
+
+def require_same_run(
+    state: dict[str, Any],
+    folder: Path,
+    config: TrainConfig,
+    photos: PhotoSet,
+    style: str | None,
+    processes: int,
+) -> None:
+    """Raise ConfigError if a run in `folder` cannot go on with these data and processes.
+
+    `style` is the sha256 of the style image, None if there is none.
+    """
+    if state["fingerprint"] != photos.fingerprint:
+        raise ConfigError(
+            f"cannot resume {folder}: the training photographs have changed (or, in a run "
+            "of an older framelift, some were counted twice)"
+        )
+    if state.get("order", photos.order) != photos.order:
+        raise ConfigError(
+            f"cannot resume {folder}: the training photographs come in another order; "
+            "give the folders in the order of the first run, the files under their old names"
+        )
+    if style is not None and state.get("style_image") != style:
+        raise ConfigError(f"cannot resume {folder}: the style image has changed")
+    before, now = state.get("processes", 1), processes
+    if before != now:
+        raise ConfigError(
+            f"cannot resume {folder}: it ran in {before} process(es), now {now}; a step "
+            "would be of another size"
+        )
+    if state["step"] > config.steps:
+        raise ConfigError(
+            f"cannot resume {folder}: it is at step {state['step']} already, "
+            f"beyond steps = {config.steps}"
+        )
 
 
 def changed_settings(before: OptimizerConfig, config: TrainConfig) -> dict[str, Any]:

@@ -18,7 +18,6 @@ from tqdm import tqdm
 from ..imaging.atomic import write_atomic
 from ..imaging.errors import (
     CheckpointError,
-    ConfigError,
     Interrupted,
     OutputError,
     TrainingError,
@@ -26,13 +25,9 @@ from ..imaging.errors import (
 from .average import Average
 from .checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from .config import MIN_STYLE_SIDE, TrainConfig
-from .data.crops import CropSampler, HostCrops, prefetch
-from .data.degradation import MARGIN, Reduction, with_noise
-from .data.footage.cache import open_cache
-from .data.footage.clips import find_clips
-from .data.footage.pairs import FootagePairs
-from .data.on_device import DeviceCrops
-from .data.pairs import Pairs, PhotoPairs, seeds_of
+from .data.crops import prefetch
+from .data.degradation import with_noise
+from .data.pairs import Pairs, seeds_of
 from .data.photos import PhotoSet, find_photos
 from .data.style_image import StyleImage, read_style_image
 from .distributed import Processes
@@ -42,10 +37,12 @@ from .initial import initial_weights, origin_of
 from .logs import Log, Meter, open_logs
 from .losses import WeightedLoss
 from .networks import build_network
+from .pairs import crop_with_margin, pairs_of
+from .progress import Progress, summary_of
 from .schedule import learning_rate_factor
 from .screen import Screen
 from .signals import signals_noted
-from .state import changed_settings, load_state, save_state, saved_config
+from .state import changed_settings, load_state, require_same_run, save_state, saved_config
 from .step import NotFiniteError, Stepper
 from .validation import Validator
 from .verdict import Verdict
@@ -89,20 +86,14 @@ class Trainer:
         self.device = device
         self.processes = processes or Processes()
         self.scale = config.network.scale
-        data = config.data
-        crop = data.crop + 2 * MARGIN * self.scale  # the margin is cut after degrading
-        self.photos: PhotoSet = find_photos([Path(f) for f in data.folders], crop)
-        self.part = self.processes.part_of(data.batch)
-        self.pairs: Pairs[Any] = (
-            self._footage()
-            if data.degradation == "codec"
-            else self._photographs(crop, data.degradation)
-        )
+        folders = [Path(folder) for folder in config.data.folders]
+        self.photos: PhotoSet = find_photos(folders, crop_with_margin(config))
+        self.pairs: Pairs[Any] = pairs_of(config, self.photos, self.processes, device)
         validates = bool(config.validation.folder) and self.processes.leads
         self.validator = Validator(config, device) if validates else None
 
         torch.manual_seed(config.seed)
-        self.origin: dict[str, Any] = {}
+        self.progress = Progress()
         with too_large_explained(config.network):
             self.network = build_network(config.network).to(device)
             if config.init and not resumes:
@@ -113,15 +104,15 @@ class Trainer:
         pixels = self.style.pixels if self.style else None
         self.loss = WeightedLoss(config.loss, config.vgg, pixels).to(device)
         self.stepper = Stepper(self.network, self.loss, config, device, self.processes)
-        self.step = 0
-        self.seconds = 0.0  # of training, over all sessions of the run
-        self.validation: dict[str, Any] = {}  # the last scores, their folder and step
-        self.left_out = 0  # steps whose gradients were not finite
-        self.changes: dict[str, Any] = {}  # by step, settings that were changed on resuming there
-        self.changed: dict[str, Any] = {}  # those of this session
+        self.changed: dict[str, Any] = {}  # settings, on resuming
         self.guard = Guard(config, folder, self.loss, device, self.processes)
         if resumes:
             self.resume()
+
+    @property
+    def step(self) -> int:
+        """How many steps are made."""
+        return self.progress.step
 
     def run(self, quiet: bool = False) -> Path:
         """Train from the current step to the last one; returns the path of the checkpoint.
@@ -177,15 +168,17 @@ class Trainer:
                 drawn = next(batches)
                 waited = time.perf_counter() - started
                 losses = self._train_step(*self.pairs.load(drawn, self.step))
-                self.step += 1
+                self.progress.step += 1
                 elapsed = time.perf_counter() - started
-                self.seconds += elapsed
+                self.progress.seconds += elapsed
                 kept = not self.stepper.left_out or self.stepper.finds_scale
                 images = self.config.data.batch * self.processes.count
                 yield StepReport(losses, images, elapsed, waited, kept)
 
     def _train_step(self, lr: Tensor, target: Tensor) -> dict[str, float]:
-        seeds = seeds_of(self.config.seed, self.step, self.part)
+        seeds = seeds_of(
+            self.config.seed, self.step, self.processes.part_of(self.config.data.batch)
+        )
         noisy = with_noise(lr, self.loss.noise, seeds) if self.loss.noise else None
         factor = learning_rate_factor(self.config.schedule, self.step, self.config.steps)
         self.guard.batch = lr, target, noisy
@@ -200,7 +193,7 @@ class Trainer:
         if not self.stepper.left_out:
             self.averaged.update(self.network)
         elif not self.stepper.finds_scale:
-            self.left_out += 1
+            self.progress.left_out += 1
         return losses
 
     def _require_sound(self) -> Verdict | None:
@@ -213,58 +206,18 @@ class Trainer:
         if self.processes.leads:
             bar.write(line, file=Screen(sys.stderr))
 
-    def _photographs(self, crop: int, kind: Reduction) -> PhotoPairs:
-        """Pairs that are cut from photographs and degraded as they are drawn."""
-        data = self.config.data
-        sampler = CropSampler(
-            self.photos.photos,
-            crop,
-            data.batch * self.processes.count,
-            self.config.seed,
-            data.cache_mb << 20,
-            self.part,
-        )
-        if data.detail:
-            sampler.prefer_detail(self.scale, data.detail, data.workers)
-        crops = (
-            DeviceCrops(sampler, self.device, data.workers)
-            if data.on_device
-            else HostCrops(sampler, self.device)
-        )
-        return PhotoPairs(sampler, crops, self.scale, kind)
-
-    def _footage(self) -> FootagePairs:
-        """Pairs that are cut from coded sequences, which the first run makes."""
-        data, folders = self.config.data, [Path(folder) for folder in self.config.data.folders]
-        cache = open_cache(
-            data.codec,
-            self.scale,
-            self.config.seed,
-            self.photos.photos,
-            self.photos.order,
-            find_clips(folders),
-            data.workers,
-        )
-        return FootagePairs(
-            cache,
-            data.crop,
-            self.scale,
-            data.batch * self.processes.count,
-            self.config.seed,
-            self.part,
-            self.device,
-            data.detail,
-            data.codec.clean,
-            data.workers,
-        )
-
     def _validate(self, validator: Validator, logs: Sequence[Log], bar: tqdm[None]) -> None:
         scores = validator(self.averaged.module)
         record = scores.record()
         rounded = {name: round(value, 4) for name, value in record.items()}
         folder = Path(self.config.validation.folder).name
         images = len(scores.quality.images)
-        self.validation = {"folder": folder, "images": images, "step": self.step, **rounded}
+        self.progress.validation = {
+            "folder": folder,
+            "images": images,
+            "step": self.step,
+            **rounded,
+        }
         self._log(logs, record)
         for log in logs:
             log.pictures(self.step, scores.pictures)
@@ -279,7 +232,7 @@ class Trainer:
             raise CheckpointError(
                 f"init {path}: weights do not fit the network ({summary}); give another file"
             ) from error
-        self.origin = origin_of(path)
+        self.progress.origin = origin_of(path)
 
     def _is_saved(self) -> bool:
         """Whether the folder's checkpoint is of this step."""
@@ -299,18 +252,16 @@ class Trainer:
             "order": self.photos.order,
             "style_image": self.style.sha256 if self.style else "",
             "processes": self.processes.count,
-            "step": self.step,
-            "seconds": self.seconds,
-            "origin": self.origin,
-            "validation": self.validation,
-            "left_out": self.left_out,
-            "changes": self.changes,
+            **self.progress.state(),
             **self._modules(),
             **self.stepper.state(),
         }
         save_state(self.folder / "state.pt", self.config, state)
         weights = self.averaged.module.state_dict()
-        checkpoint = Checkpoint(self.config.network, weights, self._summary())
+        summary = summary_of(
+            self.config, self.progress, self.photos, self.style, self.processes.count
+        )
+        checkpoint = Checkpoint(self.config.network, weights, summary)
         save_checkpoint(self.folder / "model.safetensors", checkpoint)
         self.guard.saved_at, self.guard.saved_lr = self.step, self.config.optimizer.lr
 
@@ -324,71 +275,18 @@ class Trainer:
         """Take up the run that the folder holds. Raises CheckpointError or ConfigError."""
         path = self.folder / "state.pt"
         state = load_state(path, self.config, self.device)
-        if state["fingerprint"] != self.photos.fingerprint:
-            raise ConfigError(
-                f"cannot resume {self.folder}: the training photographs have changed (or, in a run "
-                "of an older framelift, some were counted twice)"
-            )
-        if state.get("order", self.photos.order) != self.photos.order:
-            raise ConfigError(
-                f"cannot resume {self.folder}: the training photographs come in another order; "
-                "give the folders in the order of the first run, the files under their old names"
-            )
-        if self.style and state.get("style_image") != self.style.sha256:
-            raise ConfigError(f"cannot resume {self.folder}: the style image has changed")
-        before, now = state.get("processes", 1), self.processes.count
-        if before != now:
-            raise ConfigError(
-                f"cannot resume {self.folder}: it ran in {before} process(es), now {now}; a step "
-                "would be of another size"
-            )
-        if state["step"] > self.config.steps:
-            raise ConfigError(
-                f"cannot resume {self.folder}: it is at step {state['step']} already, "
-                f"beyond steps = {self.config.steps}"
-            )
+        style = self.style.sha256 if self.style else None
+        require_same_run(state, self.folder, self.config, self.photos, style, self.processes.count)
         self.network.load_state_dict(state["network"])
         self.averaged.load_state_dict(state["averaged"])
         self.stepper.load_state(state)
-        self.origin = state.get("origin", self.origin)
-        self.validation = state.get("validation", {})
-        self.step = self.guard.saved_at = state["step"]
-        self.seconds = state["seconds"]
-        self.left_out = state.get("left_out", 0)
+        self.progress.load(state)
         before = saved_config(path, state).optimizer
-        self.guard.saved_lr = before.lr
+        self.guard.saved_at, self.guard.saved_lr = self.step, before.lr
         self.changed = changed_settings(before, self.config)
-        self.changes = state.get("changes", {})
         if self.changed:
-            self.changes = {**self.changes, str(self.step): self.changed}
-
-    def _summary(self) -> dict[str, Any]:
-        summary: dict[str, Any] = {
-            "steps": self.step,
-            "loss": msgspec.to_builtins(self.config.loss),
-            "batch": self.config.data.batch * self.processes.count,
-            "crop": self.config.data.crop,
-            "degradation": self.config.data.degradation,
-            "photographs": len(self.photos.photos),
-            "data_fingerprint": self.photos.fingerprint,
-            "seconds": round(self.seconds),
-            "seed": self.config.seed,
-            "ema": self.config.ema,
-            "optimizer": msgspec.to_builtins(self.config.optimizer),
-            "amp": self.config.compute.amp,
-        }
-        if self.origin:
-            summary["init"] = self.origin
-        if self.left_out:
-            summary["steps_left_out"] = self.left_out
-        if self.changes:
-            summary["changes"] = self.changes
-        if self.style is not None:
-            image = {"name": self.style.path.name, "sha256": self.style.sha256}
-            summary["style_image"] = image
-        if self.validation:
-            summary["validation"] = self.validation
-        return summary
+            changes = {**self.progress.changes, str(self.step): self.changed}
+            self.progress.changes = changes
 
     def _open_logs(self) -> AbstractContextManager[Sequence[Log]]:
         if not self.processes.leads:

@@ -130,7 +130,7 @@ def lost(trainer: Trainer, at: int, change: Callable[[Tensor], object]) -> None:
     [
         (float("nan"), r"weights became NaN or infinity by step 8; .*run keeps step 4: go on"),
         (float("inf"), r"weights became NaN or infinity by step 8; .*run keeps step 4: go on"),
-        (1e9, r"the network is lost at step 8: its loss is \S*e\+\d+, that of a plain grey pic"),
+        (1e9, r"the network is lost at step 8: its loss is \S*e\+\d+, that of a blank pic"),
     ],
 )
 def test_a_lost_network_does_not_replace_a_good_checkpoint(
@@ -230,4 +230,4 @@ def test_networks_are_judged_beside_bicubic_and_grey(
     assert (verdict.is_lost, verdict.is_worse_than_plain) == (is_lost, is_worse)
     assert (trainer.guard.warning(verdict) is not None) == is_worse
     assert network.training
-    assert 0 < verdict.plain < verdict.grey
+    assert 0 < verdict.plain < verdict.grey <= verdict.blank
