@@ -65,7 +65,10 @@ def _problem(given: argparse.Namespace) -> str | None:
     dev = Path("/dev")
     found = [*dev.glob("nvidia[0-9]*"), *dev.glob("dxg")]
     if sys.platform == "linux" and not found and not given.dry_run:
-        return "no NVIDIA GPU (/dev/nvidia0 is missing); --dry-run, or make gpu DRY_RUN=1, rehearses without one"
+        return (
+            "no NVIDIA GPU (/dev/nvidia0 is missing); --dry-run, or make gpu DRY_RUN=1, rehearses "
+            "without one"
+        )
     return None
 
 

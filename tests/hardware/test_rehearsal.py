@@ -72,5 +72,6 @@ def test_without_a_gpu_nothing_is_begun(tmp_path: Path) -> None:
     done = hardware("--out", str(tmp_path / "out"))
     assert done.returncode == 2
     assert done.stderr == (
-        "hardware: no NVIDIA GPU (/dev/nvidia0 is missing); --dry-run, or make gpu DRY_RUN=1, rehearses without one\n"
+        "hardware: no NVIDIA GPU (/dev/nvidia0 is missing); --dry-run, or make gpu DRY_RUN=1, "
+        "rehearses without one\n"
     )
