@@ -14,6 +14,7 @@ from torch import nn
 
 from ..imaging.errors import CheckpointError, MissingDependencyError
 from .source import Source
+from .state_dict import find_weights, shown_keys, unmerged_span
 
 
 def load_community(path: Path) -> Source:
@@ -29,18 +30,23 @@ def load_community(path: Path) -> Source:
             f"checkpoint {path}: not made by framelift; community models need spandrel: "
             "pip install 'framelift[community]'"
         ) from error
-    weights = _read_tensors(path)
-    try:
-        found = ModelLoader("cpu").load_from_state_dict(weights)
-    except UnsupportedModelError as error:
+    candidates = _read_tensors(path)
+    found = None
+    for weights in candidates:
+        try:
+            found = ModelLoader("cpu").load_from_state_dict(unmerged_span(weights))
+            break
+        except UnsupportedModelError:
+            continue
+        except (RuntimeError, ValueError, KeyError, IndexError, TypeError, AssertionError) as error:
+            raise CheckpointError(
+                f"checkpoint {path}: its tensors do not fit their network ({_short(error)})"
+            ) from error
+    if found is None:
         raise CheckpointError(
             f"checkpoint {path}: its tensors fit no network that is known here (framelift's own or "
-            "one of spandrel's)"
-        ) from error
-    except (RuntimeError, ValueError, KeyError, IndexError, TypeError, AssertionError) as error:
-        raise CheckpointError(
-            f"checkpoint {path}: its tensors do not fit their network ({_short(error)})"
-        ) from error
+            f"one of spandrel's); it holds {shown_keys(candidates[0])}"
+        )
     if not isinstance(found, ImageModelDescriptor) or found.purpose not in ("SR", "FaceSR"):
         raise CheckpointError(
             f"checkpoint {path}: {found.architecture.name} is no super-resolution network"
@@ -66,9 +72,7 @@ def load_community(path: Path) -> Source:
     )
 
 
-def _read_tensors(path: Path) -> dict[str, torch.Tensor]:
-    from spandrel import canonicalize_state_dict
-
+def _read_tensors(path: Path) -> list[dict[str, torch.Tensor]]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about old pickle protocols
@@ -76,8 +80,6 @@ def _read_tensors(path: Path) -> dict[str, torch.Tensor]:
                 read: Any = load_file(path, device="cpu")
             else:
                 read = torch.load(path, map_location="cpu", weights_only=True)
-        # Trainers nest the weights in `params_ema`, `state_dict` and the like.
-        weights = canonicalize_state_dict(read)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f"checkpoint {path}: holds more than tensors, or is no checkpoint; pickled code is "
@@ -88,9 +90,10 @@ def _read_tensors(path: Path) -> dict[str, torch.Tensor]:
             f"checkpoint {path}: cannot be read, is damaged or no checkpoint "
             f"({type(error).__name__}: {_short(error)})"
         ) from error
-    if not isinstance(weights, dict):
-        raise CheckpointError(f"checkpoint {path}: holds no named tensors")
-    return {name: tensor for name, tensor in weights.items() if isinstance(tensor, torch.Tensor)}
+    try:
+        return find_weights(read)
+    except ValueError as error:
+        raise CheckpointError(f"checkpoint {path}: {error}") from error
 
 
 def _settled(network: nn.Module) -> nn.Module:

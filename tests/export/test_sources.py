@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -96,6 +97,97 @@ def test_community_models_come_out_as_framelift_models(
     frame = reference_frames()[1][1][0]  # of odd size
     with Upscaler.load(exported.path, "onnx-cpu") as upscaler:
         assert upscaler(frame).shape == (130, 142, 3)
+
+
+def nested(key: str) -> Callable[[dict[str, Tensor]], dict[str, Any]]:
+    return lambda weights: {"epoch": 3, "optimizer": {"step": 1}, key: weights}
+
+
+def prefixed(prefix: str) -> Callable[[dict[str, Tensor]], dict[str, Any]]:
+    return lambda weights: {prefix + name: tensor for name, tensor in weights.items()}
+
+
+def in_the_middle(weights: dict[str, Tensor]) -> dict[str, Any]:
+    return {name.replace("body.", "body._orig_mod."): tensor for name, tensor in weights.items()}
+
+
+def both_sets(weights: dict[str, Tensor]) -> dict[str, Any]:
+    """The averaged weights are those to take."""
+    noisy = {f"params.{name}": torch.zeros_like(tensor) for name, tensor in weights.items()}
+    return {**noisy, **{f"params_ema.{name}": tensor for name, tensor in weights.items()}}
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        prefixed("_orig_mod."),
+        prefixed("module."),
+        prefixed("module._orig_mod."),
+        prefixed("params_ema."),
+        prefixed("netG."),
+        in_the_middle,
+        both_sets,
+        nested("weights"),
+        nested("params_ema"),
+        lambda weights: nested("state_dict")(prefixed("module.")(weights)),
+        lambda weights: {"ema": weights, "params": {}},
+    ],
+)
+def test_weights_are_found_however_trainers_wrap_them(
+    tmp_path: Path, wrap: Callable[[dict[str, Tensor]], dict[str, Any]]
+) -> None:
+    pytest.importorskip("spandrel")
+    weights = compact()
+    path = tmp_path / "model.pth"
+    torch.save(wrap(weights), path)
+    loaded = load_source(path)
+    assert loaded.description["name"] == "Compact"
+    found = dict(loaded.network.state_dict())
+    assert all(torch.equal(found[name], tensor) for name, tensor in weights.items())
+
+
+def test_a_network_whose_own_keys_begin_like_a_wrapper_keeps_them(tmp_path: Path) -> None:
+    """ESRGAN's first form begins with `model.`, as Lightning's prefix does."""
+    pytest.importorskip("spandrel")
+    weights = made_by(
+        "ESRGAN.__arch.RRDB", "RRDBNet", in_nc=3, out_nc=3, num_filters=8, num_blocks=1, scale=2
+    )
+    assert all(name.startswith("model.") for name in weights)
+    for wrap in (prefixed(""), prefixed("model."), prefixed("module.")):
+        torch.save(wrap(weights), tmp_path / "model.pth")
+        assert load_source(tmp_path / "model.pth").description["name"] == "ESRGAN"
+
+
+def test_weights_that_are_not_found_are_named(tmp_path: Path) -> None:
+    pytest.importorskip("spandrel")
+    path = tmp_path / "model.pth"
+    torch.save({"epoch": 3, "discriminator": {"a": torch.zeros(1)}, "b": {"c": 1}}, path)
+    message = r"holds no tensors under a key known for weights, but 'epoch', 'discriminator', 'b'"
+    with pytest.raises(CheckpointError, match=message):
+        load_source(path)
+    torch.save({"encoder.1.weight": torch.zeros(1)}, path)
+    with pytest.raises(CheckpointError, match=r"it holds 'encoder\.1\.weight'$"):
+        load_source(path)
+
+
+def test_span_with_merged_branches_is_the_same_network(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    whole = span()
+    path = tmp_path / "span.pth"
+    torch.save({"params": whole}, path)
+    wanted = load_source(path).deployed
+    merged = {
+        name: tensor
+        for name, tensor in wanted.state_dict().items()
+        if ".sk." not in name and not re.search(r"\.conv\.\d\.", name)
+    }
+    assert "conv_1.eval_conv.weight" in merged
+    torch.save(merged, path)
+    loaded = load_source(path)
+    frames = torch.rand(1, 3, 20, 24)
+    with torch.inference_mode():
+        assert torch.allclose(loaded.network(frames), wanted(frames), atol=1e-6)
+        assert torch.allclose(loaded.deployed(frames), wanted(frames), atol=1e-6)
 
 
 class Bomb:
