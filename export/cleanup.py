@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import onnx
 
+from .quiet import quiet_exporter
 from .rewrite import strip_notes
 
 
@@ -14,7 +15,8 @@ def clean_up(model: onnx.ModelProto) -> onnx.ModelProto:
     """
     from onnxscript import optimizer
 
-    cleaned: onnx.ModelProto = optimizer.optimize(model)
+    with quiet_exporter():
+        cleaned: onnx.ModelProto = optimizer.optimize(model)
     strip_notes(cleaned.graph.node)
     for value in cleaned.graph.value_info:
         del value.metadata_props[:]

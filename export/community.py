@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import copy
+import math
 import pickle
 import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import load_file
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from ..imaging.errors import CheckpointError, MissingDependencyError
 from .source import Source
 from .state_dict import find_weights, shown_keys, unmerged_span
+
+_SORTING = ("ATD",)
+"""Architectures whose picture depends on the order in which equal values are sorted."""
 
 
 def load_community(path: Path) -> Source:
@@ -34,7 +40,9 @@ def load_community(path: Path) -> Source:
     found = None
     for weights in candidates:
         try:
-            found = ModelLoader("cpu").load_from_state_dict(unmerged_span(weights))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # about what PyTorch will change some day
+                found = ModelLoader("cpu").load_from_state_dict(unmerged_span(weights))
             break
         except UnsupportedModelError:
             continue
@@ -61,14 +69,16 @@ def load_community(path: Path) -> Source:
     if size.square:
         raise CheckpointError(f"checkpoint {path}: takes only square images; video frames are not")
     return Source(
-        network=network,
+        network=_StableSorts(network) if found.architecture.id in _SORTING else network,
         deployed=_settled(network),
         scale=found.scale,
-        size_multiple=size.multiple_of,
+        size_multiple=math.lcm(size.multiple_of, _window(network)),
         minimum=max(1, size.minimum),
         halo=None,
         description={"name": found.architecture.id, "tags": list(found.tags)},
         weights=weights,
+        # Networks of windows compute the batch from the number of windows, which is baked in.
+        batch=1 if _window(network) > 1 else None,
     )
 
 
@@ -94,6 +104,51 @@ def _read_tensors(path: Path) -> list[dict[str, torch.Tensor]]:
         return find_weights(read)
     except ValueError as error:
         raise CheckpointError(f"checkpoint {path}: {error}") from error
+
+
+class _StableSorts(nn.Module):
+    """A network whose sorts keep the order of equal values, which PyTorch leaves open.
+
+    ATD sorts pixels by category, then lets groups of neighbours look at each other: its picture
+    depends on that order. What is exported keeps it, so what it is compared with must, too.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        with _StableSortMode():
+            output: torch.Tensor = self.network(x)
+        return output
+
+
+class _StableSortMode(TorchFunctionMode):
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:  # noqa: ANN401 - what the function gives
+        kwargs = {**(kwargs or {})}
+        if func is torch.sort:
+            kwargs["stable"] = True
+        return func(*args, **kwargs)
+
+
+def _window(network: nn.Module) -> int:
+    """What sides must be multiples of so that windows of attention fill the frame.
+
+    The networks fill it up themselves, by an amount that differs from size to size; what is
+    exported takes frames that need none.
+    """
+    sides = [1]
+    for module in network.modules():
+        for name in ("window_size", "split_size"):
+            value = getattr(module, name, 1)
+            sides += value if isinstance(value, (list, tuple)) else [value]
+    return math.lcm(*(side for side in sides if isinstance(side, int) and side > 0))
 
 
 def _settled(network: nn.Module) -> nn.Module:

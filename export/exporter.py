@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -24,11 +24,14 @@ from .halo import graph_halo
 from .int8_gate import MAX_DROP_DB, Quantised, to_int8
 from .node_rules import tensorrt_problems
 from .parity import Parity
+from .reach import Measured, measure_reach, tiles_agree
+from .session import unrounded
 from .sizes import Sizes
 from .source import Source, load_source, weights_sha256
 from .targets import TARGETS, choose_opset, parse_targets
 from .torch_export import export_core
 from .typed_graph import TypedGraph
+from .whole_frame import why_whole
 
 PRECISIONS = ("fp32", "fp16", "int8")
 MAX_VALUES = 2**31 - 1
@@ -113,10 +116,11 @@ def export_checkpoint(
             "none; use --precision fp32 or fp16"
         )
     height, width = config.size or (None, None)
-    asked = Sizes(config.batch, height, width, loaded.size_multiple, loaded.minimum)
+    batch = config.batch or loaded.batch
+    asked = Sizes(batch, height, width, loaded.size_multiple, loaded.minimum)
     _require_addressable(asked, loaded.scale)
     # int8 is calibrated on frames of any size, and given its sizes afterwards.
-    sizes = asked if config.precision != "int8" else Sizes(multiple=asked.multiple)
+    sizes = asked if config.precision != "int8" else Sizes(loaded.batch, multiple=asked.multiple)
     gate = Gate(loaded.network, asked)
     model = apply_frame_contract(
         export_core(loaded.deployed, opset, sizes), loaded.scale, sizes.shape
@@ -124,7 +128,8 @@ def export_checkpoint(
     if sizes is asked:
         gate.require(model)
     model = clean_up(model)
-    halo = _halo(model, loaded, say)
+    halo, multiple = _reach(model, loaded, sizes, say)
+    loaded = replace(loaded, size_multiple=multiple)
     int8 = None
     if config.precision == "fp16":
         from .half import to_half
@@ -216,18 +221,28 @@ def _quantised(
     )
 
 
-def _halo(model: onnx.ModelProto, source: Source, say: Say) -> int:
-    """The radius computed from the graph; what the network says of itself must agree."""
+def _reach(model: onnx.ModelProto, source: Source, sizes: Sizes, say: Say) -> tuple[int, int]:
+    """Halo and size multiple: by the graph, or measured where its operators do not tell.
+
+    What the network says of itself must agree.
+    """
     halo = graph_halo(model, source.scale, source.size_multiple)
     if source.halo is not None and source.halo != halo:
         raise ExportError(
             f"the network says that its receptive field reaches {source.halo} pixels, its graph "
             f"reaches {halo}; tiles would show seams"
         )
-    if halo is None:
-        say("every output pixel may depend on the whole frame: this model is never run in tiles")
-        return WHOLE_FRAME
-    return halo
+    if halo is not None:
+        return halo, source.size_multiple
+    measured = Measured(unrounded(model), source.scale, sizes)
+    reach = measure_reach(measured)
+    if reach.halo is not None and tiles_agree(measured, reach):
+        say(f"its reach was measured: {reach.halo} pixels")
+        if reach.multiple != source.size_multiple:
+            say(f"tiles and frames are multiples of {reach.multiple} pixels, as its windows are")
+        return reach.halo, reach.multiple
+    say(f"{why_whole(model)}: this model is never run in tiles")
+    return WHOLE_FRAME, source.size_multiple
 
 
 def _check(model: onnx.ModelProto) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,30 @@ def open_session(model: onnx.ModelProto, optimisation: object = None) -> Any:  #
         raise ExportError(
             f"ONNX Runtime refuses the model: {str(error).strip().splitlines()[0]}"
         ) from error
+
+
+def unrounded(model: onnx.ModelProto) -> Callable[[Frames], NDArray[np.float32]]:
+    """The model on 1×H×W×3 frames, up to where it clamps: sH×sW×3 in code values.
+
+    Raises ExportError, as the function does.
+    """
+    nodes = {node.name: node for node in model.graph.node}
+    levels, shuffle = nodes["clamp"].input[0], nodes.get("to_pixels")
+    probed = onnx.ModelProto()
+    probed.CopyFrom(model)
+    probed.graph.output.append(onnx.ValueInfoProto(name=levels))
+    session = open_session(probed)
+
+    def run(frames: Frames) -> NDArray[np.float32]:
+        values: NDArray[np.float32] = run_session(session, frames)[1][0] - 0.5  # that rounds
+        if shuffle is not None:
+            block = next(item.i for item in shuffle.attribute if item.name == "blocksize")
+            _, height, width = values.shape
+            apart = values.reshape(3, block, block, height, width).transpose(3, 1, 4, 2, 0)
+            return apart.reshape(height * block, width * block, 3)
+        return values.transpose(1, 2, 0)
+
+    return run
 
 
 def run_session(session: Any, frames: Frames) -> list[NDArray[Any]]:  # noqa: ANN401

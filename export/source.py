@@ -26,7 +26,8 @@ class Source:
     """A network in eval mode: float N×3×H×W RGB in [0, 1] to N×3×(sH)×(sW).
 
     `deployed` computes the same with merged branches and folded norms. `halo` is what the network
-    says of itself, None if it does not. `minimum` is the smallest height and width it takes.
+    says of itself, None if it does not. `minimum` is the smallest height and width it takes,
+    `batch` how many frames at a time, None for any number.
     """
 
     network: nn.Module
@@ -39,6 +40,7 @@ class Source:
     weights: dict[str, Tensor]
     training: dict[str, Any] = field(default_factory=dict)
     task: Task = "super-resolution"
+    batch: int | None = None
 
     @property
     def parameters(self) -> int:

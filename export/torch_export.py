@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import warnings
 from typing import Any
 
@@ -12,6 +11,7 @@ import torch
 from torch import nn
 
 from ..imaging.errors import ExportError
+from .quiet import quiet_exporter
 from .sizes import Sizes
 
 
@@ -21,22 +21,20 @@ def export_core(network: nn.Module, opset: int, sizes: Sizes | None = None) -> o
     Raises ExportError if the exporter fails or ends at another opset.
     """
     sizes = sizes or Sizes()
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
     try:
-        with warnings.catch_warnings():
+        with quiet_exporter(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about the exporter's own internals
             program = torch.onnx.export(
                 network, (_example(sizes),), dynamo=True, opset_version=opset,
                 dynamic_shapes=(_dynamic_axes(sizes),), input_names=["input"],
                 output_names=["output"], external_data=False, verbose=False,
-                custom_translation_table={torch.ops.aten.pixel_unshuffle.default: _unshuffle},
+                custom_translation_table={
+                    torch.ops.aten.pixel_unshuffle.default: _unshuffle,
+                    torch.ops.aten.sort.stable: _stable_sort,
+                },
             )  # fmt: skip
     except Exception as error:  # it runs the network's own code, which may raise anything
         raise ExportError(f"PyTorch's ONNX exporter failed: {_reason(error)}") from error
-    finally:
-        logger.setLevel(level)
     assert program is not None
     model = program.model_proto
     written = {entry.domain: entry.version for entry in model.opset_import}
@@ -83,6 +81,22 @@ def _unshuffle(x: Any, block: int) -> Any:  # noqa: ANN401
     return opset18.Conv(
         x, weight, group=channels, kernel_shape=[block, block], strides=[block, block]
     )
+
+
+def _stable_sort(
+    x: Any,  # noqa: ANN401
+    stable: bool | None = None,
+    dim: int = -1,
+    descending: bool = False,
+) -> Any:  # noqa: ANN401
+    """Sorting by TopK, in which of equal values the one with the lower index comes first."""
+    from onnxscript import opset18
+
+    del stable
+    axis: Any = opset18.Constant(value_ints=[dim])
+    sizes: Any = opset18.Shape(x)
+    length = opset18.Gather(sizes, axis)
+    return opset18.TopK(x, length, axis=dim, largest=int(descending), sorted=1)
 
 
 def _reason(error: Exception) -> str:

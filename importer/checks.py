@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import onnx
 
 from ..export.node_rules import tensorrt_problems
 from ..export.parity import Frames, Parity, compare, onnx_frames, reference_frames
-from ..export.sizes import Sizes
 from ..export.targets import TARGETS, target_window
 from ..export.typed_graph import TypedGraph
 from ..imaging.errors import ExportError
-from ..runtime import Upscaler
-from ..runtime.model_file import ModelSpec
 from ..runtime.notes import Say
-from ..runtime.tiling import minimum_tile
-from .photo import moving_photo
 from .session import Reading, RunError
 from .sizes import Taken
-
-_KEPT_PX = 24
 
 
 def require_parity(
@@ -51,20 +43,6 @@ def require_parity(
     return measured
 
 
-def tiles_agree(path: Path, spec: ModelSpec) -> bool:
-    """Whether the model at `path` gives in small tiles what it gives in one piece."""
-    multiple = spec.size_multiple
-    least = minimum_tile(spec.halo, multiple, spec.minimum_side)
-    tile = -(-(least + _KEPT_PX) // multiple) * multiple
-    side = tile + -(-_KEPT_PX // multiple) * multiple  # two tiles in each direction
-    frame = moving_photo(1, side, side)[0]
-    with Upscaler.load(path, "onnx-cpu", say=_silent) as whole:
-        wanted = whole(frame)
-    with Upscaler.load(path, "onnx-cpu", tile=tile, say=_silent) as tiled:
-        got = tiled(frame)
-    return bool((np.abs(wanted.astype(np.int16) - got) <= 1).all())
-
-
 def say_what_stands_against(model: onnx.ModelProto, opset: int, say: Say) -> None:
     """One line on each runtime that will not take the model; ONNX Runtime here does."""
     graph = TypedGraph(model)
@@ -82,9 +60,7 @@ def say_what_stands_against(model: onnx.ModelProto, opset: int, say: Say) -> Non
 def _cases(model: onnx.ModelProto, taken: Taken, window: int) -> Iterator[tuple[str, Frames]]:
     """The frames of exports, in sizes that the model takes; of several frames windows of them."""
     batch = model.graph.input[0].type.tensor_type.shape.dim[0].dim_value or None
-    sizes = Sizes(
-        1 if window > 1 else batch, taken.height, taken.width, taken.multiple, taken.minimum
-    )
+    sizes = taken.sizes(1 if window > 1 else batch)
     for name, frames in reference_frames(sizes):
         if window == 1:
             yield name, frames
@@ -97,7 +73,3 @@ def _cases(model: onnx.ModelProto, taken: Taken, window: int) -> Iterator[tuple[
 def _by_file(reading: Reading, frames: Frames, window: int) -> Frames:
     windows = [frames] if window > 1 else [frame[None] for frame in frames]
     return np.stack([reading.levels(part) for part in windows])
-
-
-def _silent(line: str) -> None:
-    del line

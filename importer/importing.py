@@ -14,18 +14,19 @@ from onnx import numpy_helper
 from ..export.contract import apply_frame_contract
 from ..export.halo import graph_halo
 from ..export.parity import Parity
+from ..export.reach import Measured, Reach, measure_reach, tiles_agree
+from ..export.whole_frame import why_whole
 from ..imaging.atomic import atomic_output, check_target
 from ..imaging.errors import ConfigError, ModelError, OutputError
 from ..runtime.backends.engine import load_onnxruntime
 from ..runtime.digest import PREFIX, seal
-from ..runtime.model_file import FORMAT, TEMPORAL_FORMAT, WHOLE_FRAME, read_spec
+from ..runtime.model_file import FORMAT, TEMPORAL_FORMAT, WHOLE_FRAME
 from ..runtime.notes import Say, say_on_stderr
 from .adapt import as_core
-from .checks import require_parity, say_what_stands_against, tiles_agree
+from .checks import require_parity, say_what_stands_against
 from .convention import ORDERS, RANGES, Convention
 from .foreign import Foreign, opset_of, read_foreign
 from .opset import settled
-from .reach import Reach, measure_reach
 from .session import FileSession, Reading
 from .sizes import probe_sizes
 from .trying import find_aligned_frame, find_convention
@@ -148,11 +149,14 @@ class _Import:
     def write(self, target: Path) -> Imported:
         """Wrap, prove and write it."""
         foreign, taken = self._foreign, self._taken
-        reach = measure_reach(self._reading.values, taken, self._window)
+        measured = Measured(self._reading.values, taken.scale, taken.sizes(), self._window)
+        reach = measure_reach(measured)
         model = self._wrapped()
         opset = opset_of(model)
         parity = require_parity(model, self._reading, taken, self._window, foreign.precision)
         halo = self._halo(model, reach)
+        if halo < WHOLE_FRAME and not tiles_agree(measured, Reach(halo, reach.multiple)):
+            halo = WHOLE_FRAME
         imported = Imported(
             path=target,
             scale=taken.scale,
@@ -168,12 +172,8 @@ class _Import:
             target, overwrite=self._options.overwrite, source=foreign.path
         ) as temporary:
             self._store(model, imported, temporary)
-            tiled = halo < WHOLE_FRAME and not taken.is_fixed
-            if tiled and not tiles_agree(temporary, read_spec(temporary)):
-                imported = replace(imported, halo=WHOLE_FRAME)
-                self._store(model, imported, temporary)
         if imported.halo >= WHOLE_FRAME:
-            self._say(f"{foreign.path.name}: {self._why_whole()}")
+            self._say(f"{foreign.path.name}: {self._why_whole(model)}")
         say_what_stands_against(model, opset, lambda line: self._say(f"{target.name}: {line}"))
         return imported
 
@@ -219,12 +219,13 @@ class _Import:
             return exact
         return reach.halo
 
-    def _why_whole(self) -> str:
-        if self._taken.is_fixed:
-            return (
-                "every pixel may depend on the whole frame: tiles of its fixed size may show seams"
-            )
-        return "every pixel may depend on the whole frame: it is never run in tiles"
+    def _why_whole(self, model: onnx.ModelProto) -> str:
+        tiles = (
+            "tiles of its fixed size may show seams"
+            if self._taken.is_fixed
+            else "it is never run in tiles"
+        )
+        return f"{why_whole(model)}: {tiles}"
 
     def _store(self, model: onnx.ModelProto, imported: Imported, path: Path) -> None:
         onnx.helper.set_model_props(model, self._metadata(model, imported))

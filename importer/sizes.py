@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..export.sizes import Sizes
 from ..imaging.errors import ModelError
 from .foreign import COLOUR_CHANNELS, Foreign
 from .session import FileSession, RunError
@@ -28,6 +29,10 @@ class Taken:
     width: int | None
     pictures: int
     base: tuple[int, int]
+
+    def sizes(self, batch: int | None = 1) -> Sizes:
+        """As exports state them."""
+        return Sizes(batch, self.height, self.width, self.multiple, self.minimum)
 
     @property
     def is_fixed(self) -> bool:

@@ -7,12 +7,12 @@ from itertools import product
 
 import numpy as np
 
+from ..export.photo import moving_photo, photo
 from ..imaging.errors import ModelError
 from ..imaging.metrics import psnr
 from ..imaging.resize import imresize
 from .convention import ORDERS, RANGES, Convention, Frames, Range, levels
 from .foreign import Foreign
-from .photo import moving_photo, photo
 from .session import FileSession, RunError
 from .sizes import Taken
 

@@ -1,4 +1,4 @@
-"""The photograph on which files are tried, in any size and moving."""
+"""The reference photograph in any size, and moving."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from functools import cache
 import cv2
 import numpy as np
 
-from ..export.parity import REFERENCE
 from ..imaging.errors import ExportError
 from ..imaging.resize import imresize
-from .convention import Frames
+from .parity import REFERENCE, Frames
 
 _MOTION_PX = (2, 3)  # down and right, from frame to frame
 
