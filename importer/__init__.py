@@ -5,6 +5,7 @@ from framelift.importer import import_model
 import_model(Path("4x-model.onnx"), Path("model.onnx"))
 """
 
-from .importing import Imported, ImportOptions, import_model
+from .importing import import_model
+from .outcome import Imported, ImportOptions
 
 __all__ = ["ImportOptions", "Imported", "import_model"]

@@ -13,7 +13,8 @@ from onnx.external_data_helper import ExternalDataInfo
 from ..imaging.errors import FrameliftError, ModelError, OutputError
 from ..runtime.engine.cache import FOLDER_VARIABLE, cache_folder
 from ..runtime.model_file import read_spec
-from .importing import ImportOptions, import_model
+from .importing import import_model
+from .outcome import ImportOptions
 
 _FORMAT = 1
 """To be raised when an import comes out differently than before."""

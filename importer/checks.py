@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import onnx
 
+from ..export.half_gate import HalfRunner, Peak
 from ..export.node_rules import tensorrt_problems
 from ..export.parity import Frames, Parity, compare, onnx_frames, reference_frames
 from ..export.targets import TARGETS, target_window
@@ -41,6 +42,27 @@ def require_parity(
             )
         measured.append(parity)
     return measured
+
+
+def judge_half_precision(
+    model: onnx.ModelProto, reading: Reading, taken: Taken, window: int
+) -> tuple[Peak | None, str]:
+    """The largest value that an fp16 model meets, and what is wrong with it on GPUs, or "".
+
+    Processors compute half precision in float32, so that the file itself does not show it there.
+    """
+    try:
+        run = HalfRunner(model)
+        for name, frames in _cases(model, taken, window):
+            label = f"{name} {'×'.join(map(str, frames.shape[:3]))}"
+            parity = compare(
+                name, frames.shape, _by_file(reading, frames, window), run(frames, label)
+            )
+            if failure := parity.failure("fp16"):
+                return run.peak, f"in half precision another picture on {label}: {failure}"
+    except ExportError as error:
+        return None, str(error).partition(";")[0]
+    return run.peak, ""
 
 
 def say_what_stands_against(model: onnx.ModelProto, opset: int, say: Say) -> None:

@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from dataclasses import dataclass, replace
-from importlib.metadata import version
+from dataclasses import replace
 from pathlib import Path
 
 import onnx
-from onnx import numpy_helper
 
 from ..export.contract import apply_frame_contract
 from ..export.halo import graph_halo
-from ..export.parity import Parity
 from ..export.reach import Measured, Reach, measure_reach, tiles_agree
 from ..export.whole_frame import why_whole
 from ..imaging.atomic import atomic_output, check_target
 from ..imaging.errors import ConfigError, ModelError, OutputError
-from ..runtime.backends.engine import load_onnxruntime
 from ..runtime.digest import PREFIX, seal
-from ..runtime.model_file import FORMAT, TEMPORAL_FORMAT, WHOLE_FRAME
+from ..runtime.model_file import WHOLE_FRAME
 from ..runtime.notes import Say, say_on_stderr
 from .adapt import as_core
-from .checks import require_parity, say_what_stands_against
-from .convention import ORDERS, RANGES, Convention
+from .checks import judge_half_precision, require_parity, say_what_stands_against
+from .convention import RANGES
 from .foreign import Foreign, opset_of, read_foreign
+from .metadata import metadata
 from .opset import settled
+from .outcome import Imported, ImportOptions
 from .session import FileSession, Reading
 from .sizes import probe_sizes
 from .trying import find_aligned_frame, find_convention
@@ -34,63 +30,6 @@ from .trying import find_aligned_frame, find_convention
 _USUAL_WINDOW = 5
 _EXACT_HALO = 64
 """Up to here the reach by the graph, which is exact, is taken instead of the one measured."""
-
-
-@dataclass(frozen=True)
-class ImportOptions:
-    """What is not to be found out by trying. Raises ConfigError for what makes no sense.
-
-    `span` is the range of the pixels, one of RANGES; `order` that of the channels, rgb or bgr;
-    `window` how many frames a model of sequences of any length is to be given.
-    """
-
-    span: str | None = None
-    order: str | None = None
-    window: int | None = None
-    task: str = "super-resolution"
-    licence: str = ""
-    overwrite: bool = False
-
-    def __post_init__(self) -> None:
-        for name, value, known in (
-            ("range", self.span, RANGES),
-            ("channel order", self.order, ORDERS),
-        ):
-            if value is not None and value not in known:
-                raise ConfigError(f"unknown {name} {value!r}: use one of {', '.join(known)}")
-        if self.window is not None and self.window < 2:
-            raise ConfigError(f"window is {self.window}: sequences have 2 frames or more")
-
-
-@dataclass(frozen=True)
-class Imported:
-    """A written model and what was found out about it."""
-
-    path: Path
-    scale: int
-    convention: Convention
-    order_assumed: bool
-    halo: int
-    size_multiple: int
-    window: int
-    lookahead: int
-    parity: list[Parity]
-
-    def summary(self) -> str:
-        """One line: what was found."""
-        made = self.convention
-        ranges = made.given.name
-        if made.taken != made.given:
-            ranges = f"{ranges} in, {made.taken.name} out"
-        order = made.order.upper() + (" (assumed)" if self.order_assumed else "")
-        colours = {1: "grey (luma)", 4: f"{order} and alpha"}
-        parts = [f"×{self.scale}", colours.get(made.channels, order), ranges]
-        if self.window > 1:
-            parts.append(f"{self.window} frames, {self.lookahead} of them ahead")
-        parts.append("whole frames" if self.halo >= WHOLE_FRAME else f"halo {self.halo} px")
-        if self.size_multiple > 1:
-            parts.append(f"sides in multiples of {self.size_multiple}")
-        return ", ".join(parts)
 
 
 def import_model(
@@ -154,6 +93,11 @@ class _Import:
         model = self._wrapped()
         opset = opset_of(model)
         parity = require_parity(model, self._reading, taken, self._window, foreign.precision)
+        peak = None
+        if foreign.precision == "fp16":
+            peak, problem = judge_half_precision(model, self._reading, taken, self._window)
+            if problem:
+                self._say(f"{foreign.path.name}: {problem}; processors compute it in float32")
         halo = self._halo(model, reach)
         if halo < WHOLE_FRAME and not tiles_agree(measured, Reach(halo, reach.multiple)):
             halo = WHOLE_FRAME
@@ -164,9 +108,11 @@ class _Import:
             order_assumed=self._order_assumed,
             halo=halo,
             size_multiple=reach.multiple,
+            minimum_side=taken.minimum,
             window=self._window,
             lookahead=self._window - 1 - self._aligned if self._window > 1 else 0,
             parity=parity,
+            peak=peak,
         )
         with atomic_output(
             target, overwrite=self._options.overwrite, source=foreign.path
@@ -228,7 +174,7 @@ class _Import:
         return f"{why_whole(model)}: {tiles}"
 
     def _store(self, model: onnx.ModelProto, imported: Imported, path: Path) -> None:
-        onnx.helper.set_model_props(model, self._metadata(model, imported))
+        onnx.helper.set_model_props(model, metadata(self._foreign, self._options, imported, model))
         seal(model)
         try:
             path.write_bytes(model.SerializeToString(deterministic=True))
@@ -236,42 +182,3 @@ class _Import:
             raise ModelError(
                 f"{self._foreign.path}: is larger than the 2 GB that one ONNX file can hold"
             ) from error
-
-    def _metadata(self, model: onnx.ModelProto, imported: Imported) -> dict[str, str]:
-        foreign, taken, made = self._foreign, self._taken, self._convention
-        weights = hashlib.sha256()
-        for tensor in sorted(foreign.model.graph.initializer, key=lambda tensor: tensor.name):
-            weights.update(f"{tensor.name}{tuple(tensor.dims)}".encode())
-            weights.update(numpy_helper.to_array(tensor).tobytes())
-        network = {
-            "name": "imported",
-            "file": foreign.path.name,
-            "producer": f"{foreign.model.producer_name} {foreign.model.producer_version}".strip(),
-            "channels": made.order if made.channels > 1 else "grey",
-            "given": made.given.name,
-            "taken": made.taken.name,
-            "read_as": imported.summary(),
-        }
-        tools = {tool: version(tool) for tool in ("framelift", "onnx")}
-        tools["onnxruntime"] = str(load_onnxruntime().__version__)
-        opset = opset_of(model)
-        entries = {
-            "format": str(FORMAT),
-            "name": foreign.path.stem,
-            "task": self._options.task,
-            "scale": str(taken.scale),
-            "size_multiple": str(imported.size_multiple),
-            "minimum_side": str(taken.minimum),
-            "halo": str(imported.halo),
-            "precision": foreign.precision,
-            "opset": str(opset),
-            "network": json.dumps(network),
-            "weights_sha256": weights.hexdigest(),
-            "parity": json.dumps({case.label(): case.record() for case in imported.parity}),
-            "created_with": json.dumps(tools),
-            "licence": self._options.licence,
-        }
-        if imported.window > 1:
-            entries["format"] = str(TEMPORAL_FORMAT)
-            entries["window"], entries["lookahead"] = str(imported.window), str(imported.lookahead)
-        return {f"{PREFIX}{key}": value for key, value in entries.items()}

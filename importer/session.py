@@ -32,7 +32,7 @@ class FileSession:
         """Of the last output, as the file gave it."""
         try:
             self._session: Any = ort.InferenceSession(
-                str(foreign.path), options, providers=["CPUExecutionProvider"]
+                str(foreign.path), options, providers=["CPUExecutionProvider"], enable_fallback=0
             )
         except Exception as error:  # onnxruntime's own exception types share no public base
             raise ModelError(

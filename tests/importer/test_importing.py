@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,7 @@ def test_the_spec_says_what_it_is(tmp_path: Path) -> None:
     spec = read_spec(found.path)
     assert (spec.name, spec.task, spec.scale) == ("4x_Thing", "super-resolution", 3)
     assert (spec.precision, spec.licence, spec.opset) == ("fp16", "CC0-1.0", 17)
+    assert json.loads(spec.metadata["half_precision"])["peak"] < 65504
     assert spec.network["read_as"] == found.summary()
     assert spec.frame_shape == (None, None, None)
     assert len(spec.parity) >= 3
@@ -96,6 +98,28 @@ def test_half_precision_keeps_code_values_exact_at_its_ends(tmp_path: Path) -> N
     found, _ = imported(path)
     frame = photo()
     difference = upscaled(found.path, frame) - by_file(path, frame, "bgr", 0, 255)
+    assert np.sqrt(np.mean(difference**2)) < 0.5
+
+
+def test_a_file_that_leaves_half_precision_is_said_to(tmp_path: Path) -> None:
+    """Its processor computes it in float32, where it is right; a GPU would show something else."""
+    model = Net(order="rgb", black=0, white=255, half=True).model()
+    for node in model.graph.node:
+        node.input[:] = ["huge" if name == "x" else name for name in node.input]
+    for name, factor in (("up", 900.0), ("down", 1 / 900)):
+        value = onnx.numpy_helper.from_array(np.array(factor, np.float16), name)
+        model.graph.initializer.append(value)
+    place = next(k for k, node in enumerate(model.graph.node) if "x" in node.output) + 1
+    model.graph.node.insert(place, helper.make_node("Mul", ["x", "up"], ["raised"]))
+    model.graph.node.insert(place + 1, helper.make_node("Mul", ["raised", "down"], ["huge"]))
+    found, notes = imported(save(model, tmp_path / "m.onnx"))
+    assert any(
+        "in half precision" in note and "processors compute it in float32" in note for note in notes
+    )
+    frame = photo()
+    difference = upscaled(found.path, frame) - by_file(
+        found.path.with_name("m.onnx"), frame, "rgb", 0, 255
+    )
     assert np.sqrt(np.mean(difference**2)) < 0.5
 
 
@@ -208,6 +232,13 @@ def test_old_opsets_are_raised(tmp_path: Path) -> None:
     assert (spec.opset, spec.frame_shape, spec.halo) == (13, (1, None, None), 1)
     frame = photo()
     np.testing.assert_array_equal(upscaled(found.path, frame), frame.repeat(2, 0).repeat(2, 1))
+
+
+def test_an_opset_that_tensorrt_does_not_read_is_said(tmp_path: Path) -> None:
+    path = Net(opset=26).save(tmp_path / "m.onnx")
+    found, notes = imported(path, ImportOptions(order="rgb"))
+    assert read_spec(found.path).opset == 26
+    assert any("out.onnx: opset 26: TensorRT 10.16 takes 9 to 24" in note for note in notes)
 
 
 def test_names_functions_and_nested_graphs_of_its_own(tmp_path: Path) -> None:
