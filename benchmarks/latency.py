@@ -17,6 +17,7 @@ import numpy as np
 
 from ..imaging.errors import BackendError, ModelError
 from ..runtime import ModelSpec, Upscaler
+from ..runtime.backends.select import AUTO, find_backend
 from ..runtime.model_file import read_spec
 from ..runtime.zoo import resolve
 from .checks import (
@@ -82,6 +83,9 @@ def measure_latency(
     Timed is `upscaler(frame, out=frame)`, uint8 BGR in and out. Start-up is that of a new process.
     Raises ModelError, BackendError, MissingDependencyError.
     """
+    for name in settings.backends:
+        if name != AUTO and not is_rival(name):
+            find_backend(name)
     machine = describe_machine()
     left_out: list[str] = []
     with ExitStack() as stack:

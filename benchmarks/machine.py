@@ -20,6 +20,8 @@ PACKAGES = (
     "onnx",
     "onnxruntime",
     "onnxruntime-gpu",
+    "onnxruntime-ep-nv-tensorrt-rtx-cu13",
+    "onnxruntime-ep-webgpu",
     "tensorrt",
     "torch",
     "openvino",

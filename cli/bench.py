@@ -47,7 +47,8 @@ def bench() -> None:
 )  # fmt: skip
 @click.option(
     "--backend", "backends", multiple=True, default=("auto",), show_default="auto",
-    help="auto, or a backend's name; may be given several times.", shell_complete=backend_names,
+    help="auto, or a name that `framelift doctor` shows; may be given several times.",
+    shell_complete=backend_names,
 )  # fmt: skip
 @click.option(
     "--vs", "rivals", multiple=True, metavar="NAME|FILE",

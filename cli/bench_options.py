@@ -141,7 +141,7 @@ engine_options = together(
         "--backend",
         default="auto",
         show_default=True,
-        help="auto, or a backend's name.",
+        help="auto, or a name that `framelift doctor` shows.",
         shell_complete=backend_names,
     ),
     device_option,

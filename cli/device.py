@@ -26,11 +26,18 @@ def parse_device(ctx: click.Context, param: click.Parameter, value: str | None) 
     return int(value)
 
 
-device_option: _Decorator = click.option(
-    "--device", metavar="N", callback=parse_device,
-    help="Number of the GPU, from 0.  [default: the first, or the processor where there is none]",
-)  # fmt: skip
+def _number_of_a_gpu(default: str) -> _Decorator:
+    return click.option(
+        "--device", metavar="N", callback=parse_device,
+        help=f"Number of the GPU, from 0.  [default: {default}]",
+    )  # fmt: skip
+
+
+device_option = _number_of_a_gpu("the first, or the processor where there is none")
 """For commands that run models."""
+
+gpu_option = _number_of_a_gpu("the first")
+"""For commands that need a GPU."""
 
 trainer_option: _Decorator = click.option(
     "--device", metavar="N", default="auto", show_default=True,

@@ -9,7 +9,7 @@ import click
 
 from ..imaging.errors import BackendError, ConfigError
 from .completion import model_names
-from .device import device_option
+from .device import gpu_option
 from .json_output import print_json
 
 if TYPE_CHECKING:
@@ -33,13 +33,14 @@ def engine() -> None:
     help="Sizes of the frames, each HxW or NxHxW; one alone for a fixed size.",
 )  # fmt: skip
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE.plan",
-    help="Write the engine here too, as trtexec and Triton read it, with a .json beside it.",
+    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE",
+    help="Write the engine here too, as trtexec and Triton read it, with a .json beside it; with "
+    "--gpu, as programs that use TensorRT for RTX read it.",
 )  # fmt: skip
-@device_option
+@gpu_option
 @click.option(
     "--gpu", metavar="GENERATION",
-    help="Build with TensorRT for RTX, on any machine, for a generation of GPUs: turing, ampere, "
+    help="Build with TensorRT for RTX, without a GPU, for a generation of GPUs: turing, ampere, "
     "ada or blackwell (RTX 20 to 50), or a compute capability such as SM89. Needs --output.",
 )  # fmt: skip
 @click.option("--level", default=3, show_default=True, help="0 builds fast, 5 tries most.")
@@ -61,8 +62,9 @@ def build(
 ) -> None:
     """Build the engine of MODEL for frames of the given sizes and keep it in the cache.
 
-    MODEL is an .onnx file or the name of a shipped model. Needs TensorRT 10.16 or 11 and its GPU;
-    with --gpu, TensorRT for RTX and no GPU.
+    MODEL is an .onnx file or the name of a shipped model. Needs TensorRT 10.16 or 11 and the GPU
+    that the engine is for. With --gpu, it needs TensorRT for RTX and no GPU, and keeps nothing in
+    the cache.
     """
     from ..imaging.atomic import check_target
     from ..runtime.engine.key import BuilderOptions
@@ -98,7 +100,7 @@ def build(
         print_json(document)
         return
     took = f"built in {sidecar.build_seconds:.1f} s" if made.built else "taken from the cache"
-    click.echo(f"{took}; {_precision(sidecar)}", err=True)
+    click.echo(f"{took}; {sidecar.model_precision}, {_precision(sidecar)}", err=True)
     click.echo(path)
 
 

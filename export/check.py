@@ -20,6 +20,9 @@ from .typed_graph import TypedGraph
 from .unfold import unfolded
 from .validity import STANDARD, known_operators, numbers, shapes, withdrawn_operators
 
+WEIGHTS = "framelift, which looked at its weights"
+"""Who spoke of a target that would take the file, but whose results would be worthless."""
+
 
 @dataclass(frozen=True)
 class CheckReport:
@@ -37,7 +40,8 @@ class CheckReport:
     outputs: dict[str, str]
     findings: tuple[Finding, ...]
     judges: dict[str, str]
-    """Who spoke of each target: the tool itself where it is installed, else a table."""
+    """Who spoke of each target: the tool itself where it is installed, else a table; or whoever
+    looked at the weights, where they alone are the reason."""
 
     def runs_on(self, target: str) -> bool:
         """Whether nothing was found that keeps the target from running it."""
@@ -80,7 +84,8 @@ def _report(path: Path, model: onnx.ModelProto, size: int, names: tuple[str, ...
     taking = tuple(name for name, answer in asked.items() if not answer.refusals)
     tables = _versions(flat, names) + known_operators(flat, names)
     findings += _overruled(tables + withdrawn_operators(flat, names), taking)
-    findings += numbers(flat, names)
+    weights = numbers(flat, names)
+    findings += weights
     inferred, shape_findings = shapes(flat, names, taking)
     findings += shape_findings
     graph = TypedGraph(inferred)
@@ -98,7 +103,7 @@ def _report(path: Path, model: onnx.ModelProto, size: int, names: tuple[str, ...
         inputs=_interface(model, model.graph.input),
         outputs=_interface(model, model.graph.output),
         findings=_merged(findings),
-        judges=judges,
+        judges=judges | dict.fromkeys(_refused_for(weights, findings), WEIGHTS),
     )
 
 
@@ -126,6 +131,13 @@ def _of_target(graph: TypedGraph, target: str, answer: Answer | None) -> list[Fi
         return table
     risks = [found for found in table if not found.is_error]
     return with_remedies(answer.refusals, table) + risks
+
+
+def _refused_for(weights: list[Finding], findings: list[Finding]) -> set[str]:
+    """The targets that nothing but these findings stands against."""
+    errors = [found for found in findings if found.is_error]
+    others = {name for found in errors if found not in weights for name in found.targets}
+    return {name for found in weights if found.is_error for name in found.targets} - others
 
 
 def _overruled(tables: list[Finding], taking: tuple[str, ...]) -> Iterator[Finding]:

@@ -166,7 +166,10 @@ def _require_finite(path: Path, model: onnx.ModelProto) -> None:
         except ValueError as error:
             raise ModelError(f"{path}: is damaged ({error})") from error
         if found is not None:
-            raise ModelError(f"{path}: its weights {tensor.name!r} hold {found}")
+            raise ModelError(
+                f"{path}: its weights {tensor.name!r} hold {found}, so that its pictures would be "
+                "black or noise: get the file again, or export it from a sound checkpoint"
+            )
 
 
 def _inputs(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:

@@ -10,6 +10,7 @@ import ctypes
 import importlib
 import importlib.metadata
 import importlib.util
+import platform
 import re
 import sys
 from pathlib import Path
@@ -49,8 +50,9 @@ def capability_of(gpu: str) -> str:
 
 def rtx_problem() -> BackendError | MissingDependencyError | None:
     """Why TensorRT for RTX cannot be used, found without loading it; None if nothing is seen."""
-    if sys.platform != "linux":
-        return BackendError(f"{NAME}: engines are built under Linux only, not on {sys.platform}")
+    if (sys.platform, platform.machine()) != ("linux", "x86_64"):
+        here = f"{sys.platform} on {platform.machine()}"
+        return BackendError(f"{NAME}: engines are built under Linux on x86-64 only, not {here}")
     if importlib.util.find_spec(_BINDINGS) is None:
         return MissingDependencyError(f"{NAME} is not installed: run {INSTALL}")
     return None

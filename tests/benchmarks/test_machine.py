@@ -11,11 +11,13 @@ import pytest
 from framelift.benchmarks.checks import int8_warnings
 from framelift.benchmarks.machine import (
     INSTRUCTIONS,
+    PACKAGES,
     describe_machine,
     installed_versions,
     peak_rss_bytes,
     query_gpus,
 )
+from framelift.runtime.backends import onnx_webgpu, tensorrt_rtx
 
 
 def test_the_facts_are_there() -> None:
@@ -25,6 +27,10 @@ def test_the_facts_are_there() -> None:
     assert machine.memory_bytes is None or machine.memory_bytes > 2**28
     assert machine.packages["numpy"]
     assert machine.python.startswith(f"{sys.version_info.major}.{sys.version_info.minor}.")
+
+
+def test_what_a_backend_comes_with_is_among_the_packages() -> None:
+    assert {onnx_webgpu.PLUGIN.distribution, tensorrt_rtx.PLUGIN.distribution} <= set(PACKAGES)
 
 
 def test_gpus_come_from_the_driver_tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -239,6 +239,12 @@ def test_the_peak_of_device_memory_is_seen_from_outside(
     assert fresh.measure_start(shuffle_model_path, case)["device_memory_bytes"] is None
 
 
+def test_a_backend_that_there_is_not_is_no_failure_of_a_process(shuffle_model_path: Path) -> None:
+    settings = GridSettings(((8, 8),), backends=("onnx-cpu", "no-such"), seconds=0, iterations=1)
+    with pytest.raises(BackendError, match=r"^unknown backend 'no-such': use one of auto, tens"):
+        measure_latency([shuffle_model_path], settings)
+
+
 def test_a_case_that_fails_in_its_own_process_says_why(shuffle_model_path: Path) -> None:
     from framelift.benchmarks.fresh import measure_start
 

@@ -170,7 +170,7 @@ def test_an_engine_for_another_machine_needs_no_gpu(
     assert run(*build) == 0
     said = capsys.readouterr()
     assert said.out == f"{engine}\n"
-    assert said.err.endswith("; not verified: only the GPU that it is for can tell\n")
+    assert said.err.endswith("; fp32, not verified: only the GPU that it is for can tell\n")
     assert run("inspect", engine, "--json") == 0
     document = json.loads(capsys.readouterr().out)
     assert document["key"]["tensorrt"].startswith("RTX 1.")

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from onnx import TensorProto, helper, numpy_helper
 
 from framelift.cli.main import framelift
-from framelift.export.check import CheckReport, check_model
+from framelift.export.check import WEIGHTS, CheckReport, check_model
 from framelift.export.targets import facts
 from framelift.imaging.errors import ConfigError, ModelError
 
@@ -134,6 +134,14 @@ def test_weights_that_are_not_finite_are_named(save: Build) -> None:
         report = check_model(save(add, weights=(weight,)))
         assert set(report.verdicts().values()) == {verdict}
         assert "tensor w: holds" in problems(report, "onnxruntime")[0]
+        # No tool looks at weights: none is named for a verdict that is not its own.
+        assert [judge == WEIGHTS for judge in report.judges.values()] == [not verdict] * 4
+
+
+def test_a_tool_that_refuses_a_model_is_named_whatever_its_weights_are(save: Build) -> None:
+    weight = numpy_helper.from_array(np.array([np.nan], np.float32), "w")
+    report = check_model(save(helper.make_node("NoSuch", ["x", "w"], ["y"]), weights=(weight,)))
+    assert report.judges["onnxruntime"].startswith("ONNX Runtime ")
 
 
 def test_what_onnx_runtime_loads_it_can_run_whatever_onnx_says(save: Build) -> None:

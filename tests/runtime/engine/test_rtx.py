@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from framelift.imaging.errors import ConfigError
-from framelift.runtime.engine.rtx import capability_of
+from framelift.runtime.engine.rtx import capability_of, rtx_problem
 
 LIBRARIES = ("libtensorrt_rtx.so", "libtensorrt_onnxparser_rtx.so")
 
@@ -77,13 +78,26 @@ def test_without_the_bindings(tmp_path: Path) -> None:
         "    None if name == 'tensorrt_rtx_bindings' else real(name, package)\n"
         ")\n"
     )
-    if sys.platform == "linux":
+    if (sys.platform, platform.machine()) == ("linux", "x86_64"):
         assert _load(tmp_path) == (
             "MissingDependencyError TensorRT for RTX is not installed: run "
             '`pip install "framelift[rtx]"`'
         )
     else:
-        assert "under Linux only" in _load(tmp_path)
+        assert "under Linux on x86-64 only" in _load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("system", "machine"), [("linux", "aarch64"), ("win32", "AMD64"), ("darwin", "arm64")]
+)
+def test_where_no_package_is_there_none_is_advised(
+    monkeypatch: pytest.MonkeyPatch, system: str, machine: str
+) -> None:
+    monkeypatch.setattr(sys, "platform", system)
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    assert str(rtx_problem()) == (
+        f"TensorRT for RTX: engines are built under Linux on x86-64 only, not {system} on {machine}"
+    )
 
 
 @pytest.mark.parametrize(
