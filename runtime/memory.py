@@ -79,6 +79,7 @@ def activation_bytes_per_pixel(model: onnx.ModelProto, size_multiple: int) -> in
     sizes = {
         value.name: _bytes(value)
         for value in (*inferred.input, *inferred.value_info, *inferred.output)
+        if value.type.HasField("tensor_type")  # lists hold tensors that were counted before
     }
     return max(1, _peak(inferred, sizes) // pixels)
 

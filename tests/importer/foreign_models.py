@@ -116,6 +116,24 @@ def build(
     return helper.make_model(graph, opset_imports=opsets, ir_version=ir_version)
 
 
+def in_range(core: onnx.ModelProto, black: float, white: float) -> onnx.ModelProto:
+    """A network of values from 0 to 1 as one of values from `black` to `white`."""
+    model = onnx.ModelProto()
+    model.CopyFrom(core)
+    graph = model.graph
+    entry, exit_ = graph.input[0].name, graph.output[0].name
+    for node in graph.node:
+        node.input[:] = ["unit_in" if name == entry else name for name in node.input]
+        node.output[:] = ["unit_out" if name == exit_ else name for name in node.output]
+    for name, value in {"black": black, "span": white - black}.items():
+        graph.initializer.append(numpy_helper.from_array(np.array(value, np.float32), name))
+    graph.node.insert(0, helper.make_node("Div", ["above", "span"], ["unit_in"]))
+    graph.node.insert(0, helper.make_node("Sub", [entry, "black"], ["above"]))
+    graph.node.append(helper.make_node("Mul", ["unit_out", "span"], ["spread"]))
+    graph.node.append(helper.make_node("Add", ["spread", "black"], [exit_]))
+    return model
+
+
 def save(model: onnx.ModelProto, path: Path) -> Path:
     path.write_bytes(model.SerializeToString())
     return path
