@@ -2,13 +2,14 @@
 # make bench: the benchmark report of this machine, reports/benchmark.html.
 # make test: all tests, in an environment made for them.
 # make gpu: what a machine with an NVIDIA GPU must show, within 12 minutes: reports/gpu/summary.md.
+# make test-releases: those of exports in released wheels of ONNX Runtime, the newest included.
 # make test-webgpu: those of WebGPU, on Vulkan in software.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: bench demo gpu test test-webgpu lint lint-tensorrt clean
+.PHONY: bench demo gpu test test-releases test-webgpu lint lint-tensorrt clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/python examples/demo.py
@@ -43,8 +44,21 @@ gpu:
 	$(GPU_PYTHON) -m hardware --out $(GPU_REPORT) $(WHEELS:%=--wheels %) $(DATA:%=--data %) \
 		$(VALIDATE:%=--hr %) $(VGG:%=--vgg %) $(if $(DRY_RUN),--dry-run) $(GPU_SECONDS:%=--seconds %)
 
-test: $(VENV)/.development
+# Wheels of ONNX Runtime in folders of their own, beside the one that is installed. Where a release
+# has no wheel for this Python, or nothing can be downloaded, its tests are skipped and say so.
+RELEASES := $(VENV)/releases
+
+test: $(VENV)/.development $(RELEASES)/1.19 $(RELEASES)/1.20
 	$(BIN)/python -m pytest
+
+test-releases: $(VENV)/.development $(RELEASES)/1.19 $(RELEASES)/1.20 $(RELEASES)/1.23
+	rm -rf $(RELEASES)/newest
+	$(PIP) --no-deps --target $(RELEASES)/newest onnxruntime
+	FRAMELIFT_REQUIRE_RELEASES=1 $(BIN)/python -m pytest tests/releases -m "slow or not slow"
+
+$(RELEASES)/%: | $(VENV)/.development
+	@$(PIP) --no-deps --target $@ 'onnxruntime==$*.*' 2>/dev/null \
+		|| { rm -rf $@; echo "ONNX Runtime $*: not installed, its tests are skipped"; }
 
 # SwiftShader is taken from an installed Chromium, else unpacked below $(VENV) from Debian's package.
 test-webgpu: $(VENV)/.development

@@ -106,7 +106,7 @@ def limit_warnings(shares: Mapping[str, float]) -> list[str]:
 def int8_warnings(machine: Machine, cases: Mapping[str, Mapping[str, object]]) -> list[str]:
     """A warning if `cases` (name to what runs) of int8 are on ONNX Runtime's CPU provider without
     an instruction that sums 8-bit products in 32 bits: its kernels then sum pairs in 16 bits, which
-    may overflow.
+    is slower, and which only weights held to it do not overflow (`describe` says `int8` of others).
     """
     saturating = [
         name
@@ -115,10 +115,11 @@ def int8_warnings(machine: Machine, cases: Mapping[str, Mapping[str, object]]) -
     ]
     if not saturating or machine.multiplies_int8 is not False:
         return []
+    coarser = [name for name in saturating if "int8" in cases[name]]
+    loss = f"; weights of {_listed(coarser)} get a coarser step: less exact" if coarser else ""
     return [
         f"int8 on a processor without VNNI: {_listed(saturating)}; ONNX Runtime sums pairs of "
-        "products in 16 bits there, so that weights get a coarser step: less exact than elsewhere, "
-        "and slower"
+        f"products in 16 bits there: slower than elsewhere{loss}"
     ]
 
 

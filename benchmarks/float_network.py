@@ -153,7 +153,8 @@ def _cut_tail(graph: onnx.GraphProto) -> _Tail:
     else:
         attributes = _attributes(shuffle)
         block, mode = attributes["blocksize"], attributes.get("mode", b"DCR").decode()
-        value = shuffle.input[0] = _skip_back(graph, shuffle.input[0], ("Clip", "Floor"))
+        ends = ("Clip", "Floor", "DequantizeLinear")
+        value = shuffle.input[0] = _skip_back(graph, shuffle.input[0], ends)
         last = _producer(graph, value)
     if last is None or shuffle is None:
         raise _NotPlainError("it has no network between its ends")

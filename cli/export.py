@@ -195,9 +195,15 @@ def _report(exported: Exported) -> None:
 
 
 def _report_int8(int8: Quantised) -> None:
+    verdict = int8.verdict
     _say(
         f"{int8.form} activations, {int8.method}, {int8.calibration_frames} calibration frames: "
-        f"PSNR {int8.psnr_fp32_db:.2f} to {int8.psnr_int8_db:.2f} dB on {int8.quality_images} "
-        f"images, {int8.drop_db:+.3f} dB lost"
+        f"PSNR {verdict.psnr_fp32_db:.2f} to {verdict.psnr_int8_db:.2f} dB on "
+        f"{verdict.quality_images} images, {verdict.drop_db:+.3f} dB lost, at most "
+        f"{verdict.worst_drop_db:+.3f} ({verdict.worst_image})"
+    )
+    _say(
+        f"flat frames of full colours are at most {verdict.flat_difference} codes off "
+        f"({verdict.flat_colour}), squares of them at {verdict.saturated_db:.1f} dB"
     )
     _say(int8.speed_line())

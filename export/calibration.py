@@ -10,9 +10,9 @@ import onnx
 from numpy.typing import NDArray
 
 from ..imaging.errors import InputError
-from ..runtime.backends.engine import load_onnxruntime
 from ..runtime.images import FOREIGN_IMAGE_SUFFIXES, IMAGE_SUFFIXES, read_image
 from ..runtime.notes import Say, say_on_stderr
+from .session import open_session, run_session
 
 Frames = NDArray[np.uint8]
 
@@ -43,28 +43,29 @@ def read_frames(source: Path, least_px: int, say: Say = say_on_stderr) -> list[F
 
 def crop(frame: Frames, multiple: int = 1) -> Frames:
     """The middle of a frame, at most 160 pixels a side, cut to the size multiple: 1×h×w×3."""
-    height, width = frame.shape[:2]
-    sides = [min(side, SIDE_PX) // multiple * multiple for side in (height, width)]
-    top, left = (height - sides[0]) // 2, (width - sides[1]) // 2
-    return np.ascontiguousarray(frame[None, top : top + sides[0], left : left + sides[1]])
+    return crop_to(frame, SIDE_PX, multiple)[None]
+
+
+def crop_to(frame: Frames, side_px: int | None, multiple: int) -> Frames:
+    """The middle of a frame: sides of at most `side_px`, cut to a multiple."""
+    spans = []
+    for side in frame.shape[:2]:
+        kept = min(side, side_px or side) // multiple * multiple
+        spans.append(slice((side - kept) // 2, (side + kept) // 2))
+    return np.ascontiguousarray(frame[spans[0], spans[1]])
 
 
 def record(
     model: onnx.ModelProto, names: Sequence[str], frames: Sequence[Frames]
 ) -> Iterator[dict[str, NDArray[np.float32]]]:
     """For each batch of frames, the named values of a contract-2 model (N×C×H×W)."""
-    ort = load_onnxruntime()
     probed = onnx.ModelProto()
     probed.CopyFrom(model)
     del probed.graph.output[:]
     probed.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
-    options = ort.SessionOptions()
-    options.log_severity_level = 4
-    session = ort.InferenceSession(
-        probed.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    session = open_session(probed)
     for batch in frames:
-        values = session.run(list(names), {"frames": batch})
+        values = run_session(session, batch)
         yield dict(zip(names, values, strict=True))
 
 

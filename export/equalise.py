@@ -19,6 +19,9 @@ from .graph import Graph, attributes
 RANGE = 255.0
 """What each equalised channel reaches: a uint8 step is then 1, exactly."""
 
+FRAMES = "frames_nchw"
+"""The frames as float code values, 0 to 255, in a contract-2 model."""
+
 _HOMOGENEOUS = {"Relu", "LeakyRelu", "PRelu"}
 # A channel that hardly fires while calibrating may fire elsewhere.
 _LEAST_SHARE = 0.25
@@ -29,7 +32,9 @@ _CHEAP_BOUND = 1.25
 def equalise(model: onnx.ModelProto, frames: Sequence[Frames]) -> tuple[onnx.ModelProto, set[str]]:
     """An equal model, and the names of the activations whose channels now reach RANGE.
 
-    Channels that carry the input unchanged are found by their bound and stay whole code values.
+    Channels that carry a channel of the frames are known by their weights. They reach RANGE where
+    the frames are at 255, whatever `frames` show, and so stay whole code values. Of the others the
+    range is what was seen: let `frames` hold the extremes, too.
     """
     graph = Graph(model.graph)
     between = [pair for node in graph.nodes if (pair := _layer_pair(graph, node)) is not None]
@@ -40,12 +45,16 @@ def equalise(model: onnx.ModelProto, frames: Sequence[Frames]) -> tuple[onnx.Mod
             for name, value in values.items():
                 peak = np.abs(value).max(axis=(0, 2, 3))
                 peaks[name] = np.maximum(peaks[name], peak) if peaks[name].size else peak
-    bounds = {"frames_nchw": np.full(3, 255.0)}
+    bounds = {FRAMES: np.full(3, 255.0)}
+    carriers = {FRAMES: np.full(3, True)}
     for conv, activation, readers in between:
         peak = peaks[activation.output[0]].astype(np.float64)
         bound = _bound(graph, conv, bounds.get(conv.input[0]))
+        carries = _carries(graph, conv, carriers.get(conv.input[0]))
+        carriers[activation.output[0]] = carries
         reach = np.maximum(peak, _LEAST_SHARE * peak.max())
-        reach = np.where(bound <= _CHEAP_BOUND * np.maximum(peak, 1e-12), bound, reach)
+        cheap = bound <= _CHEAP_BOUND * np.maximum(peak, 1e-12)
+        reach = np.where(cheap | carries, bound, reach)
         factor = RANGE / np.where(reach > 0, reach, 1.0)
         _scale(graph, conv, readers, factor)
         if activation.op_type == "Relu":
@@ -95,6 +104,23 @@ def _bound(
     bias = graph.constant(conv.input[2]).astype(np.float64) if len(conv.input) > 2 else 0.0
     reach: NDArray[np.float64] = bias + np.maximum(weight, 0).sum(axis=(2, 3)) @ inputs
     return np.maximum(reach, 0)
+
+
+def _carries(
+    graph: Graph, conv: onnx.NodeProto, inputs: NDArray[np.bool_] | None
+) -> NDArray[np.bool_]:
+    """Which output channels are one input channel that carries the frames, times a positive factor.
+
+    No activation changes those: frames are never negative.
+    """
+    weight = graph.constant(conv.input[1])
+    if inputs is None:
+        return np.zeros(len(weight), np.bool_)
+    bias = graph.constant(conv.input[2]) if len(conv.input) > 2 else np.zeros(len(weight))
+    taps = np.count_nonzero(weight, axis=(2, 3))
+    alone = (taps.sum(axis=1) == 1) & (weight.max(axis=(1, 2, 3)) > 0) & (bias == 0)
+    carries: NDArray[np.bool_] = alone & inputs[taps.argmax(axis=1)]
+    return carries
 
 
 def _scale(

@@ -28,7 +28,7 @@ from .reach import Measured, measure_reach, tiles_agree
 from .session import unrounded
 from .sizes import Sizes
 from .source import Source, load_source, weights_sha256
-from .targets import TARGETS, choose_opset, parse_targets
+from .targets import TARGETS, choose_opset, parse_targets, shuffles_integers
 from .torch_export import export_core
 from .typed_graph import TypedGraph
 from .whole_frame import why_whole
@@ -120,7 +120,8 @@ def export_checkpoint(
     asked = Sizes(batch, height, width, loaded.size_multiple, loaded.minimum)
     _require_addressable(asked, loaded.scale)
     # int8 is calibrated on frames of any size, and given its sizes afterwards.
-    sizes = asked if config.precision != "int8" else Sizes(loaded.batch, multiple=asked.multiple)
+    open_sizes = Sizes(loaded.batch, multiple=asked.multiple, minimum=asked.minimum)
+    sizes = asked if config.precision != "int8" else open_sizes
     gate = Gate(loaded.network, asked)
     model = apply_frame_contract(
         export_core(loaded.deployed, opset, sizes), loaded.scale, sizes.shape
@@ -139,7 +140,11 @@ def export_checkpoint(
     elif config.precision == "int8":
         Gate(loaded.network, sizes).require(model)
         int8 = _quantised(
-            model, describe(loaded, config, target.stem, opset, halo, []), config, say
+            model,
+            describe(loaded, config, target.stem, opset, halo, []),
+            config,
+            replace(sizes, multiple=multiple),
+            say,
         )
         model = with_sizes(int8.model, loaded.scale, asked.shape)
     parity, half = gate.require(model, config.precision), None
@@ -201,7 +206,11 @@ def _parity_json(parity: list[Parity]) -> str:
 
 
 def _quantised(
-    model: onnx.ModelProto, metadata: dict[str, str], config: ExportConfig, say: Say
+    model: onnx.ModelProto,
+    metadata: dict[str, str],
+    config: ExportConfig,
+    sizes: Sizes,
+    say: Say,
 ) -> Quantised:
     assert config.calibration is not None
 
@@ -212,12 +221,13 @@ def _quantised(
         model,
         describe_candidate,
         int(metadata["framelift.scale"]),
-        int(metadata["framelift.size_multiple"]),
+        sizes,
         config.calibration,
         config.quality_set,
         MAX_DROP_DB if config.max_drop_db is None else config.max_drop_db,
         say,
         symmetric=any(target.startswith("tensorrt") for target in config.targets),
+        float_shuffle=not shuffles_integers(config.targets),
     )
 
 

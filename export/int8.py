@@ -22,7 +22,7 @@ from onnx import helper
 
 from ..imaging.errors import ExportError
 from .calibration import Frames, record
-from .equalise import RANGE, equalise, is_plain_conv
+from .equalise import FRAMES, RANGE, equalise, is_plain_conv
 from .graph import Graph
 from .rounding import Statistics, quantise_weights
 
@@ -30,7 +30,6 @@ METHODS = {"minmax": 100.0, "percentile 99.99": 99.99, "percentile 99.9": 99.9}
 """How much of an activation's values the range covers, for those that are not equalised."""
 
 _SAMPLES = 20_000  # values of each activation kept from each frame
-FRAMES = "frames_nchw"
 LEVELS, LEVELS_U8 = "levels", "levels_u8"  # what is clamped at the end, and as uint8
 
 
@@ -52,12 +51,15 @@ class Calibrated:
         return min(float(low), 0.0), max(float(high), 1e-6)
 
 
-def calibrate(model: onnx.ModelProto, frames: Sequence[Frames]) -> Calibrated:
+def calibrate(
+    model: onnx.ModelProto, frames: Sequence[Frames], extremes: Sequence[Frames] = ()
+) -> Calibrated:
     """Equalise a contract-2 fp32 model and round its weights on `frames` (each 1×H×W×3).
 
-    Raises ExportError if it has no convolution that can be quantised.
+    `extremes` widen the ranges and nothing else: what they show is not cut off, and the weights are
+    rounded for what `frames` show. Raises ExportError if no convolution can be quantised.
     """
-    model, equalised = equalise(model, frames)
+    model, equalised = equalise(model, [*frames, *extremes])
     graph = Graph(model.graph)
     convs = [node for node in graph.nodes if is_plain_conv(graph, node)]
     if not convs:
@@ -75,6 +77,9 @@ def calibrate(model: onnx.ModelProto, frames: Sequence[Frames]) -> Calibrated:
             flat = value.ravel()
             picked = flat[rng.integers(0, flat.size, _SAMPLES)]
             samples[name] += [picked, np.array([flat.min(), flat.max()])]
+    for values in record(model, names, extremes):
+        for name, value in values.items():
+            samples[name].append(np.array([value.min(), value.max()]))
     weights = {
         node.output[0]: quantise_weights(graph.constant(node.input[1]), statistics[node.output[0]])
         for node in convs
@@ -94,19 +99,28 @@ def _calibrated_values(graph: Graph, convs: list[onnx.NodeProto]) -> list[str]:
     return sorted({node.input[0] for node in convs} | outputs | relus)
 
 
-def quantise(calibrated: Calibrated, share: float, *, symmetric: bool) -> onnx.ModelProto:
-    """The Q/DQ form of a calibrated network; see the module docstring for `symmetric`."""
-    return _Quantiser(calibrated, share, symmetric).build()
+def quantise(
+    calibrated: Calibrated, share: float, *, symmetric: bool, float_shuffle: bool = False
+) -> onnx.ModelProto:
+    """The Q/DQ form of a calibrated network; see the module docstring for `symmetric`.
+
+    `float_shuffle` is for releases of ONNX Runtime that have no DepthToSpace of uint8: the code
+    values are float there.
+    """
+    return _Quantiser(calibrated, share, symmetric, float_shuffle).build()
 
 
 class _Quantiser:
     """Puts Q/DQ pairs into a copy of the graph."""
 
-    def __init__(self, calibrated: Calibrated, share: float, symmetric: bool) -> None:
+    def __init__(
+        self, calibrated: Calibrated, share: float, symmetric: bool, float_shuffle: bool
+    ) -> None:
         self._calibrated = calibrated
         self._weights = dict(calibrated.weights)
         self._share = share
         self._symmetric = symmetric
+        self._float_shuffle = float_shuffle
         self._graph = Graph(calibrated.model.graph)
         self._nodes: list[onnx.NodeProto] = []
         self._steps: dict[str, float] = {}  # of the activations that are quantised
@@ -157,14 +171,15 @@ class _Quantiser:
         if len(self._graph.consumers(conv.output[0])) != 1:
             return nodes
         self._rename_output(conv, LEVELS, plain)
-        after = nodes[nodes.index(by_name["round"]) + 1 : -2]  # the pixel shuffle, if any
-        for node in after:
-            node.input[0] = LEVELS_U8
-        last = after[-1].output[0] if after else LEVELS_U8
-        transpose = helper.make_node(
-            "Transpose", [last], ["upscaled"], "to_nhwc", perm=[0, 2, 3, 1]
-        )
-        return [*nodes[: nodes.index(clamp)], *after, transpose]
+        kept, after = nodes[: nodes.index(clamp)], nodes[nodes.index(by_name["round"]) + 1 :]
+        *shuffle, transpose, cast = after
+        if shuffle and self._float_shuffle:
+            whole = self._dequantise(LEVELS_U8, f"{LEVELS}_whole", 1.0, np.array(0, np.uint8))
+            after[0].input[0] = whole.output[0]
+            return [*kept, whole, *after]
+        after[0].input[0] = LEVELS_U8
+        transpose.output[0] = cast.output[0]
+        return [*kept, *after[:-1]]
 
     def _rename_output(self, conv: onnx.NodeProto, name: str, plain: set[str]) -> None:
         plain.discard(conv.output[0])

@@ -1,12 +1,12 @@
-"""int8 of an exported model, held to a PSNR drop and compared in speed with fp32."""
+"""int8 of an exported model: calibrated, judged and compared in speed with fp32."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean, median
+from statistics import median
 from time import perf_counter_ns
 from typing import Any
 
@@ -14,15 +14,18 @@ import numpy as np
 import onnx
 
 from ..imaging.errors import ExportError
-from ..imaging.quality import SetQuality, evaluate
 from ..runtime import Upscaler
 from ..runtime.notes import Say
-from .calibration import Frames, crop, read_frames, record
+from .calibration import Frames, crop, crop_to, read_frames, record
 from .int8 import METHODS, Calibrated, calibrate, quantise
+from .int8_verdict import Verdict, judge
+from .parity import fit
+from .patterns import flat_primaries, saturated
+from .sizes import Sizes
 
 QUALITY_PX = 512  # held-out frames are judged on their middle
+SET_PX = 1024  # and those of a quality set
 MAX_DROP_DB = 0.15
-EQUAL_DB = 100.0
 _ROUNDS = 15
 _SPEED_SIZE = (270, 480)
 Describe = Callable[[onnx.ModelProto], None]
@@ -36,25 +39,25 @@ class Quantised:
     form: str
     method: str
     calibration_frames: int
-    quality_images: int
-    psnr_fp32_db: float
-    psnr_int8_db: float
+    verdict: Verdict
     fp32_ms: float
     int8_ms: float
     time_ratio: float  # median over pairs of int8's time ÷ fp32's, same run
 
-    @property
-    def drop_db(self) -> float:
-        """How much lower the PSNR on the quality set is."""
-        return self.psnr_fp32_db - self.psnr_int8_db
-
     def record(self) -> dict[str, Any]:
         """The numbers, for the metadata."""
-        numbers = asdict(self)
-        del numbers["model"]
+        numbers = {
+            "form": self.form,
+            "method": self.method,
+            "calibration_frames": self.calibration_frames,
+            **self.verdict.record(),
+            "fp32_ms": self.fp32_ms,
+            "int8_ms": self.int8_ms,
+            "time_ratio": self.time_ratio,
+        }
         return {
             key: round(value, 4) if isinstance(value, float) else value
-            for key, value in {**numbers, "drop_db": self.drop_db}.items()
+            for key, value in numbers.items()
         }
 
     def speed_line(self) -> str:
@@ -75,87 +78,64 @@ def to_int8(
     model: onnx.ModelProto,
     describe: Describe,
     scale: int,
-    multiple: int,
+    sizes: Sizes,
     calibration: Path,
     quality_set: Path | None,
     max_drop_db: float,
     say: Say,
     *,
     symmetric: bool,
+    float_shuffle: bool = False,
 ) -> Quantised:
     """Quantise a contract-2 fp32 model on the frames of a folder or video, and judge the result.
 
     `describe` writes the framelift metadata into a model, without which the runtime refuses it.
-    Quality is the drop of Y-PSNR on the originals in `quality_set`, or without one, on every
-    fourth calibration frame, which is then kept out of the calibration. `say` is told of images
-    that are not used. Raises InputError, and ExportError if the drop is above `max_drop_db`.
+    `sizes` says what frames the model takes; `symmetric` and `float_shuffle` are those of
+    `int8.quantise`. It is judged (see `int8_verdict`) on the originals in `quality_set`, or without
+    one, on every fourth calibration frame, which is then kept out of the calibration. `say` is told
+    of images that are not used. Raises InputError, and ExportError if one image loses more than
+    `max_drop_db` or extreme colours are not kept.
     """
-    frames = read_frames(calibration, 8 * scale * multiple, say)
+    step = scale * sizes.multiple
+    frames = read_frames(calibration, 8 * step, say)
     if quality_set is None:
-        held = [crop_to(frame, QUALITY_PX, scale * multiple) for frame in frames[1::4]]
+        held = [crop_to(frame, QUALITY_PX, step) for frame in frames[1::4]]
         frames = [frame for index, frame in enumerate(frames) if index % 4 != 1]
     else:
-        least = 8 * scale * multiple
-        held = [crop_to(f, None, scale * multiple) for f in read_frames(quality_set, least, say)]
-    crops = [crop(frame, multiple) for frame in frames]
-    calibrated = calibrate(model, crops)
-    method, quantised = _best(calibrated, crops[::4], symmetric=symmetric)
-    with tempfile.TemporaryDirectory() as folder:
-        paths = []
-        for name, candidate in (("fp32", model), ("int8", quantised)):
-            described = onnx.ModelProto()
-            described.CopyFrom(candidate)
-            describe(described)
-            paths.append(Path(folder) / f"{name}.onnx")
-            paths[-1].write_bytes(described.SerializeToString())
-        with Upscaler.load(paths[0], "onnx-cpu") as fp32, Upscaler.load(paths[1], "onnx-cpu") as q:
-            images = [(str(index), image) for index, image in enumerate(held)]
-            scores = [mean_psnr(evaluate(images, upscale, scale)) for upscale in (fp32, q)]
-            pairs = _times(fp32, q)
-    result = Quantised(
+        held = [crop_to(frame, SET_PX, step) for frame in read_frames(quality_set, 8 * step, say)]
+    crops = [crop(frame, sizes.multiple) for frame in frames]
+    extremes = [fit(pattern, sizes) for pattern in (*flat_primaries().values(), saturated())]
+    calibrated = calibrate(model, crops, extremes)
+    method, quantised = _best(calibrated, [*crops[::4], *extremes], symmetric, float_shuffle)
+    images = [(f"image {index} of {len(held)}", image) for index, image in enumerate(held, 1)]
+    verdict = judge(model, quantised, images, scale, sizes)
+    failure = verdict.failure(max_drop_db)
+    if failure is not None:
+        finer = ", --target onnxruntime (8 bits instead of 7)" if symmetric else ""
+        raise ExportError(
+            f"{failure}: calibrate on frames that are more like what will be upscaled{finer}, or "
+            "use --precision fp16; nothing was written"
+        )
+    pairs = _paired_times(model, quantised, describe)
+    return Quantised(
         quantised,
         "int8, zero point 0" if symmetric else "uint8",
         method,
         len(crops),
-        len(held),
-        scores[0],
-        scores[1],
+        verdict,
         median(a for a, _ in pairs),
         median(b for _, b in pairs),
         median(b / a for a, b in pairs),
     )
-    if not result.drop_db <= max_drop_db:
-        finer = ", --target onnxruntime (8 bits instead of 7)" if symmetric else ""
-        raise ExportError(
-            f"int8 loses {result.drop_db:.3f} dB on {len(held)} images ({scores[0]:.2f} to "
-            f"{scores[1]:.2f} dB, limit {max_drop_db:g}): calibrate on frames that are more like "
-            f"what will be upscaled{finer}, or use --precision fp16; nothing was written"
-        )
-    return result
-
-
-def mean_psnr(scores: SetQuality) -> float:
-    """The mean PSNR in dB, in which an equal image counts as 100 dB: one of infinity would hide
-    what all others lose.
-    """
-    return fmean(min(image.psnr_db, EQUAL_DB) for image in scores.images)
-
-
-def crop_to(frame: Frames, side_px: int | None, multiple: int) -> Frames:
-    """The middle of a frame: sides of at most `side_px`, cut to a multiple."""
-    spans = []
-    for side in frame.shape[:2]:
-        kept = min(side, side_px or side) // multiple * multiple
-        spans.append(slice((side - kept) // 2, (side + kept) // 2))
-    return np.ascontiguousarray(frame[spans[0], spans[1]])
 
 
 def _best(
-    calibrated: Calibrated, frames: Sequence[Frames], *, symmetric: bool
+    calibrated: Calibrated, frames: Sequence[Frames], symmetric: bool, float_shuffle: bool
 ) -> tuple[str, onnx.ModelProto]:
     """The range method that changes the output least on calibration frames."""
     candidates = {
-        name: quantise(calibrated, share, symmetric=symmetric) for name, share in METHODS.items()
+        name: quantise(calibrated, share, symmetric=symmetric, float_shuffle=float_shuffle)
+        for name, share in METHODS.items()
     }
     if all(model == candidates["minmax"] for model in candidates.values()):
         return "minmax", candidates["minmax"]  # all activations are equalised
@@ -173,6 +153,22 @@ def _best(
 
 def _outputs(model: onnx.ModelProto, frames: Iterable[Frames]) -> list[np.ndarray[Any, Any]]:
     return [values["upscaled"] for values in record(model, ["upscaled"], list(frames))]
+
+
+def _paired_times(
+    fp32: onnx.ModelProto, int8: onnx.ModelProto, describe: Describe
+) -> list[tuple[float, float]]:
+    """`_times` of two models in framelift's own runtime, as which they will be run."""
+    with tempfile.TemporaryDirectory() as folder:
+        paths = []
+        for name, candidate in (("fp32", fp32), ("int8", int8)):
+            described = onnx.ModelProto()
+            described.CopyFrom(candidate)
+            describe(described)
+            paths.append(Path(folder) / f"{name}.onnx")
+            paths[-1].write_bytes(described.SerializeToString())
+        with Upscaler.load(paths[0], "onnx-cpu") as one, Upscaler.load(paths[1], "onnx-cpu") as two:
+            return _times(one, two)
 
 
 def _times(fp32: Upscaler, int8: Upscaler) -> list[tuple[float, float]]:

@@ -68,10 +68,7 @@ def reference_frames(sizes: Sizes | None = None) -> list[tuple[str, Frames]]:
     Where nothing is fixed: five shapes, with odd sizes and more than one frame.
     """
     sizes = sizes or Sizes()
-    photo = cv2.imread(str(REFERENCE), cv2.IMREAD_COLOR)
-    if photo is None:
-        raise ExportError(f"{REFERENCE}: missing from this installation; reinstall framelift")
-    image = photo.astype(np.uint8)
+    image = reference_photograph()
     noise = np.random.default_rng(0).integers(0, 256, (2, 33, 47, 3), np.uint8)
     batches = [
         ("photograph", image[None]),
@@ -82,12 +79,20 @@ def reference_frames(sizes: Sizes | None = None) -> list[tuple[str, Frames]]:
         ("black", flat(0)),
         ("saturated", saturated()),
     ]
-    fitted = [(name, _fit(frames, sizes)) for name, frames in batches]
+    fitted = [(name, fit(frames, sizes)) for name, frames in batches]
     # Fixed sizes make some of them alike.
     return list({(name, frames.shape): (name, frames) for name, frames in fitted}.values())
 
 
-def _fit(frames: Frames, sizes: Sizes) -> Frames:
+def reference_photograph() -> Frames:
+    """The photograph, uint8 H×W×3 BGR."""
+    photo = cv2.imread(str(REFERENCE), cv2.IMREAD_COLOR)
+    if photo is None:
+        raise ExportError(f"{REFERENCE}: missing from this installation; reinstall framelift")
+    return photo.astype(np.uint8)
+
+
+def fit(frames: Frames, sizes: Sizes) -> Frames:
     """Repeat edges and frames, or cut, until the shape is one that the model takes."""
     count, height, width, _ = frames.shape
     wanted = [

@@ -12,6 +12,7 @@ import onnx
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from ..runtime.backends.saturation import pair_shares
 from .graph import attributes
 
 LIMIT = 127
@@ -62,23 +63,45 @@ def quantise_weights(
 ) -> tuple[NDArray[np.int8], NDArray[np.float32], NDArray[np.float64]]:
     """int8 weights (outputs × inputs × kh × kw), the step of each output, and a bias correction.
 
-    Symmetric per output channel: weight ≈ int8 · step.
+    Symmetric per output channel: weight ≈ int8 · step. Where two neighbours would run into the
+    16-bit sums of processors without VNNI (see `runtime.backends.saturation`), the output gets a
+    coarser step, so that the file computes the same everywhere.
     """
     flat = weight.reshape(len(weight), -1).astype(np.float64)
     step = np.abs(flat).max(axis=1) / LIMIT
     step[step == 0] = 1.0
-    step = step.astype(np.float32).astype(np.float64)
-    moments = statistics.moments
-    damped = moments + np.eye(len(moments)) * (_DAMPING * np.diag(moments).mean() + 1e-12)
-    order = np.argsort(-np.diag(damped))  # what matters most is rounded first, and so least
-    carry = np.linalg.cholesky(np.linalg.inv(damped[np.ix_(order, order)])).T
-    left = flat[:, order]
-    codes = np.zeros_like(left)
-    for k in range(len(order)):
-        codes[:, k] = np.clip(np.rint(left[:, k] / step), -LIMIT, LIMIT)
-        error = (left[:, k] - codes[:, k] * step) / carry[k, k]
-        left[:, k:] -= error[:, None] * carry[k, k:]
-    back = np.empty_like(codes)
-    back[:, order] = codes
-    correction = (flat - back * step[:, None]) @ statistics.mean
-    return back.reshape(weight.shape).astype(np.int8), step.astype(np.float32), correction
+    rounding = _Rounding(statistics)
+    codes = np.zeros_like(flat)
+    changed = np.arange(len(flat))
+    while changed.size:
+        step[changed] = step[changed].astype(np.float32)
+        codes[changed] = rounding.codes(flat[changed], step[changed])
+        shares = pair_shares(codes.reshape(weight.shape))
+        changed = np.flatnonzero(shares < 1)
+        step[changed] /= shares[changed]
+    correction = (flat - codes * step[:, None]) @ statistics.mean
+    return codes.reshape(weight.shape).astype(np.int8), step.astype(np.float32), correction
+
+
+class _Rounding:
+    """Rounds rows of weights that read the same inputs."""
+
+    def __init__(self, statistics: Statistics) -> None:
+        moments = statistics.moments
+        damped = moments + np.eye(len(moments)) * (_DAMPING * np.diag(moments).mean() + 1e-12)
+        # What matters most is rounded first, and so least.
+        self._order = np.argsort(-np.diag(damped))
+        inverse = np.linalg.inv(damped[np.ix_(self._order, self._order)])
+        self._carry = np.linalg.cholesky(inverse).T
+
+    def codes(self, rows: NDArray[np.float64], step: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Whole numbers up to LIMIT, rows × inputs, times the step of each row near `rows`."""
+        left, carry = rows[:, self._order], self._carry
+        codes = np.zeros_like(left)
+        for k in range(len(self._order)):
+            codes[:, k] = np.clip(np.rint(left[:, k] / step), -LIMIT, LIMIT)
+            error = (left[:, k] - codes[:, k] * step) / carry[k, k]
+            left[:, k:] -= error[:, None] * carry[k, k:]
+        back = np.empty_like(codes)
+        back[:, self._order] = codes
+        return back

@@ -94,6 +94,20 @@ def newer_than_known(target: str) -> str | None:
     return newest if asked and _number(asked, target) > _number(newest, target) else None
 
 
+def shuffles_integers(targets: Sequence[str]) -> bool:
+    """Whether ONNX Runtime, as the targets name it, else as installed, moves uint8 in DepthToSpace.
+
+    Raises ConfigError for a version that is malformed.
+    """
+    since = _number(facts()["targets"]["onnxruntime"]["integer_shuffle_since"], "onnxruntime")
+    for target in targets:
+        name, _, asked = target.partition("==")
+        if name == "onnxruntime":
+            release = asked or _installed("onnxruntime") or _installed("onnxruntime-gpu")
+            return release is None or _number(release, target) >= since
+    return True
+
+
 def export_windows(targets: Sequence[str]) -> list[Window]:
     """The windows that an export must satisfy: exporter, the onnx library, each target."""
     import onnx

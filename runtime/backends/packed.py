@@ -28,7 +28,8 @@ class _Tail:
 def pack_tail(model: onnx.ModelProto, scale: int) -> bool:
     """Replace Clip → [Floor] → DepthToSpace → Transpose → Cast by Clip → Cast, in place.
 
-    An int8 model's QuantizeLinear → DepthToSpace → Transpose, uint8 already, ends after the first.
+    An int8 model's QuantizeLinear → DepthToSpace → Transpose, uint8 already, ends after the first,
+    and so it does where a DequantizeLinear of step 1 and a Cast lie between and behind.
     The output becomes `packed`, uint8 N×(3·s²)×H×W: channel (c·s + r)·s + k is colour c of sub-row
     r and sub-column k. Values are the same bits, since casting truncates as Floor does.
 
@@ -96,6 +97,12 @@ def _find_tail(model: onnx.ModelProto, scale: int) -> _Tail | None:
         if quantise is None or quantise.op_type != "QuantizeLinear" or uses[value] != 1:
             return None
         return _Tail(tuple(nodes), value, is_uint8)
+    whole = producers.get(value)
+    if whole is not None and _keeps_codes(whole, graph) and uses[value] == 1:
+        quantise = producers.get(whole.input[0])
+        if quantise is None or quantise.op_type != "QuantizeLinear" or uses[whole.input[0]] != 1:
+            return None
+        return _Tail((*nodes, whole), whole.input[0], is_uint8=True)
     floor = producers.get(value)
     if floor is not None and floor.op_type == "Floor" and uses[value] == 1:
         nodes.append(floor)
@@ -104,3 +111,16 @@ def _find_tail(model: onnx.ModelProto, scale: int) -> _Tail | None:
     if clip is None or clip.op_type != "Clip":
         return None
     return _Tail(tuple(nodes), value, is_uint8)
+
+
+def _keeps_codes(node: onnx.NodeProto, graph: onnx.GraphProto) -> bool:
+    """Whether a node makes uint8 codes floats of the same value."""
+    import onnx
+
+    if node.op_type != "DequantizeLinear" or len(node.input) != 3:
+        return False
+    values = {t.name: onnx.numpy_helper.to_array(t) for t in graph.initializer if not t.dims}
+    step, zero = (values.get(name) for name in node.input[1:])
+    if step is None or zero is None:
+        return False
+    return step.item() == 1 and zero.item() == 0 and zero.dtype == "uint8"

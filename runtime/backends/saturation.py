@@ -2,10 +2,10 @@
 
 x86 without VNNI multiplies uint8 activations by int8 weights in pairs (`vpmaddubsw`) and cuts each
 sum of two products at 16 bits. Where two neighbouring weights add up to more than 128, bright
-activations run into that: realtime-small-x4-int8 lost 0.11 dB on Set5 on a Zen 3, with single
-values wrong by 88 codes. ONNX Runtime's own remedy, unsigned weights, takes as long as fp32 (0.95
-of it). Channels whose weights could do it get a coarser step here instead: 0.04 dB lost at
-0.56 of the time of fp32.
+activations run into that: single values were wrong by 111 codes. What `framelift export` writes
+stays below (`export.rounding`). In other files, channels whose weights could do it get a coarser
+step here, which loses 0.03 to 0.2 dB. ONNX Runtime's own remedy, unsigned weights, takes as long as
+fp32 (0.95 of it).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .integer import run_in_integers
+from .integer import INT8_LIMIT, run_in_integers
 
 if TYPE_CHECKING:
     import onnx
@@ -58,7 +58,8 @@ def hold_sums(model: onnx.ModelProto) -> int:
     """Give weights a coarser step where two neighbours could exceed 16 bits, in place.
 
     Convolutions of uint8 activations by int8 weights with a step for each output channel and an
-    int32 bias are looked at, as `integer.run_in_integers` makes them; others are left alone.
+    int32 bias are looked at; others are left alone, and so are those of activations that end at
+    127, as `integer.run_in_integers` makes them: 127 · (127 + 127) is below 2¹⁵.
 
     Returns:
         How many output channels were changed.
@@ -84,12 +85,14 @@ def hold_sums(model: onnx.ModelProto) -> int:
         source, weight, bias = (constants(name) for name in conv.input)
         if source is None or weight is None or bias is None:
             continue
+        if _limited(producers.get(source[0][0]), values):
+            continue
         (codes, steps, _), (offsets, units, _) = weight[1], bias[1]
         if source[1][2].dtype != np.uint8 or codes.dtype != np.int8 or offsets.dtype != np.int32:
             continue
         if not len(codes) == steps.size == offsets.size == units.size:
             continue
-        shares = shares_of.setdefault(weight[0][0], _shares(codes))
+        shares = shares_of.setdefault(weight[0][0], pair_shares(codes))
         # From the old values always, should convolutions share their weights.
         for name, new in (
             (weight[0][0], np.rint(codes * shares[:, None, None, None]).astype(np.int8)),
@@ -101,7 +104,15 @@ def hold_sums(model: onnx.ModelProto) -> int:
     return sum(int((shares < 1).sum()) for shares in shares_of.values())
 
 
-def _shares(codes: NDArray[Any]) -> NDArray[np.float64]:
+def _limited(node: onnx.NodeProto | None, values: dict[str, NDArray[Any]]) -> bool:
+    """Whether a node ends codes where int8 ends."""
+    if node is None or node.op_type != "Clip" or len(node.input) != 3:
+        return False
+    limit = values.get(node.input[2])
+    return limit is not None and limit.size == 1 and int(limit.item()) <= INT8_LIMIT
+
+
+def pair_shares(codes: NDArray[Any]) -> NDArray[np.float64]:
     """By what each output channel's weights are to be multiplied, at most 1.
 
     Neighbours are those that ONNX Runtime may multiply together: along input channels, in the order
