@@ -236,6 +236,20 @@ def test_resize_sizes_from_shapes_are_a_risk(save: Build) -> None:
     assert "is computed from shapes" in problems(report, "tensorrt11")[0]
 
 
+def test_old_releases_move_no_integers(save: Build) -> None:
+    """Opset and IR version suit 1.19 and 1.20, whose wheels refuse the model."""
+    node = helper.make_node("DepthToSpace", ["x"], ["y"], "shuffle", blocksize=1)
+    path = save(node, kind=TensorProto.UINT8)
+    for release in ("onnxruntime==1.19", "onnxruntime==1.20"):
+        report = check_model(path, [release])
+        assert not report.runs_on(release)
+        (problem,) = problems(report, release)
+        assert "'shuffle': ONNX Runtime has no DepthToSpace of integers before 1.21" in problem
+        assert check_model(save(node), [release]).runs_on(release)
+        save(node, kind=TensorProto.UINT8)
+    assert check_model(path, ["onnxruntime==1.21"]).runs_on("onnxruntime==1.21")
+
+
 def test_uint8_inside_is_refused_for_tensorrt(save: Build) -> None:
     node = helper.make_node("Transpose", ["x"], ["y"], "turn", perm=[0, 2, 3, 1])
     report = check_model(save(node, kind=TensorProto.UINT8))
