@@ -12,10 +12,11 @@ import onnx
 from ..imaging.atomic import atomic_output, check_target
 from ..imaging.errors import ConfigError, ExportError, InputError, OutputError
 from ..runtime.backends.engine import load_onnxruntime
-from ..runtime.digest import seal
-from ..runtime.model_file import FORMAT, WHOLE_FRAME
+from ..runtime.digest import PREFIX, seal
+from ..runtime.model_file import ACTIVATION_BYTES, FORMAT, WHOLE_FRAME
 from ..runtime.notes import Say
 from ..runtime.tensors import all_tensors, not_finite
+from .activation import measured_activation_bytes
 from .cleanup import clean_up
 from .contract import apply_frame_contract, with_sizes
 from .gate import Gate
@@ -158,6 +159,9 @@ def export_checkpoint(
         metadata["framelift.quantisation"] = json.dumps(int8.record())
     if half is not None:
         metadata["framelift.half_precision"] = json.dumps(half.record())
+    activation = measured_activation_bytes(model, asked)
+    if activation is not None:
+        metadata[PREFIX + ACTIVATION_BYTES] = str(activation)
     onnx.helper.set_model_props(model, metadata)
     seal(model)
     with atomic_output(target, overwrite=config.overwrite, source=source) as temporary:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import onnx
 
+from ..export.activation import measured_activation_bytes
 from ..export.contract import apply_frame_contract
 from ..export.halo import graph_halo
 from ..export.reach import Measured, Reach, measure_reach, tiles_agree
@@ -14,7 +15,7 @@ from ..export.whole_frame import why_whole
 from ..imaging.atomic import atomic_output, check_target
 from ..imaging.errors import ConfigError, ModelError, OutputError
 from ..runtime.digest import PREFIX, seal
-from ..runtime.model_file import WHOLE_FRAME
+from ..runtime.model_file import WHOLE_FRAME, read_spec
 from ..runtime.notes import Say, say_on_stderr
 from .adapt import as_core
 from .checks import judge_half_precision, require_parity, say_what_stands_against
@@ -113,11 +114,13 @@ class _Import:
             lookahead=self._window - 1 - self._aligned if self._window > 1 else 0,
             parity=parity,
             peak=peak,
+            activation_bytes=measured_activation_bytes(model, taken.sizes(), self._window),
         )
         with atomic_output(
             target, overwrite=self._options.overwrite, source=foreign.path
         ) as temporary:
             self._store(model, imported, temporary)
+            read_spec(temporary)  # what cannot be read back is not written
         if imported.halo >= WHOLE_FRAME:
             self._say(f"{foreign.path.name}: {self._why_whole(model)}")
         say_what_stands_against(model, opset, lambda line: self._say(f"{target.name}: {line}"))

@@ -11,7 +11,7 @@ from onnx import numpy_helper
 
 from ..runtime.backends.engine import load_onnxruntime
 from ..runtime.digest import PREFIX
-from ..runtime.model_file import FORMAT, TEMPORAL_FORMAT
+from ..runtime.model_file import ACTIVATION_BYTES, FORMAT, TEMPORAL_FORMAT
 from .foreign import Foreign, opset_of
 from .outcome import Imported, ImportOptions
 
@@ -54,6 +54,8 @@ def metadata(
     }
     if imported.peak is not None:
         entries["half_precision"] = json.dumps(imported.peak.record())
+    if imported.activation_bytes is not None:
+        entries[ACTIVATION_BYTES] = str(imported.activation_bytes)
     if imported.window > 1:
         entries["format"] = str(TEMPORAL_FORMAT)
         entries["window"], entries["lookahead"] = str(imported.window), str(imported.lookahead)

@@ -53,6 +53,7 @@ class Imported:
     lookahead: int
     parity: list[Parity]
     peak: Peak | None = None
+    activation_bytes: int | None = None
 
     def summary(self) -> str:
         """One line: what was found."""

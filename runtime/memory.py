@@ -62,29 +62,35 @@ def activation_bytes_per_pixel(model: onnx.ModelProto, size_multiple: int) -> in
     An engine's rounding and scratch come on top: ONNX Runtime's CPU provider was measured to take
     1.2 to 1.4 times this in all.
     """
-    import onnx
-
-    sized = onnx.ModelProto()
-    sized.CopyFrom(model)
     side = math.ceil(_SIDE / size_multiple) * size_multiple
-    dims = sized.graph.input[0].type.tensor_type.shape.dim
-    for dim, size in zip(dims, (1, side, side, 3), strict=True):
-        if not dim.HasField("dim_value"):
-            dim.dim_value = size
+    inferred = sized(model, (1, side, side))
+    dims = inferred.input[0].type.tensor_type.shape.dim
     pixels = math.prod(int(dim.dim_value) for dim in dims[:3])
-    del sized.graph.value_info[:]
-    for output in sized.graph.output:
-        output.type.tensor_type.ClearField("shape")
-    inferred = onnx.shape_inference.infer_shapes(sized).graph
     sizes = {
         value.name: _bytes(value)
         for value in (*inferred.input, *inferred.value_info, *inferred.output)
         if value.type.HasField("tensor_type")  # lists hold tensors that were counted before
     }
-    return max(1, _peak(inferred, sizes) // pixels)
+    return max(1, peak_bytes(inferred, sizes) // pixels)
 
 
-def _peak(graph: onnx.GraphProto, sizes: dict[str, int]) -> int:
+def sized(model: onnx.ModelProto, shape: tuple[int, int, int]) -> onnx.GraphProto:
+    """The graph for frames of (N, H, W), where these are not fixed, its shapes inferred anew."""
+    import onnx
+
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    dims = copy.graph.input[0].type.tensor_type.shape.dim
+    for dim, size in zip(dims, (*shape, 3), strict=True):
+        if not dim.HasField("dim_value"):
+            dim.dim_value = size
+    del copy.graph.value_info[:]
+    for output in copy.graph.output:
+        output.type.tensor_type.ClearField("shape")
+    return onnx.shape_inference.infer_shapes(copy).graph
+
+
+def peak_bytes(graph: onnx.GraphProto, sizes: dict[str, int]) -> int:
     """The most bytes alive at once when nodes run in order and tensors are freed after use."""
     last_use = {name: index for index, node in enumerate(graph.node) for name in node.input}
     alive = {value.name for value in graph.input if value.name in sizes}
@@ -99,6 +105,8 @@ def _peak(graph: onnx.GraphProto, sizes: dict[str, int]) -> int:
 def _bytes(value: onnx.ValueInfoProto) -> int:
     import onnx
 
+    if not value.type.HasField("tensor_type"):  # a sequence, of tensors that are counted
+        return 0
     tensor = value.type.tensor_type
     item = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type).itemsize
     return int(item * math.prod(dim.dim_value for dim in tensor.shape.dim))

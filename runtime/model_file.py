@@ -24,6 +24,10 @@ OUTPUT = "upscaled"
 WHOLE_FRAME = 1_000_000
 """The halo of a network whose pixels depend on the whole frame: it is never cut into tiles."""
 
+ACTIVATION_BYTES = "activation_bytes"
+"""Metadata of models whose graph does not tell the sizes of all its values."""
+_MOST_ACTIVATION_BYTES = 1 << 24
+
 _REQUIRED = (
     "task",
     "scale",
@@ -163,7 +167,7 @@ def load(path: str | Path) -> tuple[ModelSpec, onnx.ModelProto]:
         parameters=_parameters(path, network, model),
         ir_version=model.ir_version,
         size_bytes=len(data),
-        activation_bytes=_activation_bytes(path, model, max(1, size_multiple)) * max(1, window),
+        activation_bytes=_activation_bytes(path, metadata, model, max(1, size_multiple), window),
         metadata=metadata,
     )
     return spec, model
@@ -279,13 +283,19 @@ def _check_value(
     return dims[0], dims[1], dims[2]
 
 
-def _activation_bytes(path: Path, model: onnx.ModelProto, size_multiple: int) -> int:
+def _activation_bytes(
+    path: Path, metadata: dict[str, str], model: onnx.ModelProto, size_multiple: int, window: int
+) -> int:
+    """Measured when the file was made, else as the graph tells."""
     try:
-        return activation_bytes_per_pixel(model, size_multiple)
+        inferred = activation_bytes_per_pixel(model, size_multiple) * max(1, window)
     except MemoryError:
         raise
     except Exception as error:  # shapes or types that are none, for which onnx has many errors
         raise _damaged(path) from error
+    if ACTIVATION_BYTES not in metadata:
+        return inferred
+    return min(max(_integer(path, metadata, ACTIVATION_BYTES), inferred), _MOST_ACTIVATION_BYTES)
 
 
 def _parameters(path: Path, network: dict[str, Any], model: onnx.ModelProto) -> int:

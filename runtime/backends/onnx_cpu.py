@@ -6,7 +6,6 @@ from collections import OrderedDict
 from time import perf_counter
 
 from ..host import available_processors, processor_name
-from ..memory import activation_bytes_per_pixel
 from ..model_file import OUTPUT, ModelSpec, load
 from ..notes import say_on_stderr
 from ..opencv import load_cv2
@@ -16,7 +15,7 @@ from .ort_session import OrtSession
 from .packed import PACKED, pack_tail
 from .reshuffle import Reshuffle
 from .saturation import prepare_int8
-from .widen import has_half, widen
+from .widen import has_half, widen, widened_bytes
 
 NAME = "onnx-cpu"
 PROVIDER = "CPUExecutionProvider"
@@ -65,9 +64,7 @@ class OnnxCpuSession:
         self._widened = has_half(model.graph)
         widen(model.graph)
         self.activation_bytes = (
-            activation_bytes_per_pixel(model, spec.size_multiple) * spec.window
-            if self._widened
-            else spec.activation_bytes
+            widened_bytes(spec, model) if self._widened else spec.activation_bytes
         )
         self._held_channels = prepare_int8(model)
         if self._held_channels:

@@ -14,12 +14,11 @@ from pathlib import Path
 from ...imaging.errors import BackendError
 from ..host import available_processors
 from ..int8_form import refuse_for_processors
-from ..memory import activation_bytes_per_pixel
 from ..model_file import OUTPUT, ModelSpec, load
 from .base import Frames
 from .ort_session import LEFT_TO_CPU, OrtSession
 from .plugins import Device, Plugin, devices, plugin_problem, plugin_version
-from .widen import has_half, widen
+from .widen import has_half, widen, widened_bytes
 
 NAME = "onnx-webgpu"
 PROVIDER = "WebGpuExecutionProvider"
@@ -97,7 +96,7 @@ class OnnxWebgpuSession:
                     raise
             self._widened = True
             widen(model.graph)
-            self.activation_bytes = activation_bytes_per_pixel(model, spec.size_multiple)
+            self.activation_bytes = widened_bytes(spec, model)
         self._session = self._opened(model.SerializeToString())
 
     def run(self, frames: Frames, out: Frames) -> None:

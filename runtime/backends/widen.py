@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..memory import activation_bytes_per_pixel
+from ..model_file import ACTIVATION_BYTES, ModelSpec
+
 if TYPE_CHECKING:
     import onnx
 
@@ -43,6 +46,13 @@ def widen(graph: onnx.GraphProto) -> None:
                 _widen_tensor(item.t)
             for inner in (*([item.g] if item.HasField("g") else []), *item.graphs):
                 widen(inner)
+
+
+def widened_bytes(spec: ModelSpec, model: onnx.ModelProto) -> int:
+    """Memory that a widened model takes per input pixel."""
+    if ACTIVATION_BYTES in spec.metadata:
+        return 2 * spec.activation_bytes
+    return activation_bytes_per_pixel(model, spec.size_multiple) * spec.window
 
 
 def _widen_tensor(tensor: onnx.TensorProto) -> None:

@@ -312,6 +312,20 @@ def test_names_functions_and_nested_graphs_of_its_own(tmp_path: Path) -> None:
     assert np.abs(upscaled(found.path, frame) - by_file(path, frame, "rgb", 0, 1)).max() <= 0.51
 
 
+def test_sequences_inside_are_read_back(tmp_path: Path) -> None:
+    model = Net(order="rgb", last="clip").model()
+    model.graph.node[-1].output[0] = "picture"
+    for node in (
+        helper.make_node("SplitToSequence", ["picture"], ["parts"], axis=1),
+        helper.make_node("ConcatFromSequence", ["parts"], ["output"], axis=1),
+    ):
+        model.graph.node.append(node)
+    path = save(model, tmp_path / "m.onnx")
+    found, _ = imported(path)
+    frame = photo()
+    assert np.abs(upscaled(found.path, frame) - by_file(path, frame, "rgb", 0, 1)).max() <= 0.51
+
+
 def pooled() -> onnx.ModelProto:
     """Adds the mean of the whole frame to every pixel."""
     model = Net(order="rgb").model()

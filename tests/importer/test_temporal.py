@@ -110,3 +110,16 @@ def test_the_file_of_five_frames_that_had_no_way_in(shared: Path, tmp_path: Path
     with Upscaler.load(found.path, "onnx-cpu") as upscaler:
         got = upscaler(frames)
     assert np.abs(got - by_file(path, frames, 2, 5, "stack").clip(0, 255)).max() <= 0.51
+
+
+def test_memory_is_measured_where_the_graph_does_not_tell_it(tmp_path: Path) -> None:
+    """Its stack is reshaped to a shape that is computed: 15 channels and 12, float32, at once."""
+    path = save(window_net(5, "sequence", 2), tmp_path / "m.onnx")
+    spec = read_spec(imported(path)[0].path)
+    assert 4 * (15 + 12) <= spec.activation_bytes <= 400
+    assert spec.metadata["activation_bytes"] == str(spec.activation_bytes)
+    told = read_spec(
+        imported(save(window_net(5, "stack", 2), path), ImportOptions(overwrite=True))[0].path
+    )
+    assert "activation_bytes" not in told.metadata
+    assert 4 * (15 + 12) <= told.activation_bytes <= 400
