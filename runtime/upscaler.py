@@ -204,9 +204,9 @@ class Upscaler:
     def empty(self, shape: tuple[int, ...]) -> Frames:
         """An uninitialised uint8 array of any shape, for frames that are used again and again.
 
-        Where a GPU runs the model, it copies frames straight from and to such arrays, on
-        page-locked memory; others are copied once more by the processor. Making one takes
-        milliseconds. It stays valid when the upscaler is closed.
+        With the backends tensorrt, onnx-cuda and onnx-tensorrt, the GPU copies frames straight from
+        and to such arrays, on page-locked memory; others are copied once more by the processor.
+        Making one takes milliseconds. It stays valid when the upscaler is closed.
         """
         session = self._session
         if isinstance(session, PipelinedSession) and session.pipelined:

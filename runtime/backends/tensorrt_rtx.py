@@ -10,10 +10,13 @@ import platform
 import re
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...imaging.errors import BackendError
+from ..cuda_gate import GATE
 from ..engine.cache import cache_folder
 from ..engine.shapes import FrameShape, ShapeProfile, profile_for
 from ..host import available_processors
@@ -46,6 +49,9 @@ PLUGIN = Plugin(
 
 _MACHINES = ("x86_64", "AMD64", "ARM64")
 _MAX_SESSIONS = 2
+# The plug-in records its CUDA graph, in CUDA's global mode, in one of the first runs: it runs the
+# network once before, and the library in it once more.
+_RUNS_THAT_MAY_RECORD = 3
 
 
 def missing() -> str | None:
@@ -56,6 +62,23 @@ def missing() -> str | None:
     if platform.machine() not in _MACHINES:
         return f"NVIDIA has no plug-in for {sys.platform} on {platform.machine()}"
     return plugin_problem(PLUGIN)
+
+
+@dataclass
+class _Sized:
+    """What runs frames of one profile, and why it records no CUDA graph; "" if it does."""
+
+    profile: ShapeProfile
+    session: OrtSession
+    no_graph: str
+    runs: int = 0
+
+    def run(self, frames: Frames, out: Frames) -> None:
+        self.runs += 1
+        may_record = not self.no_graph and self.runs <= _RUNS_THAT_MAY_RECORD
+        alone: AbstractContextManager[object] = GATE.recording() if may_record else nullcontext()
+        with alone:
+            self.session.infer(frames, OUTPUT, out)
 
 
 class TensorrtRtxSession:
@@ -85,16 +108,16 @@ class TensorrtRtxSession:
         self._gpu = find_gpu(device)
         self.device = dict(self._gpu.device.metadata).get("Description") or device_name(device)
         self._spec, self._threads = spec, threads or available_processors()
-        self._sessions: list[tuple[ShapeProfile, OrtSession]] = []
+        self._sessions: list[_Sized] = []
         self._seen: frozenset[FrameShape] = frozenset()
 
     def run(self, frames: Frames, out: Frames) -> None:
         shape = FrameShape(*frames.shape[:3])
-        profile, session = self._session_for(shape)
-        step = profile.part(shape)
+        sized = self._session_for(shape)
+        step = sized.profile.part(shape)
         for start in range(0, shape.frames, step):
             part = slice(start, start + step)
-            session.infer(frames[part], OUTPUT, out[part])
+            sized.run(frames[part], out[part])
 
     def describe(self) -> dict[str, str | int]:
         described: dict[str, str | int] = {
@@ -104,24 +127,25 @@ class TensorrtRtxSession:
             "engine": f"TensorRT for RTX plug-in {plugin_version(PLUGIN)}",
         }
         if self._sessions:
-            profile, session = self._sessions[-1]
-            described["engine"] = f"{session.engine}, {described['engine']}"
-            described["shapes"] = ", ".join(str(profile) for profile, _ in self._sessions)
-            described["cuda_graph"] = "yes" if profile.is_fixed else "no: sizes vary"
+            last = self._sessions[-1]
+            described["engine"] = f"{last.session.engine}, {described['engine']}"
+            described["shapes"] = ", ".join(str(sized.profile) for sized in self._sessions)
+            described["cuda_graph"] = f"no: {last.no_graph}" if last.no_graph else "yes"
         return described
 
     def close(self) -> None:
-        for _, session in self._sessions:
-            session.close()
+        for sized in self._sessions:
+            sized.session.close()
         self._sessions.clear()
 
-    def _session_for(self, shape: FrameShape) -> tuple[ShapeProfile, OrtSession]:
+    def _session_for(self, shape: FrameShape) -> _Sized:
         """A session that takes frames of this shape, in parts; a new one where none does."""
-        for profile, session in self._sessions:
-            if profile.part(shape):
-                return profile, session
+        for sized in self._sessions:
+            if sized.profile.part(shape):
+                return sized
         one = FrameShape(self._spec.frame_shape[0] or 1, shape.height, shape.width)
         profile = profile_for(one, self._seen, self._spec)
+        no_graph = _why_no_graph(profile)
         session = OrtSession(
             NAME,
             sized_model(self._spec, profile),
@@ -129,15 +153,23 @@ class TensorrtRtxSession:
             self._threads,
             plugin_devices=[self._gpu],
             provider_options=provider_options(
-                profile, runtime_cache(self.device, self._spec.sha256, profile)
+                profile, runtime_cache(self.device, self._spec.sha256, profile), not no_graph
             ),
             config={"session.disable_cpu_ep_fallback": "1"},
         )
         if len(self._sessions) == _MAX_SESSIONS:
-            self._sessions.pop(0)[1].close()
-        self._sessions.append((profile, session))
+            self._sessions.pop(0).session.close()
+        self._sessions.append(_Sized(profile, session, no_graph))
         self._seen |= {one._replace(frames=1)}
-        return profile, session
+        return self._sessions[-1]
+
+
+def _why_no_graph(profile: ShapeProfile) -> str:
+    """Why a new session may not record a CUDA graph; "" if it may."""
+    if not profile.is_fixed:
+        return "sizes vary"
+    with GATE.recording() as others:
+        return others
 
 
 def find_gpu(number: int) -> Device:
@@ -188,9 +220,16 @@ def _set_sizes(value: onnx.ValueInfoProto, sizes: tuple[int, int, int]) -> None:
         dim.dim_value = size
 
 
-def provider_options(profile: ShapeProfile, cache: Path | None) -> dict[str, str]:
-    """The plug-in's options for frames of that profile; what it compiles is kept in `cache`."""
+def provider_options(
+    profile: ShapeProfile, cache: Path | None, graph: bool = True
+) -> dict[str, str]:
+    """The plug-in's options for frames of that profile; what it compiles is kept in `cache`.
+
+    With `graph`, a profile of one size gets a CUDA graph.
+    """
     options = {} if cache is None else {"nv_runtime_cache_path": str(cache)}
+    if profile.is_fixed and not graph:
+        return options
     if profile.is_fixed:
         # Memory that stays where it is, so that a recorded graph stays valid.
         return {**options, "enable_cuda_graph": "1", "nv_persistent_context_memory": "1"}
