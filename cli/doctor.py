@@ -1,4 +1,4 @@
-"""`framelift doctor`: what is installed, what works, and how to mend the rest."""
+"""`framelift doctor`: what is installed, what works, and how to fix the rest."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _to_text(diagnosis: Diagnosis) -> str:
     if diagnosis.can_upscale_video:
         lines.append(f"Ready: framelift upscale runs on {diagnosis.taken_by_auto}.")
     else:
-        lines.append("Not ready: mend what is marked above.")
+        lines.append("Not ready: fix what is marked above.")
     return "\n".join(lines)
 
 

@@ -18,7 +18,11 @@ from framelift.runtime.backends.probe import probe_in_child
 from framelift.runtime.zoo import resolve
 
 from ..frames import noise
-from .reference import assert_same_within_one, on_the_cpu
+from .reference import (
+    assert_same_within_one,
+    assert_threads_get_their_own_frames,
+    on_the_cpu,
+)
 
 pytestmark = pytest.mark.gpu
 
@@ -62,3 +66,8 @@ def test_tiles_and_the_trial(shuffle_model_path: Path, backend: str) -> None:
     with Upscaler.load(shuffle_model_path, backend, tile=24) as upscale:
         assert_same_within_one(upscale(frame), on_the_cpu(shuffle_model_path, frame))
     assert probe_in_child(backend, shuffle_model_path) is None
+
+
+def test_upscalers_in_several_threads(shuffle_model_path: Path, backend: str) -> None:
+    """TensorRT for RTX records graphs, which another upscaler's calls would end."""
+    assert_threads_get_their_own_frames(shuffle_model_path, backend)
