@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 from click.core import ParameterSource
 
-from ..imaging.errors import CheckpointError, ConfigError, Interrupted, MissingDependencyError
+from ..imaging.errors import (
+    CheckpointError,
+    ConfigError,
+    ForeignModelError,
+    Interrupted,
+    MissingDependencyError,
+)
 from .defaults import typed
 from .finite import Finite
 
@@ -89,10 +95,7 @@ def export(
     if checkpoint.is_dir():
         raise CheckpointError(f"checkpoint {checkpoint}: is a folder; name a file in it")
     if checkpoint.suffix == ".onnx":
-        raise CheckpointError(
-            f"{checkpoint} is an ONNX model, not a checkpoint: `framelift import {checkpoint} -o "
-            "MODEL.onnx` makes a framelift model of it"
-        )
+        _refuse_onnx(checkpoint)
     size = None if fixed is None else parse_size(fixed)
     try:
         from ..export.exporter import ExportConfig, export_checkpoint
@@ -207,3 +210,18 @@ def _report_int8(int8: Quantised) -> None:
         f"({verdict.flat_colour}), squares of them at {verdict.saturated_db:.1f} dB"
     )
     _say(int8.speed_line())
+
+
+def _refuse_onnx(path: Path) -> NoReturn:
+    from ..runtime.model_file import read_spec
+
+    try:
+        read_spec(path)
+    except ForeignModelError as error:
+        raise CheckpointError(
+            f"{path} is an ONNX model, not a checkpoint: `framelift import {path} -o MODEL.onnx` "
+            "makes a framelift model of it"
+        ) from error
+    raise CheckpointError(
+        f"{path} is a framelift model already: name the checkpoint that it was exported from"
+    )

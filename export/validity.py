@@ -133,7 +133,8 @@ def numbers(model: onnx.ModelProto, targets: tuple[str, ...]) -> list[Finding]:
         try:
             found = not_finite(tensor)
         except ValueError as error:
-            findings.append(Finding(True, targets, where, str(error), "export or copy it again"))
+            problem = str(error).removeprefix(f"tensor {tensor.name!r}: ")
+            findings.append(Finding(True, targets, where, problem, "export or copy it again"))
             continue
         if found == "NaN":
             findings.append(

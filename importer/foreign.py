@@ -12,6 +12,7 @@ from onnx.inliner import inline_local_functions
 
 from ..export.graph import attributes
 from ..imaging.errors import ModelError
+from ..runtime.digest import PREFIX
 from ..runtime.tensors import all_tensors, not_finite
 
 COLOUR_CHANNELS = {1: "grey", 3: "colour", 4: "colour and alpha"}
@@ -130,6 +131,8 @@ def _whole(path: Path) -> onnx.ModelProto:
         raise ModelError(f"{path}: is no ONNX file, or a damaged one (no nodes, or no opset)")
     if not any(entry.domain in ("", "ai.onnx") for entry in model.opset_import):
         raise ModelError(f"{path}: does not say which opset its operators are of")
+    if any(entry.key == f"{PREFIX}format" for entry in model.metadata_props):
+        raise ModelError(f"{path} is a framelift model already: use it as it is")
     try:
         onnx.load_external_data_for_model(model, str(path.resolve().parent))
     except Exception as error:  # ValidationError for what lies outside, OSError, ValueError
@@ -214,16 +217,20 @@ def _channels(
         if window is not None and not 1 <= window <= MAX_WINDOW:
             raise ModelError(f"{path}: takes {window} frames at once; at most {MAX_WINDOW} can be")
         return 3, window
-    channels = dims[1] or _channels_read(model, name) or 3
-    if channels in COLOUR_CHANNELS:
+    read = _channels_read(model, name)
+    channels = dims[1] or read or 3
+    nhwc = dims[3] in COLOUR_CHANNELS and dims[1] not in COLOUR_CHANNELS and channels != read
+    if channels in COLOUR_CHANNELS and not nhwc:
         return channels, 1
-    if channels % 3 == 0 and channels <= 3 * MAX_WINDOW:
+    if channels % 3 == 0 and channels <= 3 * MAX_WINDOW and not nhwc:
         return 3, channels // 3
-    nhwc = ", which looks like N×H×W×C: export it as N×C×H×W" if dims[3] in (1, 3, 4) else ""
-    raise ModelError(
-        f"{path}: its input {name!r} is {shown}, {channels} channels{nhwc or '; pictures have'}"
-        + ("" if nhwc else " 1 (grey), 3 (colour) or 4 (with alpha), several frames 3 each")
+    reason = (
+        "which looks like N×H×W×C: export it as N×C×H×W"
+        if nhwc
+        else f"{channels} channels; pictures have 1 (grey), 3 (colour) or 4 (with alpha), several "
+        "frames 3 each"
     )
+    raise ModelError(f"{path}: its input {name!r} is {shown}, {reason}")
 
 
 def _channels_read(model: onnx.ModelProto, name: str) -> int | None:

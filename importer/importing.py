@@ -14,7 +14,7 @@ from ..export.reach import Measured, Reach, measure_reach, tiles_agree
 from ..export.whole_frame import why_whole
 from ..imaging.atomic import atomic_output, check_target
 from ..imaging.errors import ConfigError, ModelError, OutputError
-from ..runtime.digest import PREFIX, seal
+from ..runtime.digest import seal
 from ..runtime.model_file import WHOLE_FRAME, read_spec
 from ..runtime.notes import Say, say_on_stderr
 from .adapt import as_core
@@ -52,13 +52,7 @@ def import_model(
         raise OutputError(f"{target}: the name of a model must end in .onnx")
     check_target(target, overwrite=options.overwrite, source=source)
     foreign = read_foreign(source)
-    _refuse_ours(foreign)
     return _Import(foreign, options, say).write(target)
-
-
-def _refuse_ours(foreign: Foreign) -> None:
-    if any(entry.key == f"{PREFIX}format" for entry in foreign.model.metadata_props):
-        raise ModelError(f"{foreign.path} is a framelift model already: use it as it is")
 
 
 class _Import:
@@ -130,9 +124,10 @@ class _Import:
         stated, asked = self._foreign.window, self._options.window
         if stated is not None:
             if asked not in (None, stated):
+                frames = "1 frame" if stated == 1 else f"{stated} frames"
                 raise ConfigError(
-                    f"{self._foreign.path} takes {stated} frames at once, not {asked}: leave the "
-                    "window out"
+                    f"{self._foreign.path} takes {frames} at once, not {asked}: leave the window "
+                    "out"
                 )
             return stated
         if asked is None:

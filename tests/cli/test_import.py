@@ -146,6 +146,14 @@ def test_export_sends_onnx_files_to_import(foreign: Path) -> None:
     assert sorted(path.name for path in foreign.parent.iterdir()) == ["2x-foreign.onnx"]
 
 
+def test_export_says_that_a_model_is_one_already(foreign: Path, tmp_path: Path) -> None:
+    run("import", foreign, "-o", tmp_path / "ours.onnx")
+    with pytest.raises(CheckpointError, match="is a framelift model already"):
+        run("export", tmp_path / "ours.onnx")
+    with pytest.raises(ModelError, match=r"nowhere\.onnx"):
+        run("export", tmp_path / "nowhere.onnx")
+
+
 def test_a_model_of_several_frames_says_what_it_is(tmp_path: Path) -> None:
     source, target = save(window_net(0, "sequence", 2), tmp_path / "m.onnx"), tmp_path / "out.onnx"
     run("import", source, "-o", target, "--window", 5)

@@ -476,12 +476,37 @@ def ours(model: onnx.ModelProto) -> None:
     helper.set_model_props(model, {"framelift.format": "1"})
 
 
+def ours_of_bytes(model: onnx.ModelProto) -> None:
+    integers(model)
+    ours(model)
+
+
+def open_channels_last(model: onnx.ModelProto) -> None:
+    dims = model.graph.input[0].type.tensor_type.shape.dim
+    for dim, value in zip(dims, ("n", "h", "w", 3), strict=True):
+        dim.Clear()
+        if isinstance(value, int):
+            dim.dim_value = value
+        else:
+            dim.dim_param = value
+    model.graph.node.insert(0, helper.make_node("Transpose", ["input"], ["chw"], perm=[0, 3, 1, 2]))
+    for node in model.graph.node[1:]:
+        node.input[:] = ["chw" if name == "input" else name for name in node.input]
+
+
+def frames_last(model: onnx.ModelProto) -> None:
+    channels_last(model)
+    model.graph.input[0].type.tensor_type.shape.dim[1].dim_value = 48
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (two_inputs, r"has the inputs 'input', 'sigma', and only models with one input"),
         (two_outputs, r"has the outputs 'output', 'features', and only models with one output"),
-        (channels_last, r"1×64×64×3, 64 channels, which looks like N×H×W×C"),
+        (channels_last, r"1×64×64×3, which looks like N×H×W×C"),
+        (open_channels_last, r"\?×\?×\?×3, which looks like N×H×W×C"),
+        (frames_last, r"1×48×64×3, which looks like N×H×W×C"),
         (integers, r"its input 'input' is uint8, and only float networks"),
         (vector, r"its input 'input' is 1×1000; pictures are N×C×H×W"),
         (four_at_a_time, r"takes exactly 4 inputs at a time"),
@@ -490,6 +515,7 @@ def ours(model: onnx.ModelProto) -> None:
         (depth_map, r"takes 3 channels \(colour\) and gives 1 channels \(grey\)"),
         (unknown_operator, r"ONNX Runtime 1\S+ refuses it"),
         (ours, r"is a framelift model already"),
+        (ours_of_bytes, r"is a framelift model already"),
     ],
 )
 def test_what_cannot_be_imported_says_why(
