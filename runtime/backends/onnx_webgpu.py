@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+import threading
 from pathlib import Path
 
 from ...imaging.errors import BackendError
@@ -35,6 +36,10 @@ PLUGIN = Plugin(
 SOFTWARE = "ORT_WEBGPU_EP_ALLOW_SOFTWARE_ADAPTER"
 
 _VENDORS = {0x1002: "AMD", 0x106B: "Apple", 0x10DE: "NVIDIA", 0x5143: "Qualcomm", 0x8086: "Intel"}
+# All sessions of a process share one WebGPU device, and the plug-in 0.4.0 ends the process when two
+# of them run at once.
+_DEVICE = threading.RLock()
+
 _NO_HALF = "requires f16"  # in the plug-in's message
 
 
@@ -100,7 +105,8 @@ class OnnxWebgpuSession:
         self._session = self._opened(model.SerializeToString())
 
     def run(self, frames: Frames, out: Frames) -> None:
-        self._session.infer(frames, OUTPUT, out)
+        with _DEVICE:
+            self._session.infer(frames, OUTPUT, out)
 
     def describe(self) -> dict[str, str | int]:
         described: dict[str, str | int] = {
@@ -114,7 +120,8 @@ class OnnxWebgpuSession:
         return described
 
     def close(self) -> None:
-        self._session.close()
+        with _DEVICE:
+            self._session.close()
 
     def _opened(self, model: bytes) -> OrtSession:
         def session(cpu_too: str) -> OrtSession:
@@ -123,12 +130,13 @@ class OnnxWebgpuSession:
                 NAME, model, PROVIDER, self._threads, plugin_devices=[self._gpu], config=config
             )
 
-        try:
-            return session("1")
-        except BackendError as error:
-            if LEFT_TO_CPU in str(error):
-                session("0").close()  # where ONNX Runtime tells, the error names the operators
-            raise
+        with _DEVICE:
+            try:
+                return session("1")
+            except BackendError as error:
+                if LEFT_TO_CPU in str(error):
+                    session("0").close()  # where ONNX Runtime tells, the error names the operators
+                raise
 
 
 def find_gpu(number: int) -> Device:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -145,6 +147,28 @@ def test_the_float_network_is_measured_in_the_same_precision() -> None:
         small = session.run(np.full((1, 3, 8, 8), 0.5, np.float32))
     assert session.provider == "WebGpuExecutionProvider"
     assert small.shape == (1, 3, 32, 32)
+
+
+_THREADS = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+import numpy as np
+from framelift.runtime import Upscaler
+frames = np.random.default_rng(1).integers(0, 256, (4, 16, 16, 3), np.uint8)
+load = lambda backend: Upscaler.load(sys.argv[1], backend)
+with load("onnx-cpu") as cpu, load("onnx-webgpu") as one, load("onnx-webgpu") as other:
+    with ThreadPoolExecutor(4) as threads:
+        got = list(threads.map(lambda up, frame: up(frame), [one, other] * 2, frames))
+    print(np.abs(np.stack(got).astype(int) - cpu(frames)).max())
+"""
+
+
+def test_two_upscalers_in_threads() -> None:
+    """In a process of its own: the plug-in ends the one in which two sessions run at once."""
+    command = [sys.executable, "-c", _THREADS, "realtime-nano-x4"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert int(ended.stdout) <= 3
 
 
 def test_auto_does_not_take_software_for_a_gpu(shuffle_model_path: Path) -> None:
