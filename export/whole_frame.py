@@ -29,8 +29,9 @@ def why_whole(model: onnx.ModelProto) -> str:
     if not found:
         return "every pixel may depend on the whole frame"
     causes = " and ".join(found)
+    make = "makes" if len(found) == 1 else "make"
     first = next(iter(found.values()))
-    return f"{causes} make every pixel depend on the whole frame (first: {first.op_type})"
+    return f"{causes} {make} every pixel depend on the whole frame (first: {first.op_type})"
 
 
 def _reduces_frames(graph: Graph, node: onnx.NodeProto) -> bool:

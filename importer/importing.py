@@ -61,8 +61,8 @@ class _Import:
         self._options = options
         self._say = say
         self._window = self._choose_window()
+        taken = self._taken = probe_sizes(foreign, self._window)
         session = self._session = FileSession(foreign, self._window)
-        taken = self._taken = probe_sizes(foreign, session)
         found = find_convention(
             foreign,
             session,

@@ -11,6 +11,9 @@ from ..runtime.backends.engine import load_onnxruntime
 from .convention import Convention, Frames, Values, levels
 from .foreign import Foreign
 
+_SAME = 1e-3
+"""Share of the largest value by which a picture may differ alone and among others."""
+
 
 class RunError(Exception):
     """The file cannot be run on this input; the message is ONNX Runtime's."""
@@ -57,29 +60,53 @@ class FileSession:
         return self._picture(output)
 
     def runs_batches(self, height: int, width: int) -> bool:
-        """Whether it runs two pictures at a time, N×C×H×W."""
+        """Whether it runs several pictures at a time, N×C×H×W, as it runs each of them.
+
+        Networks of windows are often exported for the batch of one that they were traced with, and
+        mix up the pictures of another.
+        """
         if self._foreign.is_sequence or self._foreign.batch is not None:
             return False
-        shape = (2, self._foreign.channels, height, width)
-        values = np.zeros(shape, self._foreign.dtype)
+        shape = (3, self._foreign.channels, height, width)
+        values = np.random.default_rng(0).random(shape, np.float32).astype(self._foreign.dtype)
         try:
-            (output,) = self._session.run([self._foreign.output], {self._foreign.input: values})
+            outputs = [
+                self._session.run([self._foreign.output], {self._foreign.input: part})[0]
+                for part in (values, values[:1], values[1:2], values[2:])
+            ]
         except Exception:  # exported for one, whatever its interface says
             return False
-        return bool(output.ndim == 4 and output.shape[0] == 2)
+        together, alone = outputs[0], np.concatenate(outputs[1:])
+        largest = float(np.abs(alone).max())
+        return together.shape == alone.shape and bool(
+            np.allclose(together, alone, rtol=0, atol=_SAME * max(largest, 1e-6))
+        )
 
     def _picture(self, output: Any) -> Values:  # noqa: ANN401 - whatever the file gives
         if not isinstance(output, np.ndarray) or output.dtype.kind != "f":
             raise RunError("its output is no float tensor")
         self.output_shape = output.shape
-        if output.ndim == 5 and output.shape[0] == 1:
-            output = output[0]
-        if output.ndim == 4 and self.window > 1 and output.shape[1] == 3 * self.window:
-            output = output.reshape(self.window, 3, *output.shape[2:])
-        if output.ndim != 4:
+        shape = picture_shape(output.shape, self.window)
+        if shape is None:
             raise RunError(f"its output is {'×'.join(map(str, output.shape))}, no pictures N×C×H×W")
+        output = output.reshape(shape)
         picture: Values = output.astype(np.float32)
         return picture
+
+
+def picture_shape(shape: tuple[int, ...], window: int) -> tuple[int, int, int, int] | None:
+    """Pictures×C×H×W of an output of that shape, None if it holds no pictures.
+
+    Several come as 1×T×C×H×W, as T×C×H×W or stacked, 1×3·T×H×W.
+    """
+    if len(shape) == 5 and shape[0] == 1:
+        shape = shape[1:]
+    if len(shape) != 4:
+        return None
+    count, channels, height, width = shape
+    if window > 1 and count == 1 and channels == 3 * window:
+        count, channels = window, 3
+    return count, channels, height, width
 
 
 class Reading:

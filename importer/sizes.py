@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from ..export.sizes import Sizes
 from ..imaging.errors import ModelError
 from .foreign import COLOUR_CHANNELS, Foreign
-from .session import FileSession, RunError
+from .prober import Prober
+from .session import picture_shape
 
 # Sides to begin with: small, and multiples of what networks divide sides by.
 _BASES = (64, 48, 96, 120, 128, 168, 224, 256, 32, 512)
@@ -40,29 +39,32 @@ class Taken:
         return self.height is not None or self.width is not None
 
 
-def probe_sizes(foreign: Foreign, session: FileSession) -> Taken:
+def probe_sizes(foreign: Foreign, window: int) -> Taken:
     """Run the file on noise of many sizes.
 
     Raises ModelError if it runs at none of them, or gives no pictures of a whole multiple of their
     size with as many channels.
     """
-    trial = _Trial(foreign, session)
-    base = trial.first_base()
-    scale, pictures = trial.require(*base)
-    height, width = foreign.height, foreign.width
-    if height is not None and width is not None:
-        return Taken(scale, 1, 1, height, width, pictures, base)
-    free = base[0] if height is None else base[1]
-    multiple = trial.multiple(free)
-    if multiple is None:  # sizes that the interface leaves open, but the graph has fixed
-        return Taken(scale, 1, 1, *base, pictures, base)
-    return Taken(scale, multiple, trial.minimum(free, multiple), height, width, pictures, base)
+    with Prober(foreign, window) as prober:
+        trial = _Trial(foreign, prober, window)
+        base = trial.first_base()
+        scale, pictures = trial.require(*base)
+        height, width = foreign.height, foreign.width
+        if height is not None and width is not None:
+            return Taken(scale, 1, 1, height, width, pictures, base)
+        free = base[0] if height is None else base[1]
+        multiple = trial.multiple(free)
+        if multiple is None:  # sizes that the interface leaves open, but the graph has fixed
+            return Taken(scale, 1, 1, *base, pictures, base)
+        minimum = trial.minimum(free, multiple)
+        return Taken(scale, multiple, minimum, height, width, pictures, base)
 
 
 class _Trial:
-    def __init__(self, foreign: Foreign, session: FileSession) -> None:
+    def __init__(self, foreign: Foreign, prober: Prober, window: int) -> None:
         self._foreign = foreign
-        self._session = session
+        self._prober = prober
+        self._window = window
         self._known: dict[tuple[int, int], tuple[int, int] | str] = {}
 
     def first_base(self) -> tuple[int, int]:
@@ -121,13 +123,13 @@ class _Trial:
         return self._known[size]
 
     def _run(self, height: int, width: int) -> tuple[int, int] | str:
-        rng = np.random.default_rng(0)
-        shape = (self._session.window, self._foreign.channels, height, width)
-        try:
-            output = self._session.run(rng.random(shape, np.float32))
-        except RunError as error:
-            return str(error)
-        pictures, channels, high, wide = output.shape
+        shape = self._prober.output_shape(height, width)
+        if isinstance(shape, str):
+            return shape
+        picture = picture_shape(shape, self._window)
+        if picture is None:
+            return f"its output is {'×'.join(map(str, shape))}, no pictures N×C×H×W"
+        pictures, channels, high, wide = picture
         scale = high // height
         if scale < 1 or (high, wide) != (scale * height, scale * width):
             return f"gives {wide}×{high}, no whole multiple of its input"
@@ -136,8 +138,8 @@ class _Trial:
                 f"{self._foreign.path}: takes {_named(self._foreign.channels)} and gives "
                 f"{_named(channels)}; only what gives what it takes can be imported"
             )
-        if pictures not in (1, self._session.window):
-            return f"gives {pictures} pictures for {self._session.window} frames"
+        if pictures not in (1, self._window):
+            return f"gives {pictures} pictures for {self._window} frames"
         return scale, pictures
 
 

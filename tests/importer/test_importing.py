@@ -59,10 +59,16 @@ def imported(path: Path, options: ImportOptions | None = None) -> tuple[Imported
     return import_model(path, path.with_name("out.onnx"), options, notes.append), notes
 
 
-@pytest.mark.parametrize("last", ["shuffle", "clip"])
-@pytest.mark.parametrize("order", ["rgb", "bgr"])
 @pytest.mark.parametrize(
-    ("black", "white", "name"), [(0, 1, "0..1"), (0, 255, "0..255"), (-1, 1, "-1..1")]
+    ("last", "order", "black", "white", "name"),
+    [
+        ("shuffle", "rgb", 0, 1, "0..1"),
+        ("clip", "bgr", 0, 1, "0..1"),
+        ("shuffle", "bgr", 0, 255, "0..255"),
+        ("clip", "rgb", 0, 255, "0..255"),
+        ("shuffle", "bgr", -1, 1, "-1..1"),
+        ("clip", "rgb", -1, 1, "-1..1"),
+    ],
 )
 def test_range_and_order_are_found_and_the_picture_is_that_of_the_file(
     tmp_path: Path, last: str, order: str, black: float, white: float, name: str
@@ -310,6 +316,49 @@ def test_names_functions_and_nested_graphs_of_its_own(tmp_path: Path) -> None:
     found, _ = imported(path)
     frame = photo()
     assert np.abs(upscaled(found.path, frame) - by_file(path, frame, "rgb", 0, 1)).max() <= 0.51
+
+
+def test_sizes_that_crash_onnx_runtime_are_tried_in_a_child(tmp_path: Path) -> None:
+    """A pool that is larger than its input ends the process of ONNX Runtime 1.32 (SIGFPE)."""
+    model = Net(order="rgb").model()
+    model.graph.node[-1].output[0] = "picture"
+    weights = {"a": np.ones((16, 3, 3, 3)), "b": np.ones((16, 16, 3, 3)), "share": np.array(1e-6)}
+    for name, values in weights.items():
+        tensor = onnx.numpy_helper.from_array(values.astype(np.float32), name)
+        model.graph.initializer.append(tensor)
+    for node in (
+        conv("input", "wide", "a", "", 3),
+        helper.make_node("Conv", ["wide", "b"], ["half"], kernel_shape=[3, 3], strides=[2, 2]),
+        helper.make_node("MaxPool", ["half"], ["pool"], kernel_shape=[7, 7], strides=[3, 3]),
+        helper.make_node("ReduceMean", ["pool"], ["mean"], axes=[1, 2, 3]),
+        helper.make_node("Mul", ["mean", "share"], ["some"]),
+        helper.make_node("Add", ["picture", "some"], ["output"]),
+    ):
+        model.graph.node.append(node)
+    found, _ = imported(save(model, tmp_path / "m.onnx"))
+    assert read_spec(found.path).minimum_side > 8
+    assert upscaled(found.path, photo(5, 70)).shape == (10, 140, 3)
+
+
+def test_batches_that_a_file_mixes_up_are_run_one_by_one(tmp_path: Path) -> None:
+    """As networks of windows do when their trace knew one picture."""
+    model = Net(order="rgb").model()
+    model.graph.node[0].input[0] = "mixed"
+    nodes = [
+        helper.make_node("Shape", ["input"], ["shape"]),
+        helper.make_node("Transpose", ["input"], ["turned"], perm=[1, 0, 2, 3]),
+        helper.make_node("Reshape", ["turned", "shape"], ["mixed"]),
+    ]
+    for node in reversed(nodes):
+        model.graph.node.insert(0, node)
+    found, _ = imported(save(model, tmp_path / "m.onnx"))
+    assert read_spec(found.path).frame_shape == (1, None, None)
+    frames = np.stack([photo(), photo()[::-1]])
+    with Upscaler.load(found.path, "onnx-cpu") as upscaler:
+        both = upscaler(frames)
+    for frame, big in zip(frames, both, strict=True):
+        wanted = by_file(tmp_path / "m.onnx", frame, "rgb", 0, 1)
+        assert np.abs(big - wanted).max() <= 0.51
 
 
 def test_sequences_inside_are_read_back(tmp_path: Path) -> None:
