@@ -160,6 +160,8 @@ def upscaling(source: Bound, target: Bound, scale: int) -> Work:
     def work() -> None:
         block = (ctypes.c_uint8 * int(np.prod(source.shape))).from_address(source.address)
         frames = np.ctypeslib.as_array(block).reshape(source.shape)
+        if target.shape[0] < len(frames):  # a model of several frames, which shows the middle one
+            frames = frames[len(frames) // 2][None]
         big = np.ascontiguousarray(frames.repeat(scale, 1).repeat(scale, 2))
         ctypes.memmove(target.address, big.ctypes.data, big.size)
 

@@ -6,6 +6,7 @@ import re
 import shlex
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -25,6 +26,10 @@ def commands() -> list[list[str]]:
     lines = "".join(blocks).splitlines()
     assert all(line.startswith("framelift ") for line in lines)
     return [shlex.split(line)[1:] for line in lines]
+
+
+def python_blocks() -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```", GUIDE.read_text(encoding="utf-8"), re.M | re.S)
 
 
 def write_clip(path: Path) -> None:
@@ -56,3 +61,15 @@ def test_every_command_of_the_guide_runs(tmp_path: Path, monkeypatch: pytest.Mon
     painted = cv2.imread("painted.png")
     assert painted is not None
     assert painted.shape == (20, 30, 3)
+    frames = list(np.random.default_rng(0).integers(0, 256, (6, 20, 30, 3), np.uint8))
+    names: dict[str, Any] = {
+        "np": np,
+        "frame": frames[0],
+        "frames": frames,
+        "height": 20,
+        "width": 30,
+    }
+    for code in python_blocks():
+        exec(compile(code, str(GUIDE), "exec"), names)
+    assert names["big"].shape == (40, 60, 3)
+    assert [picture.shape for picture in names["results"]] == [(40, 60, 3)] * 6

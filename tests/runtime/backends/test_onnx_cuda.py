@@ -432,3 +432,21 @@ def test_onnx_runtime_s_log_is_left_as_it_is(
 
     monkeypatch.setattr(onnxruntime, "set_default_logger_severity", forbidden)
     OnnxCudaSession(spec).close()
+
+
+def test_the_window_of_a_model_of_several_frames_makes_one(
+    sessions: Sessions, tmp_path: Path, tiny_models: ModuleType
+) -> None:
+    """Uploads are five frames long, downloads one; the next window is copied meanwhile."""
+    spec = read_spec(tiny_models.save(tiny_models.window_model(4), tmp_path / "window.onnx"))
+    frames = np.repeat(noise(1, 9, 7), 12, 0) + np.arange(12, dtype=np.uint8)[:, None, None, None]
+    frames = np.ascontiguousarray(frames.clip(0, 240))
+    outs = np.zeros((12, 36, 28, 3), np.uint8)
+    with Upscaler(spec, OnnxCudaSession(spec)) as upscaler:
+        sequence = upscaler.sequence()
+        pending = [sequence.submit(f, out) for f, out in zip(frames, outs, strict=True)]
+        assert not pending[0].starved
+        for one in pending:
+            one.result()
+    assert np.array_equal(outs, upscaled(frames))
+    assert "replay" in sessions.runs
