@@ -66,17 +66,23 @@ def judge_half_precision(
 
 
 def say_what_stands_against(model: onnx.ModelProto, opset: int, say: Say) -> None:
-    """One line on each runtime that will not take the model; ONNX Runtime here does."""
+    """One line on each thing that keeps other runtimes from taking the model; ONNX Runtime does."""
     graph = TypedGraph(model)
+    refusing: dict[str, list[str]] = {}
     for target in TARGETS:
         window = target_window(target)
         if not window.admits(opset):
-            say(f"opset {opset}: {window.tool} takes {window.lowest} to {window.highest}")
+            refusing.setdefault(f"opset {opset}", []).append(
+                f"{window.tool} ({window.lowest} to {window.highest})"
+            )
         elif target.startswith("tensorrt"):
             errors = [found for found in tensorrt_problems(graph, target) if found.is_error]
             if errors:
                 more = f" and {len(errors) - 1} more" if errors[1:] else ""
-                say(f"{target} will not run it: {errors[0].where}: {errors[0].problem}{more}")
+                problem = f"{errors[0].where}: {errors[0].problem}{more}"
+                refusing.setdefault(problem, []).append(target)
+    for problem, tools in refusing.items():
+        say(f"not for {', '.join(tools)}: {problem}")
 
 
 def _cases(model: onnx.ModelProto, taken: Taken, window: int) -> Iterator[tuple[str, Frames]]:
