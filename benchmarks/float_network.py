@@ -77,6 +77,11 @@ def float_network(model: onnx.ModelProto, name: str, *, keep_half: bool = False)
     if not in_half:
         widen(graph)
     n, h, w = (_size(dim) for dim in list(graph.input[0].type.tensor_type.shape.dim)[:3])
+    pictures = _size(graph.output[0].type.tensor_type.shape.dim[0])
+    if isinstance(n, int) and isinstance(pictures, int) and n != pictures:
+        raise ModelError(
+            f"{name} takes {n} frames for each that it gives: its network alone cannot be compared"
+        )
     try:
         head = _cut_head(graph, onnx.TensorProto.FLOAT16 if in_half else onnx.TensorProto.FLOAT)
         tail = _cut_tail(graph)

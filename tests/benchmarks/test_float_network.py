@@ -102,3 +102,8 @@ def test_int8_models_keep_their_pairs(
     costs = [count(model, 1, 16, 16) for model in (source, quantised)]
     assert costs[0].macs == costs[1].macs
     assert costs[1].layer_bytes < costs[0].layer_bytes / 1.5
+
+
+def test_a_model_of_several_frames_has_no_network_to_compare(tiny_models: ModuleType) -> None:
+    with pytest.raises(ModelError, match="window takes 5 frames for each that it gives"):
+        float_network(tiny_models.window_model(), "window")
