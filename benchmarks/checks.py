@@ -31,6 +31,16 @@ def require_super_resolution(spec: ModelSpec, what: str) -> None:
         )
 
 
+def require_size(spec: ModelSpec, height: int, width: int) -> None:
+    """Raise ConfigError for frames that a model of a fixed size takes in tiles only."""
+    own = tuple(f or size for f, size in zip(spec.frame_shape[1:], (height, width), strict=True))
+    if own != (height, width):
+        raise ConfigError(
+            f"{spec.name} takes {own[1]}×{own[0]} pixels only, and its network alone is measured: "
+            f"give --size {own[1]}x{own[0]}"
+        )
+
+
 def machine_warnings(machine: Machine, conditions: Document | None = None) -> list[str]:
     """Warnings about the state of the machine before the run.
 

@@ -28,6 +28,7 @@ from .checks import (
     agreement_warnings,
     int8_warnings,
     machine_warnings,
+    require_size,
     require_super_resolution,
     variation_warnings,
 )
@@ -134,6 +135,7 @@ def _open(stack: ExitStack, path: Path, settings: LatencySettings) -> _Runner:
         )
     )
     require_super_resolution(upscaler.spec, "a comparison with ESPCN")
+    require_size(upscaler.spec, settings.height, settings.width)
     network = FloatSession.of(upscaler, settings.device)
     frame = input_frames(settings)[0]
     prepared = prepare(frame)

@@ -132,6 +132,7 @@ def measure_latency(
         *scale_warnings({r["name"]: (r["scale"], r["model"]["scale"]) for r in rows if r["rival"]}),
         *variation_warnings(summaries, {name: samples.steady for name, samples in timed.items()}),
         *percentile_warnings(min(summaries.values(), key=_count)),
+        *limits.notes,
         *limit_warnings(
             {row["name"]: row["roofline"]["share_of_limit"] for row in rows if row["roofline"]}
         ),

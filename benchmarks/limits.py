@@ -8,10 +8,12 @@ from dataclasses import asdict
 from types import TracebackType
 from typing import Any, Self
 
+from ..imaging.errors import ConfigError, ModelError
 from ..runtime import ModelSpec
 from ..runtime.backends.widen import widen
 from ..runtime.host import available_processors
 from ..runtime.model_file import load
+from .checks import require_size
 from .contender import Contender
 from .graph_cost import GraphCost, count
 from .peaks import PeakMeter, Peaks, peak_meter
@@ -32,7 +34,9 @@ class Limits:
         self._stack = ExitStack()
         self._meters: dict[_Key, PeakMeter] = {}
         self._peaks: dict[_Key, Peaks] = {}
-        self._costs: dict[tuple[str, bool, int, int, int], GraphCost] = {}
+        self._costs: dict[tuple[str, bool, int, int, int], GraphCost | None] = {}
+        self.notes: list[str] = []
+        """Why a model has no share of a peak."""
 
     def __enter__(self) -> Self:
         for key in self._keys:
@@ -72,11 +76,24 @@ class Limits:
         shape = (case.batch, case.height, case.width)
         work = (spec.sha256, widened, *shape)
         if work not in self._costs:
-            model = load(spec.path)[1]
-            if widened:
-                widen(model.graph)
-            self._costs[work] = count(model, *shape)
-        return asdict(compare_with_peak(self._costs[work], peaks, summary.p50_ms))
+            self._costs[work] = self._cost(spec, widened, *shape)
+        cost = self._costs[work]
+        return None if cost is None else asdict(compare_with_peak(cost, peaks, summary.p50_ms))
+
+    def _cost(
+        self, spec: ModelSpec, widened: bool, batch: int, height: int, width: int
+    ) -> GraphCost | None:
+        """None, with a note, for a model whose work cannot be told from its graph."""
+        model = load(spec.path)[1]
+        if widened:
+            widen(model.graph)
+        try:
+            require_size(spec, height, width)
+            return count(model, batch, height, width)
+        except (ConfigError, ModelError) as error:
+            reason = "is run in tiles" if isinstance(error, ConfigError) else str(error)
+            self.notes.append(f"{spec.name}, {width}×{height}: no share of the peak: {reason}")
+            return None
 
 
 def _key(contender: Contender) -> _Key:

@@ -26,7 +26,13 @@ from typing import Any
 import numpy as np
 
 from ..runtime import Upscaler
-from .checks import agreement_warnings, int8_warnings, machine_warnings, variation_warnings
+from .checks import (
+    agreement_warnings,
+    int8_warnings,
+    machine_warnings,
+    require_size,
+    variation_warnings,
+)
 from .float_session import FloatSession
 from .frames import agreement, finish, input_frames, prepare
 from .machine import describe_machine
@@ -54,6 +60,7 @@ def measure_overhead(model: str | Path, settings: LatencySettings) -> Document:
     with Upscaler.load(
         model, backend=settings.backend, threads=settings.threads, device=settings.device
     ) as upscaler:
+        require_size(upscaler.spec, settings.height, settings.width)
         plain = FloatSession.of(upscaler, settings.device)
         s = upscaler.scale
         out = np.empty((s * settings.height, s * settings.width, 3), np.uint8)

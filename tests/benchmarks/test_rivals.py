@@ -14,9 +14,15 @@ from framelift.benchmarks import rivals
 from framelift.benchmarks.float_network import float_network
 from framelift.benchmarks.frames import agreement, input_frames
 from framelift.benchmarks.latency import measure_latency
+from framelift.benchmarks.overhead import measure_overhead
 from framelift.benchmarks.rivals import installed, is_rival, open_rival
 from framelift.benchmarks.settings import GridSettings, LatencySettings
-from framelift.imaging.errors import BackendError, MissingDependencyError, ModelError
+from framelift.imaging.errors import (
+    BackendError,
+    ConfigError,
+    MissingDependencyError,
+    ModelError,
+)
 from framelift.runtime import Upscaler
 from framelift.runtime.backends import nvidia
 from framelift.runtime.model_file import load
@@ -251,3 +257,18 @@ def test_a_case_that_fails_in_its_own_process_says_why(shuffle_model_path: Path)
     case = LatencySettings(8, 8, backend="no-such-backend", threads=1)
     with pytest.raises(BackendError, match=r"failed in a new process \(unknown backend"):
         measure_start(shuffle_model_path, case)
+
+
+def test_a_fixed_size_run_in_tiles_has_no_share_of_the_peak(
+    tmp_path: Path, tiny_models: ModuleType
+) -> None:
+    model = tiny_models.pixel_shuffle_model(frame_shape=(1, 24, 32), name="fixed")
+    path = tiny_models.save(model, tmp_path / "fixed.onnx")
+    settings = GridSettings(((48, 40),), threads=1, seconds=0, iterations=2, fresh=False)
+    document = measure_latency([path], settings)
+    assert document["results"]["cases"][0]["roofline"] is None
+    assert any(
+        "fixed, 48×40: no share of the peak: is run in tiles" in w for w in document["warnings"]
+    )
+    with pytest.raises(ConfigError, match=r"takes 32×24 pixels only, .* give --size 32x24"):
+        measure_overhead(path, LatencySettings(48, 40, seconds=0, iterations=2))
