@@ -7,8 +7,6 @@ Half precision begins and ends inside: all arithmetic on code values is in float
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import onnx
 from numpy.typing import NDArray
@@ -18,6 +16,7 @@ from ..export.graph import Graph, attributes
 from ..runtime.tensors import all_nodes
 from .convention import CHROMA_BORDER, FROM_YCC, TO_YCC, Convention, enlarged
 from .foreign import Foreign
+from .names import prefix_names
 
 _INPUT, _OUTPUT = "rgb", "rgb_upscaled"
 _PREFIX = "net."
@@ -33,14 +32,16 @@ def as_core(
     window: int,
     picture: int,
     output_shape: tuple[int, ...],
+    border: int = 0,
 ) -> onnx.ModelProto:
     """The network as a core for the frame contract.
 
-    `output_shape` is one that the file gave. Of a `window` above 1 the core takes as many frames,
-    window×3×H×W, and gives one, `picture` of those that come out should they be several.
+    `output_shape` is one that the file gave. The frame is put into a `border` of repeated edges. Of
+    a `window` above 1 the core takes as many frames, window×3×H×W, and gives one, `picture` of
+    those that come out should they be several.
     """
     core = _Core(foreign)
-    core.enter(convention, window)
+    core.enter(convention, window, border)
     core.leave(convention, scale, window, picture, output_shape)
     return helper.make_model(
         helper.make_graph(
@@ -62,7 +63,7 @@ class _Core(Graph):
         stored = {tensor.name for tensor in graph.initializer}
         for value in [value for value in graph.input if value.name in stored]:
             graph.input.remove(value)  # as files of the first ONNX versions list their weights
-        _prefix(graph)
+        prefix_names(graph, _PREFIX)
         super().__init__(graph)
         self._is_half = foreign.dtype is np.float16
         self._gives_half = graph.output[0].type.tensor_type.elem_type == TensorProto.FLOAT16
@@ -70,12 +71,17 @@ class _Core(Graph):
         self._is_nested = len(list(all_nodes(graph))) > len(graph.node)
         self._head: list[onnx.NodeProto] = []
 
-    def enter(self, convention: Convention, window: int) -> None:
+    def enter(self, convention: Convention, window: int, border: int) -> None:
         """From RGB in 0–1 to the network's input."""
         matrix, offset = convention.entry()
         matrix = matrix[:, ::-1] * 255
-        if not self._fold_entry(matrix, offset, window):
+        if border or not self._fold_entry(matrix, offset, window):
             value = _INPUT
+            if border:
+                self.constants["border"] = np.array([0, 0, border, border] * 2, np.int64)
+                value = self._head_node(
+                    helper.make_node("Pad", [value, "border"], ["bordered"], mode="edge")
+                )
             if not _is_identity(matrix, offset):
                 value = self._head_node(_affine(self, value, "given", matrix, offset))
             value = self._stacked(value, len(matrix), window)
@@ -271,27 +277,3 @@ def _bicubic(scale: int) -> Matrix:
     ])  # fmt: skip
     kernels = np.einsum("rh,kw->rkhw", taps, taps).reshape(scale**2, 1, side, side)
     return np.tile(kernels, (2, 1, 1, 1))
-
-
-def _prefix(graph: onnx.GraphProto) -> None:
-    """Give every name a prefix, of values and nodes, in graphs inside nodes too.
-
-    The frame contract's own names are then free.
-    """
-    for part in _graphs(graph):
-        for value in (*part.input, *part.output, *part.value_info, *part.initializer):
-            value.name = _PREFIX + value.name
-        for node in part.node:
-            node.name = _PREFIX + node.name if node.name else ""
-            for names in (node.input, node.output):
-                renamed = [_PREFIX + name if name else "" for name in names]
-                del names[:]
-                names.extend(renamed)
-
-
-def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
-    yield graph
-    for node in graph.node:
-        for attribute in node.attribute:
-            for inner in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
-                yield from _graphs(inner)

@@ -62,7 +62,7 @@ class _Import:
         self._say = say
         self._window = self._choose_window()
         taken = self._taken = probe_sizes(foreign, self._window)
-        session = self._session = FileSession(foreign, self._window)
+        session = self._session = FileSession(foreign, self._window, taken.border)
         found = find_convention(
             foreign,
             session,
@@ -146,8 +146,9 @@ class _Import:
             window=window,
             picture=self._picture,
             output_shape=self._session.output_shape,
+            border=taken.border,
         )
-        batch = None if window == 1 and self._session.runs_batches(*taken.base) else 1
+        batch = None if window == 1 and self._session.runs_batches(*taken.given) else 1
         return apply_frame_contract(
             core, taken.scale, (batch, taken.height, taken.width), window=window, strict=False
         )

@@ -22,15 +22,16 @@ class RunError(Exception):
 class FileSession:
     """Runs the file on arrays of its own form."""
 
-    def __init__(self, foreign: Foreign, window: int = 1) -> None:
-        """`window` is the number of frames given at once. Raises ModelError if ONNX Runtime
-        refuses the file.
+    def __init__(self, foreign: Foreign, window: int = 1, border: int = 0) -> None:
+        """`window` is the number of frames given at once, `border` how many pixels are put around
+        them. Raises ModelError if ONNX Runtime refuses the file.
         """
         ort = load_onnxruntime()
         options = ort.SessionOptions()
         options.log_severity_level = 4
         self._foreign = foreign
         self.window = window
+        self._border = [(0, 0), (0, 0), (border, border), (border, border)]
         self.output_shape: tuple[int, ...] = ()
         """Of the last output, as the file gave it."""
         try:
@@ -47,6 +48,8 @@ class FileSession:
 
         Raises RunError: the file takes no such input, or gives something else than a picture.
         """
+        if any(self._border[2]):
+            values = np.pad(values, self._border, mode="edge")
         given = values.reshape(1, -1, *values.shape[2:])
         if self._foreign.is_sequence:
             given = values[None]

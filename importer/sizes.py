@@ -11,6 +11,7 @@ from .prober import Prober
 from .session import picture_shape
 
 # Sides to begin with: small, and multiples of what networks divide sides by.
+_SCALES = (1, 2, 3, 4, 8)
 _BASES = (64, 48, 96, 120, 128, 168, 224, 256, 32, 512)
 
 
@@ -18,7 +19,9 @@ _BASES = (64, 48, 96, 120, 128, 168, 224, 256, 32, 512)
 class Taken:
     """`height` and `width` are fixed ones, None for any multiple of `multiple` from `minimum` up.
 
-    `pictures` come out at once, `base` is a height and width that work.
+    `pictures` come out at once, `base` is a height and width that work. A file that gives less than
+    a whole multiple, since it does not fill up borders, gets frames with `border` pixels more on
+    each side, their edges repeated; sizes are those without.
     """
 
     scale: int
@@ -28,10 +31,16 @@ class Taken:
     width: int | None
     pictures: int
     base: tuple[int, int]
+    border: int = 0
 
     def sizes(self, batch: int | None = 1) -> Sizes:
         """As exports state them."""
         return Sizes(batch, self.height, self.width, self.multiple, self.minimum)
+
+    @property
+    def given(self) -> tuple[int, int]:
+        """The height and width that the file gets for the base."""
+        return self.base[0] + 2 * self.border, self.base[1] + 2 * self.border
 
     @property
     def is_fixed(self) -> bool:
@@ -49,15 +58,15 @@ def probe_sizes(foreign: Foreign, window: int) -> Taken:
         trial = _Trial(foreign, prober, window)
         base = trial.first_base()
         scale, pictures = trial.require(*base)
-        height, width = foreign.height, foreign.width
+        height, width, border = foreign.height, foreign.width, trial.border
         if height is not None and width is not None:
-            return Taken(scale, 1, 1, height, width, pictures, base)
+            return Taken(scale, 1, 1, *base, pictures, base, border)
         free = base[0] if height is None else base[1]
         multiple = trial.multiple(free)
         if multiple is None:  # sizes that the interface leaves open, but the graph has fixed
-            return Taken(scale, 1, 1, *base, pictures, base)
+            return Taken(scale, 1, 1, *base, pictures, base, border)
         minimum = trial.minimum(free, multiple)
-        return Taken(scale, multiple, minimum, height, width, pictures, base)
+        return Taken(scale, multiple, minimum, height, width, pictures, base, border)
 
 
 class _Trial:
@@ -65,22 +74,44 @@ class _Trial:
         self._foreign = foreign
         self._prober = prober
         self._window = window
+        self.border = 0
         self._known: dict[tuple[int, int], tuple[int, int] | str] = {}
 
     def first_base(self) -> tuple[int, int]:
         """A size at which it runs."""
         height, width = self._foreign.height, self._foreign.width
         if height is not None and width is not None:
-            return height, width
+            self._find_border(height, width, [(height, width)])
+            return height - 2 * self.border, width - 2 * self.border
         for side in _BASES:
             size = height or side, width or side
             if self.works(*size):
                 return size
+        for side in _BASES if height is None and width is None else ():
+            if self._find_border(side, side, [(side, side), (2 * side, 2 * side)]):
+                return side, side
         size = height or _BASES[0], width or _BASES[0]
         raise ModelError(
             f"{self._foreign.path}: runs at none of the sizes tried ({', '.join(map(str, _BASES))})"
             f"; at {size[1]}×{size[0]}: {self._result(*size)}"
         )
+
+    def _find_border(self, height: int, width: int, sizes: list[tuple[int, int]]) -> bool:
+        """Whether outputs of these sizes lack the same border of whole pixels; sets it."""
+        for scale in _SCALES:
+            lacks = set()
+            for high, wide in sizes:
+                shape = self._prober.output_shape(high, wide)
+                if isinstance(shape, str):
+                    return False
+                lacks |= {scale * high - shape[-2], scale * wide - shape[-1]}
+            lack = lacks.pop()
+            border, rest = divmod(lack, 2 * scale)
+            if not lacks and not rest and 0 < border < min(height, width) // 4:
+                self.border = border
+                self._known.clear()
+                return True
+        return False
 
     def works(self, height: int, width: int) -> bool:
         """Whether it runs at that size and gives whole multiples of it."""
@@ -123,7 +154,8 @@ class _Trial:
         return self._known[size]
 
     def _run(self, height: int, width: int) -> tuple[int, int] | str:
-        shape = self._prober.output_shape(height, width)
+        more = 2 * self.border
+        shape = self._prober.output_shape(height + more, width + more)
         if isinstance(shape, str):
             return shape
         picture = picture_shape(shape, self._window)

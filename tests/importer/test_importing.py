@@ -458,6 +458,34 @@ def test_a_fixed_size_is_run_in_tiles_that_give_the_whole(
     assert np.abs(upscaled(found.path, frame) - wanted).max() <= 0.51
 
 
+@pytest.mark.parametrize("dims", [("n", "h", "w"), (1, 48, 56)])
+def test_borders_that_a_file_cuts_off_are_put_around_frames(
+    tmp_path: Path, dims: tuple[int | str, ...]
+) -> None:
+    """As waifu2x does: convolutions without padding make the picture smaller than a multiple."""
+    model = Net(order="rgb", dims=dims).model()
+    nodes = {node.output[0]: node for node in model.graph.node}
+    for name in ("features", "residual"):
+        pads = next(item for item in nodes[name].attribute if item.name == "pads")
+        pads.ints[:] = [0, 0, 0, 0]
+    nodes["base"].input[0] = "cut"
+    cut = helper.make_node("Slice", ["x", "two", "minus_two", "sides"], ["cut"])
+    model.graph.node.insert(
+        next(k for k, n in enumerate(model.graph.node) if "x" in n.output) + 1, cut
+    )
+    for key, numbers in {"two": [2, 2], "minus_two": [-2, -2], "sides": [2, 3]}.items():
+        model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(numbers), key))
+    path = save(model, tmp_path / "m.onnx")
+    found, _ = imported(path)
+    spec = read_spec(found.path)
+    assert (spec.scale, spec.halo) == (2, 2)
+    assert spec.frame_shape[1:] == ((44, 52) if 48 in dims else (None, None))
+    frame = photo(44, 52)
+    wanted = by_file(path, np.pad(frame, ((2, 2), (2, 2), (0, 0)), mode="edge"), "rgb", 0, 1)
+    assert np.abs(upscaled(found.path, frame) - wanted).max() <= 0.51
+    assert upscaled(found.path, photo(70, 61)).shape == (140, 122, 3)
+
+
 def test_a_fixed_size_that_the_interface_hides_is_found(tmp_path: Path) -> None:
     model = Net(order="rgb").model()
     model.graph.node[0].input[0] = "reshaped"
