@@ -41,6 +41,9 @@ LIBRARIES: dict[Encoder, str] = {
     "mpeg2": "mpeg2video",
 }
 
+LEAST_SIDE = 64
+"""Smaller frames are padded: x265 (of PyAV 18.1) overwrites memory when one is narrower."""
+
 # As runtime/video/pixels.py converts, so that training sees what the runtime will see.
 _TO_RGB = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 _TO_YUV = (
@@ -96,6 +99,8 @@ def encode_and_decode(frames: Frames, coding: Coding) -> tuple[Frames, list[str]
             f"encoder {coding.encoder}: this build of PyAV has no {library}; "
             "leave it out or install PyAV from its wheels (pip install --force-reinstall av)"
         )
+    height, width = frames.shape[1:3]
+    frames = _at_least(frames, LEAST_SIDE)
     stored = io.BytesIO()
     with _same_priority(), av.open(stored, "w", format="matroska") as container:
         _encode(container, library, frames, coding)
@@ -109,7 +114,13 @@ def encode_and_decode(frames: Frames, coding: Coding) -> tuple[Frames, list[str]
             types.append(av.video.frame.PictureType(picture.pict_type).name)
     if len(decoded) != len(frames):
         raise RuntimeError(f"{library} made {len(decoded)} of {len(frames)} frames")
-    return np.stack(decoded), types
+    return np.stack(decoded)[:, :height, :width], types
+
+
+def _at_least(frames: Frames, side: int) -> Frames:
+    """T×H×W×3 with the last row and column repeated until both sides are at least `side`."""
+    missing = [(0, max(0, side - length)) for length in frames.shape[1:3]]
+    return np.pad(frames, ((0, 0), *missing, (0, 0)), "edge")
 
 
 @contextmanager

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -88,6 +90,17 @@ def test_flat_colours_survive_every_matrix_and_range(matrix: Colorspace, full_ra
 def test_a_coding_that_is_none_is_named(text: str, line: str) -> None:
     with pytest.raises(ConfigError, match=line):
         parse_coding(text)
+
+
+def test_frames_smaller_than_a_coding_block_are_coded_too() -> None:
+    """x265 of PyAV 18.1 overwrites memory, and the process ends, at 44×36 pixels."""
+    code = (
+        "import numpy as np; from framelift.imaging.coding import *; "
+        "frames = np.random.default_rng(0).integers(0, 256, (30, 36, 44, 3), np.uint8); "
+        "shapes = {encode_and_decode(frames, Coding('x265', 27))[0].shape for _ in range(4)}; "
+        "assert shapes == {frames.shape}"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="no schedulers to ask for here")
