@@ -55,10 +55,11 @@ def _latency(results: Document) -> list[Table]:
         more = (f"{summary['cv']:.1%}", f"{summary['fps']:.1f}", str(summary["count"]))
         rows.append((case["name"], *values, *more))
     tables = [Table(("latency, ms per call", *columns, "CV", "fps", "calls"), tuple(rows))]
-    deadlines = list(cases[0]["latency"]["deadline_misses"])
+    misses = [case["latency"]["deadline_misses"] for case in cases]
+    deadlines = list(dict.fromkeys(rate for shares in misses for rate in shares))
     late = [
-        (case["name"], *(f"{share:.1%}" for share in case["latency"]["deadline_misses"].values()))
-        for case in cases
+        (case["name"], *(_or_dash(shares.get(rate), ".1%") for rate in deadlines))
+        for case, shares in zip(cases, misses, strict=True)
     ]
     tables.append(Table(("too late for", *(f"{rate} fps" for rate in deadlines)), tuple(late)))
     return [

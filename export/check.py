@@ -14,7 +14,7 @@ from ..runtime.digest import PREFIX
 from ..runtime.tensors import all_nodes, all_tensors
 from .judges import Answer, ask, table_of, with_remedies
 from .node_rules import tensorrt_problems
-from .release_rules import onnxruntime_problems
+from .release_rules import release_problems
 from .report import Finding
 from .targets import TARGETS, facts, newer_than_known, target_window
 from .typed_graph import TypedGraph
@@ -127,7 +127,7 @@ def _ask(path: Path, names: tuple[str, ...]) -> tuple[dict[str, Answer], dict[st
 def _of_target(graph: TypedGraph, target: str, answer: Answer | None) -> list[Finding]:
     """What the target's own tool says of the nodes, else the table; its risks in any case."""
     is_tensorrt = facts()["targets"][target.partition("==")[0]].get("rules") == "tensorrt"
-    table = (tensorrt_problems if is_tensorrt else onnxruntime_problems)(graph, target)
+    table = (tensorrt_problems if is_tensorrt else release_problems)(graph, target)
     if answer is None:
         return table
     risks = [found for found in table if not found.is_error]

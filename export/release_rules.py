@@ -11,7 +11,7 @@ from .typed_graph import TypedGraph
 _INTEGERS = (onnx.TensorProto.UINT8, onnx.TensorProto.INT8)
 
 
-def onnxruntime_problems(graph: TypedGraph, target: str) -> list[Finding]:
+def release_problems(graph: TypedGraph, target: str) -> list[Finding]:
     """The nodes that the release named in `target`, else the installed one, has no kernel for."""
     if shuffles_integers((target,)):
         return []
