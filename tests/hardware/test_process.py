@@ -69,10 +69,11 @@ def test_what_is_left_running_at_the_end_is_killed_too(tmp_path: Path) -> None:
         "                         start_new_session=True)\n"
         "print(child.pid, flush=True)"
     )
+    others = descendants(os.getpid())  # other tests keep worker processes
     ended = run_code(tmp_path, code)
     assert ended.status == "done"
     assert not is_running(int(ended.last_line))
-    assert descendants(os.getpid()) == []
+    assert set(descendants(os.getpid())) <= set(others)
 
 
 def test_what_cannot_be_started_is_an_error(tmp_path: Path) -> None:
