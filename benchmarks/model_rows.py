@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .report import Document
-from .table import Table
+from .table import Table, or_dash
 
 
 def quality_of_image(results: Document) -> list[Table]:
@@ -54,10 +54,10 @@ def footage(results: Document) -> list[Table]:
     for name, entry in named:
         coded, flicker = entry["coded_mean_db"], entry["static_flicker"]
         means = [entry["mean"].get(coding, {}) for coding in codings]
-        cells = [_or_dash(mean.get("psnr_db"), ".2f") for mean in means]
-        more = [_or_dash(value, ".2f") for value in (coded, flicker)]
+        cells = [or_dash(mean.get("psnr_db"), ".2f") for mean in means]
+        more = [or_dash(value, ".2f") for value in (coded, flicker)]
         psnr.append((name, *cells, *more))
-        ssim.append((name, *(_or_dash(mean.get("ssim"), ".4f") for mean in means)))
+        ssim.append((name, *(or_dash(mean.get("ssim"), ".4f") for mean in means)))
     columns = ("Y-PSNR, dB", *codings, "coded mean", "flicker / bicubic")
     return [Table(columns, tuple(psnr)), Table(("Y-SSIM", *codings), tuple(ssim))]
 
@@ -129,7 +129,3 @@ def _features(scores: Document) -> str:
 
 def _decibels(scores: Document) -> str:
     return "∞" if scores["psnr_db"] is None else f"{scores['psnr_db']:.2f}"
-
-
-def _or_dash(value: float | None, form: str) -> str:
-    return "–" if value is None else format(value, form)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from . import model_rows
 from .report import Document
-from .table import Table
+from .table import Table, or_dash
 
 
 def tables_of(document: Document) -> list[Table]:
@@ -58,7 +58,7 @@ def _latency(results: Document) -> list[Table]:
     misses = [case["latency"]["deadline_misses"] for case in cases]
     deadlines = list(dict.fromkeys(rate for shares in misses for rate in shares))
     late = [
-        (case["name"], *(_or_dash(shares.get(rate), ".1%") for rate in deadlines))
+        (case["name"], *(or_dash(shares.get(rate), ".1%") for rate in deadlines))
         for case, shares in zip(cases, misses, strict=True)
     ]
     tables.append(Table(("too late for", *(f"{rate} fps" for rate in deadlines)), tuple(late)))
@@ -100,9 +100,7 @@ def _peaks(peaks: list[Document]) -> list[Table]:
 def _stages(cases: list[Document]) -> list[Table]:
     told = [(case["name"], case["stages_ms"]) for case in cases if case["stages_ms"]]
     stages = list(dict.fromkeys(stage for _, times in told for stage in times))
-    rows = [
-        (name, *(_or_dash(times.get(stage), ".2f") for stage in stages)) for name, times in told
-    ]
+    rows = [(name, *(or_dash(times.get(stage), ".2f") for stage in stages)) for name, times in told]
     return [Table(("stages, median ms", *stages), tuple(rows))] if rows else []
 
 
@@ -167,12 +165,12 @@ def _video(results: Document) -> list[Table]:
     rows = [
         (
             name,
-            _or_dash(run["fps"], ".2f"),
-            _or_dash(run["share_of_inference_rate"], ".0%"),
-            "–".join(_or_dash(share, ".0%") for share in _ends(run["shares_of_inference_rate"])),
-            _or_dash(run["start_up_seconds"], ".2f"),
+            or_dash(run["fps"], ".2f"),
+            or_dash(run["share_of_inference_rate"], ".0%"),
+            "–".join(or_dash(share, ".0%") for share in _ends(run["shares_of_inference_rate"])),
+            or_dash(run["start_up_seconds"], ".2f"),
             str(run["frames"]),
-            *(_or_dash(run["occupancy"].get(stage), ".0%") for stage in stages),
+            *(or_dash(run["occupancy"].get(stage), ".0%") for stage in stages),
             run["bottleneck"],
         )
         for name, run in runs.items()
@@ -193,9 +191,9 @@ def _stream(results: Document) -> list[Table]:
     rows = []
     for run in results["rates"]:
         latency = run["glass_to_glass"] or {}
-        times = (_or_dash(latency.get(f"p{percent}_ms"), ".1f") for percent in (50, 95, 99))
-        shown = (_or_dash(run["shown_fps"], ".1f"), str(run["dropped"]), f"{run['drop_share']:.1%}")
-        jitter = _or_dash(run["jitter_ms"], ".2f")
+        times = (or_dash(latency.get(f"p{percent}_ms"), ".1f") for percent in (50, 95, 99))
+        shown = (or_dash(run["shown_fps"], ".1f"), str(run["dropped"]), f"{run['drop_share']:.1%}")
+        jitter = or_dash(run["jitter_ms"], ".2f")
         rows.append((f"{run['source_fps']:g} fps", *shown, *times, jitter))
     columns = ("source", "shown, fps", "dropped", "share", "glass to glass p50, ms",
                "p95", "p99", "jitter, ms")  # fmt: skip
@@ -205,8 +203,8 @@ def _stream(results: Document) -> list[Table]:
 def _flicker(results: Document) -> list[Table]:
     mean = results["mean"]
     rows = [
-        (where, f"{share:.0%}", _or_dash(mean[f"{key}input"], ".2f"),
-         _or_dash(mean[f"{key}output"], ".2f"), _or_dash(mean[f"{key}ratio"], ".2f"))
+        (where, f"{share:.0%}", or_dash(mean[f"{key}input"], ".2f"),
+         or_dash(mean[f"{key}output"], ".2f"), or_dash(mean[f"{key}ratio"], ".2f"))
         for where, key, share in (("whole frames", "", 1.0),
                                   ("static regions", "static_", mean["static_share"]))
     ]  # fmt: skip
@@ -214,10 +212,6 @@ def _flicker(results: Document) -> list[Table]:
                "output / input")  # fmt: skip
     time = (("seconds per frame, median", f"{results['seconds_per_frame']:.3f}"),)
     return [Table(columns, tuple(rows)), Table(("", "value"), time)]
-
-
-def _or_dash(value: float | None, form: str) -> str:
-    return "–" if value is None else format(value, form)
 
 
 def _train(results: Document) -> list[Table]:

@@ -11,3 +11,8 @@ class Table:
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+
+
+def or_dash(value: float | None, form: str) -> str:
+    """The value in the format `form`, or a dash for what is not known."""
+    return "–" if value is None else format(value, form)
