@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from framelift.cli.main import framelift
+from framelift.runtime import Upscaler
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -48,6 +49,13 @@ def test_the_library_loop_of_the_readme_runs(monkeypatch: pytest.MonkeyPatch) ->
     assert all(abs(float(frame.mean()) - 90) < 5 for frame in shown)
 
 
+def test_the_python_of_the_guide_runs() -> None:
+    frame = np.full((12, 16, 3), 90, np.uint8)
+    for code in blocks(ROOT / "docs" / "python.md", "python"):
+        names: dict[str, Any] = {"frame": frame, "frames": [frame, frame]}
+        exec(compile(code, "docs/python.md", "exec"), names | {"Upscaler": Upscaler})
+
+
 def command_lines() -> list[tuple[str, str]]:
     """(page, command line) of every `framelift ...` in a shell block."""
     found = []
@@ -74,7 +82,11 @@ def test_command_lines_are_understood(page: str, line: str) -> None:
 
 
 def test_the_readme_shows_commands() -> None:
-    assert len([line for page, line in command_lines() if page == "README.md"]) > 5
+    assert len([line for page, line in command_lines() if page == "README.md"]) >= 5
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
 
 
 def test_the_tests_that_the_page_on_robustness_names_exist() -> None:
