@@ -2,6 +2,7 @@
 # make bench: the benchmark report of this machine, reports/benchmark.html.
 # make test: all tests, in an environment made for them.
 # make gpu: what a machine with an NVIDIA GPU must show, within 12 minutes: reports/gpu/summary.md.
+# make docs: the documentation as a site, build/site; see it with `python -m http.server -d build/site`.
 # make test-releases: those of exports in released wheels of ONNX Runtime, the newest included.
 # make test-webgpu: those of WebGPU, on Vulkan in software.
 PYTHON ?= python3
@@ -9,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: bench demo gpu test test-releases test-webgpu lint lint-tensorrt clean
+.PHONY: bench demo docs gpu test test-releases test-webgpu lint lint-tensorrt clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/python examples/demo.py
@@ -64,6 +65,10 @@ $(RELEASES)/%: | $(VENV)/.development
 test-webgpu: $(VENV)/.development
 	$(BIN)/python tests/webgpu/software.py $(VENV)/swiftshader
 
+# A page that has a dead link, or would load anything from another host, is an error.
+docs: $(VENV)/.documentation
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs --quiet build
+
 lint: $(VENV)/.development lint-tensorrt
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -100,3 +105,7 @@ $(VENV)/.runtime: $(BIN)/python pyproject.toml
 $(VENV)/.development: $(BIN)/python pyproject.toml
 	$(PIP) --editable '.[cpu,train,community,dev]'
 	@touch $@ $(VENV)/.runtime
+
+$(VENV)/.documentation: $(BIN)/python pyproject.toml
+	$(PIP) --editable '.[docs]'
+	@touch $@

@@ -1,0 +1,81 @@
+"""What the site needs beside docs/: pages made of files at the repository's root, and one check.
+
+README.md becomes the first page, ARCHITECTURE.md and CHANGELOG.md become pages of their own. The
+links in the files are those that GitHub understands; here they are changed to fit the site. The
+build fails if a page would load something from another host.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+import tomllib
+from pathlib import Path
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+sys.path.insert(0, str(Path(__file__).parent))  # hooks are loaded from files, not from a package
+from commands import command_reference
+
+ROOT = Path(__file__).parents[2]
+ROOT_PAGES = {
+    "README.md": "index.md",
+    "ARCHITECTURE.md": "architecture.md",
+    "CHANGELOG.md": "changelog.md",
+}
+ROOT_FILES = ("benchmarks/schema.json",)
+COMMANDS = "<!-- commands -->"
+# A script, style sheet, picture, frame or import of a style sheet on another host.
+FOREIGN = re.compile(
+    r"""<(?:script|img|iframe|source|video|audio)\b[^>]*\bsrc=["']?(?:https?:)?//[^"'\s>]+"""
+    r"""|<link\b[^>]*rel=["']?(?:stylesheet|preload|preconnect|icon)\b[^>]*href=["']?(?:https?:)?//[^"'\s>]+"""
+    r"""|(?:@import|url\()\s*["']?(?:https?:)?//[^"')\s]+"""
+)
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Lay out the packages as they are installed, for mkdocstrings, which reads their source."""
+    packages = ROOT / "build" / "packages"
+    shutil.rmtree(packages, ignore_errors=True)
+    (packages / "framelift").mkdir(parents=True)
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    for name in settings["tool"]["setuptools"]["packages"]:
+        _, *folders = name.split(".")
+        if len(folders) == 1:
+            (packages / "framelift" / folders[0]).symlink_to(ROOT / folders[0])
+    return config
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the pages that are files at the root."""
+    for source, page in ROOT_PAGES.items():
+        text = (ROOT / source).read_text(encoding="utf-8")
+        files.append(File.generated(config, page, content=text))
+    for source in ROOT_FILES:
+        files.append(
+            File.generated(config, source.rsplit("/")[-1], abs_src_path=str(ROOT / source))
+        )
+    return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Fill in the reference; turn links between docs/ and the root into links inside the site."""
+    if COMMANDS in markdown:
+        markdown = markdown.replace(COMMANDS, command_reference())
+    markdown = markdown.replace("](docs/", "](").replace("](../benchmarks/", "](")
+    for source, target in ROOT_PAGES.items():
+        for prefix in ("", "../"):
+            markdown = markdown.replace(f"]({prefix}{source}", f"]({target}")
+    return markdown
+
+
+def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
+    """Refuse a page that would load something from another host."""
+    found = FOREIGN.search(output)
+    if found:
+        raise PluginError(f"{page.file.src_uri} loads from another host: {found[0]}")
+    return output
