@@ -5,12 +5,13 @@
 # make docs: the documentation as a site, build/site; see it with `python -m http.server -d build/site`.
 # make test-releases: those of exports in released wheels of ONNX Runtime, the newest included.
 # make test-webgpu: those of WebGPU, on Vulkan in software.
+# make web: the page for browsers, web/dist, with Node.js 20 or newer; make test-web: its tests.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: bench demo docs gpu test test-releases test-webgpu lint lint-tensorrt clean
+.PHONY: bench demo docs gpu test test-releases test-webgpu test-web web lint lint-tensorrt clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/python examples/demo.py
@@ -69,6 +70,22 @@ test-webgpu: $(VENV)/.development
 docs: $(VENV)/.documentation
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs --quiet build
 
+# Packages as package-lock.json has them; the page is built again when a source is newer.
+web: web/dist/index.html
+
+web/node_modules/.installed: web/package.json web/package-lock.json
+	@command -v npm >/dev/null || { echo "make web needs Node.js 20 or newer, with npm"; exit 1; }
+	cd web && npm ci --no-fund --no-audit
+	@touch $@
+
+WEB_SOURCES := $(shell find web/src web/public -type f 2>/dev/null)
+web/dist/index.html: web/node_modules/.installed web/index.html web/vite.config.ts web/tsconfig.json $(WEB_SOURCES)
+	cd web && npm run build
+
+# In Chromium, with the software adapter of WebGPU; left out with a line where there is none.
+test-web: $(VENV)/.development
+	$(BIN)/python tests/web/run.py
+
 lint: $(VENV)/.development lint-tensorrt
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -90,7 +107,7 @@ lint-tensorrt: $(VENV)/.development
 	done
 
 clean:
-	rm -rf $(VENV) build *.egg-info demo reports
+	rm -rf $(VENV) build *.egg-info demo reports web/dist web/node_modules
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

@@ -29,6 +29,7 @@ from .stylize import stylize
 from .train import train
 from .upscale import upscale
 from .upscaling import leave_at_once
+from .web import web
 
 
 def _show_version(context: click.Context, option: click.Parameter, asked: bool) -> None:
@@ -65,6 +66,7 @@ for command in (
     inspect,
     models,
     doctor,
+    web,
     completion,
 ):
     framelift.add_command(command)

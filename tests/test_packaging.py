@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = ("benchmarks", "cli", "export", "imaging", "importer", "runtime", "train")
+FOLDERS = ("benchmarks", "cli", "export", "imaging", "importer", "runtime", "train", "web")
 SHIPPED = {".html", ".json", ".onnx", ".png", ".py", ".toml", ".typed"}
 
 ALLOWED = {
@@ -23,12 +23,18 @@ ALLOWED = {
     "export": {"export", "train", "runtime", "imaging"},
     "importer": {"importer", "export", "runtime", "imaging"},
     "benchmarks": {"benchmarks", "runtime", "train", "imaging"},
+    "web": {"web", "runtime", "imaging"},
     "cli": set(FOLDERS),
 }
+PAGE = ("web/dist/index.html", "web/dist/assets/index.js", "web/dist/ort/ort.wasm")
+"""Files as `make web` writes them."""
+NOT_SHIPPED = {"node_modules", "dist", "src", "public"}
+"""Folders of web/ that hold the sources of the page, and what is made of them."""
 
 
 def sources(*folders: str) -> list[Path]:
-    return [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+    found = (path for folder in folders for path in sorted((ROOT / folder).rglob("*.py")))
+    return [path for path in found if not NOT_SHIPPED & set(path.relative_to(ROOT).parts)]
 
 
 def test_every_package_on_disk_is_listed_for_the_wheel() -> None:
@@ -73,9 +79,15 @@ def test_dependencies_point_one_way(folder: str) -> None:
 
 
 def test_the_wheel_holds_exactly_the_shipped_files(tmp_path: Path) -> None:
+    """And the page for browsers, where it was built."""
     tree = tmp_path / "tree"
-    left_out = shutil.ignore_patterns(".*", "build", "*.egg-info", "__pycache__", "runs", "tests")
+    left_out = shutil.ignore_patterns(
+        ".*", "build", "dist", "node_modules", "*.egg-info", "__pycache__", "runs", "tests"
+    )
     shutil.copytree(ROOT, tree, symlinks=True, ignore=left_out)
+    for name in PAGE:
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).write_text("built")
     subprocess.run(
         [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation",
          "--wheel-dir", str(tmp_path), str(tree)],
@@ -89,8 +101,10 @@ def test_the_wheel_holds_exactly_the_shipped_files(tmp_path: Path) -> None:
         for folder in FOLDERS
         for path in (ROOT / folder).rglob("*")
         if path.suffix in SHIPPED or path.name == "py.typed"
+        if folder != "web" or path.suffix in {".py", ".typed"}
+        if not NOT_SHIPPED & set(path.relative_to(ROOT).parts)
     }
-    assert held == wanted
+    assert held == wanted | {f"framelift/{name}" for name in PAGE}
 
 
 def test_the_importer_needs_nothing_of_the_train_extra() -> None:

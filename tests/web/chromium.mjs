@@ -1,0 +1,47 @@
+// Opens the page in Chromium: `node RUNNER.mjs` reads {"scenario", "url", "chromium", ...} as JSON
+// from its first argument and prints what the scenario gives as JSON.
+import { chromium } from "../../web/node_modules/playwright-core/index.mjs";
+
+const FLAGS = [
+  "--no-sandbox", // tests may run as root
+  "--enable-unsafe-webgpu",
+  "--use-webgpu-adapter=swiftshader",
+  "--enable-features=Vulkan",
+  "--use-fake-device-for-media-stream",
+  "--use-fake-ui-for-media-stream",
+  "--autoplay-policy=no-user-gesture-required",
+];
+export const SECONDS = 1000;
+
+/** Runs `scenario(page, asked)` and prints what it gives, with what the page's console said. */
+export async function inPage(scenarios) {
+  const asked = JSON.parse(process.argv[2]);
+  const browser = await chromium.launch({ executablePath: asked.chromium, args: FLAGS });
+  const context = await browser.newContext({
+    viewport: asked.viewport ?? { width: 1280, height: 860 },
+    colorScheme: asked.scheme ?? "light",
+    acceptDownloads: true,
+  });
+  const page = await context.newPage();
+  page.setDefaultTimeout(120 * SECONDS);
+  const said = [];
+  const requests = [];
+  page.on("console", (message) => said.push(`${message.type()}: ${message.text()}`));
+  page.on("pageerror", (error) => said.push(`uncaught: ${error.message}`));
+  page.on("request", (request) => requests.push(request.url()));
+  try {
+    const found = await scenarios[asked.scenario](page, asked);
+    process.stdout.write(JSON.stringify({ ...found, said, requests }));
+  } finally {
+    await browser.close();
+  }
+}
+
+/** Waits until the run that is under way has ended, and returns what the page says of it. */
+export async function runEnded(page) {
+  await page.locator(".facts dt, .notice.is-error").first().waitFor();
+  return {
+    facts: await page.locator(".facts").innerText(),
+    notices: await page.locator(".notice").allInnerTexts(),
+  };
+}

@@ -1,0 +1,163 @@
+"""What the page consists of: the files of its build, the models beside it, and their index."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ..imaging.errors import MissingDependencyError, ModelError, OutputError
+from ..runtime.model_file import ModelSpec, load
+from ..runtime.notes import Say
+from ..runtime.scores import recorded_scores
+from ..runtime.zoo import default_uses, shipped_models
+
+DIST = Path(__file__).parent / "dist"
+
+INDEX_FORMAT = 1
+
+HEADERS = {
+    # Both let WebAssembly use threads.
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Embedder-Policy": "require-corp",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    # No request to another host, whatever the page does.
+    "Content-Security-Policy": (
+        "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; "
+        "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
+        "media-src 'self' blob:; worker-src 'self' blob:; "
+        "connect-src 'self' blob: data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+
+_INT8 = "-int8"
+_PSNR_SET = "Set5"
+
+
+def built_files(folder: Path | None = None) -> dict[str, Path]:
+    """The files of the built page by their address below the page, such as "assets/index.css".
+
+    Raises:
+        MissingDependencyError: it is not built.
+    """
+    folder = folder or DIST
+    if not (folder / "index.html").is_file():
+        raise MissingDependencyError(
+            "the page is not built: run `make web` in framelift's source folder, with Node.js 20 "
+            "or newer"
+        )
+    return {
+        path.relative_to(folder).as_posix(): path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def models_in(folder: Path | None) -> dict[str, Path]:
+    """Name to path of the models to offer: those in `folder`, or those that ship.
+
+    Raises:
+        ModelError: the folder does not exist or holds no .onnx file.
+    """
+    if folder is not None and not folder.is_dir():
+        raise ModelError(f"{folder} is no folder: name one that holds .onnx files")
+    models = shipped_models(folder)
+    if not models:
+        where = folder or "this installation"
+        raise ModelError(f"{where} holds no .onnx file: name a folder of exports with --models")
+    return models
+
+
+def model_index(models: dict[str, Path], say: Say) -> dict[str, Any]:
+    """What `models/index.json` holds. A model that the page cannot run is left out with a line.
+
+    An int8 model is listed inside the one that it was made of, if that is there: the page runs it
+    where WebAssembly does the work.
+    """
+    entries = {}
+    for name, path in models.items():
+        try:
+            spec, model = load(path)
+            _require_runnable(spec)
+        except ModelError as error:
+            say(f"{path.name} is left out of the page: {error}")
+            continue
+        scores = recorded_scores(spec, model)
+        entries[name] = _entry(name, path, spec) | {"psnr": _psnr(scores)}
+    uses = default_uses(on_cpu=False) if models == shipped_models() else {}
+    listed = []
+    for name, entry in entries.items():
+        if name.endswith(_INT8) and name.removesuffix(_INT8) in entries:
+            continue
+        int8 = entries.get(name + _INT8)
+        listed.append(entry | {"int8": int8, "defaultFor": uses.get(name, [])})
+    return {"format": INDEX_FORMAT, "models": listed}
+
+
+def save_site(target: Path, models: dict[str, Path], say: Say) -> int:
+    """Write the page and the models into `target`, to be published as it is; returns its bytes.
+
+    `_headers` is read by several hosts of static sites.
+
+    Raises:
+        OutputError: the folder holds other files already, or cannot be written.
+        MissingDependencyError: the page is not built.
+    """
+    files = built_files()
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise OutputError(f"{target} exists and is not empty: name a new folder")
+    try:
+        for address, path in files.items():
+            _copy(path, target / address)
+        for name, path in models.items():
+            _copy(path, target / "models" / f"{name}.onnx")
+        index = json.dumps(model_index(models, say), ensure_ascii=False, indent=1)
+        (target / "models" / "index.json").write_text(index + "\n", encoding="utf-8")
+        lines = "".join(f"  {name}: {value}\n" for name, value in HEADERS.items())
+        (target / "_headers").write_text(f"/*\n{lines}", encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"{target} cannot be written: {error.strerror}") from error
+    return sum(path.stat().st_size for path in _files_below(target))
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.rglob("*") if path.is_file())
+
+
+def _require_runnable(spec: ModelSpec) -> None:
+    """Raises ModelError for what a browser is not given."""
+    if spec.window > 1:
+        raise ModelError("it takes several frames; `framelift upscale` runs it")
+    if any(spec.frame_shape):
+        raise ModelError("it has a fixed size; export it with dynamic sizes")
+
+
+def _entry(name: str, path: Path, spec: ModelSpec) -> dict[str, Any]:
+    return {
+        "name": name,
+        "file": f"{name}.onnx",
+        "bytes": path.stat().st_size,
+        "task": spec.task,
+        "scale": spec.scale,
+        "halo": spec.halo,
+        "sizeMultiple": spec.size_multiple,
+        "minimumSide": spec.minimum_side,
+        "precision": spec.precision,
+        "parameters": spec.parameters,
+        "activationBytes": spec.activation_bytes,
+    }
+
+
+def _psnr(scores: dict[str, dict[str, Any]]) -> dict[str, Any] | None:
+    if _PSNR_SET not in scores:
+        return None
+    return {"set": _PSNR_SET, "db": scores[_PSNR_SET]["psnr_db"]}

@@ -1,0 +1,83 @@
+/** The worker that runs models, so that the page stays responsive. The page ends it to cancel. */
+import type { EngineName, ModelSource, Reply, Request, UpscaleRequest } from "./messages";
+import { findGpu } from "./gpu";
+import { openSession, type Session } from "./session";
+import { type Result, upscale, WrongResult } from "./upscale";
+
+let open: { key: string; session: Session } | null = null;
+let result: Result | null = null;
+let turn: Promise<void> = Promise.resolve();
+const untrusted = new Set<EngineName>();
+
+function post(reply: Reply, transfer: Transferable[] = []): void {
+  self.postMessage(reply, { transfer });
+}
+
+self.onmessage = ({ data }: MessageEvent<Request>): void => {
+  turn = turn
+    .then(() => (data.kind === "png" ? sendPng() : run(data)))
+    .catch((error: unknown) => post({ kind: "failed", text: words(error) }));
+};
+
+async function sendPng(): Promise<void> {
+  if (result) post({ kind: "png", blob: await result.png() });
+}
+
+async function run(request: UpscaleRequest): Promise<void> {
+  const isAutomatic = request.engine === "auto";
+  const engine = isAutomatic ? await best() : request.engine as EngineName;
+  try {
+    await runOn(engine, request);
+  } catch (error) {
+    const isWrong = error instanceof WrongResult;
+    if (engine === "wasm") {
+      throw isWrong ? new Error(`The result ${error.message}: try another model`) : error;
+    }
+    if (!isWrong && !isAutomatic) throw error;
+    untrusted.add("webgpu");
+    const why = isWrong ? `its result ${error.message}` : `it failed (${words(error)})`;
+    post({ kind: "note", text: `WebGPU is not used in this browser: ${why}. WebAssembly is.` });
+    await runOn("wasm", request);
+  }
+}
+
+async function best(): Promise<EngineName> {
+  if (untrusted.has("webgpu")) return "wasm";
+  const gpu = await findGpu();
+  return gpu && !gpu.isSoftware ? "webgpu" : "wasm";
+}
+
+async function runOn(engine: EngineName, request: UpscaleRequest): Promise<void> {
+  result = null;
+  const session = await sessionFor(request.model, engine, request.threads);
+  post({ kind: "engine", ran: session.ran });
+  const begin = performance.now();
+  let tiles = 0;
+  const { pixels, width, height, tile } = request;
+  const count = (reply: Reply, transfer?: Transferable[]): void => {
+    tiles += 1;
+    post(reply, transfer);
+  };
+  result = await upscale(session, { pixels, width, height }, count, tile);
+  post({ kind: "done", seconds: (performance.now() - begin) / 1000, tiles });
+}
+
+async function sessionFor(
+  model: ModelSource,
+  engine: EngineName,
+  threads?: number,
+): Promise<Session> {
+  const file = typeof model.file === "string" ? model.file : model.spec.name;
+  const key = JSON.stringify([engine, threads ?? 0, file]);
+  if (open?.key !== key) {
+    const before = open;
+    open = null;
+    await before?.session.release();
+    open = { key, session: await openSession(model, engine, threads) };
+  }
+  return open.session;
+}
+
+function words(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

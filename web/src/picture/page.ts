@@ -1,0 +1,177 @@
+/** The page for pictures: choose one, see before and after, download the result. */
+import { Cancelled, Engine } from "../engine/client";
+import type { Ran } from "../engine/messages";
+import type { Rgba } from "../engine/pixels";
+import type { ListedModel } from "../models/spec";
+import { Compare } from "../ui/compare";
+import { Controls } from "../ui/controls";
+import { button, element, grouped, icon, ICONS, seconds } from "../ui/dom";
+import { Facts } from "../ui/facts";
+import { intake } from "../ui/intake";
+import { Status } from "../ui/status";
+import { decode } from "./decode";
+import { hero } from "./hero";
+import { canvasOf, Sheet } from "./sheet";
+
+export class PicturePage {
+  readonly root = element("section", { class: "view", "aria-label": "Picture" });
+  private readonly engine = new Engine();
+  private readonly controls = new Controls("picture", "images", () => void this.run());
+  private readonly compare = new Compare({ label: "Line between before and after", tools: true });
+  private readonly status = new Status(() => this.cancel());
+  private readonly facts = new Facts();
+  private readonly download = button("Download PNG", "primary", () => void this.save());
+  private readonly again = button("Another picture", "quiet", () => this.field.open());
+  private readonly field = intake({
+    title: "Drop a picture here",
+    detail: "or click to choose one, or paste it",
+    accept: "image/*",
+    picture: ICONS.picture,
+    take: (file) => void this.open(file),
+  });
+  private readonly start: HTMLElement;
+  private readonly work: HTMLElement;
+  private picture: (Rgba & { name: string }) | null = null;
+  private runs = 0;
+
+  constructor() {
+    this.download.prepend(icon(ICONS.download));
+    this.start = hero(this.field.root, () => void this.openExample());
+    this.work = element(
+      "div",
+      { class: "work", hidden: true },
+      this.controls.root,
+      this.compare.root,
+      element(
+        "div",
+        { class: "below" },
+        this.facts.root,
+        element("div", { class: "actions" }, this.again, this.download),
+      ),
+    );
+    this.root.append(this.start, this.status.root, this.work);
+  }
+
+  offer(models: ListedModel[]): void {
+    this.controls.offer(models);
+    if (this.picture) void this.run();
+  }
+
+  fail(text: string): void {
+    this.status.fail(text);
+  }
+
+  async open(file: File): Promise<void> {
+    this.engine.cancel();
+    this.status.clear();
+    try {
+      this.picture = { ...(await decode(file)), name: file.name };
+    } catch (error) {
+      return this.fail((error as Error).message);
+    }
+    this.start.hidden = true;
+    this.work.hidden = false;
+    await this.run();
+  }
+
+  private async openExample(): Promise<void> {
+    const answer = await fetch(new URL("example.jpg", document.baseURI)).catch(() => null);
+    if (!answer?.ok) return this.fail("The example could not be loaded.");
+    await this.open(new File([await answer.blob()], "example.jpg"));
+  }
+
+  private async run(): Promise<void> {
+    const { picture } = this;
+    const { chosen } = this.controls;
+    if (!picture || !chosen) return;
+    const run = ++this.runs;
+    this.engine.cancel();
+    this.status.clear();
+    this.facts.clear();
+    this.download.disabled = true;
+    const { pixels, width, height } = picture;
+    const scale = this.controls.scale;
+    const sheet = new Sheet(scale * width, scale * height);
+    this.compare.show(canvasOf(pixels, width, height), sheet.canvas, scale * width, scale * height);
+    this.compare.working = true;
+    this.status.begin("Loading the model");
+    let ran: Ran | null = null;
+    try {
+      const done = await this.engine.upscale(
+        { kind: "upscale", ...chosen, pixels, width, height, ...tried() },
+        {
+          engine: (found) => {
+            ran = found;
+            this.status.progress("Upscaling", 0);
+          },
+          note: (text) => this.status.note(text),
+          tile: (tile) => {
+            sheet.put(tile);
+            this.status.progress(tile.of > 1 ? `Tile ${tile.done} of ${tile.of}` : "Upscaling", tile.done / tile.of);
+          },
+        },
+      );
+      this.compare.working = false;
+      this.status.end(`Done in ${seconds(done.seconds)}`);
+      this.tell(ran!, done, sheet);
+      this.download.disabled = false;
+    } catch (error) {
+      if (run !== this.runs) return; // another run has begun
+      if (error instanceof Cancelled) this.status.end("Cancelled");
+      else this.fail((error as Error).message);
+    }
+  }
+
+  private tell(ran: Ran, done: { seconds: number; tiles: number }, sheet: Sheet): void {
+    const { width, height } = this.picture!;
+    const scale = this.controls.scale;
+    const size = (w: number, h: number): string => `${grouped(w)} × ${grouped(h)}`;
+    const tiles = done.tiles > 1 ? `, ${done.tiles} tiles` : "";
+    this.facts.show([
+      ["Size", `${size(width, height)} → ${size(scale * width, scale * height)}`, sheet.isReduced ? "shown smaller here, whole in the PNG" : ""],
+      ["Time", seconds(done.seconds) + tiles, `model loaded in ${seconds(ran.loadSeconds)}`],
+      ["Ran on", `${ran.engine === "webgpu" ? "WebGPU" : "WebAssembly"}, ${ran.device}`, where(ran)],
+    ]);
+  }
+
+  private cancel(): void {
+    this.engine.cancel();
+  }
+
+  private async save(): Promise<void> {
+    this.download.disabled = true;
+    this.status.begin("Writing the PNG", false);
+    try {
+      const blob = await this.engine.png();
+      const link = element("a", {
+        href: URL.createObjectURL(blob),
+        download: `${this.picture!.name.replace(/\.\w+$/, "") || "picture"}_x${this.controls.scale}.png`,
+      });
+      link.click();
+      setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+      this.status.end("Saved");
+    } catch (error) {
+      if (!(error instanceof Cancelled)) this.fail((error as Error).message);
+    } finally {
+      this.download.disabled = false;
+    }
+  }
+}
+
+/** Where the nodes of the network ran, in words. */
+export function where({ engine, precision, nodes, onGpu }: Ran): string {
+  if (engine === "wasm" || !nodes) return precision;
+  const share = onGpu === nodes ? `all ${nodes} nodes` : `${onGpu} of ${nodes} nodes`;
+  return `${precision}, ${share} on the GPU`;
+}
+
+/** Settings for trying things out, from the address: `?tile=64&threads=1`. */
+function tried(): { tile?: number; threads?: number } {
+  const asked = new URLSearchParams(location.search);
+  const found: { tile?: number; threads?: number } = {};
+  for (const name of ["tile", "threads"] as const) {
+    const value = Number(asked.get(name));
+    if (Number.isInteger(value) && value > 0) found[name] = value;
+  }
+  return found;
+}
