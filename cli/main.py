@@ -14,6 +14,7 @@ from click.core import ParameterSource
 
 from ..imaging.errors import FrameliftError, Interrupted
 from . import log_file
+from .archive import archive
 from .bench import bench
 from .check import check
 from .completion import VARIABLE, completion
@@ -61,6 +62,7 @@ for command in (
     check,
     engine,
     upscale,
+    archive,
     stylize,
     bench,
     inspect,

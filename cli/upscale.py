@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..imaging.errors import ConfigError, ForeignModelError, FrameliftError, Interrupted
+from ..imaging.errors import ConfigError, FrameliftError, Interrupted
 from .codec_options import codec_options
 from .completion import backend_names, files, model_names
 from .defaults import typed
@@ -15,9 +15,7 @@ from .finite import Finite
 from .upscaling import require_name
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from ..runtime import ModelSpec, Upscaler
+    from ..runtime import Upscaler
 
 
 _FOR_VIDEOS = ("start", "end", "resume", "no_audio", "codec", "crf", "preset")
@@ -112,8 +110,8 @@ def upscale(
     framelift upscale rtsp://host/stream recording.mp4
     """
     from fractions import Fraction
-    from functools import partial
 
+    from ..importer.loading import Engine, load_upscaler, models_to_run
     from ..runtime.images import is_image
     from ..runtime.interrupt import call_interruptibly, signals_as_errors
     from ..runtime.jobs import plan_jobs
@@ -163,9 +161,9 @@ def upscale(
                         start or end or resume or no_audio or codec != EncoderOptions.codec
                         or crf is not None or preset is not None
                     )  # fmt: skip
-            load = partial(_load, task, backend=backend, device=device, threads=threads, tile=tile)
-            models = (model, None) if model else _default(task, scale, footage)
-            upscaler = call_interruptibly(lambda: load(*models))
+            models = models_to_run(task, model, scale, footage=footage)
+            engine = Engine(backend, device, threads, tile)
+            upscaler = call_interruptibly(lambda: load_upscaler(task, *models, engine, say=_note))
             convert = ConvertOptions(
                 not no_audio, span, factor, compare, upscaler.spec.sha256 if resume else None
             )
@@ -197,64 +195,6 @@ def _require_video(set_for_videos: object) -> None:
             "--start, --end, --resume, --codec, --crf, --preset and --no-audio are for videos, and "
             "the input is images alone"
         )
-
-
-def _default(task: str, scale: float | None, footage: bool) -> tuple[str, str | None]:
-    """The model to run when none is named, and what to run instead on a processor."""
-    from ..runtime.zoo import DEFAULT_STYLE, default_model
-
-    if task == "style":
-        return DEFAULT_STYLE, None
-    on_gpu, on_cpu = (default_model(scale, footage=footage, on_cpu=cpu) for cpu in (False, True))
-    return on_gpu, on_cpu
-
-
-def _load(
-    task: str,
-    model: str,
-    cpu_model: str | None,
-    *,
-    backend: str,
-    device: int | None,
-    threads: int | None,
-    tile: int | None,
-) -> Upscaler:
-    from ..runtime import Upscaler
-
-    return Upscaler.load(
-        _own_or_imported(task, model),
-        backend,
-        threads=threads,
-        device=device,
-        cpu_model=cpu_model,
-        tile=tile,
-        say=_note,
-    )
-
-
-def _own_or_imported(task: str, model: str) -> Path:
-    """The framelift model of that name or file; a foreign one is imported, with one line."""
-    from ..runtime.model_file import read_spec
-    from ..runtime.zoo import resolve
-
-    path = resolve(model)
-    try:
-        _require_task(task, read_spec(path))
-    except ForeignModelError:
-        from ..importer.cache import import_to_cache
-
-        kept = import_to_cache(path, task)
-        _note(kept.line)
-        return kept.path
-    return path
-
-
-def _require_task(task: str, spec: ModelSpec) -> None:
-    """Raise ConfigError for a model that another command is for."""
-    if spec.task != task:
-        right = {"super-resolution": "upscale", "style": "stylize"}.get(spec.task)
-        remedy = f"use `framelift {right}`" if right else "no command of this framelift runs it"
-        raise ConfigError(f"{spec.name} is a {spec.task} model: {remedy}")
 
 
 def _note(line: str) -> None:

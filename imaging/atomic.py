@@ -39,7 +39,7 @@ def atomic_output(
             raised inside the block (a full disk, for instance) is turned into one as well.
     """
     check_target(target, overwrite=overwrite, source=source)
-    _remove_abandoned(target)
+    remove_abandoned(target)
     temporary = target.with_name(
         f".{_short_stem(target)}.{secrets.token_hex(4)}.part{target.suffix}"
     )
@@ -71,7 +71,7 @@ def write_atomic(target: Path, data: bytes) -> None:
         temporary.write_bytes(data)
 
 
-def _remove_abandoned(target: Path) -> None:
+def remove_abandoned(target: Path) -> None:
     """Remove the temporary files of runs that were killed: nobody holds their locks."""
     stem, suffix = glob.escape(_short_stem(target)), glob.escape(target.suffix)
     pattern = f".{stem}.????????.part{suffix}"

@@ -88,7 +88,7 @@ def _folder_jobs(source: Path, target: Path, options: EncoderOptions, say: Say) 
         say(f"{source}: {first} left out: images of this format are not read; convert to PNG first")
     if not files:
         raise InputError(f"{source}: no image or video is in this folder (subfolders do not count)")
-    names = {path: _output_name(path, options) for path in files}
+    names = {path: output_name(path, options) for path in files}
     taken = Counter(names.values())
     jobs = []
     for path, name in names.items():
@@ -98,7 +98,8 @@ def _folder_jobs(source: Path, target: Path, options: EncoderOptions, say: Say) 
     return jobs
 
 
-def _output_name(path: Path, options: EncoderOptions) -> str:
+def output_name(path: Path, options: EncoderOptions) -> str:
+    """The name of what becomes of `path`: its own, or that of the codec's first suffix."""
     suffixes = (*IMAGE_SUFFIXES, *options.encoder.suffixes)
     if path.suffix.lower() in suffixes:
         return path.name

@@ -13,7 +13,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = ("benchmarks", "cli", "export", "imaging", "importer", "runtime", "train", "web")
+FOLDERS = (
+    "archive",
+    "benchmarks",
+    "cli",
+    "export",
+    "imaging",
+    "importer",
+    "runtime",
+    "train",
+    "web",
+)
 SHIPPED = {".html", ".json", ".onnx", ".png", ".py", ".toml", ".typed"}
 
 ALLOWED = {
@@ -22,6 +32,7 @@ ALLOWED = {
     "train": {"train", "imaging"},
     "export": {"export", "train", "runtime", "imaging"},
     "importer": {"importer", "export", "runtime", "imaging"},
+    "archive": {"archive", "importer", "runtime", "imaging"},
     "benchmarks": {"benchmarks", "runtime", "train", "imaging"},
     "web": {"web", "runtime", "imaging"},
     "cli": set(FOLDERS),

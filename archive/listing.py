@@ -1,0 +1,206 @@
+"""Which files of a tree are to be upscaled, and where each one goes."""
+
+from __future__ import annotations
+
+import glob
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..imaging.errors import InputError, OutputError
+from ..runtime.images import FOREIGN_IMAGE_SUFFIXES, IMAGE_SUFFIXES, is_image
+from ..runtime.jobs import VIDEO_SUFFIXES, output_name
+from ..runtime.notes import Say
+from ..runtime.video import EncoderOptions
+
+_WANTED = frozenset((*IMAGE_SUFFIXES, *VIDEO_SUFFIXES))
+_GLOB_CHARACTERS = frozenset("*?[")
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One file of the archive. Paths are relative to IN and OUT and have slashes."""
+
+    source: str
+    target: str
+    size_bytes: int | None
+    """Size of the source; `None` when it could not be looked up, which trying it will tell."""
+
+    @property
+    def is_image(self) -> bool:
+        """Whether it is an image by its name."""
+        return is_image(Path(self.source))
+
+
+@dataclass(frozen=True)
+class Tree:
+    """What the user named: a folder, a single file, or a pattern below a folder."""
+
+    root: Path
+    pattern: str | None = None
+    """What files must match below `root`, with ** for any number of folders; `None`: all."""
+
+    def __str__(self) -> str:
+        return str(self.root / self.pattern if self.pattern else self.root)
+
+
+def parse_tree(text: str) -> Tree:
+    """The tree that IN names: a folder, a file, or a glob such as "cameras/*/2026-11-*.mp4".
+
+    Raises InputError: there is no such folder or file.
+    """
+    path = Path(text)
+    if path.is_dir():
+        return Tree(path.absolute())
+    if path.exists():
+        return Tree(path.absolute().parent, glob.escape(path.name))
+    parts = path.parts
+    first = next((n for n, part in enumerate(parts) if _GLOB_CHARACTERS & set(part)), None)
+    if first is None:
+        raise InputError(f"{text}: no such file or folder")
+    root = Path(*parts[:first])
+    if not root.is_dir():
+        raise InputError(f"{text}: the folder {root} does not exist")
+    return Tree(root.absolute(), str(Path(*parts[first:])))
+
+
+def list_files(tree: Tree, out: Path, list_file: Path | None, say: Say) -> dict[str, int | None]:
+    """Relative path and size in bytes of every image and video, in alphabetical order.
+
+    Hidden files and folders, and what lies in `out`, are left out. Symbolic links to folders are
+    not followed. With `list_file` its lines name the files: paths or globs, relative to the root
+    or absolute below it. Empty lines and lines that begin with # are skipped.
+
+    Raises:
+        InputError: `list_file` cannot be read or names something outside of the tree, or there is
+            no image or video.
+    """
+    if list_file is not None:
+        found = dict(_listed(tree, list_file))
+    elif tree.pattern is not None:
+        found = dict(_matching(tree.root, tree.pattern))
+    else:
+        found = dict(_walk(tree.root, out.absolute(), say))
+    if not found:
+        where = list_file or tree
+        raise InputError(f"{where}: there is no image or video in it")
+    return dict(sorted(found.items()))
+
+
+def with_targets(
+    files: Mapping[str, int | None], options: EncoderOptions, recorded: Mapping[str, str]
+) -> list[Item]:
+    """Give each file its place in OUT.
+
+    Names are kept; a video whose container cannot hold the codec gets that of the codec's first
+    suffix, behind its own one where another file's output has that name. `recorded` holds the
+    targets of files that were renamed before, which stay as they are whatever files are added.
+    """
+    natural = {
+        source: _place(source, output_name(Path(source), options))
+        for source in files
+        if source not in recorded
+    }
+    kept = frozenset(recorded.values())
+    taken = Counter([*natural.values(), *kept])
+    items = []
+    for source, size in files.items():
+        target = recorded.get(source)
+        if target is None:
+            target = natural[source]
+            if taken[target] > 1 and (target != source or target in kept):
+                target = _place(source, Path(source).name + options.encoder.suffixes[0])
+        items.append(Item(source, target, size))
+    return items
+
+
+def _place(source: str, name: str) -> str:
+    folder, slash, _ = source.rpartition("/")
+    return f"{folder}{slash}{name}"
+
+
+def _walk(root: Path, out: Path, say: Say) -> Iterator[tuple[str, int | None]]:
+    links: list[str] = []
+    foreign: list[str] = []
+    folders = [root]
+    while folders:
+        folder = folders.pop()
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if entry.name.startswith("."):
+                        continue
+                    if entry.is_dir(follow_symlinks=False):
+                        if Path(entry.path) != out:
+                            folders.append(Path(entry.path))
+                    elif entry.is_symlink() and entry.is_dir():
+                        links.append(entry.path)
+                    elif (suffix := Path(entry.name).suffix.lower()) in _WANTED:
+                        yield _relative(Path(entry.path), root), _size(entry)
+                    elif suffix in FOREIGN_IMAGE_SUFFIXES:
+                        foreign.append(entry.path)
+        except OSError as error:
+            say(f"{folder}: cannot be read ({error.strerror}); it is left out")
+    _note(say, links, "left out: links to folders are not followed")
+    _note(say, foreign, "left out: images of this format are not read; convert to PNG first")
+
+
+def _matching(root: Path, pattern: str) -> Iterator[tuple[str, int | None]]:
+    for name in glob.iglob(pattern, root_dir=root, recursive=True):
+        path = root / name
+        if path.suffix.lower() in _WANTED and path.is_file():
+            yield _relative(path, root), _size(path)
+
+
+def _listed(tree: Tree, list_file: Path) -> Iterator[tuple[str, int | None]]:
+    try:
+        if str(list_file) == "-":
+            lines = sys.stdin.read().splitlines()
+        else:
+            lines = list_file.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    except OSError as error:
+        raise InputError(f"{list_file}: cannot be read ({error.strerror})") from error
+    for number, line in enumerate(lines, 1):
+        text = line.strip()
+        if not text or text.startswith("#"):
+            continue
+        place = Path(os.path.normpath(tree.root / text))
+        if not place.is_relative_to(tree.root) or place == tree.root:
+            raise InputError(f"{list_file}, line {number}: {text} does not lie in {tree.root}")
+        relative = _relative(place, tree.root)
+        if not place.exists() and _GLOB_CHARACTERS & set(text):
+            yield from _matching(tree.root, relative)
+        elif place.is_dir():
+            raise InputError(
+                f"{list_file}, line {number}: {text} is a folder; name its files, as {text}/**/*"
+            )
+        else:
+            yield relative, _size(place)
+
+
+def _relative(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix()
+
+
+def _size(entry: os.DirEntry[str] | Path) -> int | None:
+    try:
+        return entry.stat().st_size
+    except OSError:
+        return None
+
+
+def _note(say: Say, paths: list[str], what: str) -> None:
+    if paths:
+        first = f"{paths[0]} and {len(paths) - 1} more" if paths[1:] else paths[0]
+        say(f"{first} {what}")
+
+
+def check_places(tree: Tree, out: Path) -> None:
+    """Raise OutputError where OUT is no folder, or is IN itself."""
+    if out.exists() and not out.is_dir():
+        raise OutputError(f"{out}: is a file; name a folder for the archive's outputs")
+    if out.exists() and out.samefile(tree.root):
+        raise OutputError(f"{out}: is the input itself; name another folder")

@@ -1,0 +1,94 @@
+"""The options that hold for each file of an archive, in a form that travels as JSON."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from typing import Any, Self
+
+from ..importer.loading import Engine
+from ..runtime.video import ConvertOptions, EncoderOptions, Span, parse_time
+
+
+@dataclass(frozen=True)
+class FileSettings:
+    """What `framelift upscale` would be given for one file. `None` takes the default."""
+
+    task: str = "super-resolution"
+    model: str | None = None
+    backend: str = "auto"
+    device: int | None = None
+    threads: int | None = None
+    tile: int | None = None
+    codec: str = "h264"
+    crf: int | None = None
+    preset: str | None = None
+    audio: bool = True
+    scale: str | None = None
+    """Output size over input size, as a fraction or a decimal number."""
+    start: str | None = None
+    end: str | None = None
+    compare: bool = False
+    resume: bool = False
+    overwrite: bool = False
+
+    def check(self) -> None:
+        """Raise ConfigError or MissingDependencyError for what no file could be made with."""
+        self.encoder().check_available()
+        self.convert(None)
+
+    def encoder(self) -> EncoderOptions:
+        """The options of the video encoder."""
+        return EncoderOptions(self.codec, self.crf, self.preset)
+
+    def engine(self) -> Engine:
+        """Where the model runs."""
+        return Engine(self.backend, self.device, self.threads, self.tile)
+
+    def factor(self) -> Fraction | None:
+        """Output size over input size; `None`: the model's."""
+        return None if self.scale is None else Fraction(self.scale)
+
+    def convert(self, model_sha256: str | None) -> ConvertOptions:
+        """What is made of a video besides its codec, by the model of that hash."""
+        span = Span(parse_time(self.start or "0"), parse_time(self.end) if self.end else None)
+        return ConvertOptions(
+            self.audio,
+            span,
+            self.factor(),
+            self.compare,
+            model_sha256 if self.resume else None,
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> Self:
+        """What `as_json` gave."""
+        return cls(**document)
+
+    def outcome(self) -> dict[str, Any]:
+        """The options that decide what an output looks like, but for the model.
+
+        Where and how fast it is made is not among them.
+        """
+        options = sorted(self.encoder().library_options().items())
+        return {
+            "task": self.task,
+            "encoder": [self.codec, *(f"{name}={value}" for name, value in options)],
+            "audio": self.audio,
+            "scale": self.scale,
+            "start": self.start,
+            "end": self.end,
+            "compare": self.compare,
+        }
+
+
+def digest(outcome: dict[str, Any]) -> str:
+    """Sixteen hexadecimal digits that two archives share if their options are the same."""
+    text = json.dumps(outcome, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

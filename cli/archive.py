@@ -1,0 +1,108 @@
+"""`framelift archive`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..imaging.errors import FrameliftError, Interrupted
+from .completion import files
+from .upscale import upscale
+from .upscaling import require_name
+
+if TYPE_CHECKING:
+    from ..archive.settings import FileSettings
+
+LIVE_OPTIONS = frozenset({"timeout", "reconnect", "keep_all", "verbose"})
+"""Those options of `framelift upscale` that do not concern a file."""
+
+_OF_A_FILE = [
+    option
+    for option in upscale.params
+    if isinstance(option, click.Option) and option.name not in LIVE_OPTIONS
+]
+
+_OWN: list[click.Parameter] = [
+    click.Argument(["source"], metavar="IN", callback=require_name, shell_complete=files),
+    click.Argument(["target"], metavar="OUT", callback=require_name, shell_complete=files),
+    click.Option(
+        ["--list", "list_file"],
+        metavar="FILE",
+        help="Take only the files that this file names, one path or glob below IN a line; "
+        "- reads them from the standard input.",
+    ),
+    click.Option(
+        ["--shard"],
+        metavar="I/N",
+        help="Make only the I-th of N disjoint parts, counted from 0. auto takes both from a "
+        "Kubernetes indexed job or a Slurm array, auto/N only the I.",
+    ),
+    click.Option(
+        ["--retries"],
+        type=click.IntRange(0),
+        default=2,
+        show_default=True,
+        help="How often a file is tried again in this run when its process was lost or the "
+        "backend failed.",
+    ),
+    click.Option(["--missing"], is_flag=True, help="Make finished files again that left OUT."),
+]
+
+_HELP = """Upscale every image and video below IN, a folder tree, to the same tree in OUT.
+
+IN may also be a glob, such as 'cameras/*/2026-11-*.mp4', or a single file. Every option of
+`framelift upscale` that concerns a file holds. Each file is upscaled in a process of its own
+making, so that a crash costs one try of one file.
+
+A ledger in OUT has a row for each try of each file. The same command goes on where the last run
+ended: finished files are never made again, failed ones are tried again. Several machines can work
+on one OUT, each on its shard. The exit code is 1 if files failed.
+
+\b
+framelift archive footage/ footage_x2/ --scale 2
+framelift archive footage/ footage_x2/ --scale 2 --shard 0/3
+framelift archive status footage_x2/        done, failed with reasons, left, rate, time left
+
+A folder that is named status is written ./status.
+"""
+
+
+def _archive(source: str, target: str, **options: Any) -> None:  # noqa: ANN401
+    from ..runtime.interrupt import signals_as_errors
+    from .archiving import Archiving, show_status
+
+    if source == "status":
+        show_status(Path(target), as_json=options["as_json"])
+        return
+    settings = _settings(options)
+    with signals_as_errors():
+        run = Archiving(source, Path(target), settings, options)
+        try:
+            run.go()
+        except Interrupted as error:
+            raise run.kept(error) from error
+    failed = run.report()
+    if failed:
+        raise FrameliftError(failed)
+
+
+def _settings(options: dict[str, Any]) -> FileSettings:
+    from ..archive.settings import FileSettings
+    from .defaults import typed
+
+    if options["scale"] is not None:
+        options["scale"] = str(options["scale"])
+    if typed("codec"):  # the defaults of these are for the default of that
+        for name in ("crf", "preset"):
+            options[name] = options[name] if typed(name) else None
+    names = FileSettings.__dataclass_fields__.keys() & options.keys()
+    settings = FileSettings(
+        **{name: options[name] for name in names}, audio=not options["no_audio"]
+    )
+    settings.check()
+    return settings
+
+
+archive = click.Command("archive", callback=_archive, params=[*_OWN, *_OF_A_FILE], help=_HELP)

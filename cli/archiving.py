@@ -1,0 +1,259 @@
+"""What `framelift archive` does and shows."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+from tqdm import tqdm
+
+from ..archive.ledger import Description, Ledger
+from ..archive.listing import Item, check_places, list_files, parse_tree, with_targets
+from ..archive.run import Plan, Tally, plan_run, run_here
+from ..archive.settings import FileSettings, digest
+from ..archive.shards import Shard, parse_shard
+from ..archive.status import Status, read_status
+from ..archive.work import Archive, Outcome, Worker
+from ..imaging.errors import ConfigError, Interrupted
+from ..importer.loading import models_to_run, own_or_imported
+from ..runtime.model_file import read_spec
+from .json_output import print_json
+
+_NAMES_SHOWN = 5
+_NOTES_KEPT = 99
+
+
+class Archiving:
+    """One run of the command."""
+
+    def __init__(
+        self, source: str, out: Path, settings: FileSettings, options: dict[str, Any]
+    ) -> None:
+        self._notes: list[str] = []
+        self._quiet, self._as_json = bool(options["quiet"]), bool(options["as_json"])
+        self._out = out
+        self._shard = parse_shard(options["shard"]) if options["shard"] else Shard()
+        tree = parse_tree(source)
+        check_places(tree, out)
+        list_file = Path(options["list_file"]) if options["list_file"] else None
+        found = list_files(tree, out, list_file, self._note)
+        outcome = {**settings.outcome(), "models": self._models(settings)}
+        self._check_description(outcome, settings)
+        name = "all" if self._shard == Shard() else f"shard-{str(self._shard).replace('/', '-of-')}"
+        self._archive = Archive(
+            tree.root,
+            out.absolute(),
+            settings,
+            digest(outcome),
+            options["retries"],
+            options["missing"],
+            name,
+        )
+        records = Ledger(out, self._archive.digest).refresh()
+        if records.unreadable:
+            self._note(f"{records.unreadable} rows of the ledger are damaged and do not count")
+        items = with_targets(found, settings.encoder(), records.renamed)
+        self._plan = plan_run(
+            [item for item in items if item.source in self._shard], self._archive, records
+        )
+        self._describe = Description(str(tree), len(found), outcome)
+        self._bytes_to_do = sum(item.size_bytes or 0 for item in self._plan.todo)
+        self._tally = Tally()
+        self._started = time.monotonic()
+
+    def go(self) -> None:
+        """Make what is left. Raises FrameliftError: nothing more can be made."""
+        self._describe.write(self._out)
+        plan = self._plan
+        self._info(
+            f"{len(plan.items)} files{'' if self._shard == Shard() else f' in shard {self._shard}'}"
+            f", {plan.done_before} done before, {len(plan.todo)} to do"
+        )
+        self._started = time.monotonic()
+        if not plan.todo:
+            return
+        with Worker(self._archive, self._note) as worker, self._bar(plan) as bar:
+            answer = worker.load(images=plan.todo[0].is_image)
+            if answer.kind:
+                raise answer.error()
+            facts = answer.facts["describe"]
+            factor = f" ×{facts['scale']}" if facts["scale"] > 1 else ""
+            self._info(f"{facts['model']}{factor}: {facts['backend']} on {facts['device']}")
+            for item, outcome in run_here(plan.todo, worker, self._note):
+                self._tally.add(item, outcome)
+                bar.update()
+                self._show(item, outcome)
+
+    def kept(self, error: Interrupted) -> Interrupted:
+        """The error of an interrupted run, of which more is left than of a single file."""
+        done = self._tally.done + self._plan.done_before
+        files = "1 finished file is" if done == 1 else f"{done} finished files are"
+        text = str(error).partition(";")[0]
+        return Interrupted(
+            f"{text}; {files} kept, the same command goes on from there", error.exit_code
+        )
+
+    def report(self) -> str:
+        """Print the summary; returns the error if files failed, else ""."""
+        tally = self._tally
+        seconds = time.monotonic() - self._started
+        if self._as_json:
+            document = {
+                "schema": 1,
+                "out": str(self._out),
+                "shard": str(self._shard),
+                "files": len(self._plan.items),
+                "done_before": self._plan.done_before,
+                "done": tally.done,
+                "done_by_others": tally.earlier,
+                "frames": tally.frames,
+                "seconds": round(seconds, 3),
+                "skipped": tally.there,
+                "failed": [
+                    {"source": row.source, "kind": row.kind, "error": row.error}
+                    for row in tally.failed
+                ],
+                "notes": self._notes,
+            }
+            print_json(document, indent=None)
+        elif not self._quiet:
+            click.echo(
+                f"{self._out}: {tally.done} files made in {tqdm.format_interval(seconds)}, "
+                f"{self._plan.done_before + tally.earlier} done before, {len(tally.failed)} failed"
+            )
+        if tally.there:
+            self._info(
+                f"{len(tally.there)} were already there, but not made by this archive "
+                "(--overwrite makes them again)"
+            )
+        if not tally.failed:
+            return ""
+        names = ", ".join(row.source for row in tally.failed[:_NAMES_SHOWN])
+        more = len(tally.failed) - _NAMES_SHOWN
+        rest = f" and {more} more (framelift archive status {self._out})" if more > 0 else ""
+        return f"{len(tally.failed)} of {len(self._plan.items)} files failed: {names}{rest}"
+
+    def _models(self, settings: FileSettings) -> list[str]:
+        """Name and hash of the models for videos and images, found before anything is begun."""
+        factor = settings.factor()
+        scale = None if factor is None else float(factor)
+        names = {
+            name
+            for footage in (True, False)
+            for name in models_to_run(settings.task, settings.model, scale, footage=footage)
+            if name is not None
+        }
+        return sorted(
+            read_spec(own_or_imported(settings.task, name, say=self._note)).sha256 for name in names
+        )
+
+    def _check_description(self, outcome: dict[str, Any], settings: FileSettings) -> None:
+        before = Description.read(self._out)
+        if before is None or before.outcome == outcome or settings.overwrite:
+            return
+        changed = [
+            f"{name} {_shown(before.outcome.get(name))} then, {_shown(value)} now"
+            for name, value in outcome.items()
+            if before.outcome.get(name) != value
+        ]
+        raise ConfigError(
+            f"{self._out}: was made with other options ({'; '.join(changed)}); give the same ones, "
+            "another OUT, or --overwrite to make all files again"
+        )
+
+    def _show(self, item: Item, outcome: Outcome) -> None:
+        row = outcome.row
+        with tqdm.external_write_mode(file=sys.stderr):
+            if outcome.state == "failed" and row is not None:
+                click.echo(f"failed: {row.error}", err=True)
+            elif outcome.state == "done" and row is not None and not (self._quiet or self._as_json):
+                click.echo(f"{self._count()} {_line(row.target, outcome)}{self._left()}")
+
+    def _count(self) -> str:
+        tally = self._tally
+        number = tally.done + len(tally.failed) + tally.earlier + len(tally.there)
+        return f"[{number}/{len(self._plan.todo)}]"
+
+    def _left(self) -> str:
+        """The time left by the bytes of the sources, which say more than their number."""
+        total = self._bytes_to_do
+        done = self._tally.bytes_done
+        if not done or done >= total:
+            return ""
+        seconds = (time.monotonic() - self._started) * (total - done) / done
+        return f"; {tqdm.format_interval(seconds)} left"
+
+    def _bar(self, plan: Plan) -> tqdm[None]:
+        tqdm.monitor_interval = 0  # its thread would outlive the bar
+        return tqdm(
+            desc=self._out.name,
+            total=len(plan.todo),
+            unit=" files",
+            dynamic_ncols=True,
+            disable=self._quiet or not sys.stderr.isatty(),
+        )
+
+    def _info(self, line: str) -> None:
+        if not self._quiet:
+            click.echo(line, err=True)
+
+    def _note(self, line: str) -> None:
+        """Say something that must be seen, once."""
+        if line in self._notes:
+            return
+        self._notes = [*self._notes[-_NOTES_KEPT:], line]
+        with tqdm.external_write_mode(file=sys.stderr):
+            click.echo(f"note: {line}", err=True)
+
+
+def _line(target: str, outcome: Outcome) -> str:
+    row = outcome.row
+    assert row is not None
+    if row.frames is None or row.width is None or row.seconds is None:
+        return f"{target}: was complete"
+    size = f"{row.width}×{row.height}"
+    if row.frames == 1:
+        return f"{target}: {size}, {row.seconds:.1f} s"
+    return f"{target}: {row.frames} frames, {size}, {row.fps or 0:.1f} fps"
+
+
+def _shown(value: object) -> str:
+    return " ".join(str(part) for part in value) if isinstance(value, list) else str(value)
+
+
+def show_status(out: Path, *, as_json: bool) -> None:
+    """Print how far the archive in `out` is. Raises InputError: there is none."""
+    status = read_status(out)
+    if as_json:
+        print_json(status.as_json())
+        return
+    records = status.records
+    skipped = f", {len(records.skipped)} were already there" if records.skipped else ""
+    click.echo(
+        f"{out}: {len(records.done)} of {status.files} files done, {len(records.failed)} failed, "
+        f"{status.left} left{skipped}"
+    )
+    if status.rate.files_per_hour:
+        time_left = status.seconds_left
+        left = f"; {tqdm.format_interval(time_left)} left at this rate" if time_left else ""
+        click.echo(
+            f"rate: {status.rate.files_per_hour:g} files an hour, "
+            f"{status.rate.frames_per_second:g} frames a second{left}"
+        )
+    _show_details(status)
+
+
+def _show_details(status: Status) -> None:
+    records = status.records
+    if status.workers:
+        hosts = ", ".join(f"{count} on {host}" for host, count in sorted(status.workers.items()))
+        click.echo(f"being made now: {hosts}")
+    if records.unreadable:
+        click.echo(f"{records.unreadable} rows of the ledger are damaged and do not count")
+    for row in records.failed.values():
+        tries = records.tries.get(row.source, 1)
+        times = "1 try" if tries == 1 else f"{tries} tries"
+        click.echo(f"failed after {times} (last on {row.host}): {row.error}")

@@ -1,0 +1,82 @@
+"""The upscaler of a model that is named, or that is taken when none is; foreign files included."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..imaging.errors import ConfigError, ForeignModelError
+from ..runtime import ModelSpec, Upscaler
+from ..runtime.model_file import read_spec
+from ..runtime.notes import Say
+from ..runtime.zoo import DEFAULT_STYLE, default_model, resolve
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Where a model runs, and how large its tiles are at most; `None` leaves the choice open."""
+
+    backend: str = "auto"
+    device: int | None = None
+    threads: int | None = None
+    tile: int | None = None
+
+
+def models_to_run(
+    task: str, model: str | None, scale: float | None, *, footage: bool
+) -> tuple[str, str | None]:
+    """The model to run, and what to run instead on a processor.
+
+    `scale` is output size over input size; `footage` says whether videos are among the inputs.
+    Raises ModelError: none is named and no model ships.
+    """
+    if model:
+        return model, None
+    if task == "style":
+        return DEFAULT_STYLE, None
+    on_gpu, on_cpu = (default_model(scale, footage=footage, on_cpu=cpu) for cpu in (False, True))
+    return on_gpu, on_cpu
+
+
+def load_upscaler(
+    task: str, model: str, cpu_model: str | None, engine: Engine, *, say: Say
+) -> Upscaler:
+    """Load what `models_to_run` names. Raises what `Upscaler.load` and `own_or_imported` raise."""
+    return Upscaler.load(
+        own_or_imported(task, model, say=say),
+        engine.backend,
+        threads=engine.threads,
+        device=engine.device,
+        cpu_model=cpu_model,
+        tile=engine.tile,
+        say=say,
+    )
+
+
+def own_or_imported(task: str, model: str, *, say: Say) -> Path:
+    """The framelift model of that name or file; a foreign one is imported, with one line.
+
+    Raises:
+        ModelError: there is no such model, or it is damaged.
+        ConfigError: another command is for it.
+    """
+    path = resolve(model)
+    try:
+        _require_task(task, read_spec(path))
+    except ForeignModelError:
+        from .cache import (
+            import_to_cache,
+        )  # onnx and the exporter's checks, which others do without
+
+        kept = import_to_cache(path, task)
+        say(kept.line)
+        return kept.path
+    return path
+
+
+def _require_task(task: str, spec: ModelSpec) -> None:
+    """Raise ConfigError for a model that another command is for."""
+    if spec.task != task:
+        right = {"super-resolution": "upscale", "style": "stylize"}.get(spec.task)
+        remedy = f"use `framelift {right}`" if right else "no command of this framelift runs it"
+        raise ConfigError(f"{spec.name} is a {spec.task} model: {remedy}")

@@ -1,0 +1,41 @@
+"""A small tree of clips and images, one of them damaged, and a model that is quick."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+
+def write_clip(path: Path, frames: int = 8, seed: int = 0) -> Path:
+    """A clip of 32×24 pixels."""
+    rng = np.random.default_rng(seed)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=30)
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height, stream.pix_fmt = 32, 24, "yuv420p"
+        for index in range(frames):
+            image = np.repeat(rng.integers(0, 255, (24, 1, 3), np.uint8), 32, 1)
+            frame = av.VideoFrame.from_ndarray(image, format="bgr24")
+            frame.pts, frame.time_base = index, Fraction(1, 30)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """Three clips, an image, and a clip that is none."""
+    root = tmp_path / "in"
+    write_clip(root / "a.mp4")
+    write_clip(root / "series/b.mkv", seed=1)
+    write_clip(root / "series/late/c.mp4", seed=2)
+    rng = np.random.default_rng(0)
+    cv2.imwrite(str(root / "photo.png"), rng.integers(0, 255, (10, 14, 3), np.uint8))
+    (root / "series/damaged.mp4").write_bytes(b"no film")
+    return root

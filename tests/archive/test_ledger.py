@@ -1,0 +1,136 @@
+"""The ledger survives what kills its writers, and several of them share it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from framelift.archive.claims import Claim
+from framelift.archive.ledger import Description, Ledger, LedgerWriter, Row
+from framelift.imaging.errors import OutputError
+
+
+def row(source: str, state: str = "done", settings: str = "s", **fields: object) -> Row:
+    document = {"source": source, "target": source, "state": state, "settings": settings}
+    return Row.from_json({**document, **fields})
+
+
+def test_rows_of_several_writers_are_merged_and_read_once(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path, "s")
+    first, second = LedgerWriter(ledger, "shard-0-of-2"), LedgerWriter(ledger, "shard-1-of-2")
+    first.add(row("a.mp4", source_bytes=7))
+    second.add(row("b.mp4", "failed", error="b.mp4: is damaged"))
+    assert len(list(ledger.rows_folder.iterdir())) == 2
+    records = ledger.refresh()
+    assert records.done == {"a.mp4": 7}
+    assert records.failed["b.mp4"].error == "b.mp4: is damaged"
+    second.add(row("b.mp4", "failed"))
+    assert ledger.refresh().tries == {"b.mp4": 2}
+    first.add(row("b.mp4", source_bytes=1))
+    records = ledger.refresh()
+    assert (records.failed, records.tries, set(records.done)) == ({}, {}, {"a.mp4", "b.mp4"})
+    assert set(Ledger(tmp_path, "s").refresh().done) == {"a.mp4", "b.mp4"}
+    assert Ledger(tmp_path, "other settings").refresh().done == {}
+
+
+def test_a_row_that_was_cut_off_counts_as_not_written(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path, "s")
+    writer = LedgerWriter(ledger, "all")
+    writer.add(row("a.mp4"))
+    whole = json.dumps(row("b.mp4").as_json()).encode() + b"\n"
+    with writer.path.open("ab") as stream:
+        stream.write(whole[:30])
+        stream.flush()
+        assert set(ledger.refresh().done) == {"a.mp4"}
+        stream.write(whole[30:])
+    assert set(ledger.refresh().done) == {"a.mp4", "b.mp4"}
+    with writer.path.open("ab") as stream:
+        stream.write(b"\x00\x00garbage\n[1]\n")
+    assert ledger.refresh().unreadable == 2
+
+
+def test_names_that_are_no_utf_8_and_fields_of_later_versions(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path, "s")
+    name = os.fsdecode(b"caf\xe9.mp4")
+    LedgerWriter(ledger, "all").add(row(name))
+    assert set(ledger.refresh().done) == {name}
+    assert Row.from_json({**row("a").as_json(), "invented_later": 1}) == row("a")
+
+
+def test_what_an_archive_is_made_of_is_kept(tmp_path: Path) -> None:
+    assert Description.read(tmp_path) is None
+    described = Description("/in", 3, {"scale": "2"})
+    described.write(tmp_path)
+    assert Description.read(tmp_path) == described
+    path = tmp_path / ".framelift-archive" / "archive.json"
+    path.write_text("{")
+    with pytest.raises(OutputError, match=r"archive\.json: is damaged"):
+        Description.read(tmp_path)
+    path.write_text('{"format": 99}')
+    with pytest.raises(OutputError, match="by another version of framelift"):
+        Description.read(tmp_path)
+
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from framelift.archive.claims import Claim
+claim = Claim(Path(sys.argv[1]), "a.mp4", 2.0)
+assert claim.acquire()
+print("claimed", flush=True)
+time.sleep(60)
+"""
+
+
+def test_claims_of_dead_and_of_silent_processes_are_taken_over(tmp_path: Path) -> None:
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "claimed\n"
+    try:
+        claim = Claim(tmp_path, "a.mp4", 2.0)
+        assert not claim.acquire()
+        assert claim.holder
+        with Claim(tmp_path, "b.mp4", 2.0) as other:
+            assert other.acquire()
+            assert not other.was_abandoned
+    finally:
+        holder.send_signal(signal.SIGKILL)
+        holder.wait()
+        holder.stdout.close()
+    with claim:
+        assert claim.acquire()  # at once: this host knows that its process is gone
+        assert claim.was_abandoned
+    with Claim(tmp_path, "a.mp4", 2.0) as again:
+        assert again.acquire()
+        assert not again.was_abandoned
+
+
+def test_the_claim_of_a_host_that_is_not_heard_of_expires(tmp_path: Path) -> None:
+    """As that of another machine, whose processes cannot be looked up, would."""
+    claim = Claim(tmp_path, "a.mp4", 0.6)
+    with claim:
+        assert claim.acquire()
+        (path,) = (tmp_path / ".framelift-archive" / "claims").iterdir()
+        content = path.read_text()
+    path.write_text(re.sub(r"host=.*", "host=elsewhere", content))
+    late = Claim(tmp_path, "a.mp4", 0.6)
+    assert not late.acquire()
+    assert late.holder == "elsewhere"
+    waited = 0
+    while not late.acquire():
+        waited += 1
+        assert waited < 100
+        time.sleep(0.05)
+    assert waited > 5
+    assert late.was_abandoned
+    late.__exit__(None, None, None)

@@ -1,0 +1,246 @@
+"""`framelift archive` as a user meets it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+import cv2
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from framelift.cli.archive import LIVE_OPTIONS, archive
+from framelift.cli.upscale import upscale
+from framelift.imaging.errors import FrameliftError
+
+from .test_upscale import write_clip
+
+MAIN = "from framelift.cli.main import main; main()"
+CLIPS = ("a.mp4", "b/c.mp4", "b/d/e.mp4", "f.mp4", "g.mp4", "h.mp4")
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    root = tmp_path / "in"
+    for name in CLIPS:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        write_clip(root / name, 5)
+    return root
+
+
+@pytest.fixture
+def options(nearest_model_path: Path) -> list[str]:
+    return ["--model", str(nearest_model_path), "--preset", "ultrafast", "--threads", "1"]
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(archive, [str(argument) for argument in arguments])
+
+
+def fail(*arguments: str | Path) -> str:
+    """The one line with which the command ends; it must be a user's error."""
+    result = run(*arguments)
+    assert isinstance(result.exception, FrameliftError), result.exception
+    assert result.exception.exit_code == 1
+    message = str(result.exception)
+    assert "\n" not in message
+    return message
+
+
+def start(*arguments: str | Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", MAIN, "archive", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+
+
+def outputs(out: Path) -> list[str]:
+    return sorted(
+        path.relative_to(out).as_posix()
+        for path in out.rglob("*")
+        if path.is_file() and ".framelift-archive" not in path.parts
+    )
+
+
+def rows(out: Path) -> list[dict[str, Any]]:
+    lines: list[str] = []
+    for path in (out / ".framelift-archive" / "ledger").iterdir():
+        lines += path.read_text().splitlines()
+    return sorted((json.loads(line) for line in lines), key=lambda row: str(row["ended"]))
+
+
+def test_every_option_of_upscale_that_concerns_a_file_is_there() -> None:
+    def names(command: click.Command) -> set[str]:
+        found = (option for option in command.params if isinstance(option, click.Option))
+        return {str(option.name) for option in found}
+
+    assert names(upscale) - names(archive) == LIVE_OPTIONS
+
+
+def test_a_tree_and_the_same_command_again(tmp_path: Path, tree: Path, options: list[str]) -> None:
+    (tree / "b" / "broken.mp4").write_bytes(b"no film")
+    cv2.imwrite(str(tree / "photo.png"), np.zeros((4, 6, 3), np.uint8))
+    out = tmp_path / "out"
+    first = run(tree, out, *options)
+    assert "8 files, 0 done before, 8 to do" in first.stderr
+    assert "tiny-nearest ×4: onnx-cpu on " in first.stderr
+    assert "[1/8] a.mp4: 5 frames, 128×96, " in first.stdout
+    assert " left" in first.stdout
+    assert f"failed: {tree}/b/broken.mp4: is no video that can be read" in first.stderr
+    assert str(first.exception) == "1 of 8 files failed: b/broken.mp4"
+    assert outputs(out) == sorted([*CLIPS, "photo.png"])
+    photo = cv2.imread(str(out / "photo.png"))
+    assert photo is not None
+    assert photo.shape == (16, 24, 3)
+    made = {name: (out / name).stat().st_mtime_ns for name in CLIPS}
+
+    second = run(tree, out, *options, "--json")
+    summary = json.loads(second.stdout)
+    assert (summary["files"], summary["done_before"], summary["done"]) == (8, 7, 0)
+    assert [failure["source"] for failure in summary["failed"]] == ["b/broken.mp4"]
+    assert {name: (out / name).stat().st_mtime_ns for name in CLIPS} == made
+
+    write_clip(tree / "b" / "broken.mp4", 4)  # it was repaired
+    third = run(tree, out, *options)
+    assert third.exit_code == 0
+    assert f"{out}: 1 files made in " in third.stdout
+
+
+def test_status(tmp_path: Path, tree: Path, options: list[str]) -> None:
+    out = tmp_path / "out"
+    (tree / "b" / "broken.mp4").write_bytes(b"no film")
+    run(tree, out, *options, "--shard", "0/2")
+    run(tree, out, *options, "--shard", "0/2")
+    shown = run("status", out, "--json")
+    status = json.loads(shown.stdout)
+    assert status["files"] == 7
+    assert status["done"] + len(status["failed"]) + status["left"] == 7
+    assert status["done"] > 0
+    assert status["files_per_hour"] > 0
+    assert status["seconds_left"] > 0
+    run(tree, out, *options)
+    text = run("status", out).stdout.splitlines()
+    assert text[0] == f"{out}: 6 of 7 files done, 1 failed, 0 left"
+    assert text[1].startswith("rate: ")
+    assert text[2].startswith("failed after ")
+    assert f"{tree}/b/broken.mp4: is no video that can be read" in text[2]
+
+
+def test_shards_at_once_share_out_without_doing_anything_twice(
+    tmp_path: Path, tree: Path, options: list[str]
+) -> None:
+    out = tmp_path / "out"
+    shards = [start(tree, out, *options, "--shard", f"{i}/3") for i in range(3)]
+    for shard in shards:
+        _, errors = shard.communicate(timeout=60)
+        assert shard.returncode == 0, errors
+    assert outputs(out) == sorted(CLIPS)
+    assert sorted(row["source"] for row in rows(out)) == sorted(CLIPS)
+    assert "6 done before, 0 to do" in run(tree, out, *options).stderr
+
+
+def test_the_same_command_twice_at_once(tmp_path: Path, tree: Path, options: list[str]) -> None:
+    out = tmp_path / "out"
+    both = [start(tree, out, *options) for _ in range(2)]
+    for one in both:
+        _, errors = one.communicate(timeout=60)
+        assert one.returncode == 0, errors
+    assert sorted(row["source"] for row in rows(out)) == sorted(CLIPS)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_run_that_is_ended_leaves_complete_files_and_goes_on(
+    tmp_path: Path, tree: Path, options: list[str], number: signal.Signals
+) -> None:
+    out = tmp_path / "out"
+    write_clip(tree / "b/c.mp4", 1500)  # it is at this one when the signal comes
+    going = start(tree, out, *options)
+    assert going.stdout is not None
+    assert going.stdout.readline().startswith("[1/6] a.mp4")
+    wait_for(lambda: any((out / "b").glob(".c.*.part.mp4")))
+    going.send_signal(number)
+    _, errors = going.communicate(timeout=30)
+    assert going.returncode != 0
+    wait_for(lambda: not any((out / "b").glob(".c.*.part.mp4")))  # its child goes, too
+    assert outputs(out) == ["a.mp4"]
+    if number != signal.SIGKILL:
+        name = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
+        assert going.returncode == 128 + number
+        assert errors.splitlines()[-1] == (
+            f"framelift: interrupted by {name}; 1 finished file is kept, the same command goes on "
+            "from there"
+        )
+    made = (out / "a.mp4").stat().st_mtime_ns
+    assert run(tree, out, *options).exit_code == 0
+    assert (out / "a.mp4").stat().st_mtime_ns == made
+    assert outputs(out) == sorted(CLIPS)
+    done = [row["source"] for row in rows(out) if row["state"] == "done"]
+    assert sorted(done) == sorted(CLIPS)
+
+
+def wait_for(condition: Any) -> None:  # noqa: ANN401
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+def test_what_makes_no_sense_is_refused_before_anything_is_made(
+    tmp_path: Path, tree: Path, options: list[str]
+) -> None:
+    out = tmp_path / "out"
+    assert fail("none", out) == "none: no such file or folder"
+    assert fail(tree, tree / "a.mp4") == (
+        f"{tree}/a.mp4: is a file; name a folder for the archive's outputs"
+    )
+    assert "is no shard: write INDEX/COUNT" in fail(tree, out, "--shard", "x")
+    assert "known are h264" in fail(tree, out, "--codec", "x")
+    assert "is no file and no shipped model" in fail(tree, out, "--model", "x")
+    assert "is no time" in fail(tree, out, "--start", "x")
+    assert fail("status", out) == (
+        f"{out}: no archive was made here (there is no .framelift-archive in it)"
+    )
+    assert not out.exists()
+    run(tree / "a.mp4", out, *options)
+    message = fail(tree, out, *options, "--crf", "30")
+    assert message.startswith(f"{out}: was made with other options (encoder h264 crf=17 ")
+    assert run(tree / "a.mp4", out, *options, "--crf", "30", "--overwrite").exit_code == 0
+    assert [row["state"] for row in rows(out)] == ["done", "done"]
+
+
+def test_outputs_that_left_out_are_made_again_on_request(
+    tmp_path: Path, tree: Path, options: list[str]
+) -> None:
+    out = tmp_path / "out"
+    run(tree / "a.mp4", out, *options)
+    (out / "a.mp4").unlink()
+    assert "1 done before, 0 to do" in run(tree / "a.mp4", out, *options).stderr
+    assert "0 done before, 1 to do" in run(tree / "a.mp4", out, *options, "--missing").stderr
+    assert (out / "a.mp4").exists()
+
+
+def test_a_list_on_the_standard_input(tmp_path: Path, tree: Path, options: list[str]) -> None:
+    result = CliRunner().invoke(
+        archive, [str(tree), str(tmp_path / "out"), "--list", "-", *options], input="b/**/*.mp4\n"
+    )
+    assert result.exit_code == 0
+    assert outputs(tmp_path / "out") == ["b/c.mp4", "b/d/e.mp4"]
+
+
+def test_help_does_not_load_the_runtime() -> None:
+    code = (
+        "import sys; import framelift.cli.archive; "
+        "sys.exit(any(name in sys.modules for name in ('av', 'onnx', 'numpy', 'ray')))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
