@@ -120,7 +120,7 @@ $(VENV)/.runtime: $(BIN)/python pyproject.toml
 
 # PyTorch is the large part: several GB where pip takes a CUDA build.
 $(VENV)/.development: $(BIN)/python pyproject.toml
-	$(PIP) --editable '.[cpu,train,community,dev]'
+	$(PIP) --editable '.[cpu,train,community,serve,dev]'
 	@touch $@ $(VENV)/.runtime
 
 $(VENV)/.documentation: $(BIN)/python pyproject.toml

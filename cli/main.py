@@ -6,11 +6,10 @@ import contextlib
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 import click
-from click.core import ParameterSource
 
 from ..imaging.errors import FrameliftError, Interrupted
 from . import log_file
@@ -18,7 +17,7 @@ from .archive import archive
 from .bench import bench
 from .check import check
 from .completion import VARIABLE, completion
-from .defaults import defaults_path, read_defaults
+from .defaults import read_defaults
 from .doctor import doctor
 from .engine import engine
 from .export import export
@@ -26,10 +25,12 @@ from .import_model import import_model
 from .inspect import inspect
 from .json_output import expect_json, print_failure
 from .models import models
+from .serve import serve
 from .stylize import stylize
 from .train import train
 from .upscale import upscale
 from .upscaling import leave_at_once
+from .usage import in_one_line, kind_of
 from .web import web
 
 
@@ -64,6 +65,7 @@ for command in (
     upscale,
     archive,
     stylize,
+    serve,
     bench,
     inspect,
     models,
@@ -75,21 +77,25 @@ for command in (
     log_file.with_log_file(command)
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Run the command line; every failure ends as one line on stderr and a non-zero exit code."""
+def main(argv: Sequence[str] | None = None, *, prepare: Callable[[], None] = lambda: None) -> None:
+    """Run the command line; every failure ends as one line on stderr and a non-zero exit code.
+
+    `prepare` is called before the command; its errors end the same way.
+    """
     _mend_standard_streams()
     argv = sys.argv[1:] if argv is None else argv
     expect_json(argv)
     log_file.note_arguments(argv)
     try:
-        _run(argv)
+        _run(argv, prepare)
     except SystemExit as ended:
         log_file.end(ended.code if isinstance(ended.code, int) else 1)
         raise
 
 
-def _run(argv: Sequence[str]) -> NoReturn:
+def _run(argv: Sequence[str], prepare: Callable[[], None]) -> NoReturn:
     try:
+        prepare()
         code = framelift.main(
             args=argv, prog_name="framelift", standalone_mode=False,
             default_map={} if _only_asks(argv) else read_defaults(framelift),
@@ -102,7 +108,7 @@ def _run(argv: Sequence[str]) -> NoReturn:
         error.show()
         sys.exit(error.exit_code)
     except click.ClickException as error:
-        _fail(_kind_of(error), _in_one_line(error), error.exit_code)
+        _fail(kind_of(error), in_one_line(error), error.exit_code)
     except Interrupted as error:
         leave_at_once(error.exit_code, str(error))  # PyTorch takes seconds to end in order
     except FrameliftError as error:
@@ -153,23 +159,6 @@ def _stdout_refuses(error: OSError) -> bool:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return again.errno == error.errno
     return False
-
-
-def _kind_of(error: click.ClickException) -> str:
-    return "UsageError" if isinstance(error, click.UsageError) else type(error).__name__
-
-
-def _in_one_line(error: click.ClickException) -> str:
-    message = " ".join(error.format_message().split())
-    context = error.ctx if isinstance(error, click.UsageError) else None
-    if context is None:
-        return message
-    parameter = error.param if isinstance(error, click.BadParameter) else None
-    if parameter is not None and parameter.name is not None:
-        source = context.get_parameter_source(parameter.name)
-        if source is ParameterSource.DEFAULT_MAP:
-            return f"{defaults_path()}: {message.removesuffix('.')}"
-    return f"{message.removesuffix('.')} (see `{context.command_path} --help`)"
 
 
 def _fail(kind: str, message: str, exit_code: int) -> NoReturn:

@@ -21,6 +21,7 @@ FOLDERS = (
     "imaging",
     "importer",
     "runtime",
+    "serve",
     "train",
     "web",
 )
@@ -33,6 +34,7 @@ ALLOWED = {
     "export": {"export", "train", "runtime", "imaging"},
     "importer": {"importer", "export", "runtime", "imaging"},
     "archive": {"archive", "importer", "runtime", "imaging"},
+    "serve": {"serve", "web", "runtime", "imaging"},
     "benchmarks": {"benchmarks", "runtime", "train", "imaging"},
     "web": {"web", "runtime", "imaging"},
     "cli": set(FOLDERS),

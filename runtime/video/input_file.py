@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import cast
@@ -12,8 +13,10 @@ from av.format import Flags
 from ...imaging.errors import InputError
 
 
-def open_input(path: Path) -> av.container.InputContainer:
+def open_input(path: Path, formats: Sequence[str] = ()) -> av.container.InputContainer:
     """Open a file for reading; playlists in it cannot reach the network.
+
+    If `formats`, by FFmpeg's names of its demuxers, are given, no others are opened.
 
     Raises:
         InputError: it does not exist, is empty or is nothing that FFmpeg knows.
@@ -25,10 +28,13 @@ def open_input(path: Path) -> av.container.InputContainer:
     if path.is_file() and path.stat().st_size == 0:
         raise InputError(f"{path}: the file is empty")
     try:
+        options = {"protocol_whitelist": "file"}
+        if formats:
+            options["format_whitelist"] = ",".join(formats)
         # The prefix keeps a name with a colon from being read as a URL.
         return av.open(
             f"file:{path}",
-            container_options={"protocol_whitelist": "file"},
+            container_options=options,
             metadata_errors="replace",
         )
     except PermissionError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
 from types import TracebackType
@@ -14,6 +14,15 @@ from tqdm import tqdm
 from .stats import PipelineStats
 
 _LINE_EVERY_SECONDS = 10.0
+
+Listener = Callable[[int, int | None, float], None]
+"""Takes the frames written, those of the whole clip if known, and frames per second."""
+_listeners: list[Listener] = []
+
+
+def listen(listener: Listener) -> None:
+    """Tell `listener` as well how far all videos of this process are, shown or not."""
+    _listeners.append(listener)
 
 
 @contextmanager
@@ -59,6 +68,8 @@ class Progress:
 
     def __call__(self, stats: PipelineStats) -> None:
         """Show the state."""
+        for listener in _listeners:
+            listener(stats.frames_written, self._total, stats.fps)
         if self._bar is not None:
             self._bar.update(stats.frames_written - self._bar.n)
         elif not self._quiet and monotonic() >= self._next_line:

@@ -1,0 +1,1 @@
+"""The HTTP API: who may ask, what may be asked, and what is answered."""

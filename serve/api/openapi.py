@@ -1,0 +1,354 @@
+"""The description of the API, OpenAPI 3.1. Tests compare it with the routes and with answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..jobs.options import FOR_ALL, FOR_VIDEOS, IMAGE_FORMATS, VIDEO_FORMATS
+from ..settings import Settings
+
+_Schema = dict[str, Any]
+
+_OPTION_TEXTS: dict[str, _Schema] = {
+    "model": {"type": "string", "description": "A name of GET /v1/models. Default: the command's."},
+    "scale": {
+        "type": "number",
+        "exclusiveMinimum": 0,
+        "maximum": 64,
+        "description": "Output size over input size. Default: the model's.",
+    },
+    "compare": {"type": "boolean", "description": "Put the input, enlarged, to the left."},
+    "format": {
+        "enum": [*IMAGE_FORMATS, *VIDEO_FORMATS],
+        "description": "Format of the result. Default: png; for videos mp4, or what the codec "
+        "needs.",
+    },
+    "codec": {"type": "string", "description": "As --codec: h264, hevc, av1, prores, ffv1, …"},
+    "crf": {"type": "integer", "description": "Quality, 0 (best) to 51, av1 63."},
+    "preset": {"type": "string", "description": "Encoder speed, ultrafast to veryslow."},
+    "no_audio": {"type": "boolean", "description": "Leave the audio out."},
+    "start": {"type": "string", "description": "First frame's time: seconds or h:mm:ss."},
+    "end": {"type": "string", "description": "The time before which the last frame lies."},
+}
+
+
+def describe(settings: Settings) -> _Schema:
+    """The OpenAPI document of a server with these settings."""
+    document: _Schema = {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Framelift",
+            "version": "1",
+            "summary": "Upscales images and videos.",
+            "description": "Errors are one line, in the form that `framelift --json` prints. "
+            f"Limits of this server: {_limits(settings)}.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "paths": _paths(),
+        "components": {
+            "schemas": _schemas(),
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer"},
+                "session": {"type": "apiKey", "in": "cookie", "name": "framelift"},
+            },
+        },
+    }
+    if settings.token is not None:
+        document["security"] = [{"token": []}, {"session": []}]
+    return document
+
+
+def _limits(settings: Settings) -> str:
+    limits = settings.limits
+    return (
+        f"{limits.bytes} bytes, {limits.pixels} pixels a picture or frame, {limits.frames} frames, "
+        f"{limits.seconds:g} s of video, {limits.job_seconds:g} s of work"
+    )
+
+
+def _paths() -> _Schema:
+    job = {"name": "id", "in": "path", "required": True, "schema": {"$ref": _ref("Id")}}
+    return {
+        "/v1/upscale": {"post": _upscale()},
+        "/v1/jobs": {
+            "get": _operation("All jobs, newest first", {"200": _json("JobList")}),
+            "post": _create_job(),
+        },
+        "/v1/jobs/{id}": {
+            "parameters": [job],
+            "get": _operation("A job", {"200": _json("Job"), "404": _error()}),
+            "delete": _operation(
+                "Cancel a job and remove all that there is of it",
+                {"204": _empty("It is gone"), "404": _error()},
+            ),
+        },
+        "/v1/jobs/{id}/events": {
+            "parameters": [job],
+            "get": _operation(
+                "Server-sent events: `progress` with the job after every change, at last `end` "
+                "with the job, or `deleted`",
+                {"200": _content("text/event-stream", {"type": "string"}), "404": _error()},
+            ),
+        },
+        "/v1/jobs/{id}/input": {
+            "parameters": [job],
+            "get": _operation("The uploaded file", {"200": _file(), "404": _error()}),
+        },
+        "/v1/jobs/{id}/result": {
+            "parameters": [job],
+            "get": _operation(
+                "The result; ranges can be asked for",
+                {"200": _file(), "404": _error(), "409": _error("Not done, or failed")},
+                [_query("download", {"type": "string"}, "Have browsers save the file.")],
+            ),
+        },
+        "/v1/uploads": _uploads(),
+        "/v1/uploads/{id}": _upload(job),
+        "/v1/models": {"get": _operation("The models", {"200": _json("ModelList")})},
+        "/v1/limits": {"get": _operation("What one upload may have", {"200": _json("Limits")})},
+        "/v1/session": {
+            "post": _operation(
+                "Get a cookie for the token, for players and links in a browser",
+                {"204": _empty("The cookie is set"), "401": _error()},
+            ),
+            "delete": _operation("Forget the cookie", {"204": _empty("It is forgotten")}),
+        },
+        "/metrics": {
+            "get": _operation(
+                "Metrics for Prometheus", {"200": _content("text/plain", {"type": "string"})}
+            )
+        },
+    }
+
+
+def _upscale() -> _Schema:
+    image = {"schema": {"type": "string", "contentMediaType": "application/octet-stream"}}
+    picture_options = {name: _OPTION_TEXTS[name] for name in FOR_ALL}
+    return {
+        **_operation(
+            "Upscale one image and get the larger one",
+            {
+                "200": _content("image/*", {"type": "string"}),
+                "400": _error("Options that make no sense, or a damaged request"),
+                "413": _error("Over a limit"),
+                "415": _error("No image"),
+                "422": _error("A file that cannot be read"),
+                "503": _error("Too many jobs wait"),
+            },
+            [_query(name, schema, "") for name, schema in picture_options.items()],
+        ),
+        "requestBody": {
+            "required": True,
+            "content": {
+                "image/*": image,
+                "multipart/form-data": {"schema": _form(picture_options)},
+            },
+        },
+    }
+
+
+def _create_job() -> _Schema:
+    options = {name: _OPTION_TEXTS[name] for name in (*FOR_ALL, *FOR_VIDEOS)}
+    return {
+        **_operation(
+            "Queue a video or an image",
+            {
+                "201": {
+                    **_json("Job"),
+                    "headers": {"Location": {"schema": {"type": "string"}}},
+                },
+                "400": _error("Options that make no sense, or a damaged request"),
+                "404": _error("No such upload"),
+                "409": _error("The upload is not finished"),
+                "413": _error("Over a limit"),
+                "503": _error("Too many jobs wait"),
+            },
+        ),
+        "requestBody": {
+            "required": True,
+            "content": {
+                "multipart/form-data": {"schema": _form(options)},
+                "application/json": {
+                    "schema": {
+                        "type": "object",
+                        "required": ["upload"],
+                        "additionalProperties": False,
+                        "properties": {
+                            "upload": {"$ref": _ref("Id")},
+                            "options": {
+                                "type": "object",
+                                "additionalProperties": False,
+                                "properties": options,
+                            },
+                        },
+                    }
+                },
+            },
+        },
+    }
+
+
+def _form(options: _Schema) -> _Schema:
+    file = {"type": "string", "contentMediaType": "application/octet-stream"}
+    return {"type": "object", "required": ["file"], "properties": {"file": file, **options}}
+
+
+def _uploads() -> _Schema:
+    return {
+        "options": _operation(
+            "What of the tus protocol is spoken", {"204": _empty("Tus-* headers")}
+        ),
+        "post": _operation(
+            "Announce a file (tus 1.0.0, creation)",
+            {
+                "201": {
+                    "description": "Its address is in Location",
+                    "headers": {"Location": {"schema": {"type": "string"}}},
+                },
+                "413": _error("Over the limit"),
+                "503": _error("Too many unfinished uploads"),
+            },
+            [
+                _header("Upload-Length", {"type": "integer", "minimum": 1}, True),
+                _header("Upload-Metadata", {"type": "string"}, False),
+            ],
+        ),
+    }
+
+
+def _upload(job: _Schema) -> _Schema:
+    return {
+        "parameters": [job],
+        "head": _operation(
+            "How many bytes are there",
+            {
+                "200": {
+                    "description": "In Upload-Offset",
+                    "headers": {"Upload-Offset": {"schema": {"type": "integer"}}},
+                },
+                "404": {"description": "No such upload"},
+            },
+        ),
+        "patch": {
+            **_operation(
+                "Add bytes",
+                {
+                    "204": _empty("Added; Upload-Offset tells how many are there"),
+                    "404": _error(),
+                    "409": _error("Another Upload-Offset than is there"),
+                },
+                [_header("Upload-Offset", {"type": "integer", "minimum": 0}, True)],
+            ),
+            "requestBody": {
+                "required": True,
+                "content": {"application/offset+octet-stream": {"schema": {"type": "string"}}},
+            },
+        },
+        "delete": _operation("Give up the upload", {"204": _empty("It is gone"), "404": _error()}),
+    }
+
+
+def _schemas() -> _Schema:
+    time = {"type": ["string", "null"], "format": "date-time"}
+    count = {"type": ["integer", "null"], "minimum": 0}
+    number = {"type": ["number", "null"], "minimum": 0}
+    text = {"type": "string"}
+    error = _object({"kind": text, "message": text})
+    file = {"url": text, "media_type": text, "bytes": {"type": "integer", "minimum": 0}}
+    progress = {
+        "frames": {"type": "integer", "minimum": 0},
+        "total": count,
+        "fps": {"type": "number", "minimum": 0},
+        "fraction": {"type": ["number", "null"], "minimum": 0, "maximum": 1},
+        "eta_seconds": number,
+    }
+    result = {**file, "name": text, "width": count, "height": count, "frames": count}
+    model = {"name": text, "command": {"enum": ["upscale", "stylize"]}}
+    return {
+        "Id": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+        "Error": _object({"schema": {"const": 1}, "error": error}),
+        "Job": _object(
+            {
+                "id": {"$ref": _ref("Id")},
+                "state": {"enum": ["queued", "running", "done", "failed"]},
+                "name": text,
+                "kind": {"enum": ["image", "video"]},
+                "options": {"type": "object", "additionalProperties": text},
+                "created": {**time, "type": "string"},
+                "started": time,
+                "finished": time,
+                "expires": {**time, "description": "When the job and its files are removed."},
+                "position": {**count, "description": "Jobs that come before it, while queued."},
+                "progress": {"anyOf": [_object(progress), {"type": "null"}]},
+                "input": _object(file),
+                "result": {"anyOf": [_object(result), {"type": "null"}]},
+                "notes": {"type": "array", "items": text},
+                "error": {"anyOf": [error, {"type": "null"}]},
+            }
+        ),
+        "JobList": _list("jobs", {"$ref": _ref("Job")}),
+        "ModelList": _list(
+            "models", {"type": "object", "required": ["name", "command"], "properties": model}
+        ),
+        "Limits": _object(
+            {
+                name: {"type": "number"}
+                for name in ("bytes", "pixels", "frames", "seconds", "job_seconds")
+            }
+        ),
+    }
+
+
+def _ref(name: str) -> str:
+    return f"#/components/schemas/{name}"
+
+
+def _object(properties: _Schema) -> _Schema:
+    return {
+        "type": "object",
+        "required": list(properties),
+        "additionalProperties": False,
+        "properties": properties,
+    }
+
+
+def _list(name: str, items: _Schema) -> _Schema:
+    return _object({name: {"type": "array", "items": items}})
+
+
+def _operation(
+    summary: str, responses: _Schema, parameters: list[_Schema] | None = None
+) -> _Schema:
+    found: _Schema = {"summary": summary, "responses": responses}
+    if parameters:
+        found["parameters"] = parameters
+    return found
+
+
+def _content(kind: str, schema: _Schema) -> _Schema:
+    return {"description": "As asked", "content": {kind: {"schema": schema}}}
+
+
+def _json(name: str) -> _Schema:
+    return _content("application/json", {"$ref": _ref(name)})
+
+
+def _file() -> _Schema:
+    return _content("*/*", {"type": "string", "contentMediaType": "application/octet-stream"})
+
+
+def _empty(text: str) -> _Schema:
+    return {"description": text}
+
+
+def _error(text: str = "There is none, or none any more") -> _Schema:
+    return {**_json("Error"), "description": text}
+
+
+def _query(name: str, schema: _Schema, text: str) -> _Schema:
+    return {"name": name, "in": "query", "schema": schema, "description": text}
+
+
+def _header(name: str, schema: _Schema, required: bool) -> _Schema:
+    return {"name": name, "in": "header", "required": required, "schema": schema}

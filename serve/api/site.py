@@ -1,0 +1,59 @@
+"""The web page, as `framelift web` serves it: the files of its build and the models beside them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from ...imaging.errors import MissingDependencyError
+from ...web.site import built_files, model_index
+from ..errors import not_found
+
+_INDEX = "models/index.json"
+
+
+class Page:
+    """Answers for the addresses of a fixed list; none of them is made a path."""
+
+    def __init__(self, models: dict[str, Path], say: Callable[[str], None]) -> None:
+        self._models, self._say = models, say
+        self._index: dict[str, Any] | None = None
+        self._lock = asyncio.Lock()
+        self._problem = ""
+        try:
+            self._files = built_files()
+        except MissingDependencyError as error:
+            self._files, self._problem = {}, str(error)
+        else:
+            self._files |= {f"models/{name}.onnx": path for name, path in models.items()}
+
+    async def answer(self, request: Request) -> Response:
+        """GET of anything that is not the API."""
+        address = request.path_params["address"]
+        if not self._files and not address:
+            return PlainTextResponse(
+                f"{self._problem}. The API works: /openapi.json describes it.\n"
+            )
+        if address == _INDEX and self._files:
+            return JSONResponse(await self._models_index())
+        path = self._files.get(address or "index.html")
+        if path is None:
+            raise not_found("page")
+        return FileResponse(path, headers={"Cache-Control": "no-cache"})
+
+    async def _models_index(self) -> dict[str, Any]:
+        async with self._lock:  # reading all models takes a moment
+            if self._index is None:
+                self._index = await asyncio.to_thread(model_index, self._models, self._say)
+        return self._index
+
+
+def page_route(page: Page) -> Route:
+    """Takes all that no other route takes."""
+    return Route("/{address:path}", page.answer, methods=["GET"])

@@ -1,0 +1,172 @@
+"""Is an upload within the limits? Told from headers and packets, before anything is decoded."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from errno import EINVAL
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...imaging.errors import InputError
+from ..settings import RESULT_PIXELS, Limits
+from .names import is_picture
+
+if TYPE_CHECKING:
+    import av
+
+# What FFmpeg may take an upload for. Playlists are not among them: they name other files.
+_CONTAINERS = (
+    "mov,mp4,m4a,3gp,3g2,mj2",
+    "matroska,webm",
+    "avi",
+    "mpegts",
+    "mpeg",
+    "mpegvideo",
+    "flv",
+    "asf",
+    "ogg",
+    "gif",
+    "dv",
+    "mxf",
+    "ivf",
+    "yuv4mpegpipe",
+    "h264",
+    "hevc",
+    "m4v",
+    "apng",
+    "rm",
+    "nut",
+)
+_PICTURES = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "PPM")
+
+
+class LimitError(InputError):
+    """An upload, or what is asked of it, is more than the server takes."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the header of an upload tells."""
+
+    width: int
+    height: int
+    frames: int | None = None
+    seconds: float | None = None
+
+
+def check_upload(path: Path, limits: Limits, factor: float | None) -> Facts | None:
+    """Read the header and raise LimitError for what is over a limit.
+
+    `factor` is the scale asked for, or None for the model's. Of an image that only the decoder can
+    tell about, nothing is returned; it has a limit of its own.
+
+    Raises:
+        LimitError: too many pixels, frames or seconds.
+        InputError: a video that cannot be read, or one in a container that may name other files.
+    """
+    facts = _picture(path) if is_picture(path.suffix) else _video(path, limits)
+    if facts is None:
+        return None
+    pixels = facts.width * facts.height
+    if pixels > limits.pixels:
+        raise LimitError(
+            f"{path}: {facts.width}×{facts.height} are {pixels:,} pixels, and this server takes "
+            f"{limits.pixels:,}"
+        )
+    if factor is not None and pixels * factor * factor > RESULT_PIXELS * limits.pixels:
+        raise LimitError(
+            f"{path}: {facts.width}×{facts.height} at scale {factor:g} makes more than "
+            f"{RESULT_PIXELS * limits.pixels:,} pixels, the most of this server"
+        )
+    return facts
+
+
+def _picture(path: Path) -> Facts | None:
+    from PIL import Image, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
+
+    assert TiffImagePlugin, WebPImagePlugin  # imported for Image.open to know them
+    Image.MAX_IMAGE_PIXELS = None  # the limit is ours
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path, formats=_PICTURES) as image:
+                width, height = image.size
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
+        return None  # the command says what is wrong with it
+    return Facts(width, height)
+
+
+def _video(path: Path, limits: Limits) -> Facts:
+    """The facts of a video, whose packets are counted; what its header states may be anything."""
+    import av
+
+    from ...runtime.video.input_file import open_input
+
+    try:
+        container = open_input(path, formats=_CONTAINERS)
+    except InputError as error:
+        if getattr(error.__cause__, "errno", 0) == EINVAL:  # it is on no list of formats
+            raise InputError(
+                f"{path}: is no video in a container that this server reads; make an .mp4 of it "
+                "first"
+            ) from error
+        raise
+    with container:
+        streams = [stream for stream in container.streams.video if stream.codec_context is not None]
+        if not streams:
+            raise InputError(f"{path}: has no video stream")
+        largest = max(streams, key=lambda stream: stream.width * stream.height)
+        if container.duration is not None:
+            _require_short(path, container.duration / av.time_base, limits)
+        measures = {stream.index: _Measure() for stream in streams}
+        try:
+            for packet in container.demux(streams):
+                if packet.size:
+                    measure = measures[packet.stream.index]
+                    measure.add(packet)
+                    _require_few(path, measure.frames, limits)
+                    _require_short(path, measure.seconds, limits)
+        except av.FFmpegError:
+            pass  # damaged: the command says where
+    longest = max(measures.values(), key=lambda measure: measure.frames)
+    return Facts(largest.width, largest.height, longest.frames, round(longest.seconds, 3))
+
+
+class _Measure:
+    """How many packets a stream has, and the time from the first to the last."""
+
+    def __init__(self) -> None:
+        self.frames = 0
+        self._first: float | None = None
+        self._last = 0.0
+
+    def add(self, packet: av.Packet[Any]) -> None:
+        self.frames += 1
+        stamp = packet.pts if packet.pts is not None else packet.dts
+        if stamp is None or packet.time_base is None:
+            return
+        seconds = float(stamp * packet.time_base)
+        if self._first is None:
+            self._first = self._last = seconds
+        self._first, self._last = min(self._first, seconds), max(self._last, seconds)
+
+    @property
+    def seconds(self) -> float:
+        return 0.0 if self._first is None else self._last - self._first
+
+
+def _require_few(path: Path, frames: int, limits: Limits) -> None:
+    if frames > limits.frames:
+        raise LimitError(
+            f"{path}: has more than {limits.frames} frames, the most of this server; cut it into "
+            "parts"
+        )
+
+
+def _require_short(path: Path, seconds: float, limits: Limits) -> None:
+    if seconds > limits.seconds:
+        raise LimitError(
+            f"{path}: is longer than {limits.seconds:g} s, the most of this server; cut it into "
+            "parts"
+        )

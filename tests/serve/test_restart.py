@@ -1,0 +1,130 @@
+"""A server that is killed loses nothing, and leaves no process behind."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+_MAIN = "from framelift.cli.main import main; main()"
+
+
+@contextmanager
+def serving(folder: Path, model: Path) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Client]]:
+    """`framelift serve` as a process of its own."""
+    log = folder.parent / "log.txt"
+    with log.open("ab") as stderr:
+        start = stderr.tell()
+        process = subprocess.Popen(
+            [sys.executable, "-c", _MAIN, "serve", "--port", "0", "--folder", str(folder),
+             "--model", str(model), "--threads", "1", "--backend", "onnx-cpu"],
+            stderr=stderr,
+        )  # fmt: skip
+    try:
+        until = time.monotonic() + 30
+        while not (found := re.search(rb"http://127.0.0.1:\d+", log.read_bytes()[start:])):
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        with httpx.Client(base_url=found[0].decode(), timeout=30) as client:
+            yield process, client
+    finally:
+        process.kill()
+        process.wait()
+
+
+def working_in(folder: Path) -> list[int]:
+    """Processes whose current folder is below `folder`."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            here = os.readlink(process / "cwd")
+        except OSError:
+            continue
+        if here.startswith(f"{folder}/"):
+            found.append(int(process.name))
+    return found
+
+
+def gone(folder: Path, seconds: float = 10.0) -> bool:
+    until = time.monotonic() + seconds
+    while working_in(folder) and time.monotonic() < until:
+        time.sleep(0.05)
+    return not working_in(folder)
+
+
+def wait_for_frames(client: httpx.Client, job: str) -> None:
+    while not ((client.get(job).json()["progress"] or {}).get("frames")):
+        assert client.get(job).json()["state"] in ("queued", "running")
+        time.sleep(0.05)
+
+
+def test_jobs_and_results_survive_kill_9(
+    tmp_path: Path, nearest_model_path: Path, long_clip: Path, clip: Path
+) -> None:
+    folder = tmp_path / "served"
+    model = {"model": nearest_model_path.stem}
+    with serving(folder, nearest_model_path) as (process, client):
+        files = [(clip.name, clip.read_bytes()), (long_clip.name, long_clip.read_bytes())]
+        files += files
+        jobs = [
+            client.post("/v1/jobs", files={"file": file}, data=model).headers["location"]
+            for file in files
+        ]
+        upload = client.post("/v1/uploads", headers={"Upload-Length": "9"}).headers["location"]
+        client.patch(
+            upload, content=b"1234",
+            headers={"Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"},
+        )  # fmt: skip
+        wait_for_frames(client, jobs[1])  # the first one is done
+        first = client.get(f"{jobs[0]}/result").content
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert gone(folder)
+    with serving(folder, nearest_model_path) as (process, client):
+        assert client.get(f"{jobs[0]}/result").content == first
+        assert client.head(upload).headers["upload-offset"] == "4"
+        until = time.monotonic() + 60
+        while any(client.get(job).json()["state"] != "done" for job in jobs):
+            assert time.monotonic() < until
+            time.sleep(0.2)
+        frames = [client.get(job).json()["result"]["frames"] for job in jobs]
+        assert frames == [12, 300, 12, 300]
+        for job in jobs:
+            client.delete(job)
+        assert list((folder / "jobs").iterdir()) == []
+
+
+def test_ctrl_c_ends_it_in_order_and_the_job_goes_on_later(
+    tmp_path: Path, nearest_model_path: Path, long_clip: Path
+) -> None:
+    folder = tmp_path / "served"
+    with serving(folder, nearest_model_path) as (process, client):
+        job = client.post(
+            "/v1/jobs",
+            files={"file": (long_clip.name, long_clip.read_bytes())},
+            data={"model": nearest_model_path.stem},
+        ).headers["location"]
+        wait_for_frames(client, job)
+        with client.stream("GET", f"{job}/events") as events:  # a page that watches stops nothing
+            next(events.iter_lines())
+            process.send_signal(signal.SIGINT)
+            assert process.wait(15) == 0
+        assert gone(folder)
+    log = (tmp_path / "log.txt").read_text()
+    assert "stopping (Ctrl-C); 1 job goes on when it starts again" in log
+    assert "Traceback" not in log
+    with serving(folder, nearest_model_path) as (_, client):
+        assert client.get(job).json()["state"] in ("queued", "running")
+        client.delete(job)
