@@ -1,6 +1,6 @@
 """All that determines a training run, as frozen structures with defaults and checks.
 
-Written as TOML (`config_file` reads it); docs/training.md is the reference of every key.
+Written as TOML (`config_file` reads it); docs/configuration.md is the reference of every key.
 """
 
 from __future__ import annotations

@@ -285,7 +285,7 @@ def test_schedules() -> None:
 
 
 def test_every_key_is_documented() -> None:
-    document = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
+    document = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
     keys, choices = vocabulary()
     words = {
         *(key for held in keys.values() for key in held),
