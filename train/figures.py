@@ -1,4 +1,4 @@
-"""The figure of docs/perceptual-losses.md: what per-pixel and feature losses think of the same four copies.
+"""The figure of docs/perceptual-losses.md: how far four copies are by pixels and features.
 
 python -m framelift.train.figures examples/raccoon.jpg VGG docs/images/shift-versus-blur.png
 

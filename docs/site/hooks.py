@@ -27,7 +27,6 @@ ROOT_PAGES = {
     "ARCHITECTURE.md": "architecture.md",
     "CHANGELOG.md": "changelog.md",
 }
-ROOT_FILES = ("benchmarks/schema.json",)
 COMMANDS = "<!-- commands -->"
 # A script, style sheet, picture, frame or import of a style sheet on another host.
 FOREIGN = re.compile(
@@ -55,10 +54,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for source, page in ROOT_PAGES.items():
         text = (ROOT / source).read_text(encoding="utf-8")
         files.append(File.generated(config, page, content=text))
-    for source in ROOT_FILES:
-        files.append(
-            File.generated(config, source.rsplit("/")[-1], abs_src_path=str(ROOT / source))
-        )
+    for source in sorted(_linked_files()):
+        path = str(ROOT / source)
+        files.append(File.generated(config, f"files/{source}", abs_src_path=path))
     return files
 
 
@@ -66,11 +64,21 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     """Fill in the reference; turn links between docs/ and the root into links inside the site."""
     if COMMANDS in markdown:
         markdown = markdown.replace(COMMANDS, command_reference())
-    markdown = markdown.replace("](docs/", "](").replace("](../benchmarks/", "](")
+    markdown = markdown.replace("](docs/", "](")
     for source, target in ROOT_PAGES.items():
         for prefix in ("", "../"):
             markdown = markdown.replace(f"]({prefix}{source}", f"]({target}")
+    for source in _linked_files():
+        markdown = markdown.replace(f"](../{source})", f"](files/{source})")
     return markdown
+
+
+def _linked_files() -> set[str]:
+    """Files outside docs/ that pages directly below docs/ link to; the site gets copies."""
+    found: set[str] = set()
+    for page in (ROOT / "docs").glob("*.md"):
+        found.update(re.findall(r"\]\(\.\./([^)#]+)\)", page.read_text(encoding="utf-8")))
+    return found - ROOT_PAGES.keys()
 
 
 def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
