@@ -43,14 +43,18 @@ def processor_name() -> str:
 def available_memory_bytes(root: Path = Path("/")) -> int | None:
     """What programs can still take without others being moved to disk; None if it is not known.
 
-    A container's limit counts. `root` is where /proc and /sys lie. macOS tells only how much there
-    is at all, of which half is taken to be free.
+    Limits of a container and of this process (`ulimit -d`) count. `root` is where /proc and /sys
+    lie. macOS tells only how much there is at all, of which half is taken to be free.
     """
     if sys.platform == "win32":
         return _windows_memory()
     found = [
         value
-        for value in (_meminfo(root / "proc/meminfo"), *_control_groups(root))
+        for value in (
+            _meminfo(root / "proc/meminfo"),
+            _process_limit(root / "proc/self/status"),
+            *_control_groups(root),
+        )
         if value is not None
     ]
     if found:
@@ -68,6 +72,23 @@ def _meminfo(path: Path) -> int | None:
         return None
     found = [line.split()[1] for line in lines if line.startswith("MemAvailable:")]
     return int(found[0]) * 1024 if found and found[0].isdecimal() else None
+
+
+def _process_limit(path: Path) -> int | None:
+    """What is left of this process's limit for memory that it may write to."""
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    most = resource.getrlimit(resource.RLIMIT_DATA)[0]
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return None
+    used = [line.split()[1] for line in lines if line.startswith("VmData:")]
+    if most == resource.RLIM_INFINITY or not used or not used[0].isdecimal():
+        return None
+    return most - int(used[0]) * 1024
 
 
 def _control_groups(root: Path) -> Iterator[int]:

@@ -56,6 +56,7 @@ def serve(service: Service, bound: socket.socket, say: Callable[[str], None]) ->
         create_app(service),
         log_config=None,
         access_log=False,
+        ws="none",
         server_header=False,
         limit_concurrency=_MOST_CONNECTIONS,
         timeout_graceful_shutdown=_SECONDS_TO_FINISH,
@@ -84,3 +85,4 @@ def _log_to_stderr() -> None:
         logger.addHandler(handler)
         logger.setLevel(level)
         logger.propagate = False
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # clients' mistakes

@@ -29,6 +29,7 @@ def status_of(kind: str) -> int:
     """The HTTP status for an error of the command, by its kind."""
     return {
         "LimitError": 413,
+        "MemoryError": 413,
         "UsageError": 400,
         "ConfigError": 400,
         "MissingDependencyError": 501,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -55,6 +57,18 @@ def test_the_older_groups_count_too(tmp_path: Path) -> None:
         },
     )
     assert available_memory_bytes(tmp_path) == 3 * GIB // 4
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_the_limit_of_this_process_counts() -> None:
+    code = (
+        "import resource, sys; from framelift.runtime.host import available_memory_bytes; "
+        "limit = 200 << 20; resource.setrlimit(resource.RLIMIT_DATA, (limit, limit)); "
+        "before = available_memory_bytes(); block = bytearray(64 << 20); "
+        "after = available_memory_bytes(); "
+        "sys.exit(not (64 << 20 <= before < limit and 60 << 20 <= before - after <= 68 << 20))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,9 @@ Start = Callable[..., Served]
 def running(settings: Settings, **times: float) -> Iterator[Served]:
     """The server, until the block ends."""
     service = Service(settings, **times)
-    config = uvicorn.Config(create_app(service), log_config=None, timeout_graceful_shutdown=2)
+    config = uvicorn.Config(
+        create_app(service), log_config=None, ws="none", timeout_graceful_shutdown=2
+    )
     server = uvicorn.Server(config)
     with listen("127.0.0.1", 0) as bound:
         port = bound.getsockname()[1]

@@ -76,8 +76,7 @@ def test_jobs_and_results_survive_kill_9(
     folder = tmp_path / "served"
     model = {"model": nearest_model_path.stem}
     with serving(folder, nearest_model_path) as (process, client):
-        files = [(clip.name, clip.read_bytes()), (long_clip.name, long_clip.read_bytes())]
-        files += files
+        files = [(path.name, path.read_bytes()) for path in (clip, long_clip, clip)]
         jobs = [
             client.post("/v1/jobs", files={"file": file}, data=model).headers["location"]
             for file in files
@@ -100,7 +99,7 @@ def test_jobs_and_results_survive_kill_9(
             assert time.monotonic() < until
             time.sleep(0.2)
         frames = [client.get(job).json()["result"]["frames"] for job in jobs]
-        assert frames == [12, 300, 12, 300]
+        assert frames == [12, 300, 12]
         for job in jobs:
             client.delete(job)
         assert list((folder / "jobs").iterdir()) == []
