@@ -34,6 +34,7 @@ def status_of(kind: str) -> int:
         "ConfigError": 400,
         "MissingDependencyError": 501,
         "BackendError": 503,
+        "BusyError": 503,
         "ServerError": 500,
     }.get(kind, 422)
 

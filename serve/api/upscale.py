@@ -95,9 +95,9 @@ class _Once(FileResponse):
             content_disposition_type="inline",
         )
         self._service, self._job = service, job
-        # A line each, and no header may hold other characters.
         for note in job.notes:
-            self.headers.append("X-Framelift-Note", note.encode("ascii", "replace").decode())
+            line = " ".join(note.split())
+            self.headers.append("X-Framelift-Note", line.encode("ascii", "replace").decode())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:

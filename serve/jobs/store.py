@@ -11,6 +11,7 @@ All functions wait for the disk; the server calls them in threads.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -56,12 +57,21 @@ class Store:
         return (self.jobs if lasting else self._requests) / job.id
 
     def adopt(self, upload_file: Path, job: Job, *, lasting: bool = True) -> Path:
-        """Make a job of an uploaded file, which is moved. Returns the job's folder."""
+        """Make a job of an uploaded file, which is moved. Returns the job's folder.
+
+        The file is where it was if that fails.
+        """
         folder = self.job_folder(job, lasting=lasting)
         folder.mkdir(mode=0o700)
-        os.replace(upload_file, folder / job.input_file)
-        if lasting:
-            self.save(job)
+        try:
+            os.replace(upload_file, folder / job.input_file)
+            if lasting:
+                self.save(job)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.replace(folder / job.input_file, upload_file)
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
         return folder
 
     def save(self, job: Job) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from framelift.cli.main import main
 
 from .conftest import Served, Start
+from .test_restart import serving, wait_for_frames, working_in
 
 TOKEN = "correct-horse-battery-staple"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -163,3 +165,47 @@ def test_nothing_that_is_secret_is_logged(
     assert "POST /v1/upscale 200" in caplog.text
     assert TOKEN not in caplog.text
     assert "private-name" not in caplog.text
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_the_token_is_in_no_command_line_and_not_told_to_jobs(
+    tmp_path: Path, nearest_model_path: Path, long_clip: Path
+) -> None:
+    folder = tmp_path / "served"
+    with serving(folder, nearest_model_path, "--token", TOKEN) as (process, client):
+        client.headers.update(BEARER)
+        job = client.post(
+            "/v1/jobs",
+            files={"file": (long_clip.name, long_clip.read_bytes())},
+            data={"model": nearest_model_path.stem},
+        ).headers["location"]
+        wait_for_frames(client, job)
+        for number in (process.pid, *working_in(folder)):
+            for name in ("cmdline", "environ"):
+                assert TOKEN.encode() not in Path(f"/proc/{number}/{name}").read_bytes()
+        client.delete(job)
+    assert TOKEN not in (tmp_path / "log.txt").read_text()
+
+
+def test_the_token_of_the_environment_is_not_told_to_jobs(
+    start: Start, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FRAMELIFT_TOKEN", TOKEN)
+    tells = (
+        'import json, os; print(json.dumps({"error": {"kind": "K", "message": str(os.environ)}}))'
+    )
+    server = start(command=(sys.executable, "-c", tells))
+    job = server.finished(server.upload(clip))
+    assert "FRAMELIFT_CONFIG" in job["error"]["message"]
+    assert TOKEN not in job["error"]["message"]
+
+
+def test_packages_that_are_missing_are_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("framelift.cli.serve._PACKAGES", ("starlette", "no_such_package"))
+    with pytest.raises(SystemExit):
+        main(["serve"])
+    assert capsys.readouterr().err == (
+        'framelift: `framelift serve` needs no_such_package: pip install "framelift[serve]"\n'
+    )

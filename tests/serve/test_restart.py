@@ -21,14 +21,16 @@ _MAIN = "from framelift.cli.main import main; main()"
 
 
 @contextmanager
-def serving(folder: Path, model: Path) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Client]]:
+def serving(
+    folder: Path, model: Path, *options: str
+) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Client]]:
     """`framelift serve` as a process of its own."""
     log = folder.parent / "log.txt"
     with log.open("ab") as stderr:
         start = stderr.tell()
         process = subprocess.Popen(
             [sys.executable, "-c", _MAIN, "serve", "--port", "0", "--folder", str(folder),
-             "--model", str(model), "--threads", "1", "--backend", "onnx-cpu"],
+             "--model", str(model), "--threads", "1", "--backend", "onnx-cpu", *options],
             stderr=stderr,
         )  # fmt: skip
     try:

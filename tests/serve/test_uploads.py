@@ -136,6 +136,26 @@ def test_json_that_makes_no_sense(server: Served, document: bytes) -> None:
     assert answer.json()["error"]["message"]
 
 
+def test_options_of_strange_characters_are_one_line(server: Served) -> None:
+    where = begin(server, 1)
+    add(server, where, 0, b"x")
+    for options in (
+        r'{"\ud800": 1}',
+        r'{"model": "\ud800"}',
+        r'{"crf": {"a": 1}}',
+        r'{"crf": null}',
+    ):
+        answer = server.client.post(
+            "/v1/jobs",
+            content=f'{{"upload": "{where.rpartition("/")[2]}", "options": {options}}}',
+            headers={"Content-Type": "application/json"},
+        )
+        assert answer.status_code == 400, answer.text
+        assert answer.json()["error"]["kind"] == "ConfigError"
+    server.client.delete(where)
+    server.idle()
+
+
 def test_there_are_only_so_many_unfinished_uploads(start: Start) -> None:
     server = start(limits={"queue": 2})
     places = [begin(server, 5) for _ in range(2)]
