@@ -7,6 +7,10 @@ const FLAGS = [
   "--enable-unsafe-webgpu",
   "--use-webgpu-adapter=swiftshader",
   "--enable-features=Vulkan",
+  // Canvases of WebGPU need GL beside it, in software, too.
+  "--use-vulkan=swiftshader",
+  "--use-gl=angle",
+  "--use-angle=swiftshader",
   "--use-fake-device-for-media-stream",
   "--use-fake-ui-for-media-stream",
   "--autoplay-policy=no-user-gesture-required",

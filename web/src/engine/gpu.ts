@@ -1,4 +1,5 @@
 /** The GPU of this browser, if it has one that is worth using. */
+import type { EngineName } from "./messages";
 
 export interface Gpu {
   adapter: GPUAdapter;
@@ -44,4 +45,10 @@ export function makeDevice({ adapter, hasHalf }: Gpu): Promise<GPUDevice> {
       maxStorageBuffersPerShaderStage: limits.maxStorageBuffersPerShaderStage,
     },
   });
+}
+
+/** What is taken when nothing is chosen: a GPU, unless it is one in software. */
+export async function bestEngine(): Promise<EngineName> {
+  const gpu = await findGpu();
+  return gpu && !gpu.isSoftware ? "webgpu" : "wasm";
 }

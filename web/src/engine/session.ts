@@ -8,8 +8,9 @@ import { placements } from "./placements";
 
 type OrtModule = typeof Ort;
 
-/** The most memory that the values of one run may take. */
+/** The most memory that the values of one run may take, and of one frame that must stay whole. */
 const BUDGET = 256 << 20;
+const WHOLE_BUDGET = 1024 << 20;
 /** With more threads than this the shipped networks gain nothing. */
 const MOST_THREADS = 8;
 
@@ -18,18 +19,38 @@ export interface Session {
   ran: Ran;
   /** The most input pixels that are run at once. */
   maxPixels: number;
-  /** uint8 H×W×3 BGR in and out. */
+  /** uint8 H×W×3 BGR in and out. Not of sessions that were opened for frames on the GPU. */
   run(frame: Uint8Array, height: number, width: number): Promise<Uint8Array>;
+  /** Of sessions opened for frames on the GPU: the same from buffer to buffer. */
+  gpu: GpuRun | null;
   release(): Promise<void>;
+}
+
+export interface GpuRun {
+  device: GPUDevice;
+  run(frame: GPUBuffer, height: number, width: number): Promise<GpuResult>;
+}
+
+export interface GpuResult {
+  buffer: GPUBuffer;
+  data(): Promise<Uint8Array>;
+  dispose(): void;
+}
+
+export interface SessionOptions {
+  threads?: number | undefined;
+  /** Whole frames, one after the other, which stay on the GPU where that computes. */
+  live?: boolean;
 }
 
 export async function openSession(
   model: ModelSource,
   engine: EngineName,
-  threads?: number,
+  options: SessionOptions = {},
 ): Promise<Session> {
   const begin = performance.now();
-  const opened = engine === "webgpu" ? await onGpu(model) : await onProcessor(model, threads);
+  const open = engine === "webgpu" ? onGpu : onProcessor;
+  const opened = await open(model, options);
   opened.ran.loadSeconds = (performance.now() - begin) / 1000;
   return opened;
 }
@@ -55,7 +76,7 @@ async function bytesOf(file: string | Uint8Array): Promise<Uint8Array> {
   return new Uint8Array(await answer.arrayBuffer());
 }
 
-async function onGpu({ spec, file }: ModelSource): Promise<Session> {
+async function onGpu({ spec, file }: ModelSource, { live }: SessionOptions): Promise<Session> {
   const gpu = await findGpu();
   if (!gpu) throw new Error("This browser offers no GPU: choose WebAssembly");
   const ort = await load("ort.webgpu.min.mjs");
@@ -65,15 +86,19 @@ async function onGpu({ spec, file }: ModelSource): Promise<Session> {
   if (isHalf && !gpu.hasHalf) bytes = widen(bytes);
   const device = await makeDevice(gpu);
   const provider = { name: "webgpu", device } as Ort.InferenceSession.ExecutionProviderConfig;
-  const { session, nodes, onGpu } = await create(ort, bytes, provider);
+  const { session, nodes, onGpu } = await create(ort, bytes, provider, live);
   const wider = isHalf && !gpu.hasHalf ? 2 : 1;
-  const budget = Math.min(BUDGET, device.limits.maxStorageBufferBindingSize);
+  const budget = Math.min(
+    live ? WHOLE_BUDGET : BUDGET,
+    device.limits.maxStorageBufferBindingSize,
+  );
   const precision = isHalf && gpu.hasHalf ? "float16" : "float32";
   return {
     spec,
     ran: { engine: "webgpu", device: gpu.name, precision, nodes, onGpu, loadSeconds: 0 },
     maxPixels: Math.floor(budget / (wider * spec.activationBytes)),
     run: runner(ort, session, spec),
+    gpu: live ? { device, run: gpuRunner(ort, session) } : null,
     release: async () => {
       await session.release();
       device.destroy();
@@ -81,7 +106,10 @@ async function onGpu({ spec, file }: ModelSource): Promise<Session> {
   };
 }
 
-async function onProcessor(model: ModelSource, wanted?: number): Promise<Session> {
+async function onProcessor(
+  model: ModelSource,
+  { threads: wanted, live }: SessionOptions,
+): Promise<Session> {
   const { spec, file } = model.int8 ?? model;
   const ort = await load("ort.wasm.min.mjs");
   const most = Math.min(MOST_THREADS, navigator.hardwareConcurrency || 1);
@@ -96,8 +124,11 @@ async function onProcessor(model: ModelSource, wanted?: number): Promise<Session
   return {
     spec,
     ran: { engine: "wasm", device, precision, nodes, onGpu: 0, loadSeconds: 0 },
-    maxPixels: Math.floor(BUDGET / ((isHalf ? 2 : 1) * spec.activationBytes)),
+    maxPixels: Math.floor(
+      (live ? WHOLE_BUDGET : BUDGET) / ((isHalf ? 2 : 1) * spec.activationBytes),
+    ),
     run: runner(ort, session, spec),
+    gpu: null,
     release: () => session.release(),
   };
 }
@@ -106,12 +137,14 @@ async function create(
   ort: OrtModule,
   bytes: Uint8Array,
   provider: Ort.InferenceSession.ExecutionProviderConfig,
+  keepOnGpu = false,
 ): Promise<{ session: Ort.InferenceSession; nodes: number; onGpu: number }> {
   const listening = placements();
   try {
     const session = await ort.InferenceSession.create(bytes, {
       executionProviders: [provider],
       logSeverityLevel: 0,
+      ...(keepOnGpu ? { preferredOutputLocation: "gpu-buffer" } : {}),
     });
     return { session, ...listening.counts() };
   } finally {
@@ -128,5 +161,19 @@ function runner(ort: OrtModule, session: Ort.InferenceSession, spec: ModelSpec):
       throw new Error(`${spec.name} gave something else than a picture`);
     }
     return data;
+  };
+}
+
+function gpuRunner(ort: OrtModule, session: Ort.InferenceSession): GpuRun["run"] {
+  return async (frame, height, width) => {
+    const dims = [1, height, width, 3];
+    const frames = ort.Tensor.fromGpuBuffer(frame, { dataType: "uint8", dims });
+    const { upscaled } = await session.run({ frames });
+    if (!upscaled) throw new Error("The model gave nothing");
+    return {
+      buffer: upscaled.gpuBuffer as GPUBuffer,
+      data: async () => (await upscaled.getData()) as Uint8Array,
+      dispose: () => upscaled.dispose(),
+    };
   };
 }

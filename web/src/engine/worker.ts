@@ -1,6 +1,6 @@
 /** The worker that runs models, so that the page stays responsive. The page ends it to cancel. */
 import type { EngineName, ModelSource, Reply, Request, UpscaleRequest } from "./messages";
-import { findGpu } from "./gpu";
+import { bestEngine } from "./gpu";
 import { openSession, type Session } from "./session";
 import { type Result, upscale, WrongResult } from "./upscale";
 
@@ -42,9 +42,7 @@ async function run(request: UpscaleRequest): Promise<void> {
 }
 
 async function best(): Promise<EngineName> {
-  if (untrusted.has("webgpu")) return "wasm";
-  const gpu = await findGpu();
-  return gpu && !gpu.isSoftware ? "webgpu" : "wasm";
+  return untrusted.has("webgpu") ? "wasm" : bestEngine();
 }
 
 async function runOn(engine: EngineName, request: UpscaleRequest): Promise<void> {
@@ -73,7 +71,7 @@ async function sessionFor(
     const before = open;
     open = null;
     await before?.session.release();
-    open = { key, session: await openSession(model, engine, threads) };
+    open = { key, session: await openSession(model, engine, { threads }) };
   }
   return open.session;
 }

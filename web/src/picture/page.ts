@@ -3,10 +3,12 @@ import { Cancelled, Engine } from "../engine/client";
 import type { Ran } from "../engine/messages";
 import type { Rgba } from "../engine/pixels";
 import type { ListedModel } from "../models/spec";
+import { tried } from "../ui/asked";
 import { Compare } from "../ui/compare";
 import { Controls } from "../ui/controls";
 import { button, element, grouped, icon, ICONS, seconds } from "../ui/dom";
-import { Facts } from "../ui/facts";
+import { download } from "../ui/download";
+import { Facts, ranOn } from "../ui/facts";
 import { intake } from "../ui/intake";
 import { Status } from "../ui/status";
 import { decode } from "./decode";
@@ -20,7 +22,7 @@ export class PicturePage {
   private readonly compare = new Compare({ label: "Line between before and after", tools: true });
   private readonly status = new Status(() => this.cancel());
   private readonly facts = new Facts();
-  private readonly download = button("Download PNG", "primary", () => void this.save());
+  private readonly saving = button("Download PNG", "primary", () => void this.save());
   private readonly again = button("Another picture", "quiet", () => this.field.open());
   private readonly field = intake({
     title: "Drop a picture here",
@@ -35,7 +37,7 @@ export class PicturePage {
   private runs = 0;
 
   constructor() {
-    this.download.prepend(icon(ICONS.download));
+    this.saving.prepend(icon(ICONS.download));
     this.start = hero(this.field.root, () => void this.openExample());
     this.work = element(
       "div",
@@ -46,7 +48,7 @@ export class PicturePage {
         "div",
         { class: "below" },
         this.facts.root,
-        element("div", { class: "actions" }, this.again, this.download),
+        element("div", { class: "actions" }, this.again, this.saving),
       ),
     );
     this.root.append(this.start, this.status.root, this.work);
@@ -59,6 +61,10 @@ export class PicturePage {
 
   fail(text: string): void {
     this.status.fail(text);
+  }
+
+  leave(): void {
+    // a run goes on
   }
 
   async open(file: File): Promise<void> {
@@ -88,7 +94,7 @@ export class PicturePage {
     this.engine.cancel();
     this.status.clear();
     this.facts.clear();
-    this.download.disabled = true;
+    this.saving.disabled = true;
     const { pixels, width, height } = picture;
     const scale = this.controls.scale;
     const sheet = new Sheet(scale * width, scale * height);
@@ -114,7 +120,7 @@ export class PicturePage {
       this.compare.working = false;
       this.status.end(`Done in ${seconds(done.seconds)}`);
       this.tell(ran!, done, sheet);
-      this.download.disabled = false;
+      this.saving.disabled = false;
     } catch (error) {
       if (run !== this.runs) return; // another run has begun
       if (error instanceof Cancelled) this.status.end("Cancelled");
@@ -130,7 +136,7 @@ export class PicturePage {
     this.facts.show([
       ["Size", `${size(width, height)} → ${size(scale * width, scale * height)}`, sheet.isReduced ? "shown smaller here, whole in the PNG" : ""],
       ["Time", seconds(done.seconds) + tiles, `model loaded in ${seconds(ran.loadSeconds)}`],
-      ["Ran on", `${ran.engine === "webgpu" ? "WebGPU" : "WebAssembly"}, ${ran.device}`, where(ran)],
+      ranOn(ran),
     ]);
   }
 
@@ -139,39 +145,16 @@ export class PicturePage {
   }
 
   private async save(): Promise<void> {
-    this.download.disabled = true;
+    this.saving.disabled = true;
     this.status.begin("Writing the PNG", false);
     try {
-      const blob = await this.engine.png();
-      const link = element("a", {
-        href: URL.createObjectURL(blob),
-        download: `${this.picture!.name.replace(/\.\w+$/, "") || "picture"}_x${this.controls.scale}.png`,
-      });
-      link.click();
-      setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+      const name = this.picture!.name.replace(/\.\w+$/, "") || "picture";
+      download(await this.engine.png(), `${name}_x${this.controls.scale}.png`);
       this.status.end("Saved");
     } catch (error) {
       if (!(error instanceof Cancelled)) this.fail((error as Error).message);
     } finally {
-      this.download.disabled = false;
+      this.saving.disabled = false;
     }
   }
-}
-
-/** Where the nodes of the network ran, in words. */
-export function where({ engine, precision, nodes, onGpu }: Ran): string {
-  if (engine === "wasm" || !nodes) return precision;
-  const share = onGpu === nodes ? `all ${nodes} nodes` : `${onGpu} of ${nodes} nodes`;
-  return `${precision}, ${share} on the GPU`;
-}
-
-/** Settings for trying things out, from the address: `?tile=64&threads=1`. */
-function tried(): { tile?: number; threads?: number } {
-  const asked = new URLSearchParams(location.search);
-  const found: { tile?: number; threads?: number } = {};
-  for (const name of ["tile", "threads"] as const) {
-    const value = Number(asked.get(name));
-    if (Number.isInteger(value) && value > 0) found[name] = value;
-  }
-  return found;
 }
