@@ -23,6 +23,7 @@ from ..imaging.errors import OutputError
 
 FOLDER = ".framelift-archive"
 """In OUT: the ledger, the claims of who makes which file now, and pieces of long films."""
+DESCRIPTION = "archive.json"
 FORMAT = 1
 
 
@@ -216,7 +217,7 @@ class Description:
 
     def write(self, out: Path) -> None:
         """Write it, if it is not there already. Raises OutputError."""
-        path = out / FOLDER / "archive.json"
+        path = out / FOLDER / DESCRIPTION
         content = json.dumps({"format": FORMAT, **asdict(self)}, indent=1).encode() + b"\n"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -232,7 +233,7 @@ class Description:
 
         Raises OutputError: it cannot be read, or is of a later version of framelift.
         """
-        path = out / FOLDER / "archive.json"
+        path = out / FOLDER / DESCRIPTION
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:

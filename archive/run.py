@@ -12,7 +12,7 @@ from .ledger import Records, Row
 from .listing import Item
 from .work import Archive, Outcome, Worker, is_done
 
-_POLL_SECONDS = 2.0
+POLL_SECONDS = 2.0
 
 
 @dataclass
@@ -84,7 +84,7 @@ def run_here(
                     files = "1 file" if len(busy) == 1 else f"{len(busy)} files"
                     wait(f"waiting for {files} that {outcome.holder} makes now")
                 told = True
-                time.sleep(_POLL_SECONDS / len(busy))
+                time.sleep(POLL_SECONDS / len(busy))
             continue
         yield item, outcome
         raise_if_fatal(outcome)
@@ -92,5 +92,5 @@ def run_here(
 
 def raise_if_fatal(outcome: Outcome) -> None:
     """Raise FrameliftError for what every other file would fail with, too."""
-    if outcome.is_fatal and outcome.row is not None:
-        raise FrameliftError(f"{outcome.row.error}; the other files were not tried")
+    if outcome.is_fatal:
+        raise FrameliftError(f"{outcome.reason}; the other files were not tried")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -12,7 +13,7 @@ from typing import Any, Self
 from ..imaging.atomic import remove_abandoned
 from ..runtime.notes import Say
 from .claims import Claim
-from .ledger import Ledger, LedgerWriter, Records, Row, framelift_version, now
+from .ledger import DESCRIPTION, FOLDER, Ledger, LedgerWriter, Records, Row, framelift_version, now
 from .listing import Item
 from .messages import Answer
 from .process import ChildProcess
@@ -39,6 +40,20 @@ class Archive:
     name: str = "all"
     """Which part of the archive this is, for names of files of the ledger."""
 
+    def as_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {**asdict(self), "root": str(self.root), "out": str(self.out)}
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> Self:
+        """What `as_json` gave."""
+        changed = {
+            "root": Path(document["root"]),
+            "out": Path(document["out"]),
+            "settings": FileSettings.from_json(document["settings"]),
+        }
+        return cls(**{**document, **changed})
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -53,6 +68,23 @@ class Outcome:
     """Whether all other files would fail the same way."""
     holder: str = ""
     """Who makes a busy one."""
+    error: str = ""
+    """What is wrong besides the file."""
+
+    @property
+    def reason(self) -> str:
+        """Why it failed, in one line."""
+        return self.error or (self.row.error if self.row and self.row.error else "")
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {**asdict(self), "row": self.row.as_json() if self.row else None}
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> Self:
+        """What `as_json` gave."""
+        row = document["row"]
+        return cls(**{**document, "row": Row.from_json(row) if row else None})
 
 
 class Worker:
@@ -76,6 +108,10 @@ class Worker:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop the child process."""
         self._child.close()
 
     @property
@@ -89,6 +125,8 @@ class Worker:
 
     def do(self, item: Item) -> Outcome:
         """Make one file, unless it is there. Raises OutputError: the ledger cannot be written."""
+        if fault := self._fault():
+            return Outcome("failed", error=fault, is_fatal=True)
         claim = self._waiting.pop(item.target, None) or Claim(self._archive.out, item.target)
         if not claim.acquire():
             self._waiting[item.target] = claim  # it measures the time that it saw nothing change
@@ -101,6 +139,18 @@ class Worker:
                 self._child.close()  # before the claim is given back
                 remove_abandoned(self._archive.out / item.target)
                 raise
+
+    def _fault(self) -> str:
+        """What keeps this machine from working on the archive."""
+        archive = self._archive
+        if not archive.root.is_dir():
+            return f"{archive.root}: is not there on {socket.gethostname()}"
+        if not (archive.out / FOLDER / DESCRIPTION).exists():
+            return (
+                f"{archive.out}: is not the same folder on {socket.gethostname()}; OUT must lie on "
+                "a file system that all machines share"
+            )
+        return ""
 
     def _claimed(self, item: Item, *, abandoned: bool) -> Outcome:
         if self._is_done(item):

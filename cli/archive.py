@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..imaging.errors import FrameliftError, Interrupted
+from ..imaging.errors import ConfigError, FrameliftError, Interrupted
 from .completion import files
+from .finite import Finite
 from .upscale import upscale
 from .upscaling import require_name
 
@@ -47,6 +48,35 @@ _OWN: list[click.Parameter] = [
         help="How often a file is tried again in this run when its process was lost or the "
         "backend failed.",
     ),
+    click.Option(
+        ["--ray"],
+        is_flag=False,
+        flag_value="local",
+        metavar="[ADDRESS]",
+        help="Share the files out on a Ray cluster: host:port, auto, or, without an address, one "
+        "that is started on this machine.",
+    ),
+    click.Option(
+        ["--workers"],
+        type=click.IntRange(1),
+        help="How many workers Ray starts. [default: as many as there is room for]",
+    ),
+    click.Option(
+        ["--cpus-per-worker"],
+        type=Finite(0, min_open=True),
+        default=1.0,
+        show_default=True,
+        metavar="N",
+        help="Processors for each worker, also its inference threads without --threads.",
+    ),
+    click.Option(
+        ["--gpus-per-worker"],
+        type=Finite(0),
+        default=0.0,
+        show_default=True,
+        metavar="N",
+        help="GPUs for each worker; 0.5 lets two share one.",
+    ),
     click.Option(["--missing"], is_flag=True, help="Make finished files again that left OUT."),
 ]
 
@@ -63,6 +93,7 @@ on one OUT, each on its shard. The exit code is 1 if files failed.
 \b
 framelift archive footage/ footage_x2/ --scale 2
 framelift archive footage/ footage_x2/ --scale 2 --shard 0/3
+framelift archive footage/ footage_x2/ --scale 2 --ray auto --gpus-per-worker 0.5
 framelift archive status footage_x2/        done, failed with reasons, left, rate, time left
 
 A folder that is named status is written ./status.
@@ -97,6 +128,10 @@ def _settings(options: dict[str, Any]) -> FileSettings:
     if typed("codec"):  # the defaults of these are for the default of that
         for name in ("crf", "preset"):
             options[name] = options[name] if typed(name) else None
+    if options["ray"]:
+        options["threads"] = options["threads"] or max(1, int(options["cpus_per_worker"]))
+    elif typed("workers", "cpus_per_worker", "gpus_per_worker"):
+        raise ConfigError("--workers, --cpus-per-worker and --gpus-per-worker are for --ray")
     names = FileSettings.__dataclass_fields__.keys() & options.keys()
     settings = FileSettings(
         **{name: options[name] for name in names}, audio=not options["no_audio"]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 from tqdm import tqdm
 
+from ..archive.cluster import Cluster, run_on_ray
 from ..archive.ledger import Description, Ledger
 from ..archive.listing import Item, check_places, list_files, parse_tree, with_targets
 from ..archive.run import Plan, Tally, plan_run, run_here
@@ -60,6 +63,8 @@ class Archiving:
             [item for item in items if item.source in self._shard], self._archive, records
         )
         self._describe = Description(str(tree), len(found), outcome)
+        self._cluster = _cluster(options)
+        self._first: tuple[float, int] | None = None
         self._bytes_to_do = sum(item.size_bytes or 0 for item in self._plan.todo)
         self._tally = Tally()
         self._started = time.monotonic()
@@ -75,17 +80,28 @@ class Archiving:
         self._started = time.monotonic()
         if not plan.todo:
             return
-        with Worker(self._archive, self._note) as worker, self._bar(plan) as bar:
-            answer = worker.load(images=plan.todo[0].is_image)
+        with self._outcomes() as outcomes, self._bar(plan) as bar:
+            for item, outcome in outcomes:
+                self._tally.add(item, outcome)
+                bar.update()
+                self._show(item, outcome)
+
+    @contextmanager
+    def _outcomes(self) -> Iterator[Iterator[tuple[Item, Outcome]]]:
+        """What becomes of each file, here or on a cluster."""
+        todo = self._plan.todo
+        if self._cluster is not None:
+            with closing(run_on_ray(todo, self._archive, self._cluster, self._info)) as outcomes:
+                yield outcomes
+            return
+        with Worker(self._archive, self._note) as worker:
+            answer = worker.load(images=todo[0].is_image)
             if answer.kind:
                 raise answer.error()
             facts = answer.facts["describe"]
             factor = f" ×{facts['scale']}" if facts["scale"] > 1 else ""
             self._info(f"{facts['model']}{factor}: {facts['backend']} on {facts['device']}")
-            for item, outcome in run_here(plan.todo, worker, self._note):
-                self._tally.add(item, outcome)
-                bar.update()
-                self._show(item, outcome)
+            yield run_here(todo, worker, self._note)
 
     def kept(self, error: Interrupted) -> Interrupted:
         """The error of an interrupted run, of which more is left than of a single file."""
@@ -179,11 +195,13 @@ class Archiving:
 
     def _left(self) -> str:
         """The time left by the bytes of the sources, which say more than their number."""
-        total = self._bytes_to_do
-        done = self._tally.bytes_done
-        if not done or done >= total:
+        done, moment = self._tally.bytes_done, time.monotonic()
+        if self._first is None:  # starting up is no part of the rate
+            self._first = moment, done
+        since, before = self._first
+        if done >= self._bytes_to_do or done == before:
             return ""
-        seconds = (time.monotonic() - self._started) * (total - done) / done
+        seconds = (moment - since) * (self._bytes_to_do - done) / (done - before)
         return f"; {tqdm.format_interval(seconds)} left"
 
     def _bar(self, plan: Plan) -> tqdm[None]:
@@ -207,6 +225,17 @@ class Archiving:
         self._notes = [*self._notes[-_NOTES_KEPT:], line]
         with tqdm.external_write_mode(file=sys.stderr):
             click.echo(f"note: {line}", err=True)
+
+
+def _cluster(options: dict[str, Any]) -> Cluster | None:
+    if not options["ray"]:
+        return None
+    return Cluster(
+        None if options["ray"] == "local" else options["ray"],
+        options["workers"],
+        options["cpus_per_worker"],
+        options["gpus_per_worker"],
+    )
 
 
 def _line(target: str, outcome: Outcome) -> str:

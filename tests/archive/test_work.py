@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from framelift.archive.claims import Claim
-from framelift.archive.ledger import Ledger, Row
+from framelift.archive.ledger import Description, Ledger, Row
 from framelift.archive.listing import Item, list_files, parse_tree, with_targets
 from framelift.archive.run import run_here
 from framelift.archive.settings import FileSettings
@@ -25,6 +25,7 @@ from .conftest import write_clip
 @pytest.fixture
 def archive(tree: Path, tmp_path: Path, nearest_model_path: Path) -> Archive:
     settings = FileSettings(model=str(nearest_model_path), preset="ultrafast", threads=1)
+    Description(str(tree), 5, {}).write(tmp_path / "out")
     return Archive(tree, tmp_path / "out", settings, "digest")
 
 
@@ -154,7 +155,6 @@ def test_what_cannot_work_for_any_file_ends_the_run(archive: Archive) -> None:
 def test_an_output_that_is_there_is_left_alone_and_a_changed_source_is_made_anew(
     archive: Archive,
 ) -> None:
-    archive.out.mkdir()
     (archive.out / "a.mp4").write_bytes(b"precious")
     assert run(archive)["a.mp4"].state == "there"
     assert (archive.out / "a.mp4").read_bytes() == b"precious"

@@ -1,0 +1,200 @@
+"""The files of an archive on a Ray cluster: `pip install "framelift[ray]"`.
+
+One row is one file, or one piece of a film: only paths and small results travel, never frames.
+Decoding, the model and the encoder stay in one worker, which has a child process for each file's
+sake and writes its own rows into the ledger. Ray Data schedules the rows on a pool of workers and
+starts workers anew that were lost; what a lost one was at is tried by another.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from ..imaging.errors import BackendError, MissingDependencyError
+from ..runtime.interrupt import signals_as_errors
+from ..runtime.notes import Say
+from .listing import Item
+from .run import POLL_SECONDS, raise_if_fatal
+from .work import Archive, Outcome, Worker
+
+if TYPE_CHECKING:
+    from ray.data import Dataset
+
+_CONNECT_SECONDS = 10.0
+WAVE_FILES = 5000
+"""Files that are given to Ray at once, each of which is an object in its store."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Where to find Ray, and what each worker gets of it."""
+
+    address: str | None = None
+    """`None` starts a local cluster."""
+    workers: int | None = None
+    """How many, for which a cluster that grows is asked; `None`: as many as it has room for."""
+    cpus_per_worker: float = 1.0
+    gpus_per_worker: float = 0.0
+
+
+class RayWorker:
+    """What Ray calls for each row, in an actor of its own."""
+
+    def __init__(self, archive: str) -> None:
+        self._worker = Worker(Archive.from_json(json.loads(archive)), lambda line: None)
+
+    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Make one file. Errors are results, too: an exception would end the whole run."""
+        outcome = self._outcome(Item(**json.loads(row["item"])))
+        return {"item": row["item"], "outcome": json.dumps(outcome.as_json())}
+
+    def _outcome(self, item: Item) -> Outcome:
+        try:
+            return self._worker.do(item)
+        except Exception as error:  # of the ledger, not of the file
+            line = f"{socket.gethostname()}: {' '.join(str(error).split())}"
+            return Outcome("failed", error=line, is_fatal=True)
+
+    def __ray_shutdown__(self) -> None:
+        self._worker.close()
+
+
+def run_on_ray(
+    todo: list[Item], archive: Archive, cluster: Cluster, say: Say
+) -> Generator[tuple[Item, Outcome]]:
+    """Make the files on the cluster, and yield what became of each as it is done.
+
+    Raises:
+        MissingDependencyError: Ray is not installed.
+        BackendError: the cluster cannot be reached, or has no room for a worker.
+        FrameliftError: no other file could be made, either.
+    """
+    with _connected(cluster) as workers:
+        say(f"Ray{f' at {cluster.address}' if cluster.address else ''}: {workers} workers")
+        left = deque(todo)
+        while left:
+            wave = [left.popleft() for _ in range(min(len(left), WAVE_FILES))]
+            busy = 0
+            for item, outcome in _wave(wave, archive, cluster, workers):
+                if outcome.state == "busy":
+                    left.append(item)
+                    busy += 1
+                    continue
+                yield item, outcome
+                raise_if_fatal(outcome)
+            if busy == len(wave):  # others make all that is left
+                time.sleep(POLL_SECONDS)
+
+
+def _wave(
+    items: list[Item], archive: Archive, cluster: Cluster, workers: int
+) -> Iterator[tuple[Item, Outcome]]:
+    from ray.exceptions import RayError
+
+    rows = [{"item": json.dumps(asdict(item))} for item in items]
+    try:
+        for row in _dataset(rows, archive, cluster, min(workers, len(rows))).iter_rows():
+            outcome = Outcome.from_json(json.loads(row["outcome"]))
+            yield Item(**json.loads(row["item"])), outcome
+    except RayError as error:
+        raise BackendError(f"Ray: {_first_line(error)}") from error
+
+
+def _dataset(
+    rows: list[dict[str, Any]], archive: Archive, cluster: Cluster, workers: int
+) -> Dataset:
+    import ray.data
+
+    return ray.data.from_items(rows, override_num_blocks=len(rows)).map(
+        cast("Callable[[dict[str, Any]], dict[str, Any]]", RayWorker),
+        fn_constructor_args=(json.dumps(archive.as_json()),),
+        num_cpus=cluster.cpus_per_worker,
+        num_gpus=cluster.gpus_per_worker or None,
+        # One file at a time for each, so that none waits behind a long one while others are idle;
+        # a pool of open size never grows then.
+        compute=ray.data.ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=1),
+    )
+
+
+@contextmanager
+def _connected(cluster: Cluster) -> Iterator[int]:
+    """Ray, quiet, and how many workers it has room for."""
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # nothing is sent anywhere
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    try:
+        import ray
+        import ray.data
+    except ImportError as error:
+        raise MissingDependencyError(
+            'Ray is not installed: run `pip install "framelift[ray]"`'
+        ) from error
+    try:
+        _require_listener(cluster.address)
+        with _native_lines_dropped():
+            ray.init(
+                address=cluster.address or "local",
+                include_dashboard=False if cluster.address is None else None,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+            )
+    except Exception as error:
+        where = f" at {cluster.address}" if cluster.address else ""
+        remedy = "name a cluster that runs as host:port, or none to start one here"
+        raise BackendError(f"Ray{where} cannot be used ({_first_line(error)}): {remedy}") from error
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    try:
+        with signals_as_errors():  # Ray has set handlers of its own
+            resources: Callable[[], dict[str, float]] = ray.cluster_resources
+            yield _room(cluster, resources())
+    finally:
+        ray.shutdown()
+
+
+def _require_listener(address: str | None) -> None:
+    """Raise OSError if nobody answers at host:port, which Ray would try for minutes."""
+    host, colon, port = (address or "").removeprefix("ray://").rpartition(":")
+    if colon and port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), _CONNECT_SECONDS).close()
+
+
+@contextmanager
+def _native_lines_dropped() -> Iterator[None]:
+    """What Ray's core prints about its own settings goes nowhere."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _room(cluster: Cluster, resources: dict[str, float]) -> int:
+    rooms = [resources.get("CPU", 0.0) / cluster.cpus_per_worker]
+    if cluster.gpus_per_worker:
+        rooms.append(resources.get("GPU", 0.0) / cluster.gpus_per_worker)
+    room = int(min(rooms) + 1e-6)
+    if room < 1:
+        raise BackendError(
+            f"the Ray cluster has no room for a worker of {cluster.cpus_per_worker:g} CPUs and "
+            f"{cluster.gpus_per_worker:g} GPUs: it has {resources.get('CPU', 0):g} CPUs and "
+            f"{resources.get('GPU', 0):g} GPUs"
+        )
+    return cluster.workers or room
+
+
+def _first_line(error: Exception) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), repr(error))
