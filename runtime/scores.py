@@ -1,13 +1,12 @@
 """What a model was measured to be worth, kept in its file.
 
 `framelift bench quality --record` writes the scores that it has just measured into the metadata of
-the model that it measured, with the sha256 of the graph, weights included. Scores beside another
+the model that it measured, with the digest of the graph (`digest.py`). Scores beside another
 graph are not shown: they were taken over from a file, or the network was changed since.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..imaging.atomic import atomic_output
-from .digest import PREFIX
+from .digest import PREFIX, graph_sha256
 from .model_file import load
 
 if TYPE_CHECKING:
@@ -26,11 +25,6 @@ if TYPE_CHECKING:
 KEY = "scores"
 
 Scores = dict[str, dict[str, Any]]
-
-
-def graph_sha256(model: onnx.ModelProto) -> str:
-    """sha256 of the network, whatever its metadata say."""
-    return hashlib.sha256(model.graph.SerializeToString(deterministic=True)).hexdigest()
 
 
 def recorded_scores(spec: ModelSpec, model: onnx.ModelProto) -> Scores:

@@ -16,6 +16,7 @@ from framelift.cli.bench import bench
 from framelift.cli.models import models
 from framelift.imaging.errors import ConfigError, ModelError, OutputError
 from framelift.runtime import zoo
+from framelift.runtime.digest import seal
 from framelift.runtime.model_file import load, read_spec
 from framelift.runtime.scores import recorded_scores
 
@@ -109,6 +110,48 @@ def test_scores_of_another_network_are_not_listed(
     other.metadata_props.add(key="framelift.scores", value=scored)
     tiny_models.save(other, path)
     assert recorded_scores(*load(path)) == {}
+
+
+@pytest.mark.parametrize(
+    ("changes", "kept"),
+    [
+        ({"name": "other", "licence": "MIT"}, True),
+        ({"halo": "9"}, False),  # tiles that overlap by another width
+        ({"precision": "int8"}, False),
+    ],
+)
+def test_scores_stay_with_what_the_picture_depends_on(
+    shipped: Path, photos: Path, tiny_models: ModuleType, changes: dict[str, str], kept: bool
+) -> None:
+    path = shipped / "small-x4.onnx"
+    record_quality(path, photos, measure_quality(path, photos), None)
+    tiny_models.save(tiny_models.set_metadata(load(path)[1], **changes), path)
+    assert bool(recorded_scores(*load(path))) is kept
+
+
+def test_scores_of_another_opset_are_not_listed(
+    shipped: Path, photos: Path, tiny_models: ModuleType
+) -> None:
+    """The graph is the same, but its operators may not mean the same."""
+    path = shipped / "small-x4.onnx"
+    record_quality(path, photos, measure_quality(path, photos), None)
+    model = load(path)[1]
+    model.opset_import[0].version -= 1
+    tiny_models.save(model, path)
+    assert recorded_scores(*load(path)) == {}
+
+
+def test_recording_keeps_the_digest_of_the_export(
+    shipped: Path, photos: Path, tiny_models: ModuleType
+) -> None:
+    path = shipped / "small-x4.onnx"
+    model = tiny_models.pixel_shuffle_model()
+    seal(model)
+    tiny_models.save(model, path)
+    record_quality(path, photos, measure_quality(path, photos), None)
+    metadata = read_spec(path).metadata
+    assert json.loads(metadata["scores"])["graph_sha256"] == metadata["graph_sha256"]
+    assert "Set2" in recorded_scores(*load(path))  # and the file is still taken for sound
 
 
 def test_recording_keeps_a_link_and_the_mode_of_the_file(shipped: Path, photos: Path) -> None:
