@@ -36,7 +36,8 @@ async def openapi(request: Request) -> Response:
 
 async def limits(request: Request) -> Response:
     """GET /v1/limits: what one upload may have, for pages and programs to say before."""
-    limits = request.app.state.service.settings.limits
+    settings = request.app.state.service.settings
+    limits = settings.limits
     return JSONResponse(
         {
             "bytes": limits.bytes,
@@ -44,6 +45,7 @@ async def limits(request: Request) -> Response:
             "frames": limits.frames,
             "seconds": limits.seconds,
             "job_seconds": limits.job_seconds,
+            "keep_seconds": settings.keep_seconds,
         }
     )
 

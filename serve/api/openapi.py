@@ -294,7 +294,14 @@ def _schemas() -> _Schema:
         "Limits": _object(
             {
                 name: {"type": "number"}
-                for name in ("bytes", "pixels", "frames", "seconds", "job_seconds")
+                for name in (
+                    "bytes",
+                    "pixels",
+                    "frames",
+                    "seconds",
+                    "job_seconds",
+                    "keep_seconds",
+                )
             }
         ),
     }

@@ -8,7 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import (
+    FileResponse,
+    HTMLResponse,
+    JSONResponse,
+    PlainTextResponse,
+    Response,
+)
 from starlette.routing import Route
 
 from ...imaging.errors import MissingDependencyError
@@ -16,6 +22,7 @@ from ...web.site import built_files, model_index
 from ..errors import not_found
 
 _INDEX = "models/index.json"
+_START = "index.html"
 
 
 class Page:
@@ -42,9 +49,11 @@ class Page:
             )
         if address == _INDEX and self._files:
             return JSONResponse(await self._models_index())
-        path = self._files.get(address or "index.html")
+        path = self._files.get(address or _START)
         if path is None:
             raise not_found("page")
+        if path.name == _START:
+            return HTMLResponse(await asyncio.to_thread(_marked, path))
         return FileResponse(path, headers={"Cache-Control": "no-cache"})
 
     async def _models_index(self) -> dict[str, Any]:
@@ -57,3 +66,8 @@ class Page:
 def page_route(page: Page) -> Route:
     """Takes all that no other route takes."""
     return Route("/{address:path}", page.answer, methods=["GET"])
+
+
+def _marked(path: Path) -> str:
+    """The start page, which shows that it comes from a server that files can be uploaded to."""
+    return path.read_text(encoding="utf-8").replace("<html", "<html data-server", 1)

@@ -129,10 +129,10 @@ def test_a_built_page_is_served_with_its_models(
 ) -> None:
     monkeypatch.setattr("framelift.web.site.DIST", site := tmp_path / "dist")
     site.mkdir()
-    (site / "index.html").write_text("<title>page</title>")
+    (site / "index.html").write_text('<html lang="en"><title>page</title>')
     (tmp_path / "secret.txt").write_text("secret")
     client = start(page_models={"tiny": shuffle_model_path}).client
-    assert client.get("/").text == "<title>page</title>"
+    assert client.get("/").text == '<html data-server lang="en"><title>page</title>'
     assert client.get("/models/tiny.onnx").content == shuffle_model_path.read_bytes()
     (listed,) = client.get("/models/index.json").json()["models"]
     assert listed["name"] == "tiny"

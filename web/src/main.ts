@@ -21,6 +21,12 @@ const MAKERS: Record<string, () => Promise<Page>> = {
   camera: async () => new (await import("./live/camera_page")).CameraPage(),
 };
 
+/** `framelift serve` marks its page; elsewhere there is no server to upload to. */
+if ("server" in document.documentElement.dataset) {
+  MAKERS["server"] = async () => new (await import("./server/page")).ServerPage();
+  document.getElementById("server-tab")!.hidden = false;
+}
+
 const main = document.getElementById("main")!;
 const pages = new Map<string, Promise<Page>>();
 const models = fetchModels();
@@ -63,7 +69,8 @@ async function show(name: string): Promise<Page> {
 }
 
 async function open(file: File): Promise<void> {
-  const name = file.type.startsWith("video/") ? "video" : "picture";
+  const fitting = file.type.startsWith("video/") ? "video" : "picture";
+  const name = nameAsked() === "server" ? "server" : fitting;
   if (nameAsked() !== name) history.replaceState(null, "", `#${name}`);
   await (await show(name)).open!(file);
 }

@@ -85,7 +85,7 @@ export class Compare {
       this.percent,
       tool("+", "Zoom in", () => this.zoomBy(1.5)),
       tool("Fit", "Fit the picture", () => this.zoomTo(null)),
-      tool("1:1", "Actual pixels", () => this.zoomTo(1 / devicePixelRatio)),
+      tool("1:1", "1:1, actual pixels", () => this.zoomTo(1 / devicePixelRatio)),
     );
   }
 

@@ -1,0 +1,115 @@
+/** The HTTP API of `framelift serve`, as far as the page uses it. */
+
+export interface JobFile {
+  url: string;
+  media_type: string;
+  bytes: number;
+}
+
+export interface Job {
+  id: string;
+  state: "queued" | "running" | "done" | "failed";
+  name: string;
+  kind: "image" | "video";
+  options: Record<string, string>;
+  expires: string | null;
+  position: number | null;
+  progress: { frames: number; total: number | null; fps: number; fraction: number | null; eta_seconds: number | null } | null;
+  input: JobFile;
+  result: (JobFile & { name: string; width: number; height: number; frames: number | null }) | null;
+  notes: string[];
+  error: { kind: string; message: string } | null;
+}
+
+export interface ServerModel {
+  name: string;
+  command: "upscale" | "stylize";
+  scale?: number | null;
+}
+
+export interface Limits {
+  bytes: number;
+  pixels: number;
+  frames: number;
+  seconds: number;
+  keep_seconds: number;
+}
+
+/** An answer that says what is wrong. */
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+/** An address of the server, wherever the page lies. */
+export function address(path: string): string {
+  return new URL(path.replace(/^\//, ""), document.baseURI).href;
+}
+
+/** Asks the server. Throws ApiError with its line, or one that says that it does not answer. */
+export async function ask(path: string, init: RequestInit = {}): Promise<Response> {
+  let answer: Response;
+  try {
+    answer = await fetch(address(path), init);
+  } catch {
+    throw new ApiError(0, "The server does not answer.");
+  }
+  if (!answer.ok) throw new ApiError(answer.status, await lineOf(answer));
+  return answer;
+}
+
+async function lineOf(answer: Response): Promise<string> {
+  try {
+    return ((await answer.json()) as { error: { message: string } }).error.message;
+  } catch {
+    return `The server answered with ${answer.status}.`;
+  }
+}
+
+async function read<T>(path: string): Promise<T> {
+  return (await (await ask(path)).json()) as T;
+}
+
+export const api = {
+  limits: (): Promise<Limits> => read("v1/limits"),
+  models: async (): Promise<ServerModel[]> => (await read<{ models: ServerModel[] }>("v1/models")).models,
+  jobs: async (): Promise<Job[]> => (await read<{ jobs: Job[] }>("v1/jobs")).jobs,
+
+  async begin(upload: string, options: Record<string, unknown>): Promise<Job> {
+    const answer = await ask("v1/jobs", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ upload, options }),
+    });
+    return (await answer.json()) as Job;
+  },
+
+  async remove(id: string): Promise<void> {
+    await ask(`v1/jobs/${id}`, { method: "DELETE" });
+  },
+
+  /** Shows the token, for a cookie that players and links use, too. */
+  async signIn(token: string): Promise<void> {
+    await ask("v1/session", { method: "POST", headers: { Authorization: `Bearer ${token}` } });
+  },
+};
+
+/** Tells of a job's changes until it ends. Returns what stops that. */
+export function watch(id: string, tell: (job: Job | null) => void): () => void {
+  const source = new EventSource(address(`v1/jobs/${id}/events`));
+  const told = (event: Event): Job => JSON.parse((event as MessageEvent<string>).data) as Job;
+  source.addEventListener("progress", (event) => tell(told(event)));
+  source.addEventListener("end", (event) => {
+    source.close(); // or the browser connects again
+    tell(told(event));
+  });
+  source.addEventListener("deleted", () => {
+    source.close();
+    tell(null);
+  });
+  return () => source.close();
+}
