@@ -164,10 +164,12 @@ def serve(**options: Any) -> None:  # noqa: ANN401 - the fields of ServeOptions
     from ..serve.server import listen
     from ..serve.server import serve as run
     from ..serve.service import Service
+    from ..serve.trial import require_working
 
     settings = _settings(chosen)
     bound = listen(chosen.host, chosen.port)
     try:
+        require_working(settings)
         service = Service(settings)
     except BaseException:
         bound.close()

@@ -46,9 +46,27 @@ def test_a_port_that_is_taken_is_one_line(
     with pytest.raises(SystemExit):
         main(["serve", "--port", str(port), "--folder", str(tmp_path)])
     assert capsys.readouterr().err == (
-        f"framelift: 127.0.0.1:{port} cannot be listened on (Address already in use); "
-        "choose another --port\n"
+        f"framelift: 127.0.0.1:{port} cannot be listened at (Address already in use): "
+        "choose another with --host or --port\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (["--backend", "onnx-gpu"], "unknown backend 'onnx-gpu'"),
+        (["--memory", "20M"], "out of memory"),
+    ],
+)
+def test_options_with_which_no_job_can_run_are_refused_at_the_start(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, options: list[str], line: str
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["serve", "--port", "0", "--folder", str(tmp_path / "f"), *options])
+    assert capsys.readouterr().err.startswith(
+        f"framelift: jobs cannot run with these options: {line}"
+    )
+    assert not (tmp_path / "f").exists()
 
 
 def test_a_folder_that_is_in_use_is_one_line(
