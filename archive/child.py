@@ -19,8 +19,8 @@ import threading
 from pathlib import Path
 from typing import Any, TextIO
 
-from ..imaging.errors import FrameliftError, Interrupted
-from ..runtime.interrupt import signals_as_errors
+from ..common.errors import FrameliftError, Interrupted
+from ..common.signals import signals_as_errors
 from .messages import ALIVE_SECONDS, Answer
 from .one_file import Facts, FileUpscaler
 from .settings import FileSettings

@@ -14,8 +14,8 @@ from typing import Self
 
 from filelock import SoftFileLease, Timeout
 
-from ..imaging.atomic import describe_os_error
-from ..imaging.errors import OutputError
+from ..common.errors import OutputError
+from ..common.files import describe_os_error
 from .ledger import FOLDER
 
 LEASE_SECONDS = 60.0

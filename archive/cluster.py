@@ -19,9 +19,9 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from ..imaging.errors import BackendError, MissingDependencyError
-from ..runtime.interrupt import signals_as_errors
-from ..runtime.notes import Say
+from ..common.errors import BackendError, MissingDependencyError
+from ..common.notes import Say
+from ..common.signals import signals_as_errors
 from .listing import Item
 from .run import POLL_SECONDS, raise_if_fatal
 from .work import Archive, Outcome, Worker

@@ -18,8 +18,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Self
 
-from ..imaging.atomic import describe_os_error, write_atomic
-from ..imaging.errors import OutputError
+from ..common.errors import OutputError
+from ..common.files import describe_os_error, write_atomic
 
 FOLDER = ".framelift-archive"
 """In OUT: the ledger, the claims of who makes which file now, and pieces of long films."""

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..imaging.errors import InputError, OutputError
-from ..runtime.images import FOREIGN_IMAGE_SUFFIXES, IMAGE_SUFFIXES, is_image
+from ..common.errors import InputError, OutputError
+from ..common.images import FOREIGN_IMAGE_SUFFIXES, IMAGE_SUFFIXES, is_image
+from ..common.notes import Say
 from ..runtime.jobs import VIDEO_SUFFIXES, output_name
-from ..runtime.notes import Say
 from ..runtime.video import EncoderOptions
 
 _WANTED = frozenset((*IMAGE_SUFFIXES, *VIDEO_SUFFIXES))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from ..imaging import errors
-from ..imaging.errors import FrameliftError
+from ..common import errors
+from ..common.errors import FrameliftError
 
 ALIVE_SECONDS = 5.0
 """The child says at least this often that it is there."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ..common.images import is_image, upscale_image
+from ..common.notes import Say
+from ..common.signals import call_interruptibly
 from ..importer.loading import load_upscaler, models_to_run
 from ..runtime import Upscaler
-from ..runtime.images import is_image, upscale_image
-from ..runtime.interrupt import call_interruptibly
-from ..runtime.notes import Say
 from ..runtime.video import FrameStep, upscale_video
 from .settings import FileSettings
 

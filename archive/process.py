@@ -14,8 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
-from ..imaging.words import printable
-from ..runtime.images import is_image
+from ..common.images import is_image
+from ..common.text import printable
 from .messages import Answer
 from .settings import FileSettings
 

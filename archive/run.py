@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from ..imaging.errors import FrameliftError
+from ..common.errors import FrameliftError
 from .ledger import Records, Row
 from .listing import Item
 from .work import Archive, Outcome, Worker, is_done

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..imaging.errors import ConfigError
+from ..common.errors import ConfigError
 
 _FORM = re.compile(r"(\d+)/(\d+)", re.ASCII)
 _AUTO = re.compile(r"auto(?:/(\d+))?", re.ASCII)

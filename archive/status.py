@@ -11,7 +11,7 @@ from typing import Any
 
 from filelock import SoftFileLease
 
-from ..imaging.errors import InputError
+from ..common.errors import InputError
 from .claims import LEASE_SECONDS
 from .ledger import FOLDER, Description, Ledger, Records, Row
 from .settings import digest

@@ -10,10 +10,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from ..imaging.atomic import remove_abandoned
-from ..runtime.notes import Say
+from ..common.files import remove_abandoned
+from ..common.notes import Say
 from .claims import Claim
-from .ledger import DESCRIPTION, FOLDER, Ledger, LedgerWriter, Records, Row, framelift_version, now
+from .ledger import (
+    DESCRIPTION,
+    FOLDER,
+    Ledger,
+    LedgerWriter,
+    Records,
+    Row,
+    framelift_version,
+    now,
+)
 from .listing import Item
 from .messages import Answer
 from .process import ChildProcess

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..imaging.errors import ConfigError, FrameliftError, Interrupted
-from .completion import files
-from .finite import Finite
+from ..common.errors import ConfigError, FrameliftError, Interrupted
+from .options.completions import files
+from .options.finite import Finite
 from .upscale import upscale
 from .upscaling import require_name
 
@@ -101,7 +101,7 @@ A folder that is named status is written ./status.
 
 
 def _archive(source: str, target: str, **options: Any) -> None:  # noqa: ANN401
-    from ..runtime.interrupt import signals_as_errors
+    from ..common.signals import signals_as_errors
     from .archiving import Archiving, show_status
 
     if source == "status":
@@ -121,7 +121,7 @@ def _archive(source: str, target: str, **options: Any) -> None:  # noqa: ANN401
 
 def _settings(options: dict[str, Any]) -> FileSettings:
     from ..archive.settings import FileSettings
-    from .defaults import typed
+    from .options.defaults import typed
 
     if options["scale"] is not None:
         options["scale"] = str(options["scale"])

@@ -20,10 +20,10 @@ from ..archive.settings import FileSettings, digest
 from ..archive.shards import Shard, parse_shard
 from ..archive.status import Status, read_status
 from ..archive.work import Archive, Outcome, Worker
-from ..imaging.errors import ConfigError, Interrupted
+from ..common.errors import ConfigError, Interrupted
 from ..importer.loading import models_to_run, own_or_imported
-from ..runtime.model_file import read_spec
-from .json_output import print_json
+from ..runtime.models.file import read_spec
+from .output.json_output import print_json
 
 _NAMES_SHOWN = 5
 _NOTES_KEPT = 99

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .completion import model_names
-from .json_output import print_json
+from .options.completions import model_names
+from .output.json_output import print_json
 
 if TYPE_CHECKING:
-    from ..export.check import CheckReport
+    from ..export.check.checker import CheckReport
 
 
 @click.command()
@@ -28,9 +28,9 @@ def check(model: str, targets: tuple[str, ...], as_json: bool) -> int:
 
     Exit code 1 if a target cannot run it. Nothing of the model is executed.
     """
-    from ..export.check import check_model
-    from ..export.targets import parse_targets
-    from ..runtime.zoo import resolve
+    from ..export.check.checker import check_model
+    from ..export.check.targets import parse_targets
+    from ..runtime.models.zoo import resolve
 
     report = check_model(resolve(model), parse_targets(targets))
     if as_json:

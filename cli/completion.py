@@ -1,21 +1,12 @@
-"""`framelift completion`, and what the shell is offered for names of ours."""
+"""`framelift completion`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path
-
 import click
-from click.shell_completion import CompletionItem, get_completion_class
+from click.shell_completion import get_completion_class
 
 SHELLS = ("bash", "zsh", "fish")
 VARIABLE = "_FRAMELIFT_COMPLETE"
-BACKENDS = (
-    "auto", "tensorrt", "tensorrt-rtx", "onnx-tensorrt", "onnx-cuda", "onnx-webgpu", "onnx-cpu",
-)  # fmt: skip
-"""Said here so that the shell need not wait for the runtime; a test compares them with it."""
-
-_STAGES = Path(__file__).parents[1]
 
 
 @click.command()
@@ -32,37 +23,3 @@ def completion(shell: str) -> None:
     kind = get_completion_class(shell)
     assert kind is not None
     click.echo(kind(context.command, {}, "framelift", VARIABLE).source())
-
-
-def model_names(
-    context: click.Context, parameter: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    """The shipped models, and files."""
-    shipped = (path.stem for path in (_STAGES / "runtime" / "models").glob("*.onnx"))
-    return [*files(context, parameter, incomplete), *_those(shipped, incomplete)]
-
-
-def preset_names(
-    context: click.Context, parameter: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    """The presets of `framelift train`, and files."""
-    presets = (path.stem for path in (_STAGES / "train" / "presets").glob("*.toml"))
-    return [*files(context, parameter, incomplete), *_those(presets, incomplete)]
-
-
-def backend_names(
-    context: click.Context, parameter: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    """The backends."""
-    return _those(BACKENDS, incomplete)
-
-
-def files(
-    context: click.Context, parameter: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    """Files. Names of ours must come behind them: click's script for bash drops what was before."""
-    return [CompletionItem(incomplete, type="file")]
-
-
-def _those(names: Iterable[str], incomplete: str) -> list[CompletionItem]:
-    return [CompletionItem(name) for name in sorted(names) if name.startswith(incomplete)]

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..imaging.errors import BackendError, MissingDependencyError
-from .json_output import print_json
+from ..common.errors import BackendError, MissingDependencyError
+from .output.json_output import print_json
 
 if TYPE_CHECKING:
     from ..runtime.doctor import Check, Diagnosis
@@ -59,7 +59,7 @@ def _to_text(diagnosis: Diagnosis) -> str:
 
 
 def _defaults_line() -> str:
-    from .defaults import VARIABLE, defaults_path
+    from .options.defaults import VARIABLE, defaults_path
 
     path = defaults_path()
     if path is None:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..imaging.errors import BackendError, ConfigError
-from .completion import model_names
-from .device import gpu_option
-from .json_output import print_json
+from ..common.errors import BackendError, ConfigError
+from .options.completions import model_names
+from .options.device import gpu_option
+from .output.json_output import print_json
 
 if TYPE_CHECKING:
-    from ..runtime.engine.cache import EngineCache
-    from ..runtime.engine.sidecar import Sidecar
+    from ..runtime.tensorrt.cache import EngineCache
+    from ..runtime.tensorrt.sidecar import Sidecar
 
 
 @click.group()
@@ -66,14 +66,14 @@ def build(
     that the engine is for. With --gpu, it needs TensorRT for RTX and no GPU, and keeps nothing in
     the cache.
     """
-    from ..imaging.atomic import check_target
-    from ..runtime.engine.key import BuilderOptions
-    from ..runtime.engine.make import build_progress, make_engine, make_rtx_engine, write_plan
-    from ..runtime.engine.rtx import capability_of
-    from ..runtime.engine.shapes import parse_profile
-    from ..runtime.interrupt import signals_as_errors
-    from ..runtime.model_file import read_spec
-    from ..runtime.zoo import resolve
+    from ..common.files import check_target
+    from ..common.signals import signals_as_errors
+    from ..runtime.gpu.shapes import parse_profile
+    from ..runtime.models.file import read_spec
+    from ..runtime.models.zoo import resolve
+    from ..runtime.tensorrt.key import BuilderOptions
+    from ..runtime.tensorrt.make import build_progress, make_engine, make_rtx_engine, write_plan
+    from ..runtime.tensorrt.rtx import capability_of
 
     profile = parse_profile(shapes)
     options = BuilderOptions(level=level, tf32=tf32)
@@ -116,8 +116,8 @@ def _check_for_another_machine(output: Path | None, device: int | None, rebuild:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def list_engines(as_json: bool) -> None:
     """List the engines in the cache."""
-    from ..runtime.engine.cache import EngineCache
-    from .tables import align
+    from ..runtime.tensorrt.cache import EngineCache
+    from .output.tables import align
 
     cache = EngineCache()
     entries = cache.entries()
@@ -142,9 +142,9 @@ def inspect(name: str, as_json: bool) -> None:
 
     ENGINE is a file, or what the first column of `framelift engine list` shows.
     """
-    from ..runtime.engine.cache import EngineCache
-    from ..runtime.engine.make import read_plan
-    from .tables import align
+    from ..runtime.tensorrt.cache import EngineCache
+    from ..runtime.tensorrt.make import read_plan
+    from .output.tables import align
 
     path = _find(name, EngineCache())
     _, sidecar = read_plan(path)
@@ -171,7 +171,7 @@ def _find(name: str, cache: EngineCache) -> Path:
 
 
 def _row(path: Path, sidecar: Sidecar | None) -> tuple[str, ...]:
-    from .tables import size_text
+    from .output.tables import size_text
 
     if sidecar is None:
         return ("?", path.name, "unreadable, is built again", "", "", "", "")
@@ -188,7 +188,7 @@ def _row(path: Path, sidecar: Sidecar | None) -> tuple[str, ...]:
 
 
 def _rows(path: Path, sidecar: Sidecar) -> list[tuple[str, str]]:
-    from .tables import size_text
+    from .output.tables import size_text
 
     key, options = sidecar.key, sidecar.key.options
     streams = "TensorRT's choice" if options.max_aux_streams is None else options.max_aux_streams
@@ -210,7 +210,7 @@ def _rows(path: Path, sidecar: Sidecar) -> list[tuple[str, str]]:
 
 def _read_back(sidecar: Sidecar) -> list[tuple[str, str]]:
     """What the engine said of itself on its GPU; nothing of one built for another machine's."""
-    from .tables import size_text
+    from .output.tables import size_text
 
     if sidecar.layers is None or sidecar.device_memory_bytes is None:
         return []
@@ -219,7 +219,7 @@ def _read_back(sidecar: Sidecar) -> list[tuple[str, str]]:
 
 
 def _precision(sidecar: Sidecar) -> str:
-    from ..runtime.engine.precision import report_from_record
+    from ..runtime.tensorrt.precision import report_from_record
 
     if sidecar.layers is None:
         return "not verified: only the GPU that it is for can tell"

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 from click.core import ParameterSource
 
-from ..imaging.errors import (
+from ..common.errors import (
     CheckpointError,
     ConfigError,
     ForeignModelError,
     Interrupted,
     MissingDependencyError,
 )
-from .defaults import typed
-from .finite import Finite
+from .options.defaults import typed
+from .options.finite import Finite
 
 if TYPE_CHECKING:
     from ..export.exporter import Exported
-    from ..export.int8_gate import Quantised
+    from ..export.int8.gate import Quantised
 
 
 @click.command()
@@ -98,8 +98,8 @@ def export(
         _refuse_onnx(checkpoint)
     size = None if fixed is None else parse_size(fixed)
     try:
+        from ..export.check.targets import parse_targets
         from ..export.exporter import ExportConfig, export_checkpoint
-        from ..export.targets import parse_targets
     except ModuleNotFoundError as error:
         raise MissingDependencyError(
             f"export needs {error.name}: pip install 'framelift[train,cpu]'"
@@ -120,7 +120,7 @@ def export(
     )
     target = output or checkpoint.with_suffix(".onnx")
     if triton is not None:
-        from ..export.triton import check_before_export
+        from ..export.triton.repository import check_before_export
 
         check_before_export(triton, engine, target.stem, precision)
     _report(_interruptible(lambda: export_checkpoint(checkpoint, target, config, _say)))
@@ -130,7 +130,7 @@ def export(
 
 def _interruptible(work: Callable[[], Exported]) -> Exported:
     """Do the work in another thread: PyTorch's exporter would swallow a Ctrl-C."""
-    from ..runtime.interrupt import call_interruptibly, signals_as_errors
+    from ..common.signals import call_interruptibly, signals_as_errors
     from .upscaling import leave
 
     try:
@@ -163,7 +163,7 @@ def _refuse_export_options() -> None:
 
 
 def _serve(model: Path, repository: Path, engine: Path | None) -> None:
-    from ..export.triton import write_repository
+    from ..export.triton.repository import write_repository
 
     for version in write_repository(model, repository, engine):
         click.echo(version)
@@ -213,7 +213,7 @@ def _report_int8(int8: Quantised) -> None:
 
 
 def _refuse_onnx(path: Path) -> NoReturn:
-    from ..runtime.model_file import read_spec
+    from ..runtime.models.file import read_spec
 
     try:
         read_spec(path)

@@ -52,9 +52,9 @@ def import_model(
     How it wants its pixels, how much larger it makes them and how far it reaches is found by
     running it. The result is compared with the file itself and written only if they agree.
     """
+    from ..common.signals import call_interruptibly, signals_as_errors
     from ..importer import ImportOptions
     from ..importer import import_model as run
-    from ..runtime.interrupt import call_interruptibly, signals_as_errors
 
     options = ImportOptions(
         span=span,

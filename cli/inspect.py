@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..imaging.words import nesting
-from .completion import model_names
-from .json_output import print_json
-from .tables import align, entries, size_text
+from ..common.text import nesting
+from .options.completions import model_names
+from .output.json_output import print_json
+from .output.tables import align, entries, size_text
 
 if TYPE_CHECKING:
     from ..runtime import ModelSpec
@@ -28,8 +28,8 @@ def inspect(model: str, as_json: bool) -> None:
     MODEL is an .onnx file, the name of a shipped model (see `framelift models`), or a checkpoint of
     `framelift train` (.safetensors).
     """
-    from ..runtime.model_file import read_spec
-    from ..runtime.zoo import resolve
+    from ..runtime.models.file import read_spec
+    from ..runtime.models.zoo import resolve
 
     if model.lower().endswith(".safetensors"):
         _checkpoint(Path(model), as_json)
@@ -42,7 +42,7 @@ def inspect(model: str, as_json: bool) -> None:
 
 
 def _checkpoint(path: Path, as_json: bool) -> None:
-    from ..train.checkpoint_header import inspect_checkpoint
+    from ..train.checkpoints.header import inspect_checkpoint
     from .inspect_checkpoint import document_of, rows_of
 
     checkpoint = inspect_checkpoint(path)

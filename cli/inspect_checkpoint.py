@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from .tables import entries, size_text
+from .output.tables import entries, size_text
 
 if TYPE_CHECKING:
-    from ..train.checkpoint_header import CheckpointHeader
+    from ..train.checkpoints.header import CheckpointHeader
 
 
 def document_of(checkpoint: CheckpointHeader) -> dict[str, Any]:

@@ -11,20 +11,20 @@ from typing import NoReturn
 
 import click
 
-from ..imaging.errors import FrameliftError, Interrupted
-from . import log_file
+from ..common.errors import FrameliftError, Interrupted
 from .archive import archive
-from .bench import bench
+from .bench.group import bench
 from .check import check
 from .completion import VARIABLE, completion
-from .defaults import read_defaults
 from .doctor import doctor
 from .engine import engine
 from .export import export
 from .import_model import import_model
 from .inspect import inspect
-from .json_output import expect_json, print_failure
 from .models import models
+from .options.defaults import read_defaults
+from .output import log_file
+from .output.json_output import expect_json, print_failure
 from .serve import serve
 from .stylize import stylize
 from .train import train

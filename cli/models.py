@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .bench_options import threads_option
-from .completion import backend_names
-from .defaults import typed
-from .device import device_option
-from .json_output import print_json
+from .options.completions import backend_names
+from .options.defaults import typed
+from .options.device import device_option
+from .options.threads import threads_option
+from .output.json_output import print_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,7 +46,7 @@ def models(
     upscale` and `framelift stylize` take a model for on this machine when none is named.
     """
     from ..runtime.backends.select import runs_on_cpu
-    from ..runtime.zoo import default_uses, shipped_models
+    from ..runtime.models.zoo import default_uses, shipped_models
 
     if not measure and typed("backend", "device", "threads"):
         raise click.UsageError(
@@ -70,9 +70,9 @@ def models(
 
 
 def _entry(name: str, path: Path) -> dict[str, Any]:
-    from ..benchmarks.graph_cost import count
-    from ..runtime.model_file import load
-    from ..runtime.scores import recorded_scores
+    from ..benchmarks.shared.graph_cost import count
+    from ..runtime.models.file import load
+    from ..runtime.models.scores import recorded_scores
 
     spec, model = load(path)
     width, height = (side // spec.scale for side in _OUTPUT)
@@ -101,9 +101,9 @@ def _measure(
     from functools import partial
     from statistics import median
 
-    from ..benchmarks.frames import input_frames
-    from ..benchmarks.settings import LatencySettings
-    from ..benchmarks.timing import alternate
+    from ..benchmarks.shared.frames import input_frames
+    from ..benchmarks.shared.settings import LatencySettings
+    from ..benchmarks.shared.timing import alternate
     from ..runtime import Upscaler
 
     with ExitStack() as stack:
@@ -124,7 +124,7 @@ def _measure(
 
 
 def _table(entries: list[dict[str, Any]]) -> str:
-    from .tables import align, size_text
+    from .output.tables import align, size_text
 
     shown = _shown_sets(entries)
     measured = any("measured" in entry for entry in entries)

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..imaging.errors import ConfigError, MissingDependencyError
-from .completion import backend_names
-from .device import device_option
-from .finite import Finite
+from ..common.errors import ConfigError, MissingDependencyError
+from .options.completions import backend_names
+from .options.device import device_option
+from .options.finite import Finite
 from .usage import in_one_line
 
 if TYPE_CHECKING:
-    from ..serve.settings import Limits, Model, Settings
+    from ..serve.jobs.settings import Limits, Model, Settings
 
 TOKEN_VARIABLE = "FRAMELIFT_TOKEN"
 _SHORTEST_TOKEN = 16
@@ -161,9 +161,9 @@ def serve(**options: Any) -> None:  # noqa: ANN401 - the fields of ServeOptions
     """
     chosen = ServeOptions(**options)
     _require_packages()
+    from ..serve.jobs.service import Service
     from ..serve.server import listen
     from ..serve.server import serve as run
-    from ..serve.service import Service
     from ..serve.trial import require_working
 
     settings = _settings(chosen)
@@ -195,8 +195,8 @@ def _settings(chosen: ServeOptions) -> Settings:
 
     from platformdirs import user_data_path
 
-    from ..runtime.zoo import shipped_models
-    from ..serve.settings import Settings
+    from ..runtime.models.zoo import shipped_models
+    from ..serve.jobs.settings import Settings
 
     return Settings(
         folder=(chosen.folder or user_data_path("framelift", appauthor=False) / "serve").resolve(),
@@ -213,7 +213,7 @@ def _settings(chosen: ServeOptions) -> Settings:
 
 
 def _limits(chosen: ServeOptions) -> Limits:
-    from ..serve.settings import Limits
+    from ..serve.jobs.settings import Limits
 
     return Limits(
         bytes=chosen.max_upload,
@@ -229,7 +229,7 @@ def _limits(chosen: ServeOptions) -> Limits:
 def _token(chosen: ServeOptions) -> str | None:
     """The token, which no longer stands in the command line that others can see."""
     from ..serve.api.access import is_loopback
-    from .command_line import hide_arguments
+    from .options.command_line import hide_arguments
 
     token = chosen.token or os.environ.get(TOKEN_VARIABLE) or None
     if chosen.token:
@@ -251,7 +251,7 @@ def _token(chosen: ServeOptions) -> str | None:
 
 def _arguments(chosen: ServeOptions) -> list[str]:
     """What every job's command gets."""
-    from ..runtime.host import available_processors
+    from ..runtime.machine.host import available_processors
 
     threads = chosen.threads
     if threads is None and chosen.workers > 1:
@@ -267,10 +267,10 @@ def _arguments(chosen: ServeOptions) -> list[str]:
 
 def _models(files: Sequence[Path]) -> dict[str, Model]:
     """The shipped models and those of files, of which only names are shown to clients."""
-    from ..imaging.errors import ForeignModelError
-    from ..runtime.model_file import read_spec
-    from ..runtime.zoo import shipped_models
-    from ..serve.settings import Model
+    from ..common.errors import ForeignModelError
+    from ..runtime.models.file import read_spec
+    from ..runtime.models.zoo import shipped_models
+    from ..serve.jobs.settings import Model
 
     found: dict[str, Model] = {}
     shipped = shipped_models()

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from .completion import model_names
+from .options.completions import model_names
 from .upscale import upscale
 
 _MODEL = click.Option(

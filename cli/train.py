@@ -6,15 +6,15 @@ from pathlib import Path
 
 import click
 
-from ..imaging.errors import MissingDependencyError
-from .completion import preset_names
-from .device import trainer_option
+from ..common.errors import MissingDependencyError
+from .options.completions import preset_names
+from .options.device import trainer_option
 
 
 def _list_presets(context: click.Context, parameter: click.Parameter, asked: bool) -> None:
     if not asked or context.resilient_parsing:
         return
-    from ..train.preset_files import preset_names, preset_summary
+    from ..train.config.preset_files import preset_names, preset_summary
 
     for name in preset_names():
         click.echo(f"{name:<30} {preset_summary(name)}")
@@ -77,7 +77,7 @@ def train(
     torchrun --nproc-per-node 4 --no-python framelift train CONFIG --data photos --out runs/four
     """
     try:
-        from ..train.start import start
+        from ..train.loop.start import start
     except ModuleNotFoundError as error:
         raise MissingDependencyError(
             f"training needs {error.name}: pip install 'framelift[train]'"

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..imaging.errors import ConfigError, FrameliftError, Interrupted
-from .codec_options import codec_options
-from .completion import backend_names, files, model_names
-from .defaults import typed
-from .device import device_option
-from .finite import Finite
+from ..common.errors import ConfigError, FrameliftError, Interrupted
+from .options.codec import codec_options
+from .options.completions import backend_names, files, model_names
+from .options.defaults import typed
+from .options.device import device_option
+from .options.finite import Finite
 from .upscaling import require_name
 
 if TYPE_CHECKING:
@@ -111,9 +111,9 @@ def upscale(
     """
     from fractions import Fraction
 
+    from ..common.images import is_image
+    from ..common.signals import call_interruptibly, signals_as_errors
     from ..importer.loading import Engine, load_upscaler, models_to_run
-    from ..runtime.images import is_image
-    from ..runtime.interrupt import call_interruptibly, signals_as_errors
     from ..runtime.jobs import plan_jobs
     from ..runtime.live import (
         LiveOptions,
@@ -125,7 +125,7 @@ def upscale(
         parse_target,
     )
     from ..runtime.video import ConvertOptions, EncoderOptions, Span, parse_time
-    from .command_line import hide_arguments
+    from .options.command_line import hide_arguments
     from .upscaling import Run, Settings, leave, raise_failure
 
     if typed("codec"):  # the defaults of these are for the default of that
@@ -203,7 +203,7 @@ def _note(line: str) -> None:
 
 def _runs(upscaler: Upscaler, verbose: bool) -> str:
     """What runs, in one short line: of GPUs that are not there `doctor` tells."""
-    from ..runtime.host import has_gpu
+    from ..runtime.machine.host import has_gpu
 
     facts = upscaler.describe()
     choice = f"{facts['backend']} on {facts['device']}"

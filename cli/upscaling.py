@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from ..imaging.errors import FrameliftError, InputError, Interrupted, OutputError
-from . import log_file
-from .json_output import print_failure, print_json
+from ..common.errors import FrameliftError, InputError, Interrupted, OutputError
+from .output import log_file
+from .output.json_output import print_failure, print_json
 
 if TYPE_CHECKING:
     from ..runtime import Upscaler
@@ -173,7 +173,7 @@ class Run:
             raise FrameliftError(f"{len(self._failed)} of {total} files failed: {names}")
 
     def _image(self, job: Job) -> dict[str, Any]:
-        from ..runtime.images import upscale_image
+        from ..common.images import upscale_image
         from ..runtime.video import FrameStep
 
         convert = self._settings.convert

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from click.core import ParameterSource
 
-from .defaults import defaults_path
+from .options.defaults import defaults_path
 
 
 def kind_of(error: click.ClickException) -> str:

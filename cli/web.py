@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .defaults import typed
+from .options.defaults import typed
 
 
 @click.command()

@@ -16,12 +16,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from framelift.imaging.atomic import write_atomic
-from framelift.imaging.errors import ConfigError, FrameliftError
+from framelift.common.errors import ConfigError, FrameliftError
+from framelift.common.files import write_atomic
+from framelift.common.images import Picture, encode_image
 from framelift.imaging.resize import imresize
 from framelift.runtime import Upscaler
-from framelift.runtime.images import Picture, encode_image
-from framelift.runtime.video.file_source import FileSource
+from framelift.runtime.video.reading.file_source import FileSource
 
 Image = NDArray[np.uint8]
 

@@ -9,30 +9,31 @@ from pathlib import Path
 
 import onnx
 
-from ..imaging.atomic import atomic_output, check_target
-from ..imaging.errors import ConfigError, ExportError, InputError, OutputError
-from ..runtime.backends.engine import load_onnxruntime
-from ..runtime.digest import PREFIX, seal
-from ..runtime.model_file import ACTIVATION_BYTES, FORMAT, WHOLE_FRAME
-from ..runtime.notes import Say
-from ..runtime.tensors import all_tensors, not_finite
-from .activation import measured_activation_bytes
-from .cleanup import clean_up
-from .contract import apply_frame_contract, with_sizes
-from .gate import Gate
-from .half_gate import Peak
-from .halo import graph_halo
-from .int8_gate import MAX_DROP_DB, Quantised, to_int8
-from .node_rules import tensorrt_problems
-from .parity import Parity
-from .reach import Measured, measure_reach, tiles_agree
-from .session import unrounded
-from .sizes import Sizes
-from .source import Source, load_source, weights_sha256
-from .targets import TARGETS, choose_opset, parse_targets, shuffles_integers
+from ..common.errors import ConfigError, ExportError, InputError, OutputError
+from ..common.files import atomic_output, check_target
+from ..common.notes import Say
+from ..runtime.models.digest import PREFIX, seal
+from ..runtime.models.file import ACTIVATION_BYTES, FORMAT, WHOLE_FRAME
+from ..runtime.models.tensors import all_tensors, not_finite
+from ..runtime.ort.library import load_onnxruntime
+from .check.node_rules import tensorrt_problems
+from .check.targets import TARGETS, choose_opset, parse_targets, shuffles_integers
+from .check.typed_graph import TypedGraph
+from .graph.cleanup import clean_up
+from .graph.contract import apply_frame_contract, with_sizes
+from .int8.gate import MAX_DROP_DB, Quantised, to_int8
+from .parity.comparison import Parity
+from .parity.gate import Gate
+from .parity.half_gate import Peak
+from .parity.session import unrounded
+from .parity.sizes import Sizes
+from .reach.activation import measured_activation_bytes
+from .reach.halo import graph_halo
+from .reach.measured import Measured, measure_reach, tiles_agree
+from .reach.whole_frame import why_whole
+from .source.load import load_source
+from .source.network import Source, weights_sha256
 from .torch_export import export_core
-from .typed_graph import TypedGraph
-from .whole_frame import why_whole
 
 PRECISIONS = ("fp32", "fp16", "int8")
 MAX_VALUES = 2**31 - 1
@@ -134,7 +135,7 @@ def export_checkpoint(
     loaded = replace(loaded, size_multiple=multiple)
     int8 = None
     if config.precision == "fp16":
-        from .half import to_half
+        from .graph.half import to_half
 
         gate.require(model)
         model = to_half(model)

@@ -10,9 +10,9 @@ import onnx
 import torch
 from torch import nn
 
-from ..imaging.errors import ExportError
-from .quiet import quiet_exporter
-from .sizes import Sizes
+from ..common.errors import ExportError
+from .graph.quiet import quiet_exporter
+from .parity.sizes import Sizes
 
 
 def export_core(network: nn.Module, opset: int, sizes: Sizes | None = None) -> onnx.ModelProto:

@@ -7,11 +7,10 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
+from .account import Account
 from .plan import REST, ROOT, Part, Settings
 from .process import run
 from .record import write_record
@@ -31,21 +30,6 @@ class Stopped(Exception):  # noqa: N818 - a signal, not an error
     def __init__(self, number: int) -> None:
         super().__init__(f"stopped by {signal.Signals(number).name}")
         self.exit_code = 128 + number
-
-
-@dataclass
-class Account:
-    """What became of each part; `state` is "waiting", "running", "no time left", "stopped" or one
-    of `process.Ended`.
-    """
-
-    part: Part
-    state: str = "waiting"
-    seconds: float = 0.0
-    limit_s: float = 0.0
-    exit_code: int | None = None
-    last_line: str = ""
-    rows: list[dict[str, Any]] = field(default_factory=list)
 
 
 class Day:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from framelift.runtime.int8_form import form_problem
-from framelift.runtime.model_file import ModelSpec, read_spec
-from framelift.runtime.zoo import shipped_models
+from framelift.runtime.models.file import ModelSpec, read_spec
+from framelift.runtime.models.int8_form import form_problem
+from framelift.runtime.models.zoo import shipped_models
 
 # What the others are compared with comes first; then one of each network, then their variants.
 _FIRST = ("realtime-small-x4", "realtime-medium-x4", "realtime-nano-x4", "realtime-small-x2")

@@ -12,7 +12,7 @@ from . import tables
 from .plan import Settings
 
 if TYPE_CHECKING:
-    from .day import Account
+    from .account import Account
 
 _Row = dict[str, Any]
 _TABLES: dict[str, Callable[[list[_Row]], list[str]]] = {

@@ -18,7 +18,7 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace, Interpolation
 from numpy.typing import NDArray
 
-from .errors import ConfigError, MissingDependencyError
+from ..common.errors import ConfigError, MissingDependencyError
 
 Frames = NDArray[np.uint8]
 Encoder = Literal["x264", "x265", "vp9", "av1", "mpeg4", "mpeg2"]
@@ -44,7 +44,7 @@ LIBRARIES: dict[Encoder, str] = {
 LEAST_SIDE = 64
 """Smaller frames are padded: x265 (of PyAV 18.1) overwrites memory when one is narrower."""
 
-# As runtime/video/pixels.py converts, so that training sees what the runtime will see.
+# As runtime/video/clip/pixels.py converts, so that training sees what the runtime will see.
 _TO_RGB = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 _TO_YUV = (
     Interpolation.BICUBIC

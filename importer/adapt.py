@@ -1,7 +1,8 @@
 """Makes of a foreign graph one that takes and gives float RGB in 0–1, N×3×H×W, as exports do.
 
-`export/contract.py` then puts the frame contract around it and folds what it can. What differs is
-folded into the network's own convolutions where that is exact, and is a 1×1 convolution elsewhere.
+`export/graph/contract.py` then puts the frame contract around it and folds what it can. What
+differs is folded into the network's own convolutions where that is exact, and is a 1×1 convolution
+elsewhere.
 Half precision begins and ends inside: all arithmetic on code values is in float32.
 """
 
@@ -12,8 +13,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from ..export.graph import Graph, attributes
-from ..runtime.tensors import all_nodes
+from ..export.graph.edit import Graph, attributes
+from ..runtime.models.tensors import all_nodes
 from .convention import CHROMA_BORDER, FROM_YCC, TO_YCC, Convention, enlarged
 from .foreign import Foreign
 from .names import prefix_names

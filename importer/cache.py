@@ -10,9 +10,9 @@ from pathlib import Path
 import onnx
 from onnx.external_data_helper import ExternalDataInfo
 
-from ..imaging.errors import FrameliftError, ModelError, OutputError
-from ..runtime.engine.cache import FOLDER_VARIABLE, cache_folder
-from ..runtime.model_file import read_spec
+from ..common.errors import FrameliftError, ModelError, OutputError
+from ..runtime.models.file import read_spec
+from ..runtime.tensorrt.cache import FOLDER_VARIABLE, cache_folder
 from .importing import import_model
 from .outcome import ImportOptions
 

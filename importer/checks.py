@@ -7,13 +7,13 @@ from collections.abc import Iterator
 import numpy as np
 import onnx
 
-from ..export.half_gate import HalfRunner, Peak
-from ..export.node_rules import tensorrt_problems
-from ..export.parity import Frames, Parity, compare, onnx_frames, reference_frames
-from ..export.targets import TARGETS, target_window
-from ..export.typed_graph import TypedGraph
-from ..imaging.errors import ExportError
-from ..runtime.notes import Say
+from ..common.errors import ExportError
+from ..common.notes import Say
+from ..export.check.node_rules import tensorrt_problems
+from ..export.check.targets import TARGETS, target_window
+from ..export.check.typed_graph import TypedGraph
+from ..export.parity.comparison import Frames, Parity, compare, onnx_frames, reference_frames
+from ..export.parity.half_gate import HalfRunner, Peak
 from .session import Reading, RunError
 from .sizes import Taken
 

@@ -10,10 +10,10 @@ import numpy as np
 import onnx
 from onnx.inliner import inline_local_functions
 
-from ..export.graph import attributes
-from ..imaging.errors import ModelError
-from ..runtime.digest import PREFIX
-from ..runtime.tensors import all_tensors, not_finite
+from ..common.errors import ModelError
+from ..export.graph.edit import attributes
+from ..runtime.models.digest import PREFIX
+from ..runtime.models.tensors import all_tensors, not_finite
 
 COLOUR_CHANNELS = {1: "grey", 3: "colour", 4: "colour and alpha"}
 MAX_WINDOW = 31

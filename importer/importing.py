@@ -7,16 +7,16 @@ from pathlib import Path
 
 import onnx
 
-from ..export.activation import measured_activation_bytes
-from ..export.contract import apply_frame_contract
-from ..export.halo import graph_halo
-from ..export.reach import Measured, Reach, measure_reach, tiles_agree
-from ..export.whole_frame import why_whole
-from ..imaging.atomic import atomic_output, check_target
-from ..imaging.errors import ConfigError, ModelError, OutputError
-from ..runtime.digest import seal
-from ..runtime.model_file import WHOLE_FRAME, read_spec
-from ..runtime.notes import Say, say_on_stderr
+from ..common.errors import ConfigError, ModelError, OutputError
+from ..common.files import atomic_output, check_target
+from ..common.notes import Say, say_on_stderr
+from ..export.graph.contract import apply_frame_contract
+from ..export.reach.activation import measured_activation_bytes
+from ..export.reach.halo import graph_halo
+from ..export.reach.measured import Measured, Reach, measure_reach, tiles_agree
+from ..export.reach.whole_frame import why_whole
+from ..runtime.models.digest import seal
+from ..runtime.models.file import WHOLE_FRAME, read_spec
 from .adapt import as_core
 from .checks import judge_half_precision, require_parity, say_what_stands_against
 from .convention import RANGES

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..imaging.errors import ConfigError, ForeignModelError
+from ..common.errors import ConfigError, ForeignModelError
+from ..common.notes import Say
 from ..runtime import ModelSpec, Upscaler
-from ..runtime.model_file import read_spec
-from ..runtime.notes import Say
-from ..runtime.zoo import DEFAULT_STYLE, default_model, resolve
+from ..runtime.models.file import read_spec
+from ..runtime.models.zoo import DEFAULT_STYLE, default_model, resolve
 
 
 @dataclass(frozen=True)
@@ -64,9 +64,7 @@ def own_or_imported(task: str, model: str, *, say: Say) -> Path:
     try:
         _require_task(task, read_spec(path))
     except ForeignModelError:
-        from .cache import (
-            import_to_cache,
-        )  # onnx and the exporter's checks, which others do without
+        from .cache import import_to_cache
 
         kept = import_to_cache(path, task)
         say(kept.line)

@@ -9,9 +9,9 @@ from importlib.metadata import version
 import onnx
 from onnx import numpy_helper
 
-from ..runtime.backends.engine import load_onnxruntime
-from ..runtime.digest import PREFIX
-from ..runtime.model_file import ACTIVATION_BYTES, FORMAT, TEMPORAL_FORMAT
+from ..runtime.models.digest import PREFIX
+from ..runtime.models.file import ACTIVATION_BYTES, FORMAT, TEMPORAL_FORMAT
+from ..runtime.ort.library import load_onnxruntime
 from .foreign import Foreign, opset_of
 from .outcome import Imported, ImportOptions
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import onnx
 
-from ..imaging.errors import ModelError
+from ..common.errors import ModelError
 from .foreign import Foreign
 
 _LOWEST = 13

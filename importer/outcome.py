@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..export.half_gate import Peak
-from ..export.parity import Parity
-from ..imaging.errors import ConfigError
-from ..runtime.model_file import WHOLE_FRAME
+from ..common.errors import ConfigError
+from ..export.parity.comparison import Parity
+from ..export.parity.half_gate import Peak
+from ..runtime.models.file import WHOLE_FRAME
 from .convention import ORDERS, RANGES, Convention
 
 

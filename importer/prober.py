@@ -10,8 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from ..imaging.errors import ModelError
-from ..runtime.backends.engine import load_onnxruntime
+from ..common.errors import ModelError
+from ..runtime.ort.library import load_onnxruntime
 from .foreign import Foreign
 
 _CHILD = Path(__file__).with_name("child.py")

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..imaging.errors import ModelError
-from ..runtime.backends.engine import load_onnxruntime
+from ..common.errors import ModelError
+from ..runtime.ort.library import load_onnxruntime
 from .convention import Convention, Frames, Values, levels
 from .foreign import Foreign
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..export.sizes import Sizes
-from ..imaging.errors import ModelError
+from ..common.errors import ModelError
+from ..export.parity.sizes import Sizes
 from .foreign import COLOUR_CHANNELS, Foreign
 from .prober import Prober
 from .session import picture_shape

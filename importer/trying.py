@@ -7,8 +7,8 @@ from itertools import product
 
 import numpy as np
 
-from ..export.photo import moving_photo, photo
-from ..imaging.errors import ModelError
+from ..common.errors import ModelError
+from ..export.parity.photo import moving_photo, photo
 from ..imaging.metrics import psnr
 from ..imaging.resize import imresize
 from .convention import ORDERS, RANGES, Convention, Frames, Range, levels

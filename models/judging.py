@@ -7,17 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from framelift.benchmarks.artefacts import Artefacts, find_artefacts
-from framelift.benchmarks.quality import measure_quality, originals, read_original
-from framelift.benchmarks.record import record_quality
-from framelift.benchmarks.report import Document
+from framelift.benchmarks.measure.quality import measure_quality, originals, read_original
+from framelift.benchmarks.measure.record import record_quality
+from framelift.benchmarks.report.model import Document
+from framelift.common.errors import InputError
+from framelift.common.notes import Say
 from framelift.export.exporter import ExportConfig, export_checkpoint
-from framelift.export.source import load_source, weights_sha256
-from framelift.imaging.errors import InputError
+from framelift.export.source.load import load_source
+from framelift.export.source.network import weights_sha256
 from framelift.runtime import Upscaler
-from framelift.runtime.model_file import read_spec
-from framelift.runtime.notes import Say
+from framelift.runtime.models.file import read_spec
 
+from .artefacts import Artefacts, find_artefacts
 from .plan import Limits, Model
 from .training import checkpoint_of
 
@@ -161,8 +162,8 @@ def feature_gain(one: Judged, parent: Judged, name: str) -> float | None:
 
 def measure_times(judged: Sequence[Judged], say: Say) -> Document | None:
     """Time all files beside ESPCN and keep the better of each model; None if there are none."""
-    from framelift.benchmarks.espcn import measure_espcn
-    from framelift.benchmarks.settings import LatencySettings
+    from framelift.benchmarks.measure.espcn import measure_espcn
+    from framelift.benchmarks.shared.settings import LatencySettings
 
     timed = [one for one in judged if one.model.espcn is not None]
     files = [str(file) for one in timed for file in one.files.values()]

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from framelift.imaging.errors import ConfigError
-from framelift.train.preset_files import preset_names
+from framelift.common.errors import ConfigError
+from framelift.train.config.preset_files import preset_names
 
 FOLDER = Path(__file__).parent
 ZOO = FOLDER / "zoo.toml"

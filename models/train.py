@@ -12,10 +12,10 @@ from pathlib import Path
 
 import click
 
-from framelift.benchmarks.quality import originals
-from framelift.benchmarks.report import Document, combine, to_json, write_text
-from framelift.cli.tables import align
-from framelift.imaging.errors import ConfigError, FrameliftError, InputError, TrainingError
+from framelift.benchmarks.measure.quality import originals
+from framelift.benchmarks.report.model import Document, combine, to_json, write_text
+from framelift.cli.output.tables import align
+from framelift.common.errors import ConfigError, FrameliftError, InputError, TrainingError
 
 from .plan import Model, Zoo, chosen, read_zoo
 from .training import Options, checkpoint_of, is_trained, train_all

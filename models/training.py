@@ -20,10 +20,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from framelift.imaging.atomic import write_atomic
-from framelift.imaging.errors import ConfigError, Interrupted
-from framelift.runtime.host import available_processors
-from framelift.train.checkpoint import load_checkpoint
+from framelift.common.errors import ConfigError, Interrupted
+from framelift.common.files import write_atomic
+from framelift.runtime.machine.host import available_processors
+from framelift.train.checkpoints.file import load_checkpoint
 
 from .plan import FOLDER, Model
 

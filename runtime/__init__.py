@@ -6,7 +6,7 @@ with Upscaler.load("realtime-small-x4") as upscale:
     big = upscale(frame)  # uint8 BGR, as OpenCV gives and shows it
 """
 
-from .model_file import ModelSpec
+from .models.file import ModelSpec
 from .upscaler import Upscaler
 
 __all__ = ["ModelSpec", "Upscaler"]

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..imaging.errors import BackendError, ConfigError, FrameError
-from .backends.base import Frames, PipelinedSession, Session
-from .memory import is_out_of_memory
-from .model_file import ModelSpec
-from .notes import Say
+from ..common.errors import BackendError, ConfigError, FrameError
+from ..common.notes import Say
+from .models.file import ModelSpec
+from .models.memory import is_out_of_memory
+from .session.protocol import Frames, PipelinedSession, Session
 from .tiling import TilePlan, TileRunner, minimum_tile, plan_fixed_tiles, plan_tiles
 
 

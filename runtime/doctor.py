@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from ..imaging.errors import FrameliftError
+from ..common.errors import FrameliftError
+from ..common.opencv import load_cv2, window_system
 from .backends import onnx_webgpu, tensorrt_rtx
-from .backends.engine import engine_problem, installed_engines
 from .backends.probe import probe_in_child
 from .backends.select import BACKENDS
 from .gpu_doctor import findings, gather
-from .opencv import load_cv2, window_system
-from .zoo import default_model, resolve
+from .models.zoo import default_model, resolve
+from .ort.library import engine_problem, installed_engines
 
 H264_ENCODER = "libx264"
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .backends import tensorrt_rtx
-from .backends.linkage import CUDART, NVINFER, linked_major, provider_library
-from .backends.nvidia import gpu_problem
-from .backends.plugins import library_file
+from .machine.nvidia import gpu_problem
+from .ort.linkage import CUDART, NVINFER, linked_major, provider_library
+from .ort.plugins import library_file
 
 # The oldest driver for each major release of CUDA under Linux (NVIDIA's table of minor-version
 # compatibility), and for TensorRT 11 (its release notes).

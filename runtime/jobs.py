@@ -6,17 +6,17 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..imaging.atomic import check_target
-from ..imaging.errors import InputError, OutputError
-from .images import (
+from ..common.errors import InputError, OutputError
+from ..common.files import check_target
+from ..common.images import (
     FOREIGN_IMAGE_SUFFIXES,
     IMAGE_SUFFIXES,
     check_image_readable,
     check_image_suffix,
     is_image,
 )
-from .notes import Say, say_on_stderr
-from .video.encoders import EncoderOptions
+from ..common.notes import Say, say_on_stderr
+from .video.writing.encoders import EncoderOptions
 
 VIDEO_SUFFIXES = (
     ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg",

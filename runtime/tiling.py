@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import cycle, product
 
-from .backends.base import UNDER_WAY, Frames, PipelinedSession, Session
+from .session.protocol import UNDER_WAY, Frames, PipelinedSession, Session
 
 
 @dataclass(frozen=True)

@@ -8,18 +8,18 @@ from types import TracebackType
 
 import numpy as np
 
-from ..imaging.errors import BackendError, ConfigError, FrameError
-from .backends.base import CancellableSession, Frames, PipelinedSession, Session
+from ..common.errors import BackendError, ConfigError, FrameError
+from ..common.notes import Say, say_on_stderr
 from .backends.select import AUTO, open_backend
 from .cutting import Cutter, checked_tile
-from .frames import as_batch, check_out
-from .memory import activation_budget, is_out_of_memory
-from .model_file import ModelSpec, read_spec
-from .notes import Say, say_on_stderr
-from .pending import Pending, PendingFrames
+from .models.file import ModelSpec, read_spec
+from .models.memory import activation_budget, is_out_of_memory
+from .models.zoo import resolve
+from .session.frames import as_batch, check_out
+from .session.pending import Pending, PendingFrames
+from .session.protocol import CancellableSession, Frames, PipelinedSession, Session
+from .session.turns import Turns
 from .temporal import Sequence
-from .turns import Turns
-from .zoo import resolve
 
 _LONGEST_CALL_SECONDS = 60.0
 _INTERRUPTED_CALL_SECONDS = 0.5

@@ -15,7 +15,7 @@ from .api import about, jobs, uploads, upscale
 from .api.access import Access
 from .api.answers import HANDLERS
 from .api.site import Page, page_route
-from .service import Service
+from .jobs.service import Service
 
 _LOG = logging.getLogger("framelift.serve")
 

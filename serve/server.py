@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 
 import uvicorn
 
-from ..imaging.errors import ConfigError, OutputError
-from ..runtime.interrupt import first_signal_stops
+from ..common.errors import ConfigError, OutputError
+from ..common.signals import first_signal_stops
 from .app import create_app
-from .service import Service
+from .jobs.service import Service
 
 _MOST_CONNECTIONS = 512
 _SECONDS_TO_FINISH = 5

@@ -8,9 +8,9 @@ import tempfile
 import zlib
 from pathlib import Path
 
-from ..imaging.errors import ConfigError
+from ..common.errors import ConfigError
 from .jobs.process import Outcome, run_process
-from .settings import Settings
+from .jobs.settings import Settings
 
 _SIDE = 16
 _INPUT, _RESULT = "input.png", "result.png"

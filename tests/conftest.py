@@ -10,11 +10,11 @@ from types import ModuleType
 
 import pytest
 
-from . import simulated_gpu as _simulated_gpu
-from . import simulated_ort as _simulated_ort
-from . import tiny_models as _tiny_models
+from .support import simulated_gpu as _simulated_gpu
+from .support import simulated_ort as _simulated_ort
+from .support import tiny_models as _tiny_models
 
-# Tests import ONNX Runtime themselves, too; see `framelift.runtime.backends.engine`.
+# Tests import ONNX Runtime themselves, too; see `framelift.runtime.ort.library`.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 os.environ["FRAMELIFT_CONFIG"] = ""  # not the defaults of who runs them
 
@@ -39,19 +39,19 @@ def shared() -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_models() -> ModuleType:
-    """The module tests/tiny_models.py: builders of tiny valid framelift ONNX models."""
+    """The module tests/support/tiny_models.py: builders of tiny valid framelift ONNX models."""
     return _tiny_models
 
 
 @pytest.fixture(scope="session")
 def simulated_gpu() -> ModuleType:
-    """The module tests/simulated_gpu.py: stand-ins for cuda-python and TensorRT."""
+    """The module tests/support/simulated_gpu.py: stand-ins for cuda-python and TensorRT."""
     return _simulated_gpu
 
 
 @pytest.fixture(scope="session")
 def simulated_ort() -> ModuleType:
-    """The module tests/simulated_ort.py: a stand-in for ONNX Runtime's GPU providers."""
+    """The module tests/support/simulated_ort.py: a stand-in for ONNX Runtime's GPU providers."""
     return _simulated_ort
 
 

@@ -17,6 +17,7 @@ FOLDERS = (
     "archive",
     "benchmarks",
     "cli",
+    "common",
     "export",
     "imaging",
     "importer",
@@ -28,15 +29,16 @@ FOLDERS = (
 SHIPPED = {".html", ".json", ".onnx", ".png", ".py", ".toml", ".typed"}
 
 ALLOWED = {
-    "imaging": {"imaging"},
-    "runtime": {"runtime", "imaging"},
-    "train": {"train", "imaging"},
-    "export": {"export", "train", "runtime", "imaging"},
-    "importer": {"importer", "export", "runtime", "imaging"},
-    "archive": {"archive", "importer", "runtime", "imaging"},
-    "serve": {"serve", "web", "runtime", "imaging"},
-    "benchmarks": {"benchmarks", "runtime", "train", "imaging"},
-    "web": {"web", "runtime", "imaging"},
+    "common": {"common"},
+    "imaging": {"imaging", "common"},
+    "runtime": {"runtime", "common"},
+    "train": {"train", "imaging", "common"},
+    "export": {"export", "train", "runtime", "imaging", "common"},
+    "importer": {"importer", "export", "runtime", "imaging", "common"},
+    "archive": {"archive", "importer", "runtime", "imaging", "common"},
+    "serve": {"serve", "web", "runtime", "imaging", "common"},
+    "benchmarks": {"benchmarks", "runtime", "train", "imaging", "common"},
+    "web": {"web", "runtime", "imaging", "common"},
     "cli": set(FOLDERS),
 }
 PAGE = ("web/dist/index.html", "web/dist/assets/index.js", "web/dist/ort/ort.wasm")
@@ -71,6 +73,57 @@ def test_no_folder_is_imported_by_its_bare_name() -> None:
                 continue
             bare += [f"{path}: {name}" for name in names if name.split(".")[0] in FOLDERS]
     assert not bare
+
+
+def imported(path: Path) -> set[str]:
+    """The modules of this repository that a file imports, as `runtime.models.file`."""
+    module = path.relative_to(ROOT).with_suffix("").parts
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = (*module[: len(module) - node.level], *(node.module or "").split("."))
+            name = ".".join(part for part in base if part)
+            found |= {f"{name}.{alias.name}" for alias in node.names} | {name}
+    return found
+
+
+def circle(graph: dict[str, set[str]]) -> list[str]:
+    """The names along one circle, the first one again at the end; nothing if there is none."""
+    done: set[str] = set()
+
+    def search(name: str, way: list[str]) -> list[str]:
+        if name in way:
+            return [*way[way.index(name) :], name]
+        if name in done:
+            return []
+        found = next((c for other in sorted(graph[name]) if (c := search(other, [*way, name]))), [])
+        done.add(name)
+        return found
+
+    return next((c for name in sorted(graph) if (c := search(name, []))), [])
+
+
+def test_a_circle_is_found() -> None:
+    assert circle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
+    assert circle({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []
+
+
+def test_no_file_and_no_folder_imports_itself_through_others() -> None:
+    files = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in sources(*FOLDERS, "hardware", "models")
+    }
+    modules = {name: (imported(path) & files.keys()) - {name} for name, path in files.items()}
+    # A package stands for its `__init__.py`, so a module that imports its sister does not count.
+    assert not circle(modules)
+
+    def folder(name: str) -> str:
+        return name if files[name].name == "__init__.py" else name.rpartition(".")[0]
+
+    folders: dict[str, set[str]] = {folder(name): set() for name in files}
+    for name, others in modules.items():
+        folders[folder(name)] |= {folder(other) for other in others} - {folder(name)}
+    assert not circle(folders)
 
 
 @pytest.mark.parametrize("folder", FOLDERS)

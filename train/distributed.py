@@ -13,7 +13,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from ..imaging.errors import ConfigError, FrameliftError, TrainingError
+from ..common.errors import ConfigError, FrameliftError, TrainingError
 
 PATIENCE = timedelta(hours=2)
 """How long a process waits for the others, who may be waiting for one that validates."""

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 import torch
 
-from ..imaging.errors import ConfigError, TrainingError
-from .config import TrainConfig
+from ..common.errors import ConfigError, TrainingError
+from .config.schema import TrainConfig
 from .networks import NetworkConfig
 
 

@@ -19,8 +19,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..imaging.atomic import write_atomic
-from ..imaging.errors import FrameliftError, InputError, OutputError
+from ..common.errors import FrameliftError, InputError, OutputError
+from ..common.files import write_atomic
 from .data.photos import read_rgb
 from .losses.vgg import VggFeatures, load_vgg_weights
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
-from ..imaging.errors import ConfigError
+from ..common.errors import ConfigError
 from .site import HEADERS, built_files
 
 _TYPES = {

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..imaging.errors import MissingDependencyError, ModelError, OutputError
-from ..runtime.model_file import ModelSpec, load
-from ..runtime.notes import Say
-from ..runtime.scores import recorded_scores
-from ..runtime.zoo import default_uses, shipped_models
+from ..common.errors import MissingDependencyError, ModelError, OutputError
+from ..common.notes import Say
+from ..runtime.models.file import ModelSpec, load
+from ..runtime.models.scores import recorded_scores
+from ..runtime.models.zoo import default_uses, shipped_models
 
 DIST = Path(__file__).parent / "dist"
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...imaging.errors import BackendError, MissingDependencyError
+from ...common.errors import BackendError, MissingDependencyError
 from ...runtime.backends import onnx_cuda
-from ...runtime.backends.nvidia import gpu_problem
-from ..settings import LatencySettings
+from ...runtime.machine.nvidia import gpu_problem
+from ..shared.settings import LatencySettings
 
 if TYPE_CHECKING:
     from .base import Rival

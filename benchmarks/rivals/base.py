@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...runtime.backends.saturation import prepare_int8
-from ...runtime.host import available_processors, processor_name
-from ...runtime.model_file import ModelSpec, load
-from ...runtime.zoo import resolve
-from ..float_network import float_network
-from ..frames import Frames
-from ..settings import LatencySettings
+from ...runtime.backends.cpu.saturation import prepare_int8
+from ...runtime.machine.host import available_processors, processor_name
+from ...runtime.models.file import ModelSpec, load
+from ...runtime.models.zoo import resolve
+from ..shared.float_network import float_network
+from ..shared.frames import Frames
+from ..shared.settings import LatencySettings
 
 if TYPE_CHECKING:
     import onnx

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ...imaging.errors import BackendError, ModelError
-from ..float_session import FloatSession
-from ..frames import Frames, finish, prepare
-from ..settings import LatencySettings
+from ...common.errors import BackendError, ModelError
+from ..shared.float_session import FloatSession
+from ..shared.frames import Frames, finish, prepare
+from ..shared.settings import LatencySettings
 from .base import Rival
 
 

@@ -13,9 +13,9 @@ import ncnn
 import numpy as np
 from numpy.typing import NDArray
 
-from ...imaging.errors import BackendError, ModelError
-from ..frames import Frames, finish
-from ..settings import LatencySettings
+from ...common.errors import BackendError, ModelError
+from ..shared.frames import Frames, finish
+from ..shared.settings import LatencySettings
 from .base import Rival, plain_network
 
 _CONVERSION_LIMIT_SECONDS = 300

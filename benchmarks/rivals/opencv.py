@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ...imaging.errors import BackendError
-from ...runtime.opencv import load_cv2
-from ..frames import Frames, finish
-from ..settings import LatencySettings
+from ...common.errors import BackendError
+from ...common.opencv import load_cv2
+from ..shared.frames import Frames, finish
+from ..shared.settings import LatencySettings
 from .base import Rival, plain_network
 
 

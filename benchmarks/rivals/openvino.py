@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import openvino
 
-from ...runtime.model_file import load as load_model
-from ...runtime.zoo import resolve
-from ..frames import Frames
-from ..settings import LatencySettings
+from ...runtime.models.file import load as load_model
+from ...runtime.models.zoo import resolve
+from ..shared.frames import Frames
+from ..shared.settings import LatencySettings
 from .base import Rival, fix_shape
 
 

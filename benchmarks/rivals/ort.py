@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..float_session import FloatSession
-from ..frames import Frames, finish, prepare
-from ..settings import LatencySettings
+from ..shared.float_session import FloatSession
+from ..shared.frames import Frames, finish, prepare
+from ..shared.settings import LatencySettings
 from .base import Rival, plain_network
 
 

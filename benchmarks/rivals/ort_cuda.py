@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from ...imaging.errors import BackendError, FrameliftError
-from ...runtime.backends.engine import load_onnxruntime
-from ...runtime.backends.nvidia import device_name
-from ...runtime.int8_form import refuse_for_processors
-from ...runtime.model_file import read_spec
-from ...runtime.zoo import resolve
-from ..frames import Frames
-from ..ort_provider import CUDA, open_session
-from ..settings import LatencySettings
+from ...common.errors import BackendError, FrameliftError
+from ...runtime.machine.nvidia import device_name
+from ...runtime.models.file import read_spec
+from ...runtime.models.int8_form import refuse_for_processors
+from ...runtime.models.zoo import resolve
+from ...runtime.ort.library import load_onnxruntime
+from ..shared.frames import Frames
+from ..shared.ort_provider import CUDA, open_session
+from ..shared.settings import LatencySettings
 from .base import Rival
 
 

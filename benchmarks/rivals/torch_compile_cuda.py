@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from ..settings import LatencySettings
+from ..shared.settings import LatencySettings
 from .base import Rival
 from .torch_cuda import TorchCudaRival
 

@@ -12,13 +12,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from ...imaging.errors import BackendError
-from ...runtime.int8_form import refuse_for_processors
-from ...runtime.model_file import load as load_model
-from ...runtime.zoo import resolve
-from ..float_network import float_network
-from ..frames import Frames
-from ..settings import LatencySettings
+from ...common.errors import BackendError
+from ...runtime.models.file import load as load_model
+from ...runtime.models.int8_form import refuse_for_processors
+from ...runtime.models.zoo import resolve
+from ..shared.float_network import float_network
+from ..shared.frames import Frames
+from ..shared.settings import LatencySettings
 from .base import Rival, fix_shape
 from .torch_eager import OnFrames
 from .torch_graph import TorchGraph

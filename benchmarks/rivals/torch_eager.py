@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..frames import Frames
-from ..settings import LatencySettings
+from ..shared.frames import Frames
+from ..shared.settings import LatencySettings
 from .base import Rival, plain_network
 from .torch_graph import TorchGraph
 

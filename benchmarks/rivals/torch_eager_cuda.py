@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..settings import LatencySettings
+from ..shared.settings import LatencySettings
 from .base import Rival
 from .torch_cuda import TorchCudaRival
 

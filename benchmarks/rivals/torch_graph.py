@@ -11,7 +11,7 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ...imaging.errors import ModelError
+from ...common.errors import ModelError
 
 # Where an operator finds what its operands hold, if they are constants of the network: read from a
 # GPU's memory, they would hold up every call.

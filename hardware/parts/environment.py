@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 
-from framelift.benchmarks.machine import describe_machine, query_gpus
+from framelift.benchmarks.machine.facts import describe_machine, query_gpus
 
 from .. import results
 
@@ -79,8 +79,8 @@ def _pytorch() -> _Facts:
 
 def _backends() -> _Facts:
     from framelift.runtime.backends.select import BACKENDS
-    from framelift.runtime.model_file import read_spec
-    from framelift.runtime.zoo import resolve
+    from framelift.runtime.models.file import read_spec
+    from framelift.runtime.models.zoo import resolve
 
     spec = read_spec(resolve("realtime-nano-x4"))
     for name, backend in BACKENDS.items():
@@ -90,7 +90,7 @@ def _backends() -> _Facts:
 
 
 def _encoders() -> _Facts:
-    from framelift.runtime.video.encoders import ENCODERS, hardware_works
+    from framelift.runtime.video.writing.encoders import ENCODERS, hardware_works
 
     works = [
         name

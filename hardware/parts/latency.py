@@ -13,16 +13,16 @@ from itertools import cycle
 
 import numpy as np
 
-from framelift.benchmarks.contender import Contender, open_contender
-from framelift.benchmarks.frames import Frames, agreement, input_frames
 from framelift.benchmarks.rivals import is_rival
-from framelift.benchmarks.settings import LatencySettings
-from framelift.benchmarks.statistics import summarise
-from framelift.benchmarks.timing import alternate
-from framelift.imaging.errors import FrameliftError
+from framelift.benchmarks.rivals.contender import Contender, open_contender
+from framelift.benchmarks.shared.frames import Frames, agreement, input_frames
+from framelift.benchmarks.shared.settings import LatencySettings
+from framelift.benchmarks.shared.statistics import summarise
+from framelift.benchmarks.shared.timing import alternate
+from framelift.common.errors import FrameliftError
 from framelift.runtime import Upscaler
 from framelift.runtime.backends.select import BACKENDS
-from framelift.runtime.model_file import ModelSpec
+from framelift.runtime.models.file import ModelSpec
 
 from .. import results
 from ..models import in_order

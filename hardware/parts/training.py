@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from framelift.imaging.errors import FrameliftError
+from framelift.common.errors import FrameliftError
 from framelift.train.distributed import Processes
-from framelift.train.start import choose_device, limit_threads, resolve
-from framelift.train.throughput import measure_throughput
+from framelift.train.loop.start import choose_device, limit_threads, resolve
+from framelift.train.loop.throughput import measure_throughput
 
 from .. import results
 from ..rates import matrix_rate

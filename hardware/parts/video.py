@@ -13,8 +13,8 @@ import av
 import cv2
 import numpy as np
 
-from framelift.benchmarks.video import NULL, measure_video
-from framelift.imaging.errors import FrameliftError
+from framelift.benchmarks.measure.video import NULL, measure_video
+from framelift.common.errors import FrameliftError
 from framelift.imaging.resize import imresize
 from framelift.runtime.video import EncoderOptions
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections import OrderedDict
 from time import perf_counter
 
-from ..host import available_processors, processor_name
-from ..model_file import OUTPUT, ModelSpec, load
-from ..notes import say_on_stderr
-from ..opencv import load_cv2
-from .base import Frames
-from .engine import engine_problem
-from .ort_session import OrtSession
-from .packed import PACKED, pack_tail
-from .reshuffle import Reshuffle
-from .saturation import prepare_int8
-from .widen import has_half, widen, widened_bytes
+from ...common.notes import say_on_stderr
+from ...common.opencv import load_cv2
+from ..machine.host import available_processors, processor_name
+from ..models.file import OUTPUT, ModelSpec, load
+from ..ort.library import engine_problem
+from ..ort.session import OrtSession
+from ..session.protocol import Frames
+from .cpu.packed import PACKED, pack_tail
+from .cpu.reshuffle import Reshuffle
+from .cpu.saturation import prepare_int8
+from .cpu.widen import has_half, widen, widened_bytes
 
 NAME = "onnx-cpu"
 PROVIDER = "CPUExecutionProvider"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import io
 
-from ...imaging.errors import BackendError
-from ..int8_form import refuse_for_processors
-from ..model_file import ModelSpec
-from .engine import engine_problem, load_onnxruntime
-from .nvidia import device_name, gpu_problem
+from ...common.errors import BackendError
+from ..machine.nvidia import device_name, gpu_problem
+from ..models.file import ModelSpec
+from ..models.int8_form import refuse_for_processors
+from ..ort.library import engine_problem, load_onnxruntime
 from .onnx_gpu import INSTALL, OnnxGpuSession
 
 NAME = "onnx-cuda"

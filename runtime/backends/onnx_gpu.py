@@ -10,21 +10,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...imaging.errors import BackendError
-from ..engine.library import cuda_python_problem
-from ..engine.shapes import FrameShape
-from ..host import available_processors
-from ..model_file import OUTPUT, ModelSpec
-from ..notes import say_on_stderr
-from .base import Frames, failures_of
-from .linkage import CUDART, linked_major, load_problem, provider_library
-from .nvidia import driver_advice, driver_problem
-from .ort_session import OrtSession
+from ...common.errors import BackendError
+from ...common.notes import say_on_stderr
+from ..gpu.cuda_python import cuda_python_problem
+from ..gpu.shapes import FrameShape
+from ..machine.host import available_processors
+from ..machine.nvidia import driver_advice, driver_problem
+from ..models.file import OUTPUT, ModelSpec
+from ..ort.linkage import CUDART, linked_major, load_problem, provider_library
+from ..ort.session import OrtSession
+from ..session.protocol import Frames, failures_of
 
 if TYPE_CHECKING:
-    from ..engine.device_runner import DeviceRunner
-    from ..engine.runner import Computation
-    from .ort_computation import GraphNumbers
+    from ..gpu.device_runner import DeviceRunner
+    from ..gpu.runner import Computation
+    from ..ort.computation import GraphNumbers
 
 INSTALL = '`pip uninstall -y onnxruntime onnxruntime-gpu && pip install "framelift[cuda]"`'
 
@@ -81,7 +81,7 @@ class OnnxGpuSession:
         return None if self._runner is None else self._runner.free_memory_bytes
 
     def empty(self, shape: tuple[int, ...]) -> Frames:
-        from ..engine.memory import pinned_array
+        from ..gpu.memory import pinned_array
 
         return pinned_array(shape)
 
@@ -138,8 +138,8 @@ class OnnxGpuSession:
             )
             self._session = self._opened(threads, options)
             return
-        from ..engine.device_runner import DeviceRunner
-        from .ort_computation import GraphNumbers
+        from ..gpu.device_runner import DeviceRunner
+        from ..ort.computation import GraphNumbers
 
         try:
             self._runner = DeviceRunner(spec.scale, self.device_number, spec.window)
@@ -172,7 +172,7 @@ class OnnxGpuSession:
         return open_on_gpu(type(self), model, threads, self.device_number, options)
 
     def _compute(self, shape: FrameShape) -> Computation:
-        from .ort_computation import OrtComputation
+        from ..ort.computation import OrtComputation
 
         assert self._runner is not None
         stream = self._runner.streams.compute

@@ -20,15 +20,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ...imaging.errors import BackendError
-from ..engine.cache import cache_folder
-from ..engine.library import installed_driver
-from ..int8_form import refuse_for_processors
-from ..model_file import INPUT, OUTPUT, ModelSpec
-from ..notes import say_on_stderr
-from .engine import engine_problem, load_onnxruntime
-from .linkage import NVINFER, linked_major, provider_library
-from .nvidia import device_name, gpu_problem
+from ...common.errors import BackendError
+from ...common.notes import say_on_stderr
+from ..machine.nvidia import device_name, gpu_problem, installed_driver
+from ..models.file import INPUT, OUTPUT, ModelSpec
+from ..models.int8_form import refuse_for_processors
+from ..ort.library import engine_problem, load_onnxruntime
+from ..ort.linkage import NVINFER, linked_major, provider_library
+from ..tensorrt.cache import cache_folder
 from .onnx_cuda import preload_libraries
 from .onnx_gpu import INSTALL, OnnxGpuSession, advice, open_on_gpu
 

@@ -12,14 +12,14 @@ import sys
 import threading
 from pathlib import Path
 
-from ...imaging.errors import BackendError
-from ..host import available_processors
-from ..int8_form import refuse_for_processors
-from ..model_file import OUTPUT, ModelSpec, load
-from .base import Frames
-from .ort_session import LEFT_TO_CPU, OrtSession
-from .plugins import Device, Plugin, devices, plugin_problem, plugin_version
-from .widen import has_half, widen, widened_bytes
+from ...common.errors import BackendError
+from ..machine.host import available_processors
+from ..models.file import OUTPUT, ModelSpec, load
+from ..models.int8_form import refuse_for_processors
+from ..ort.plugins import Device, Plugin, devices, plugin_problem, plugin_version
+from ..ort.session import LEFT_TO_CPU, OrtSession
+from ..session.protocol import Frames
+from .cpu.widen import has_half, widen, widened_bytes
 
 NAME = "onnx-webgpu"
 PROVIDER = "WebGpuExecutionProvider"

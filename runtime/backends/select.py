@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import NamedTuple
 
-from ...imaging.errors import BackendError, ConfigError, FrameliftError
-from ...imaging.words import suggestion
-from ..int8_form import form_problem
-from ..model_file import ModelSpec
+from ...common.errors import BackendError, ConfigError, FrameliftError
+from ...common.text import suggestion
+from ..models.file import ModelSpec
+from ..models.int8_form import form_problem
+from ..ort.library import engine_problem
+from ..session.protocol import Session
 from . import onnx_cpu, onnx_cuda, onnx_tensorrt, onnx_webgpu, tensorrt, tensorrt_rtx
-from .base import Session
-from .engine import engine_problem
 from .probe import probe_in_child
 
 AUTO = "auto"

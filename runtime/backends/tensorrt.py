@@ -9,24 +9,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ...imaging.errors import BackendError
-from ..cuda_gate import GATE
-from ..engine.cache import CachedEngine, EngineCache
-from ..engine.key import BuilderOptions, EngineKey
-from ..engine.library import load_tensorrt, tensorrt_problem
-from ..engine.make import build_progress, make_engine
-from ..engine.phases import BuildProgress
-from ..engine.precision import report_from_record
-from ..engine.shapes import FrameShape, fixed, profile_for
-from ..int8_form import refuse_for_processors
-from ..model_file import ModelSpec
-from ..notes import say_on_stderr
-from .base import Frames, failures_of
-from .nvidia import gpu_problem
+from ...common.errors import BackendError
+from ...common.notes import say_on_stderr
+from ..gpu.cuda_gate import GATE
+from ..gpu.shapes import FrameShape, fixed, profile_for
+from ..machine.nvidia import gpu_problem
+from ..models.file import ModelSpec
+from ..models.int8_form import refuse_for_processors
+from ..session.protocol import Frames, failures_of
+from ..tensorrt.cache import CachedEngine, EngineCache
+from ..tensorrt.key import BuilderOptions, EngineKey
+from ..tensorrt.library import load_tensorrt, tensorrt_problem
+from ..tensorrt.make import build_progress, make_engine
+from ..tensorrt.phases import BuildProgress
+from ..tensorrt.precision import report_from_record
 
 if TYPE_CHECKING:
-    from ..engine.load import LoadedEngine
-    from ..engine.runner import Computation
+    from ..gpu.runner import Computation
+    from ..tensorrt.context import LoadedEngine
 
 NAME = "tensorrt"
 
@@ -46,7 +46,7 @@ def try_out(spec: ModelSpec, device: int) -> None:
         ModelError: TensorRT cannot take the model; the message names the nodes.
     """
     library = load_tensorrt()
-    from ..engine.start import start
+    from ..tensorrt.start import start
 
     start(library, spec, device)
 
@@ -89,8 +89,8 @@ class TensorrtSession:
         if problem is not None:
             raise BackendError(f"{NAME} cannot run here: {problem}")
         self._library = load_tensorrt()
-        from ..engine.cuda import device_facts, select_device
-        from ..engine.device_runner import DeviceRunner
+        from ..gpu.cuda import device_facts, select_device
+        from ..gpu.device_runner import DeviceRunner
 
         select_device(device)
         facts = device_facts(device)
@@ -130,7 +130,7 @@ class TensorrtSession:
         return self._runner.free_memory_bytes
 
     def empty(self, shape: tuple[int, ...]) -> Frames:
-        from ..engine.memory import pinned_array
+        from ..gpu.memory import pinned_array
 
         return pinned_array(shape)
 
@@ -182,7 +182,7 @@ class TensorrtSession:
             self._runner.run(shape, frames, out, self._compute(engine))
 
     def _compute(self, engine: LoadedEngine) -> Callable[[FrameShape], Computation]:
-        from ..engine.context import EngineContext
+        from ..tensorrt.context import EngineContext
 
         stream = self._runner.streams.compute
         return lambda shape: EngineContext(engine, shape, stream)
@@ -192,8 +192,8 @@ class TensorrtSession:
         for engine in self._engines:
             if engine.profile.part(shape):
                 return engine
-        from ..engine.cuda import use_device
-        from ..engine.load import LoadedEngine
+        from ..gpu.cuda import use_device
+        from ..tensorrt.context import LoadedEngine
 
         use_device(self._device_number)
         found = self._cache.find(self._key, shape) or self._build(shape)

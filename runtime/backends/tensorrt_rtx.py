@@ -15,18 +15,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...imaging.errors import BackendError
-from ..cuda_gate import GATE
-from ..engine.cache import cache_folder
-from ..engine.shapes import FrameShape, ShapeProfile, profile_for
-from ..host import available_processors
-from ..int8_form import refuse_for_processors
-from ..model_file import INPUT, OUTPUT, ModelSpec, load
-from ..notes import say_on_stderr
-from .base import Frames
-from .nvidia import device_name, gpu_problem
-from .ort_session import OrtSession
-from .plugins import Device, Plugin, devices, plugin_problem, plugin_version
+from ...common.errors import BackendError
+from ...common.notes import say_on_stderr
+from ..gpu.cuda_gate import GATE
+from ..gpu.shapes import FrameShape, ShapeProfile, profile_for
+from ..machine.host import available_processors
+from ..machine.nvidia import device_name, gpu_problem
+from ..models.file import INPUT, OUTPUT, ModelSpec, load
+from ..models.int8_form import refuse_for_processors
+from ..ort.plugins import Device, Plugin, devices, plugin_problem, plugin_version
+from ..ort.session import OrtSession
+from ..session.protocol import Frames
+from ..tensorrt.cache import cache_folder
 
 if TYPE_CHECKING:
     import onnx

@@ -14,9 +14,9 @@ from time import perf_counter
 
 import numpy as np
 
-from ...imaging.errors import FrameliftError
-from ..model_file import ModelSpec, read_spec
-from .base import Session
+from ...common.errors import FrameliftError
+from ..models.file import ModelSpec, read_spec
+from ..session.protocol import Session
 from .onnx_cpu import OnnxCpuSession
 from .select import find_backend
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from ...imaging.errors import InputError, OutputError
-from .secrets import without_secrets
+from ...common.errors import InputError, OutputError
+from ...common.secrets import without_secrets
 
 INPUT_SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "http", "https", "udp", "tcp")
 # A protocol out, and the container that travels in it.

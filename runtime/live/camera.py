@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
-from ...imaging.errors import InputError
-from ..opencv import load_cv2, quiet_cv2
-from ..video.colour import Colour, complete_colour
-from ..video.frame import ClipFacts, Image
-from ..video.pool import FramePool
+from ...common.errors import InputError
+from ...common.opencv import load_cv2, quiet_cv2
+from ..video.clip.colour import Colour, complete_colour
+from ..video.clip.frame import ClipFacts, Image
+from ..video.clip.pool import FramePool
 from .address import Source
 from .clock import TIME_BASE
 

@@ -17,11 +17,11 @@ from typing import Protocol
 import av
 from av.codec.context import Flags
 
-from ...imaging.errors import InputError
-from ..notes import Say
-from ..video.frame import ClipFacts, Image
-from ..video.pixels import ToBgr, colour_of, depth_note
-from ..video.pool import FramePool
+from ...common.errors import InputError
+from ...common.notes import Say
+from ..video.clip.frame import ClipFacts, Image
+from ..video.clip.pixels import ToBgr, colour_of, depth_note
+from ..video.clip.pool import FramePool
 from .address import INPUT_SCHEMES, Source
 from .clock import TIME_BASE
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..video.frame import Frame
+from ..video.clip.frame import Frame
 
 
 class NullSink:

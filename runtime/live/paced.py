@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from time import monotonic
 
-from ..video.frame import Frame
+from ..video.clip.frame import Frame
 
 
 class Paced:

@@ -10,7 +10,7 @@ from typing import Self
 
 import av
 
-from ...imaging.errors import InputError
+from ...common.errors import InputError
 from .address import STANDARD_STREAM, Source
 
 IDLE_SECONDS = 120.0

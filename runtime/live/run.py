@@ -12,18 +12,18 @@ from io import FileIO
 
 import av.container
 
-from ...imaging.atomic import atomic_output, check_target
-from ...imaging.errors import InputError, OutputError
-from ..interrupt import call_interruptibly, first_signal_stops
-from ..notes import Say, say_on_stderr
-from ..video.encoders import EncoderOptions
-from ..video.file_sink import FileSink
-from ..video.file_source import FileSource
-from ..video.frame import ClipFacts, Frame
+from ...common.errors import InputError, OutputError
+from ...common.files import atomic_output, check_target
+from ...common.notes import Say, say_on_stderr
+from ...common.signals import call_interruptibly, first_signal_stops
+from ..video.clip.frame import ClipFacts, Frame
+from ..video.clip.pool import FramePool
 from ..video.pipeline import FrameSink, Pipeline
-from ..video.pool import FramePool
+from ..video.reading.file_source import FileSource
 from ..video.stats import PipelineStats
 from ..video.step import FrameStep, FrameUpscaler, pool_for
+from ..video.writing.encoders import EncoderOptions
+from ..video.writing.file_sink import FileSink
 from .address import Source, SourceKind, Target, TargetKind
 from .camera import CameraConnection
 from .connection import Connection, StreamConnection, Timeouts, open_stream

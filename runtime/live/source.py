@@ -8,9 +8,9 @@ from time import monotonic
 from types import TracebackType
 from typing import Self
 
-from ...imaging.errors import InputError
-from ..notes import Say, say_on_stderr
-from ..video.frame import Frame, Image
+from ...common.errors import InputError
+from ...common.notes import Say, say_on_stderr
+from ..video.clip.frame import Frame, Image
 from .clock import TIME_BASE, LiveClock
 from .connection import Connection
 

@@ -16,10 +16,10 @@ from typing import Self
 import av
 from av.codec.context import Flags
 
-from ...imaging.errors import ConfigError, OutputError
-from ..video.encoders import EncoderOptions
-from ..video.frame import ClipFacts, Frame
-from ..video.pixels import FromBgr, even_size
+from ...common.errors import ConfigError, OutputError
+from ..video.clip.frame import ClipFacts, Frame
+from ..video.clip.pixels import FromBgr, even_size
+from ..video.writing.encoders import EncoderOptions
 from .address import OUTPUT_FORMATS, Target
 from .publisher import address
 

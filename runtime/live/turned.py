@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..opencv import load_cv2
-from ..video.frame import ClipFacts, Frame, Image
-from ..video.pool import FramePool
+from ...common.opencv import load_cv2
+from ..video.clip.frame import ClipFacts, Frame, Image
+from ..video.clip.pool import FramePool
 
 
 @dataclass(frozen=True)

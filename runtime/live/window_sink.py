@@ -9,9 +9,9 @@ import threading
 
 import numpy as np
 
-from ...imaging.errors import MissingDependencyError, OutputError
-from ..opencv import load_cv2, window_system
-from ..video.frame import Frame, Image
+from ...common.errors import MissingDependencyError, OutputError
+from ...common.opencv import load_cv2, window_system
+from ..video.clip.frame import Frame, Image
 
 _TRIAL_SECONDS = 30.0
 _CLOSING_KEYS = (27, ord("q"))

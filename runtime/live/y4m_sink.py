@@ -7,11 +7,11 @@ from io import FileIO
 
 import numpy as np
 
-from ...imaging.errors import OutputError
-from ..notes import Say, say_on_stderr
-from ..video.colour import LIMITED, UNSPECIFIED, complete_colour
-from ..video.frame import ClipFacts, Frame
-from ..video.pixels import FromBgr, even_size
+from ...common.errors import OutputError
+from ...common.notes import Say, say_on_stderr
+from ..video.clip.colour import LIMITED, UNSPECIFIED, complete_colour
+from ..video.clip.frame import ClipFacts, Frame
+from ..video.clip.pixels import FromBgr, even_size
 
 _DEFAULT_RATE = Fraction(30)
 # Times in whole milliseconds depart by less than this from even ones.

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..backends.base import Frames
-from ..opencv import load_cv2
+from ...common.opencv import load_cv2
+from ..session.protocol import Frames
 
 _SIZE = 32, 18
 _LEAST_CORRELATION = 0.75

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..backends.base import Frames
+from ..session.protocol import Frames
 
 
 class FrameRing:

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections import deque
 from typing import Protocol
 
-from ...imaging.errors import FrameError
-from ..backends.base import Frames
-from ..frames import as_batch, check_out
-from ..pending import Pending
+from ...common.errors import FrameError
+from ..session.frames import as_batch, check_out
+from ..session.pending import Pending
+from ..session.protocol import Frames
 from .cuts import Glance, glance, is_cut
 from .ring import FrameRing
 

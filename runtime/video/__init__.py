@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from .clip.frame import ClipFacts, Frame
+from .clip.pool import FramePool
+from .clip.span import Span, parse_time
 from .convert import ConvertOptions, VideoResult, upscale_video
-from .encoders import ENCODERS, EncoderOptions
-from .file_sink import FileSink
-from .file_source import FileSource
-from .frame import ClipFacts, Frame
 from .pipeline import Pipeline
-from .pool import FramePool
-from .span import Span, parse_time
+from .reading.file_source import FileSource
 from .stats import PipelineStats
 from .step import FrameStep
+from .writing.encoders import ENCODERS, EncoderOptions
+from .writing.file_sink import FileSink
 
 __all__ = [
     "ENCODERS",

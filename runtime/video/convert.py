@@ -10,20 +10,20 @@ from typing import Any
 
 import av
 
-from ...imaging.atomic import NOTHING_LEFT, atomic_output, check_target
-from ...imaging.errors import Interrupted, OutputError
-from ..notes import Say, say_on_stderr
-from .encoders import EncoderOptions
-from .file_sink import FileSink
-from .file_source import FileSource
+from ...common.errors import Interrupted, OutputError
+from ...common.files import NOTHING_LEFT, atomic_output, check_target
+from ...common.notes import Say, say_on_stderr
+from .clip.pool import FramePool
+from .clip.span import Span
 from .pipeline import Pipeline
-from .pool import FramePool
 from .progress import Progress
-from .segment_sink import SEGMENT_FRAMES, SegmentSink
-from .segments import WorkFolder, decode_times, read_segment, read_times
-from .span import Span
+from .reading.file_source import FileSource
 from .stats import PipelineStats
 from .step import FrameStep, FrameUpscaler
+from .writing.encoders import EncoderOptions
+from .writing.file_sink import FileSink
+from .writing.segment_sink import SEGMENT_FRAMES, SegmentSink
+from .writing.segments import WorkFolder, decode_times, read_segment, read_times
 
 _KEPT = "what is done is kept: the same command goes on from there"
 

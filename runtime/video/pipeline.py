@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Protocol
 
-from ..backends.base import UNDER_WAY
+from ..session.protocol import UNDER_WAY
 from .channel import AbortedError, Channel
-from .frame import Frame
-from .pool import FramePool
+from .clip.frame import Frame
+from .clip.pool import FramePool
 from .stats import PipelineStats
 from .step import FrameStep, FrameUpscaler, PendingStep
 from .watchdog import Watchdog

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 from itertools import accumulate
 
-from .frame import Frame
+from .clip.frame import Frame
 
 STAGES = ("decode", "upscale", "encode")
 _PERCENTS = (50, 90, 95, 99)

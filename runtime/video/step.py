@@ -8,11 +8,11 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from ..opencv import load_cv2
-from ..pending import Pending
+from ...common.opencv import load_cv2
+from ..session.pending import Pending
 from ..temporal import PendingFrame, Sequence
-from .frame import Image
-from .pool import FramePool
+from .clip.frame import Image
+from .clip.pool import FramePool
 
 
 class FrameUpscaler(Protocol):

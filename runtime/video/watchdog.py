@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
 
-from ...imaging.errors import BackendError, FrameliftError, InputError, OutputError
+from ...common.errors import BackendError, FrameliftError, InputError, OutputError
 
 # What one frame may take at most. An engine may be built on the first frame, and the last of an
 # encoder's many frames may come out at once on a slow disk.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from ..metrics import MEDIA_TYPE
-from ..service import Service
+from ..jobs.metrics import MEDIA_TYPE
+from ..jobs.service import Service
 from .access import COOKIE, is_right, session_of
 from .answers import error_answer
 from .openapi import describe

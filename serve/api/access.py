@@ -14,8 +14,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ...web.site import HEADERS
-from ..metrics import Metrics
-from ..settings import Settings
+from ..jobs.metrics import Metrics
+from ..jobs.settings import Settings
 from .answers import error_answer
 
 _LOG = logging.getLogger("framelift.serve")

@@ -10,8 +10,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from ...imaging.errors import FrameliftError
-from ..errors import RequestError
+from ...common.errors import FrameliftError
+from ..jobs.errors import RequestError
 
 _LOG = logging.getLogger("framelift.serve")
 SCHEMA = 1

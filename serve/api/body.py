@@ -13,11 +13,11 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
-from ...imaging.words import nesting
-from ..errors import RequestError
+from ...common.text import nesting
+from ..jobs.errors import RequestError
+from ..jobs.metrics import Metrics
 from ..jobs.names import shown_name
 from ..jobs.uploads import Uploads, Writer
-from ..metrics import Metrics
 
 _SILENCE_SECONDS = 60.0
 _JSON_BYTES = 64 << 10

@@ -9,12 +9,12 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
-from ..errors import RequestError, not_found
+from ..jobs.errors import RequestError, not_found
 from ..jobs.job import Job, State
 from ..jobs.names import known_suffix, media_type
 from ..jobs.options import plan
-from ..service import Service
-from ..settings import Settings
+from ..jobs.service import Service
+from ..jobs.settings import Settings
 from .body import receive_form, receive_json
 
 _PING_SECONDS = 15

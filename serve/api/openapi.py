@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..jobs.options import FOR_ALL, FOR_VIDEOS, IMAGE_FORMATS, VIDEO_FORMATS
-from ..settings import Settings
+from ..jobs.settings import Settings
 
 _Schema = dict[str, Any]
 

@@ -17,9 +17,9 @@ from starlette.responses import (
 )
 from starlette.routing import Route
 
-from ...imaging.errors import MissingDependencyError
+from ...common.errors import MissingDependencyError
 from ...web.site import built_files, model_index
-from ..errors import not_found
+from ..jobs.errors import not_found
 
 _INDEX = "models/index.json"
 _START = "index.html"

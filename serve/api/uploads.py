@@ -11,9 +11,9 @@ import binascii
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ..errors import RequestError
+from ..jobs.errors import RequestError
+from ..jobs.service import Service
 from ..jobs.uploads import Upload, Writer
-from ..service import Service
 from .body import pieces
 
 VERSION = "1.0.0"

@@ -9,10 +9,10 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from ..errors import RequestError
+from ..jobs.errors import RequestError
 from ..jobs.job import Job, State
 from ..jobs.names import MEDIA_TYPES, is_picture, known_suffix, media_type
-from ..service import Service
+from ..jobs.service import Service
 from .answers import status_of
 from .body import Received, receive_bytes, receive_form
 from .jobs import new_job

@@ -8,9 +8,9 @@ from errno import EINVAL
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...imaging.errors import InputError
-from ..settings import RESULT_PIXELS, Limits
+from ...common.errors import InputError
 from .names import is_picture
+from .settings import RESULT_PIXELS, Limits
 
 if TYPE_CHECKING:
     import av
@@ -101,7 +101,7 @@ def _video(path: Path, limits: Limits) -> Facts:
     """The facts of a video, whose packets are counted; what its header states may be anything."""
     import av
 
-    from ...runtime.video.input_file import open_input
+    from ...runtime.video.clip.input_file import open_input
 
     try:
         container = open_input(path, formats=_CONTAINERS)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from ...imaging.errors import InputError
+from ...common.errors import InputError
 from .names import is_picture, media_type
 
 SCHEMA = 1

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from pathlib import PurePosixPath
 
-from ...imaging.words import printable
-from ...runtime.images import FOREIGN_IMAGE_SUFFIXES, IMAGE_SUFFIXES
+from ...common.images import FOREIGN_IMAGE_SUFFIXES, IMAGE_SUFFIXES
+from ...common.text import printable
 from ...runtime.jobs import VIDEO_SUFFIXES
 
 _LONGEST = 120

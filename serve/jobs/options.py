@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ...imaging.words import suggestion
-from ..errors import RequestError
-from ..settings import Settings
+from ...common.text import suggestion
+from .errors import RequestError
 from .names import is_picture
+from .settings import Settings
 
 _LONGEST = 100
 _FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": False}

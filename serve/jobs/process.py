@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..settings import Limits
 from .checks import LimitError
+from .settings import Limits
 
 _GRACE_SECONDS = 5.0
 _LONGEST_OUTPUT = 1 << 20

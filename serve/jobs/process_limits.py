@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 
-from ..settings import RESULT_BYTES, Limits
+from .settings import RESULT_BYTES, Limits
 
 _NICENESS = 5
 

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import RequestError, not_found
-from ..metrics import Metrics
-from ..settings import Settings
-from ..threads import in_thread
+from .errors import RequestError, not_found
 from .job import Job, Progress, Result, State
+from .metrics import Metrics
 from .process import Outcome, run_process
+from .settings import Settings
 from .store import Store
+from .threads import in_thread
 
 _LOG = logging.getLogger("framelift.serve")
 _BUSY_SECONDS = 30

@@ -19,8 +19,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from ...imaging.atomic import write_atomic
-from ...imaging.errors import FrameliftError, InputError, OutputError
+from ...common.errors import FrameliftError, InputError, OutputError
+from ...common.files import write_atomic
 from .job import Job, job_from_json
 
 ID = re.compile(r"[0-9a-f]{32}")

@@ -12,12 +12,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
-from ...imaging.atomic import write_atomic
-from ..errors import RequestError, not_found
-from ..settings import Limits
-from ..threads import in_thread
+from ...common.files import write_atomic
+from .errors import RequestError, not_found
 from .names import shown_name
+from .settings import Limits
 from .store import ID
+from .threads import in_thread
 
 _BUFFER_BYTES = 1 << 20
 _DATA, _DESCRIPTION = "data", "upload.json"

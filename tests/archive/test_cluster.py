@@ -17,7 +17,7 @@ from framelift.archive.ledger import Description, Ledger
 from framelift.archive.listing import Item, list_files, parse_tree, with_targets
 from framelift.archive.settings import FileSettings
 from framelift.archive.work import Archive, Outcome
-from framelift.imaging.errors import MissingDependencyError
+from framelift.common.errors import MissingDependencyError
 
 from .conftest import write_clip
 

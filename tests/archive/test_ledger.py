@@ -15,7 +15,7 @@ import pytest
 
 from framelift.archive.claims import Claim
 from framelift.archive.ledger import Description, Ledger, LedgerWriter, Row
-from framelift.imaging.errors import OutputError
+from framelift.common.errors import OutputError
 
 
 def row(source: str, state: str = "done", settings: str = "s", **fields: object) -> Row:

@@ -6,14 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from framelift.archive.listing import (
-    Tree,
-    check_places,
-    list_files,
-    parse_tree,
-    with_targets,
-)
-from framelift.imaging.errors import InputError, OutputError
+from framelift.archive.listing import Tree, check_places, list_files, parse_tree, with_targets
+from framelift.common.errors import InputError, OutputError
 from framelift.runtime.video import EncoderOptions
 
 H264 = EncoderOptions()

@@ -17,7 +17,7 @@ from framelift.archive.listing import Item, list_files, parse_tree, with_targets
 from framelift.archive.run import run_here
 from framelift.archive.settings import FileSettings
 from framelift.archive.work import Archive, Outcome, Worker
-from framelift.imaging.errors import FrameliftError
+from framelift.common.errors import FrameliftError
 
 from .conftest import write_clip
 
@@ -135,7 +135,7 @@ def dying_package(folder: Path) -> Path:
         "import sys, os, signal\n"
         "class Finder:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name == 'framelift.runtime.video.deinterlace':\n"
+        "        if name == 'framelift.runtime.video.reading.deinterlace':\n"
         "            import av\n"
         "            av.open = lambda *a, **k: os.kill(os.getpid(), signal.SIGSEGV)\n"
         "sys.meta_path.insert(0, Finder())\n"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from framelift.benchmarks.latency import measure_latency
-from framelift.benchmarks.settings import GridSettings
+from framelift.benchmarks.measure.latency import measure_latency
+from framelift.benchmarks.shared.settings import GridSettings
 
 pytestmark = pytest.mark.gpu
 

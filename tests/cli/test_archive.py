@@ -19,7 +19,7 @@ from click.testing import CliRunner, Result
 
 from framelift.cli.archive import LIVE_OPTIONS, archive
 from framelift.cli.upscale import upscale
-from framelift.imaging.errors import FrameliftError
+from framelift.common.errors import FrameliftError
 
 from .test_upscale import write_clip
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from framelift.cli.completion import BACKENDS
 from framelift.cli.main import main
+from framelift.cli.options.completions import BACKENDS
 from framelift.runtime.backends.select import AUTO
 from framelift.runtime.backends.select import BACKENDS as REAL
-from framelift.runtime.zoo import shipped_models
+from framelift.runtime.models.zoo import shipped_models
 
 # What bash does when Tab is pressed behind the words it is given.
 PRESS_TAB = """

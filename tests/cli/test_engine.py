@@ -10,8 +10,8 @@ from types import ModuleType
 import pytest
 
 from framelift.cli.main import main
-from framelift.export.triton import write_repository
-from framelift.imaging.errors import ConfigError
+from framelift.common.errors import ConfigError
+from framelift.export.triton.repository import write_repository
 
 
 @pytest.fixture(autouse=True)

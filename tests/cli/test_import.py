@@ -13,10 +13,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from framelift.cli.main import framelift
-from framelift.imaging.errors import CheckpointError, ModelError, OutputError
-from framelift.runtime.model_file import read_spec
+from framelift.common.errors import CheckpointError, ModelError, OutputError
+from framelift.runtime.models.file import read_spec
 
-from ..importer.foreign_models import Net, save, window_net
+from ..support.foreign_models import Net, save, window_net
 
 
 @pytest.fixture(autouse=True)

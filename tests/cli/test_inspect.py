@@ -14,10 +14,10 @@ from click.testing import CliRunner
 
 from framelift.cli.inspect import inspect
 from framelift.cli.main import framelift
-from framelift.imaging.errors import CheckpointError, ModelError
-from framelift.runtime import zoo
-from framelift.train.checkpoint import Checkpoint, save_checkpoint
-from framelift.train.checkpoint_header import inspect_checkpoint
+from framelift.common.errors import CheckpointError, ModelError
+from framelift.runtime.models import zoo
+from framelift.train.checkpoints.file import Checkpoint, save_checkpoint
+from framelift.train.checkpoints.header import inspect_checkpoint
 from framelift.train.networks import RealtimeConfig, build_network
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from framelift.cli.main import framelift, main
 
-from ..runtime.video.clips import frame_times, make_clip
+from ..support.clips import frame_times, make_clip
 
 
 def test_a_path_that_the_system_refuses_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
@@ -169,4 +169,4 @@ def test_help_loads_nothing_that_takes_time(arguments: list[str]) -> None:
     heavy = {"av", "cv2", "numpy", "onnx", "onnxruntime", "torch", "tqdm", "importlib.metadata"}
     assert loaded & heavy == set()
     ours = {name.split(".")[1] for name in loaded if name.startswith("framelift.")}
-    assert ours == {"cli", "imaging"}
+    assert ours == {"cli", "common"}

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from framelift.benchmarks.quality import measure_quality
-from framelift.benchmarks.record import record_quality
-from framelift.cli.bench import bench
+from framelift.benchmarks.measure.quality import measure_quality
+from framelift.benchmarks.measure.record import record_quality
+from framelift.cli.bench.group import bench
 from framelift.cli.models import models
-from framelift.imaging.errors import ConfigError, ModelError, OutputError
-from framelift.runtime import zoo
-from framelift.runtime.digest import seal
-from framelift.runtime.model_file import load, read_spec
-from framelift.runtime.scores import recorded_scores
+from framelift.common.errors import ConfigError, ModelError, OutputError
+from framelift.runtime.models import zoo
+from framelift.runtime.models.digest import seal
+from framelift.runtime.models.file import load, read_spec
+from framelift.runtime.models.scores import recorded_scores
 
 
 @pytest.fixture
@@ -179,7 +179,7 @@ def test_what_cannot_be_written_is_refused_before_it_is_measured(
     shipped: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "access", lambda _, mode: not mode & os.W_OK)
-    monkeypatch.setattr("framelift.benchmarks.quality.measure_quality", None)
+    monkeypatch.setattr("framelift.benchmarks.measure.quality.measure_quality", None)
     words = ["quality", str(shipped / "small-x4.onnx"), "--hr", str(photos), "--record"]
     with pytest.raises(OutputError, match="is not writable"):
         CliRunner().invoke(bench, words, standalone_mode=False, catch_exceptions=False)

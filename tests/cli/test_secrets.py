@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ..runtime.video.clips import make_clip, noise
+from ..support.clips import make_clip, noise
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -55,7 +55,7 @@ def test_a_url_with_a_password_is_in_no_command_line_and_no_message(
 
 def test_arguments_are_hidden_and_the_others_stay() -> None:
     code = (
-        "import json, sys; from framelift.cli.command_line import hide_arguments\n"
+        "import json, sys; from framelift.cli.options.command_line import hide_arguments\n"
         "hide_arguments({sys.argv[2]: 'rtsp://host', sys.argv[3]: 'a longer one than it was'})\n"
         "print(json.dumps([open('/proc/self/cmdline').read().split('\\0')[3:], sys.argv[1:]]))"
     )

@@ -14,8 +14,8 @@ from click.testing import CliRunner, Result
 
 from framelift.cli.stylize import stylize
 from framelift.cli.upscale import upscale
-from framelift.imaging.errors import ConfigError
-from framelift.runtime import zoo
+from framelift.common.errors import ConfigError
+from framelift.runtime.models import zoo
 
 
 def run(*arguments: str | Path) -> Result:

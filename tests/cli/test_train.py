@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from framelift.cli.main import main
-from framelift.train.start import resolve
+from framelift.train.loop.start import resolve
 
 TINY = ("--set", "steps=2", "--set", "network.channels=8", "--set", "network.layers=1",
         "--set", "data.crop=32", "--set", "data.batch=1", "--quiet", "--device", "cpu",

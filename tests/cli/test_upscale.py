@@ -23,11 +23,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 from framelift.cli.upscale import upscale
-from framelift.imaging.errors import ConfigError, FrameliftError
+from framelift.common.errors import ConfigError, FrameliftError
 from framelift.runtime import upscaler
 from framelift.runtime.backends import select
-from framelift.runtime.host import processor_name
-from framelift.runtime.zoo import default_model
+from framelift.runtime.machine.host import processor_name
+from framelift.runtime.models.zoo import default_model
+
+from ..support.images import image
 
 ROOT = Path(__file__).parents[2]
 
@@ -74,12 +76,6 @@ def write_clip(path: Path, frames: int) -> None:
         container.mux(sound.encode(None))
 
 
-def image(path: Path, height: int = 10, width: int = 14) -> Path:
-    rng = np.random.default_rng(0)
-    cv2.imwrite(str(path), rng.integers(0, 255, (height, width, 3), np.uint8))
-    return path
-
-
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
@@ -113,7 +109,7 @@ def test_a_run_on_a_processor_says_one_short_line(
     monkeypatch.setattr(upscaler, "open_backend", passing_over)
     told = {}
     for there in (False, True):
-        monkeypatch.setattr("framelift.runtime.host.has_gpu", lambda there=there: there)
+        monkeypatch.setattr("framelift.runtime.machine.host.has_gpu", lambda there=there: there)
         told[there] = run(*command).stderr.splitlines()[0]
     assert told[False] == f"tiny-nearest ×4: onnx-cpu on {processor_name()}"
     assert told[True] == told[False] + "; better backends were passed over, --verbose says why"
@@ -303,7 +299,7 @@ def slow_run(
         import signal, sys, time
         signal.signal(signal.SIGHUP, signal.SIG_DFL)  # also where the tests run under nohup
         from framelift.cli.upscale import upscale
-        from framelift.imaging.errors import FrameliftError
+        from framelift.common.errors import FrameliftError
         from framelift.runtime import Upscaler
         submit = Upscaler.submit
         frames = 0

@@ -8,7 +8,7 @@ from types import ModuleType
 import onnx
 import pytest
 
-from framelift.runtime.zoo import resolve
+from framelift.runtime.models.zoo import resolve
 
 from .conftest import Builder
 

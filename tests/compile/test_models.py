@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from framelift.runtime.model_file import read_spec
-from framelift.runtime.zoo import resolve, shipped_models
+from framelift.runtime.models.file import read_spec
+from framelift.runtime.models.zoo import resolve, shipped_models
 
 from .conftest import Builder
 

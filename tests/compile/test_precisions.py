@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from framelift.export.exporter import ExportConfig, export_checkpoint
-from framelift.export.parity import REFERENCE
-from framelift.train.checkpoint import Checkpoint, save_checkpoint
+from framelift.export.parity.comparison import REFERENCE
+from framelift.train.checkpoints.file import Checkpoint, save_checkpoint
 from framelift.train.networks import Realtime, RealtimeConfig
 
 from .conftest import Builder

@@ -10,9 +10,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from framelift.export.node_rules import tensorrt_problems
-from framelift.export.targets import facts
-from framelift.export.typed_graph import TypedGraph
+from framelift.export.check.node_rules import tensorrt_problems
+from framelift.export.check.targets import facts
+from framelift.export.check.typed_graph import TypedGraph
 
 from .conftest import Builder
 

@@ -12,16 +12,16 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from framelift.imaging.errors import FrameliftError
-from framelift.runtime.engine import build
-from framelift.runtime.engine.entry import Entry
-from framelift.runtime.engine.key import BuilderOptions
-from framelift.runtime.engine.library import Library
-from framelift.runtime.engine.parse import Parsed, parse, parse_model
-from framelift.runtime.engine.phases import BuildProgress
-from framelift.runtime.engine.rtx import load_rtx
-from framelift.runtime.engine.shapes import parse_profile
-from framelift.runtime.model_file import read_spec
+from framelift.common.errors import FrameliftError
+from framelift.runtime.gpu.shapes import parse_profile
+from framelift.runtime.models.file import read_spec
+from framelift.runtime.tensorrt import build
+from framelift.runtime.tensorrt.entry import Entry
+from framelift.runtime.tensorrt.key import BuilderOptions
+from framelift.runtime.tensorrt.library import Library
+from framelift.runtime.tensorrt.parse import Parsed, parse, parse_model
+from framelift.runtime.tensorrt.phases import BuildProgress
+from framelift.runtime.tensorrt.rtx import load_rtx
 
 
 class Counted(BuildProgress):

@@ -14,17 +14,17 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from framelift.export.calibration import record
-from framelift.export.contract import apply_frame_contract
+from framelift.common.errors import CheckpointError, ExportError, OutputError
 from framelift.export.exporter import ExportConfig, export_checkpoint
-from framelift.export.gate import Gate
-from framelift.export.parity import Parity, onnx_frames, reference_frames
-from framelift.export.source import Source
-from framelift.imaging.errors import CheckpointError, ExportError, OutputError
+from framelift.export.graph.contract import apply_frame_contract
+from framelift.export.int8.calibration import record
+from framelift.export.parity.comparison import Parity, onnx_frames, reference_frames
+from framelift.export.parity.gate import Gate
+from framelift.export.source.network import Source
 from framelift.runtime import Upscaler
-from framelift.runtime.digest import graph_sha256
-from framelift.runtime.model_file import read_spec
-from framelift.train.checkpoint import Checkpoint, save_checkpoint
+from framelift.runtime.models.digest import graph_sha256
+from framelift.runtime.models.file import read_spec
+from framelift.train.checkpoints.file import Checkpoint, save_checkpoint
 from framelift.train.networks import (
     JohnsonConfig,
     NetworkConfig,

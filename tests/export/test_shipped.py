@@ -13,14 +13,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from framelift.export.source import load_source, weights_sha256
+from framelift.export.source.load import load_source
+from framelift.export.source.network import weights_sha256
 from framelift.imaging.quality import bicubic, evaluate
 from framelift.runtime import Upscaler
-from framelift.runtime.model_file import read_spec
-from framelift.runtime.zoo import shipped_models
-from framelift.train.checkpoint import load_checkpoint
-from framelift.train.config_file import load_config
-from framelift.train.validation import load_originals
+from framelift.runtime.models.file import read_spec
+from framelift.runtime.models.zoo import shipped_models
+from framelift.train.checkpoints.file import load_checkpoint
+from framelift.train.config.file import load_config
+from framelift.train.validation.scores import load_originals
 
 ROOT = Path(__file__).parents[2]
 CHECKPOINTS = ROOT / "models"

@@ -9,13 +9,13 @@ import onnx
 import pytest
 import torch
 
+from framelift.common.errors import ConfigError
 from framelift.export.exporter import ExportConfig, export_checkpoint
-from framelift.imaging.errors import ConfigError
 from framelift.runtime import Upscaler
-from framelift.runtime.model_file import read_spec
-from framelift.train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from framelift.runtime.models.file import read_spec
+from framelift.train.checkpoints.file import Checkpoint, load_checkpoint, save_checkpoint
 from framelift.train.networks import StyleConfig, build_network
-from framelift.train.validation import upscale_with
+from framelift.train.validation.scores import upscale_with
 
 CONFIGS = {
     "batch": StyleConfig(channels=4, blocks=1, norm="batch", upsampling="transposed"),

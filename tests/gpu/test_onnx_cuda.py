@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from framelift.runtime import Upscaler
 from framelift.runtime.backends import onnx_cuda
-from framelift.runtime.engine.library import cuda_python_problem
-from framelift.runtime.zoo import resolve
+from framelift.runtime.gpu.cuda_python import cuda_python_problem
+from framelift.runtime.models.zoo import resolve
 
-from ..frames import noise
-from .reference import (
+from ..support.frames import noise
+from ..support.gpu_reference import (
     assert_frames_under_way_are_right,
     assert_same_within_one,
     assert_threads_get_their_own_frames,
@@ -45,7 +45,7 @@ def installed() -> None:
 @pytest.fixture(autouse=True)
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Other tests may have begun to use PyTorch on the GPU, beside which no graph is recorded."""
-    monkeypatch.setattr("framelift.runtime.cuda_gate._other_libraries", list)
+    monkeypatch.setattr("framelift.runtime.gpu.cuda_gate._other_libraries", list)
 
 
 @pytest.mark.parametrize("shape", [(1, 48, 64), (1, 37, 53), (5, 48, 64), (1, 1, 1)])
@@ -70,7 +70,7 @@ def test_a_shipped_model_on_a_real_size() -> None:
 def test_int8_in_the_form_for_tensorrt_runs(tmp_path: Path, tiny_models: ModuleType) -> None:
     """That for processors has no kernels here and is refused without a GPU, too."""
     pytest.importorskip("torch")
-    from framelift.export.int8 import calibrate, quantise
+    from framelift.export.int8.quantisation import calibrate, quantise
 
     frame = noise(1, 48, 64)
     calibrated = calibrate(tiny_models.pixel_shuffle_model(), [frame])
@@ -101,7 +101,7 @@ def test_a_graph_is_replayed_and_gives_the_same_after_other_sizes(shuffle_model_
 
 def test_half_precision_prefers_channels_last(shuffle_model_path: Path, tmp_path: Path) -> None:
     pytest.importorskip("torch")
-    from framelift.export.half import to_half
+    from framelift.export.graph.half import to_half
 
     path = tmp_path / "half.onnx"
     path.write_bytes(to_half(onnx.load(shuffle_model_path)).SerializeToString())

@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from framelift.imaging.errors import BackendError
+from framelift.common.errors import BackendError
 from framelift.runtime import Upscaler
 from framelift.runtime.backends import onnx_webgpu, tensorrt_rtx
 from framelift.runtime.backends.probe import probe_in_child
-from framelift.runtime.zoo import resolve
+from framelift.runtime.models.zoo import resolve
 
-from ..frames import noise
-from .reference import (
+from ..support.frames import noise
+from ..support.gpu_reference import (
     assert_same_within_one,
     assert_threads_get_their_own_frames,
     on_the_cpu,

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from framelift.benchmarks.frames import agreement, input_frames
 from framelift.benchmarks.rivals import installed, open_rival
-from framelift.benchmarks.settings import LatencySettings
-from framelift.runtime.zoo import resolve
+from framelift.benchmarks.shared.frames import agreement, input_frames
+from framelift.benchmarks.shared.settings import LatencySettings
+from framelift.runtime.models.zoo import resolve
 
-from .reference import on_the_cpu
+from ..support.gpu_reference import on_the_cpu
 
 pytestmark = pytest.mark.gpu
 

@@ -17,20 +17,20 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 
-from framelift.imaging.errors import ModelError
+from framelift.common.errors import ModelError
 from framelift.runtime import Upscaler
-from framelift.runtime.engine.cache import EngineCache
-from framelift.runtime.engine.key import BuilderOptions
-from framelift.runtime.engine.make import make_engine as make_engine_with_progress
-from framelift.runtime.engine.phases import BuildProgress
-from framelift.runtime.engine.precision import convolution_types
-from framelift.runtime.engine.provide import Provided
-from framelift.runtime.engine.shapes import ShapeProfile, parse_profile
-from framelift.runtime.model_file import ModelSpec, read_spec
-from framelift.runtime.zoo import resolve
+from framelift.runtime.gpu.shapes import ShapeProfile, parse_profile
+from framelift.runtime.models.file import ModelSpec, read_spec
+from framelift.runtime.models.zoo import resolve
+from framelift.runtime.tensorrt.cache import EngineCache
+from framelift.runtime.tensorrt.key import BuilderOptions
+from framelift.runtime.tensorrt.make import make_engine as make_engine_with_progress
+from framelift.runtime.tensorrt.phases import BuildProgress
+from framelift.runtime.tensorrt.precision import convolution_types
+from framelift.runtime.tensorrt.provide import Provided
 
-from ..frames import noise
-from .reference import (
+from ..support.frames import noise
+from ..support.gpu_reference import (
     assert_frames_under_way_are_right,
     assert_same_within_one,
     assert_threads_get_their_own_frames,
@@ -159,7 +159,7 @@ def test_precision_is_verified_by_the_inspector(shuffle_model_path: Path) -> Non
 
 def test_half_precision_runs_in_half(shuffle_model_path: Path, tmp_path: Path) -> None:
     pytest.importorskip("torch")
-    from framelift.export.half import to_half
+    from framelift.export.graph.half import to_half
 
     model = to_half(onnx.load(shuffle_model_path))
     path = tmp_path / "half.onnx"
@@ -177,10 +177,10 @@ def test_half_precision_runs_in_half(shuffle_model_path: Path, tmp_path: Path) -
 def test_int8_with_zero_point_0_runs_in_int8(tmp_path: Path, tiny_models: ModuleType) -> None:
     """The form that export gives int8 for TensorRT: Q/DQ pairs, uint8 at the ends only."""
     pytest.importorskip("torch")
-    from framelift.export.calibration import crop
-    from framelift.export.int8 import calibrate, quantise
-    from framelift.export.parity import REFERENCE
-    from framelift.runtime.images import read_image
+    from framelift.common.images import read_image
+    from framelift.export.int8.calibration import crop
+    from framelift.export.int8.quantisation import calibrate, quantise
+    from framelift.export.parity.comparison import REFERENCE
 
     photo = read_image(REFERENCE, say=print).bgr_u8
     calibrated = calibrate(onnx.load(resolve("realtime-small-x4")), [crop(photo)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hardware.day import Account
+from hardware.account import Account
 from hardware.plan import Part, Settings
 from hardware.record import write_record
 from hardware.results import read

@@ -11,8 +11,8 @@ import pytest
 from av.video.reformatter import Colorspace
 from numpy.typing import NDArray
 
+from framelift.common.errors import ConfigError
 from framelift.imaging.coding import QUALITY_LIMITS, Coding, encode_and_decode, parse_coding
-from framelift.imaging.errors import ConfigError
 
 COUNT, HEIGHT, WIDTH = 9, 64, 80
 

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from framelift.cli.main import framelift
 
-from .foreign_models import Net, save, window_net
+from ..support.foreign_models import Net, save, window_net
 
 GUIDE = Path(__file__).parents[2] / "docs" / "import.md"
 

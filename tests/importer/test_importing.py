@@ -15,15 +15,15 @@ import pytest
 from numpy.typing import NDArray
 from onnx import helper
 
-from framelift.export.parity import REFERENCE
-from framelift.export.source import load_source
+from framelift.common.errors import ConfigError, ForeignModelError, ModelError, OutputError
+from framelift.export.parity.comparison import REFERENCE
+from framelift.export.source.load import load_source
 from framelift.export.torch_export import export_core
-from framelift.imaging.errors import ConfigError, ForeignModelError, ModelError, OutputError
 from framelift.importer import Imported, ImportOptions, import_model
 from framelift.runtime import Upscaler
-from framelift.runtime.model_file import WHOLE_FRAME, read_spec
+from framelift.runtime.models.file import WHOLE_FRAME, read_spec
 
-from .foreign_models import Net, build, conv, in_range, save
+from ..support.foreign_models import Net, build, conv, in_range, save
 
 Frames = NDArray[np.uint8]
 ROOT = Path(__file__).resolve().parents[2]

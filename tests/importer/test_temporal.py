@@ -9,12 +9,12 @@ import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
-from framelift.imaging.errors import ConfigError, ModelError
+from framelift.common.errors import ConfigError, ModelError
 from framelift.importer import Imported, ImportOptions, import_model
 from framelift.runtime import Upscaler
-from framelift.runtime.model_file import read_spec
+from framelift.runtime.models.file import read_spec
 
-from .foreign_models import save, window_net
+from ..support.foreign_models import save, window_net
 
 Frames = NDArray[np.uint8]
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from framelift.benchmarks.artefacts import Artefacts
 from framelift.export.exporter import ExportConfig, export_checkpoint
-from framelift.runtime.model_file import read_spec
-from framelift.train.checkpoint import Checkpoint, save_checkpoint
+from framelift.runtime.models.file import read_spec
+from framelift.train.checkpoints.file import Checkpoint, save_checkpoint
 from framelift.train.networks import RealtimeConfig, build_network
+from models.artefacts import Artefacts
 from models.judging import Judged, export_all, feature_gain, judge, psnr_drop, table, verdict
 from models.plan import Limits, Model
 

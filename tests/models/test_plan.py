@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from framelift.imaging.errors import ConfigError
-from framelift.train.config_file import load_config
+from framelift.common.errors import ConfigError
+from framelift.train.config.file import load_config
+from framelift.train.config.preset_files import PRESETS
 from framelift.train.losses import FeatureLossConfig
 from framelift.train.networks import RealtimeConfig
 from framelift.train.networks.inherit import can_inherit
-from framelift.train.preset_files import PRESETS
 from models.plan import ZOO, Model, chosen, read_zoo
 
 ZOO_TEXT = ZOO.read_text(encoding="utf-8")

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from framelift.benchmarks.report import read_document
-from framelift.imaging.errors import ConfigError, InputError, TrainingError
-from framelift.runtime.model_file import load
-from framelift.runtime.scores import recorded_scores
+from framelift.benchmarks.report.model import read_document
+from framelift.common.errors import ConfigError, InputError, TrainingError
+from framelift.runtime.models.file import load
+from framelift.runtime.models.scores import recorded_scores
 from models import training
 from models.train import main
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from framelift.imaging.errors import ConfigError, Interrupted
-from framelift.train.checkpoint import Checkpoint, save_checkpoint
+from framelift.common.errors import ConfigError, Interrupted
+from framelift.train.checkpoints.file import Checkpoint, save_checkpoint
 from framelift.train.networks import Realtime, RealtimeConfig
 from models import training
 from models.plan import FOLDER, Model

@@ -19,16 +19,16 @@ import torch
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from framelift.export.contract import apply_frame_contract
+from framelift.export.check.targets import shuffles_integers
 from framelift.export.exporter import ExportConfig, export_checkpoint
-from framelift.export.int8 import calibrate, quantise
-from framelift.export.parity import REFERENCE, onnx_frames
-from framelift.export.patterns import flat, saturated
-from framelift.export.targets import shuffles_integers
+from framelift.export.graph.contract import apply_frame_contract
+from framelift.export.int8.quantisation import calibrate, quantise
+from framelift.export.parity.comparison import REFERENCE, onnx_frames
+from framelift.export.parity.patterns import flat, saturated
 from framelift.export.torch_export import export_core
 from framelift.runtime import Upscaler
-from framelift.runtime.backends.packed import pack_tail
-from framelift.train.checkpoint import Checkpoint, save_checkpoint
+from framelift.runtime.backends.cpu.packed import pack_tail
+from framelift.train.checkpoints.file import Checkpoint, save_checkpoint
 from framelift.train.networks import Realtime, RealtimeConfig
 
 RELEASES = [

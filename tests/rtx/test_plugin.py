@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from framelift.runtime.backends import tensorrt_rtx
-from framelift.runtime.backends.plugins import plugin_problem
-from framelift.runtime.backends.widen import widen
-from framelift.runtime.engine.shapes import parse_profile
-from framelift.runtime.int8_form import form_problem
-from framelift.runtime.model_file import load, read_spec
-from framelift.runtime.zoo import resolve, shipped_models
+from framelift.runtime.backends.cpu.widen import widen
+from framelift.runtime.gpu.shapes import parse_profile
+from framelift.runtime.models.file import load, read_spec
+from framelift.runtime.models.int8_form import form_problem
+from framelift.runtime.models.zoo import resolve, shipped_models
+from framelift.runtime.ort.plugins import plugin_problem
 
-from ..frames import noise
+from ..support.frames import noise
 
 if TYPE_CHECKING:
     from .conftest import Compiler
@@ -63,7 +63,7 @@ def test_other_precisions(compile_model: Compiler, tmp_path: Path, precision: st
     widen(model.graph)
     if precision == "int8":
         pytest.importorskip("torch")
-        from framelift.export.int8 import calibrate, quantise
+        from framelift.export.int8.quantisation import calibrate, quantise
 
         model = quantise(calibrate(model, [noise(1, 24, 24)]), 100.0, symmetric=True)
     del model.metadata_props[:]
@@ -119,7 +119,7 @@ def in_child(script: str, *arguments: str) -> Any:  # noqa: ANN401 - what it pri
 
 _FAILURE = """
 import json, pathlib
-from framelift.imaging.errors import FrameliftError
+from framelift.common.errors import FrameliftError
 from framelift.runtime.backends import nvidia, tensorrt_rtx
 nvidia.device_nodes = lambda: [pathlib.Path("/dev/nvidia0")]
 try:
@@ -146,7 +146,7 @@ def test_without_a_driver_one_line_says_what_is_missing() -> None:
 _LOADED = """
 import ctypes, json, pathlib, sys
 from framelift.runtime.backends import nvidia, tensorrt_rtx
-from framelift.runtime.backends.plugins import devices
+from framelift.runtime.ort.plugins import devices
 for name in ("libcuda.so.1.so", "libnvidia-ml.so.1.so"):
     ctypes.CDLL(f"{sys.argv[1]}/{name}")
 found = devices(tensorrt_rtx.PLUGIN)

@@ -15,11 +15,12 @@ from typing import Any
 
 import onnx
 
-from framelift.imaging.errors import FrameliftError
-from framelift.runtime.backends import nvidia, tensorrt_rtx
-from framelift.runtime.backends.engine import load_onnxruntime
-from framelift.runtime.engine.shapes import parse_profile
-from framelift.runtime.model_file import read_spec
+from framelift.common.errors import FrameliftError
+from framelift.runtime.backends import tensorrt_rtx
+from framelift.runtime.gpu.shapes import parse_profile
+from framelift.runtime.machine import nvidia
+from framelift.runtime.models.file import read_spec
+from framelift.runtime.ort.library import load_onnxruntime
 
 
 def compiled(request: dict[str, Any]) -> dict[str, Any]:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from framelift.runtime.backends.linkage import NVINFER, linked_major
 from framelift.runtime.gpu_doctor import GpuFacts, findings, gather
+from framelift.runtime.ort.linkage import NVINFER, linked_major
 
-from ..elf import write_library
+from ..support.elf import write_library
 
 SOUND = GpuFacts(
     has_gpu=True,

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from framelift.imaging.errors import (
+from framelift.common.errors import (
     BackendError,
     ConfigError,
     FrameError,
@@ -18,9 +18,9 @@ from framelift.imaging.errors import (
     ModelError,
 )
 from framelift.runtime import Upscaler, upscaler
-from framelift.runtime.backends.base import Session
 from framelift.runtime.backends.select import open_named
-from framelift.runtime.model_file import WHOLE_FRAME, read_spec
+from framelift.runtime.models.file import WHOLE_FRAME, read_spec
+from framelift.runtime.session.protocol import Session
 
 Frames = NDArray[np.uint8]
 

@@ -19,11 +19,11 @@ import uvicorn
 
 from framelift.cli.serve import _problem
 from framelift.serve.app import create_app
+from framelift.serve.jobs.service import Service
+from framelift.serve.jobs.settings import Limits, Model, Settings
 from framelift.serve.server import listen
-from framelift.serve.service import Service
-from framelift.serve.settings import Limits, Model, Settings
 
-from ..runtime.video.clips import make_clip, noise
+from ..support.clips import make_clip, noise
 
 COMMAND = (sys.executable, "-P", "-m", "framelift.cli.serve_job")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import pytest
 
-from ..runtime.video.clips import make_clip, noise
+from ..support.clips import make_clip, noise
 from .conftest import Served
 
 _MAIN = "from framelift.cli.main import main; main()"

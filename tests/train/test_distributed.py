@@ -19,12 +19,12 @@ import pytest
 import torch
 from torch import nn
 
-from framelift.imaging.errors import ConfigError
-from framelift.train.checkpoint import load_checkpoint
-from framelift.train.config import TrainConfig
-from framelift.train.config_file import load_config
+from framelift.common.errors import ConfigError
+from framelift.train.checkpoints.file import load_checkpoint
+from framelift.train.config.file import load_config
+from framelift.train.config.schema import TrainConfig
 from framelift.train.distributed import Processes, processes_from_environment
-from framelift.train.trainer import Trainer
+from framelift.train.loop.trainer import Trainer
 
 STEPS = 100
 
@@ -166,7 +166,7 @@ def test_a_signal_to_one_process_stops_all_and_resuming_is_exact(
 SPOILT = """
 import sys
 from framelift.cli.main import main
-from framelift.train.step import Stepper
+from framelift.train.loop.step import Stepper
 
 measured, step = Stepper._gradients, [0]
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from framelift.imaging.errors import InputError
+from framelift.common.errors import InputError
 from framelift.train.data.photos import read_rgb
 from framelift.train.figures import copies_of_equal_error, main, measure
 

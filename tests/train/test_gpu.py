@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from framelift.train.config_file import load_config
-from framelift.train.trainer import Trainer
+from framelift.train.config.file import load_config
+from framelift.train.loop.trainer import Trainer
 
 pytestmark = pytest.mark.gpu
 

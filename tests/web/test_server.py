@@ -13,8 +13,8 @@ import pytest
 from click.testing import CliRunner
 
 from framelift.cli.web import web
-from framelift.imaging.errors import ConfigError, MissingDependencyError, ModelError, OutputError
-from framelift.runtime.zoo import shipped_models
+from framelift.common.errors import ConfigError, MissingDependencyError, ModelError, OutputError
+from framelift.runtime.models.zoo import shipped_models
 from framelift.web import site
 from framelift.web.server import PageServer
 from framelift.web.site import built_files, model_index, models_in, save_site

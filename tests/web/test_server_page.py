@@ -11,10 +11,10 @@ import av
 import pytest
 
 from framelift.cli.serve import _problem
-from framelift.serve.settings import Model, Settings
+from framelift.serve.jobs.settings import Model, Settings
 
-from ..runtime.video.clips import make_clip, noise
 from ..serve.conftest import COMMAND, Served, running
+from ..support.clips import make_clip, noise
 from .conftest import Scenario
 
 TOKEN = "correct-horse-battery-staple"

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...imaging.errors import ConfigError
+from ...common.errors import ConfigError
 from .crops import CropSampler
 from .memory import free_bytes
 from .photos import Photo, read_photo

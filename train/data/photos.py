@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ...imaging.errors import InputError
-from ...imaging.native_output import native_output_caught
+from ...common.errors import InputError
+from ...common.native_output import native_output_caught
 from .transparency import is_transparent
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".ppm", ".tif", ".tiff"})

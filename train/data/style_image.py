@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...imaging.errors import InputError
+from ...common.errors import InputError
 from .photos import usable_rgb
 
 

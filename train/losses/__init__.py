@@ -17,14 +17,7 @@ from .configs import (
     StyleLossConfig,
     TotalVariationConfig,
 )
-from .terms import (
-    FeatureLoss,
-    PixelLoss,
-    SpectrumLoss,
-    StabilityLoss,
-    StyleLoss,
-    TotalVariation,
-)
+from .terms import FeatureLoss, PixelLoss, SpectrumLoss, StabilityLoss, StyleLoss, TotalVariation
 from .vgg import VggFeatures, load_vgg_weights
 
 

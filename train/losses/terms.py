@@ -110,7 +110,7 @@ class SpectrumLoss(nn.Module):
     def energy_ratio(self, output: Tensor, target: Tensor) -> Tensor:
         """R, a value for each frequency beyond the input's limit, in the order of `rfft2`.
 
-        `benchmarks/artefacts.py` measures the same of luma.
+        `models/artefacts.py` measures the same of luma.
         """
         side = self._side(output)
         got, wanted = self._energy(output, side), self._energy(target, side)

@@ -21,8 +21,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ...imaging.errors import CheckpointError
-from ..foreign import first_line, load_foreign
+from ...common.errors import CheckpointError
+from ..checkpoints.foreign import first_line, load_foreign
 
 WIDTHS = (64, 128, 256, 512, 512)
 CONVS_PER_BLOCK = (2, 2, 3, 3, 3)

@@ -15,19 +15,20 @@ import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
-from framelift.imaging.errors import BackendError
+from framelift.common.errors import BackendError
 from framelift.runtime import Upscaler
-from framelift.runtime.backends import nvidia, onnx_gpu
+from framelift.runtime.backends import onnx_gpu
 from framelift.runtime.backends.onnx_cuda import OnnxCudaSession, provider_options
-from framelift.runtime.model_file import ModelSpec, read_spec
+from framelift.runtime.machine import nvidia
+from framelift.runtime.models.file import ModelSpec, read_spec
 from framelift.runtime.video import EncoderOptions
 
-from ...elf import write_library
-from ...frames import noise, run, upscaled
+from ...support.elf import write_library
+from ...support.frames import noise, run, upscaled
 
 if TYPE_CHECKING:
-    from tests.simulated_cuda import Gpu
-    from tests.simulated_ort import Sessions
+    from tests.support.simulated_cuda import Gpu
+    from tests.support.simulated_ort import Sessions
 
 Frames = NDArray[np.uint8]
 
@@ -67,7 +68,7 @@ def test_every_order_of_streams_gives_the_right_frames(
     gpu = simulated_gpu.Gpu(seed)
     sessions = simulated_ort.install(monkeypatch, gpu)
     session = OnnxCudaSession(spec)
-    monkeypatch.setattr("framelift.runtime.engine.runner._BAND_BYTES", 500)
+    monkeypatch.setattr("framelift.runtime.gpu.runner._BAND_BYTES", 500)
     for index, (count, height, width) in enumerate(
         [(5, 9, 7), (1, 9, 7), (5, 9, 7), (2, 6, 8), (3, 9, 7), (1, 20, 3), (4, 9, 7)]
     ):
@@ -145,7 +146,7 @@ def test_a_size_that_comes_again_is_recorded_again_under_another_number(
 def test_graphs_that_are_never_freed_are_limited(
     sessions: Sessions, session: OnnxCudaSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("framelift.runtime.backends.ort_computation._MAX_GRAPHS", 2)
+    monkeypatch.setattr("framelift.runtime.ort.computation._MAX_GRAPHS", 2)
     for width in (5, 6, 7):
         for _ in range(3):
             frames = noise(1, 9, width)

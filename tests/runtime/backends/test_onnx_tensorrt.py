@@ -13,16 +13,17 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from framelift.imaging.errors import BackendError
+from framelift.common.errors import BackendError
 from framelift.runtime import Upscaler
-from framelift.runtime.backends import nvidia, onnx_tensorrt
+from framelift.runtime.backends import onnx_tensorrt
 from framelift.runtime.backends.onnx_tensorrt import PROVIDER, OnnxTensorrtSession
 from framelift.runtime.backends.select import BACKENDS
 from framelift.runtime.backends.trial import trial
 from framelift.runtime.doctor import Status, diagnose
-from framelift.runtime.model_file import read_spec
+from framelift.runtime.machine import nvidia
+from framelift.runtime.models.file import read_spec
 
-from ...elf import write_library
+from ...support.elf import write_library
 
 
 class Machine:
@@ -66,7 +67,7 @@ class Machine:
         monkeypatch.setattr(importlib.util, "find_spec", fake_spec)
         monkeypatch.setattr(importlib.metadata, "version", fake_version)
         monkeypatch.setattr(ctypes, "CDLL", load)
-        monkeypatch.setattr("framelift.runtime.engine.library.has_cuda_python", lambda: False)
+        monkeypatch.setattr("framelift.runtime.gpu.cuda_python.has_cuda_python", lambda: False)
 
     def install_with_pip(self) -> None:
         self.pip_folder.mkdir()

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from framelift.imaging.errors import BackendError
+from framelift.common.errors import BackendError
 from framelift.runtime import Upscaler
 from framelift.runtime.backends import onnx_webgpu
 

@@ -10,15 +10,16 @@ import numpy as np
 import onnx
 import pytest
 
-from framelift.imaging.errors import BackendError, ConfigError
+from framelift.common.errors import BackendError, ConfigError
 from framelift.runtime import ModelSpec, Upscaler
-from framelift.runtime.backends import nvidia, onnx_gpu, probe, select
-from framelift.runtime.backends.base import Session
-from framelift.runtime.backends.engine import load_onnxruntime
+from framelift.runtime.backends import onnx_gpu, probe, select
 from framelift.runtime.backends.onnx_cpu import OnnxCpuSession
 from framelift.runtime.backends.probe import probe_in_child
 from framelift.runtime.backends.select import BACKENDS, Backend
 from framelift.runtime.backends.trial import trial
+from framelift.runtime.machine import nvidia
+from framelift.runtime.ort.library import load_onnxruntime
+from framelift.runtime.session.protocol import Session
 
 
 def _put_first(monkeypatch: pytest.MonkeyPatch, backend: Backend) -> None:

@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 
 from framelift.runtime.backends import tensorrt_rtx
-from framelift.runtime.backends.base import Frames
 from framelift.runtime.backends.tensorrt_rtx import TensorrtRtxSession
-from framelift.runtime.cuda_gate import GATE
-from framelift.runtime.model_file import read_spec
+from framelift.runtime.gpu.cuda_gate import GATE
+from framelift.runtime.models.file import read_spec
+from framelift.runtime.session.protocol import Frames
 
 
 class Ort:

@@ -10,7 +10,7 @@ import pytest
 
 from framelift.runtime.backends import trial
 from framelift.runtime.backends.onnx_cpu import OnnxCpuSession
-from framelift.runtime.model_file import ModelSpec, read_spec
+from framelift.runtime.models.file import ModelSpec, read_spec
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from framelift.imaging.errors import InputError, OutputError
+from framelift.common.errors import InputError, OutputError
 from framelift.runtime.live import SourceKind, TargetKind, parse_source, parse_target
 
 

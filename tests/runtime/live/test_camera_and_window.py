@@ -11,13 +11,13 @@ import cv2
 import numpy as np
 import pytest
 
-from framelift.imaging.errors import InputError, MissingDependencyError, OutputError
+from framelift.common.errors import InputError, MissingDependencyError, OutputError
 from framelift.runtime.live import LiveOptions, parse_source, parse_target, upscale_live
 from framelift.runtime.live import window_sink as window_module
 from framelift.runtime.video import EncoderOptions
-from framelift.runtime.video.frame import Image
+from framelift.runtime.video.clip.frame import Image
 
-from ..video.clips import Nearest, frame_times, make_clip, noise
+from ...support.clips import Nearest, frame_times, make_clip, noise
 
 
 class Camera:

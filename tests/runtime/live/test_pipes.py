@@ -17,15 +17,15 @@ import cv2
 import numpy as np
 import pytest
 
-from framelift.imaging.errors import InputError, OutputError
+from framelift.common.errors import InputError, OutputError
 from framelift.runtime.live import parse_source, parse_target, upscale_live
 from framelift.runtime.live.pipe import PipeReader
 from framelift.runtime.live.y4m_sink import Y4mSink
 from framelift.runtime.video import ClipFacts, FileSource, Frame
-from framelift.runtime.video.colour import Colour
-from framelift.runtime.video.frame import Image
+from framelift.runtime.video.clip.colour import Colour
+from framelift.runtime.video.clip.frame import Image
 
-from ..video.clips import BARS_BGR, Nearest, colour_bars, frame_times, make_clip, noise
+from ...support.clips import BARS_BGR, Nearest, colour_bars, frame_times, make_clip, noise
 
 COMMAND = [
     sys.executable,

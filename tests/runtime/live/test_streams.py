@@ -15,18 +15,18 @@ from pathlib import Path
 import av
 import pytest
 
-from framelift.imaging.errors import InputError, Interrupted, OutputError
-from framelift.runtime.interrupt import signals_as_errors
+from framelift.common.errors import InputError, Interrupted, OutputError
+from framelift.common.signals import signals_as_errors
 from framelift.runtime.live import LiveOptions, LiveResult, Timeouts, parse_source, parse_target
 from framelift.runtime.live import upscale_live as run_live
 from framelift.runtime.live.address import Target
 from framelift.runtime.live.stream_sink import Publisher, StreamSink
 from framelift.runtime.video import ClipFacts, EncoderOptions, Frame
-from framelift.runtime.video.colour import Colour
-from framelift.runtime.video.frame import Image
+from framelift.runtime.video.clip.colour import Colour
+from framelift.runtime.video.clip.frame import Image
 
-from ..video.clips import Nearest, frame_times, make_clip, noise
-from .servers import RATE, HttpServer, RtspServer, Server
+from ...support.clips import Nearest, frame_times, make_clip, noise
+from ...support.servers import RATE, HttpServer, RtspServer, Server
 
 TIMEOUTS = Timeouts(read_seconds=1.5, first_frame_seconds=5.0)
 QUICK = EncoderOptions(preset="ultrafast")

@@ -10,10 +10,10 @@ import pytest
 
 from framelift.runtime.live import LiveOptions, parse_source, parse_target, upscale_live
 from framelift.runtime.live.turned import is_upright, turn_of
-from framelift.runtime.video.frame import Frame, Image
-from framelift.runtime.video.pool import FramePool
+from framelift.runtime.video.clip.frame import Frame, Image
+from framelift.runtime.video.clip.pool import FramePool
 
-from ..video.clips import Nearest, make_clip, noise
+from ...support.clips import Nearest, make_clip, noise
 
 SIGNS = [(a, 0, 0, d) for a, d in product((1, -1), repeat=2)]
 SIGNS += [(0, b, c, 0) for b, c in product((1, -1), repeat=2)]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from framelift.runtime.temporal.cuts import glance, is_cut
 
 Frames = NDArray[np.uint8]
-REFERENCE = Path(__file__).parents[3] / "export" / "reference.png"
+REFERENCE = Path(__file__).parents[3] / "export" / "parity" / "reference.png"
 
 
 def photo() -> Frames:

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from framelift.imaging.errors import FrameError, ModelError
+from framelift.common.errors import FrameError, ModelError
 from framelift.runtime import Upscaler
-from framelift.runtime.model_file import read_spec
+from framelift.runtime.models.file import read_spec
 
 Frames = NDArray[np.uint8]
 

@@ -14,17 +14,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from framelift.imaging.errors import InputError
+from framelift.common.errors import InputError
+from framelift.common.images import upscale_image
 from framelift.runtime import Upscaler
-from framelift.runtime.images import upscale_image
-from framelift.runtime.pending import Pending
+from framelift.runtime.session.pending import Pending
 from framelift.runtime.temporal import Sequence
 from framelift.runtime.video import ConvertOptions, EncoderOptions, FileSource, upscale_video
-from framelift.runtime.video.frame import Frame, Image
+from framelift.runtime.video.clip.frame import Frame, Image
 from framelift.runtime.video.pipeline import Pipeline
 from framelift.runtime.video.step import FrameStep
 
-from ..video.clips import frame_times, make_clip
+from ...support.clips import frame_times, make_clip
 
 BASE = Fraction(1, 30000)
 QUICK = EncoderOptions(preset="ultrafast", crf=5)

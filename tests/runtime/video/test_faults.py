@@ -14,7 +14,7 @@ import av
 import numpy as np
 import pytest
 
-from framelift.imaging.errors import BackendError, FrameliftError, InputError, OutputError
+from framelift.common.errors import BackendError, FrameliftError, InputError, OutputError
 from framelift.runtime.video import (
     ConvertOptions,
     EncoderOptions,
@@ -24,11 +24,11 @@ from framelift.runtime.video import (
     upscale_video,
 )
 from framelift.runtime.video.channel import AbortedError, Channel
-from framelift.runtime.video.frame import Image
-from framelift.runtime.video.passthrough import Passthrough
+from framelift.runtime.video.clip.frame import Image
 from framelift.runtime.video.watchdog import Watchdog
+from framelift.runtime.video.writing.passthrough import Passthrough
 
-from .clips import Nearest, frame_times, make_clip, noise
+from ...support.clips import Nearest, frame_times, make_clip, noise
 
 
 class Endless:
@@ -185,7 +185,7 @@ def test_nothing_of_a_clip_is_left_when_its_encoder_dies(
 ) -> None:
     source = make_clip(tmp_path / "a.mp4", noise(40))
     monkeypatch.setattr(
-        "framelift.runtime.video.file_sink.FromBgr.__call__",
+        "framelift.runtime.video.writing.file_sink.FromBgr.__call__",
         lambda *_: (_ for _ in ()).throw(OSError(5, "Input/output error")),
     )
     with pytest.raises(OutputError, match=r"out.mp4: cannot be written \(Input/output error\)"):

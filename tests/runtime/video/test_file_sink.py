@@ -15,17 +15,12 @@ import numpy as np
 import pytest
 from av.stream import Disposition
 
-from framelift.imaging.errors import ConfigError, MissingDependencyError, OutputError
-from framelift.runtime.video import (
-    ConvertOptions,
-    EncoderOptions,
-    FileSource,
-    encoders,
-    upscale_video,
-)
-from framelift.runtime.video.encoders import ENCODERS
+from framelift.common.errors import ConfigError, MissingDependencyError, OutputError
+from framelift.runtime.video import ConvertOptions, EncoderOptions, FileSource, upscale_video
+from framelift.runtime.video.writing import encoders
+from framelift.runtime.video.writing.encoders import ENCODERS
 
-from .clips import (
+from ...support.clips import (
     BARS_BGR,
     Nearest,
     audio_packets,
@@ -326,8 +321,8 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
         import resource, signal, sys
         from pathlib import Path
         sys.path.insert(0, {str(Path(__file__).parents[3])!r})
-        from tests.runtime.video.clips import Nearest
-        from framelift.imaging.errors import OutputError
+        from tests.support.clips import Nearest
+        from framelift.common.errors import OutputError
         from framelift.runtime.video import upscale_video
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (2000, {resource.RLIM_INFINITY}))

@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 import pytest
 
-from framelift.imaging.errors import InputError
+from framelift.common.errors import InputError
 from framelift.runtime.video import FileSource
 
-from .clips import BARS_BGR, colour_bars, make_clip, noise
+from ...support.clips import BARS_BGR, colour_bars, make_clip, noise
 
 
 def read(path: Path, notes: list[str] | None = None) -> list[tuple[Fraction, np.ndarray]]:

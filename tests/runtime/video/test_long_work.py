@@ -15,21 +15,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from framelift.imaging.errors import ConfigError, InputError, OutputError
+from framelift.common.errors import ConfigError, InputError, OutputError
 from framelift.runtime.video import (
     ConvertOptions,
     EncoderOptions,
     FileSource,
     Span,
-    file_source,
     parse_time,
     upscale_video,
 )
-from framelift.runtime.video.frame import Image
-from framelift.runtime.video.seek import seek_point
-from framelift.runtime.video.segments import WorkFolder, decode_times, work_path
+from framelift.runtime.video.clip.frame import Image
+from framelift.runtime.video.reading import file_source
+from framelift.runtime.video.reading.seek import seek_point
+from framelift.runtime.video.writing.segments import WorkFolder, decode_times, work_path
 
-from .clips import Nearest, audio_packets, frame_times, make_clip, noise
+from ...support.clips import Nearest, audio_packets, frame_times, make_clip, noise
 
 QUICK = EncoderOptions(preset="ultrafast")
 VFR = [0, 1001, 2002, 5005, 6006, 6007, 9000, 20000, 40001, 41000, 41500, 43000, 50000]
@@ -285,8 +285,8 @@ RESUMING = """
 import sys, time
 from pathlib import Path
 sys.path.insert(0, {root!r})
-from tests.runtime.video.clips import Nearest
-from framelift.runtime.interrupt import signals_as_errors
+from tests.support.clips import Nearest
+from framelift.common.signals import signals_as_errors
 from framelift.runtime.video import ConvertOptions, EncoderOptions, upscale_video
 
 class Slow(Nearest):

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from framelift.imaging.errors import InputError, OutputError
+from framelift.common.errors import InputError, OutputError
 from framelift.runtime.video import Frame, FramePool, Pipeline, PipelineStats, upscale_video
-from framelift.runtime.video.frame import Image
+from framelift.runtime.video.clip.frame import Image
 from framelift.runtime.video.stats import LatencyHistogram
 
-from .clips import Nearest, make_clip, noise
+from ...support.clips import Nearest, make_clip, noise
 
 QUEUE = 4
 

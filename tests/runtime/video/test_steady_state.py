@@ -20,10 +20,10 @@ from framelift.runtime.video import (
     FrameStep,
     upscale_video,
 )
-from framelift.runtime.video.frame import Image
+from framelift.runtime.video.clip.frame import Image
 from framelift.runtime.video.pipeline import QUEUE_FRAMES
 
-from .clips import make_clip, noise
+from ...support.clips import make_clip, noise
 
 WIDTH, HEIGHT, FRAMES = 160, 120, 80
 WARM, END = 30, 70

@@ -24,7 +24,7 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from ....imaging.errors import OutputError
+from ....common.errors import OutputError
 from ..photos import Photo
 from .clips import Clip
 from .config import CodecConfig

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ....imaging.errors import InputError
+from ....common.errors import InputError
 
 Frames = NDArray[np.uint8]
 

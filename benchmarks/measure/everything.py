@@ -1,0 +1,140 @@
+"""The whole report of several models on this machine, as `make bench` writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ...runtime.models.file import ModelSpec, load, read_spec
+from ...runtime.models.zoo import default_model, resolve
+from ...runtime.video import EncoderOptions, FileSource
+from ..report.checks import require_super_resolution
+from ..report.model import Document, combine
+from ..rivals import installed
+from ..shared.graph_cost import count
+from ..shared.settings import GridSettings, LatencySettings
+from .espcn import measure_espcn
+from .latency import measure_latency
+from .overhead import measure_overhead
+from .pictures import make_pictures
+from .quality import Scores, feature_distance, measure_quality, originals
+from .realtime import measure_realtime
+from .stream import measure_stream
+from .video import measure_video
+
+# So that the report of a dozen models takes minutes, not tens of them.
+_ITERATIONS = 20
+# Of the latency itself, so that its p99 stands on something.
+_LATENCY_ITERATIONS = 100
+_LATENCY_MOST_SECONDS = 20.0
+_MOST_SECONDS = 15.0
+_VIDEO_FRAMES = 40
+_REALTIME_SECONDS = 0.5
+# They compile for a minute before the first frame.
+_SLOW_RIVALS = frozenset({"torch-compile", "torch-compile-cuda"})
+# Above so many multiply-accumulates per frame, nothing near real time can be expected.
+_HEAVY_MACS = 50e9
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What goes into the report besides latency; `images` are folders of originals, `vgg` is for
+    the distance of features."""
+
+    images: tuple[Path, ...] = ()
+    video: Path | None = None
+    size: tuple[int, int] = (480, 270)
+    backend: str = "auto"
+    threads: int | None = None
+    seconds: float = 3.0
+    vgg: str | None = None
+    device: int | None = None
+
+
+def measure_everything(
+    plan: Plan, models: Sequence[str], progress: Callable[[str], None]
+) -> Document:
+    """Measure `models`: latency and quality of all; time relative to ESPCN and real time of all but
+    those too large for it; rivals, overhead, pictures, video and stream with one of them.
+
+    Raises what the single measurements raise.
+    """
+    ordered = sorted(models, key=lambda name: _in_order(read_spec(resolve(name))))
+    _check(plan, models)
+    return combine(list(_measure(plan, ordered, progress)))
+
+
+def main_model(models: Sequence[str]) -> str:
+    """The one that `framelift upscale` uses for images, or else the smallest that is not int8."""
+    if (default := default_model(footage=False)) in models:
+        return default
+    return min(models, key=lambda name: _in_order_of_size(read_spec(resolve(name))))
+
+
+def _measure(plan: Plan, models: list[str], progress: Callable[[str], None]) -> Iterator[Document]:
+    main, engine, device = main_model(models), (plan.backend, plan.threads), plan.device
+    one = LatencySettings(
+        *plan.size, backend=plan.backend, threads=plan.threads, device=device, seconds=plan.seconds,
+        iterations=_ITERATIONS, most_seconds=_MOST_SECONDS,
+    )  # fmt: skip
+    grid = GridSettings(
+        (plan.size,), backends=(plan.backend,), threads=plan.threads, device=device,
+        seconds=plan.seconds, iterations=_LATENCY_ITERATIONS, most_seconds=_LATENCY_MOST_SECONDS,
+        lenient=True,
+    )  # fmt: skip
+    light = [name for name in models if not _is_heavy(name, plan.size)]
+    if len(models) > 1:
+        progress("latency of all models")
+        yield measure_latency(models, grid, progress)
+    known: dict[tuple[object, ...], Scores] = {}
+    for images in plan.images:
+        progress(f"quality on {images}")
+        for name in models:
+            yield measure_quality(name, images, *engine, vgg=plan.vgg, known=known, device=device)
+    if light:
+        yield measure_espcn(light, replace(one, seconds=plan.seconds / 3), progress)
+        yield measure_realtime(
+            light, plan.video, backend=plan.backend, threads=plan.threads, device=device,
+            seconds=min(plan.seconds, _REALTIME_SECONDS), progress=progress,
+        )  # fmt: skip
+    rivals = tuple(name for name in installed() if name not in _SLOW_RIVALS)
+    progress(f"{main} beside {', '.join(rivals)}")
+    yield measure_latency([main], replace(grid, rivals=rivals), progress)
+    progress("overhead")
+    yield measure_overhead(main, one)
+    if plan.images or plan.video:
+        yield make_pictures(main, plan.images[:1], plan.video, *engine, device=device)
+    if plan.video is not None:
+        progress(f"video {plan.video}")
+        yield measure_video(
+            main, plan.video, EncoderOptions(), _VIDEO_FRAMES, *engine, device=device
+        )
+    progress("live stream")
+    yield measure_stream(main, one)
+
+
+def _check(plan: Plan, models: Sequence[str]) -> None:
+    """Open everything that is measured later, so that what is wrong is said before minutes pass."""
+    for images in plan.images:
+        originals(images)
+    for name in models:
+        require_super_resolution(read_spec(resolve(name)), "the whole report")
+    if plan.vgg is not None:
+        feature_distance(plan.vgg)
+    if plan.video is not None:
+        with FileSource(plan.video, say=lambda line: None):
+            pass
+
+
+def _is_heavy(name: str, size: tuple[int, int]) -> bool:
+    width, height = size
+    return count(load(resolve(name))[1], 1, height, width).macs > _HEAVY_MACS
+
+
+def _in_order(spec: ModelSpec) -> tuple[int, int, bool]:
+    return spec.scale, spec.parameters, spec.precision == "int8"
+
+
+def _in_order_of_size(spec: ModelSpec) -> tuple[bool, int]:
+    return spec.precision == "int8", spec.parameters

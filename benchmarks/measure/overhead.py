@@ -1,0 +1,111 @@
+"""What frames cost around the network: `Upscaler` beside the bare ONNX Runtime call.
+
+Four variants of one network, alternating within one run, on the same provider and threads:
+
+- `bare`: `session.run` of the float form (see `float_network`): float32 1×3×H×W in, already
+  prepared, and float32 1×3×sH×sW out, left as it is. Every other time is divided by this one.
+- `bare, output bound`: the same with its output written to one prepared array (I/O binding).
+- `Upscaler`: `upscaler(frame, out=frame)`, uint8 BGR H×W×3 in and out.
+- `NumPy pre/post`: what scripts do around the bare call. uint8 BGR H×W×3 is reversed to RGB, made
+  float32, divided by 255 and transposed; the result is clipped, transposed, reversed to BGR, times
+  255, rounded and made contiguous uint8.
+
+Given are the ratio of the medians and the median of the ratios of neighbouring calls, which a
+machine that slows down for a while disturbs less. The results of `Upscaler` and of the NumPy path
+are compared, so that a wrong answer cannot be called fast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from ...runtime import Upscaler
+from ..machine.facts import describe_machine
+from ..machine.monitor import Monitor, condition_warnings
+from ..report.checks import (
+    agreement_warnings,
+    int8_warnings,
+    machine_warnings,
+    require_size,
+    variation_warnings,
+)
+from ..report.model import Document, build
+from ..shared.float_session import FloatSession
+from ..shared.frames import agreement, finish, input_frames, prepare
+from ..shared.settings import LatencySettings
+from ..shared.statistics import summarise
+from ..shared.timing import alternate
+
+BARE = "bare"
+BOUND = "bare, output bound"
+UPSCALER = "Upscaler"
+NUMPY = "NumPy pre/post"
+
+
+def measure_overhead(model: str | Path, settings: LatencySettings) -> Document:
+    """Measure and return the report; `settings.batch` must be 1.
+
+    Raises ModelError, BackendError, MissingDependencyError.
+    """
+    if settings.batch != 1:
+        raise ValueError(f"overhead is measured with single frames, got batch {settings.batch}")
+    machine = describe_machine()
+    frame = input_frames(settings)[0]
+    with Upscaler.load(
+        model, backend=settings.backend, threads=settings.threads, device=settings.device
+    ) as upscaler:
+        require_size(upscaler.spec, settings.height, settings.width)
+        plain = FloatSession.of(upscaler, settings.device)
+        s = upscaler.scale
+        out = np.empty((s * settings.height, s * settings.width, 3), np.uint8)
+        prepared = prepare(frame)
+        bound = plain.bind(prepared, (1, 3, *out.shape[:2]))
+        variants: dict[str, Callable[[], object]] = {
+            BARE: lambda: plain.run(prepared),
+            BOUND: bound,
+            UPSCALER: lambda: upscaler(frame, out=out),
+            NUMPY: lambda: finish(plain.run(prepare(frame))),
+        }
+        same = agreement(upscaler(frame), finish(plain.run(prepared)))
+        monitor = Monitor(gpu=bool(machine.gpus))
+        timed = alternate(variants, settings.seconds, settings.iterations, monitor.sample)
+        conditions = monitor.report()
+        samples = {name: values.samples_ms for name, values in timed.items()}
+        steady = {name: values.steady for name, values in timed.items()}
+        results = {
+            "variants": _compare(samples),
+            "agreement": asdict(same),
+            "conditions": conditions,
+        }
+        summaries = {name: summarise(values) for name, values in samples.items()}
+        warnings = [
+            *machine_warnings(machine, conditions),
+            *condition_warnings(conditions),
+            *int8_warnings(machine, {upscaler.spec.name: upscaler.describe()}),
+            *variation_warnings(summaries, steady),
+            *agreement_warnings({NUMPY: asdict(same)}),
+        ]
+        return build("overhead", machine, upscaler, asdict(settings), results, warnings)
+
+
+def _compare(samples: dict[str, list[float]]) -> dict[str, dict[str, Any]]:
+    bare = samples[BARE]
+    return {
+        name: {
+            "latency": asdict(summarise(values)),
+            "samples_ms": values,
+            "ratio_of_medians": median(values) / median(bare),
+            "median_of_ratios": median(_ratios(values, bare)),
+        }
+        for name, values in samples.items()
+    }
+
+
+def _ratios(values: Sequence[float], bare: Sequence[float]) -> list[float]:
+    return [value / base for value, base in zip(values, bare, strict=True)]

@@ -1,0 +1,76 @@
+"""What is measured, and for how long."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from ...common.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class LatencySettings:
+    """One case: `batch` frames of `width`×`height` per call, for at least `seconds` and at least
+    `iterations` calls after warm-up; a case whose calls took `most_seconds` makes no more.
+    Raises ConfigError for values that make no sense.
+    """
+
+    width: int
+    height: int
+    batch: int = 1
+    backend: str = "auto"
+    threads: int | None = None
+    seconds: float = 5.0
+    iterations: int = 30
+    most_seconds: float | None = None
+    device: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("width", "height", "batch", "iterations"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if not 0 <= self.seconds < math.inf:
+            raise ConfigError(f"seconds must be 0 or more, got {self.seconds}")
+
+
+@dataclass(frozen=True)
+class GridSettings:
+    """Every model on every backend and beside every rival, at every size and batch.
+
+    `sizes` are (width, height) of the input; `seconds`, `iterations` and `most_seconds` count for
+    each case.
+    `fresh` starts each case in a process of its own first, for start-up times and peak memory;
+    `roofline` measures the machine's peak; `lenient` leaves out rivals that cannot run a model,
+    with a warning. Raises ConfigError for values that make no sense.
+    """
+
+    sizes: tuple[tuple[int, int], ...]
+    batches: tuple[int, ...] = (1,)
+    backends: tuple[str, ...] = ("auto",)
+    rivals: tuple[str, ...] = ()
+    threads: int | None = None
+    seconds: float = 5.0
+    iterations: int = 30
+    most_seconds: float | None = None
+    fresh: bool = True
+    roofline: bool = True
+    lenient: bool = False
+    device: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("sizes", "batches", "backends"):
+            if not getattr(self, name):
+                raise ConfigError(f"{name} must not be empty")
+        self.cases()  # their values are checked
+
+    def cases(self) -> list[LatencySettings]:
+        """Settings of one model's cases, rivals last among those of one size and batch."""
+        return [
+            LatencySettings(
+                *size, batch, engine, self.threads, self.seconds, self.iterations,
+                self.most_seconds, self.device,
+            )
+            for size in self.sizes
+            for batch in self.batches
+            for engine in (*self.backends, *self.rivals)
+        ]  # fmt: skip

@@ -1,0 +1,99 @@
+"""`framelift bench all`, `render` and `compare`: reports of several measurements."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import click
+
+from ...common.errors import FrameliftError
+from ..options.completions import model_names
+from ..options.finite import Finite
+from .options import (
+    Targets,
+    engine_options,
+    parse_percent,
+    report_options,
+    say,
+    shipped_or,
+    show,
+    size_option,
+    vgg_option,
+)
+
+
+@click.command(name="all")
+@click.argument("models", nargs=-1, metavar="[MODEL]...", shell_complete=model_names)
+@click.option(
+    "--hr", "images", type=click.Path(path_type=Path), multiple=True,
+    help="Folder of original images; may be given several times.",
+)  # fmt: skip
+@vgg_option
+@click.option("--video", "file", type=click.Path(path_type=Path), help="A video file.")
+@size_option
+@click.option(
+    "--seconds", type=Finite(0), default=3.0, show_default=True,
+    help="Measure each case for at least so long, after warm-up.",
+)  # fmt: skip
+@engine_options
+@report_options
+def everything(
+    models: tuple[str, ...],
+    images: tuple[Path, ...],
+    vgg: str | None,
+    file: Path | None,
+    size: tuple[int, int],
+    seconds: float,
+    backend: str,
+    device: int | None,
+    threads: int | None,
+    targets: Targets,
+) -> None:
+    """One report of everything about MODELs, by default those that ship."""
+    from ...benchmarks.measure.everything import Plan, measure_everything
+
+    plan = Plan(images, file, size, backend, threads, seconds, vgg, device)
+    show(measure_everything(plan, shipped_or(models), say), targets)
+
+
+@click.command()
+@click.argument("reports", nargs=-1, required=True, type=click.Path(path_type=Path))
+@report_options
+def render(reports: tuple[Path, ...], targets: Targets) -> None:
+    """Show REPORTS that were written as JSON, together, in another form."""
+    from ...benchmarks.report.model import combine, read_document
+    from ...common.files import check_target
+
+    for report, target in itertools.product(reports, targets.files):
+        check_target(target, overwrite=True, source=report)
+    documents = [read_document(path) for path in reports]
+    show(documents[0] if len(documents) == 1 else combine(documents), targets)
+
+
+@click.command()
+@click.argument("old", type=click.Path(path_type=Path))
+@click.argument("new", type=click.Path(path_type=Path))
+@click.option(
+    "--fail-above", "limit", metavar="PERCENT", callback=parse_percent,
+    help="Exit with 1 when a figure is worse by more than that and it is not noise.",
+)  # fmt: skip
+def compare(old: Path, new: Path, limit: float | None) -> None:
+    """Compare two reports in JSON; a positive change is for the worse."""
+    from ...benchmarks.report.compare import compare as compare_documents
+    from ...benchmarks.report.model import read_document
+    from ...benchmarks.report.tables import aligned
+
+    result = compare_documents(read_document(old), read_document(new))
+    click.echo("\n".join(aligned(result.table())))
+    for name in result.missing:
+        click.echo(f"missing in {new}: {name}")
+    for note in result.notes:
+        click.echo(f"note: {note}")
+    if limit is None:
+        return
+    if worse := result.worse_than(limit):
+        names = "; ".join(f"{change.old.name} {change.share:+.1%}" for change in worse)
+        raise FrameliftError(f"worse by more than {limit * 100:g}%: {names}")
+    if result.missing:
+        raise FrameliftError(f"{new}: lacks figures of {old}: {'; '.join(result.missing)}")

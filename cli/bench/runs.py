@@ -1,0 +1,220 @@
+"""`framelift bench video`, `footage`, `flicker`, `stream` and `train`: whole runs, end to end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ...common.errors import MissingDependencyError
+from ..options.codec import codec_options
+from ..options.completions import model_names, preset_names
+from ..options.device import trainer_option
+from ..options.finite import Finite
+from ..options.threads import threads_option
+from .options import (
+    Targets,
+    engine_options,
+    report_options,
+    seconds_option,
+    show,
+    size_option,
+    vgg_option,
+)
+
+
+@click.command()
+@click.argument("model", shell_complete=model_names)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--frames", default=120, show_default=True, help="Measure so many frames at most.")
+@click.option("--rounds", default=3, show_default=True,
+              help="Measure so often; the middle one is reported.")  # fmt: skip
+@codec_options
+@engine_options
+@report_options
+def video(
+    model: str,
+    file: Path,
+    frames: int,
+    rounds: int,
+    codec: str,
+    crf: int | None,
+    preset: str | None,
+    backend: str,
+    device: int | None,
+    threads: int | None,
+    targets: Targets,
+) -> None:
+    """Upscale the video FILE without and with an encoder: fps, how busy each stage is.
+
+    What a run costs once (opening, filling queues) is taken out by subtracting a short run.
+    """
+    from ...benchmarks.measure.video import measure_video
+    from ...runtime.video import EncoderOptions
+
+    options = EncoderOptions(codec, crf, preset)
+    show(measure_video(model, file, options, frames, backend, threads, rounds, device), targets)
+
+
+@click.command()
+@click.argument("models", nargs=-1, required=True, metavar="MODEL...", shell_complete=model_names)
+@click.option(
+    "--clip",
+    "clips",
+    type=click.Path(path_type=Path),
+    required=True,
+    multiple=True,
+    help="Video of the original size; may be given several times.",
+)
+@click.option(
+    "--codec",
+    "codecs",
+    metavar="ENCODER:QUALITY,...",
+    default="x264:23,x264:28,x265:27,vp9:38,mpeg4:6",
+    show_default=True,
+    help="Encoders (x264, x265, vp9, av1, mpeg4, mpeg2) with their crf or quantiser.",
+)
+@click.option("--first", type=click.IntRange(0), default=12, show_default=True,
+              help="Measure from this frame on.")  # fmt: skip
+@click.option("--frames", type=click.IntRange(2), default=33, show_default=True,
+              help="Measure so many frames at most.")  # fmt: skip
+@engine_options
+@report_options
+def footage(
+    models: tuple[str, ...],
+    clips: tuple[Path, ...],
+    codecs: str,
+    first: int,
+    frames: int,
+    backend: str,
+    threads: int | None,
+    device: int | None,
+    targets: Targets,
+) -> None:
+    """Compare MODELs with bicubic on clips that real encoders have coded.
+
+    Each clip is reduced by the models' scale, coded with each encoder, decoded and upscaled; the
+    result is compared with the clip.
+
+    \b
+    framelift bench footage realtime-small-x4-video realtime-small-x4 --clip a.mp4 --clip b.mp4
+    """
+    from tqdm import tqdm
+
+    from ...benchmarks.measure.footage import FootageSettings, measure_footage
+    from ...imaging.coding import parse_coding
+
+    codings = tuple(parse_coding(text.strip()) for text in codecs.split(","))
+    settings = FootageSettings(codings, first, frames, backend, threads, device)
+    with tqdm(unit="coding", leave=False, disable=None) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        document = measure_footage(models, clips, settings, progress)
+    show(document, targets)
+
+
+@click.command()
+@click.argument("model", shell_complete=model_names)
+@click.argument("clip", type=click.Path(path_type=Path))
+@click.option("--frames", default=60, show_default=True, help="Measure so many frames at most.")
+@engine_options
+@report_options
+def flicker(
+    model: str,
+    clip: Path,
+    frames: int,
+    backend: str,
+    device: int | None,
+    threads: int | None,
+    targets: Targets,
+) -> None:
+    """How much more MODEL's output changes from frame to frame than CLIP itself.
+
+    Over whole frames, and where the clip is static: there all change is flicker. For styles above
+    all; a super-resolution model should be near 1.
+    """
+    from tqdm import tqdm
+
+    from ...benchmarks.measure.flicker import measure_flicker
+
+    with tqdm(unit="frame", desc=model, leave=False, disable=None) as bar:
+        document = measure_flicker(
+            model, clip, frames, backend, threads, lambda done: bar.update(done - bar.n), device
+        )
+    show(document, targets)
+
+
+@click.command()
+@click.argument("model", shell_complete=model_names)
+@size_option
+@seconds_option
+@click.option(
+    "--fps", "rates", type=Finite(1, 1000), multiple=True, default=(24.0, 30.0, 60.0),
+    show_default="24, 30, 60", help="Rate of the camera; may be given several times.",
+)  # fmt: skip
+@engine_options
+@report_options
+def stream(
+    model: str,
+    size: tuple[int, int],
+    seconds: float,
+    rates: tuple[float, ...],
+    backend: str,
+    device: int | None,
+    threads: int | None,
+    targets: Targets,
+) -> None:
+    """Glass-to-glass latency, jitter and drops of MODEL behind a synthetic live camera."""
+    from ...benchmarks.measure.stream import measure_stream
+    from ...benchmarks.shared.settings import LatencySettings
+
+    settings = LatencySettings(
+        *size, backend=backend, threads=threads, device=device, seconds=seconds
+    )
+    show(measure_stream(model, settings, rates), targets)
+
+
+@click.command()
+@click.argument("config", shell_complete=preset_names)
+@click.option(
+    "--data", "folders", multiple=True, type=click.Path(path_type=Path), metavar="DIR",
+    help="Folder of photographs; may be given several times.",
+)  # fmt: skip
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a setting.")
+@vgg_option
+@click.option(
+    "--style", type=click.Path(path_type=Path), metavar="IMAGE",
+    help="The picture whose style is learnt, for configs of task = \"style\".",
+)  # fmt: skip
+@click.option("--steps", type=click.IntRange(1), default=30, show_default=True)
+@click.option("--warm-up", type=click.IntRange(0), default=5, show_default=True)
+@trainer_option
+@threads_option
+@report_options
+def train(
+    config: str,
+    folders: tuple[Path, ...],
+    overrides: tuple[str, ...],
+    vgg: str | None,
+    style: Path | None,
+    steps: int,
+    warm_up: int,
+    device: str,
+    threads: int | None,
+    targets: Targets,
+) -> None:
+    """Images per second when training as CONFIG says; nothing is written."""
+    try:
+        from ...benchmarks.measure.train_speed import measure_training
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(
+            f"training needs {error.name}: pip install 'framelift[train]'"
+        ) from error
+    document = measure_training(
+        config, folders, overrides, vgg=vgg, style=style, device=device, threads=threads,
+        steps=steps, warm_up=warm_up,
+    )  # fmt: skip
+    show(document, targets)

@@ -1,0 +1,9 @@
+"""`--threads`, which several commands share."""
+
+from __future__ import annotations
+
+import click
+
+threads_option = click.option(
+    "--threads", type=click.IntRange(1), help="CPU threads.  [default: one per processor]"
+)

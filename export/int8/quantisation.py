@@ -1,0 +1,285 @@
+"""Static Q/DQ int8: per-channel symmetric weights, activations calibrated on frames.
+
+Two forms, since what reads them differs:
+
+- `symmetric`, for TensorRT, which takes int8 with zero point 0 only and uint8 at the ends only:
+  quantised are the inputs of all convolutions but those that read the frames; ends stay float.
+- otherwise, for ONNX Runtime's CPU provider, which is fastest with uint8 activations on int8
+  weights (AVX512-VNNI and its kin multiply just that): frames are read as they are (step 1), ReLU
+  is the saturation of its convolution's output, and where a convolution is last its output is
+  uint8 code values at once, so that nothing is computed in float.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import helper
+
+from ...common.errors import ExportError
+from ..graph.edit import Graph
+from .calibration import Frames, record
+from .equalise import FRAMES, RANGE, equalise, is_plain_conv
+from .rounding import Statistics, quantise_weights
+
+METHODS = {"minmax": 100.0, "percentile 99.99": 99.99, "percentile 99.9": 99.9}
+"""How much of an activation's values the range covers, for those that are not equalised."""
+
+_SAMPLES = 20_000  # values of each activation kept from each frame
+LEVELS, LEVELS_U8 = "levels", "levels_u8"  # what is clamped at the end, and as uint8
+
+
+@dataclass
+class Calibrated:
+    """An equalised network and what was learnt of it on the calibration frames."""
+
+    model: onnx.ModelProto
+    equalised: set[str]
+    weights: dict[str, tuple[NDArray[np.int8], NDArray[np.float32], NDArray[np.float64]]]
+    samples: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+
+    def limits(self, name: str, share: float) -> tuple[float, float]:
+        """The range of an activation that holds that share (percent) of its values."""
+        values = self.samples[name]
+        if name in self.equalised:
+            return (-RANGE if values.min() < 0 else 0.0), RANGE
+        low, high = np.percentile(values, [100 - share, share])
+        return min(float(low), 0.0), max(float(high), 1e-6)
+
+
+def calibrate(
+    model: onnx.ModelProto, frames: Sequence[Frames], extremes: Sequence[Frames] = ()
+) -> Calibrated:
+    """Equalise a contract-2 fp32 model and round its weights on `frames` (each 1×H×W×3).
+
+    `extremes` widen the ranges and nothing else: what they show is not cut off, and the weights are
+    rounded for what `frames` show. Raises ExportError if no convolution can be quantised.
+    """
+    model, equalised = equalise(model, [*frames, *extremes])
+    graph = Graph(model.graph)
+    convs = [node for node in graph.nodes if is_plain_conv(graph, node)]
+    if not convs:
+        raise ExportError("the network has no plain convolution: int8 would change nothing")
+    names = _calibrated_values(graph, convs)
+    kernels = {node.output[0]: graph.constant(node.input[1]).shape for node in convs}
+    statistics = {out: Statistics(int(np.prod(shape[1:]))) for out, shape in kernels.items()}
+    samples: dict[str, list[NDArray[np.float32]]] = {name: [] for name in names}
+    rng = np.random.default_rng(0)
+    for values in record(model, names, frames):
+        for node in convs:
+            shape = kernels[node.output[0]]
+            statistics[node.output[0]].add(node, (shape[2], shape[3]), values[node.input[0]])
+        for name, value in values.items():
+            flat = value.ravel()
+            picked = flat[rng.integers(0, flat.size, _SAMPLES)]
+            samples[name] += [picked, np.array([flat.min(), flat.max()])]
+    for values in record(model, names, extremes):
+        for name, value in values.items():
+            samples[name].append(np.array([value.min(), value.max()]))
+    weights = {
+        node.output[0]: quantise_weights(graph.constant(node.input[1]), statistics[node.output[0]])
+        for node in convs
+    }
+    joined = {name: np.concatenate(parts) for name, parts in samples.items()}
+    return Calibrated(model, equalised, weights, joined)
+
+
+def _calibrated_values(graph: Graph, convs: list[onnx.NodeProto]) -> list[str]:
+    """What may get a range: inputs and outputs of convolutions, and ReLUs of them."""
+    outputs = {node.output[0] for node in convs}
+    relus = {
+        node.output[0]
+        for node in graph.nodes
+        if node.op_type == "Relu" and node.input[0] in outputs
+    }
+    return sorted({node.input[0] for node in convs} | outputs | relus)
+
+
+def quantise(
+    calibrated: Calibrated, share: float, *, symmetric: bool, float_shuffle: bool = False
+) -> onnx.ModelProto:
+    """The Q/DQ form of a calibrated network; see the module docstring for `symmetric`.
+
+    `float_shuffle` is for releases of ONNX Runtime that have no DepthToSpace of uint8: the code
+    values are float there.
+    """
+    return _Quantiser(calibrated, share, symmetric, float_shuffle).build()
+
+
+class _Quantiser:
+    """Puts Q/DQ pairs into a copy of the graph."""
+
+    def __init__(
+        self, calibrated: Calibrated, share: float, symmetric: bool, float_shuffle: bool
+    ) -> None:
+        self._calibrated = calibrated
+        self._weights = dict(calibrated.weights)
+        self._share = share
+        self._symmetric = symmetric
+        self._float_shuffle = float_shuffle
+        self._graph = Graph(calibrated.model.graph)
+        self._nodes: list[onnx.NodeProto] = []
+        self._steps: dict[str, float] = {}  # of the activations that are quantised
+        self._renamed: dict[str, str] = {}  # activation → its dequantised value
+
+    def build(self) -> onnx.ModelProto:
+        graph = self._graph
+        nodes = graph.nodes
+        plain = {node.output[0] for node in nodes if is_plain_conv(graph, node)}
+        if not self._symmetric:
+            nodes = self._uint8_ends(nodes, plain)
+        wanted = self._wanted(nodes, plain)
+        for node in nodes:
+            for index, name in enumerate(node.input):
+                node.input[index] = self._renamed.get(name, name)
+            # TensorRT reads the frames in float.
+            if node.output[0] in plain and not (self._symmetric and FRAMES in node.input):
+                self._quantise_conv(node)
+            self._nodes.append(node)
+            if node.output[0] in wanted:
+                self._quantise_output(node)
+        return self._model()
+
+    def _uint8_ends(self, nodes: list[onnx.NodeProto], plain: set[str]) -> list[onnx.NodeProto]:
+        """Frames enter by a DequantizeLinear of step 1; ReLU and clamp become saturation."""
+        graph = self._graph
+        head = [
+            helper.make_node("Transpose", ["frames"], ["frames_u8"], "to_nchw", perm=[0, 3, 1, 2]),
+            self._dequantise("frames_u8", FRAMES, 1.0, np.array(0, np.uint8)),
+        ]
+        self._steps[FRAMES] = 1.0
+        kept = [node for node in nodes if node.output[0] not in ("frames_float", FRAMES)]
+        for node in list(kept):
+            alone = len(graph.consumers(node.input[0])) == 1
+            if node.op_type == "Relu" and node.input[0] in plain and alone:
+                conv = graph.producer(node.input[0])
+                assert conv is not None
+                self._rename_output(conv, node.output[0], plain)
+                kept.remove(node)
+        return head + self._uint8_tail(kept, plain)
+
+    def _uint8_tail(self, nodes: list[onnx.NodeProto], plain: set[str]) -> list[onnx.NodeProto]:
+        by_name = {node.name: node for node in nodes}
+        clamp = by_name["clamp"]
+        conv = self._graph.producer(clamp.input[0])
+        if conv is None or conv.output[0] not in plain:
+            return nodes
+        if len(self._graph.consumers(conv.output[0])) != 1:
+            return nodes
+        self._rename_output(conv, LEVELS, plain)
+        kept, after = nodes[: nodes.index(clamp)], nodes[nodes.index(by_name["round"]) + 1 :]
+        *shuffle, transpose, cast = after
+        if shuffle and self._float_shuffle:
+            whole = self._dequantise(LEVELS_U8, f"{LEVELS}_whole", 1.0, np.array(0, np.uint8))
+            after[0].input[0] = whole.output[0]
+            return [*kept, whole, *after]
+        after[0].input[0] = LEVELS_U8
+        transpose.output[0] = cast.output[0]
+        return [*kept, *after[:-1]]
+
+    def _rename_output(self, conv: onnx.NodeProto, name: str, plain: set[str]) -> None:
+        plain.discard(conv.output[0])
+        self._weights[name] = self._weights[conv.output[0]]
+        conv.output[0] = name
+        plain.add(name)
+
+    def _quantise_conv(self, conv: onnx.NodeProto) -> None:
+        """Weights (and biases, for ONNX Runtime) as constants with a DequantizeLinear."""
+        graph, name = self._graph, conv.output[0]
+        codes, step, correction = self._weights[name]
+        bias = correction.copy()
+        if len(conv.input) > 2:
+            bias += graph.constant(conv.input[2])
+        if name == LEVELS:
+            bias -= 0.5  # QuantizeLinear rounds by itself
+        source = conv.input[0]
+        del conv.input[1:]
+        self._constant(f"{name}.codes", codes)
+        weight = self._dequantise(
+            f"{name}.codes", f"{name}.weight", step, np.zeros(len(step), np.int8), 0
+        )
+        self._nodes.append(weight)
+        if self._symmetric:
+            graph.set_constant(f"{name}.bias", bias)
+        else:
+            unit = step * np.float32(self._steps[_root(source)])
+            whole = np.rint(bias / unit).clip(-(2**31), 2**31 - 1).astype(np.int32)
+            self._constant(f"{name}.bias_codes", whole)
+            self._nodes.append(
+                self._dequantise(
+                    f"{name}.bias_codes", f"{name}.bias", unit, np.zeros(len(unit), np.int32), 0
+                )
+            )
+        conv.input.extend([f"{name}.weight", f"{name}.bias"])
+
+    def _wanted(self, nodes: list[onnx.NodeProto], plain: set[str]) -> set[str]:
+        """The values to quantise: what convolutions read, and for ONNX Runtime, which then runs
+        them wholly in integers, what they compute on the way to another convolution.
+        """
+        wanted = {node.input[0] for node in nodes if node.output[0] in plain} - {FRAMES}
+        if self._symmetric:
+            return wanted
+        leads_to_conv: set[str] = set()
+        for node in reversed(nodes):
+            if node.output[0] in plain or node.output[0] in leads_to_conv:
+                leads_to_conv.update(node.input)
+        return wanted | (plain & leads_to_conv) | (plain & {LEVELS})
+
+    def _quantise_output(self, node: onnx.NodeProto) -> None:
+        name = node.output[0]
+        step, zero = self._step_of(name)
+        self._steps[name] = step
+        codes = f"{name}_s8" if self._symmetric else f"{name}_u8"
+        inputs = [name, *self._grid(codes, np.array(step, np.float32), np.array(zero))]
+        self._nodes.append(helper.make_node("QuantizeLinear", inputs, [codes], f"quantise_{name}"))
+        if name != LEVELS:
+            self._nodes.append(self._dequantise(codes, f"{name}_dq", step, np.array(zero)))
+            self._renamed[name] = f"{name}_dq"
+
+    def _step_of(self, name: str) -> tuple[float, np.int8 | np.uint8]:
+        if name == LEVELS:
+            return 1.0, np.uint8(0)
+        low, high = self._calibrated.limits(name, self._share)
+        if self._symmetric:
+            return max(-low, high) / 127, np.int8(0)
+        step = (high - low) / 255
+        return step, np.uint8(np.clip(np.rint(-low / step), 0, 255))
+
+    def _dequantise(
+        self,
+        codes: str,
+        name: str,
+        step: float | NDArray[np.float32],
+        zero: NDArray[np.integer],
+        axis: int | None = None,
+    ) -> onnx.NodeProto:
+        inputs = [codes, *self._grid(codes, np.array(step, np.float32), zero)]
+        node = helper.make_node("DequantizeLinear", inputs, [name], f"dequantise_{name}")
+        if axis is not None:
+            node.attribute.append(helper.make_attribute("axis", axis))
+        return node
+
+    def _grid(self, key: str, step: NDArray[np.float32], zero: NDArray[np.integer]) -> list[str]:
+        self._constant(f"{key}.step", step)
+        self._constant(f"{key}.zero", zero)
+        return [f"{key}.step", f"{key}.zero"]
+
+    def _constant(self, name: str, value: NDArray[np.generic]) -> None:
+        self._graph.constants[name] = value
+
+    def _model(self) -> onnx.ModelProto:
+        model = onnx.ModelProto()
+        model.CopyFrom(self._calibrated.model)
+        del model.graph.node[:], model.graph.initializer[:], model.graph.value_info[:]
+        model.graph.node.extend(self._nodes)
+        self._graph.nodes = self._nodes
+        model.graph.initializer.extend(self._graph.used_tensors())
+        return onnx.shape_inference.infer_shapes(model, strict_mode=True)
+
+
+def _root(name: str) -> str:
+    return name.removesuffix("_dq")

@@ -1,0 +1,142 @@
+"""How near what two implementations make of the same frames is, and the limits for that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from ...common.errors import ExportError
+from ...imaging.metrics import psnr
+from .patterns import flat, saturated
+from .session import open_session, run_session
+from .sizes import Sizes
+
+Frames = NDArray[np.uint8]
+RunFrames = Callable[[Frames], Frames]
+
+REFERENCE = Path(__file__).parent / "reference.png"
+
+MAX_OFF_SHARE = 1e-3
+"""Share of values that may be off by more than one code value (design invariant 1, fp32)."""
+FP16_MIN_PSNR_DB = 50.0
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How far an exported model is from its PyTorch network on one batch of frames."""
+
+    frames: str  # what the frames show, as `reference_frames` names them
+    shape: tuple[int, ...]  # N, H, W, 3
+    max_difference: int  # code values
+    off_share: float  # share of values off by more than 1
+    psnr_db: float | None  # None when equal everywhere
+
+    def label(self) -> str:
+        """Kind and shape of the frames, N×H×W."""
+        return f"{self.frames} {'×'.join(map(str, self.shape[:3]))}"
+
+    def record(self) -> dict[str, float | None]:
+        """The numbers, for the metadata."""
+        return {
+            "max_difference": self.max_difference,
+            "off_share": self.off_share,
+            "psnr_db": self.psnr_db,
+        }
+
+    def failure(self, precision: str) -> str | None:
+        """What breaks the precision's limit, or None. int8 is judged by quality, not here."""
+        numbers = (
+            f"{self.off_share:.3%} of values are off by more than 1, at most by "
+            f"{self.max_difference}, PSNR {self.psnr_db} dB"
+        )
+        if precision == "fp32" and self.off_share > MAX_OFF_SHARE:
+            return f"{numbers} (limit {MAX_OFF_SHARE:.1%} of values)"
+        if precision == "fp16" and self.psnr_db is not None and self.psnr_db < FP16_MIN_PSNR_DB:
+            return f"{numbers} (limit {FP16_MIN_PSNR_DB:.0f} dB)"
+        return None
+
+
+def reference_frames(sizes: Sizes | None = None) -> list[tuple[str, Frames]]:
+    """A photograph, uniform noise, white, black and saturated squares in sizes the model takes.
+
+    Where nothing is fixed: five shapes, with odd sizes and more than one frame.
+    """
+    sizes = sizes or Sizes()
+    image = reference_photograph()
+    noise = np.random.default_rng(0).integers(0, 256, (2, 33, 47, 3), np.uint8)
+    batches = [
+        ("photograph", image[None]),
+        ("photograph", image[None, 40:105, 60:131]),
+        ("photograph", np.stack((image[:64, :48], image[64:128, 48:96], image[99:163, 99:147]))),
+        ("noise", noise),
+        ("white", flat(255)),
+        ("black", flat(0)),
+        ("saturated", saturated()),
+    ]
+    fitted = [(name, fit(frames, sizes)) for name, frames in batches]
+    # Fixed sizes make some of them alike.
+    return list({(name, frames.shape): (name, frames) for name, frames in fitted}.values())
+
+
+def reference_photograph() -> Frames:
+    """The photograph, uint8 H×W×3 BGR."""
+    photo = cv2.imread(str(REFERENCE), cv2.IMREAD_COLOR)
+    if photo is None:
+        raise ExportError(f"{REFERENCE}: missing from this installation; reinstall framelift")
+    return photo.astype(np.uint8)
+
+
+def fit(frames: Frames, sizes: Sizes) -> Frames:
+    """Repeat edges and frames, or cut, until the shape is one that the model takes."""
+    count, height, width, _ = frames.shape
+    wanted = [
+        fixed or -(-max(side, sizes.minimum) // sizes.multiple) * sizes.multiple
+        for fixed, side in ((sizes.height, height), (sizes.width, width))
+    ]
+    count = sizes.batch or count
+    index = np.arange(count) % len(frames)
+    rows, columns = (
+        np.arange(side) % full for side, full in zip(wanted, (height, width), strict=True)
+    )
+    return np.ascontiguousarray(frames[index][:, rows][:, :, columns])
+
+
+def onnx_frames(model: onnx.ModelProto) -> RunFrames:
+    """A contract-2 model on frames, by ONNX Runtime's CPU provider as the file stands.
+
+    The returned function raises ExportError if what is clamped at the end holds NaN or infinity.
+    """
+    probed = onnx.ModelProto()
+    probed.CopyFrom(model)
+    unclamped = [node.input[0] for node in model.graph.node if node.name == "clamp"]
+    probed.graph.output.extend(onnx.ValueInfoProto(name=name) for name in unclamped)
+    session = open_session(probed)
+
+    def run(frames: Frames) -> Frames:
+        upscaled, *floats = run_session(session, frames)
+        if not all(np.isfinite(values).all() for values in floats):
+            raise ExportError("the model's output holds NaN or infinity; nothing was written")
+        return upscaled
+
+    return run
+
+
+def compare(name: str, shape: tuple[int, ...], wanted: Frames, got: Frames) -> Parity:
+    """Compare what two implementations made of one batch of frames of that shape."""
+    if wanted.shape != got.shape:
+        raise ExportError(f"parity: the model gives shape {got.shape}, PyTorch {wanted.shape}")
+    difference = np.abs(wanted.astype(np.int16) - got)
+    ratio = psnr(wanted, got)
+    return Parity(
+        name,
+        shape,
+        int(difference.max()),
+        float((difference > 1).mean()),
+        round(ratio, 2) if np.isfinite(ratio) else None,
+    )

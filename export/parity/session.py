@@ -1,0 +1,69 @@
+"""A contract-2 model in ONNX Runtime's CPU provider, as the file stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from ...common.errors import ExportError
+from ...runtime.ort.library import load_onnxruntime
+
+Frames = NDArray[np.uint8]
+
+
+def open_session(model: onnx.ModelProto, optimisation: object = None) -> Any:  # noqa: ANN401
+    """A session with ONNX Runtime's own settings, or another level of optimisation.
+
+    Raises ExportError if it refuses the model.
+    """
+    ort = load_onnxruntime()
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    if optimisation is not None:
+        options.graph_optimization_level = optimisation
+    try:
+        return ort.InferenceSession(
+            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # onnxruntime's own exception types share no public base
+        raise ExportError(
+            f"ONNX Runtime refuses the model: {str(error).strip().splitlines()[0]}"
+        ) from error
+
+
+def unrounded(model: onnx.ModelProto) -> Callable[[Frames], NDArray[np.float32]]:
+    """The model on 1×H×W×3 frames, up to where it clamps: sH×sW×3 in code values.
+
+    Raises ExportError, as the function does.
+    """
+    nodes = {node.name: node for node in model.graph.node}
+    levels, shuffle = nodes["clamp"].input[0], nodes.get("to_pixels")
+    probed = onnx.ModelProto()
+    probed.CopyFrom(model)
+    probed.graph.output.append(onnx.ValueInfoProto(name=levels))
+    session = open_session(probed)
+
+    def run(frames: Frames) -> NDArray[np.float32]:
+        values: NDArray[np.float32] = run_session(session, frames)[1][0] - 0.5  # that rounds
+        if shuffle is not None:
+            block = next(item.i for item in shuffle.attribute if item.name == "blocksize")
+            _, height, width = values.shape
+            apart = values.reshape(3, block, block, height, width).transpose(3, 1, 4, 2, 0)
+            return apart.reshape(height * block, width * block, 3)
+        return values.transpose(1, 2, 0)
+
+    return run
+
+
+def run_session(session: Any, frames: Frames) -> list[NDArray[Any]]:  # noqa: ANN401
+    """All outputs on one batch of frames. Raises ExportError if the run fails."""
+    try:
+        outputs: list[NDArray[Any]] = session.run(None, {"frames": np.ascontiguousarray(frames)})
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ExportError(f"ONNX Runtime fails on {frames.shape}: {reason}") from error
+    return outputs

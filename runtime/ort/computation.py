@@ -1,0 +1,111 @@
+"""An ONNX Runtime session as a computation on frames that lie on the GPU.
+
+Import once cuda-python is loaded (`engine.library.cuda_python_problem`).
+"""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import Any
+
+from cuda.bindings import runtime
+
+from ...common.errors import BackendError
+from ..gpu.cuda_gate import GATE
+from ..gpu.shapes import FrameShape
+from ..models.file import OUTPUT
+from .session import DeviceBinding, OrtSession
+
+# ONNX Runtime frees a recorded graph with its session only.
+_MAX_GRAPHS = 64
+
+
+class GraphNumbers:
+    """Hands out the numbers under which one session records its CUDA graphs, each once."""
+
+    def __init__(self) -> None:
+        self._next = count()
+
+    def take(self) -> int | None:
+        """A new number; None if so many graphs were recorded that memory would be wasted."""
+        number = next(self._next)
+        return number if number < _MAX_GRAPHS else None
+
+
+class OrtComputation:
+    """See `engine.runner.Computation`. The session must run on `stream`.
+
+    The first run between two addresses is a plain one, in which cuDNN looks for its algorithms and
+    memory is taken. In the second, ONNX Runtime records a CUDA graph, which later ones replay.
+    """
+
+    def __init__(
+        self,
+        session: OrtSession,
+        shape: FrameShape,
+        scale: int,
+        stream: Any,  # noqa: ANN401 - a CUDA handle
+        numbers: GraphNumbers | None,
+        no_graph: str = "",
+        window: int = 1,
+    ) -> None:
+        """For frames of `shape`, of which `window` make one.
+
+        Without `numbers`, no graphs are made, for the reason given.
+        """
+        self.graph_problem = no_graph
+        self._session = session
+        self._stream = stream
+        self._numbers = numbers
+        self._shape = shape.tensor()
+        self._big = (shape.frames // window, shape.height * scale, shape.width * scale, 3)
+        self._bound: dict[int, DeviceBinding] = {}
+        self._graphs: dict[int, int] = {}
+
+    @property
+    def uses_graph(self) -> bool:
+        """Whether the computation runs as a CUDA graph by now."""
+        return bool(self._graphs)
+
+    def launch(self, source: int, target: int) -> None:
+        """Queue the network on the stream; see `engine.runner.Computation`."""
+        binding = self._bound.get(source)
+        if binding is None:
+            binding = self._session.bind_on_device(source, self._shape, OUTPUT, target, self._big)
+            self._bound[source] = binding
+        elif source in self._graphs:
+            self._session.launch(binding, self._graphs[source])
+            return
+        elif not self.graph_problem and self._record(source, binding):
+            return
+        self._session.launch(binding)
+
+    def close(self) -> None:
+        """Forget the addresses."""
+        self._bound.clear()
+        self._graphs.clear()
+
+    def _record(self, source: int, binding: DeviceBinding) -> bool:
+        """Run and record a graph; False, with the reason noted, if that cannot be done."""
+        number = None if self._numbers is None else self._numbers.take()
+        if number is None:
+            self.graph_problem = f"{_MAX_GRAPHS} were recorded for other sizes"
+            return False
+        with GATE.recording() as others:
+            if others:
+                self.graph_problem = others
+                return False
+            try:
+                self._session.launch(binding, number)
+            except BackendError as error:
+                self.graph_problem = str(error)
+                self._leave_capture()
+                return False
+        self._graphs[source] = number
+        return True
+
+    def _leave_capture(self) -> None:
+        """End a recording that failed on the way: nothing could run on the stream otherwise."""
+        # In the thread that began it, as CUDA asks.
+        self._session.in_own_thread(lambda: runtime.cudaStreamEndCapture(self._stream))
+        self._session.in_own_thread(runtime.cudaGetLastError)

@@ -1,0 +1,112 @@
+"""Frames under way on a session that works on while the caller goes on."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from ...common.errors import BackendError
+from .protocol import UNDER_WAY, Frames, PipelinedSession
+from .turns import Turns
+
+_LOST = "this frame was lost when an earlier one failed, or on closing"
+
+
+class Pending:
+    """A frame that was submitted; `result` waits for it."""
+
+    def __init__(self, out: Frames, queue: PendingFrames | None = None) -> None:
+        """For a frame that will be in `out`; without a `queue` it is there already."""
+        self._out = out
+        self._queue = queue
+
+    @property
+    def done(self) -> bool:
+        """Whether `result` returns at once."""
+        return self._queue is None
+
+    def result(self) -> Frames:
+        """The upscaled frame, which is the array given to `submit`.
+
+        Raises BackendError: the engine failed, or the upscaler was closed meanwhile.
+        """
+        queue = self._queue
+        if queue is not None:
+            queue.wait_for(self)
+        return self._out
+
+    def collect(self, session: PipelinedSession) -> None:
+        """Wait for the frame submitted first, this one."""
+        session.collect()
+        self._queue = None
+
+
+class PendingFrames:
+    """Those of one upscaler, oldest first; at most `UNDER_WAY`, all of one size.
+
+    All but `wait_for` is called by who has the turn.
+    """
+
+    def __init__(self, turns: Turns) -> None:
+        self._turns = turns
+        self._session: PipelinedSession | None = None
+        self._frames: deque[Pending] = deque()
+        self._shape: tuple[int, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self._frames)
+
+    def make_room(self, shape: tuple[int, ...]) -> None:
+        """Collect what must be done before a frame of that shape can be submitted."""
+        if shape != self._shape:
+            self.collect_all()
+            self._shape = shape
+        elif len(self._frames) == UNDER_WAY:
+            self._collect_until(self._frames[0])
+
+    def submit(self, session: PipelinedSession, batch: Frames, out: Frames) -> Pending:
+        """Start on `batch`, 1×H×W×3, for which there must be room."""
+        try:
+            session.submit(batch, out[None])
+        except BaseException:
+            self._lose(session)
+            raise
+        self._session = session
+        self._frames.append(Pending(out, self))
+        return self._frames[-1]
+
+    def wait_for(self, wanted: Pending) -> None:
+        """Collect the frames up to this one, which another thread may do meanwhile.
+
+        Raises BackendError: it was lost.
+        """
+        if self._turns.closing:
+            raise BackendError(_LOST)
+        with self._turns.take():
+            if not wanted.done:
+                self._collect_until(wanted)
+
+    def _collect_until(self, wanted: Pending) -> None:
+        if self._session is None or wanted not in self._frames:
+            raise BackendError(_LOST)
+        try:
+            while not wanted.done:
+                self._frames[0].collect(self._session)
+                self._frames.popleft()
+        except BaseException:
+            self._lose(self._session)
+            raise
+
+    def collect_all(self) -> None:
+        """Collect every frame."""
+        if self._frames:
+            self._collect_until(self._frames[-1])
+
+    def _lose(self, session: PipelinedSession) -> None:
+        """Forget them all, in the session, too: it is not always what failed."""
+        self._frames.clear()
+        session.drop()
+
+    def drop(self) -> None:
+        """Forget them all: their session is gone."""
+        self._frames.clear()
+        self._session = None

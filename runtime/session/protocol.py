@@ -1,0 +1,106 @@
+"""What the runtime asks of a backend; adding one is a module with an `open` and a `missing`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...common.errors import BackendError
+
+Frames = NDArray[np.uint8]
+
+
+class Session(Protocol):
+    """A model loaded on a device, ready to run. Used by one thread at a time, not always one."""
+
+    name: str
+    provider: str
+    device: str
+
+    def run(self, frames: Frames, out: Frames) -> None:
+        """Upscale `frames` into `out`.
+
+        Args:
+            frames: uint8 N×H×W×3 BGR, C-contiguous; of a model of several frames its window.
+            out: uint8 N×(sH)×(sW)×3 BGR, C-contiguous and writeable, overwritten; of such a model
+                one frame.
+
+        Raises:
+            BackendError: the engine failed.
+        """
+        ...
+
+    def describe(self) -> dict[str, str | int]:
+        """What really runs: engine and version, provider, device, threads and the like."""
+        ...
+
+    def close(self) -> None:
+        """Free the model and its buffers; the session is not used afterwards."""
+        ...
+
+
+UNDER_WAY = 2
+"""Frames that a `PipelinedSession` works on at once: one is copied while another is computed."""
+
+
+@runtime_checkable
+class PipelinedSession(Session, Protocol):
+    """A session that works on while the caller goes on, so that copies run beside computation.
+
+    At most `UNDER_WAY` calls of `submit` may wait for their `collect`, all with frames of one
+    shape; `run` is called when none does.
+    """
+
+    @property
+    def pipelined(self) -> bool:
+        """Whether it really does; else only `run` is called."""
+        ...
+
+    def empty(self, shape: tuple[int, ...]) -> Frames:
+        """An uninitialised uint8 array that the GPU copies from and to by itself.
+
+        Frames on other memory are copied once more, by the processor. It stays valid as long as it
+        is held, also after `close`. Raises BackendError if there is no such memory.
+        """
+        ...
+
+    def submit(self, frames: Frames, out: Frames) -> None:
+        """Start to upscale `frames` into `out`, as of `run`; `frames` may be changed on return.
+
+        `out` is to be left alone until it was collected. Raises BackendError; whatever else is
+        under way is lost with it.
+        """
+        ...
+
+    def collect(self) -> None:
+        """Wait until what was submitted first is in its `out`.
+
+        Raises BackendError; whatever else is under way is lost with it.
+        """
+        ...
+
+    def drop(self) -> None:
+        """Give up what is under way, if anything is."""
+        ...
+
+
+@runtime_checkable
+class CancellableSession(Session, Protocol):
+    """A session whose calls can take long before they compute, as an engine is built."""
+
+    def cancel(self) -> None:
+        """Make a call that builds in another thread end soon with a BackendError."""
+        ...
+
+
+@contextmanager
+def failures_of(backend: str) -> Iterator[None]:
+    """Say in a BackendError which backend failed."""
+    try:
+        yield
+    except BackendError as error:
+        raise BackendError(f"{backend} failed: {error}") from error

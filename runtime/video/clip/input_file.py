@@ -1,0 +1,52 @@
+"""Opening a local media file safely, and its zero of time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import cast
+
+import av
+from av.format import Flags
+
+from ....common.errors import InputError
+
+
+def open_input(path: Path, formats: Sequence[str] = ()) -> av.container.InputContainer:
+    """Open a file for reading; playlists in it cannot reach the network.
+
+    If `formats`, by FFmpeg's names of its demuxers, are given, no others are opened.
+
+    Raises:
+        InputError: it does not exist, is empty or is nothing that FFmpeg knows.
+    """
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder, not a video file")
+    if not path.exists():
+        raise InputError(f"{path}: no such file")
+    if path.is_file() and path.stat().st_size == 0:
+        raise InputError(f"{path}: the file is empty")
+    try:
+        options = {"protocol_whitelist": "file"}
+        if formats:
+            options["format_whitelist"] = ",".join(formats)
+        # The prefix keeps a name with a colon from being read as a URL.
+        return av.open(
+            f"file:{path}",
+            container_options=options,
+            metadata_errors="replace",
+        )
+    except PermissionError as error:
+        raise InputError(f"{path}: may not be read (permission denied)") from error
+    except av.FFmpegError as error:
+        raise InputError(
+            f"{path}: is no video that can be read, or a damaged one ({error.strerror})"
+        ) from error
+
+
+def start_offset(container: av.container.InputContainer, time_base: Fraction) -> int:
+    """The time in units of `time_base` that counts as zero in this file."""
+    if not container.format.flags & cast("int", Flags.ts_discont.value):
+        return 0
+    return round(Fraction(container.start_time or 0, av.time_base) / time_base)

@@ -1,0 +1,46 @@
+"""The part of a clip that is wanted."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+
+from ....common.errors import ConfigError
+
+_TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?|\.\d+)")
+
+
+@dataclass(frozen=True)
+class Span:
+    """Frames with start ≤ time < end, in seconds of the input; `None` is its end.
+
+    Raises:
+        ConfigError: it is empty.
+    """
+
+    start: Fraction = Fraction(0)
+    end: Fraction | None = None
+
+    def __post_init__(self) -> None:
+        if self.end is not None and self.end <= self.start:
+            start, end = float(self.start), float(self.end)
+            raise ConfigError(f"the end at {end:g} s is not after the start at {start:g} s")
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing is cut off."""
+        return self == Span()
+
+
+def parse_time(text: str) -> Fraction:
+    """The exact seconds of "90", "1:30", "01:30.5" or "1:02:03.25".
+
+    Raises:
+        ConfigError: it is no such time.
+    """
+    match = _TIME.fullmatch(text.strip())
+    if match is None:
+        raise ConfigError(f"{text!r} is no time: write seconds, as 90.5, or h:mm:ss, as 1:02:03.5")
+    hours, minutes, seconds = match.groups()
+    return int(hours or 0) * 3600 + int(minutes or 0) * 60 + Fraction(seconds)

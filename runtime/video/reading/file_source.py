@@ -1,0 +1,323 @@
+"""Every frame of a video file with its exact time, as BGR."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import replace
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+from types import TracebackType
+from typing import Self, cast
+
+import av
+import numpy as np
+from av.sidedata.sidedata import SideData
+from av.stream import Disposition
+
+from ....common.errors import InputError
+from ....common.notes import Say, say_on_stderr
+from ..clip.frame import ClipFacts, Frame
+from ..clip.input_file import open_input, start_offset
+from ..clip.pixels import ToBgr, colour_of, depth_note
+from ..clip.pool import FramePool
+from ..clip.span import Span
+from .deinterlace import Deinterlacer
+from .integrity import Integrity, may_hide_its_end, structural_fault
+from .seek import seek_point
+
+_Timed = tuple[av.VideoFrame, int]
+
+# Times that go back by no more than this are mended; a clock that begins anew is not.
+_JITTER_SECONDS, _JITTER_FRAMES = Fraction(1, 4), 4
+
+
+class FileSource:
+    """Decodes the main video stream of a file; iterate over it once, from one thread.
+
+    Frames come in presentation order. Times are the file's own, exact; only formats whose clock
+    starts anywhere (MPEG-TS, MPEG-PS) are shifted to begin at zero, all streams alike. Pixels are
+    converted with the clip's own matrix and range; an untagged clip is taken for BT.709 from 720
+    lines up and for BT.601 below. Interlaced frames are deinterlaced, one frame out per frame in.
+
+    `facts` is valid from construction on: the first frame is decoded there. With a `pool`, the
+    arrays come from it and whoever consumes a frame gives them back.
+
+    Raises:
+        InputError: at construction when the file is no usable video; from the iteration when it
+            is damaged or shorter than it claims, so that a loop that ends has seen every frame.
+    """
+
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        container: av.container.InputContainer | None = None,
+        total_bytes: Callable[[], int] | None = None,
+        span: Span | None = None,
+        after_pts: int | None = None,
+        context: int = 0,
+        pool: FramePool | None = None,
+        say: Say = say_on_stderr,
+    ) -> None:
+        """Open `path`; or take a `container` that is open already, which `path` only names.
+
+        `total_bytes` says at the end how long an input was that does not know it itself. Of a
+        `span` the first frame gets time 0. Frames up to `after_pts`, in the times that frames
+        get, are left out without being converted, but for the last `context` of them.
+        """
+        self.path = path
+        self._name = Path(path).name if container is None else str(path)
+        self._say = say
+        self._total_bytes = total_bytes
+        self._span = span or Span()
+        self._after_pts = after_pts
+        self._context = context
+        self._last_pts: int | None = None
+        self._moved = 0
+        self._pool = pool or FramePool()
+        self.container = container or open_input(Path(path))
+        if container is not None and may_hide_its_end(container):
+            say(f"{self._name}: states no duration; whether it is whole cannot be told in one pass")
+        try:
+            if container is None:
+                self._fail_if(structural_fault(Path(path), self.container.format.name), None)
+            self._stream = self._choose_stream()
+            self._stream.thread_type = "AUTO"
+            self._integrity = Integrity(self.container, self._stream)
+            self._time_base = self._stream.time_base or Fraction(1, av.time_base)
+            self._offset = start_offset(self.container, self._time_base)
+            self._deinterlacer = Deinterlacer(self._stream)
+            self._rate = self._stream.average_rate or self._stream.guessed_rate
+            if container is None and self._span.start:
+                self._seek(Path(path))
+            self._decoded = self._timed(self._decode())
+            self._first = next(self._decoded, None)
+            if self._first is None:
+                what = "not one frame of it decodes"
+                if self._last_pts is not None:
+                    what = f"ends before {float(self._span.start):g} s"
+                raise InputError(f"{path}: holds a video stream but {what}")
+            self._zero = 0 if self._span.is_whole else self._first[1]
+            self.facts = self._read_facts(self._first[0])
+        except BaseException:
+            self.container.close()
+            raise
+        self._to_bgr = ToBgr(self._pool)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; a thread that is still reading from it keeps it open until it is done."""
+        try:
+            self._decoded.close()
+        except ValueError:  # another thread is inside the generator
+            return
+        self.container.close()
+
+    @property
+    def stream_index(self) -> int:
+        """The index of the video stream that is decoded."""
+        return self._stream.index
+
+    def __iter__(self) -> Iterator[Frame]:
+        if self._first is None:
+            raise RuntimeError(f"{self.path}: the frames were already read.")
+        first, self._first = self._first, None
+        before: deque[_Timed] = deque(maxlen=self._context)
+        for frame, pts in chain([first], self._decoded):
+            if self._after_pts is not None and pts - self._zero <= self._after_pts:
+                before.append((frame, pts))
+                continue
+            while before:
+                earlier, its_pts = before.popleft()
+                yield replace(self._convert(earlier, its_pts - self._zero), is_context=True)
+            yield self._convert(frame, pts - self._zero)
+        if self._moved:
+            self._say(
+                f"{self._name}: {self._moved} frames had the time of the frame before them "
+                "or an earlier one and were moved behind it"
+            )
+
+    @property
+    def start_seconds(self) -> Fraction:
+        """The time in the input, in seconds, that the frames' time 0 is."""
+        return self._zero * self._time_base
+
+    def _seek(self, path: Path) -> None:
+        """Go to a key frame before the span."""
+        stamp = seek_point(path, self._stream.index, self._span.start)
+        if stamp is not None:
+            self.container.seek(stamp, stream=self._stream)
+            self._integrity.begins_midway()
+
+    def _timed(self, frames: Iterable[av.VideoFrame]) -> Generator[_Timed, None, None]:
+        """The frames of the span with their times in the input."""
+        for frame in frames:
+            pts = self._next_pts(frame)
+            seconds = pts * self._time_base
+            if self._span.end is not None and seconds >= self._span.end:
+                return
+            if seconds >= self._span.start:
+                yield frame, pts
+
+    def _choose_stream(self) -> av.VideoStream:
+        moving = [
+            stream
+            for stream in self.container.streams.video
+            if not stream.disposition & Disposition.attached_pic
+        ]
+        if not moving:
+            raise InputError(f"{self.path}: has no video stream")
+        best = self.container.streams.best("video")
+        stream = best if isinstance(best, av.VideoStream) and best in moving else moving[0]
+        # None when nothing of the stream could be made out; libav would crash on using it.
+        if stream.codec_context is None:
+            raise InputError(f"{self.path}: the codec of its video stream is unknown")
+        if len(moving) > 1:
+            self._say(
+                f"{self._name}: holds {len(moving)} video streams; only stream "
+                f"{stream.index} is upscaled, the others are left out"
+            )
+        return stream
+
+    def _decode(self) -> Generator[av.VideoFrame, None, None]:
+        try:
+            for packet in self.container.demux():
+                flush = packet.size == 0 and packet.pts is None and packet.dts is None
+                if not flush:
+                    fault = self._integrity.packet(packet)
+                    self._fail_if(fault, packet.pts, packet.time_base)
+                if packet.stream.index != self._stream.index:
+                    continue
+                frames = self._stream.decode(None if flush else packet)
+                self._fail_if(self._integrity.frames(frames), frames[0].pts if frames else None)
+                for frame in frames:
+                    yield from self._deinterlacer(frame)
+            yield from self._deinterlacer.flush()
+        except av.FFmpegError as error:
+            raise InputError(
+                f"{self.path}: cannot be decoded to the end ({error.strerror}); "
+                "the file is damaged, no output was written"
+            ) from error
+        total = self._total_bytes() if self._total_bytes else self.container.size
+        self._fail_if(self._integrity.verdict(total), None)
+
+    def _fail_if(self, fault: str, pts: int | None, time_base: Fraction | None = None) -> None:
+        if not fault:
+            return
+        place = ""
+        if pts is not None:
+            seconds = pts * (time_base or self._time_base) - self._offset * self._time_base
+            place = f" at {float(seconds):.2f} s"
+        raise InputError(f"{self.path}: {fault}{place}; no output was written")
+
+    def _read_facts(self, frame: av.VideoFrame) -> ClipFacts:
+        stream, format_ = self._stream, frame.format
+        try:
+            colour = colour_of(frame, stream.codec_context)
+        except ValueError as error:
+            raise InputError(f"{self.path}: {error}") from error
+        if note := depth_note(format_):
+            self._say(f"{self._name}: {note}")
+        # FFmpeg gives every GIF an alpha channel.
+        has_alpha = any(component.is_alpha for component in format_.components)
+        if has_alpha and not format_.has_palette and stream.codec_context.name != "gif":
+            self._say(f"{self._name}: the alpha channel is left out")
+        if self._deinterlacer.active:
+            self._say(f"{self._name}: interlaced; each frame is deinterlaced (bwdif)")
+        self._picture = (frame.width, frame.height, format_.name)
+        return ClipFacts(
+            width_px=frame.width,
+            height_px=frame.height,
+            time_base=self._time_base,
+            average_rate=self._rate,
+            sample_aspect_ratio=stream.sample_aspect_ratio or Fraction(1),
+            colour=colour,
+            display_matrix=_display_matrix(frame),
+            frame_count_estimate=self._estimate_count(),
+            metadata=dict(self.container.metadata),
+            stream_metadata=dict(stream.metadata),
+        )
+
+    def _estimate_count(self) -> int | None:
+        stream = self._stream
+        if stream.frames and self._span.is_whole:
+            return stream.frames
+        seconds = Fraction(self.container.duration or 0, av.time_base)
+        if stream.duration and stream.time_base:
+            seconds = stream.duration * stream.time_base
+        end = seconds if self._span.end is None else min(seconds, self._span.end)
+        seconds = max(Fraction(0), end - self._span.start)
+        return round(seconds * (stream.average_rate or 0)) or None
+
+    def _convert(self, frame: av.VideoFrame, pts: int) -> Frame:
+        picture = (frame.width, frame.height, frame.format.name)
+        if picture != self._picture:
+            raise InputError(
+                "{}: changes from {}×{} {} to {}×{} {} on the way; split it there first".format(
+                    self.path, *self._picture, *picture
+                )
+            )
+        image = self._to_bgr(frame, self.facts.colour)
+        return Frame(image, pts, self._time_base, self._duration(frame))
+
+    def _next_pts(self, frame: av.VideoFrame) -> int:
+        """The frame's time; made up from the rate when missing, always after the last one."""
+        stated = frame.pts if frame.pts is not None else frame.dts
+        last = self._last_pts
+        if stated is not None:
+            pts = stated - self._offset
+        else:
+            pts = 0 if last is None else last + max(1, self._duration(frame))
+        if last is not None and pts <= last:
+            self._check_jump_back(last, pts, frame)
+            pts = last + 1
+            self._moved += 1
+        self._last_pts = pts
+        return pts
+
+    def _check_jump_back(self, last: int, pts: int, frame: av.VideoFrame) -> None:
+        """Raise InputError where the clock begins anew, as in recordings that were joined."""
+        back = (last - pts) * self._time_base
+        if back > max(_JITTER_SECONDS, _JITTER_FRAMES * self._duration(frame) * self._time_base):
+            raise InputError(
+                f"{self.path}: its clock jumps back by {float(back):.2f} s at "
+                f"{float(last * self._time_base):.2f} s, as in files that were joined; split it "
+                "there, or write it anew with one clock, first; no output was written"
+            )
+
+    def _duration(self, frame: av.VideoFrame) -> int:
+        if frame.duration:
+            return frame.duration
+        return round(1 / (self._rate * self._time_base)) if self._rate else 0
+
+
+def _display_matrix(frame: av.VideoFrame) -> tuple[int, ...] | None:
+    try:
+        side_data = cast("dict[str, SideData]", frame.side_data)
+    except ValueError:  # PyAV has no name for a kind of it, as for EXIF in the frames of a camera
+        return _rotation_matrix(frame.rotation)
+    if "DISPLAYMATRIX" not in side_data:
+        return None
+    values: list[int] = np.frombuffer(bytes(side_data["DISPLAYMATRIX"]), np.int32).tolist()
+    return tuple(values)
+
+
+def _rotation_matrix(degrees: int) -> tuple[int, ...] | None:
+    """FFmpeg's display matrix of a counter-clockwise turn, in 16.16 and 2.30 fixed point."""
+    if not degrees:
+        return None
+    cosine, sine = (round(f(math.radians(degrees)) * (1 << 16)) for f in (math.cos, math.sin))
+    return (cosine, -sine, 0, sine, cosine, 0, 0, 0, 1 << 30)

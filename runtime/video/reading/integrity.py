@@ -1,0 +1,157 @@
+"""Was a file read to its true end, with every frame? libav itself is content with less."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import av.logging
+
+from ..clip.input_file import open_input
+
+# Headers round the duration, and streams end a little apart.
+_TOLERANCE_SECONDS = Fraction(1, 4)
+# Codecs of which every packet with a timestamp becomes exactly one shown frame.
+_PACKET_IS_FRAME = frozenset({"h264", "hevc", "mjpeg", "prores", "ffv1"})
+
+# Their demuxers skip what they cannot make sense of and go on behind it; only the log tells.
+_RESYNCING = frozenset({"matroska,webm", "flv"})
+
+
+# Plain, with the time code of Blu-ray and camcorders, with the check bytes of DVB.
+_TS_PACKETS = (188, 192, 204)
+# Zeros that some writers put behind the end.
+_GIF_PADDING = 4096
+
+
+def structural_fault(path: Path, format_name: str) -> str:
+    """Look for damage that decoding would not show, without decoding anything.
+
+    A file of a format whose demuxer skips what it does not understand is read once through, for
+    what the demuxer complains of; of some others the size or the last bytes tell that they were
+    cut. The rest is watched while it is decoded. Returns what is wrong, or "".
+    """
+    if format_name == "gif" and not _ends_as_gif(path):
+        return "the file is cut short: the end mark of a GIF is missing"
+    if format_name == "mpegts" and path.is_file() and _ends_in_packet(path.stat().st_size):
+        return "the file is cut short, within a packet"
+    if format_name not in _RESYNCING:
+        return ""
+    level, skip = av.logging.get_level(), av.logging.get_skip_repeated()
+    # libav is silent by default, because a log line of a codec's own thread would need the GIL;
+    # here no codec is open, and only this thread's lines are caught.
+    av.logging.set_level(av.logging.ERROR)
+    av.logging.set_skip_repeated(False)
+    try:
+        with av.logging.Capture(local=True) as lines, open_input(path) as container:
+            for _ in container.demux():
+                pass
+    except av.FFmpegError as error:
+        return f"the file cannot be read to its end ({error.strerror})"
+    finally:
+        av.logging.set_level(level)
+        av.logging.set_skip_repeated(skip)
+    if any(name == format_name for _, name, _ in lines):
+        return "the file is damaged or cut short"
+    return ""
+
+
+def may_hide_its_end(container: av.container.InputContainer) -> bool:
+    """Whether an input that cannot be read twice may be cut without a trace."""
+    hides = container.format.name in _RESYNCING | {"gif"}
+    return hides and not container.duration
+
+
+def _ends_in_packet(size_bytes: int) -> bool:
+    return all(size_bytes % packet for packet in _TS_PACKETS)
+
+
+def _ends_as_gif(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _GIF_PADDING))
+        return file.read().rstrip(b"\0").endswith(b";")
+
+
+class Integrity:
+    """Watches the packets and frames of one video stream and says what is missing at the end."""
+
+    def __init__(self, container: av.container.InputContainer, stream: av.VideoStream) -> None:
+        self._container = container
+        self._stream = stream
+        self._packets = 0
+        self._end_seconds = Fraction(0)
+        self._first_pts: int | None = None
+        self._pair_up = stream.codec_context.name in _PACKET_IS_FRAME
+        self._awaited: set[int] = set()
+        self._clean_frame_seen = False
+        self._end_byte = 0
+        self._midway = False
+        self._first_dts: int | None = None
+
+    def begins_midway(self) -> None:
+        """The file is read from a key frame on, not from its beginning."""
+        self._midway = True
+
+    def packet(self, packet: av.Packet[av.stream.Stream]) -> str:
+        """Take note of a packet of any stream; return what is wrong with it or ""."""
+        pts = packet.pts if packet.pts is not None else packet.dts
+        if pts is not None and packet.time_base:
+            end = (pts + (packet.duration or 0)) * packet.time_base
+            self._end_seconds = max(self._end_seconds, end)
+        if packet.stream.index != self._stream.index:
+            return "the file is damaged or cut short" if packet.is_corrupt else ""
+        self._packets += 1
+        if self._first_dts is None:
+            self._first_dts = packet.dts
+        self._end_byte = (packet.pos or 0) + packet.size
+        if self._pair_up and packet.pts is not None and not packet.is_discard:
+            self._awaited.add(packet.pts)
+        return "the file is damaged or cut short" if packet.is_corrupt else ""
+
+    def frames(self, frames: Iterable[av.VideoFrame]) -> str:
+        """Take note of decoded frames; return what is wrong with them or ""."""
+        for frame in frames:
+            # Fields that are coded apart give one frame for two packets.
+            self._pair_up = self._pair_up and not frame.interlaced_frame
+            if frame.pts is not None:
+                self._awaited.discard(frame.pts)
+                if self._first_pts is None:
+                    self._first_pts = frame.pts
+            # A recording cut out of a broadcast begins with frames that refer to missing ones.
+            if frame.is_corrupt and self._clean_frame_seen:
+                return "a frame is damaged"
+            self._clean_frame_seen = self._clean_frame_seen or not frame.is_corrupt
+        return ""
+
+    def verdict(self, total_bytes: int) -> str:
+        """After the last packet: what is missing of an input of that many bytes, or ""."""
+        if self._container.format.name == "yuv4mpegpipe" and total_bytes > self._end_byte:
+            return "the last frame is cut short"
+        if self._container.format.name == "mpegts" and _ends_in_packet(total_bytes):
+            return "the file is cut short, within a packet"
+        # Complete for MP4, MOV and AVI; Matroska's lists key frames only.
+        indexed = self._indexed()
+        if self._packets < indexed:
+            return f"the file is cut short: {self._packets} of {indexed} frames are there"
+        duration = Fraction(self._container.duration or 0, av.time_base)
+        start = Fraction(self._container.start_time or 0, av.time_base)
+        missing = start + duration - self._end_seconds
+        if missing > max(_TOLERANCE_SECONDS, 2 / (self._stream.average_rate or Fraction(25))):
+            return (
+                f"the file is cut short: its header promises {float(duration):.2f} s, "
+                f"{float(missing):.2f} s of them are missing"
+            )
+        first = self._first_pts
+        lost = [pts for pts in self._awaited if first is not None and pts > first]
+        if self._pair_up and lost:
+            return f"{len(lost)} frames cannot be decoded"
+        return ""
+
+    def _indexed(self) -> int:
+        """How many packets the file's list promises from where it is read."""
+        entries, first = self._stream.index_entries, self._first_dts
+        if not self._midway:
+            return len(entries)
+        return sum(1 for entry in entries if first is not None and entry.timestamp >= first)

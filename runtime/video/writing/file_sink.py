@@ -1,0 +1,291 @@
+"""Encodes upscaled frames into a video file that plays like its source, only larger."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import av
+from av.codec.context import Flags
+from av.packet import Packet
+from av.stream import Disposition, Stream
+
+from ....common.errors import OutputError
+from ....common.files import describe_os_error
+from ....common.notes import Say, say_on_stderr
+from ..clip.frame import ClipFacts, Frame, Image
+from ..clip.pixels import FromBgr, even_size
+from ..clip.span import Span
+from .encoders import Encoder, EncoderOptions
+from .packet_clock import PacketClock
+from .passthrough import Passthrough, lasting_tags
+
+
+class FileSink:
+    """Writes frames of one size to `path`, with the times they carry and the clip's tags.
+
+    Colour matrix and range of the source are used for the conversion and written to the file, so
+    are primaries, transfer, sample aspect ratio, rotation, metadata and chapters; audio and
+    subtitles are copied (`Passthrough`). Matroska keeps times in whole milliseconds, the others
+    keep them exactly. Odd sizes are padded by one row or column where 4:2:0 demands it.
+
+    Use it as a context manager: `finish` must have been called when the block ends well; when it
+    ends with an exception the unfinished file is removed. Calls come from one thread at a time.
+
+    Args:
+        path: where to write, usually the temporary file of `atomic_output`.
+        facts: of the source.
+        size_px: width and height of the frames to come.
+        options: codec, quality and preset.
+        copy_from: the input file and the index of its video stream; `None` copies nothing.
+        audio: whether audio is among what is copied.
+        span: the part of the input that the frames are; what is copied is cut to it.
+        shown_as: the name to use in messages, when `path` is temporary.
+
+    Raises:
+        OutputError: the file cannot be written or the container cannot hold what it should.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        facts: ClipFacts,
+        size_px: tuple[int, int],
+        options: EncoderOptions | None = None,
+        *,
+        copy_from: tuple[Path, int] | None = None,
+        audio: bool = True,
+        span: Span | None = None,
+        shown_as: Path | None = None,
+        say: Say = say_on_stderr,
+    ) -> None:
+        self._path = path
+        self._target = shown_as or path
+        self._facts = facts
+        self._size_px = size_px
+        self._options = options or EncoderOptions()
+        self._say = say
+        self._busy = threading.Lock()
+        self._durations: dict[int, int] = {}
+        self._clock = PacketClock(fixed_up=path.suffix.lower() != ".mkv")
+        self._passthrough: Passthrough | None = None
+        self._finished = False
+        self.frames_written = 0
+        self._options.check_suffix(self._target)
+        self._options.check_available()
+        with self._as_output_error():
+            self._container = self._open()
+        try:
+            with self._as_output_error():
+                self._stream = self._add_video_stream()
+                if copy_from is not None:
+                    self._passthrough = Passthrough(
+                        copy_from[0],
+                        self._container,
+                        self._target,
+                        video_index=copy_from[1],
+                        audio=audio,
+                        span=span,
+                        say=say,
+                    )
+                self._start()
+        except BaseException:
+            self._discard()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if not self._finished:
+            self._discard()
+
+    @property
+    def copied(self) -> list[str]:
+        """The streams that are copied beside the video, as "audio (aac)"."""
+        return self._passthrough.copied if self._passthrough else []
+
+    def write(self, frame: Frame) -> None:
+        """Encode a frame. Its buffer is not read any more when this returns."""
+        with self._busy, self._as_output_error():
+            picture = self._to_picture(frame.bgr_u8)
+            picture.pts = frame.pts
+            picture.time_base = frame.time_base
+            picture.duration = frame.duration
+            self._durations[frame.pts] = frame.duration
+            for packet in self._stream.encode(picture):
+                self._write(packet)
+            self.frames_written += 1
+
+    def mux(self, packet: Packet[Stream], duration: int) -> None:
+        """Take a packet that an encoder of these options made, in the order of decoding."""
+        with self._busy, self._as_output_error():
+            packet.stream = self._stream
+            packet.time_base = self._facts.time_base
+            if packet.pts is not None:
+                self._durations[packet.pts] = duration
+            self._write(packet)
+            self.frames_written += 1
+
+    def finish(self) -> None:
+        """Drain the encoder, copy what remains of the other streams and complete the file."""
+        with self._busy, self._as_output_error():
+            for packet in self._stream.encode(None):
+                self._write(packet)
+            last = self._clock.last()
+            if last is not None:
+                self._container.mux_one(last)
+            if self._passthrough is not None:
+                self._passthrough.finish()
+                self._passthrough.close()
+            self._container.close()
+            self._finished = True
+
+    def _open(self) -> av.container.OutputContainer:
+        quicktime = self._path.suffix.lower() != ".mkv"
+        # The index goes to the front so that a player can start before it has the whole file.
+        # The unit in which is said that a track begins later than the film; else it is 1 ms.
+        options = {"movflags": "+faststart", "movie_timescale": "90000"}
+        if not quicktime:
+            options = {"avoid_negative_ts": "disabled"}
+        format_ = {".mkv": "matroska", ".mov": "mov"}.get(self._path.suffix.lower(), "mp4")
+        return av.open(f"file:{self._path}", "w", format=format_, container_options=options)
+
+    def _add_video_stream(self) -> av.VideoStream:
+        facts, encoder = self._facts, self._options.encoder
+        rate = facts.average_rate or 25
+        stream = self._container.add_stream(
+            encoder.library, rate=rate, options=self._options.library_options()
+        )
+        assert isinstance(stream, av.VideoStream)
+        width, height = self._coded_size()
+        self._from_bgr = FromBgr(encoder.pixel_format, facts.colour, (width, height))
+        context = stream.codec_context
+        configure(context, facts, encoder, (width, height))
+        if encoder.quicktime_tag and self._path.suffix.lower() != ".mkv":
+            context.codec_tag = encoder.quicktime_tag
+        stream.disposition = Disposition.default
+        if facts.display_matrix is not None:
+            stream.set_display_matrix(self._scaled_matrix(facts.display_matrix))
+        stream.metadata.update(lasting_tags(facts.stream_metadata))
+        self._container.metadata.update(lasting_tags(facts.metadata))
+        if self._path.suffix.lower() == ".mkv" and 1000 % facts.time_base.denominator:
+            self._say(f"{self._target.name}: .mkv keeps times in whole milliseconds; .mp4 is exact")
+        return stream
+
+    def _start(self) -> None:
+        """Open the encoder, then write the header: what is refused tells which one was at fault."""
+        try:
+            self._stream.codec_context.open(strict=False)
+        except (av.FFmpegError, ValueError) as error:
+            width, height = self._stream.codec_context.width, self._stream.codec_context.height
+            rate = float(self._facts.average_rate or 25)
+            raise OutputError(
+                f"{self._target}: {self._options.codec} cannot encode {width}×{height} at "
+                f"{rate:g} fps; name another --codec or --scale"
+            ) from error
+        try:
+            self._container.start_encoding()
+        except av.ArgumentError as error:
+            audio = [what for what in self.copied if what.startswith("audio")]
+            if self._passthrough is None or not audio:
+                raise
+            raise self._passthrough.cannot_hold(" and the ".join(audio)) from error
+
+    def _coded_size(self) -> tuple[int, int]:
+        width, height = self._size_px
+        if "420" not in self._options.encoder.pixel_format or not (width % 2 or height % 2):
+            return width, height
+        coded = even_size(width, height)
+        self._say(
+            f"{self._target.name}: {width}×{height} is padded to {coded[0]}×{coded[1]}, "
+            "4:2:0 video needs even sizes"
+        )
+        return coded
+
+    def _scaled_matrix(self, matrix: tuple[int, ...]) -> tuple[int, ...]:
+        """The translation of a display matrix is in pixels and grows with them."""
+        width_ratio = Fraction(self._size_px[0], self._facts.width_px)
+        height_ratio = Fraction(self._size_px[1], self._facts.height_px)
+        # Rotated by a quarter turn, x comes from the height.
+        turned = matrix[0] == 0 and matrix[4] == 0
+        ratios = (height_ratio, width_ratio) if turned else (width_ratio, height_ratio)
+        return (*matrix[:6], round(matrix[6] * ratios[0]), round(matrix[7] * ratios[1]), matrix[8])
+
+    def _to_picture(self, image: Image) -> av.VideoFrame:
+        width, height = self._size_px
+        if image.shape != (height, width, 3):
+            raise ValueError(f"Expected frames of {height}×{width}×3, got {image.shape = }.")
+        return self._from_bgr(image)
+
+    def _write(self, packet: Packet[Stream]) -> None:
+        if packet.pts is not None:
+            packet.duration = self._durations.pop(packet.pts, 0) or packet.duration
+        ready = self._clock.next(packet)
+        if ready is None:
+            return
+        if self._passthrough is not None and ready.dts is not None:
+            self._passthrough.copy_until(ready.dts * ready.time_base)
+        self._container.mux_one(ready)
+
+    def _as_output_error(self) -> contextlib.AbstractContextManager[None]:
+        return output_errors(self._target)
+
+    def _discard(self) -> None:
+        """Remove the file; close it too unless a thread is stuck inside the encoder."""
+        # Removed first: closing writes a trailer, and moving the index of a long file to its
+        # front takes long; without the file it is skipped.
+        with contextlib.suppress(OSError):
+            self._path.unlink(missing_ok=True)
+        if not self._busy.acquire(blocking=False):
+            return
+        try:
+            if self._passthrough is not None:
+                self._passthrough.close()
+            with contextlib.suppress(av.FFmpegError, OSError):
+                self._container.close()
+            self._path.unlink(missing_ok=True)
+        finally:
+            self._busy.release()
+
+
+def configure(
+    context: av.VideoCodecContext, facts: ClipFacts, encoder: Encoder, size_px: tuple[int, int]
+) -> None:
+    """Set an encoder up for a clip, whose times and colours it keeps."""
+    os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 writes a page about itself unless told so
+    context.width, context.height = size_px
+    context.pix_fmt = encoder.pixel_format
+    context.time_base = facts.time_base
+    context.flags |= Flags.frame_duration
+    context.sample_aspect_ratio = facts.sample_aspect_ratio
+    context.color_primaries = facts.colour.primaries
+    context.color_trc = facts.colour.transfer
+    if encoder.pixel_format.startswith("yuv"):
+        context.colorspace = facts.colour.matrix
+        context.color_range = facts.colour.range
+
+
+@contextlib.contextmanager
+def output_errors(target: Path) -> Iterator[None]:
+    """Turn what the block raises into an `OutputError` about `target`."""
+    try:
+        yield
+    except av.FFmpegError as error:
+        if error.errno is not None and 0 < error.errno < 1000:  # the system's, not FFmpeg's own
+            system_error = OSError(error.errno, error.strerror)
+            raise OutputError(describe_os_error(target, system_error)) from error
+        raise OutputError(f"{target}: cannot be encoded ({error.strerror})") from error
+    except OSError as error:
+        raise OutputError(describe_os_error(target, error)) from error

@@ -1,0 +1,86 @@
+"""Encodes frames into segments, from which an interrupted run goes on."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import cast
+
+import av
+from av.codec.context import Flags
+
+from ..clip.frame import ClipFacts, Frame
+from ..clip.pixels import FromBgr, even_size
+from .encoders import EncoderOptions
+from .file_sink import configure, output_errors
+from .segments import Coded, WorkFolder
+
+SEGMENT_FRAMES = 250
+"""An encoder's usual distance of key frames: segments of this length cost no quality."""
+
+
+class SegmentSink:
+    """See `pipeline.FrameSink`. Each segment has an encoder of its own, so depends on no other."""
+
+    def __init__(
+        self,
+        folder: WorkFolder,
+        first_number: int,
+        facts: ClipFacts,
+        size_px: tuple[int, int],
+        options: EncoderOptions,
+        *,
+        target: Path,
+        segment_frames: int = SEGMENT_FRAMES,
+    ) -> None:
+        encoder = options.encoder
+        self._folder = folder
+        self._number = first_number
+        self._facts = facts
+        self._size_px = even_size(*size_px) if "420" in encoder.pixel_format else size_px
+        self._options = options
+        self._target = target
+        self._segment_frames = segment_frames
+        self._from_bgr = FromBgr(encoder.pixel_format, facts.colour, self._size_px)
+        self._context: av.VideoCodecContext | None = None
+        self._durations: dict[int, int] = {}
+        self._coded: list[Coded] = []
+
+    def write(self, frame: Frame) -> None:
+        with output_errors(self._target):
+            context = self._context = self._context or self._new_encoder()
+            picture = self._from_bgr(frame.bgr_u8)
+            picture.pts, picture.time_base = frame.pts, frame.time_base
+            picture.duration = frame.duration
+            self._durations[frame.pts] = frame.duration
+            self._take(context.encode(picture))
+        if len(self._durations) == self._segment_frames:
+            self._complete()
+
+    def finish(self) -> None:
+        if self._durations:
+            self._complete()
+
+    def _complete(self) -> None:
+        assert self._context is not None
+        with output_errors(self._target):
+            self._take(self._context.encode(None))
+        self._folder.add(self._number, self._coded)
+        self._number += 1
+        self._context, self._coded = None, []
+        self._durations.clear()
+
+    def _take(self, packets: list[av.Packet[av.VideoStream]]) -> None:
+        for packet in packets:
+            assert packet.pts is not None
+            duration = self._durations[packet.pts]
+            self._coded.append(Coded(packet.pts, duration, packet.is_keyframe, bytes(packet)))
+
+    def _new_encoder(self) -> av.VideoCodecContext:
+        encoder = self._options.encoder
+        context = cast("av.VideoCodecContext", av.CodecContext.create(encoder.library, "w"))
+        configure(context, self._facts, encoder, self._size_px)
+        context.framerate = self._facts.average_rate or Fraction(25)
+        context.flags |= Flags.global_header
+        context.options = self._options.library_options()
+        return context

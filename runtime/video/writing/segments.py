@@ -1,0 +1,184 @@
+"""Parts of an encoded video on the disk, from which an interrupted run goes on.
+
+They lie in a folder beside the target, `.NAME.framelift`: `job.json` says what they are parts of,
+and each segment is a file of encoded packets that begins with a key frame. A segment appears when
+it is complete, with a sha256 over its content; a damaged one counts as missing, and so do those
+behind it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import av
+from av.stream import Stream
+from filelock import FileLock, Timeout
+
+from ....common.errors import OutputError
+from ....common.files import NAME_BYTES, shortened
+from .file_sink import output_errors
+
+_MAGIC = b"framelift segment 1\n"
+
+
+@dataclass(frozen=True)
+class Coded:
+    """An encoded frame. Times are in units of the clip's time base."""
+
+    pts: int
+    duration: int
+    is_keyframe: bool
+    data: bytes
+
+    def packet(self, dts: int) -> av.Packet[Stream]:
+        """The frame for a muxer."""
+        packet: av.Packet[Stream] = av.Packet(self.data)
+        packet.pts, packet.dts, packet.is_keyframe = self.pts, dts, self.is_keyframe
+        return packet
+
+
+class WorkFolder:
+    """The segments of one target. Use it as a context manager: it is locked meanwhile.
+
+    Raises:
+        OutputError: another process works on the target, or the folder cannot be written.
+    """
+
+    def __init__(self, target: Path, job: dict[str, Any]) -> None:
+        """`job` is all that the content of the segments depends on, as JSON."""
+        self._target = target
+        self.path = work_path(target)
+        self._job = json.dumps(job, sort_keys=True)
+        self._lock = FileLock(self.path / "lock")
+        self.started_anew = False
+        """Whether there were segments of another job, which were removed."""
+
+    def __enter__(self) -> Self:
+        with output_errors(self._target):
+            self.path.mkdir(exist_ok=True)
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout as error:
+            raise OutputError(f"{self._target}: another process is making it now") from error
+        with output_errors(self._target):
+            job = self.path / "job.json"
+            found = job.read_text(encoding="utf-8") if job.exists() else ""
+            if found != self._job:
+                self.started_anew = bool(found)
+                for path in self.path.glob("*.seg*"):
+                    path.unlink()
+                _write(job, self._job.encode())
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if not any(self.path.glob("*.seg")):
+            self.remove()
+        self._lock.release()
+
+    def complete(self) -> list[Path]:
+        """The segments that are sound, from the first on; what follows them is removed."""
+        sound: list[Path] = []
+        for path in sorted(self.path.glob("*.seg")):
+            if path.name != self._name(len(sound)) or not _is_sound(path):
+                break
+            sound.append(path)
+        for path in self.path.glob("*.seg*"):
+            if path not in sound:
+                path.unlink()
+        return sound
+
+    def add(self, number: int, frames: list[Coded]) -> None:
+        """Write segment `number`."""
+        header = [[f.pts, f.duration, f.is_keyframe, len(f.data)] for f in frames]
+        body = json.dumps(header).encode() + b"\n" + b"".join(f.data for f in frames)
+        digest = hashlib.sha256(body).hexdigest().encode() + b"\n"
+        with output_errors(self._target):
+            _write(self.path / self._name(number), _MAGIC + digest + body)
+
+    def remove(self) -> None:
+        """Remove the folder and all that is in it."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def _name(self, number: int) -> str:
+        return f"{number:06}.seg"
+
+
+def work_path(target: Path) -> Path:
+    """The folder in which the segments of `target` lie; a long name is cut."""
+    name = target.name
+    if len(os.fsencode(name)) > NAME_BYTES:
+        # The digest keeps apart those that only differ in what is cut off.
+        digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
+        name = f"{shortened(name, NAME_BYTES - len(digest))}.{digest}"
+    return target.with_name(f".{name}.framelift")
+
+
+def read_times(path: Path) -> list[tuple[int, int]]:
+    """Time and duration of every frame of a segment, in the order of decoding."""
+    with path.open("rb") as stream:
+        return [(entry[0], entry[1]) for entry in _header(stream.read(1 << 24))]
+
+
+def read_segment(path: Path) -> Iterator[Coded]:
+    """Every frame of a segment, in the order of decoding."""
+    content = path.read_bytes()
+    header = _header(content)
+    position = len(content) - sum(entry[3] for entry in header)
+    for pts, duration, is_keyframe, size in header:
+        yield Coded(pts, duration, bool(is_keyframe), content[position : position + size])
+        position += size
+
+
+def decode_times(presented: list[int]) -> list[int]:
+    """Decoding times for frames in the order of decoding, from when they are presented.
+
+    They rise, none is after the time of its frame, and they are as late as that allows.
+    """
+    ordered = sorted(presented)
+    place = {pts: index for index, pts in enumerate(ordered)}
+    delay = max((index - place[pts] for index, pts in enumerate(presented)), default=0)
+    step = ordered[1] - ordered[0] if len(ordered) > 1 else 1
+    lead = [ordered[0] - step * (delay - index) for index in range(min(delay, len(ordered)))]
+    return lead + ordered[: len(ordered) - delay]
+
+
+def _header(content: bytes) -> list[list[int]]:
+    body = content[len(_MAGIC) + 65 :]
+    entries: list[list[int]] = json.loads(body[: body.index(b"\n")])
+    return entries
+
+
+def _is_sound(path: Path) -> bool:
+    content = path.read_bytes()
+    start = len(_MAGIC)
+    digest = hashlib.sha256(content[start + 65 :]).hexdigest().encode() + b"\n"
+    return content.startswith(_MAGIC) and content[start : start + 65] == digest
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Complete and on the disk, or not there."""
+    temporary = path.with_name(f"{path.name}.part")
+    try:
+        with temporary.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise

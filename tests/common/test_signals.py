@@ -1,0 +1,52 @@
+"""Signals that ask to stop."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from framelift.common.errors import Interrupted
+from framelift.common.signals import first_signal_stops, signals_as_errors
+
+
+@pytest.fixture
+def hangup() -> Iterator[signal.Signals]:
+    """SIGHUP, which the tests themselves may have to ignore."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield signal.SIGHUP
+    signal.signal(signal.SIGHUP, before)
+
+
+def test_a_closed_terminal_is_an_error(hangup: signal.Signals) -> None:
+    with pytest.raises(Interrupted, match="interrupted by SIGHUP; no") as caught:  # noqa: SIM117
+        with signals_as_errors():
+            signal.raise_signal(hangup)
+    assert caught.value.exit_code == 129
+    assert signal.getsignal(hangup) == signal.SIG_DFL
+
+
+def test_nohup_is_respected(hangup: signal.Signals) -> None:
+    signal.signal(hangup, signal.SIG_IGN)
+    stopped = list[str]()
+    with signals_as_errors():
+        signal.raise_signal(hangup)
+        with first_signal_stops(stopped.append):
+            signal.raise_signal(hangup)
+    assert stopped == []
+    assert signal.getsignal(hangup) == signal.SIG_IGN
+
+
+def test_a_closed_terminal_ends_a_recording_well_though_it_says_so_twice(
+    hangup: signal.Signals,
+) -> None:
+    stopped = list[str]()
+    with signals_as_errors():
+        with first_signal_stops(stopped.append):
+            signal.raise_signal(hangup)
+            signal.raise_signal(hangup)
+            with pytest.raises(Interrupted, match="by SIGTERM"):
+                signal.raise_signal(signal.SIGTERM)
+        assert signal.getsignal(hangup) != signal.SIG_IGN
+    assert stopped == ["SIGHUP"]

@@ -1,0 +1,123 @@
+"""A shift of colour and a checkerboard are found, and nothing where there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from framelift.imaging.quality import ImageU8, Upscale, bicubic, shrink
+from framelift.runtime import Upscaler
+from models.artefacts import find_artefacts, periodic_energy
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def photo() -> ImageU8:
+    image = cv2.imread(str(ROOT / "examples" / "raccoon.jpg"))
+    assert image is not None
+    return image[128:512, 128:512].astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def shipped(photo: ImageU8) -> Upscale:
+    """The shipped model, run once."""
+    with Upscaler.load("realtime-small-x4", "onnx-cpu", threads=1) as upscaler:
+        output = upscaler(shrink(photo, 4)).copy()
+    return lambda image: output
+
+
+def changed(upscale: Upscale, change: Callable[[ImageU8], np.ndarray]) -> Upscale:
+    """An upscaling whose output is changed by what `change` makes of it."""
+
+    def changing(image: ImageU8) -> ImageU8:
+        output = upscale(image)
+        values: ImageU8 = np.clip(np.rint(output + change(output)), 0, 255).astype(np.uint8)
+        return values
+
+    return changing
+
+
+def lattice(image: ImageU8) -> np.ndarray:
+    rows, columns = np.indices(image.shape[:2])
+    pattern: np.ndarray = (np.cos(np.pi * rows / 2) * np.cos(np.pi * columns / 2))[..., None]
+    return pattern
+
+
+def test_the_shipped_model_has_neither(photo: ImageU8, shipped: Upscale) -> None:
+    found = find_artefacts([photo], shipped, 4)
+    assert found.colour_shift < 0.5
+    assert found.checkerboard < 0.8
+
+
+def test_checkerboards(photo: ImageU8, shipped: Upscale) -> None:
+    def uniform(codes: float) -> float:
+        output = changed(shipped, lambda image: codes * lattice(image))
+        return find_artefacts([photo], output, 4).checkerboard
+
+    faint, strong = uniform(2), uniform(6)
+    assert find_artefacts([photo], shipped, 4).checkerboard < faint < strong
+    assert strong > 1
+
+    def at_edges(image: ImageU8) -> np.ndarray:  # its sign changes with the picture's
+        slope: np.ndarray = np.gradient(image[..., 1].astype(float))[0]
+        pattern: np.ndarray = 0.4 * slope[..., None] * lattice(image)
+        return pattern
+
+    found = find_artefacts([photo], changed(shipped, at_edges), 4).checkerboard
+    assert found > find_artefacts([photo], shipped, 4).checkerboard
+
+
+def test_meshes(photo: ImageU8, shipped: Upscale) -> None:
+    """Also one of changing sign and of another pitch than the input's pixels."""
+
+    def mesh(image: ImageU8) -> np.ndarray:
+        rows, columns = np.indices(image.shape[:2])
+        waves = np.cos(2.3 * rows) * np.cos(2.5 * columns) * np.sign(np.sin(rows / 9))
+        values: np.ndarray = (6 * waves)[..., None]
+        return values
+
+    plain = find_artefacts([photo], shipped, 4)
+    meshed = find_artefacts([photo], changed(shipped, mesh), 4)
+    assert meshed.mesh > 3 * plain.mesh
+    assert meshed.checkerboard < 1
+    assert find_artefacts([photo], bicubic(4), 4).mesh < plain.mesh
+
+
+def test_a_flat_picture_among_others_hides_no_mesh(photo: ImageU8) -> None:
+    flat = np.full_like(photo, 120)
+    clean, meshed = (
+        find_artefacts([flat, photo, photo], changed(bicubic(4), change), 4).mesh
+        for change in (lambda image: np.zeros(()), lambda image: 20 * lattice(image))
+    )
+    assert clean < 1
+    assert meshed > 2
+
+
+def test_shifted_colour(photo: ImageU8) -> None:
+    redder = changed(bicubic(4), lambda image: np.array([0, 0, 3.0]))
+    assert find_artefacts([photo], redder, 4).colour_shift == pytest.approx(3, abs=0.5)
+
+
+@pytest.mark.parametrize("period", [2, 4])
+def test_noise_has_the_periodic_energy_of_chance(period: int) -> None:
+    """The means of 64 values vary by a 64th, less what their common mean takes."""
+    noise = np.random.default_rng(0).normal(size=(512, 512))
+    with_period, whole = periodic_energy(noise, period)
+    assert with_period / whole == pytest.approx((1 - 1 / period**2) / 64, rel=0.1)
+
+
+def test_too_small(photo: ImageU8) -> None:
+    with pytest.raises(ValueError, match="no image of 32×32 pixels"):
+        find_artefacts([photo[:24, 24:48]], bicubic(4), 4)
+    with pytest.raises(ValueError, match="no image of 32×32 pixels"):
+        find_artefacts([photo[:24, :24]], bicubic(2), 2)
+
+
+def test_flat() -> None:
+    with pytest.raises(ValueError, match="no image with detail"):
+        find_artefacts([np.full((96, 96, 3), 90, np.uint8)], bicubic(4), 4)
