@@ -1,5 +1,5 @@
-// Opens the page in Chromium: `node RUNNER.mjs` reads {"scenario", "url", "chromium", ...} as JSON
-// from its first argument and prints what the scenario gives as JSON.
+// Opens the page in Chromium. `node pictures.mjs ASKED`, and so on, reads {"scenario", "url",
+// "chromium", ...} as JSON and prints what that scenario gives as JSON.
 import { chromium } from "../../web/node_modules/playwright-core/index.mjs";
 
 const FLAGS = [
@@ -41,11 +41,18 @@ export async function inPage(scenarios) {
   }
 }
 
+/** Opens the page and gives it a picture. */
+export async function open(page, { url, file }) {
+  await page.goto(url);
+  await page.locator("#main input[type=file]").first().setInputFiles(file);
+}
+
 /** Waits until the run that is under way has ended, and returns what the page says of it. */
-export async function runEnded(page) {
-  await page.locator(".facts dt, .notice.is-error").first().waitFor();
+export async function runEnded(page, within = "body") {
+  const part = page.locator(within);
+  await part.locator(".facts dt, .notice.is-error").first().waitFor();
   return {
-    facts: await page.locator(".facts").innerText(),
-    notices: await page.locator(".notice").allInnerTexts(),
+    facts: await part.locator(".facts").first().innerText(),
+    notices: await part.locator(".notice").allInnerTexts(),
   };
 }

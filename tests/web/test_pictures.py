@@ -82,3 +82,81 @@ def test_webgpu_gives_the_picture_of_python_within_one_code(
     assert "float32, all 8 nodes on the GPU" in found["facts"]
     assert codes_apart(read(target), expected("realtime-nano-x2-perceptual", read(photograph))) <= 1
     assert not found["notices"]
+
+
+def test_tiles_give_the_picture_of_the_whole(
+    scenario: Scenario, url: str, photograph: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "out.png"
+    address = f"{url}?model=realtime-small-x4&engine=wasm&tile=40"
+    found = scenario("pictures", "upscale", url=address, file=photograph, target=target)
+    assert "12 tiles" in found["facts"]
+    whole = expected("realtime-small-x4-int8", read(photograph))
+    assert codes_apart(read(target), whole) == 0
+
+
+def test_a_network_that_sees_the_whole_picture_and_wants_multiples(
+    scenario: Scenario, url: str, tmp_path: Path
+) -> None:
+    """The picture is filled up to multiples of 4, and never cut."""
+    source, target = tmp_path / "odd.png", tmp_path / "out.png"
+    cv2.imwrite(str(source), read(ROOT / "examples/raccoon.jpg")[200:251, 300:363])
+    address = f"{url}?model=style-brush&engine=wasm&tile=40"
+    scenario("pictures", "upscale", url=address, file=source, target=target)
+    assert codes_apart(read(target), expected("style-brush", read(source))) <= 1
+
+
+def test_transparency_is_resized_and_kept(scenario: Scenario, url: str, tmp_path: Path) -> None:
+    source, target = tmp_path / "alpha.png", tmp_path / "out.png"
+    photo = read(ROOT / "examples/raccoon.jpg")[200:248, 300:364]
+    alpha = np.zeros(photo.shape[:2], np.uint8)
+    alpha[8:40, 8:56] = 255
+    opaque = np.where(alpha[..., None] > 0, photo, 0).astype(np.uint8)
+    cv2.imwrite(str(source), np.dstack([opaque, alpha]))
+    address = f"{url}?model=realtime-nano-x2&engine=wasm"
+    scenario("pictures", "upscale", url=address, file=source, target=target)
+    result = read(target)
+    assert codes_apart(result[..., :3], expected("realtime-nano-x2-int8", opaque)) == 0
+    large = cv2.resize(alpha, (128, 96), interpolation=cv2.INTER_CUBIC).astype(np.uint8)
+    assert codes_apart(result[..., 3], large) <= 1
+
+
+def test_cancel_stops_at_once_and_the_next_run_works(
+    scenario: Scenario, url: str, tmp_path: Path
+) -> None:
+    source = tmp_path / "large.png"
+    cv2.imwrite(str(source), cv2.resize(read(ROOT / "examples/raccoon.jpg"), (1600, 1200)))
+    found = scenario(
+        "pictures",
+        "cancel",
+        url=f"{url}?model=realtime-medium-x2&engine=wasm&tile=128",
+        file=source,
+        then="realtime-nano-x2",
+    )
+    assert found["cancelMs"] < 1000
+    assert found["factsThen"] == 0
+    assert not found["canSave"]
+    assert "3\u2009200 × 2\u2009400" in found["facts"]
+    assert not found["notices"]
+
+
+def test_the_line_moves_by_mouse_and_keys_and_the_picture_zooms(
+    scenario: Scenario, url: str, photograph: Path
+) -> None:
+    address = f"{url}?model=realtime-nano-x4&engine=wasm"
+    found = scenario("pictures", "slider", url=address, file=photograph)
+    assert found["at"] == [50, 25, 27, 37, 35, 0, 100]
+    assert found["lineAfterPan"] == 100
+    assert len({found["fit"], found["zoomed"], found["panned"]}) == 3
+    assert found["fitAgain"] == found["fit"]
+
+
+def test_a_gpu_that_gives_black_pictures_is_left_for_webassembly(
+    scenario: Scenario, url: str, photograph: Path
+) -> None:
+    address = f"{url}?model=realtime-nano-x2&engine=webgpu"
+    found = scenario("pictures", "upscaleOnBlackGpu", url=address, file=photograph)
+    assert found["notices"] == [
+        "WebGPU is not used in this browser: its result is of one colour. WebAssembly is."
+    ]
+    assert "WebAssembly" in found["facts"]

@@ -69,9 +69,11 @@ async function show(name: string): Promise<Page> {
 }
 
 async function open(file: File): Promise<void> {
+  const here = nameAsked();
   const fitting = file.type.startsWith("video/") ? "video" : "picture";
-  const name = nameAsked() === "server" ? "server" : fitting;
-  if (nameAsked() !== name) history.replaceState(null, "", `#${name}`);
+  const isModel = /\.onnx$/i.test(file.name);
+  const name = here === "server" || (isModel && here === "video") ? here : fitting;
+  if (here !== name) history.replaceState(null, "", `#${name}`);
   await (await show(name)).open!(file);
 }
 

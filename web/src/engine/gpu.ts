@@ -1,5 +1,5 @@
 /** The GPU of this browser, if it has one that is worth using. */
-import type { EngineName } from "./messages";
+import type { EngineName, ModelSource } from "./messages";
 
 export interface Gpu {
   adapter: GPUAdapter;
@@ -47,8 +47,9 @@ export function makeDevice({ adapter, hasHalf }: Gpu): Promise<GPUDevice> {
   });
 }
 
-/** What is taken when nothing is chosen: a GPU, unless it is one in software. */
-export async function bestEngine(): Promise<EngineName> {
+/** What is taken when nothing is chosen: a GPU, unless it is one in software. int8 needs none. */
+export async function bestEngine({ spec }: ModelSource): Promise<EngineName> {
+  if (spec.precision === "int8") return "wasm";
   const gpu = await findGpu();
   return gpu && !gpu.isSoftware ? "webgpu" : "wasm";
 }

@@ -77,6 +77,9 @@ async function bytesOf(file: string | Uint8Array): Promise<Uint8Array> {
 }
 
 async function onGpu({ spec, file }: ModelSource, { live }: SessionOptions): Promise<Session> {
+  if (spec.precision === "int8") {
+    throw new Error(`${spec.name} is an int8 model, which runs on WebAssembly: choose that`);
+  }
   const gpu = await findGpu();
   if (!gpu) throw new Error("This browser offers no GPU: choose WebAssembly");
   const ort = await load("ort.webgpu.min.mjs");

@@ -25,7 +25,7 @@ async function sendPng(): Promise<void> {
 
 async function run(request: UpscaleRequest): Promise<void> {
   const isAutomatic = request.engine === "auto";
-  const engine = isAutomatic ? await best() : request.engine as EngineName;
+  const engine = isAutomatic ? await best(request.model) : request.engine as EngineName;
   try {
     await runOn(engine, request);
   } catch (error) {
@@ -41,8 +41,8 @@ async function run(request: UpscaleRequest): Promise<void> {
   }
 }
 
-async function best(): Promise<EngineName> {
-  return untrusted.has("webgpu") ? "wasm" : bestEngine();
+async function best(model: ModelSource): Promise<EngineName> {
+  return untrusted.has("webgpu") ? "wasm" : bestEngine(model);
 }
 
 async function runOn(engine: EngineName, request: UpscaleRequest): Promise<void> {
@@ -65,9 +65,9 @@ async function sessionFor(
   engine: EngineName,
   threads?: number,
 ): Promise<Session> {
-  const file = typeof model.file === "string" ? model.file : model.spec.name;
-  const key = JSON.stringify([engine, threads ?? 0, file]);
-  if (open?.key !== key) {
+  const isFile = typeof model.file !== "string"; // which may be another one of the same name
+  const key = JSON.stringify([engine, threads ?? 0, isFile ? model.spec.name : model.file]);
+  if (isFile || open?.key !== key) {
     const before = open;
     open = null;
     await before?.session.release();

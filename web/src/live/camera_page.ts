@@ -41,6 +41,7 @@ export class CameraPage {
     this.work = element(
       "div",
       { class: "work", hidden: true },
+      element("h1", { class: "unseen" }, "Upscale a camera"),
       stage.controls.root,
       stage.compare.root,
       element(

@@ -22,8 +22,12 @@ export interface StageWatching {
 export class Stage {
   readonly video = document.createElement("video");
   readonly controls: Controls;
-  readonly compare = new Compare({ label: "Line between before and after", tools: true });
-  readonly status: Status;
+  readonly status = new Status(() => this.watching.cancelled());
+  readonly compare = new Compare({
+    label: "Line between before and after",
+    tools: true,
+    over: this.status.work,
+  });
   readonly facts = new Facts();
   readonly engine: LiveEngine;
   private readonly before = document.createElement("canvas");
@@ -35,13 +39,14 @@ export class Stage {
   private isOn = false;
   private isPaused = false;
   private told = 0;
+  private isWarm = false;
 
   constructor(
     id: string,
     private readonly watching: StageWatching,
   ) {
-    this.controls = new Controls(id, "footage", () => this.restart());
-    this.status = new Status(() => this.watching.cancelled());
+    const fail = (text: string): void => this.status.fail(text);
+    this.controls = new Controls(id, "footage", () => this.restart(), fail);
     this.video.playsInline = true;
     this.engine = new LiveEngine({
       ready: (ran, canvas) => this.ready(ran, canvas),
@@ -112,7 +117,7 @@ export class Stage {
     this.ran = ran;
     this.after = canvas;
     this.before.remove();
-    this.meter.reset();
+    this.isWarm = false;
     this.status.end("");
     this.refresh();
   }
@@ -140,7 +145,9 @@ export class Stage {
     const begin = performance.now();
     void this.show(frame, this.watching.wantsResults()).then((shown) => {
       if (shown) {
-        this.meter.done(performance.now() - begin);
+        if (this.isWarm) this.meter.done(performance.now() - begin);
+        else this.meter.reset(); // the first frame takes longer
+        this.isWarm = true;
         if (shown.result) this.watching.result(shown.result);
         this.tell(shown);
       }

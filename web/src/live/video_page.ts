@@ -40,13 +40,14 @@ export class VideoPage {
       element(
         "p",
         { class: "lead" },
-        "The model takes the newest frame, always. Save a clip, and every frame is upscaled and the sound is kept.",
+        "The model always takes the newest frame. When you save a clip, every frame is upscaled and the sound is kept.",
       ),
       this.field.root,
     );
     this.work = element(
       "div",
       { class: "work", hidden: true },
+      element("h1", { class: "unseen" }, "Upscale a video"),
       stage.controls.root,
       stage.compare.root,
       new Transport(stage.video).root,
@@ -58,7 +59,7 @@ export class VideoPage {
           "div",
           { class: "actions" },
           this.again,
-          element("fieldset", { class: "clip" }, element("legend", {}, "Clip"), this.from.label, this.to.label, this.saving),
+          element("fieldset", { class: "clip" }, element("legend", { class: "unseen" }, "Clip"), this.from.label, this.to.label, this.saving),
         ),
       ),
     );
@@ -81,6 +82,7 @@ export class VideoPage {
 
   async open(file: File): Promise<void> {
     const { stage } = this;
+    if (/\.onnx$/i.test(file.name)) return stage.controls.openFile(file);
     this.saver?.cancel();
     stage.end();
     stage.status.clear();

@@ -29,7 +29,7 @@ self.onmessage = ({ data }: MessageEvent<LiveRequest>): void => {
 async function handle(request: LiveRequest): Promise<void> {
   if (request.kind === "start") {
     asked = request;
-    await start(request.engine === "auto" ? await bestEngine() : request.engine);
+    await start(request.engine === "auto" ? await bestEngine(request.model) : request.engine);
   } else if (request.kind === "canvas") {
     screen = session!.gpu
       ? new GpuScreen(session!, session!.gpu, request.canvas)

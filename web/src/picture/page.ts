@@ -12,15 +12,24 @@ import { Facts, ranOn } from "../ui/facts";
 import { intake } from "../ui/intake";
 import { Status } from "../ui/status";
 import { decode } from "./decode";
-import { hero } from "./hero";
+import { EXAMPLE_MODEL, hero } from "./hero";
 import { canvasOf, Sheet } from "./sheet";
 
 export class PicturePage {
   readonly root = element("section", { class: "view", "aria-label": "Picture" });
   private readonly engine = new Engine();
-  private readonly controls = new Controls("picture", "images", () => void this.run());
-  private readonly compare = new Compare({ label: "Line between before and after", tools: true });
+  private readonly controls = new Controls(
+    "picture",
+    "images",
+    () => void this.run(),
+    (text) => this.fail(text),
+  );
   private readonly status = new Status(() => this.cancel());
+  private readonly compare = new Compare({
+    label: "Line between before and after",
+    tools: true,
+    over: this.status.work,
+  });
   private readonly facts = new Facts();
   private readonly saving = button("Download PNG", "primary", () => void this.save());
   private readonly again = button("Another picture", "quiet", () => this.field.open());
@@ -42,6 +51,7 @@ export class PicturePage {
     this.work = element(
       "div",
       { class: "work", hidden: true },
+      element("h1", { class: "unseen" }, "Upscale a picture"),
       this.controls.root,
       this.compare.root,
       element(
@@ -68,6 +78,7 @@ export class PicturePage {
   }
 
   async open(file: File): Promise<void> {
+    if (/\.onnx$/i.test(file.name)) return this.controls.openFile(file);
     this.engine.cancel();
     this.status.clear();
     try {
@@ -81,9 +92,10 @@ export class PicturePage {
   }
 
   private async openExample(): Promise<void> {
-    const answer = await fetch(new URL("example.jpg", document.baseURI)).catch(() => null);
+    const answer = await fetch(new URL("example.webp", document.baseURI)).catch(() => null);
     if (!answer?.ok) return this.fail("The example could not be loaded.");
-    await this.open(new File([await answer.blob()], "example.jpg"));
+    this.controls.prefer(EXAMPLE_MODEL);
+    await this.open(new File([await answer.blob()], "example.webp"));
   }
 
   private async run(): Promise<void> {

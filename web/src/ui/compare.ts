@@ -16,7 +16,8 @@ export class Compare {
   private top = 0;
   private readonly pointers = new Map<number, PointerEvent>();
 
-  constructor(options: { label: string; tools: boolean }) {
+  /** `over` lies over the picture. */
+  constructor(options: { label: string; tools: boolean; over?: HTMLElement }) {
     const sheet = (): HTMLDivElement => element("div", { class: "sheet" });
     this.sheets = [sheet(), sheet()];
     this.handle = element(
@@ -41,6 +42,7 @@ export class Compare {
       element("span", { class: "chip is-before", "aria-hidden": "true" }, "Before"),
       element("span", { class: "chip is-after", "aria-hidden": "true" }, "After"),
       this.handle,
+      options.over,
       options.tools ? this.tools() : null,
     );
     this.listen();
@@ -223,5 +225,5 @@ export class Compare {
 }
 
 function isTool(target: EventTarget | null): boolean {
-  return target instanceof Element && target.closest(".tools") !== null;
+  return target instanceof Element && target.closest(".tools, .progress") !== null;
 }

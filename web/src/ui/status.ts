@@ -2,17 +2,17 @@
 import { button, element } from "./dom";
 
 export class Status {
-  readonly root: HTMLDivElement;
+  /** Notes and errors. */
+  readonly root = element("div", { class: "notes", "aria-live": "polite" });
+  /** Progress, to lie over the picture. */
+  readonly work: HTMLDivElement;
   private readonly bar = element("progress", { max: "1", "aria-label": "Progress" });
   private readonly line = element("span", { role: "status" });
-  private readonly work: HTMLDivElement;
-  private readonly notes = element("div", { class: "notes", "aria-live": "polite" });
   private readonly stop: HTMLButtonElement;
 
   constructor(cancel: () => void) {
     this.stop = button("Cancel", "quiet small", cancel);
-    this.work = element("div", { class: "progress" }, this.bar, this.line, this.stop);
-    this.root = element("div", { class: "status" }, this.notes, this.work);
+    this.work = element("div", { class: "progress" }, this.line, this.bar, this.stop);
     this.work.classList.add("is-idle");
   }
 
@@ -34,16 +34,16 @@ export class Status {
   }
 
   note(text: string): void {
-    this.notes.append(element("p", { class: "notice" }, text));
+    this.root.append(element("p", { class: "notice" }, text));
   }
 
   fail(text: string): void {
     this.end("");
-    this.notes.append(element("p", { class: "notice is-error", role: "alert" }, text));
+    this.root.append(element("p", { class: "notice is-error", role: "alert" }, text));
   }
 
   clear(): void {
-    this.notes.replaceChildren();
+    this.root.replaceChildren();
     this.end("");
   }
 }
