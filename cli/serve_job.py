@@ -3,8 +3,9 @@
     python -m framelift.cli.serve_job LIMITS upscale input.mp4 result.mp4 --json ...
 
 It runs in the job's folder. LIMITS is a JSON object with the fields of
-`framelift.serve.jobs.settings.Limits`. On the standard output it writes one JSON object a line while
-it works, each with one key, `input` or `progress`, and at last the document that `--json` prints.
+`framelift.serve.jobs.settings.Limits`. On the standard output it writes one JSON object a line
+while it works, each with one key, `input` or `progress`, and at last the document that `--json`
+prints.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ import onnx
 import pytest
 
 from framelift.runtime import Upscaler
-from framelift.runtime.zoo import shipped_models
+from framelift.runtime.models.zoo import shipped_models
 from framelift.web.site import save_site
 
 from .conftest import Scenario
