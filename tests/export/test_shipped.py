@@ -5,6 +5,8 @@ they beat bicubic on Set5, or paint what they are given in the colours of the st
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 from pathlib import Path
 
 import cv2
@@ -13,11 +15,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from framelift.export.int8.gate import MAX_DROP_DB
+from framelift.export.int8.verdict import MAX_FLAT
 from framelift.export.source.load import load_source
 from framelift.export.source.network import weights_sha256
 from framelift.imaging.quality import bicubic, evaluate
 from framelift.runtime import Upscaler
-from framelift.runtime.models.file import read_spec
+from framelift.runtime.backends.cpu.saturation import hold_sums
+from framelift.runtime.models.digest import graph_sha256
+from framelift.runtime.models.file import load, read_spec
+from framelift.runtime.models.scores import recorded_scores
 from framelift.runtime.models.zoo import shipped_models
 from framelift.train.checkpoints.file import load_checkpoint
 from framelift.train.config.file import load_config
@@ -28,6 +35,7 @@ CHECKPOINTS = ROOT / "models"
 PICTURES = ("raccoon.jpg", "brush.jpg")
 STYLE_IMAGE = ROOT / "examples" / PICTURES[1]
 TASKS = {name: read_spec(path).task for name, path in shipped_models().items()}
+SETS = ("Set5", "Set14", "BSD100")
 STYLES = [name for name, task in TASKS.items() if task == "style"]
 
 
@@ -41,6 +49,36 @@ def test_is_the_export_of_the_checkpoint_and_the_preset_of_its_name(name: str) -
     assert (spec.name, spec.scale) == (name, preset.network.scale)
     assert (spec.precision == "int8") == (name != trained)
     assert spec.licence
+
+
+@pytest.mark.parametrize("name", shipped_models())
+def test_says_what_was_exported_and_how_it_was_judged(name: str) -> None:
+    spec, model = load(shipped_models()[name])
+    assert spec.metadata["graph_sha256"] == graph_sha256(model)
+    judged = {"int8": "quantisation", "fp16": "half_precision"}[spec.precision]
+    verdict = json.loads(spec.metadata[judged])
+    if spec.precision == "fp16":
+        assert 0 < verdict["peak"] < 65_504
+    else:
+        assert verdict["flat_difference"] <= MAX_FLAT
+        assert verdict["worst_drop_db"] <= MAX_DROP_DB
+
+
+@pytest.mark.parametrize("name", [name for name in TASKS if name.endswith("-int8")])
+def test_weights_stay_below_sums_of_16_bits(name: str) -> None:
+    """The file gives the same picture on processors without VNNI."""
+    assert hold_sums(load(shipped_models()[name])[1]) == 0
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, task in TASKS.items() if task != "style" and "-video" not in name]
+)
+def test_has_the_scores_that_the_documentation_shows(name: str) -> None:
+    text = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
+    row = next(line for line in text.splitlines() if re.match(rf"\| {name} \| [\d.]+ / 0", line))
+    scores = recorded_scores(*load(shipped_models()[name]))
+    shown = [f"{scores[n]['psnr_db']:.2f} / {scores[n]['ssim']:.4f}" for n in SETS]
+    assert [cell.split(",")[0].strip() for cell in row.split("|")[2:5]] == shown
 
 
 @pytest.mark.parametrize("name", [name for name, task in TASKS.items() if task != "style"])

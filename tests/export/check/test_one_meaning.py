@@ -22,7 +22,6 @@ from framelift.export.parity.comparison import REFERENCE, onnx_frames
 from framelift.export.parity.patterns import flat_primaries, saturated
 from framelift.export.torch_export import export_core
 from framelift.runtime import Upscaler
-from framelift.runtime.backends.cpu.saturation import adds_in_16_bits
 from framelift.runtime.backends.onnx_cpu import OnnxCpuSession
 from framelift.runtime.models.file import read_spec
 from framelift.runtime.models.zoo import shipped_models
@@ -107,6 +106,4 @@ def test_int8_calibrated_on_dark_frames(
 
 @pytest.mark.parametrize("name", [name for name in SHIPPED if "johnson" not in name])
 def test_shipped_models(name: str) -> None:
-    if name.endswith("-int8") and adds_in_16_bits() and "-video" not in name:
-        pytest.skip("exported before weights stayed below 16-bit sums; onnx-cpu changes them here")
     assert_one_meaning(SHIPPED[name])
