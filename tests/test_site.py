@@ -6,6 +6,7 @@ import importlib.util
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import click
 
@@ -14,13 +15,17 @@ from framelift.cli.main import framelift
 SITE = Path(__file__).parents[1] / "docs" / "site"
 
 
-def command_reference() -> str:
-    spec = importlib.util.spec_from_file_location("commands", SITE / "commands.py")
+def loaded(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, SITE / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    reference: str = module.command_reference()
+    return module
+
+
+def command_reference() -> str:
+    reference: str = loaded("commands").command_reference()
     return reference
 
 
@@ -41,3 +46,19 @@ def test_every_command_and_option_is_in_the_reference() -> None:
             for parameter in command.params:
                 if isinstance(parameter, click.Option) and not parameter.hidden:
                     assert parameter.opts[0] in by_title[title], (title, parameter.name)
+
+
+def test_every_request_and_schema_is_in_the_reference_of_the_http_api() -> None:
+    module = loaded("http_api")
+    reference, document = module.http_reference(), module.openapi_document()
+    titles = re.findall(r"^## (.+)$", reference, flags=re.MULTILINE)
+    requests = [
+        f"{method.upper()} {path}"
+        for path, item in document["paths"].items()
+        for method in item
+        if method != "parameters"
+    ]
+    schemas = list(document["components"]["schemas"])
+    assert titles == [*requests, *(f"{name} {{ #{name.lower()} }}" for name in schemas)]
+    for name in re.findall(r"\]\(#(\w+)\)", reference):
+        assert f"{{ #{name} }}" in reference

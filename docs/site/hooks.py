@@ -7,6 +7,7 @@ build fails if a page would load something from another host.
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import sys
@@ -20,6 +21,7 @@ from mkdocs.structure.pages import Page
 
 sys.path.insert(0, str(Path(__file__).parent))  # hooks are loaded from files, not from a package
 from commands import command_reference
+from http_api import http_reference, openapi_document
 
 ROOT = Path(__file__).parents[2]
 ROOT_PAGES = {
@@ -28,6 +30,8 @@ ROOT_PAGES = {
     "CHANGELOG.md": "changelog.md",
 }
 COMMANDS = "<!-- commands -->"
+HTTP = "<!-- http -->"
+OPENAPI = "reference/openapi.json"
 # A script, style sheet, picture, frame or import of a style sheet on another host.
 FOREIGN = re.compile(
     r"""<(?:script|img|iframe|source|video|audio)\b[^>]*\bsrc=["']?(?:https?:)?//[^"'\s>]+"""
@@ -54,6 +58,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for source, page in ROOT_PAGES.items():
         text = (ROOT / source).read_text(encoding="utf-8")
         files.append(File.generated(config, page, content=text))
+    files.append(File.generated(config, OPENAPI, content=json.dumps(openapi_document(), indent=1)))
     for source in sorted(_linked_files()):
         path = str(ROOT / source)
         files.append(File.generated(config, f"files/{source}", abs_src_path=path))
@@ -64,6 +69,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     """Fill in the reference; turn links between docs/ and the root into links inside the site."""
     if COMMANDS in markdown:
         markdown = markdown.replace(COMMANDS, command_reference())
+    if HTTP in markdown:
+        markdown = markdown.replace(HTTP, http_reference())
     markdown = markdown.replace("](docs/", "](")
     for source, target in ROOT_PAGES.items():
         for prefix in ("", "../"):

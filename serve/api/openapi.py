@@ -9,6 +9,8 @@ from ..jobs.settings import Settings
 
 _Schema = dict[str, Any]
 
+_FILE: _Schema = {"type": "string", "contentMediaType": "application/octet-stream"}
+
 _OPTION_TEXTS: dict[str, _Schema] = {
     "model": {"type": "string", "description": "A name of GET /v1/models. Default: the command's."},
     "scale": {
@@ -123,13 +125,13 @@ def _paths() -> _Schema:
 
 
 def _upscale() -> _Schema:
-    image = {"schema": {"type": "string", "contentMediaType": "application/octet-stream"}}
     picture_options = {name: _OPTION_TEXTS[name] for name in FOR_ALL}
+    picture_options["format"] = {"enum": [*IMAGE_FORMATS], "description": "Default: png."}
     return {
         **_operation(
             "Upscale one image and get the larger one",
             {
-                "200": _content("image/*", {"type": "string"}),
+                "200": _content("image/*", _FILE),
                 "400": _error("Options that make no sense, or a damaged request"),
                 "413": _error("Over a limit"),
                 "415": _error("No image"),
@@ -141,7 +143,7 @@ def _upscale() -> _Schema:
         "requestBody": {
             "required": True,
             "content": {
-                "image/*": image,
+                "image/*": {"schema": _FILE},
                 "multipart/form-data": {"schema": _form(picture_options)},
             },
         },
@@ -190,8 +192,7 @@ def _create_job() -> _Schema:
 
 
 def _form(options: _Schema) -> _Schema:
-    file = {"type": "string", "contentMediaType": "application/octet-stream"}
-    return {"type": "object", "required": ["file"], "properties": {"file": file, **options}}
+    return {"type": "object", "required": ["file"], "properties": {"file": _FILE, **options}}
 
 
 def _uploads() -> _Schema:
@@ -242,7 +243,7 @@ def _upload(job: _Schema) -> _Schema:
             ),
             "requestBody": {
                 "required": True,
-                "content": {"application/offset+octet-stream": {"schema": {"type": "string"}}},
+                "content": {"application/offset+octet-stream": {"schema": _FILE}},
             },
         },
         "delete": _operation("Give up the upload", {"204": _empty("It is gone"), "404": _error()}),
@@ -342,7 +343,7 @@ def _json(name: str) -> _Schema:
 
 
 def _file() -> _Schema:
-    return _content("*/*", {"type": "string", "contentMediaType": "application/octet-stream"})
+    return _content("*/*", _FILE)
 
 
 def _empty(text: str) -> _Schema:

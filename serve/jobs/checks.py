@@ -104,7 +104,7 @@ def _video(path: Path, limits: Limits) -> Facts:
     from ...runtime.video.clip.input_file import open_input
 
     try:
-        container = open_input(path, formats=_CONTAINERS)
+        container = open_input(path, formats=_CONTAINERS, most_pixels=limits.pixels)
     except InputError as error:
         if getattr(error.__cause__, "errno", 0) == EINVAL:  # it is on no list of formats
             raise InputError(
@@ -117,6 +117,10 @@ def _video(path: Path, limits: Limits) -> Facts:
         if not streams:
             raise InputError(f"{path}: has no video stream")
         largest = max(streams, key=lambda stream: stream.width * stream.height)
+        if not largest.width * largest.height:
+            raise InputError(
+                f"{path}: its header does not tell the size of its frames; make an .mp4 of it first"
+            )
         if container.duration is not None:
             _require_short(path, container.duration / av.time_base, limits)
         measures = {stream.index: _Measure() for stream in streams}

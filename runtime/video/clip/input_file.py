@@ -13,10 +13,13 @@ from av.format import Flags
 from ....common.errors import InputError
 
 
-def open_input(path: Path, formats: Sequence[str] = ()) -> av.container.InputContainer:
+def open_input(
+    path: Path, *, formats: Sequence[str] = (), most_pixels: int | None = None
+) -> av.container.InputContainer:
     """Open a file for reading; playlists in it cannot reach the network.
 
-    If `formats`, by FFmpeg's names of its demuxers, are given, no others are opened.
+    If `formats`, by FFmpeg's names of its demuxers, are given, no others are opened. Opening
+    decodes a frame of some files to find out what they are; not one of more than `most_pixels`.
 
     Raises:
         InputError: it does not exist, is empty or is nothing that FFmpeg knows.
@@ -34,6 +37,7 @@ def open_input(path: Path, formats: Sequence[str] = ()) -> av.container.InputCon
         # The prefix keeps a name with a colon from being read as a URL.
         return av.open(
             f"file:{path}",
+            options={} if most_pixels is None else {"max_pixels": str(most_pixels)},
             container_options=options,
             metadata_errors="replace",
         )
