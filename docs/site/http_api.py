@@ -17,7 +17,7 @@ _CODE = """
 import json
 from pathlib import Path
 from framelift.serve.api.openapi import describe
-from framelift.serve.settings import Settings
+from framelift.serve.jobs.settings import Settings
 print(json.dumps(describe(Settings(Path(), (), lambda command, arguments: None, {}))))
 """
 

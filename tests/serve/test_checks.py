@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from framelift.serve.jobs.checks import Facts, LimitError, check_upload
-from framelift.serve.settings import Limits
+from framelift.serve.jobs.settings import Limits
 
-from ..runtime.video.clips import make_clip, noise
+from ..support.clips import make_clip, noise
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_a_frame_over_the_limit_is_not_decoded(tmp_path: Path) -> None:
         "import av, resource, sys\n"
         "from pathlib import Path\n"
         "from framelift.serve.jobs.checks import LimitError, check_upload\n"
-        "from framelift.serve.settings import Limits\n"
+        "from framelift.serve.jobs.settings import Limits\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "try:\n"
         "    check_upload(Path(sys.argv[1]), Limits(pixels=1_000_000), None)\n"
