@@ -97,6 +97,39 @@ def upscale_video(
         raise OutputError(str(error).replace(NOTHING_LEFT, _KEPT)) from error
 
 
+def join_segments(segments: list[Path], sink: FileSink) -> None:
+    """Write segments that follow each other into `sink` and finish it, without encoding again."""
+    presented = [pts for path in segments for pts, _ in read_times(path)]
+    decoded = iter(decode_times(presented))
+    for path in segments:
+        for coded in read_segment(path):
+            sink.mux(coded.packet(next(decoded)), coded.duration)
+    sink.finish()
+    if sink.frames_written != len(presented):
+        raise RuntimeError(f"Joined {sink.frames_written} of {len(presented)} frames.")
+
+
+def job_of(
+    source: Path, encoder: EncoderOptions, options: ConvertOptions, **more: object
+) -> dict[str, Any]:
+    """All that the segments of `source` depend on, for `WorkFolder`."""
+    status = source.stat() if source.exists() else None
+    return {
+        "format": 1,
+        "source": str(source.resolve()),
+        "size": status.st_size if status else 0,
+        "modified_ns": status.st_mtime_ns if status else 0,
+        "model": options.resume,
+        "encoder": [encoder.codec, *sorted(encoder.library_options().items())],
+        "span": [str(options.span.start), str(options.span.end)],
+        "factor": str(options.factor),
+        "compare": options.compare,
+        "segment_frames": options.segment_frames,
+        "libraries": {name: list(version) for name, version in av.library_versions.items()},
+        **more,
+    }
+
+
 @dataclass(frozen=True)
 class _Work:
     source_path: Path
@@ -129,7 +162,7 @@ class _Work:
         """Encode what segments are missing, then join them."""
         step = self._step()
         pool = step.pool()
-        folder = WorkFolder(self.target, self._job())
+        folder = WorkFolder(self.target, job_of(self.source_path, self.encoder, self.options))
         with folder:
             if folder.started_anew:
                 self.say(f"{self.target.name}: the input or the settings changed; starting anew")
@@ -160,20 +193,13 @@ class _Work:
     def _join(
         self, segments: list[Path], source: FileSource, size_px: tuple[int, int]
     ) -> list[str]:
-        presented = [pts for path in segments for pts, _ in read_times(path)]
-        decoded = iter(decode_times(presented))
         with (
             atomic_output(
                 self.target, overwrite=self.overwrite, source=self.source_path
             ) as temporary,
             self._sink(temporary, source, size_px) as sink,
         ):
-            for path in segments:
-                for coded in read_segment(path):
-                    sink.mux(coded.packet(next(decoded)), coded.duration)
-            sink.finish()
-            if sink.frames_written != len(presented):
-                raise RuntimeError(f"Joined {sink.frames_written} of {len(presented)} frames.")
+            join_segments(segments, sink)
             return sink.copied
 
     def _step(self) -> FrameStep:
@@ -207,20 +233,3 @@ class _Work:
 
     def _progress(self, total: int | None) -> Progress:
         return Progress(self.source_path.name, total, quiet=self.quiet)
-
-    def _job(self) -> dict[str, Any]:
-        status = self.source_path.stat() if self.source_path.exists() else None
-        span = self.options.span
-        return {
-            "format": 1,
-            "source": str(self.source_path.resolve()),
-            "size": status.st_size if status else 0,
-            "modified_ns": status.st_mtime_ns if status else 0,
-            "model": self.options.resume,
-            "encoder": [self.encoder.codec, *sorted(self.encoder.library_options().items())],
-            "span": [str(span.start), str(span.end)],
-            "factor": str(self.options.factor),
-            "compare": self.options.compare,
-            "segment_frames": self.options.segment_frames,
-            "libraries": {name: list(version) for name, version in av.library_versions.items()},
-        }

@@ -59,6 +59,7 @@ class FileSource:
         span: Span | None = None,
         after_pts: int | None = None,
         context: int = 0,
+        seek_to: Fraction | None = None,
         pool: FramePool | None = None,
         say: Say = say_on_stderr,
     ) -> None:
@@ -66,7 +67,9 @@ class FileSource:
 
         `total_bytes` says at the end how long an input was that does not know it itself. Of a
         `span` the first frame gets time 0. Frames up to `after_pts`, in the times that frames
-        get, are left out without being converted, but for the last `context` of them.
+        get, are left out without being converted, but for the last `context` of them. With
+        `seek_to`, a time in seconds, reading begins at a key frame before it where that is safe;
+        frames keep their times.
         """
         self.path = path
         self._name = Path(path).name if container is None else str(path)
@@ -91,8 +94,9 @@ class FileSource:
             self._offset = start_offset(self.container, self._time_base)
             self._deinterlacer = Deinterlacer(self._stream)
             self._rate = self._stream.average_rate or self._stream.guessed_rate
-            if container is None and self._span.start:
-                self._seek(Path(path))
+            start = self._span.start if seek_to is None else seek_to
+            if container is None and start:
+                self._seek(Path(path), start)
             self._decoded = self._timed(self._decode())
             self._first = next(self._decoded, None)
             if self._first is None:
@@ -155,9 +159,9 @@ class FileSource:
         """The time in the input, in seconds, that the frames' time 0 is."""
         return self._zero * self._time_base
 
-    def _seek(self, path: Path) -> None:
-        """Go to a key frame before the span."""
-        stamp = seek_point(path, self._stream.index, self._span.start)
+    def _seek(self, path: Path, start: Fraction) -> None:
+        """Go to a key frame before `start`, in seconds."""
+        stamp = seek_point(path, self._stream.index, start)
         if stamp is not None:
             self.container.seek(stamp, stream=self._stream)
             self._integrity.begins_midway()
