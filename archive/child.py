@@ -21,6 +21,7 @@ from typing import Any, TextIO
 
 from ..common.errors import FrameliftError, Interrupted
 from ..common.signals import signals_as_errors
+from ..runtime.video.pieces import Piece
 from .messages import ALIVE_SECONDS, Answer
 from .one_file import Facts, FileUpscaler
 from .settings import FileSettings
@@ -48,10 +49,9 @@ def main() -> None:
 def _answer(upscale: FileUpscaler, job: dict[str, Any]) -> Answer:
     what, loaded = job.get("source", "the model"), False
     try:
-        upscaler = upscale.load(images=bool(job["images"]))
+        upscale.load(images=bool(job["images"]))
         loaded = True
-        facts = _make(upscale, job) if "source" in job else {"describe": upscaler.describe()}
-        return Answer(facts=facts)
+        return Answer(facts=_do(upscale, job))
     except Interrupted:
         raise
     except FrameliftError as error:
@@ -67,10 +67,22 @@ def _answer(upscale: FileUpscaler, job: dict[str, Any]) -> Answer:
     return Answer(kind, line, fatal or not loaded)
 
 
-def _make(upscale: FileUpscaler, job: dict[str, Any]) -> Facts:
-    target = Path(job["target"])
+def _do(upscale: FileUpscaler, job: dict[str, Any]) -> Facts:
+    if job["do"] == "load":
+        return {"describe": upscale.load(images=bool(job["images"])).describe()}
+    source = Path(job["source"])
+    if job["do"] == "plan":
+        return upscale.plan(source, job["seconds"])
+    if job["do"] == "piece":
+        piece = Piece.from_json(job["piece"])
+        return upscale.piece(source, piece, Path(job["place"]), job["made_with"])
+    target, replace = Path(job["target"]), bool(job["replace"])
     target.parent.mkdir(parents=True, exist_ok=True)
-    return upscale(Path(job["source"]), target, replace=bool(job["replace"]))
+    if job["do"] == "join":
+        pieces = [Piece.from_json(piece) for piece in job["pieces"]]
+        places = [Path(place) for place in job["places"]]
+        return upscale.join(source, target, pieces, places, job["made_with"], replace=replace)
+    return upscale(source, target, replace=replace)
 
 
 def _is_full(error: BaseException | None) -> bool:

@@ -22,9 +22,11 @@ from typing import TYPE_CHECKING, Any, cast
 from ..common.errors import BackendError, MissingDependencyError
 from ..common.notes import Say
 from ..common.signals import signals_as_errors
+from .films import pieces_of
+from .job import Archive, Outcome
 from .listing import Item
 from .run import POLL_SECONDS, raise_if_fatal
-from .work import Archive, Outcome, Worker
+from .work import Worker
 
 if TYPE_CHECKING:
     from ray.data import Dataset
@@ -89,6 +91,8 @@ def run_on_ray(
                     left.append(item)
                     busy += 1
                     continue
+                if outcome.state == "split":
+                    left.extend(pieces_of(item, outcome.pieces))
                 yield item, outcome
                 raise_if_fatal(outcome)
             if busy == len(wave):  # others make all that is left

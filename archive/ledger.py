@@ -101,8 +101,8 @@ class Records:
     """How often a file failed."""
     renamed: dict[str, str] = field(default_factory=dict)
     """Sources whose target has another name, and that target."""
-    pieces_done: dict[str, set[int]] = field(default_factory=dict)
-    """Which pieces of a film that is not finished are there."""
+    pieces_done: dict[str, set[tuple[int, int | None]]] = field(default_factory=dict)
+    """Number, and size of the source in bytes, of each piece of films that are not finished."""
     skipped: set[str] = field(default_factory=set)
     """Files whose output was there already, made by something else."""
     unreadable: int = 0
@@ -119,7 +119,8 @@ class Records:
             if row.source not in self.done:
                 self.failed[row.source] = row
         elif row.state == "done" and row.piece is not None:
-            self.pieces_done.setdefault(row.source, set()).add(row.piece)
+            piece = row.piece, row.source_bytes
+            self.pieces_done.setdefault(row.source, set()).add(piece)
         elif row.state == "done":
             self.done[row.source] = row.source_bytes
             self.skipped.discard(row.source)

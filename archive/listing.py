@@ -22,12 +22,19 @@ _GLOB_CHARACTERS = frozenset("*?[")
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One file of the archive. Paths are relative to IN and OUT and have slashes."""
+    """One file of the archive, or a piece of one; paths have slashes and begin below IN and OUT."""
 
     source: str
     target: str
     size_bytes: int | None
     """Size of the source; `None` when it could not be looked up, which trying it will tell."""
+    piece: int | None = None
+    """Which piece of a long film, counted from 0; `None`: all of it."""
+
+    @property
+    def key(self) -> str:
+        """What is claimed to make it."""
+        return self.target if self.piece is None else f"{self.target}#{self.piece}"
 
     @property
     def is_image(self) -> bool:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace as replace_field
 from pathlib import Path
 from typing import Any
 
+import av
+
+from ..common.errors import ConfigError
 from ..common.images import is_image, upscale_image
 from ..common.notes import Say
 from ..common.signals import call_interruptibly
 from ..importer.loading import load_upscaler, models_to_run
 from ..runtime import Upscaler
-from ..runtime.video import FrameStep, upscale_video
+from ..runtime.video import ConvertOptions, FrameStep, upscale_video
+from ..runtime.video.pieces import Piece, join_pieces, plan_pieces, upscale_piece
 from .settings import FileSettings
 
 Facts = dict[str, Any]
@@ -30,14 +35,80 @@ class FileUpscaler:
         Raises what `upscale_video`, `upscale_image` and `load` raise.
         """
         upscaler = self.load(images=is_image(source))
-        facts = upscaler.describe()
         made = self._image if is_image(source) else self._video
+        return _facts(upscaler) | made(upscaler, source, target, replace)
+
+    def plan(self, source: Path, seconds: float) -> Facts:
+        """Cut a video into pieces. Raises what `plan_pieces` and `load` raise."""
+        upscaler = self.load(images=False)
+        pieces = plan_pieces(source, seconds, say=self._say)
         return {
-            "model": facts["model"],
-            "model_sha256": upscaler.spec.sha256,
-            "backend": facts["backend"],
-            **made(upscaler, source, target, replace),
+            "pieces": [piece.as_json() for piece in pieces],
+            "made_with": _made_with(upscaler),
         }
+
+    def piece(self, source: Path, piece: Piece, place: Path, made_with: Facts) -> Facts:
+        """Upscale a piece. Raises what `upscale_piece` and `load` raise.
+
+        Raises ConfigError: the pieces before were made with another model or other libraries.
+        """
+        upscaler = self._same(source, made_with)
+        _, frames = upscale_piece(
+            source,
+            piece,
+            place,
+            upscaler,
+            self._settings.encoder(),
+            self._in_segments(upscaler),
+            say=self._say,
+        )
+        return _facts(upscaler) | {"frames": frames}
+
+    def join(
+        self,
+        source: Path,
+        target: Path,
+        pieces: list[Piece],
+        places: list[Path],
+        made_with: Facts,
+        *,
+        replace: bool,
+    ) -> Facts:
+        """Join pieces. Raises what `join_pieces` and `piece` raise."""
+        upscaler = self._same(source, made_with)
+        result = join_pieces(
+            source,
+            target,
+            pieces,
+            places,
+            upscaler,
+            self._settings.encoder(),
+            self._in_segments(upscaler),
+            overwrite=replace,
+            say=self._say,
+        )
+        size = {"width": result.width_px, "height": result.height_px}
+        return _facts(upscaler) | size | {"frames": result.frames_resumed}
+
+    def _same(self, source: Path, made_with: Facts) -> Upscaler:
+        """The upscaler, if it and the libraries are those that the film was begun with."""
+        upscaler = self.load(images=False)
+        here = _made_with(upscaler)
+        if here["model"] != made_with["model"]:
+            raise ConfigError(
+                f"{source}: its pieces are made with {made_with['model']}, and here "
+                f"{here['model']} would run; name one model for all machines with --model"
+            )
+        if here != made_with:
+            raise ConfigError(
+                f"{source}: its pieces are made with FFmpeg libraries of other versions than those "
+                "here; install the same packages on all machines"
+            )
+        return upscaler
+
+    def _in_segments(self, upscaler: Upscaler) -> ConvertOptions:
+        sha256 = upscaler.spec.sha256
+        return replace_field(self._settings.convert(sha256), resume=sha256)
 
     def load(self, *, images: bool) -> Upscaler:
         """The upscaler for images or for videos. Raises what `load_upscaler` raises."""
@@ -75,3 +146,20 @@ class FileUpscaler:
         )
         frames = result.stats.frames_written + result.frames_resumed
         return {"width": result.width_px, "height": result.height_px, "frames": frames}
+
+
+def _facts(upscaler: Upscaler) -> Facts:
+    facts = upscaler.describe()
+    return {
+        "model": facts["model"],
+        "model_sha256": upscaler.spec.sha256,
+        "backend": facts["backend"],
+    }
+
+
+def _made_with(upscaler: Upscaler) -> Facts:
+    """What pieces of one film must have in common."""
+    return {
+        "model": f"{upscaler.spec.name} {upscaler.spec.sha256[:12]}",
+        "libraries": {name: list(version) for name, version in av.library_versions.items()},
+    }

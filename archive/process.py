@@ -12,12 +12,16 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from ..common.images import is_image
 from ..common.text import printable
 from .messages import Answer
 from .settings import FileSettings
+
+if TYPE_CHECKING:
+    from .films import Film
+    from .listing import Item
 
 _SILENT_SECONDS = 300.0
 """A child that says nothing for so long is stuck, as even a busy one says that it is there."""
@@ -50,14 +54,31 @@ class ChildProcess:
 
     def load(self, *, images: bool) -> Answer:
         """Load the model for images or for videos; every error is fatal."""
-        return self._ask({"images": images})
+        return self._ask({"do": "load", "images": images})
 
     def make(self, source: Path, target: Path, *, replace: bool) -> Answer:
         """Upscale one file. Its process ending, or being stuck, is an answer, too."""
-        images = is_image(source)
-        return self._ask(
-            {"source": str(source), "target": str(target), "images": images, "replace": replace}
-        )
+        job = {"do": "make", "images": is_image(source), "target": str(target)}
+        return self._ask({**job, "source": str(source), "replace": replace})
+
+    def plan(self, source: Path, seconds: float) -> Answer:
+        """Cut a video into pieces of about that length: `pieces`, and `made_with`."""
+        job = {"do": "plan", "images": False, "seconds": seconds}
+        return self._ask({**job, "source": str(source)})
+
+    def piece(self, film: Film, item: Item) -> Answer:
+        """Upscale a piece of a film into its work folder."""
+        assert item.piece is not None
+        piece, place = film.pieces[item.piece], str(film.place(item.piece))
+        job = {"do": "piece", "images": False, "piece": piece, "place": place}
+        return self._ask({**job, "source": str(film.source), "made_with": film.made_with})
+
+    def join(self, film: Film, *, replace: bool) -> Answer:
+        """Join the pieces of a film into its target."""
+        places = [str(film.place(number)) for number in range(len(film.pieces))]
+        job = {"do": "join", "images": False, "pieces": film.pieces, "places": places}
+        job = {**job, "source": str(film.source), "made_with": film.made_with}
+        return self._ask({**job, "target": str(film.target), "replace": replace})
 
     def close(self) -> None:
         """Stop the process; a file that is being made is given up, and nothing of it is left."""
@@ -91,7 +112,7 @@ class ChildProcess:
         else:
             line = _how_it_ended(running)
         self.close()
-        return Answer("ProcessLost", f"{what}: {line}", "source" not in job)
+        return Answer("ProcessLost", f"{what}: {line}", job["do"] == "load")
 
 
 HARMLESS = frozenset({"InputError", "OutputError", "ConfigError", "FrameError"})

@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from ..common.errors import FrameliftError
-from .ledger import Records, Row
+from .films import pieces_of
+from .job import Archive, Outcome, is_done
+from .ledger import Records
 from .listing import Item
-from .work import Archive, Outcome, Worker, is_done
+from .work import Worker
 
 POLL_SECONDS = 2.0
 
@@ -31,8 +33,10 @@ class Plan:
 
 
 def plan_run(items: list[Item], archive: Archive, records: Records) -> Plan:
-    """Leave out what is done."""
+    """Leave out what is done. Where films are split, large files come first."""
     todo = [item for item in items if not is_done(archive, records, item)]
+    if archive.split_seconds is not None:
+        todo.sort(key=lambda item: -(item.size_bytes or 0))
     todo.sort(key=lambda item: item.source in records.failed)
     return Plan(items, todo)
 
@@ -46,38 +50,68 @@ class Tally:
     bytes_done: int = 0
     earlier: int = 0
     there: list[str] = field(default_factory=list)
-    failed: list[Row] = field(default_factory=list)
+    failed: dict[str, Outcome] = field(default_factory=dict)
+    """The last outcome of each file that failed."""
 
-    def add(self, item: Item, outcome: Outcome) -> None:
-        """Count a file."""
-        self.bytes_done += item.size_bytes or 0
+    @property
+    def files(self) -> int:
+        """How many files are through."""
+        return self.done + self.earlier + len(self.there) + len(self.failed)
+
+    def add(self, item: Item, outcome: Outcome) -> bool:
+        """Count a file, or a piece. Whether the file is through with that."""
+        before = self.files
+        if outcome.state in ("done", "earlier"):
+            self.failed.pop(item.source, None)
         if outcome.state == "done":
             self.done += 1
             self.frames += (outcome.row.frames or 0) if outcome.row else 0
-        elif outcome.state == "failed" and outcome.row is not None:
-            self.failed.append(outcome.row)
+        elif outcome.state == "failed":
+            self.failed[item.source] = outcome
         elif outcome.state == "there":
             self.there.append(item.target)
-        elif outcome.state == "earlier":
+        elif outcome.state == "earlier" and item.piece is None:
             self.earlier += 1
+        self.bytes_done += _bytes(item, outcome)
+        return self.files > before
+
+
+def _bytes(item: Item, outcome: Outcome) -> int:
+    """The part of the source's bytes that is through, for the time left."""
+    size = item.size_bytes or 0
+    if outcome.state == "split":
+        return 0
+    if item.piece is None:
+        return size
+    return size // outcome.pieces if outcome.pieces else 0
 
 
 def run_here(
     todo: list[Item], worker: Worker, wait: Callable[[str], None]
 ) -> Iterator[tuple[Item, Outcome]]:
-    """Make the files one after the other, and yield what became of each.
+    """Make the files one after the other, and yield what became of each and of each piece.
 
-    Files that other processes make now come last; `wait` is told once what is waited for.
+    Pieces of films come behind the other files, so that other shards find them early; those that
+    other shards have left come behind the own ones. Files that other processes make now come last;
+    `wait` is told once what is waited for.
 
     Raises:
         FrameliftError: no other file could be made, either: no model, or no space on the disk.
     """
-    queue, busy = deque(todo), deque[Item]()
+    queue, busy, adopted = deque(todo), deque[Item](), set[Item]()
     told = False
-    while queue or busy:
+    while True:
+        if not queue and not busy:
+            left = [item for item in worker.pieces_of_others() if item not in adopted]
+            if not left:
+                return
+            queue.extend(left)
+            adopted.update(left)
         item = queue.popleft() if queue else busy.popleft()
         outcome = worker.do(item)
-        if outcome.state == "busy":
+        if outcome.state == "split":
+            queue.extend(pieces_of(item, outcome.pieces))
+        elif outcome.state == "busy" and item not in adopted:
             busy.append(item)
             if not queue:
                 if not told:
@@ -85,6 +119,8 @@ def run_here(
                     wait(f"waiting for {files} that {outcome.holder} makes now")
                 told = True
                 time.sleep(POLL_SECONDS / len(busy))
+            continue
+        elif outcome.state == "busy":
             continue
         yield item, outcome
         raise_if_fatal(outcome)

@@ -105,7 +105,9 @@ _Finished = tuple[float, float, int, bool]
 
 def _times(row: Row) -> _Finished:
     ended = datetime.fromisoformat(row.ended).timestamp()
-    return ended - (row.seconds or 0), ended, row.frames or 0, row.piece is None
+    joined = row.pieces is not None and row.piece is None  # its frames were those of its pieces
+    frames = 0 if joined else row.frames or 0
+    return ended - (row.seconds or 0), ended, frames, row.piece is None
 
 
 def _rate(finished: list[_Finished]) -> Rate:

@@ -3,97 +3,20 @@
 from __future__ import annotations
 
 import socket
-import time
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from ..common.files import remove_abandoned
 from ..common.notes import Say
 from .claims import Claim
-from .ledger import (
-    DESCRIPTION,
-    FOLDER,
-    Ledger,
-    LedgerWriter,
-    Records,
-    Row,
-    framelift_version,
-    now,
-)
+from .films import Film, films_of
+from .job import Archive, Outcome, is_done
+from .ledger import DESCRIPTION, FOLDER, Ledger, LedgerWriter, Row
 from .listing import Item
 from .messages import Answer
-from .process import ChildProcess
-from .settings import FileSettings
-
-RETRIES = 2
-"""How often a file is tried again in one run."""
-
-# The file itself, or what was asked for, is at fault: the next try would end the same way.
-_NOT_RETRIED = frozenset({"InputError", "ConfigError", "FrameError"})
-
-
-@dataclass(frozen=True)
-class Archive:
-    """Where files come from and go to, and how they are made. Travels to other machines."""
-
-    root: Path
-    out: Path
-    settings: FileSettings
-    digest: str
-    retries: int = RETRIES
-    missing: bool = False
-    """Whether to make finished files again whose output is gone."""
-    name: str = "all"
-    """Which part of the archive this is, for names of files of the ledger."""
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain values."""
-        return {**asdict(self), "root": str(self.root), "out": str(self.out)}
-
-    @classmethod
-    def from_json(cls, document: dict[str, Any]) -> Self:
-        """What `as_json` gave."""
-        changed = {
-            "root": Path(document["root"]),
-            "out": Path(document["out"]),
-            "settings": FileSettings.from_json(document["settings"]),
-        }
-        return cls(**{**document, **changed})
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a file in this run."""
-
-    state: str
-    """"done", "failed", "there" (an output that the ledger does not know was left as it is),
-    "earlier" (another process made it meanwhile) or "busy" (another one makes it now)."""
-    row: Row | None = None
-    """The last try."""
-    is_fatal: bool = False
-    """Whether all other files would fail the same way."""
-    holder: str = ""
-    """Who makes a busy one."""
-    error: str = ""
-    """What is wrong besides the file."""
-
-    @property
-    def reason(self) -> str:
-        """Why it failed, in one line."""
-        return self.error or (self.row.error if self.row and self.row.error else "")
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain values."""
-        return {**asdict(self), "row": self.row.as_json() if self.row else None}
-
-    @classmethod
-    def from_json(cls, document: dict[str, Any]) -> Self:
-        """What `as_json` gave."""
-        row = document["row"]
-        return cls(**{**document, "row": Row.from_json(row) if row else None})
+from .tries import Tries
 
 
 class Worker:
@@ -102,10 +25,7 @@ class Worker:
     def __init__(self, archive: Archive, say: Say) -> None:
         self._archive = archive
         self._ledger = Ledger(archive.out, archive.digest)
-        self._writer = LedgerWriter(self._ledger, archive.name)
-        self._say = say
-        self._notes: list[str] = []
-        self._child = ChildProcess(archive.settings, self._note)
+        self._tries = Tries(archive, LedgerWriter(self._ledger, archive.name), say)
         self._waiting: dict[str, Claim] = {}
 
     def __enter__(self) -> Self:
@@ -121,33 +41,46 @@ class Worker:
 
     def close(self) -> None:
         """Stop the child process."""
-        self._child.close()
+        self._tries.child.close()
 
     @property
     def child_pid(self) -> int | None:
         """The process in which files are made, if one runs."""
-        return self._child.pid
+        return self._tries.child.pid
 
     def load(self, *, images: bool) -> Answer:
         """Load a model before the first file needs it, and tell what runs where."""
-        return self._child.load(images=images)
+        return self._tries.child.load(images=images)
 
     def do(self, item: Item) -> Outcome:
-        """Make one file, unless it is there. Raises OutputError: the ledger cannot be written."""
+        """Make one file, or one piece, unless it is there.
+
+        Raises OutputError: the ledger cannot be written.
+        """
         if fault := self._fault():
             return Outcome("failed", error=fault, is_fatal=True)
-        claim = self._waiting.pop(item.target, None) or Claim(self._archive.out, item.target)
+        claim = self._waiting.pop(item.key, None) or Claim(self._archive.out, item.key)
         if not claim.acquire():
-            self._waiting[item.target] = claim  # it measures the time that it saw nothing change
+            self._waiting[item.key] = claim  # it measures the time that it saw nothing change
             return Outcome("busy", holder=claim.holder)
         with ExitStack() as stack:
             stack.push(claim)
             try:
                 return self._claimed(item, abandoned=claim.was_abandoned)
             except BaseException:
-                self._child.close()  # before the claim is given back
-                remove_abandoned(self._archive.out / item.target)
+                self.close()  # before the claim is given back
+                remove_abandoned(self._target(item))
                 raise
+
+    def pieces_of_others(self) -> list[Item]:
+        """Pieces that are left of films which belong to other shards."""
+        records = self._ledger.refresh()
+        return [
+            item
+            for film in films_of(self._archive)
+            for item in film.items()
+            if not is_done(self._archive, records, item) and not film.has(item, records)
+        ]
 
     def _fault(self) -> str:
         """What keeps this machine from working on the archive."""
@@ -162,93 +95,105 @@ class Worker:
         return ""
 
     def _claimed(self, item: Item, *, abandoned: bool) -> Outcome:
-        if self._is_done(item):
+        if is_done(self._archive, self._ledger.refresh(), item):
             return Outcome("earlier")
+        if item.piece is not None:
+            return self._piece(item, abandoned=abandoned)
         replace = self._may_replace(item)
-        if abandoned:
-            row = self._of_vanished(item, replace=replace)
-            if row.state == "done":
-                return Outcome("done", row)
-        elif not replace and (self._archive.out / item.target).exists():
+        if not replace and self._target(item).exists():
+            if abandoned:
+                return Outcome("done", self._completed(item))
             if item.source not in self._ledger.records.skipped:
-                self._writer.add(self._row(item, "skipped"))
+                self._tries.add(item, "skipped")
             return Outcome("there")
-        tries = 1 + self._archive.retries
-        while True:
-            row, answer = self._try(item, replace=replace)
-            tries -= 1
-            if not answer.kind:
-                return Outcome("done", row)
-            if answer.is_fatal or not tries or answer.kind in _NOT_RETRIED:
-                return Outcome("failed", row, answer.is_fatal)
+        if abandoned:
+            self._vanished(item)
+        return self._split(item) or self._whole(item, replace=replace)
 
-    def _is_done(self, item: Item) -> bool:
-        """Whether the ledger says so, also what others added to it meanwhile."""
-        return is_done(self._archive, self._ledger.refresh(), item)
+    def _whole(self, item: Item, *, replace: bool) -> Outcome:
+        source, target = self._archive.root / item.source, self._target(item)
+        row, answer = self._tries.until_done(
+            item, lambda child: child.make(source, target, replace=replace)
+        )
+        if answer.kind == "OutputError" and not replace and target.exists():
+            # What had the claim before was slow to end, and completed it meanwhile.
+            return Outcome("done", self._completed(item))
+        return Outcome("failed" if answer.kind else "done", row, answer.is_fatal)
+
+    def _split(self, item: Item) -> Outcome | None:
+        """Plan the pieces of a long film; `None` for all else."""
+        film = Film(self._archive, item)
+        if item.is_image or film.is_planned():
+            return None if item.is_image else Outcome("split", pieces=len(film.pieces))
+        seconds = self._archive.split_seconds
+        if seconds is None:
+            return None
+        row, answer = self._tries.until_done(
+            item, lambda child: child.plan(film.source, seconds), is_row=False
+        )
+        if answer.kind:
+            return Outcome("failed", row, answer.is_fatal)
+        if not answer.facts["pieces"]:
+            return None
+        film.write(answer.facts["pieces"], answer.facts["made_with"])
+        return Outcome("split", pieces=len(film.pieces))
+
+    def _piece(self, item: Item, *, abandoned: bool) -> Outcome:
+        """Make a piece; whoever makes the last one joins them."""
+        film = Film(self._archive, item)
+        if not film.is_planned():
+            return Outcome("failed", error=f"{item.source}: its pieces were removed meanwhile")
+        count, row = len(film.pieces), None
+        if not film.has(item, self._ledger.records):
+            if abandoned:
+                self._vanished(item)
+            row, answer = self._tries.until_done(
+                item, lambda child: child.piece(film, item), piece=item.piece, pieces=count
+            )
+            if answer.kind:
+                return Outcome("failed", row, answer.is_fatal)
+        records = self._ledger.refresh()
+        if all(film.has(piece, records) for piece in film.items()):
+            joined = self._join(film)
+            if joined is not None:
+                return joined
+        return Outcome("piece", row, pieces=count)
+
+    def _join(self, film: Film) -> Outcome | None:
+        """Make the film of its pieces; `None` if another process does."""
+        item = film.whole
+        with Claim(self._archive.out, item.key) as claim:
+            if not claim.acquire():
+                return None
+            if is_done(self._archive, self._ledger.refresh(), item):
+                return Outcome("earlier", pieces=len(film.pieces))
+            replace, there = self._may_replace(item), self._target(item).exists()
+            if there and not replace:
+                row = self._completed(item)
+            else:
+                row, answer = self._tries.until_done(
+                    item,
+                    lambda child: child.join(film, replace=replace),
+                    pieces=len(film.pieces),
+                )
+                if answer.kind:
+                    return Outcome("failed", row, answer.is_fatal)
+            film.remove()
+            return Outcome("done", row, pieces=len(film.pieces))
 
     def _may_replace(self, item: Item) -> bool:
         """Whether what lies at the target may be replaced: by request, or as its source changed."""
         return self._archive.settings.overwrite or item.source in self._ledger.records.done
 
-    def _of_vanished(self, item: Item, *, replace: bool) -> Row:
-        """The row of the process that had this file and ended without writing one.
+    def _completed(self, item: Item) -> Row:
+        """The row of a process that completed this file and ended before it could write one."""
+        note = "its process ended before it could write this row"
+        return self._tries.add(item, "done", notes=[note])
 
-        It ended after its output was complete, or before; what it may have replaced is not known.
-        """
-        if not replace and (self._archive.out / item.target).exists():
-            row = self._row(
-                item, "done", notes=["its process ended before it could write this row"]
-            )
-        else:
-            error = f"{item.source}: the process that made it was killed, or its machine stopped"
-            row = self._row(item, "failed", kind="ProcessLost", error=error)
-        self._writer.add(row)
-        return row
+    def _vanished(self, item: Item) -> None:
+        """The row of a process that had this file and ended without completing it."""
+        error = f"{item.source}: the process that made it was killed, or its machine stopped"
+        self._tries.add(item, "failed", kind="ProcessLost", error=error, piece=item.piece)
 
-    def _try(self, item: Item, *, replace: bool) -> tuple[Row, Answer]:
-        self._notes = []
-        archive = self._archive
-        started, clock = now(), time.monotonic()
-        answer = self._child.make(
-            archive.root / item.source, archive.out / item.target, replace=replace
-        )
-        seconds = time.monotonic() - clock
-        if answer.kind == "ProcessLost":
-            remove_abandoned(archive.out / item.target)
-        frames = answer.facts.get("frames")
-        row = self._row(
-            item,
-            "failed" if answer.kind else "done",
-            started=started,
-            seconds=round(seconds, 3),
-            fps=round(frames / seconds, 3) if frames and seconds else None,
-            kind=answer.kind or None,
-            error=answer.message or None,
-            notes=self._notes,
-            **answer.facts,
-        )
-        self._writer.add(row)
-        return row, answer
-
-    def _row(self, item: Item, state: str, **fields: Any) -> Row:  # noqa: ANN401
-        return Row(
-            source=item.source,
-            target=item.target,
-            state=state,
-            settings=self._archive.digest,
-            source_bytes=item.size_bytes,
-            ended=now(),
-            framelift=framelift_version(),
-            **fields,
-        )
-
-    def _note(self, line: str) -> None:
-        self._notes.append(line)
-        self._say(line)
-
-
-def is_done(archive: Archive, records: Records, item: Item) -> bool:
-    """Whether the file was finished, and has the size that it had then."""
-    if item.source not in records.done or records.done[item.source] != item.size_bytes:
-        return False
-    return not archive.missing or (archive.out / item.target).exists()
+    def _target(self, item: Item) -> Path:
+        return self._archive.out / item.target

@@ -77,6 +77,13 @@ _OWN: list[click.Parameter] = [
         metavar="N",
         help="GPUs for each worker; 0.5 lets two share one.",
     ),
+    click.Option(
+        ["--split"],
+        type=Finite(0, min_open=True),
+        metavar="MINUTES",
+        help="Upscale videos that are longer in equal pieces, on different workers or shards, and "
+        "join them.",
+    ),
     click.Option(["--missing"], is_flag=True, help="Make finished files again that left OUT."),
 ]
 
@@ -132,6 +139,8 @@ def _settings(options: dict[str, Any]) -> FileSettings:
         options["threads"] = options["threads"] or max(1, int(options["cpus_per_worker"]))
     elif typed("workers", "cpus_per_worker", "gpus_per_worker"):
         raise ConfigError("--workers, --cpus-per-worker and --gpus-per-worker are for --ray")
+    if options["split"] is not None and (options["start"] or options["end"]):
+        raise ConfigError("--split is for whole videos; leave out --start and --end")
     names = FileSettings.__dataclass_fields__.keys() & options.keys()
     settings = FileSettings(
         **{name: options[name] for name in names}, audio=not options["no_audio"]

@@ -13,13 +13,14 @@ import click
 from tqdm import tqdm
 
 from ..archive.cluster import Cluster, run_on_ray
-from ..archive.ledger import Description, Ledger
+from ..archive.job import Archive, Outcome
+from ..archive.ledger import Description, Ledger, Row
 from ..archive.listing import Item, check_places, list_files, parse_tree, with_targets
 from ..archive.run import Plan, Tally, plan_run, run_here
 from ..archive.settings import FileSettings, digest
 from ..archive.shards import Shard, parse_shard
 from ..archive.status import Status, read_status
-from ..archive.work import Archive, Outcome, Worker
+from ..archive.work import Worker
 from ..common.errors import ConfigError, Interrupted
 from ..importer.loading import models_to_run, own_or_imported
 from ..runtime.models.file import read_spec
@@ -53,6 +54,7 @@ class Archiving:
             digest(outcome),
             options["retries"],
             options["missing"],
+            None if options["split"] is None else 60 * options["split"],
             name,
         )
         records = Ledger(out, self._archive.digest).refresh()
@@ -82,8 +84,7 @@ class Archiving:
             return
         with self._outcomes() as outcomes, self._bar(plan) as bar:
             for item, outcome in outcomes:
-                self._tally.add(item, outcome)
-                bar.update()
+                bar.update(self._tally.add(item, outcome))
                 self._show(item, outcome)
 
     @contextmanager
@@ -129,8 +130,12 @@ class Archiving:
                 "seconds": round(seconds, 3),
                 "skipped": tally.there,
                 "failed": [
-                    {"source": row.source, "kind": row.kind, "error": row.error}
-                    for row in tally.failed
+                    {
+                        "source": source,
+                        "kind": outcome.row.kind if outcome.row else None,
+                        "error": outcome.reason,
+                    }
+                    for source, outcome in tally.failed.items()
                 ],
                 "notes": self._notes,
             }
@@ -147,7 +152,7 @@ class Archiving:
             )
         if not tally.failed:
             return ""
-        names = ", ".join(row.source for row in tally.failed[:_NAMES_SHOWN])
+        names = ", ".join(list(tally.failed)[:_NAMES_SHOWN])
         more = len(tally.failed) - _NAMES_SHOWN
         rest = f" and {more} more (framelift archive status {self._out})" if more > 0 else ""
         return f"{len(tally.failed)} of {len(self._plan.items)} files failed: {names}{rest}"
@@ -183,15 +188,17 @@ class Archiving:
     def _show(self, item: Item, outcome: Outcome) -> None:
         row = outcome.row
         with tqdm.external_write_mode(file=sys.stderr):
-            if outcome.state == "failed" and row is not None:
-                click.echo(f"failed: {row.error}", err=True)
-            elif outcome.state == "done" and row is not None and not (self._quiet or self._as_json):
-                click.echo(f"{self._count()} {_line(row.target, outcome)}{self._left()}")
+            if outcome.state == "failed":
+                click.echo(f"failed: {outcome.reason}", err=True)
+            elif self._quiet or self._as_json:
+                return
+            elif outcome.state == "split":
+                click.echo(f"{item.target}: in {outcome.pieces} pieces")
+            elif row is not None and outcome.state in ("done", "piece"):
+                click.echo(f"{self._count()} {_line(row)}{self._left()}")
 
     def _count(self) -> str:
-        tally = self._tally
-        number = tally.done + len(tally.failed) + tally.earlier + len(tally.there)
-        return f"[{number}/{len(self._plan.todo)}]"
+        return f"[{self._tally.files}/{len(self._plan.todo)}]"
 
     def _left(self) -> str:
         """The time left by the bytes of the sources, which say more than their number."""
@@ -238,15 +245,19 @@ def _cluster(options: dict[str, Any]) -> Cluster | None:
     )
 
 
-def _line(target: str, outcome: Outcome) -> str:
-    row = outcome.row
-    assert row is not None
-    if row.frames is None or row.width is None or row.seconds is None:
-        return f"{target}: was complete"
+def _line(row: Row) -> str:
+    """One line about a file or a piece that is done."""
+    if row.frames is None or row.seconds is None:
+        return f"{row.target}: was complete"
+    if row.piece is not None:
+        part = f"{row.target}: piece {row.piece + 1} of {row.pieces}"
+        return f"{part}, {row.frames} frames, {row.fps or 0:.1f} fps"
     size = f"{row.width}×{row.height}"
+    if row.pieces:
+        return f"{row.target}: {row.frames} frames, {size}, joined of {row.pieces} pieces"
     if row.frames == 1:
-        return f"{target}: {size}, {row.seconds:.1f} s"
-    return f"{target}: {row.frames} frames, {size}, {row.fps or 0:.1f} fps"
+        return f"{row.target}: {size}, {row.seconds:.1f} s"
+    return f"{row.target}: {row.frames} frames, {size}, {row.fps or 0:.1f} fps"
 
 
 def _shown(value: object) -> str:

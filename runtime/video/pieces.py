@@ -22,21 +22,21 @@ from typing import Any, Self
 
 import av
 
-from ...imaging.atomic import atomic_output
-from ...imaging.errors import InputError
-from ..notes import Say, say_on_stderr
+from ...common.errors import InputError
+from ...common.files import atomic_output
+from ...common.notes import Say, say_on_stderr
+from .clip.frame import Frame
+from .clip.input_file import open_input, start_offset
 from .convert import ConvertOptions, VideoResult, job_of, join_segments
-from .encoders import EncoderOptions
-from .file_sink import FileSink
-from .file_source import FileSource
-from .frame import Frame
-from .input_file import open_input, start_offset
 from .pipeline import Pipeline
-from .seek import seek_point
-from .segment_sink import SEGMENT_FRAMES, SegmentSink
-from .segments import WorkFolder, read_times
+from .reading.file_source import FileSource
+from .reading.seek import seek_point
 from .stats import PipelineStats
 from .step import FrameStep, FrameUpscaler
+from .writing.encoders import EncoderOptions
+from .writing.file_sink import FileSink
+from .writing.segment_sink import SEGMENT_FRAMES, SegmentSink
+from .writing.segments import WorkFolder, read_times
 
 _RUN_IN_FRAMES = 32
 """Decoding begins at least so many frames before a piece, for models of several frames."""
@@ -76,7 +76,9 @@ def plan_pieces(
     segment_frames: int = SEGMENT_FRAMES,
     say: Say = say_on_stderr,
 ) -> list[Piece]:
-    """Cut a video into pieces of about `seconds`; an empty list leaves it whole.
+    """Cut a video of more than `seconds` into equal pieces of about that length at most.
+
+    An empty list leaves it whole.
 
     The file is read once through, without being decoded. It stays whole, with one line, where
     decoding cannot begin in the middle: without an index or a time for every frame, and when it is
@@ -85,7 +87,7 @@ def plan_pieces(
     Raises InputError: it cannot be read.
     """
     with open_input(path) as container:
-        if (container.duration or 0) < 1.5e6 * seconds:
+        if (container.duration or 0) <= 1e6 * seconds:
             return []
     with FileSource(path, say=_silent) as source:
         index, unit = source.stream_index, source.facts.time_base
@@ -242,17 +244,15 @@ def _frame_times(path: Path, stream_index: int) -> tuple[list[int], list[int]] |
 
 
 def _cuts(times: list[int], length: int, segment_frames: int) -> list[int]:
-    """Numbers of the frames with which pieces begin, multiples of `segment_frames`."""
-    cuts: list[int] = []
-    last = 0
-    while times[-1] - times[last] > length:
-        cut = bisect_left(times, times[last] + length)
-        cut = max(last + segment_frames, round(cut / segment_frames) * segment_frames)
-        if cut >= len(times) or times[-1] - times[cut] < length / 2:  # too little is left
-            break
-        cuts.append(cut)
-        last = cut
-    return cuts
+    """Numbers of the frames with which pieces of equal length begin, which is at most `length`.
+
+    They are multiples of `segment_frames`.
+    """
+    total = times[-1] - times[0]
+    count = -(-total // max(1, length))
+    places = (bisect_left(times, times[0] + total * n // count) for n in range(1, count))
+    near = {round(place / segment_frames) * segment_frames for place in places}
+    return sorted(cut for cut in near if 0 < cut < len(times))
 
 
 def _until(frames: Iterable[Frame], end_pts: int | None, lookahead: int) -> Iterator[Frame]:

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 
-def write_clip(path: Path, frames: int = 8, seed: int = 0) -> Path:
-    """A clip of 32×24 pixels."""
+def write_clip(path: Path, frames: int = 8, seed: int = 0, key_frames: int = 250) -> Path:
+    """A clip of 32×24 pixels with a key frame every so many frames."""
     rng = np.random.default_rng(seed)
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=30)
+        stream = container.add_stream("libx264", rate=30, options={"g": str(key_frames)})
         assert isinstance(stream, av.VideoStream)
         stream.width, stream.height, stream.pix_fmt = 32, 24, "yuv420p"
         for index in range(frames):

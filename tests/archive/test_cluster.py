@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from framelift.archive.cluster import Cluster, RayWorker, run_on_ray
+from framelift.archive.job import Archive, Outcome
 from framelift.archive.ledger import Description, Ledger
 from framelift.archive.listing import Item, list_files, parse_tree, with_targets
 from framelift.archive.settings import FileSettings
-from framelift.archive.work import Archive, Outcome
 from framelift.common.errors import MissingDependencyError
 
 from .conftest import write_clip

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import av
 import click
 import cv2
 import numpy as np
@@ -244,3 +245,22 @@ def test_help_does_not_load_the_runtime() -> None:
         "sys.exit(any(name in sys.modules for name in ('av', 'onnx', 'numpy', 'ray')))"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_long_films_are_split(tmp_path: Path, options: list[str]) -> None:
+    out, film = tmp_path / "out", tmp_path / "in" / "film.mp4"
+    film.parent.mkdir()
+    write_clip(film, 700)
+    result = run(film, out, *options, "--split", "0.2")
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert lines[0] == "film.mp4: in 2 pieces"
+    assert lines[1].startswith("[0/1] film.mp4: piece 1 of 2, 250 frames, ")
+    assert lines[2].startswith("[1/1] film.mp4: 700 frames, 128×96, joined of 2 pieces")
+    assert outputs(out) == ["film.mp4"]
+    with av.open(str(out / "film.mp4")) as container:
+        assert (container.streams.video[0].frames, len(container.streams.audio)) == (700, 1)
+    status = json.loads(run("status", out, "--json").stdout)
+    assert (status["done"], status["left"]) == (1, 0)
+    assert "is for whole videos" in fail(film, out, *options, "--split", "1", "--end", "3")
+    assert "are for --ray" in fail(film, out, *options, "--workers", "2")

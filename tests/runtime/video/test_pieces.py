@@ -10,14 +10,14 @@ import av
 import numpy as np
 import pytest
 
-from framelift.imaging.errors import InputError
+from framelift.common.errors import InputError
 from framelift.runtime import Upscaler
 from framelift.runtime.video import ConvertOptions, EncoderOptions, FileSource, upscale_video
 from framelift.runtime.video.pieces import Piece, join_pieces, plan_pieces, upscale_piece
-from framelift.runtime.video.segments import work_path
 from framelift.runtime.video.step import FrameUpscaler
+from framelift.runtime.video.writing.segments import work_path
 
-from .clips import Nearest, audio_packets, frame_times, make_clip, noise
+from ...support.clips import Nearest, audio_packets, frame_times, make_clip, noise
 
 QUICK = EncoderOptions(preset="ultrafast")
 LOSSLESS = EncoderOptions("ffv1")
@@ -109,7 +109,7 @@ def test_models_of_several_frames_see_across_the_borders(
 ) -> None:
     """Those before a piece, and those behind it that they look ahead to; scenes are cut, too."""
     images = noise(140)
-    for number in (30, 31, 58, 91):  # cuts at borders of pieces and beside them
+    for number in (30, 31, 61, 79):  # cuts at borders of pieces and beside them
         images[number:] = [255 - image for image in images[number:]]
     source = make_clip(tmp_path / "a.mp4", images, options=KEYS)
     path = tiny_models.save(tiny_models.window_model(), tmp_path / "window.onnx")
@@ -140,7 +140,7 @@ def test_a_piece_that_was_interrupted_goes_on(tmp_path: Path) -> None:
 
 def test_what_stays_whole(tmp_path: Path) -> None:
     notes: list[str] = []
-    short = make_clip(tmp_path / "short.mp4", noise(40), options=KEYS)
+    short = make_clip(tmp_path / "short.mp4", noise(29), options=KEYS)
     assert plan_pieces(short, 1.0, segment_frames=10, say=notes.append) == []
     assert notes == []
     long = noise(180)
