@@ -105,7 +105,8 @@ def test_p50_and_p99_are_at_the_top(page: str, reports: dict[str, Document]) -> 
     wrong = copy.deepcopy(reports["latency"])
     wrong["results"]["cases"][1]["agreement"]["share_within_1"] = 0.5
     assert not any("rival" in note for note in headlines([wrong])[0].notes)
-    assert any(" dB on photos0, " in note for note in lead.notes)
+    images = reports["quality"]["settings"]["images"]
+    assert any(f" dB on {images}, " in note for note in lead.notes)
     top = page[: page.index("machine: ")]
     assert f"<b>{lead.figures[0][0]}<small> ms</small></b><span>p50</span>" in top
     assert "do not quote before reading" in top
