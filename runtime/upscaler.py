@@ -16,6 +16,7 @@ from .models.file import ModelSpec, read_spec
 from .models.memory import activation_budget, is_out_of_memory
 from .models.zoo import resolve
 from .session.frames import as_batch, check_out
+from .session.grey import is_grey, make_grey
 from .session.pending import Pending, PendingFrames
 from .session.protocol import CancellableSession, Frames, PipelinedSession, Session
 from .session.turns import Turns
@@ -124,7 +125,8 @@ class Upscaler:
         """Upscale one frame or a batch.
 
         A model of several frames takes one frame as a still, and a batch as a sequence (see
-        `sequence`).
+        `sequence`). A grey frame, with three equal channels, becomes a grey one: super-resolution
+        does not tint it.
 
         Args:
             frame: uint8 H×W×3 BGR, or N×H×W×3; any size from 1×1. It is not changed.
@@ -147,6 +149,9 @@ class Upscaler:
         with self._turns.take():
             self._pending.collect_all()
             self._cutter.run(self._windowed(batch), result.reshape(big))
+        for before, after in zip(batch, result.reshape(big), strict=True):
+            if self._stays_grey(before):
+                make_grey(after)
         return result
 
     def sequence(self) -> Sequence:
@@ -187,19 +192,20 @@ class Upscaler:
             raise FrameError(f"{self.spec.name} takes windows of {self.window} frames")
         _, height, width, _ = batch.shape
         check_out(out, (height * self.scale, width * self.scale, 3))
+        finish = make_grey if self._stays_grey(batch[-1 - self.lookahead]) else None
         with self._turns.take():
             session = self._cutter.pipelined(height, width)
             if session is not None:
                 self._pending.make_room(batch.shape)
                 alone = not self._pending
                 try:
-                    return self._pending.submit(session, batch, out)
+                    return self._pending.submit(session, batch, out, finish)
                 except (BackendError, MemoryError) as error:
                     if not alone or not is_out_of_memory(error):  # others would be lost with it
                         raise
             self._pending.collect_all()
             self._cutter.run(batch, out[None])
-        return Pending(out)
+        return Pending(out, finish=finish)
 
     def empty(self, shape: tuple[int, ...]) -> Frames:
         """An uninitialised uint8 array of any shape, for frames that are used again and again.
@@ -258,6 +264,10 @@ class Upscaler:
     ) -> None:
         # What was interrupted ends soon.
         self._turns.close(_LONGEST_CALL_SECONDS if kind is None else _INTERRUPTED_CALL_SECONDS)
+
+    def _stays_grey(self, frame: Frames) -> bool:
+        """Whether the result of this frame may have no colour; a style or a colouriser adds it."""
+        return self.spec.task == "super-resolution" and self.scale > 1 and is_grey(frame)
 
     def _windowed(self, still: Frames) -> Frames:
         """One frame 1×H×W×3, or a batch for a model of one frame, as the model takes it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 from ...common.errors import BackendError
 from .protocol import UNDER_WAY, Frames, PipelinedSession
@@ -14,10 +15,19 @@ _LOST = "this frame was lost when an earlier one failed, or on closing"
 class Pending:
     """A frame that was submitted; `result` waits for it."""
 
-    def __init__(self, out: Frames, queue: PendingFrames | None = None) -> None:
-        """For a frame that will be in `out`; without a `queue` it is there already."""
+    def __init__(
+        self,
+        out: Frames,
+        queue: PendingFrames | None = None,
+        finish: Callable[[Frames], object] | None = None,
+    ) -> None:
+        """For a frame that will be in `out`; without a `queue` it is there already.
+
+        `finish` is called once with `out` when it is there, before `result` returns it.
+        """
         self._out = out
         self._queue = queue
+        self._finish = finish
 
     @property
     def done(self) -> bool:
@@ -32,6 +42,9 @@ class Pending:
         queue = self._queue
         if queue is not None:
             queue.wait_for(self)
+        finish, self._finish = self._finish, None
+        if finish is not None:
+            finish(self._out)
         return self._out
 
     def collect(self, session: PipelinedSession) -> None:
@@ -63,15 +76,21 @@ class PendingFrames:
         elif len(self._frames) == UNDER_WAY:
             self._collect_until(self._frames[0])
 
-    def submit(self, session: PipelinedSession, batch: Frames, out: Frames) -> Pending:
-        """Start on `batch`, 1×H×W×3, for which there must be room."""
+    def submit(
+        self,
+        session: PipelinedSession,
+        batch: Frames,
+        out: Frames,
+        finish: Callable[[Frames], object] | None = None,
+    ) -> Pending:
+        """Start on `batch`, 1×H×W×3, for which there must be room; `finish` as of `Pending`."""
         try:
             session.submit(batch, out[None])
         except BaseException:
             self._lose(session)
             raise
         self._session = session
-        self._frames.append(Pending(out, self))
+        self._frames.append(Pending(out, self, finish))
         return self._frames[-1]
 
     def wait_for(self, wanted: Pending) -> None:
