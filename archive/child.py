@@ -21,6 +21,7 @@ from typing import Any, TextIO
 
 from ..common.errors import FrameliftError, Interrupted
 from ..common.signals import signals_as_errors
+from ..common.text import one_line
 from ..runtime.video.pieces import Piece
 from .messages import ALIVE_SECONDS, Answer
 from .one_file import Facts, FileUpscaler
@@ -55,7 +56,7 @@ def _answer(upscale: FileUpscaler, job: dict[str, Any]) -> Answer:
     except Interrupted:
         raise
     except FrameliftError as error:
-        kind, line, fatal = type(error).__name__, " ".join(str(error).split()), _is_full(error)
+        kind, line, fatal = type(error).__name__, one_line(error), _is_full(error)
     except OSError as error:  # a name that the system refuses, such as one that is too long
         kind, line = "OSError", f"{error.filename or what}: {error.strerror or error}"
         fatal = _is_full(error)
@@ -63,7 +64,7 @@ def _answer(upscale: FileUpscaler, job: dict[str, Any]) -> Answer:
         kind, line, fatal = "MemoryError", f"{what}: out of memory {error}".rstrip(), False
     except Exception as error:  # a fault of ours costs this file, not those behind it
         kind, fatal = type(error).__name__, False
-        line = f"{what}: {kind}: {' '.join(str(error).split())}"
+        line = f"{what}: {kind}: {one_line(error)}"
     return Answer(kind, line, fatal or not loaded)
 
 

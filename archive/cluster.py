@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, cast
 from ..common.errors import BackendError, MissingDependencyError
 from ..common.notes import Say
 from ..common.signals import signals_as_errors
+from ..common.text import first_line, one_line
 from .films import pieces_of
 from .job import Archive, Outcome
 from .listing import Item
@@ -63,7 +64,7 @@ class RayWorker:
         try:
             return self._worker.do(item)
         except Exception as error:  # of the ledger, not of the file
-            line = f"{socket.gethostname()}: {' '.join(str(error).split())}"
+            line = f"{socket.gethostname()}: {one_line(error)}"
             return Outcome("failed", error=line, is_fatal=True)
 
     def __ray_shutdown__(self) -> None:
@@ -110,7 +111,7 @@ def _wave(
             outcome = Outcome.from_json(json.loads(row["outcome"]))
             yield Item(**json.loads(row["item"])), outcome
     except RayError as error:
-        raise BackendError(f"Ray: {_first_line(error)}") from error
+        raise BackendError(f"Ray: {first_line(error)}") from error
 
 
 def _dataset(
@@ -153,7 +154,7 @@ def _connected(cluster: Cluster) -> Iterator[int]:
     except Exception as error:
         where = f" at {cluster.address}" if cluster.address else ""
         remedy = "name a cluster that runs as host:port, or none to start one here"
-        raise BackendError(f"Ray{where} cannot be used ({_first_line(error)}): {remedy}") from error
+        raise BackendError(f"Ray{where} cannot be used ({first_line(error)}): {remedy}") from error
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
@@ -198,7 +199,3 @@ def _room(cluster: Cluster, resources: dict[str, float]) -> int:
             f"{resources.get('GPU', 0):g} GPUs"
         )
     return cluster.workers or room
-
-
-def _first_line(error: Exception) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), repr(error))

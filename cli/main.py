@@ -12,6 +12,7 @@ from typing import NoReturn
 import click
 
 from ..common.errors import FrameliftError, Interrupted
+from ..common.text import one_line
 from .archive import archive
 from .bench.group import bench
 from .check import check
@@ -112,7 +113,7 @@ def _run(argv: Sequence[str], prepare: Callable[[], None]) -> NoReturn:
     except Interrupted as error:
         leave_at_once(error.exit_code, str(error))  # PyTorch takes seconds to end in order
     except FrameliftError as error:
-        _fail(type(error).__name__, " ".join(str(error).split()), error.exit_code)
+        _fail(type(error).__name__, one_line(error), error.exit_code)
     except OSError as error:  # a path that the system cannot look up, such as one that is too long
         if error.filename is None and _stdout_refuses(error):
             _fail("OutputError", f"stdout: cannot be written to ({error.strerror})", 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 from click.core import ParameterSource
 
+from ..common.text import one_line
 from .options.defaults import defaults_path
 
 
@@ -15,7 +16,7 @@ def kind_of(error: click.ClickException) -> str:
 
 def in_one_line(error: click.ClickException) -> str:
     """What is wrong, and where help is."""
-    message = " ".join(error.format_message().split())
+    message = one_line(error.format_message())
     context = error.ctx if isinstance(error, click.UsageError) else None
     if context is None:
         return message

@@ -1,5 +1,5 @@
-"""Words for what was probably meant, text as a terminal can show it, JSON as it can be
-told."""
+"""Words for what was probably meant, errors on one line, text as a terminal can show it, how deep
+JSON is nested."""
 
 from __future__ import annotations
 
@@ -16,6 +16,22 @@ def suggestion(word: str, known: Iterable[str], most: int = 3) -> str:
     return (
         f" (did you mean {', '.join(others)} or {last}?)" if others else f" (did you mean {last}?)"
     )
+
+
+def one_line(what: object, most: int | None = None) -> str:
+    """The text, or an error's, on one line of at most `most` characters; the name of the error's
+    type where it has no text.
+    """
+    return " ".join(str(what).split())[:most] or _type_name(what)
+
+
+def first_line(error: BaseException, most: int | None = None) -> str:
+    """The first line of an error's text, of at most `most` characters, or the name of its type."""
+    return str(error).strip().partition("\n")[0].rstrip()[:most] or _type_name(error)
+
+
+def _type_name(what: object) -> str:
+    return type(what).__name__ if isinstance(what, BaseException) else ""
 
 
 def printable(text: str) -> str:

@@ -12,6 +12,7 @@ import onnx
 from ..common.errors import ConfigError, ExportError, InputError, OutputError
 from ..common.files import atomic_output, check_target
 from ..common.notes import Say
+from ..common.text import one_line
 from ..runtime.models.digest import PREFIX, seal
 from ..runtime.models.file import ACTIVATION_BYTES, FORMAT, WHOLE_FRAME
 from ..runtime.models.tensors import all_tensors, not_finite
@@ -264,7 +265,7 @@ def _check(model: onnx.ModelProto) -> None:
     try:
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        reason = " ".join(str(error).split())
+        reason = one_line(error)
         raise ExportError(f"ONNX's checker refuses the model: {reason}") from error
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from ..common.errors import ExportError
+from ..common.text import first_line
 from .graph.quiet import quiet_exporter
 from .parity.sizes import Sizes
 
@@ -104,4 +105,4 @@ def _reason(error: Exception) -> str:
     cause: BaseException = error
     while cause.__cause__ is not None:
         cause = cause.__cause__
-    return next(iter(str(cause).strip().splitlines()), type(cause).__name__)
+    return first_line(cause)

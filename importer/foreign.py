@@ -11,6 +11,7 @@ import onnx
 from onnx.inliner import inline_local_functions
 
 from ..common.errors import ModelError
+from ..common.text import one_line
 from ..export.graph.edit import attributes
 from ..runtime.models.digest import PREFIX
 from ..runtime.models.tensors import all_tensors, not_finite
@@ -136,7 +137,7 @@ def _whole(path: Path) -> onnx.ModelProto:
     try:
         onnx.load_external_data_for_model(model, str(path.resolve().parent))
     except Exception as error:  # ValidationError for what lies outside, OSError, ValueError
-        reason = " ".join(str(error).split())[:200]
+        reason = one_line(error, 200)
         raise ModelError(
             f"{path}: keeps weights in another file that cannot be read ({reason}); keep that file "
             "beside the model"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import onnx
 
 from ..common.errors import ModelError
+from ..common.text import one_line
 from .foreign import Foreign
 
 _LOWEST = 13
@@ -22,7 +23,7 @@ def settled(foreign: Foreign) -> onnx.ModelProto:
         try:
             model = onnx.version_converter.convert_version(model, _LOWEST)
         except Exception as error:  # bare RuntimeErrors and ConvertErrors of the C++ library
-            reason = " ".join(str(error).split())[:200]
+            reason = one_line(error, 200)
             raise ModelError(
                 f"{foreign.path}: is of opset {foreign.opset}, and ONNX cannot bring it to "
                 f"{_LOWEST} ({reason}); export it again with opset {_LOWEST} or more"

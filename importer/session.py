@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..common.errors import ModelError
+from ..common.text import one_line
 from ..runtime.ort.library import load_onnxruntime
 from .convention import Convention, Frames, Values, levels
 from .foreign import Foreign
@@ -40,7 +41,7 @@ class FileSession:
             )
         except Exception as error:  # onnxruntime's own exception types share no public base
             raise ModelError(
-                f"{foreign.path}: ONNX Runtime {ort.__version__} refuses it: {_short(error)}"
+                f"{foreign.path}: ONNX Runtime {ort.__version__} refuses it: {one_line(error, 200)}"
             ) from error
 
     def run(self, values: Values) -> Values:
@@ -59,7 +60,7 @@ class FileSession:
                 {self._foreign.input: given.astype(self._foreign.dtype, copy=False)},
             )
         except Exception as error:
-            raise RunError(_short(error)) from error
+            raise RunError(one_line(error, 200)) from error
         return self._picture(output)
 
     def runs_batches(self, height: int, width: int) -> bool:
@@ -135,7 +136,3 @@ class Reading:
     def levels(self, frames: Frames) -> Frames:
         """As uint8."""
         return levels(self.values(frames))
-
-
-def _short(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -16,6 +16,7 @@ from framelift.benchmarks.measure.quality import originals
 from framelift.benchmarks.report.model import Document, combine, to_json, write_text
 from framelift.cli.output.tables import align
 from framelift.common.errors import ConfigError, FrameliftError, InputError, TrainingError
+from framelift.common.text import one_line
 
 from .plan import Model, Zoo, chosen, read_zoo
 from .training import Options, checkpoint_of, is_trained, train_all
@@ -162,7 +163,7 @@ if __name__ == "__main__":
         click.echo("models.train: interrupted; the same command goes on", err=True)
         sys.exit(130)
     except FrameliftError as error:
-        click.echo(f"models.train: {' '.join(str(error).split())}", err=True)
+        click.echo(f"models.train: {one_line(error)}", err=True)
         sys.exit(error.exit_code)
     except OSError as error:
         where = "" if error.filename is None else f"{error.filename}: "

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from ..common.errors import ConfigError, FrameliftError, TrainingError
+from ..common.text import one_line
 
 PATIENCE = timedelta(hours=2)
 """How long a process waits for the others, who may be waiting for one that validates."""
@@ -112,7 +113,7 @@ def joined(processes: Processes, device: torch.device) -> Iterator[None]:
         # Gloo reports a lost peer as a plain RuntimeError, and a missing address as ValueError.
         if isinstance(error, FrameliftError):
             raise
-        text = " ".join(str(error).split())[:200]
+        text = one_line(error, 200)
         if isinstance(error, dist.DistError) or "gloo" in text or "MASTER_" in text:
             raise TrainingError(f"lost the other processes of this run: {text}") from error
         raise

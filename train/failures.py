@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import torch
 
 from ..common.errors import ConfigError, TrainingError
+from ..common.text import first_line
 from .config.schema import TrainConfig
 from .networks import NetworkConfig
 
@@ -29,8 +30,7 @@ def failures_explained(config: TrainConfig) -> Iterator[None]:
             raise TrainingError(f"out of memory: try {', '.join(ways)}") from error
         if config.compute.compile and type(error).__module__.startswith("torch._"):
             raise ConfigError(
-                f"torch.compile failed ({str(error).strip().splitlines()[0][:200]}); "
-                "set compute.compile=false"
+                f"torch.compile failed ({first_line(error, 200)}); set compute.compile=false"
             ) from error
         raise
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ...common.errors import BackendError, ModelError
+from ...common.text import first_line
 from ..shared.float_session import FloatSession
 from ..shared.frames import Frames, finish, prepare
 from ..shared.settings import LatencySettings
@@ -47,7 +48,7 @@ class ForeignModel(Rival):
         try:
             result = self._session.run(images)
         except Exception as error:  # ONNX Runtime's exceptions have no common base
-            reason = str(error).strip().partition("\n")[0]
+            reason = first_line(error)
             raise ModelError(
                 f"{path}: does not take frames of {case.width}×{case.height} ({reason})"
             ) from error

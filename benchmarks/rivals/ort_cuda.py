@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...common.errors import BackendError, FrameliftError
+from ...common.text import first_line
 from ...runtime.machine.nvidia import device_name
 from ...runtime.models.file import read_spec
 from ...runtime.models.int8_form import refuse_for_processors
@@ -38,7 +39,7 @@ class OrtCuda(Rival):
         except FrameliftError:
             raise
         except Exception as error:
-            reason = str(error).strip().partition("\n")[0]
+            reason = first_line(error)
             raise BackendError(f"ort-cuda cannot load the model: {reason}") from error
         self._input = self._session.get_inputs()[0].name
         self.engine = f"onnxruntime {load_onnxruntime().__version__}"

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...common.errors import BackendError, FrameliftError
+from ...common.text import first_line
 from ...runtime import Upscaler
 from ...runtime.backends.cpu.saturation import adds_in_16_bits, hold_sums, prepare_int8
 from ...runtime.models.file import load
@@ -40,7 +41,7 @@ class FloatSession:
         except FrameliftError:
             raise
         except Exception as error:
-            reason = str(error).strip().partition("\n")[0]
+            reason = first_line(error)
             raise BackendError(f"ONNX Runtime cannot load the network: {reason}") from error
         self.engine = f"onnxruntime {load_onnxruntime().__version__}"
         self.provider = provider

@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 
 from ...common.errors import ConfigError
-from ...common.text import suggestion
+from ...common.text import one_line, suggestion
 
 VARIABLE = "FRAMELIFT_CONFIG"
 NAME = "config.toml"
@@ -41,7 +41,7 @@ def read_defaults(root: click.Group) -> dict[str, Any]:
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{path}: is not TOML ({' '.join(str(error).split())[:120]})") from error
+        raise ConfigError(f"{path}: is not TOML ({one_line(error, 120)})") from error
     return _of_group(path, root, document, "")
 
 

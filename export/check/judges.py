@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...common.errors import MissingDependencyError
+from ...common.text import one_line
 from ...runtime.ort.library import load_onnxruntime
 from ...runtime.tensorrt.ask import ask_parser
 from ...runtime.tensorrt.parse import ParserProblem
@@ -95,7 +96,7 @@ def _onnxruntime(path: Path) -> Answer | None:
     try:
         onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own exception types share no public base
-        reason = " ".join(str(error).split())[:300]
+        reason = one_line(error, 300)
         refusal = Finding(
             True, (ONNXRUNTIME,), "model", f"{judge} refuses it: {reason}",
             "replace the operator named, or use another release",

@@ -7,6 +7,7 @@ from functools import cache
 
 import onnx
 
+from ...common.text import one_line
 from ...runtime.models.tensors import all_nodes
 
 MAX_NODES = 200_000
@@ -30,7 +31,7 @@ def unfolded(model: onnx.ModelProto) -> onnx.ModelProto:
     try:
         return onnx.inliner.inline_local_functions(model)
     except Exception as error:  # onnx's C++ parts raise what they like
-        raise ValueError(f"its functions cannot be unfolded ({_line(error)})") from error
+        raise ValueError(f"its functions cannot be unfolded ({one_line(error, 200)})") from error
 
 
 def _unfolded_size(model: onnx.ModelProto) -> int:
@@ -55,7 +56,3 @@ def _unfolded_size(model: onnx.ModelProto) -> int:
         return _sum_of(model.graph, size_of)
     except RecursionError as error:
         raise ValueError("its functions call each other too deep") from error
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

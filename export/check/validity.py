@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import onnx
 
+from ...common.text import one_line
 from ...runtime.models.tensors import all_nodes, all_tensors, not_finite
 from .finding import Finding, label
 from .targets import facts
@@ -106,7 +107,7 @@ def shapes(
         if whole and not withdrawn:  # those it would refuse, and say no more
             onnx.checker.check_model(inferred, full_check=True)
     except Exception as error:  # ValidationError, InferenceError and bare RuntimeErrors
-        reason = " ".join(str(error).split())[:300]
+        reason = one_line(error, 300)
         strict = tuple(target for target in targets if target not in loading)
         findings = [
             Finding(

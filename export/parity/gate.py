@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from ...common.errors import ExportError
+from ...common.text import one_line
 from .comparison import Frames, Parity, RunFrames, compare, onnx_frames, reference_frames
 from .half_gate import HalfRunner, Peak
 from .sizes import Sizes
@@ -70,7 +71,7 @@ def torch_frames(network: nn.Module) -> RunFrames:
                 output = network(rgb.float() / 255)
         except Exception as error:  # a community network's own code
             size = f"{frames.shape[1]}×{frames.shape[2]}"
-            reason = " ".join(str(error).split())[:160]
+            reason = one_line(error, 160)
             raise ExportError(f"the network fails on frames of {size} pixels: {reason}") from error
         if not bool(torch.isfinite(output).all()):
             raise ExportError("the network's output holds NaN or infinity: train it again")

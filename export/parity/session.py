@@ -10,6 +10,7 @@ import onnx
 from numpy.typing import NDArray
 
 from ...common.errors import ExportError
+from ...common.text import first_line, one_line
 from ...runtime.ort.library import load_onnxruntime
 
 Frames = NDArray[np.uint8]
@@ -30,9 +31,7 @@ def open_session(model: onnx.ModelProto, optimisation: object = None) -> Any:  #
             model.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
     except Exception as error:  # onnxruntime's own exception types share no public base
-        raise ExportError(
-            f"ONNX Runtime refuses the model: {str(error).strip().splitlines()[0]}"
-        ) from error
+        raise ExportError(f"ONNX Runtime refuses the model: {first_line(error)}") from error
 
 
 def unrounded(model: onnx.ModelProto) -> Callable[[Frames], NDArray[np.float32]]:
@@ -64,6 +63,6 @@ def run_session(session: Any, frames: Frames) -> list[NDArray[Any]]:  # noqa: AN
     try:
         outputs: list[NDArray[Any]] = session.run(None, {"frames": np.ascontiguousarray(frames)})
     except Exception as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = one_line(error, 200)
         raise ExportError(f"ONNX Runtime fails on {frames.shape}: {reason}") from error
     return outputs

@@ -16,6 +16,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from ...common.errors import CheckpointError, MissingDependencyError
+from ...common.text import one_line
 from .network import Source
 from .state_dict import find_weights, shown_keys, unmerged_span
 
@@ -48,7 +49,7 @@ def load_community(path: Path) -> Source:
             continue
         except (RuntimeError, ValueError, KeyError, IndexError, TypeError, AssertionError) as error:
             raise CheckpointError(
-                f"checkpoint {path}: its tensors do not fit their network ({_short(error)})"
+                f"checkpoint {path}: its tensors do not fit their network ({one_line(error, 160)})"
             ) from error
     if found is None:
         raise CheckpointError(
@@ -98,7 +99,7 @@ def _read_tensors(path: Path) -> list[dict[str, torch.Tensor]]:
     except Exception as error:  # what damaged bytes provoke in the readers is of any type
         raise CheckpointError(
             f"checkpoint {path}: cannot be read, is damaged or no checkpoint "
-            f"({type(error).__name__}: {_short(error)})"
+            f"({type(error).__name__}: {one_line(error, 160)})"
         ) from error
     try:
         return find_weights(read)
@@ -166,7 +167,3 @@ def _settled(network: nn.Module) -> nn.Module:
 
 def _nothing() -> None:
     pass
-
-
-def _short(error: Exception) -> str:
-    return " ".join(str(error).split())[:160] or type(error).__name__

@@ -20,6 +20,7 @@ from framelift.benchmarks.shared.settings import LatencySettings
 from framelift.benchmarks.shared.statistics import summarise
 from framelift.benchmarks.shared.timing import alternate
 from framelift.common.errors import FrameliftError
+from framelift.common.text import first_line
 from framelift.runtime import Upscaler
 from framelift.runtime.backends.select import BACKENDS
 from framelift.runtime.models.file import ModelSpec
@@ -56,7 +57,7 @@ def main(engine: str, dry_run: bool) -> int:
         try:
             _measure(spec, case)
         except (FrameliftError, RuntimeError) as error:  # the latter is PyTorch's
-            reason = str(error).strip().partition("\n")[0]
+            reason = first_line(error)
             results.add("left out", engine=engine, model=spec.name, reason=reason)
             if index == 0 and isinstance(error, FrameliftError):  # the others would say the same
                 return 0

@@ -13,6 +13,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from framelift.common.errors import FrameliftError
+from framelift.common.text import first_line
 from framelift.train.distributed import Processes
 from framelift.train.loop.start import choose_device, limit_threads, resolve
 from framelift.train.loop.throughput import measure_throughput
@@ -50,7 +51,7 @@ def main(data: Path, dry_run: bool) -> int:
                 _measure(preset, settings, data, device, peak, dry_run)
             except (FrameliftError, RuntimeError) as error:
                 failed += 1
-                reason = str(error).strip().partition("\n")[0]
+                reason = first_line(error)
                 results.add("failed", preset=preset, settings=variant, reason=reason)
     return 1 if failed else 0
 

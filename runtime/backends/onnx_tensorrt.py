@@ -22,6 +22,7 @@ import numpy as np
 
 from ...common.errors import BackendError
 from ...common.notes import say_on_stderr
+from ...common.text import one_line
 from ..machine.nvidia import device_name, gpu_problem, installed_driver
 from ..models.file import INPUT, OUTPUT, ModelSpec
 from ..models.int8_form import refuse_for_processors
@@ -83,7 +84,7 @@ def try_out(spec: ModelSpec, device: int) -> None:
     try:
         ort.OrtValue.ortvalue_from_numpy(np.zeros(_TRIED_BYTES, np.uint8), "cuda", device)
     except Exception as error:  # ONNX Runtime's own exception types share no public base
-        reason = " ".join(str(error).split())
+        reason = one_line(error)
         raise BackendError(f"{NAME} cannot use GPU {device}: {reason}{advice(reason)}") from error
     session.close()
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import importlib.util
 
+from ...common.text import one_line
+
 
 def has_cuda_python() -> bool:
     """Whether cuda-python is installed; it is not loaded."""
@@ -21,7 +23,7 @@ def cuda_python_problem() -> str | None:
     try:
         importlib.import_module("cuda.bindings.runtime")
     except (ImportError, OSError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
+        reason = one_line(error)
         return (
             f"cuda-python cannot be loaded ({reason}): run "
             "`pip install --force-reinstall 'cuda-python>=13'`"

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...common.errors import BackendError
+from ...common.text import first_line
 from ..gpu.cuda_gate import GATE
 from ..models.file import INPUT
 from ..session.protocol import Frames
@@ -184,6 +185,6 @@ def _first_line(error: Exception) -> str:
 
     Before what CUDA says stands where in ONNX Runtime it was called, behind it on which machine.
     """
-    line = next(iter(str(error).strip().splitlines()), type(error).__name__)
+    line = first_line(error)
     said = re.search(r"CUDA failure \d+: .*?(?= ;|$)", line)
     return said[0].strip() if said else line

@@ -8,6 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ...common.errors import BackendError
+from ...common.text import one_line
 from .library import Library
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class Record:
 
     def add(self, message: str) -> None:
         """Keep one; called from any thread."""
-        self._errors.append((next(self._numbers), " ".join(message.split())))
+        self._errors.append((next(self._numbers), one_line(message)))
 
     def newest(self) -> int:
         """The number of the last error; 0 before the first."""

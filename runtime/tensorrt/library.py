@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...common.errors import BackendError, MissingDependencyError
+from ...common.text import one_line
 from ..gpu import cuda_python
 
 INSTALL = '`pip install "framelift[tensorrt]"`'
@@ -73,7 +74,7 @@ def load_tensorrt() -> Library:
 
 def load_problem(error: Exception) -> str:
     """One line for the user about an import that failed."""
-    reason = " ".join(str(error).split())
+    reason = one_line(error)
     if "cannot open shared object" in reason:
         library = reason.partition(":")[0]
         return (

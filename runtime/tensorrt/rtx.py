@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 
 from ...common.errors import BackendError, ConfigError, MissingDependencyError
+from ...common.text import one_line
 from .library import Library
 
 NAME = "TensorRT for RTX"
@@ -76,7 +77,7 @@ def load_rtx() -> Library:
             ctypes.CDLL(str(path))
         trt = importlib.import_module(_BINDINGS)
     except (ImportError, OSError) as error:
-        reason = " ".join(str(error).split())
+        reason = one_line(error)
         raise BackendError(f"{NAME} cannot be loaded ({reason}): run {_REPAIR}") from error
     return Library(NAME, str(trt.__version__), trt, rtx=True)
 

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from ...common.errors import FrameliftError
+from ...common.text import one_line
 from ..jobs.errors import RequestError
 
 _LOG = logging.getLogger("framelift.serve")
@@ -21,7 +22,7 @@ def error_answer(
     status: int, kind: str, message: str, headers: Mapping[str, str] | None = None
 ) -> JSONResponse:
     """One line about what is wrong, for people and for programs."""
-    document = {"schema": SCHEMA, "error": {"kind": kind, "message": " ".join(message.split())}}
+    document = {"schema": SCHEMA, "error": {"kind": kind, "message": one_line(message)}}
     return JSONResponse(document, status, headers)
 
 

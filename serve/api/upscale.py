@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from ...common.text import one_line
 from ..jobs.errors import RequestError
 from ..jobs.job import Job, State
 from ..jobs.names import MEDIA_TYPES, is_picture, known_suffix, media_type
@@ -96,7 +97,7 @@ class _Once(FileResponse):
         )
         self._service, self._job = service, job
         for note in job.notes:
-            line = " ".join(note.split())
+            line = one_line(note)
             self.headers.append("X-Framelift-Note", line.encode("ascii", "replace").decode())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import torch
 
+from ...common.text import first_line
+
 
 def load_foreign(path: Path) -> object:
     """What `torch.save` wrote: tensors and plain containers only, on the CPU.
@@ -15,7 +17,7 @@ def load_foreign(path: Path) -> object:
     try:
         loaded: object = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
-        raise ValueError(first_line(error)) from error
+        raise ValueError(first_line(error, 120)) from error
     # Bytes of another kind are taken for opcodes, which fail in any way; and PyTorch's own text for
     # what is more than tensors advises to run it.
     except Exception as error:
@@ -23,8 +25,3 @@ def load_foreign(path: Path) -> object:
             "not a PyTorch state dict (damaged, or it holds more than tensors)"
         ) from error
     return loaded
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an error's text, cut to a length that can be shown."""
-    return str(error).strip().split("\n")[0][:120] or type(error).__name__

@@ -11,7 +11,7 @@ import torch
 
 from ...common.errors import CheckpointError, ConfigError
 from ...common.files import write_atomic
-from ..checkpoints.foreign import first_line
+from ...common.text import first_line
 from ..checkpoints.soundness import first_not_finite, tensors_in
 from ..config.schema import OptimizerConfig, TrainConfig
 from ..data.photos import PhotoSet
@@ -45,7 +45,9 @@ def load_state(path: Path, config: TrainConfig, device: torch.device) -> dict[st
     try:
         state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
     except Exception as error:  # damaged bytes are taken for opcodes, which fail in any way
-        raise CheckpointError(f"cannot resume: {path} is damaged ({first_line(error)})") from error
+        raise CheckpointError(
+            f"cannot resume: {path} is damaged ({first_line(error, 120)})"
+        ) from error
     if not isinstance(state, dict) or "config" not in state:
         raise CheckpointError(f"cannot resume: {path} is not a state of framelift train")
     if spoilt := first_not_finite(dict(tensors_in(state))):

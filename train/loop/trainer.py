@@ -18,6 +18,7 @@ from tqdm import tqdm
 from ...common.errors import CheckpointError, Interrupted, OutputError, TrainingError
 from ...common.files import write_atomic
 from ...common.signals import signals_noted
+from ...common.text import one_line
 from ..checkpoints.file import Checkpoint, load_checkpoint, save_checkpoint
 from ..checkpoints.initial import initial_weights, origin_of
 from ..config.schema import MIN_STYLE_SIDE, TrainConfig
@@ -223,7 +224,7 @@ class Trainer:
         try:
             self.network.load_state_dict(weights)
         except RuntimeError as error:  # the names of a community file told less than all
-            summary = " ".join(str(error).split())[:200]
+            summary = one_line(error, 200)
             raise CheckpointError(
                 f"init {path}: weights do not fit the network ({summary}); give another file"
             ) from error

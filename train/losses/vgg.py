@@ -22,7 +22,8 @@ import torch
 from torch import Tensor, nn
 
 from ...common.errors import CheckpointError
-from ..checkpoints.foreign import first_line, load_foreign
+from ...common.text import first_line
+from ..checkpoints.foreign import load_foreign
 
 WIDTHS = (64, 128, 256, 512, 512)
 CONVS_PER_BLOCK = (2, 2, 3, 3, 3)
@@ -97,7 +98,7 @@ def _downloaded_state() -> dict[str, Tensor]:
         state: dict[str, Tensor] = weights.get_state_dict(progress=True, check_hash=True)
     except (OSError, RuntimeError) as error:
         raise CheckpointError(
-            f"VGG weights 'torchvision': download failed ({first_line(error)}); fetch "
+            f"VGG weights 'torchvision': download failed ({first_line(error, 120)}); fetch "
             f"{weights.url} on another machine and give its path"
         ) from error
     return state
@@ -137,7 +138,7 @@ def _caffe_convention(path: Path) -> VggWeights:
         }
     except (OSError, ValueError, TypeError, zipfile.BadZipFile) as error:
         raise CheckpointError(
-            f"VGG weights {path}: not a readable .npz ({first_line(error)})"
+            f"VGG weights {path}: not a readable .npz ({first_line(error, 120)})"
         ) from error
     _check(kernels, str(path))
     mean = torch.tensor([103.939, 116.779, 123.68])
