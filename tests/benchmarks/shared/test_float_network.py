@@ -82,8 +82,8 @@ def test_int8_models_keep_their_pairs(
     _, source = load(resolve("realtime-small-x4"))
     widen(source.graph)
     calibrated = int8.calibrate(source, [frame[None]])
-    quantised = int8.quantisation(calibrated, 100.0, symmetric=symmetric)
-    tiny_models.set_metadata(quantised, precision="int8")
+    quantised = int8.quantise(calibrated, 100.0, symmetric=symmetric)
+    tiny_models.set_metadata(quantised, precision="int8", graph_sha256=None)
     path = tiny_models.save(quantised, tmp_path / "int8.onnx")
     plain = float_network(quantised, "int8")
     kinds = [node.op_type for node in plain.graph.node]
