@@ -51,7 +51,7 @@ gpu:
 RELEASES := $(VENV)/releases
 
 test: $(VENV)/.development $(RELEASES)/1.19 $(RELEASES)/1.20
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 test-releases: $(VENV)/.development $(RELEASES)/1.19 $(RELEASES)/1.20 $(RELEASES)/1.23
 	rm -rf $(RELEASES)/newest
