@@ -31,35 +31,41 @@ _OWN: list[click.Parameter] = [
     click.Option(
         ["--list", "list_file"],
         metavar="FILE",
-        help="Take only the files that this file names, one path or glob below IN a line; "
-        "- reads them from the standard input.",
+        help=(
+            "Upscale only the files that this file names, with one path or glob below IN on "
+            "each line; - reads standard input."
+        ),
     ),
     click.Option(
         ["--shard"],
         metavar="I/N",
-        help="Make only the I-th of N disjoint parts, counted from 0. auto takes both from a "
-        "Kubernetes indexed job or a Slurm array, auto/N only the I.",
+        help=(
+            "Make only the I-th of N disjoint parts, counted from 0. auto reads both from a "
+            "Kubernetes indexed job or a Slurm array; auto/N reads only I."
+        ),
     ),
     click.Option(
         ["--retries"],
         type=click.IntRange(0),
         default=2,
         show_default=True,
-        help="How often a file is tried again in this run when its process was lost or the "
-        "backend failed.",
+        help=(
+            "How often to try a file again in this run if its process was lost or the backend "
+            "failed."
+        ),
     ),
     click.Option(
         ["--ray"],
         is_flag=False,
         flag_value="local",
         metavar="[ADDRESS]",
-        help="Share the files out on a Ray cluster: host:port, auto, or, without an address, one "
-        "that is started on this machine.",
+        help="Share the files among a Ray cluster at host:port, or auto. Without an address, start "
+        "one on this machine.",
     ),
     click.Option(
         ["--workers"],
         type=click.IntRange(1),
-        help="How many workers Ray starts. [default: as many as there is room for]",
+        help="Number of workers that Ray starts. [default: as many as there is room for]",
     ),
     click.Option(
         ["--cpus-per-worker"],
@@ -67,7 +73,7 @@ _OWN: list[click.Parameter] = [
         default=1.0,
         show_default=True,
         metavar="N",
-        help="Processors for each worker, also its inference threads without --threads.",
+        help="CPUs for each worker; also its inference threads, without --threads.",
     ),
     click.Option(
         ["--gpus-per-worker"],
@@ -81,21 +87,23 @@ _OWN: list[click.Parameter] = [
         ["--split"],
         type=Finite(0, min_open=True),
         metavar="MINUTES",
-        help="Upscale videos that are longer in equal pieces, on different workers or shards, and "
-        "join them.",
+        help="Cut videos that are longer than this into equal pieces, upscale these on different "
+        "workers or shards, and join them.",
     ),
-    click.Option(["--missing"], is_flag=True, help="Make finished files again that left OUT."),
+    click.Option(
+        ["--missing"], is_flag=True, help="Make finished files again if they are no longer in OUT."
+    ),
 ]
 
 _HELP = """Upscale every image and video below IN, a folder tree, to the same tree in OUT.
 
-IN may also be a glob, such as 'cameras/*/2026-11-*.mp4', or a single file. Every option of
-`framelift upscale` that concerns a file holds. Each file is upscaled in a process of its own
-making, so that a crash costs one try of one file.
+IN may also be a glob, such as 'cameras/*/2026-11-*.mp4', or a single file. The options of
+`framelift upscale` for files work here, too. Each file is upscaled in a process of its own, so a
+crash costs one try of one file.
 
-A ledger in OUT has a row for each try of each file. The same command goes on where the last run
-ended: finished files are never made again, failed ones are tried again. Several machines can work
-on one OUT, each on its shard. The exit code is 1 if files failed.
+A ledger in OUT has a row for each try of each file. Run the same command again to continue:
+finished files are not made again, failed ones are tried again. Several machines can work on one
+OUT, each on its shard. The exit code is 1 if files failed.
 
 \b
 framelift archive footage/ footage_x2/ --scale 2
@@ -103,7 +111,7 @@ framelift archive footage/ footage_x2/ --scale 2 --shard 0/3
 framelift archive footage/ footage_x2/ --scale 2 --ray auto --gpus-per-worker 0.5
 framelift archive status footage_x2/        done, failed with reasons, left, rate, time left
 
-A folder that is named status is written ./status.
+Write ./status for a folder that is named status.
 """
 
 

@@ -16,17 +16,22 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("model", metavar="MODEL", shell_complete=model_names)
 @click.option(
-    "--target", "targets", multiple=True, metavar="TOOL[==VERSION]",
-    help="Check for onnxruntime, tensorrt10, tensorrt11 or tensorrt-rtx; may be repeated. "
-    "[default: all]",
-)  # fmt: skip
+    "--target",
+    "targets",
+    multiple=True,
+    metavar="TOOL[==VERSION]",
+    help=(
+        "Target to check: onnxruntime, tensorrt10, tensorrt11 or tensorrt-rtx. Repeatable. "
+        "[default: all]"
+    ),
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def check(model: str, targets: tuple[str, ...], as_json: bool) -> int:
-    """Say whether any ONNX MODEL runs on each target, and what stands against it.
+    """Check whether an ONNX MODEL runs on each target, and what prevents it.
 
-    MODEL is an .onnx file or the name of a shipped model (see `framelift models`).
+    MODEL is an .onnx file or the name of a bundled model (see `framelift models`).
 
-    Exit code 1 if a target cannot run it. Nothing of the model is executed.
+    The exit code is 1 if a target cannot run the model. Nothing of the model is executed.
     """
     from ..export.check.checker import check_model
     from ..export.check.targets import parse_targets

@@ -12,7 +12,7 @@ VARIABLE = "_FRAMELIFT_COMPLETE"
 @click.command()
 @click.argument("shell", type=click.Choice(SHELLS))
 def completion(shell: str) -> None:
-    """Print what makes SHELL complete framelift's commands, options, models and presets.
+    """Print a script that makes SHELL complete Framelift's commands, options, models and presets.
 
     \b
     eval "$(framelift completion bash)"    in ~/.bashrc

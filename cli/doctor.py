@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def doctor(as_json: bool) -> None:
-    """Check the installation: packages, video encoder, backends.
+    """Check the installation: packages, video encoder and backends.
 
-    Exits with 0 if a video can be upscaled here, else with 1.
+    The exit code is 0 if a video can be upscaled on this machine, otherwise 1.
     """
     from ..runtime.doctor import diagnose
 

@@ -21,31 +21,48 @@ if TYPE_CHECKING:
 def engine() -> None:
     """Build, list and inspect TensorRT engines.
 
-    The tensorrt backend builds the engines it needs by itself; building them before saves the wait
-    at the first frame.
+    The tensorrt backend builds the engines it needs by itself. Build them beforehand to avoid the
+    wait at the first frame.
     """
 
 
 @engine.command()
 @click.argument("model", shell_complete=model_names)
 @click.option(
-    "--shapes", required=True, metavar="MIN:OPT:MAX",
-    help="Sizes of the frames, each HxW or NxHxW; one alone for a fixed size.",
-)  # fmt: skip
+    "--shapes",
+    required=True,
+    metavar="MIN:OPT:MAX",
+    help=(
+        "Smallest, usual and largest size of the frames, each HxW or NxHxW; a single size is fixed."
+    ),
+)
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE",
-    help="Write the engine here too, as trtexec and Triton read it, with a .json beside it; with "
-    "--gpu, as programs that use TensorRT for RTX read it.",
-)  # fmt: skip
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help=(
+        "Also write the engine to this file, in the form that trtexec and Triton read, with a "
+        ".json beside it; with --gpu, in the form that programs with TensorRT for RTX read."
+    ),
+)
 @gpu_option
 @click.option(
-    "--gpu", metavar="GENERATION",
+    "--gpu",
+    metavar="GENERATION",
     help="Build with TensorRT for RTX, without a GPU, for a generation of GPUs: turing, ampere, "
     "ada or blackwell (RTX 20 to 50), or a compute capability such as SM89. Needs --output.",
-)  # fmt: skip
-@click.option("--level", default=3, show_default=True, help="0 builds fast, 5 tries most.")
-@click.option("--tf32", is_flag=True, help="Let float32 convolutions round: faster, not equal.")
-@click.option("--rebuild", is_flag=True, help="Build even if the cache has it.")
+)
+@click.option(
+    "--level",
+    default=3,
+    show_default=True,
+    help="Optimisation level: 0 builds fastest, 5 tries most.",
+)
+@click.option(
+    "--tf32", is_flag=True, help="Allow TF32 in float32 convolutions: faster, but less exact."
+)
+@click.option("--rebuild", is_flag=True, help="Build even if the engine is in the cache.")
 @click.option("-y", "--overwrite", is_flag=True, help="Replace an existing FILE.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def build(
@@ -60,11 +77,11 @@ def build(
     overwrite: bool,
     as_json: bool,
 ) -> None:
-    """Build the engine of MODEL for frames of the given sizes and keep it in the cache.
+    """Build an engine of MODEL for frames of these sizes and store it in the cache.
 
-    MODEL is an .onnx file or the name of a shipped model. Needs TensorRT 10.16 or 11 and the GPU
-    that the engine is for. With --gpu, it needs TensorRT for RTX and no GPU, and keeps nothing in
-    the cache.
+    MODEL is an .onnx file or the name of a bundled model. This needs TensorRT 10.16 or 11 and the
+    GPU that the engine is for. With --gpu, it needs TensorRT for RTX and no GPU, and stores nothing
+    in the cache.
     """
     from ..common.files import check_target
     from ..common.signals import signals_as_errors
@@ -138,9 +155,9 @@ def list_engines(as_json: bool) -> None:
 @click.argument("name", metavar="ENGINE")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def inspect(name: str, as_json: bool) -> None:
-    """Check ENGINE and show what it was built from, for and with.
+    """Check ENGINE and show what it was built from, for which GPU and with which options.
 
-    ENGINE is a file, or what the first column of `framelift engine list` shows.
+    ENGINE is a file, or an entry of the first column of `framelift engine list`.
     """
     from ..runtime.tensorrt.cache import EngineCache
     from ..runtime.tensorrt.make import read_plan
@@ -201,11 +218,14 @@ def _rows(path: Path, sidecar: Sidecar) -> list[tuple[str, str]]:
         ("TensorRT", key.tensorrt),
         ("GPU", f"{key.device.gpu}, compute capability {key.device.compute_capability}"),
         ("driver", key.device.driver),
-        ("options", f"level {options.level}, TF32 {'on' if options.tf32 else 'off'}, "
-                    f"auxiliary streams {streams}"),
+        (
+            "options",
+            f"level {options.level}, TF32 {'on' if options.tf32 else 'off'}, "
+            f"auxiliary streams {streams}",
+        ),
         *_read_back(sidecar),
         ("built", f"{sidecar.built_at}, in {sidecar.build_seconds:.1f} s"),
-    ]  # fmt: skip
+    ]
 
 
 def _read_back(sidecar: Sidecar) -> list[tuple[str, str]]:

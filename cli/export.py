@@ -27,43 +27,66 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), metavar="MODEL.onnx",
-    help="Where to write. [default: CHECKPOINT with the suffix .onnx]",
-)  # fmt: skip
-@click.option("--opset", type=int, help="ONNX opset. [default: the best that all targets read]")
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="MODEL.onnx",
+    help="File to write. [default: CHECKPOINT with the suffix .onnx]",
+)
+@click.option("--opset", type=int, help="ONNX opset. [default: the best one that all targets read]")
 @click.option(
-    "--target", "targets", multiple=True, metavar="TOOL[==VERSION]",
-    help="Must run on onnxruntime, tensorrt10, tensorrt11 or tensorrt-rtx; may be repeated. "
-    "[default: all]",
-)  # fmt: skip
+    "--target",
+    "targets",
+    multiple=True,
+    metavar="TOOL[==VERSION]",
+    help=(
+        "Where the model must run: onnxruntime, tensorrt10, tensorrt11 or tensorrt-rtx. "
+        "Repeatable. [default: all]"
+    ),
+)
 @click.option(
-    "--precision", type=click.Choice(["fp32", "fp16", "int8"]), default="fp32",
-    show_default=True, help="Numbers inside the network.",
-)  # fmt: skip
-@click.option("--fixed", metavar="HxW", help="Take frames of this height and width only.")
-@click.option("--batch", type=int, help="Take this many frames at a time only.")
+    "--precision",
+    type=click.Choice(["fp32", "fp16", "int8"]),
+    default="fp32",
+    show_default=True,
+    help="Precision of the numbers inside the network.",
+)
+@click.option("--fixed", metavar="HxW", help="Accept only frames of this height and width.")
+@click.option("--batch", type=int, help="Accept only this many frames at a time.")
 @click.option(
-    "--calibration", type=click.Path(path_type=Path), metavar="FOLDER|VIDEO",
-    help="Frames that int8 is calibrated on, such as will be upscaled.",
-)  # fmt: skip
+    "--calibration",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER|VIDEO",
+    help="Frames to calibrate int8 on. Use frames like those that you will upscale.",
+)
 @click.option(
-    "--quality-set", type=click.Path(path_type=Path), metavar="FOLDER",
-    help="High-resolution images that int8 is judged on. [default: some of --calibration]",
-)  # fmt: skip
+    "--quality-set",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="High-resolution images to judge int8 on. [default: some of --calibration]",
+)
 @click.option(
-    "--max-drop", type=Finite(), metavar="DB",
-    help="PSNR that int8 may lose on them. [default: 0.15]",
-)  # fmt: skip
-@click.option("--licence", default="", help="Licence of the weights, kept in the model's metadata.")
+    "--max-drop",
+    type=Finite(),
+    metavar="DB",
+    help="PSNR that int8 may lose on these images. [default: 0.15]",
+)
+@click.option(
+    "--licence", default="", help="Licence of the weights, stored in the model's metadata."
+)
 @click.option("-y", "--overwrite", is_flag=True, help="Replace an existing model.")
 @click.option(
-    "--triton", type=click.Path(path_type=Path), metavar="DIR",
+    "--triton",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
     help="Add the model to this Triton model repository; CHECKPOINT may then be a MODEL.onnx.",
-)  # fmt: skip
+)
 @click.option(
-    "--engine", type=click.Path(path_type=Path), metavar="FILE.plan",
-    help="With --triton: serve this engine of the model too (see `framelift engine build`).",
-)  # fmt: skip
+    "--engine",
+    type=click.Path(path_type=Path),
+    metavar="FILE.plan",
+    help="With --triton: also serve this engine of the model (see `framelift engine build`).",
+)
 def export(
     checkpoint: Path,
     output: Path | None,
@@ -80,11 +103,11 @@ def export(
     triton: Path | None,
     engine: Path | None,
 ) -> None:
-    """Turn CHECKPOINT into one self-describing ONNX model that takes frames as they are.
+    """Export CHECKPOINT to one self-describing ONNX model that takes and returns frames.
 
-    CHECKPOINT is what `framelift train` wrote, or a community super-resolution model (.pth,
+    CHECKPOINT is a checkpoint of `framelift train` or a community super-resolution model (.pth,
     .safetensors). The model is compared with PyTorch on a photograph, on noise and on extreme
-    frames, at several sizes; it is written only if they agree.
+    frames, at several sizes. It is written only if they agree.
     """
     if engine is not None and triton is None:
         raise ConfigError("--engine is for --triton: name the repository too")

@@ -14,26 +14,44 @@ if TYPE_CHECKING:
 @click.command("import")
 @click.argument("source", metavar="MODEL.onnx", type=click.Path(path_type=Path))
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), metavar="OUT.onnx", required=True,
-    help="Where to write the framelift model.",
-)  # fmt: skip
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="OUT.onnx",
+    required=True,
+    help="File to write the Framelift model to.",
+)
 @click.option(
-    "--range", "span", metavar="BLACK..WHITE",
-    help="Values of its pixels: 0..1, 0..255 or -1..1. [default: found by trying]",
-)  # fmt: skip
+    "--range",
+    "span",
+    metavar="BLACK..WHITE",
+    help="Range of its pixel values: 0..1, 0..255 or -1..1. [default: found by trying]",
+)
 @click.option(
-    "--channels", "order", type=click.Choice(["rgb", "bgr"]),
-    help="Order of its colours. [default: found by trying, else rgb]",
-)  # fmt: skip
+    "--channels",
+    "order",
+    type=click.Choice(["rgb", "bgr"]),
+    help="Order of its colours. [default: found by trying, otherwise rgb]",
+)
 @click.option(
-    "--window", type=click.IntRange(2), metavar="N",
-    help="Frames that a model of sequences of any length gets at once. [default: 5]",
-)  # fmt: skip
+    "--window",
+    type=click.IntRange(2),
+    metavar="N",
+    help="Frames at a time for a model that takes sequences of any length. [default: 5]",
+)
 @click.option(
-    "--task", type=click.Choice(["super-resolution", "style"]), default="super-resolution",
-    show_default=True, help="What it is for: `framelift upscale` or `framelift stylize`.",
-)  # fmt: skip
-@click.option("--licence", default="", help="Licence of the weights, kept in the model's metadata.")
+    "--task",
+    type=click.Choice(["super-resolution", "style"]),
+    default="super-resolution",
+    show_default=True,
+    help=(
+        "Purpose of the model: super-resolution is for `framelift upscale`, style for "
+        "`framelift stylize`."
+    ),
+)
+@click.option(
+    "--licence", default="", help="Licence of the weights, stored in the model's metadata."
+)
 @click.option("-y", "--overwrite", is_flag=True, help="Replace an existing model.")
 def import_model(
     source: Path,
@@ -45,12 +63,12 @@ def import_model(
     licence: str,
     overwrite: bool,
 ) -> None:
-    """Make of anyone's MODEL.onnx a framelift model that takes frames as they are.
+    """Import MODEL.onnx, a model of any origin, as a Framelift model that takes and returns frames.
 
-    MODEL.onnx takes and gives float pictures, N×C×H×W, of 1, 3 or 4 channels, in sizes of any kind;
-    or several frames, stacked as N×3·T×H×W or as a sequence N×T×3×H×W, for each that it gives.
-    How it wants its pixels, how much larger it makes them and how far it reaches is found by
-    running it. The result is compared with the file itself and written only if they agree.
+    MODEL.onnx takes and returns float pictures, N×C×H×W, with 1, 3 or 4 channels. It may also take
+    several frames for each one that it returns, stacked as N×3·T×H×W or as a sequence N×T×3×H×W.
+    Framelift runs the file to find out its range of pixel values, its scale and how far it reaches.
+    The result is compared with the file itself and written only if they agree.
     """
     from ..common.signals import call_interruptibly, signals_as_errors
     from ..importer import ImportOptions

@@ -50,9 +50,13 @@ def _show_version(context: click.Context, option: click.Parameter, asked: bool) 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
-    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version,
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
     help="Show the version and exit.",
-)  # fmt: skip
+)
 def framelift() -> None:
     """Train small super-resolution networks, export them to ONNX, upscale video in real time."""
 
@@ -98,9 +102,11 @@ def _run(argv: Sequence[str], prepare: Callable[[], None]) -> NoReturn:
     try:
         prepare()
         code = framelift.main(
-            args=argv, prog_name="framelift", standalone_mode=False,
+            args=argv,
+            prog_name="framelift",
+            standalone_mode=False,
             default_map={} if _only_asks(argv) else read_defaults(framelift),
-        )  # fmt: skip
+        )
     except click.exceptions.Abort:
         _fail("Interrupted", "interrupted", 130)
     except KeyboardInterrupt:

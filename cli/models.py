@@ -22,10 +22,10 @@ _SECONDS, _CALLS, _MOST_SECONDS = 1.0, 10, 10.0
 
 
 @click.command()
-@click.option("--measure", is_flag=True, help="Measure the time of a 1920×1080 frame, too.")
+@click.option("--measure", is_flag=True, help="Also measure the time of a 1920×1080 frame.")
 @click.option(
     "--backend",
-    help="What --measure measures on.  [default: auto]",
+    help="Backend to measure on, with --measure.  [default: auto]",
     shell_complete=backend_names,
 )
 @device_option
@@ -38,20 +38,18 @@ def models(
     threads: int | None,
     as_json: bool,
 ) -> None:
-    """List the shipped models; `framelift inspect NAME` tells all about one.
+    """List the bundled models. `framelift inspect NAME` shows everything about one of them.
 
-    GMAC are billions of multiply-accumulates for one frame of 1920×1080. PSNR and SSIM (Y), and the
-    distance of VGG-16 features at relu2_2, are those recorded in the model's file when it was
-    scored on the image set named; a dash means that it was not. "default for" says what `framelift
-    upscale` and `framelift stylize` take a model for on this machine when none is named.
+    GMAC is billions of multiply-accumulates for one frame of 1920×1080. PSNR and SSIM (Y), and the
+    distance of VGG-16 features at relu2_2, were stored in the model's file when it was scored on
+    that image set; a dash means that it was not scored. "default for" shows what `framelift
+    upscale` and `framelift stylize` use the model for on this machine if you do not pass --model.
     """
     from ..runtime.backends.select import runs_on_cpu
     from ..runtime.models.zoo import default_uses, shipped_models
 
     if not measure and typed("backend", "device", "threads"):
-        raise click.UsageError(
-            "--backend, --device and --threads are what --measure measures with: add it"
-        )
+        raise click.UsageError("--backend, --device and --threads are for --measure: pass it, too")
     shipped = shipped_models()
     uses = default_uses(on_cpu=runs_on_cpu("auto"))
     entries = [

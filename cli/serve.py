@@ -82,77 +82,116 @@ class ServeOptions:
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=8000, show_default=True,
-    help="Port to listen on; 0 takes a free one.",
-)  # fmt: skip
-@click.option(
-    "--folder", type=click.Path(path_type=Path, file_okay=False),
-    help="Where uploads, jobs and results lie.  [default: in the user's data folder]",
-)  # fmt: skip
-@click.option(
-    "--workers", type=click.IntRange(1, 64), default=1, show_default=True,
-    help="Videos that are worked on at once, and as many pictures beside them.",
-)  # fmt: skip
-@click.option(
-    "--keep", type=Finite(0, min_open=True), default=24.0, show_default=True, metavar="HOURS",
-    help="How long results and unfinished uploads are kept.",
-)  # fmt: skip
-@click.option(
-    "--token", metavar="TEXT",
-    help=f"What clients must show; needed with any --host but 127.0.0.1. Better in the variable "
-    f"{TOKEN_VARIABLE}, which others cannot see.",
-)  # fmt: skip
-@click.option(
-    "--model", "models", multiple=True, metavar="FILE",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Offer this .onnx file, too, under its name without .onnx. Repeatable.",
-)  # fmt: skip
-@click.option(
-    "--backend", default="auto", show_default=True, shell_complete=backend_names,
-    help="As of `framelift upscale`, for all jobs.",
-)  # fmt: skip
-@device_option
-@click.option(
-    "--threads", type=click.IntRange(1), help="Inference threads of a job.  [default: the cores, "
-    "shared among the workers]",
-)  # fmt: skip
-@click.option("--tile", type=click.IntRange(1), help="Largest tile side in input pixels.")
-@click.option(
-    "--max-upload", type=Size(), default="2G", show_default=True, help="Bytes of an upload."
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8000,
+    show_default=True,
+    help="Port to listen on; 0 picks a free one.",
 )
 @click.option(
-    "--max-pixels", type=Finite(0, min_open=True), default=16.0, show_default=True,
-    metavar="MILLIONS", help="Pixels of a picture or frame; a result may have 16 times as many.",
-)  # fmt: skip
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for uploads, jobs and results. [default: in the user's data folder]",
+)
 @click.option(
-    "--max-frames", type=click.IntRange(1), default=20_000, show_default=True,
-    help="Frames of a video.",
-)  # fmt: skip
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="How many videos, and as many pictures beside them, are upscaled at once.",
+)
 @click.option(
-    "--max-seconds", type=Finite(0, min_open=True), default=600.0, show_default=True,
-    help="Duration of a video.",
-)  # fmt: skip
+    "--keep",
+    type=Finite(0, min_open=True),
+    default=24.0,
+    show_default=True,
+    metavar="HOURS",
+    help="How long to keep results and unfinished uploads.",
+)
 @click.option(
-    "--max-queue", type=click.IntRange(1), default=100, show_default=True,
-    help="Jobs that may wait, and uploads that may be unfinished.",
-)  # fmt: skip
+    "--token",
+    metavar="TEXT",
+    help=f"Token that clients must send; required for any --host except 127.0.0.1. Prefer the "
+    f"environment variable {TOKEN_VARIABLE}, which other users cannot see.",
+)
 @click.option(
-    "--memory", type=Size(), default="4G", show_default=True,
-    help="Memory of a job's process; 0: as much as there is. Not on Windows.",
-)  # fmt: skip
+    "--model",
+    "models",
+    multiple=True,
+    metavar="FILE",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Also offer this .onnx file, under its name without .onnx. Repeatable.",
+)
 @click.option(
-    "--job-time", type=Finite(0, min_open=True), default=6.0, show_default=True, metavar="HOURS",
-    help="How long a job may run.",
-)  # fmt: skip
+    "--backend",
+    default="auto",
+    show_default=True,
+    shell_complete=backend_names,
+    help="Backend for all jobs, as for `framelift upscale`.",
+)
+@device_option
+@click.option(
+    "--threads",
+    type=click.IntRange(1),
+    help="Inference threads of each job. [default: the cores, shared among the workers]",
+)
+@click.option("--tile", type=click.IntRange(1), help="Largest side of a tile, in input pixels.")
+@click.option(
+    "--max-upload", type=Size(), default="2G", show_default=True, help="Largest upload, in bytes."
+)
+@click.option(
+    "--max-pixels",
+    type=Finite(0, min_open=True),
+    default=16.0,
+    show_default=True,
+    metavar="MILLIONS",
+    help="Largest picture or frame, in millions of pixels; a result may have 16 times as many.",
+)
+@click.option(
+    "--max-frames",
+    type=click.IntRange(1),
+    default=20_000,
+    show_default=True,
+    help="Largest number of frames of a video.",
+)
+@click.option(
+    "--max-seconds",
+    type=Finite(0, min_open=True),
+    default=600.0,
+    show_default=True,
+    help="Longest duration of a video.",
+)
+@click.option(
+    "--max-queue",
+    type=click.IntRange(1),
+    default=100,
+    show_default=True,
+    help="How many jobs may wait, and how many uploads may be unfinished.",
+)
+@click.option(
+    "--memory",
+    type=Size(),
+    default="4G",
+    show_default=True,
+    help="Memory limit of a job's process; 0 sets no limit. Not on Windows.",
+)
+@click.option(
+    "--job-time",
+    type=Finite(0, min_open=True),
+    default=6.0,
+    show_default=True,
+    metavar="HOURS",
+    help="Longest time that a job may run.",
+)
 def serve(**options: Any) -> None:  # noqa: ANN401 - the fields of ServeOptions
-    """Serve an HTTP API, and the web page, that upscale what is uploaded.
+    """Serve an HTTP API and a web page that upscale uploaded files.
 
-    POST /v1/upscale takes one image and answers with the larger one; POST /v1/jobs queues a video,
-    whose progress, result and end can be asked for. /openapi.json describes all of it.
+    POST /v1/upscale takes one image and answers with the larger one. POST /v1/jobs queues a video;
+    further requests return its progress and its result. /openapi.json describes the whole API.
 
-    Only this machine can reach the server unless --host says otherwise, and then it needs a token.
-    Jobs run the `framelift upscale` command, each in a process of its own with limits; those that
-    are not done when the server ends go on when it starts again. Ctrl-C ends it.
+    By default only this machine can reach the server. Any other --host needs a token. Each job runs
+    the `framelift upscale` command in a process of its own with limits. Unfinished jobs continue
+    when the server starts again. Press Ctrl-C to stop the server.
 
     \b
     framelift serve

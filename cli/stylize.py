@@ -13,12 +13,14 @@ _MODEL = click.Option(
     ["--model"],
     metavar="NAME|FILE",
     shell_complete=model_names,
-    help="A shipped style (`framelift models`) or an .onnx file. [default: the shipped style]",
+    help="Bundled style (see `framelift models`) or .onnx file. [default: the bundled style]",
 )
-_COMPARE = click.Option(["--compare"], is_flag=True, help="Put the input to the left.")
+_COMPARE = click.Option(
+    ["--compare"], is_flag=True, help="Show the input to the left of the output."
+)
 _OWN = {"model": [_MODEL], "compare": [_COMPARE], "scale": []}
 
-_HELP = """Paint IN, a video, an image or a folder of both, in a style, to OUT of the same size.
+_HELP = """Paint IN, a video, an image or a folder of both, in a style. OUT has the same size.
 
 Sources, targets and options are those of `framelift upscale`: files, folders, cameras, network
 streams, pipes and the window. Most styles look at the whole frame and refuse --tile.

@@ -24,37 +24,61 @@ def _list_presets(context: click.Context, parameter: click.Parameter, asked: boo
 @click.command()
 @click.argument("config", shell_complete=preset_names)
 @click.option(
-    "--data", "folders", multiple=True, type=click.Path(path_type=Path), metavar="DIR",
-    help="Folder of photographs, searched recursively; may be given several times.",
-)  # fmt: skip
+    "--data",
+    "folders",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder of photographs, searched recursively. Repeatable.",
+)
 @click.option(
-    "--out", required=True, type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
-    help="Run folder: checkpoint, state, history, resolved config.",
-)  # fmt: skip
-@click.option("--resume", is_flag=True, help="Go on with the run that --out holds.")
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Folder for the checkpoint, state, history and complete settings of the run.",
+)
+@click.option("--resume", is_flag=True, help="Continue the run in --out.")
 @click.option(
-    "--set", "overrides", multiple=True, metavar="KEY=VALUE",
-    help="Override a setting, for instance --set optimizer.lr=5e-4.",
-)  # fmt: skip
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Override a setting, for example --set optimizer.lr=5e-4. Repeatable.",
+)
 @click.option(
-    "--validate", type=click.Path(path_type=Path), metavar="DIR",
-    help="Folder of high-resolution images for PSNR and SSIM during training.",
-)  # fmt: skip
+    "--validate",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder of high-resolution images to measure PSNR and SSIM on during training.",
+)
 @click.option(
-    "--vgg", metavar="SOURCE",
-    help="VGG-16 weights for perceptual losses: torchvision (downloads), or a .pth or .npz file.",
-)  # fmt: skip
+    "--vgg",
+    metavar="SOURCE",
+    help=(
+        "VGG-16 weights for perceptual losses: torchvision (downloads them), or a .pth or .npz "
+        "file."
+    ),
+)
 @click.option(
-    "--style", type=click.Path(path_type=Path), metavar="IMAGE",
-    help="The picture whose style is learnt, for configs of task = \"style\".",
-)  # fmt: skip
+    "--style",
+    type=click.Path(path_type=Path),
+    metavar="IMAGE",
+    help='Picture whose style is learnt, for configs with task = "style".',
+)
 @trainer_option
-@click.option("--threads", type=click.IntRange(1), help="CPU threads. [default: all cores]")
-@click.option("--quiet", is_flag=True, help="No progress bar.")
 @click.option(
-    "--list-presets", is_flag=True, expose_value=False, is_eager=True, callback=_list_presets,
+    "--threads", type=click.IntRange(1), help="Number of CPU threads. [default: all cores]"
+)
+@click.option("--quiet", is_flag=True, help="Do not show a progress bar.")
+@click.option(
+    "--list-presets",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_list_presets,
     help="List the presets and exit.",
-)  # fmt: skip
+)
 def train(
     config: str,
     folders: tuple[Path, ...],
@@ -68,7 +92,7 @@ def train(
     threads: int | None,
     quiet: bool,
 ) -> None:
-    """Train a network as CONFIG says: a .toml file or the name of a preset.
+    """Train a network. CONFIG is a .toml file or the name of a preset.
 
     \b
     framelift train realtime-small-x4 --data photos --out runs/small
@@ -83,9 +107,18 @@ def train(
             f"training needs {error.name}: pip install 'framelift[train]'"
         ) from error
     path = start(
-        config, folders, out, overrides, validate,
-        vgg=vgg, style=style, resume=resume, device=device, threads=threads, quiet=quiet,
+        config,
+        folders,
+        out,
+        overrides,
+        validate,
+        vgg=vgg,
+        style=style,
+        resume=resume,
+        device=device,
+        threads=threads,
+        quiet=quiet,
         say=lambda line: click.echo(line, err=True),
-    )  # fmt: skip
+    )
     if path is not None:
         click.echo(path)

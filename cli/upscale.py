@@ -25,46 +25,77 @@ _FOR_VIDEOS = ("start", "end", "resume", "no_audio", "codec", "crf", "preset")
 @click.argument("source", metavar="IN", callback=require_name, shell_complete=files)
 @click.argument("target", metavar="OUT", callback=require_name, shell_complete=files)
 @click.option(
-    "--model", metavar="NAME|FILE", shell_complete=model_names,
-    help="A shipped model (`framelift models`) or an .onnx file. [default: a shipped "
-    "real-time model, ×4, or ×2 where --scale is at most 2; for videos one for footage, for images "
-    "a perceptual one, on processors in int8]",
-)  # fmt: skip
-@click.option(
-    "--backend", default="auto", show_default=True, shell_complete=backend_names,
-    help="auto, tensorrt, tensorrt-rtx, onnx-tensorrt, onnx-cuda, onnx-webgpu or onnx-cpu.",
-)  # fmt: skip
-@device_option
-@click.option("--threads", type=click.IntRange(1), help="Inference threads. [default: all cores]")
-@click.option("--tile", type=click.IntRange(1), help="Largest tile side in input pixels.")
-@codec_options
-@click.option("--no-audio", is_flag=True, help="Leave the audio out.")
-@click.option(
-    "--scale", type=Finite(0, 64, min_open=True), metavar="FACTOR",
-    help="Output size over input size; resized after the model. [default: the model's]",
-)  # fmt: skip
-@click.option("--start", metavar="TIME", help="First frame's time: seconds or h:mm:ss.")
-@click.option("--end", metavar="TIME", help="The time before which the last frame lies.")
-@click.option("--compare", is_flag=True, help="Put the input, enlarged bicubically, to the left.")
-@click.option(
-    "--resume", is_flag=True,
-    help="Keep what is done when interrupted; the same command goes on from there.",
-)  # fmt: skip
-@click.option(
-    "--timeout", type=Finite(0.1), default=10.0, show_default=True, metavar="SECONDS",
-    help="How long a network stream may be silent.",
-)  # fmt: skip
-@click.option(
-    "--reconnect", type=Finite(0), default=60.0, show_default=True, metavar="SECONDS",
-    help="How long to try to get a lost stream back; 0: its end is the end.",
-)  # fmt: skip
-@click.option(
-    "--keep-all", is_flag=True, help="Never drop a frame of a live source, fall behind instead."
+    "--model",
+    metavar="NAME|FILE",
+    shell_complete=model_names,
+    help=(
+        "Bundled model (see `framelift models`) or .onnx file. [default: a bundled real-time "
+        "model, ×2 for --scale up to 2, otherwise ×4; a video model for videos, a perceptual "
+        "one for images; int8 on a CPU]"
+    ),
 )
-@click.option("-y", "--overwrite", is_flag=True, help="Replace outputs that exist.")
-@click.option("-q", "--quiet", is_flag=True, help="Only notes and errors.")
-@click.option("-v", "--verbose", is_flag=True, help="Say why other backends were passed over, too.")
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON on stdout.")
+@click.option(
+    "--backend",
+    default="auto",
+    show_default=True,
+    shell_complete=backend_names,
+    help=(
+        "Backend: auto, tensorrt, tensorrt-rtx, onnx-tensorrt, onnx-cuda, onnx-webgpu or onnx-cpu."
+    ),
+)
+@device_option
+@click.option(
+    "--threads", type=click.IntRange(1), help="Number of inference threads. [default: all cores]"
+)
+@click.option("--tile", type=click.IntRange(1), help="Largest side of a tile, in input pixels.")
+@codec_options
+@click.option("--no-audio", is_flag=True, help="Do not copy the audio.")
+@click.option(
+    "--scale",
+    type=Finite(0, 64, min_open=True),
+    metavar="FACTOR",
+    help=(
+        "Output size divided by input size. The output of the model is resized if needed. "
+        "[default: the model's scale]"
+    ),
+)
+@click.option("--start", metavar="TIME", help="Start at this time: seconds or h:mm:ss.")
+@click.option("--end", metavar="TIME", help="Stop before this time: seconds or h:mm:ss.")
+@click.option(
+    "--compare",
+    is_flag=True,
+    help="Show the input, enlarged bicubically, to the left of the output.",
+)
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="If interrupted, keep the finished part; run the same command again to continue.",
+)
+@click.option(
+    "--timeout",
+    type=Finite(0.1),
+    default=10.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long a network stream may send nothing.",
+)
+@click.option(
+    "--reconnect",
+    type=Finite(0),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to try to reconnect to a lost stream; 0 does not try.",
+)
+@click.option(
+    "--keep-all", is_flag=True, help="Never drop frames of a live source; fall behind instead."
+)
+@click.option("-y", "--overwrite", is_flag=True, help="Replace existing outputs.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only notes and errors.")
+@click.option("-v", "--verbose", is_flag=True, help="Also print why other backends were not used.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the summary as JSON on standard output."
+)
 def upscale(
     source: str,
     target: str,
@@ -93,15 +124,15 @@ def upscale(
 ) -> None:
     """Upscale IN, a video, an image or a folder of both, to OUT.
 
-    Videos become H.264 in .mp4, .m4v, .mov or .mkv, with every frame at its own time; audio,
-    subtitles, chapters and metadata are copied. An existing OUT is refused without --overwrite;
-    for a folder, files that are already in OUT are skipped. OUT appears only when it is complete.
+    Videos become H.264 in .mp4, .m4v, .mov or .mkv. Every frame keeps its time, and audio,
+    subtitles, chapters and metadata are copied. An existing OUT is replaced only with --overwrite.
+    Files of a folder that are already in OUT are skipped. OUT appears only when it is complete.
 
-    IN may also be a camera's number, an rtsp://, rtmp://, http://, udp:// or tcp:// URL, a named
-    pipe, or - for the standard input; OUT may be window, an rtmp://, udp:// or tcp:// URL, - for
-    y4m on the standard output, or null. Ctrl-C ends a live source well: a recording is completed,
-    and the exit code is 0. If the source is lost for good, the recording is completed, too, but
-    the exit code is 1. Only a file that becomes a file keeps its sound.
+    IN may also be the number of a camera, an rtsp://, rtmp://, http://, udp:// or tcp:// URL, a
+    named pipe, or - for standard input. OUT may be window, an rtmp://, udp:// or tcp:// URL, - for
+    y4m on standard output, or null. Press Ctrl-C to stop a live source: the recording is completed
+    and the exit code is 0. If the source is lost for good, the recording is completed, too, but the
+    exit code is 1. Sound is kept only from file to file.
 
     \b
     framelift upscale clip.mp4 clip_x4.mp4
@@ -158,9 +189,14 @@ def upscale(
                 footage = not all(job.is_image for job in jobs)
                 if not footage and typed(*_FOR_VIDEOS):
                     _require_video(
-                        start or end or resume or no_audio or codec != EncoderOptions.codec
-                        or crf is not None or preset is not None
-                    )  # fmt: skip
+                        start
+                        or end
+                        or resume
+                        or no_audio
+                        or codec != EncoderOptions.codec
+                        or crf is not None
+                        or preset is not None
+                    )
             models = models_to_run(task, model, scale, footage=footage)
             engine = Engine(backend, device, threads, tile)
             upscaler = call_interruptibly(lambda: load_upscaler(task, *models, engine, say=_note))

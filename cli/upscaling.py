@@ -130,9 +130,15 @@ class Run:
             self.note(f"{self._upscaler.spec.name} looks ahead: the picture is {frames} late")
         settings = self._settings
         result = upscale_live(
-            source, target, self._upscaler, settings.encoder, options,
-            overwrite=settings.overwrite, quiet=settings.quiet, say=self.note,
-        )  # fmt: skip
+            source,
+            target,
+            self._upscaler,
+            settings.encoder,
+            options,
+            overwrite=settings.overwrite,
+            quiet=settings.quiet,
+            say=self.note,
+        )
         self._done.append(
             {
                 "kind": "live",
@@ -179,24 +185,44 @@ class Run:
         convert = self._settings.convert
         step = FrameStep(self._upscaler, factor=convert.factor, compare=convert.compare)
         width, height = upscale_image(
-            job.source, job.target, step.once,
-            overwrite=self._settings.overwrite, say=self.note,
-        )  # fmt: skip
-        return {"kind": "image", "source": str(job.source), "target": str(job.target),
-                "width": width, "height": height}  # fmt: skip
+            job.source,
+            job.target,
+            step.once,
+            overwrite=self._settings.overwrite,
+            say=self.note,
+        )
+        return {
+            "kind": "image",
+            "source": str(job.source),
+            "target": str(job.target),
+            "width": width,
+            "height": height,
+        }
 
     def _video(self, job: Job) -> dict[str, Any]:
         from ..runtime.video import upscale_video
 
         settings = self._settings
         result = upscale_video(
-            job.source, job.target, self._upscaler, settings.encoder,
-            settings.convert, overwrite=settings.overwrite, quiet=settings.quiet,
+            job.source,
+            job.target,
+            self._upscaler,
+            settings.encoder,
+            settings.convert,
+            overwrite=settings.overwrite,
+            quiet=settings.quiet,
             say=self._say_through_bar(),
-        )  # fmt: skip
-        facts = {"kind": "video", "source": str(job.source), "target": str(job.target),
-                 "width": result.width_px, "height": result.height_px, "copied": result.copied,
-                 "resumed": result.frames_resumed, **result.stats.as_dict()}  # fmt: skip
+        )
+        facts = {
+            "kind": "video",
+            "source": str(job.source),
+            "target": str(job.target),
+            "width": result.width_px,
+            "height": result.height_px,
+            "copied": result.copied,
+            "resumed": result.frames_resumed,
+            **result.stats.as_dict(),
+        }
         facts["frames"] = result.stats.frames_written + result.frames_resumed
         return facts
 

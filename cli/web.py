@@ -10,29 +10,34 @@ from .options.defaults import typed
 
 
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=8760, show_default=True,
-    help="Port to listen at; 0 takes a free one.",
-)  # fmt: skip
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8760,
+    show_default=True,
+    help="Port to listen on; 0 picks a free one.",
+)
 @click.option("--no-browser", is_flag=True, help="Do not open the browser.")
 @click.option(
     "--models",
     "folder",
     type=click.Path(path_type=Path),
-    help="Offer the framelift models in this folder.  [default: the shipped ones]",
+    help="Offer the Framelift models in this folder. [default: the bundled models]",
 )
 @click.option(
     "--save",
     "target",
     type=click.Path(path_type=Path),
-    help="Write the page and the models into this new folder, to be published; serve nothing.",
+    help=(
+        "Write the page and the models into this new folder, for publishing; do not start a server."
+    ),
 )
 def web(host: str, port: int, no_browser: bool, folder: Path | None, target: Path | None) -> None:
     """Open a page that upscales pictures and videos in the browser.
 
-    The models run in the browser, on its GPU where it has WebGPU. Nothing is uploaded. Ctrl-C stops
-    the server.
+    The models run in the browser, on the GPU if it has WebGPU. Nothing is uploaded. Press Ctrl-C to
+    stop the server.
     """
     from ..web.site import models_in, save_site
 

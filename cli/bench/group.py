@@ -32,37 +32,60 @@ from .options import (
 
 @click.group()
 def bench() -> None:
-    """Measure latency, quality and throughput; MODEL is a shipped model's name or an .onnx file."""
+    """Measure latency, quality and throughput. MODEL is the name of a bundled model or an .onnx
+    file."""
 
 
 @bench.command()
 @click.argument("models", nargs=-1, required=True, metavar="MODEL...", shell_complete=model_names)
 @click.option(
-    "--size", "sizes", metavar="WIDTHxHEIGHT", callback=parse_sizes, multiple=True,
-    default=("480x270",), show_default="480x270",
-    help="Input frame, in pixels; may be given several times.",
-)  # fmt: skip
+    "--size",
+    "sizes",
+    metavar="WIDTHxHEIGHT",
+    callback=parse_sizes,
+    multiple=True,
+    default=("480x270",),
+    show_default="480x270",
+    help="Size of the input frame, in pixels. Repeatable.",
+)
 @click.option(
-    "--batch", "batches", type=click.IntRange(1), multiple=True, default=(1,), show_default="1",
-    help="Frames per call; may be given several times.",
-)  # fmt: skip
+    "--batch",
+    "batches",
+    type=click.IntRange(1),
+    multiple=True,
+    default=(1,),
+    show_default="1",
+    help="Frames per call. Repeatable.",
+)
 @click.option(
-    "--backend", "backends", multiple=True, default=("auto",), show_default="auto",
-    help="auto, or a name that `framelift doctor` shows; may be given several times.",
+    "--backend",
+    "backends",
+    multiple=True,
+    default=("auto",),
+    show_default="auto",
+    help="auto, or a backend that `framelift doctor` shows. Repeatable.",
     shell_complete=backend_names,
-)  # fmt: skip
+)
 @click.option(
-    "--vs", "rivals", multiple=True, metavar="NAME|FILE",
-    help="Beside it, on the same frames: ort-numpy, torch-eager, torch-compile, opencv-dnn, "
-    "openvino, ncnn, on an NVIDIA GPU ort-cuda, torch-eager-cuda, torch-compile-cuda, `all` of "
-    "those that can run here, or another model in ONNX.",
-)  # fmt: skip
+    "--vs",
+    "rivals",
+    multiple=True,
+    metavar="NAME|FILE",
+    help=(
+        "Compare with this on the same frames: ort-numpy, torch-eager, torch-compile, "
+        "opencv-dnn, openvino or ncnn; on an NVIDIA GPU ort-cuda, torch-eager-cuda or "
+        "torch-compile-cuda; all of those that can run here (`all`); or another ONNX model. "
+        "Repeatable."
+    ),
+)
 @device_option
 @threads_option
 @seconds_option
 @iterations_option
-@click.option("--no-fresh", is_flag=True, help="Leave out the start of each case in a new process.")
-@click.option("--no-roofline", is_flag=True, help="Leave out the machine's peak.")
+@click.option(
+    "--no-fresh", is_flag=True, help="Do not measure the start of each case in a new process."
+)
+@click.option("--no-roofline", is_flag=True, help="Do not measure the machine's peak.")
 @report_options
 def latency(
     models: tuple[str, ...],
@@ -78,10 +101,11 @@ def latency(
     no_roofline: bool,
     targets: Targets,
 ) -> None:
-    """How long MODELs take per frame: percentiles, fps, share of the machine's peak, start-up.
+    """Measure how long MODELs take per frame: percentiles, fps, share of the machine's peak,
+    start-up.
 
-    Every model is measured on every backend and beside every rival, at every size and batch, their
-    calls in turn.
+    Every model is measured on every backend and compared with every rival, at every size and batch.
+    Their calls take turns.
 
     \b
     framelift bench latency realtime-small-x4 --size 480x270
@@ -91,9 +115,18 @@ def latency(
     from ...benchmarks.shared.settings import GridSettings
 
     settings = GridSettings(
-        sizes, batches, backends, _rivals(rivals), threads, seconds, iterations,
-        fresh=not no_fresh, roofline=not no_roofline, lenient="all" in rivals, device=device,
-    )  # fmt: skip
+        sizes,
+        batches,
+        backends,
+        _rivals(rivals),
+        threads,
+        seconds,
+        iterations,
+        fresh=not no_fresh,
+        roofline=not no_roofline,
+        lenient="all" in rivals,
+        device=device,
+    )
     show(measure_latency(models, settings, say), targets)
 
 
@@ -114,7 +147,8 @@ def overhead(
     threads: int | None,
     targets: Targets,
 ) -> None:
-    """What frames cost around the network: MODEL beside the bare engine call and NumPy code."""
+    """Measure what frames cost around the network: MODEL compared with the bare ONNX Runtime call
+    and with NumPy code."""
     from ...benchmarks.measure.overhead import measure_overhead
     from ...benchmarks.shared.settings import LatencySettings
 
@@ -146,9 +180,11 @@ def espcn(
     threads: int | None,
     targets: Targets,
 ) -> None:
-    """Time of MODELs, by default those that ship, relative to ESPCN of the same scale and run.
+    """Measure the time of MODELs, by default all bundled models, relative to ESPCN of the same
+    scale.
 
-    Once the network alone (float NCHW in and out), once through Upscaler (frames in and out).
+    Each model is measured as the network alone (float NCHW in and out) and through Upscaler (frames
+    in and out), in the same run as ESPCN.
     """
     from ...benchmarks.measure.espcn import measure_espcn
     from ...benchmarks.shared.settings import LatencySettings
@@ -167,14 +203,19 @@ def espcn(
 @bench.command()
 @click.argument("models", nargs=-1, metavar="[MODEL]...", shell_complete=model_names)
 @click.option(
-    "--video", "file", type=click.Path(path_type=Path),
-    help="Measure from file to file, too, with the frames of this video, resized.",
-)  # fmt: skip
+    "--video",
+    "file",
+    type=click.Path(path_type=Path),
+    help="Also measure from file to file, with the frames of this video, resized.",
+)
 @codec_options
 @click.option(
-    "--seconds", type=Finite(0), default=1.0, show_default=True,
-    help="Call each size for at least so long, after warm-up.",
-)  # fmt: skip
+    "--seconds",
+    type=Finite(0),
+    default=1.0,
+    show_default=True,
+    help="Measure each size for at least this many seconds, after warm-up.",
+)
 @engine_options
 @report_options
 def realtime(
@@ -189,32 +230,48 @@ def realtime(
     threads: int | None,
     targets: Targets,
 ) -> None:
-    """The largest output of MODELs, by default those that ship, that holds 24, 30 and 60 fps."""
+    """Find the largest output at 24, 30 and 60 fps of MODELs, by default all bundled models."""
     from ...benchmarks.measure.realtime import measure_realtime
     from ...runtime.video import EncoderOptions
 
     document = measure_realtime(
-        shipped_or(models), file, EncoderOptions(codec, crf, preset), backend=backend,
-        threads=threads, device=device, seconds=seconds, progress=say,
-    )  # fmt: skip
+        shipped_or(models),
+        file,
+        EncoderOptions(codec, crf, preset),
+        backend=backend,
+        threads=threads,
+        device=device,
+        seconds=seconds,
+        progress=say,
+    )
     show(document, targets)
 
 
 @bench.command()
 @click.argument("models", nargs=-1, required=True, metavar="MODEL...", shell_complete=model_names)
 @click.option(
-    "--hr", "folders", type=click.Path(path_type=Path), required=True, multiple=True,
-    help="Folder of original (high-resolution) images; may be given several times.",
-)  # fmt: skip
+    "--hr",
+    "folders",
+    type=click.Path(path_type=Path),
+    required=True,
+    multiple=True,
+    help="Folder of original (high-resolution) images. Repeatable.",
+)
 @vgg_option
 @click.option(
-    "--histogram-matching", "matching", is_flag=True,
-    help="Match each output's histogram to its input's before scoring, as Johnson et al. do.",
-)  # fmt: skip
+    "--histogram-matching",
+    "matching",
+    is_flag=True,
+    help=(
+        "Match the histogram of each output to that of its input before scoring, as Johnson et "
+        "al. do."
+    ),
+)
 @click.option(
-    "--record", is_flag=True,
-    help="Keep the scores in the model's file, where `framelift models` finds them.",
-)  # fmt: skip
+    "--record",
+    is_flag=True,
+    help="Store the scores in the model's file, where `framelift models` finds them.",
+)
 @engine_options
 @report_options
 def quality(
@@ -228,9 +285,9 @@ def quality(
     threads: int | None,
     targets: Targets,
 ) -> None:
-    """PSNR and SSIM (Y) of MODELs and of bicubic, by the protocol of the literature.
+    """Measure PSNR and SSIM (Y) of MODELs and of bicubic, by the protocol of the literature.
 
-    With --vgg also the distance of VGG-16's features at relu2_2, as in Johnson et al.
+    With --vgg, also measure the distance of VGG-16 features at relu2_2, as in Johnson et al.
     """
     from tqdm import tqdm
 

@@ -120,35 +120,39 @@ seconds_option = click.option(
     type=Finite(0),
     default=5.0,
     show_default=True,
-    help="Measure each case for at least so long, after warm-up.",
+    help="Measure each case for at least this many seconds, after warm-up.",
 )
 iterations_option = click.option(
-    "--iterations", type=click.IntRange(1), default=30, show_default=True,
-    help="Make at least so many calls of each case, after warm-up.",
-)  # fmt: skip
+    "--iterations",
+    type=click.IntRange(1),
+    default=30,
+    show_default=True,
+    help="Make at least this many calls of each case, after warm-up.",
+)
 size_option = click.option(
     "--size",
     metavar="WIDTHxHEIGHT",
     callback=parse_size,
     default="480x270",
     show_default=True,
-    help="Input frame, in pixels.",
+    help="Size of the input frame, in pixels.",
 )
 engine_options = together(
     click.option(
         "--backend",
         default="auto",
         show_default=True,
-        help="auto, or a name that `framelift doctor` shows.",
+        help="auto, or a backend that `framelift doctor` shows.",
         shell_complete=backend_names,
     ),
     device_option,
     threads_option,
 )
 vgg_option = click.option(
-    "--vgg", metavar="SOURCE",
-    help="VGG-16 weights: torchvision (downloads), or a .pth or .npz file.",
-)  # fmt: skip
+    "--vgg",
+    metavar="SOURCE",
+    help="VGG-16 weights: torchvision (downloads them), or a .pth or .npz file.",
+)
 
 
 def _with_targets(command: Callable[..., None]) -> Callable[..., None]:
@@ -171,7 +175,7 @@ report_options = together(
         "--json",
         "json_target",
         type=click.Path(path_type=Path, allow_dash=True),
-        help="Write the report with all samples as JSON; - prints it instead of the table.",
+        help="Write the report with all samples as JSON; - prints it instead of the tables.",
     ),
     click.option(
         "--markdown",

@@ -26,16 +26,22 @@ from .options import (
 @click.command(name="all")
 @click.argument("models", nargs=-1, metavar="[MODEL]...", shell_complete=model_names)
 @click.option(
-    "--hr", "images", type=click.Path(path_type=Path), multiple=True,
-    help="Folder of original images; may be given several times.",
-)  # fmt: skip
+    "--hr",
+    "images",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="Folder of original images. Repeatable.",
+)
 @vgg_option
-@click.option("--video", "file", type=click.Path(path_type=Path), help="A video file.")
+@click.option("--video", "file", type=click.Path(path_type=Path), help="Video file.")
 @size_option
 @click.option(
-    "--seconds", type=Finite(0), default=3.0, show_default=True,
-    help="Measure each case for at least so long, after warm-up.",
-)  # fmt: skip
+    "--seconds",
+    type=Finite(0),
+    default=3.0,
+    show_default=True,
+    help="Measure each case for at least this many seconds, after warm-up.",
+)
 @engine_options
 @report_options
 def everything(
@@ -50,7 +56,7 @@ def everything(
     threads: int | None,
     targets: Targets,
 ) -> None:
-    """One report of everything about MODELs, by default those that ship."""
+    """Measure everything about MODELs, by default all bundled models, in one report."""
     from ...benchmarks.measure.everything import Plan, measure_everything
 
     plan = Plan(images, file, size, backend, threads, seconds, vgg, device)
@@ -61,7 +67,7 @@ def everything(
 @click.argument("reports", nargs=-1, required=True, type=click.Path(path_type=Path))
 @report_options
 def render(reports: tuple[Path, ...], targets: Targets) -> None:
-    """Show REPORTS that were written as JSON, together, in another form."""
+    """Turn REPORTS (JSON) into another form, together if there are several."""
     from ...benchmarks.report.model import combine, read_document
     from ...common.files import check_target
 
@@ -75,11 +81,14 @@ def render(reports: tuple[Path, ...], targets: Targets) -> None:
 @click.argument("old", type=click.Path(path_type=Path))
 @click.argument("new", type=click.Path(path_type=Path))
 @click.option(
-    "--fail-above", "limit", metavar="PERCENT", callback=parse_percent,
-    help="Exit with 1 when a figure is worse by more than that and it is not noise.",
-)  # fmt: skip
+    "--fail-above",
+    "limit",
+    metavar="PERCENT",
+    callback=parse_percent,
+    help="Exit with 1 if a figure is worse by more than this and the change is not noise.",
+)
 def compare(old: Path, new: Path, limit: float | None) -> None:
-    """Compare two reports in JSON; a positive change is for the worse."""
+    """Compare two JSON reports. A positive change is a change for the worse."""
     from ...benchmarks.report.compare import compare as compare_documents
     from ...benchmarks.report.model import read_document
     from ...benchmarks.report.tables import aligned

@@ -26,9 +26,10 @@ from .options import (
 @click.command()
 @click.argument("model", shell_complete=model_names)
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--frames", default=120, show_default=True, help="Measure so many frames at most.")
-@click.option("--rounds", default=3, show_default=True,
-              help="Measure so often; the middle one is reported.")  # fmt: skip
+@click.option("--frames", default=120, show_default=True, help="Measure at most this many frames.")
+@click.option(
+    "--rounds", default=3, show_default=True, help="Measure this many times and report the median."
+)
 @codec_options
 @engine_options
 @report_options
@@ -45,9 +46,11 @@ def video(
     threads: int | None,
     targets: Targets,
 ) -> None:
-    """Upscale the video FILE without and with an encoder: fps, how busy each stage is.
+    """Measure the fps of upscaling the video FILE, without and with an encoder, and how busy each
+    stage is.
 
-    What a run costs once (opening, filling queues) is taken out by subtracting a short run.
+    A short run is subtracted from a long one, so that opening files and filling queues do not
+    count.
     """
     from ...benchmarks.measure.video import measure_video
     from ...runtime.video import EncoderOptions
@@ -64,7 +67,7 @@ def video(
     type=click.Path(path_type=Path),
     required=True,
     multiple=True,
-    help="Video of the original size; may be given several times.",
+    help="Video of the original size. Repeatable.",
 )
 @click.option(
     "--codec",
@@ -72,12 +75,18 @@ def video(
     metavar="ENCODER:QUALITY,...",
     default="x264:23,x264:28,x265:27,vp9:38,mpeg4:6",
     show_default=True,
-    help="Encoders (x264, x265, vp9, av1, mpeg4, mpeg2) with their crf or quantiser.",
+    help="Encoders (x264, x265, vp9, av1, mpeg4, mpeg2), each with its crf or quantiser.",
 )
-@click.option("--first", type=click.IntRange(0), default=12, show_default=True,
-              help="Measure from this frame on.")  # fmt: skip
-@click.option("--frames", type=click.IntRange(2), default=33, show_default=True,
-              help="Measure so many frames at most.")  # fmt: skip
+@click.option(
+    "--first", type=click.IntRange(0), default=12, show_default=True, help="Begin with this frame."
+)
+@click.option(
+    "--frames",
+    type=click.IntRange(2),
+    default=33,
+    show_default=True,
+    help="Measure at most this many frames.",
+)
 @engine_options
 @report_options
 def footage(
@@ -91,10 +100,10 @@ def footage(
     device: int | None,
     targets: Targets,
 ) -> None:
-    """Compare MODELs with bicubic on clips that real encoders have coded.
+    """Compare MODELs with bicubic on clips that real encoders coded.
 
-    Each clip is reduced by the models' scale, coded with each encoder, decoded and upscaled; the
-    result is compared with the clip.
+    Each clip is reduced by the scale of the models, coded with each encoder, decoded and upscaled.
+    The result is compared with the clip.
 
     \b
     framelift bench footage realtime-small-x4-video realtime-small-x4 --clip a.mp4 --clip b.mp4
@@ -119,7 +128,7 @@ def footage(
 @click.command()
 @click.argument("model", shell_complete=model_names)
 @click.argument("clip", type=click.Path(path_type=Path))
-@click.option("--frames", default=60, show_default=True, help="Measure so many frames at most.")
+@click.option("--frames", default=60, show_default=True, help="Measure at most this many frames.")
 @engine_options
 @report_options
 def flicker(
@@ -131,10 +140,10 @@ def flicker(
     threads: int | None,
     targets: Targets,
 ) -> None:
-    """How much more MODEL's output changes from frame to frame than CLIP itself.
+    """Measure how much more the output of MODEL changes from frame to frame than CLIP itself.
 
-    Over whole frames, and where the clip is static: there all change is flicker. For styles above
-    all; a super-resolution model should be near 1.
+    The ratio is measured over whole frames and where the clip is static. In static regions all
+    change is flicker. This is mainly for styles; a super-resolution model should be near 1.
     """
     from tqdm import tqdm
 
@@ -152,9 +161,14 @@ def flicker(
 @size_option
 @seconds_option
 @click.option(
-    "--fps", "rates", type=Finite(1, 1000), multiple=True, default=(24.0, 30.0, 60.0),
-    show_default="24, 30, 60", help="Rate of the camera; may be given several times.",
-)  # fmt: skip
+    "--fps",
+    "rates",
+    type=Finite(1, 1000),
+    multiple=True,
+    default=(24.0, 30.0, 60.0),
+    show_default="24, 30, 60",
+    help="Frame rate of the camera. Repeatable.",
+)
 @engine_options
 @report_options
 def stream(
@@ -167,7 +181,7 @@ def stream(
     threads: int | None,
     targets: Targets,
 ) -> None:
-    """Glass-to-glass latency, jitter and drops of MODEL behind a synthetic live camera."""
+    """Measure glass-to-glass latency, jitter and drops of MODEL behind a synthetic live camera."""
     from ...benchmarks.measure.stream import measure_stream
     from ...benchmarks.shared.settings import LatencySettings
 
@@ -180,15 +194,23 @@ def stream(
 @click.command()
 @click.argument("config", shell_complete=preset_names)
 @click.option(
-    "--data", "folders", multiple=True, type=click.Path(path_type=Path), metavar="DIR",
-    help="Folder of photographs; may be given several times.",
-)  # fmt: skip
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a setting.")
+    "--data",
+    "folders",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder of photographs. Repeatable.",
+)
+@click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a setting. Repeatable."
+)
 @vgg_option
 @click.option(
-    "--style", type=click.Path(path_type=Path), metavar="IMAGE",
-    help="The picture whose style is learnt, for configs of task = \"style\".",
-)  # fmt: skip
+    "--style",
+    type=click.Path(path_type=Path),
+    metavar="IMAGE",
+    help='Picture whose style is learnt, for configs with task = "style".',
+)
 @click.option("--steps", type=click.IntRange(1), default=30, show_default=True)
 @click.option("--warm-up", type=click.IntRange(0), default=5, show_default=True)
 @trainer_option
@@ -206,7 +228,7 @@ def train(
     threads: int | None,
     targets: Targets,
 ) -> None:
-    """Images per second when training as CONFIG says; nothing is written."""
+    """Measure images per second of a training with CONFIG. Nothing is written."""
     try:
         from ...benchmarks.measure.train_speed import measure_training
     except ModuleNotFoundError as error:
@@ -214,7 +236,14 @@ def train(
             f"training needs {error.name}: pip install 'framelift[train]'"
         ) from error
     document = measure_training(
-        config, folders, overrides, vgg=vgg, style=style, device=device, threads=threads,
-        steps=steps, warm_up=warm_up,
-    )  # fmt: skip
+        config,
+        folders,
+        overrides,
+        vgg=vgg,
+        style=style,
+        device=device,
+        threads=threads,
+        steps=steps,
+        warm_up=warm_up,
+    )
     show(document, targets)

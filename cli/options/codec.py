@@ -11,19 +11,28 @@ _Command = Callable[..., None]
 # Said here and not read from the encoders, which would import PyAV for `--help`; a test compares.
 _OPTIONS = (
     click.option(
-        "--codec", default="h264", show_default=True,
-        help="h264, hevc, av1, prores, ffv1 (lossless), h264-nvenc, hevc-nvenc or av1-nvenc.",
+        "--codec",
+        default="h264",
+        show_default=True,
+        help=(
+            "Video encoder: h264, hevc, av1, prores, ffv1 (lossless), h264-nvenc, hevc-nvenc "
+            "or av1-nvenc."
+        ),
     ),
     click.option(
-        "--crf", type=int, help="Quality, 0 (best) to 51, av1 63. [default: 17, hevc 20, av1 28]"
+        "--crf",
+        type=int,
+        help="Quality, from 0 (best) to 51, for av1 to 63. [default: 17, hevc 20, av1 28]",
     ),
     click.option(
         "--preset",
-        help="Encoder speed, ultrafast to veryslow; av1: 0 to 13; prores: its profile. "
-        "[default: veryfast; slow makes smaller files, but takes processor time from the model; "
-        "hevc medium, av1 8, prores hq]",
+        help=(
+            "Encoder speed, ultrafast to veryslow; for av1 0 to 13; for prores the profile. "
+            "Slower presets make smaller files but take CPU time from the model. [default: "
+            "veryfast, hevc medium, av1 8, prores hq]"
+        ),
     ),
-)  # fmt: skip
+)
 
 
 def codec_options(command: _Command) -> _Command:

@@ -9,8 +9,14 @@ import click
 from click.shell_completion import CompletionItem
 
 BACKENDS = (
-    "auto", "tensorrt", "tensorrt-rtx", "onnx-tensorrt", "onnx-cuda", "onnx-webgpu", "onnx-cpu",
-)  # fmt: skip
+    "auto",
+    "tensorrt",
+    "tensorrt-rtx",
+    "onnx-tensorrt",
+    "onnx-cuda",
+    "onnx-webgpu",
+    "onnx-cpu",
+)
 """Said here so that the shell need not wait for the runtime; a test compares them with it."""
 
 _STAGES = Path(__file__).parents[2]

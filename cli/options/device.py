@@ -20,27 +20,32 @@ def parse_device(ctx: click.Context, param: click.Parameter, value: str | None) 
         return None
     if not (value.isascii() and value.isdecimal() and len(value) <= _MAX_DIGITS):
         raise ConfigError(
-            f"--device {value!r} is not the number of a GPU: use 0, 1 and so on; the processor is "
-            "--backend onnx-cpu"
+            f"--device {value!r} is not the number of a GPU: use 0, 1 and so on, or "
+            "--backend onnx-cpu for the CPU"
         )
     return int(value)
 
 
 def _number_of_a_gpu(default: str) -> _Decorator:
     return click.option(
-        "--device", metavar="N", callback=parse_device,
-        help=f"Number of the GPU, from 0.  [default: {default}]",
-    )  # fmt: skip
+        "--device",
+        metavar="N",
+        callback=parse_device,
+        help=f"GPU to use, counted from 0.  [default: {default}]",
+    )
 
 
-device_option = _number_of_a_gpu("the first, or the processor where there is none")
+device_option = _number_of_a_gpu("the first; without a GPU, the CPU")
 """For commands that run models."""
 
 gpu_option = _number_of_a_gpu("the first")
 """For commands that need a GPU."""
 
 trainer_option: _Decorator = click.option(
-    "--device", metavar="N", default="auto", show_default=True,
-    help="Number of the GPU, from 0; cpu; or auto, a GPU where there is one.",
-)  # fmt: skip
+    "--device",
+    metavar="N",
+    default="auto",
+    show_default=True,
+    help="GPU to use, counted from 0; cpu; or auto, which uses a GPU if there is one.",
+)
 """For commands that train."""

@@ -105,10 +105,14 @@ def _open(context: click.Context, option: click.Parameter, path: Path | None) ->
 
 
 _OPTION = click.Option(
-    ["--log-file"], type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
-    callback=_open, is_eager=True, expose_value=False,
-    help="Add all that is said to this file, too, each line with its time.",
-)  # fmt: skip
+    ["--log-file"],
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    callback=_open,
+    is_eager=True,
+    expose_value=False,
+    help="Also append every message, with its time, to this file.",
+)
 
 
 def with_log_file(command: click.Command) -> None:

@@ -33,7 +33,8 @@ def test_help_names_every_codec_and_its_quality(command: click.Command) -> None:
         if encoder.default_crf is not None and not encoder.is_hardware
     }
     assert (
-        f"0 (best) to {default.encoder.worst_crf}, av1 {ENCODERS['av1'].worst_crf}" in said["crf"]
+        f"0 (best) to {default.encoder.worst_crf}, for av1 to {ENCODERS['av1'].worst_crf}"
+        in said["crf"]
     )
     named = ", ".join(
         f"{crf}" if name == default.codec else f"{name} {crf}" for name, crf in wanted.items()

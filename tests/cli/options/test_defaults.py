@@ -106,4 +106,4 @@ def test_what_a_run_has_no_use_for_is_no_contradiction(
     assert run(capsys, *command)[0] == 0
     assert "are for videos" in run(capsys, *command, "--overwrite", "--crf", "20")[2]
     assert run(capsys, "models")[0] == 0
-    assert "add it" in run(capsys, "models", "--threads", "2")[2]
+    assert "pass it, too" in run(capsys, "models", "--threads", "2")[2]

@@ -43,8 +43,8 @@ def test_every_command_with_a_backend_takes_it() -> None:
         (("upscale", "in.png", "out.png", "--device", "cuda:1"), "'cuda:1' is not the number of"),
         (("upscale", "in.png", "out.png", "--device", "-1"), "'-1' is not the number of a GPU"),
         (("engine", "build", "x", "--shapes", "8x8", "--device", "٣"), "'٣' is not the number"),
-        (("bench", "latency", "x", "--device", "cpu"), "the processor is --backend onnx-cpu"),
-        (("models", "--device", "0"), "what --measure measures with"),
+        (("bench", "latency", "x", "--device", "cpu"), "--backend onnx-cpu for the CPU"),
+        (("models", "--device", "0"), "are for --measure: pass it, too"),
     ],
 )
 def test_what_is_no_number_is_named(
