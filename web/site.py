@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -111,26 +111,32 @@ def save_site(target: Path, models: dict[str, Path], say: Say) -> int:
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise OutputError(f"{target} exists and is not empty: name a new folder")
     try:
-        for address, path in files.items():
-            _copy(path, target / address)
-        for name, path in models.items():
-            _copy(path, target / "models" / f"{name}.onnx")
-        index = json.dumps(model_index(models, say), ensure_ascii=False, indent=1)
-        (target / "models" / "index.json").write_text(index + "\n", encoding="utf-8")
-        lines = "".join(f"  {name}: {value}\n" for name, value in HEADERS.items())
-        (target / "_headers").write_text(f"/*\n{lines}", encoding="utf-8")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as beside:
+            site = Path(beside) / "site"
+            _write_site(site, files, models, say)
+            if target.is_dir():
+                target.rmdir()
+            site.rename(target)
     except OSError as error:
         raise OutputError(f"{target} cannot be written: {error.strerror}") from error
-    return sum(path.stat().st_size for path in _files_below(target))
+    return sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
+
+
+def _write_site(site: Path, files: dict[str, Path], models: dict[str, Path], say: Say) -> None:
+    for address, path in files.items():
+        _copy(path, site / address)
+    for name, path in models.items():
+        _copy(path, site / "models" / f"{name}.onnx")
+    index = json.dumps(model_index(models, say), ensure_ascii=False, indent=1)
+    (site / "models" / "index.json").write_text(index + "\n", encoding="utf-8")
+    lines = "".join(f"  {name}: {value}\n" for name, value in HEADERS.items())
+    (site / "_headers").write_text(f"/*\n{lines}", encoding="utf-8")
 
 
 def _copy(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source, target)
-
-
-def _files_below(folder: Path) -> Iterator[Path]:
-    return (path for path in folder.rglob("*") if path.is_file())
 
 
 def _require_runnable(spec: ModelSpec) -> None:

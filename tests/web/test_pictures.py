@@ -106,6 +106,17 @@ def test_a_network_that_sees_the_whole_picture_and_wants_multiples(
     assert codes_apart(read(target), expected("style-brush", read(source))) <= 1
 
 
+def test_grey_stays_grey(scenario: Scenario, url: str, photograph: Path, tmp_path: Path) -> None:
+    source, target = tmp_path / "grey.png", tmp_path / "out.png"
+    cv2.imwrite(str(source), cv2.cvtColor(read(photograph), cv2.COLOR_BGR2GRAY))
+    address = f"{url}?model=realtime-small-x4-video&engine=wasm"
+    scenario("pictures", "upscale", url=address, file=source, target=target)
+    grey = read(source)
+    wanted = expected("realtime-small-x4-video-int8", np.dstack([grey, grey, grey]))
+    assert codes_apart(read(target), wanted) == 0
+    assert np.ptp(wanted, axis=2).max() == 0
+
+
 def test_transparency_is_resized_and_kept(scenario: Scenario, url: str, tmp_path: Path) -> None:
     source, target = tmp_path / "alpha.png", tmp_path / "out.png"
     photo = read(ROOT / "examples/raccoon.jpg")[200:248, 300:364]

@@ -22,7 +22,7 @@ FPS = 25
 Frames = NDArray[np.uint8]
 
 
-def write_clip(path: Path, width: int, height: int, count: int) -> Path:
+def write_clip(path: Path, width: int, height: int, count: int, *, grey: bool = False) -> Path:
     """A piece of the raccoon that moves, with a tone of 440 Hz: H.264 and AAC."""
     photo = cv2.imread(str(ROOT / "examples/raccoon.jpg"))
     assert photo is not None
@@ -34,6 +34,8 @@ def write_clip(path: Path, width: int, height: int, count: int) -> Path:
             left = 100 + 6 * index
             piece = photo[150 : 150 + 3 * height, left : left + 3 * width]
             small = cv2.resize(piece, (width, height), interpolation=cv2.INTER_AREA)
+            if grey:
+                small = cv2.cvtColor(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
             frame = av.VideoFrame.from_ndarray(small.astype(np.uint8), format="bgr24")
             frame.pts, frame.time_base = index, Fraction(1, FPS)
             container.mux(video.encode(frame))
@@ -136,6 +138,25 @@ def test_frames_that_stay_on_the_gpu(scenario: Scenario, url: str, tmp_path: Pat
     assert "all 8 nodes on the GPU" in found["facts"]
     assert not found["notices"]
     check_clip(target, source, "realtime-nano-x2", first=0, count=8)
+
+
+def test_grey_video_stays_grey_on_the_gpu(scenario: Scenario, url: str, tmp_path: Path) -> None:
+    source = write_clip(tmp_path / "grey.mp4", 48, 32, 3, grey=True)
+    target = tmp_path / "out.mp4"
+    scenario(
+        "videos",
+        "save",
+        url=f"{url}?model=realtime-nano-x2&engine=webgpu#video",
+        file=source,
+        target=target,
+        **{"from": 0, "to": 0.12},
+    )
+    with av.open(str(target)) as container:
+        for frame in container.decode(video=0):
+            for plane in (1, 2):  # without colour
+                lines = np.frombuffer(frame.planes[plane], np.uint8)
+                values = lines.reshape(-1, frame.planes[plane].line_size)[:, : frame.width // 2]
+                assert np.abs(values.astype(int) - 128).max() <= 1
 
 
 def test_a_cancelled_clip_leaves_nothing_and_the_video_plays_on(

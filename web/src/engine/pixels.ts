@@ -54,3 +54,19 @@ export function partOf(
   }
   return part;
 }
+
+/** Whether every pixel has the same value in all three channels. */
+export function isGrey(pixels: Uint8ClampedArray): boolean {
+  for (let at = 0; at < pixels.length; at += 4) {
+    if (pixels[at] !== pixels[at + 1] || pixels[at] !== pixels[at + 2]) return false;
+  }
+  return true;
+}
+
+/** Puts the BT.601 luma of BGR into all its channels, with OpenCV's weights of 15 bits. */
+export function makeGrey(bgr: Uint8Array): void {
+  for (let at = 0; at < bgr.length; at += 3) {
+    const luma = 3735 * bgr[at]! + 19235 * bgr[at + 1]! + 9798 * bgr[at + 2]!;
+    bgr.fill((luma + 16384) >> 15, at, at + 3);
+  }
+}

@@ -3,7 +3,7 @@ import { PngWriter } from "../picture/png";
 import { enlarge } from "./cubic";
 import { fault } from "./judge";
 import type { Reply } from "./messages";
-import { cutTile, partOf, type Rgba } from "./pixels";
+import { cutTile, isGrey, makeGrey, partOf, type Rgba } from "./pixels";
 import type { Session } from "./session";
 import { planTiles, type Span } from "./tiling";
 
@@ -67,6 +67,7 @@ export async function upscale(
   );
   const hasAlpha = isTransparent(picture.pixels);
   const channels = hasAlpha ? 4 : 3;
+  const staysGrey = spec.task === "super-resolution" && isGrey(picture.pixels);
   const result = new Result(picture.width * scale, picture.height * scale, channels);
   const of = plan.rows.length * plan.columns.length;
   let done = 0;
@@ -82,6 +83,7 @@ export async function upscale(
         const wrong = fault(tile, big, plan.width, plan.height, scale, spec.task);
         if (wrong) throw new WrongResult(wrong);
       }
+      if (staysGrey) makeGrey(big);
       const x = scale * span.keepStart;
       const y = scale * band.keepStart;
       const width = scale * (span.keepStop - span.keepStart);

@@ -12,6 +12,7 @@ export class GpuScreen implements Screen {
   private readonly context: GPUCanvasContext;
   private readonly sizes: GPUBuffer;
   private readonly stride: GPUBuffer;
+  private readonly coloured: GPUBuffer;
   private input: GPUBuffer | null = null;
   private picture: GPUTexture | null = null;
   /** Some systems cannot hand video frames to WebGPU, but bitmaps of them. */
@@ -39,6 +40,10 @@ export class GpuScreen implements Screen {
     const usage = GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST;
     this.sizes = device.createBuffer({ size: 16, usage });
     this.stride = device.createBuffer({ size: 16, usage });
+    this.coloured = device.createBuffer({
+      size: 4,
+      usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST,
+    });
     this.context = canvas.getContext("webgpu")!;
     this.context.configure({ device, format, alphaMode: "opaque" });
   }
@@ -107,12 +112,15 @@ export class GpuScreen implements Screen {
     await this.upload(frame, this.picture);
     const sizes = Uint32Array.of(width, height, displayWidth, displayHeight);
     device.queue.writeBuffer(this.sizes, 0, sizes);
+    const isStyle = this.session.spec.task !== "super-resolution"; // which may colour grey frames
+    device.queue.writeBuffer(this.coloured, 0, Uint32Array.of(Number(isStyle)));
     const group = device.createBindGroup({
       layout: this.packer.getBindGroupLayout(0),
       entries: [
         { binding: 0, resource: this.picture.createView() },
         { binding: 1, resource: { buffer: this.input } },
         { binding: 2, resource: { buffer: this.sizes } },
+        { binding: 3, resource: { buffer: this.coloured } },
       ],
     });
     const encoder = device.createCommandEncoder();
@@ -137,6 +145,7 @@ export class GpuScreen implements Screen {
       entries: [
         { binding: 0, resource: { buffer } },
         { binding: 1, resource: { buffer: this.stride } },
+        { binding: 2, resource: { buffer: this.coloured } },
       ],
     });
     const encoder = device.createCommandEncoder();

@@ -1,6 +1,6 @@
 /** Where upscaled frames are shown. */
 import type { Session } from "../engine/session";
-import { cutTile, partOf, type Rgba } from "../engine/pixels";
+import { cutTile, isGrey, makeGrey, partOf, type Rgba } from "../engine/pixels";
 import type { ModelSpec } from "../models/spec";
 
 export interface Screen {
@@ -67,8 +67,12 @@ export class CanvasScreen implements Screen {
     return new VideoFrame(this.canvas, duration === null ? { timestamp } : { timestamp, duration });
   }
 
-  compute(frame: VideoFrame): Promise<Uint8Array> {
-    const size = filled(frame, this.session.spec);
-    return this.session.run(wholeOf(this.reader.read(frame), size), size.height, size.width);
+  async compute(frame: VideoFrame): Promise<Uint8Array> {
+    const { spec } = this.session;
+    const size = filled(frame, spec);
+    const picture = this.reader.read(frame);
+    const big = await this.session.run(wholeOf(picture, size), size.height, size.width);
+    if (spec.task === "super-resolution" && isGrey(picture.pixels)) makeGrey(big);
+    return big;
   }
 }

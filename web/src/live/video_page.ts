@@ -7,6 +7,9 @@ import type { ClipSaver } from "./save";
 import { Stage } from "./stage";
 import { Transport } from "./transport";
 
+/** The model failed. */
+class Stopped extends Error {}
+
 export class VideoPage {
   readonly root = element("section", { class: "view", "aria-label": "Video" });
   private readonly stage = new Stage("video", {
@@ -134,7 +137,7 @@ export class VideoPage {
         end,
         upscale: async (frame) => {
           const shown = await stage.show(frame, true);
-          if (!shown?.result) throw new Error("The model stopped");
+          if (!shown?.result) throw new Stopped();
           return shown.result;
         },
         progress: (share) => {
@@ -147,7 +150,8 @@ export class VideoPage {
       download(saved.blob, `${file.name.replace(/\.\w+$/, "")}_x${scale}.mp4`);
       saved.notes.forEach((note) => stage.status.note(note));
     } catch (error) {
-      this.fail((error as Error).message);
+      if (error instanceof Stopped) stage.status.end(""); // the stage has said why
+      else this.fail((error as Error).message);
     } finally {
       this.saver = null;
       this.busy(false);
