@@ -131,7 +131,15 @@ def _upscale() -> _Schema:
         **_operation(
             "Upscale one image and get the larger one",
             {
-                "200": _content("image/*", _FILE),
+                "200": {
+                    **_content("image/*", _FILE),
+                    "headers": {
+                        "X-Framelift-Note": {
+                            "description": "What the command noted, such as a reduced depth.",
+                            "schema": {"type": "string"},
+                        }
+                    },
+                },
                 "400": _error("Options that make no sense, or a damaged request"),
                 "413": _error("Over a limit"),
                 "415": _error("No image"),

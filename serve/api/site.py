@@ -53,7 +53,9 @@ class Page:
         if path is None:
             raise not_found("page")
         if path.name == _START:
-            return HTMLResponse(await asyncio.to_thread(_marked, path))
+            return HTMLResponse(
+                await asyncio.to_thread(_marked, path), headers={"Cache-Control": "no-cache"}
+            )
         return FileResponse(path, headers={"Cache-Control": "no-cache"})
 
     async def _models_index(self) -> dict[str, Any]:
