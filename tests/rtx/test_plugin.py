@@ -17,6 +17,7 @@ import pytest
 from framelift.runtime.backends import tensorrt_rtx
 from framelift.runtime.backends.cpu.widen import widen
 from framelift.runtime.gpu.shapes import parse_profile
+from framelift.runtime.models.digest import KEY, PREFIX
 from framelift.runtime.models.file import load, read_spec
 from framelift.runtime.models.int8_form import form_problem
 from framelift.runtime.models.zoo import resolve, shipped_models
@@ -67,7 +68,8 @@ def test_other_precisions(compile_model: Compiler, tmp_path: Path, precision: st
 
         model = quantise(calibrate(model, [noise(1, 24, 24)]), 100.0, symmetric=True)
     del model.metadata_props[:]
-    model.metadata_props.extend(load(resolve("realtime-nano-x4"))[1].metadata_props)
+    entries = load(resolve("realtime-nano-x4"))[1].metadata_props
+    model.metadata_props.extend(entry for entry in entries if entry.key != PREFIX + KEY)
     path = tmp_path / "model.onnx"
     path.write_bytes(model.SerializeToString())
     for shapes in ("32x48", "1x16x16:1x32x32:2x64x64"):
@@ -120,7 +122,8 @@ def in_child(script: str, *arguments: str) -> Any:  # noqa: ANN401 - what it pri
 _FAILURE = """
 import json, pathlib
 from framelift.common.errors import FrameliftError
-from framelift.runtime.backends import nvidia, tensorrt_rtx
+from framelift.runtime.backends import tensorrt_rtx
+from framelift.runtime.machine import nvidia
 nvidia.device_nodes = lambda: [pathlib.Path("/dev/nvidia0")]
 try:
     tensorrt_rtx.find_gpu(0)
@@ -145,7 +148,8 @@ def test_without_a_driver_one_line_says_what_is_missing() -> None:
 
 _LOADED = """
 import ctypes, json, pathlib, sys
-from framelift.runtime.backends import nvidia, tensorrt_rtx
+from framelift.runtime.backends import tensorrt_rtx
+from framelift.runtime.machine import nvidia
 from framelift.runtime.ort.plugins import devices
 for name in ("libcuda.so.1.so", "libnvidia-ml.so.1.so"):
     ctypes.CDLL(f"{sys.argv[1]}/{name}")
