@@ -62,7 +62,7 @@ def test_the_older_groups_count_too(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_the_limit_of_this_process_counts() -> None:
     code = (
-        "import resource, sys; from framelift.runtime.host import available_memory_bytes; "
+        "import resource, sys; from framelift.runtime.machine.host import available_memory_bytes; "
         "limit = 200 << 20; resource.setrlimit(resource.RLIMIT_DATA, (limit, limit)); "
         "before = available_memory_bytes(); block = bytearray(64 << 20); "
         "after = available_memory_bytes(); "
