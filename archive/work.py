@@ -95,12 +95,14 @@ class Worker:
         return ""
 
     def _claimed(self, item: Item, *, abandoned: bool) -> Outcome:
-        if is_done(self._archive, self._ledger.refresh(), item):
+        # What others wrote is read only where it matters: in a large archive that is much.
+        there = self._target(item).exists()
+        if (there or item.piece is not None) and self._is_done(item):
             return Outcome("earlier")
         if item.piece is not None:
             return self._piece(item, abandoned=abandoned)
         replace = self._may_replace(item)
-        if not replace and self._target(item).exists():
+        if there and not replace:
             if abandoned:
                 return Outcome("done", self._completed(item))
             if item.source not in self._ledger.records.skipped:
@@ -165,7 +167,7 @@ class Worker:
         with Claim(self._archive.out, item.key) as claim:
             if not claim.acquire():
                 return None
-            if is_done(self._archive, self._ledger.refresh(), item):
+            if self._is_done(item):
                 return Outcome("earlier", pieces=len(film.pieces))
             replace, there = self._may_replace(item), self._target(item).exists()
             if there and not replace:
@@ -180,6 +182,10 @@ class Worker:
                     return Outcome("failed", row, answer.is_fatal)
             film.remove()
             return Outcome("done", row, pieces=len(film.pieces))
+
+    def _is_done(self, item: Item) -> bool:
+        """Whether the ledger says so, also what others added to it meanwhile."""
+        return is_done(self._archive, self._ledger.refresh(), item)
 
     def _may_replace(self, item: Item) -> bool:
         """Whether what lies at the target may be replaced: by request, or as its source changed."""

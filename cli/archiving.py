@@ -75,10 +75,9 @@ class Archiving:
         """Make what is left. Raises FrameliftError: nothing more can be made."""
         self._describe.write(self._out)
         plan = self._plan
-        self._info(
-            f"{len(plan.items)} files{'' if self._shard == Shard() else f' in shard {self._shard}'}"
-            f", {plan.done_before} done before, {len(plan.todo)} to do"
-        )
+        part = "" if self._shard == Shard() else f" in shard {self._shard}"
+        done, left = plan.done_before, len(plan.todo)
+        self._info(f"{_files(len(plan.items))}{part}, {done} done before, {left} to do")
         self._started = time.monotonic()
         if not plan.todo:
             return
@@ -107,7 +106,7 @@ class Archiving:
     def kept(self, error: Interrupted) -> Interrupted:
         """The error of an interrupted run, of which more is left than of a single file."""
         done = self._tally.done + self._plan.done_before
-        files = "1 finished file is" if done == 1 else f"{done} finished files are"
+        files = f"{_files(done, 'finished ')} {'is' if done == 1 else 'are'}"
         text = str(error).partition(";")[0]
         return Interrupted(
             f"{text}; {files} kept, the same command goes on from there", error.exit_code
@@ -142,7 +141,7 @@ class Archiving:
             print_json(document, indent=None)
         elif not self._quiet:
             click.echo(
-                f"{self._out}: {tally.done} files made in {tqdm.format_interval(seconds)}, "
+                f"{self._out}: {_files(tally.done)} made in {tqdm.format_interval(seconds)}, "
                 f"{self._plan.done_before + tally.earlier} done before, {len(tally.failed)} failed"
             )
         if tally.there:
@@ -155,7 +154,7 @@ class Archiving:
         names = ", ".join(list(tally.failed)[:_NAMES_SHOWN])
         more = len(tally.failed) - _NAMES_SHOWN
         rest = f" and {more} more (framelift archive status {self._out})" if more > 0 else ""
-        return f"{len(tally.failed)} of {len(self._plan.items)} files failed: {names}{rest}"
+        return f"{len(tally.failed)} of {_files(len(self._plan.items))} failed: {names}{rest}"
 
     def _models(self, settings: FileSettings) -> list[str]:
         """Name and hash of the models for videos and images, found before anything is begun."""
@@ -260,6 +259,10 @@ def _line(row: Row) -> str:
     return f"{row.target}: {row.frames} frames, {size}, {row.fps or 0:.1f} fps"
 
 
+def _files(count: int, what: str = "") -> str:
+    return f"{count} {what}file" if count == 1 else f"{count} {what}files"
+
+
 def _shown(value: object) -> str:
     return " ".join(str(part) for part in value) if isinstance(value, list) else str(value)
 
@@ -273,7 +276,7 @@ def show_status(out: Path, *, as_json: bool) -> None:
     records = status.records
     skipped = f", {len(records.skipped)} were already there" if records.skipped else ""
     click.echo(
-        f"{out}: {len(records.done)} of {status.files} files done, {len(records.failed)} failed, "
+        f"{out}: {len(records.done)} of {_files(status.files)} done, {len(records.failed)} failed, "
         f"{status.left} left{skipped}"
     )
     if status.rate.files_per_hour:
@@ -291,6 +294,8 @@ def _show_details(status: Status) -> None:
     if status.workers:
         hosts = ", ".join(f"{count} on {host}" for host, count in sorted(status.workers.items()))
         click.echo(f"being made now: {hosts}")
+    for source, pieces in records.pieces_done.items():
+        click.echo(f"in pieces: {source}, {len(pieces)} done")
     if records.unreadable:
         click.echo(f"{records.unreadable} rows of the ledger are damaged and do not count")
     for row in records.failed.values():

@@ -115,7 +115,7 @@ def test_a_tree_and_the_same_command_again(tmp_path: Path, tree: Path, options: 
     write_clip(tree / "b" / "broken.mp4", 4)  # it was repaired
     third = run(tree, out, *options)
     assert third.exit_code == 0
-    assert f"{out}: 1 files made in " in third.stdout
+    assert f"{out}: 1 file made in " in third.stdout
 
 
 def test_status(tmp_path: Path, tree: Path, options: list[str]) -> None:
