@@ -154,7 +154,7 @@ def test_grey_video_stays_grey_on_the_gpu(scenario: Scenario, url: str, tmp_path
     with av.open(str(target)) as container:
         for frame in container.decode(video=0):
             for plane in (1, 2):  # without colour
-                lines = np.frombuffer(frame.planes[plane], np.uint8)
+                lines = np.frombuffer(bytes(frame.planes[plane]), np.uint8)
                 values = lines.reshape(-1, frame.planes[plane].line_size)[:, : frame.width // 2]
                 assert np.abs(values.astype(int) - 128).max() <= 1
 
