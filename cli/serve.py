@@ -52,7 +52,7 @@ class Size(click.ParamType[int]):
                 raise ValueError
             return int(size)
         except ValueError:
-            self.fail(f"{value} is no size: write 500M or 2G, for instance", param, ctx)
+            self.fail(f"{value} is not a size: write for instance 500M or 2G", param, ctx)
 
 
 @dataclass(frozen=True)
@@ -315,7 +315,9 @@ def _models(files: Sequence[Path]) -> dict[str, Model]:
     shipped = shipped_models()
     for name, path in (*shipped.items(), *((path.stem, path.resolve()) for path in files)):
         if name in found:
-            raise ConfigError(f"--model {path}: there is a model named {name} already; rename it")
+            raise ConfigError(
+                f"--model {path}: a model named {name} exists already; rename the file"
+            )
         argument = name if name in shipped else str(path)
         try:
             spec = read_spec(path)

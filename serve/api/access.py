@@ -95,7 +95,7 @@ class Access:
             return (
                 401,
                 "AccessError",
-                "this server asks for its token: send it as `Authorization: Bearer TOKEN`",
+                "this server needs a token: send it as `Authorization: Bearer TOKEN`",
                 {"WWW-Authenticate": "Bearer"},
             )
         return None
@@ -120,12 +120,12 @@ def _foreign_page(headers: Headers, method: str) -> str | None:
     host = headers.get("host", "")
     name = re.sub(r":\d*$", "", host)
     if not is_loopback(name.strip("[]")):
-        return "without a token, this server answers to 127.0.0.1 and localhost alone"
+        return "this server has no token, so it only answers requests to 127.0.0.1 or localhost"
     origin = headers.get("origin")
     if origin is not None and origin.partition("://")[2] != host:
-        return "pages of other origins may not use this server"
+        return "web pages from other origins cannot use this server"
     if headers.get("sec-fetch-site") == "cross-site" and method not in ("GET", "HEAD"):
-        return "pages of other origins may not use this server"
+        return "web pages from other origins cannot use this server"
     return None
 
 

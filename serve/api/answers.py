@@ -49,7 +49,10 @@ async def on_request_error(request: Request, error: Exception) -> JSONResponse:
 async def on_http_error(request: Request, error: Exception) -> JSONResponse:
     """The answer to an unknown path or method."""
     assert isinstance(error, HTTPException)
-    words = {404: "no such address; /openapi.json lists them", 405: "not with this method"}
+    words = {
+        404: "there is nothing at this address; /openapi.json lists all requests",
+        405: "this address does not accept this method",
+    }
     message = words.get(error.status_code, error.detail)
     return error_answer(error.status_code, "RequestError", message, error.headers)
 
@@ -64,7 +67,7 @@ async def on_disk_error(request: Request, error: Exception) -> JSONResponse:
 
 async def on_fault(request: Request, error: Exception) -> JSONResponse:
     """The answer where the server itself is wrong. The traceback goes to its log."""
-    return error_answer(500, "ServerError", "the server made a mistake; its log says which")
+    return error_answer(500, "ServerError", "the server failed; its log has the details")
 
 
 HANDLERS: dict[Any, Any] = {

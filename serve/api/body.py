@@ -65,7 +65,7 @@ async def receive_json(request: Request) -> dict[str, Any]:
     except (ValueError, RecursionError):
         raise RequestError(400, "the body is not JSON") from None
     if not isinstance(document, dict) or nesting(document, _MOST_NESTING) > _MOST_NESTING:
-        raise RequestError(400, "the body is no JSON object as /openapi.json describes it")
+        raise RequestError(400, "the body is not the JSON object that /openapi.json describes")
     return document
 
 

@@ -134,5 +134,5 @@ def _file_name(request: Request) -> str:
             try:
                 return base64.b64decode(value, validate=True).decode(errors="replace")
             except (binascii.Error, ValueError):
-                raise RequestError(400, "the filename in Upload-Metadata is no base64") from None
+                raise RequestError(400, "the filename in Upload-Metadata is not base64") from None
     return "file"

@@ -57,7 +57,7 @@ async def upscale(request: Request) -> Response:
 def _job(received: Received, suffix: str, query: Mapping[str, str], service: Service) -> Job:
     if not is_picture(suffix):
         raise RequestError(
-            415, f"{received.name}: is no image by its name; videos are for POST /v1/jobs"
+            415, f"{received.name}: is not named like an image; send videos to POST /v1/jobs"
         )
     options = {**query, **received.fields}
     return new_job(received.name, suffix, received.size, options, service.settings)

@@ -71,13 +71,13 @@ def check_upload(path: Path, limits: Limits, factor: float | None) -> Facts | No
     pixels = facts.width * facts.height
     if pixels > limits.pixels:
         raise LimitError(
-            f"{path}: {facts.width}×{facts.height} are {pixels:,} pixels, and this server takes "
-            f"{limits.pixels:,}"
+            f"{path}: {facts.width}×{facts.height} are {pixels:,} pixels; this server's limit "
+            f"is {limits.pixels:,}"
         )
     if factor is not None and pixels * factor * factor > RESULT_PIXELS * limits.pixels:
         raise LimitError(
             f"{path}: {facts.width}×{facts.height} at scale {factor:g} makes more than "
-            f"{RESULT_PIXELS * limits.pixels:,} pixels, the most of this server"
+            f"{RESULT_PIXELS * limits.pixels:,} pixels, this server's limit"
         )
     return facts
 
@@ -108,8 +108,7 @@ def _video(path: Path, limits: Limits) -> Facts:
     except InputError as error:
         if getattr(error.__cause__, "errno", 0) == EINVAL:  # it is on no list of formats
             raise InputError(
-                f"{path}: is no video in a container that this server reads; make an .mp4 of it "
-                "first"
+                f"{path}: this server does not read this container; convert it to .mp4 first"
             ) from error
         raise
     with container:
@@ -119,7 +118,7 @@ def _video(path: Path, limits: Limits) -> Facts:
         largest = max(streams, key=lambda stream: stream.width * stream.height)
         if not largest.width * largest.height:
             raise InputError(
-                f"{path}: its header does not tell the size of its frames; make an .mp4 of it first"
+                f"{path}: its header does not state the frame size; convert it to .mp4 first"
             )
         if container.duration is not None:
             _require_short(path, container.duration / av.time_base, limits)
@@ -163,14 +162,12 @@ class _Measure:
 def _require_few(path: Path, frames: int, limits: Limits) -> None:
     if frames > limits.frames:
         raise LimitError(
-            f"{path}: has more than {limits.frames} frames, the most of this server; cut it into "
-            "parts"
+            f"{path}: has more than {limits.frames} frames, this server's limit; cut it into parts"
         )
 
 
 def _require_short(path: Path, seconds: float, limits: Limits) -> None:
     if seconds > limits.seconds:
         raise LimitError(
-            f"{path}: is longer than {limits.seconds:g} s, the most of this server; cut it into "
-            "parts"
+            f"{path}: is longer than {limits.seconds:g} s, this server's limit; cut it into parts"
         )

@@ -27,4 +27,4 @@ class RequestError(Exception):
 
 def not_found(what: str) -> RequestError:
     """The error of an id that names nothing, or nothing any more."""
-    return RequestError(404, f"no such {what}; it may have been deleted or its time is over")
+    return RequestError(404, f"no such {what}; it may have been deleted or has expired")

@@ -49,7 +49,7 @@ def plan(given: Mapping[str, object], suffix: str, settings: Settings) -> Plan:
     if (name := options.get("model")) is not None:
         model = settings.models.get(name)
         if model is None:
-            raise _bad(f"{name!r} is no model of this server{suggestion(name, settings.models)}")
+            raise _bad(f"{name!r} is not a model of this server{suggestion(name, settings.models)}")
         command = model.command
         arguments.append(f"--model={model.argument}")
     for name, value in options.items():
@@ -68,7 +68,9 @@ def _require_known(options: Mapping[str, str], picture: bool) -> None:
     known = (*FOR_ALL, *FOR_VIDEOS)
     for name in options:
         if name not in known:
-            raise _bad(f"{name!r} is no option{suggestion(name, known)}: use {', '.join(known)}")
+            raise _bad(
+                f"{name!r} is not an option{suggestion(name, known)}: use {', '.join(known)}"
+            )
         if picture and name in FOR_VIDEOS:
             raise _bad(f"{name} is for videos, and the input is an image")
 

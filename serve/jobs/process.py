@@ -59,9 +59,7 @@ async def run_process(
             output, tail = await asyncio.gather(_listen(process, report), _tail(process))
             code = await process.wait()
     except TimeoutError:
-        message = (
-            f"{arguments[1]}: took longer than {limits.job_seconds:g} s, the most of this server"
-        )
+        message = f"{arguments[1]}: took longer than {limits.job_seconds:g} s, this server's limit"
         return Outcome(None, {"kind": LimitError.__name__, "message": message})
     finally:
         await _stop(process)

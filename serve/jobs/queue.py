@@ -118,7 +118,7 @@ class JobQueue:
         if self._count(State.QUEUED) >= self._settings.limits.queue:
             raise RequestError(
                 503,
-                f"{self._settings.limits.queue} jobs wait already, the most of this server; "
+                f"{self._settings.limits.queue} jobs are waiting already, this server's limit; "
                 "try again later",
                 "BusyError",
                 {"Retry-After": str(_BUSY_SECONDS)},
@@ -228,7 +228,7 @@ class JobQueue:
                 raise
             except Exception:
                 _LOG.exception("job %s cannot be worked on", job.id)
-                self._fail(job, "ServerError", "the server could not work on it; its log says why")
+                self._fail(job, "ServerError", "the server could not run the job; its log says why")
         finally:
             entry.task = None
             entry.finished.set()

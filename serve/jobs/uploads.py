@@ -150,7 +150,7 @@ class Uploads:
         if len(self._uploads) >= self._limits.queue:
             raise RequestError(
                 503,
-                f"{self._limits.queue} uploads are unfinished already, the most of this server",
+                f"{self._limits.queue} uploads are unfinished already, this server's limit",
                 "BusyError",
                 {"Retry-After": "60"},
             )
@@ -164,7 +164,7 @@ class Uploads:
         if length > self._limits.bytes:
             raise RequestError(
                 413,
-                f"the file has more than {self._limits.bytes} bytes, the most of this server",
+                f"the file has more than {self._limits.bytes} bytes, this server's limit",
                 "LimitError",
             )
 

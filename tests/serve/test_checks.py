@@ -96,5 +96,5 @@ def test_a_frame_over_the_limit_is_not_decoded(tmp_path: Path) -> None:
         [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True
     )
     taken, _, line = done.stdout.partition(" ")
-    assert "6144×6144 are 37,748,736 pixels, and this server takes 1,000,000" in line
+    assert "6144×6144 are 37,748,736 pixels; this server's limit is 1,000,000" in line
     assert int(taken) < 50_000

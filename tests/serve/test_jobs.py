@@ -83,7 +83,7 @@ def test_those_who_watch_a_job_are_told_that_it_was_deleted(
         (
             "list.mp4",
             b"ffconcat version 1.0\nfile input.mp4\n",
-            "list.mp4: is no video in a container that this server reads; make an .mp4 of it first",
+            "list.mp4: this server does not read this container; convert it to .mp4 first",
         ),
     ],
 )
@@ -106,9 +106,9 @@ def test_a_file_that_is_no_video_gets_its_line(
     ("limits", "message"),
     [
         ({"pixels": 3000}, "clip.mp4: 64×48 are 3,072 pixels"),
-        ({"frames": 11}, "clip.mp4: has more than 11 frames, the most of this server"),
-        ({"seconds": 0.3}, "clip.mp4: is longer than 0.3 s, the most of this server"),
-        ({"job_seconds": 0.1}, "clip.mp4: took longer than 0.1 s, the most of this server"),
+        ({"frames": 11}, "clip.mp4: has more than 11 frames, this server's limit"),
+        ({"seconds": 0.3}, "clip.mp4: is longer than 0.3 s, this server's limit"),
+        ({"job_seconds": 0.1}, "clip.mp4: took longer than 0.1 s, this server's limit"),
     ],
 )
 def test_limits_of_videos(start: Start, clip: Path, limits: dict[str, float], message: str) -> None:

@@ -49,10 +49,10 @@ def test_options_are_those_of_a_form_and_the_name_is_the_clients(
     ("options", "status", "message"),
     [
         ({"scale": "0"}, 400, "Invalid value for '--scale': 0.0 is not in the range 0<x<=64"),
-        ({"model": "tinny"}, 400, "'tinny' is no model of this server (did you mean tiny?)"),
-        ({"model": "/etc/passwd"}, 400, "'/etc/passwd' is no model of this server"),
+        ({"model": "tinny"}, 400, "'tinny' is not a model of this server (did you mean tiny?)"),
+        ({"model": "/etc/passwd"}, 400, "'/etc/passwd' is not a model of this server"),
         ({"crf": "20"}, 400, "crf is for videos, and the input is an image"),
-        ({"overwrite": "1"}, 400, "'overwrite' is no option"),
+        ({"overwrite": "1"}, 400, "'overwrite' is not an option"),
         ({"format": "exe"}, 400, "an image cannot be made as 'exe'"),
         ({"compare": "perhaps"}, 400, "compare is 'perhaps': use true or false"),
     ],
@@ -74,7 +74,7 @@ def test_options_that_make_no_sense_are_one_line(
     [
         ("a.png", b"no picture", 422, "a.png: is no image that can be read, or a damaged one"),
         ("a.png", b"", 422, "a.png: the file is empty"),
-        ("a.mp4", b"1", 415, "a.mp4: is no image by its name; videos are for POST /v1/jobs"),
+        ("a.mp4", b"1", 415, "a.mp4: is not named like an image; send videos to POST /v1/jobs"),
         ("a.heic", b"1", 422, "a.heic: .heic images are not read; convert it to PNG first"),
         ("../../etc/a.png", b"1", 422, "a.png: is no image that can be read, or a damaged one"),
     ],
@@ -96,7 +96,7 @@ def test_an_image_of_too_many_pixels_is_refused_by_its_header(start: Start, phot
     assert answer.status_code == 413
     assert answer.json()["error"] == {
         "kind": "LimitError",
-        "message": "a.png: 40×30 are 1,200 pixels, and this server takes 1,000",
+        "message": "a.png: 40×30 are 1,200 pixels; this server's limit is 1,000",
     }
     server.idle()
 
