@@ -204,7 +204,7 @@ def test_the_files_that_once_failed(server: Served, shared: Path) -> None:
 @pytest.mark.slow
 def test_many_files(server: Served, photo: Path, clip: Path) -> None:
     sent = [
-        (path.name, data) for path in (photo, clip) for data in damaged(path.read_bytes(), 300, 1)
+        (path.name, data) for path in (photo, clip) for data in damaged(path.read_bytes(), 100, 1)
     ]
     with ThreadPoolExecutor(4) as pool:
         for location in pool.map(lambda file: _one(server, *file), sent):

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import pytest
 
+from framelift.cli.main import main
+
 from ..support.clips import make_clip, noise
 from .conftest import Served
-
-_MAIN = "from framelift.cli.main import main; main()"
 
 
 def cut_short(clip: Path) -> bytes:
@@ -70,11 +69,12 @@ def test_the_error_is_the_commands(
     clip: Path,
     nearest_model_path: Path,
     tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
     name: str,
-    make: object,
+    make: Callable[[Path], bytes],
     options: dict[str, str],
 ) -> None:
-    assert callable(make)
     source = tmp_path / "mine.mp4"
     source.write_bytes(clip.read_bytes())
     data = make(source)
@@ -88,10 +88,10 @@ def test_the_error_is_the_commands(
     result = {"deep.tiff": "deep_upscaled.png"}.get(name, f"{name.partition('.')[0]}_upscaled.mp4")
     given = [f"--{key}={value}" for key, value in options.items() if key != "format"]
     command = ["upscale", name, result, "--json", "--model", str(nearest_model_path), *given]
-    done = subprocess.run(
-        [sys.executable, "-c", _MAIN, *command], cwd=tmp_path, capture_output=True, text=True,
-        check=False,
-    )  # fmt: skip
-    assert job["error"] == json.loads(done.stdout)["error"]
-    assert done.stderr.splitlines()[-1] == f"framelift: {job['error']['message']}"
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit):
+        main(command)
+    printed = capsys.readouterr()
+    assert job["error"] == json.loads(printed.out)["error"]
+    assert printed.err.splitlines()[-1] == f"framelift: {job['error']['message']}"
     server.client.delete(f"/v1/jobs/{job['id']}")
