@@ -11,7 +11,9 @@ from __future__ import annotations
 import json
 import logging
 import os
+import signal
 import socket
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from ray.data import Dataset
 
 _CONNECT_SECONDS = 10.0
+_HEAD_SECONDS, _HEAD_FAILURES = 5.0, 3
 WAVE_FILES = 5000
 """Files that are given to Ray at once, each of which is an object in its store."""
 
@@ -81,7 +84,7 @@ def run_on_ray(
         BackendError: the cluster cannot be reached, or has no room for a worker.
         FrameliftError: no other file could be made, either.
     """
-    with _connected(cluster) as workers:
+    with _connected(cluster) as workers, _head_watched(cluster):
         say(f"Ray{f' at {cluster.address}' if cluster.address else ''}: {workers} workers")
         left = deque(todo)
         while left:
@@ -163,8 +166,12 @@ def _connected(cluster: Cluster) -> Iterator[int]:
         with signals_as_errors():  # Ray has set handlers of its own
             resources: Callable[[], dict[str, float]] = ray.cluster_resources
             yield _room(cluster, resources())
-    finally:
+    except HeadLostError:
+        raise
+    except BaseException:
         ray.shutdown()
+        raise
+    ray.shutdown()
 
 
 def _require_listener(address: str | None) -> None:
@@ -172,6 +179,57 @@ def _require_listener(address: str | None) -> None:
     host, colon, port = (address or "").removeprefix("ray://").rpartition(":")
     if colon and port.isdigit():
         socket.create_connection((host.strip("[]"), int(port)), _CONNECT_SECONDS).close()
+
+
+@contextmanager
+def _head_watched(cluster: Cluster) -> Iterator[None]:
+    """Raise BackendError soon after the cluster's head node is gone.
+
+    Ray's core would wait for a minute, and then end this process without a word.
+    """
+    import ray
+
+    host, _, port = ray.get_runtime_context().gcs_address.rpartition(":")
+    lost, ended = threading.Event(), threading.Event()
+
+    def watch() -> None:
+        failures = 0
+        while not ended.wait(_HEAD_SECONDS):
+            try:
+                socket.create_connection((host.strip("[]"), int(port)), _HEAD_SECONDS).close()
+                failures = 0
+            except OSError:
+                failures += 1
+            if failures == _HEAD_FAILURES:
+                lost.set()
+                _wake_main_thread()
+
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        yield
+    except BaseException as error:
+        if not lost.is_set():
+            raise
+        where = f" at {cluster.address}" if cluster.address else ""
+        raise HeadLostError(
+            f"Ray{where}: its head node does not answer any more; finished files are kept, the "
+            "same command goes on from there when the cluster is back"
+        ) from error
+    finally:
+        ended.set()
+
+
+def _wake_main_thread() -> None:
+    """Send it Ctrl-C: nothing else ends a wait in Ray's core."""
+    main = threading.main_thread().ident
+    if hasattr(signal, "pthread_kill") and main is not None:
+        signal.pthread_kill(main, signal.SIGINT)
+    else:  # Windows
+        signal.raise_signal(signal.SIGINT)
+
+
+class HeadLostError(BackendError):
+    """The head node of a Ray cluster is gone; Ray can do nothing any more, not even shut down."""
 
 
 @contextmanager

@@ -116,8 +116,10 @@ Write ./status for a folder that is named status.
 
 
 def _archive(source: str, target: str, **options: Any) -> None:  # noqa: ANN401
+    from ..archive.cluster import HeadLostError
     from ..common.signals import signals_as_errors
     from .archiving import Archiving, show_status
+    from .upscaling import leave_at_once
 
     if source == "status":
         show_status(Path(target), as_json=options["as_json"])
@@ -129,6 +131,8 @@ def _archive(source: str, target: str, **options: Any) -> None:  # noqa: ANN401
             run.go()
         except Interrupted as error:
             raise run.kept(error) from error
+        except HeadLostError as error:
+            leave_at_once(error.exit_code, str(error), type(error).__name__)
     failed = run.report()
     if failed:
         raise FrameliftError(failed)
