@@ -13,7 +13,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from ..export.graph.edit import Graph, attributes
+from ..runtime.models.graph import Graph, attributes
 from ..runtime.models.tensors import all_nodes
 from .convention import CHROMA_BORDER, FROM_YCC, TO_YCC, Convention, enlarged
 from .foreign import Foreign

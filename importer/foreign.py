@@ -12,8 +12,8 @@ from onnx.inliner import inline_local_functions
 
 from ..common.errors import ModelError
 from ..common.text import one_line
-from ..export.graph.edit import attributes
 from ..runtime.models.digest import PREFIX
+from ..runtime.models.graph import attributes
 from ..runtime.models.tensors import all_tensors, not_finite
 
 COLOUR_CHANNELS = {1: "grey", 3: "colour", 4: "colour and alpha"}

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from ...common.errors import ModelError
 from ...runtime.backends.cpu.widen import has_half, widen
+from ...runtime.models.graph import Graph, attributes
 
 if TYPE_CHECKING:
     import onnx
@@ -72,16 +73,17 @@ def float_network(model: onnx.ModelProto, name: str, *, keep_half: bool = False)
 
     result = onnx.ModelProto()
     result.CopyFrom(model)
-    graph = result.graph
-    in_half = keep_half and has_half(graph)
+    proto = result.graph
+    in_half = keep_half and has_half(proto)
     if not in_half:
-        widen(graph)
-    n, h, w = (_size(dim) for dim in list(graph.input[0].type.tensor_type.shape.dim)[:3])
-    pictures = _size(graph.output[0].type.tensor_type.shape.dim[0])
+        widen(proto)
+    n, h, w = (_size(dim) for dim in list(proto.input[0].type.tensor_type.shape.dim)[:3])
+    pictures = _size(proto.output[0].type.tensor_type.shape.dim[0])
     if isinstance(n, int) and isinstance(pictures, int) and n != pictures:
         raise ModelError(
             f"{name} takes {n} frames for each that it gives: its network alone cannot be compared"
         )
+    graph = Graph(proto)
     try:
         head = _cut_head(graph, onnx.TensorProto.FLOAT16 if in_half else onnx.TensorProto.FLOAT)
         tail = _cut_tail(graph)
@@ -93,20 +95,21 @@ def float_network(model: onnx.ModelProto, name: str, *, keep_half: bool = False)
         raise ModelError(f"{name}: its float form cannot be derived ({error})") from error
     if in_half:
         _convert_ends(graph)
-    del graph.input[:], graph.output[:], graph.value_info[:], result.metadata_props[:]
+    graph.write_to(proto)
+    del proto.input[:], proto.output[:], result.metadata_props[:]
     describe = onnx.helper.make_tensor_value_info
-    graph.input.append(describe(INPUT, onnx.TensorProto.FLOAT, [n, 3, h, w]))
-    graph.output.append(describe(OUTPUT, onnx.TensorProto.FLOAT, [n, 3, None, None]))
+    proto.input.append(describe(INPUT, onnx.TensorProto.FLOAT, [n, 3, h, w]))
+    proto.output.append(describe(OUTPUT, onnx.TensorProto.FLOAT, [n, 3, None, None]))
     onnx.checker.check_model(result)
     return result
 
 
-def _convert_ends(graph: onnx.GraphProto) -> None:
+def _convert_ends(graph: Graph) -> None:
     """Give a half-precision network float32 ends."""
     import onnx
 
-    _rename(_users(graph, INPUT), INPUT, "input_half")
-    last = _producer(graph, OUTPUT)
+    graph.replace_uses(INPUT, "input_half")
+    last = graph.producer(OUTPUT)
     assert last is not None
     last.output[0] = "output_half"
     for inside, outside, kind in (
@@ -115,52 +118,52 @@ def _convert_ends(graph: onnx.GraphProto) -> None:
     ):
         names = (outside, inside) if outside == INPUT else (inside, outside)
         node = onnx.helper.make_node("Cast", [names[0]], [names[1]], to=kind)
-        graph.node.insert(0 if outside == INPUT else len(graph.node), node)
+        graph.nodes.insert(0 if outside == INPUT else len(graph.nodes), node)
 
 
-def _cut_head(graph: onnx.GraphProto, computed_in: int) -> _Head:
+def _cut_head(graph: Graph, computed_in: int) -> _Head:
     """Remove Cast and Transpose after the input; float codes are quantised where uint8 is read."""
     import onnx
 
-    value, removed = graph.input[0].name, {}
-    while len(users := _users(graph, value)) == 1 and users[0].op_type in ("Cast", "Transpose"):
-        removed[users[0].op_type] = _attributes(users[0])
+    value, removed = graph.input, {}
+    while len(users := graph.consumers(value)) == 1 and users[0].op_type in ("Cast", "Transpose"):
+        removed[users[0].op_type] = attributes(users[0])
         value = users[0].output[0]
-        graph.node.remove(users[0])
+        graph.nodes.remove(users[0])
     to_nchw = {"Transpose": {"perm": [0, 3, 1, 2]}}
     if removed == {"Cast": {"to": computed_in}} | to_nchw:
-        _rename(users, value, INPUT)
+        graph.replace_uses(value, INPUT)
         return _Head(users, folded=True)
     if removed == to_nchw and [node.op_type for node in users] == ["DequantizeLinear"]:
-        step, zero = _constant(graph, "input_step", 1 / _PEAK), users[0].input[2]
-        graph.node.insert(
+        step, zero = graph.set_constant("input_step", 1 / _PEAK), users[0].input[2]
+        graph.nodes.insert(
             0, onnx.helper.make_node("QuantizeLinear", [INPUT, step, zero], ["input_codes"])
         )
-        _rename(users, value, "input_codes")
-        return _Head(_users(graph, users[0].output[0]), folded=False)
+        graph.replace_uses(value, "input_codes")
+        return _Head(graph.consumers(users[0].output[0]), folded=False)
     raise _NotPlainError(
         "it does not begin with a cast to float32 or float16 and a transpose to NCHW"
     )
 
 
-def _cut_tail(graph: onnx.GraphProto) -> _Tail:
+def _cut_tail(graph: Graph) -> _Tail:
     """Remove the conversions and the clamp at the end, so that a pixel shuffle comes last."""
-    value = _skip_back(graph, graph.output[0].name, ("Cast", "Transpose", "Floor"))
-    shuffle = _producer(graph, value)
+    value = _skip_back(graph, graph.output, ("Cast", "Transpose", "Floor"))
+    shuffle = graph.producer(value)
     if shuffle is None or shuffle.op_type != "DepthToSpace":
         value = _skip_back(graph, value, ("Clip", "Floor"))
         value, scaled = _skip_scaling(graph, value)
-        last = shuffle = _producer(graph, value)
+        last = shuffle = graph.producer(value)
         block, mode = 1, "CRD"
         if scaled and last is not None:
             last.output[0] = OUTPUT
             return _Tail(OUTPUT, False)
     else:
-        attributes = _attributes(shuffle)
-        block, mode = attributes["blocksize"], attributes.get("mode", b"DCR").decode()
+        found = attributes(shuffle)
+        block, mode = found["blocksize"], found.get("mode", b"DCR").decode()
         ends = ("Clip", "Floor", "DequantizeLinear")
         value = shuffle.input[0] = _skip_back(graph, shuffle.input[0], ends)
-        last = _producer(graph, value)
+        last = graph.producer(value)
     if last is None or shuffle is None:
         raise _NotPlainError("it has no network between its ends")
     if last.op_type == "QuantizeLinear":  # codes, which are shuffled faster than floats
@@ -170,48 +173,44 @@ def _cut_tail(graph: onnx.GraphProto) -> _Tail:
     return _Tail(OUTPUT if last is shuffle else value, True, block, mode)
 
 
-def _append_dequantise(graph: onnx.GraphProto, node: onnx.NodeProto, zero: str) -> None:
+def _append_dequantise(graph: Graph, node: onnx.NodeProto, zero: str) -> None:
     import onnx
 
     node.output[0] = "output_codes"
-    inputs = [node.output[0], _constant(graph, "output_step", 1 / _PEAK), zero]
-    graph.node.append(onnx.helper.make_node("DequantizeLinear", inputs, [OUTPUT]))
+    inputs = [node.output[0], graph.set_constant("output_step", 1 / _PEAK), zero]
+    graph.nodes.append(onnx.helper.make_node("DequantizeLinear", inputs, [OUTPUT]))
 
 
-def _skip_back(graph: onnx.GraphProto, value: str, kinds: tuple[str, ...]) -> str:
+def _skip_back(graph: Graph, value: str, kinds: tuple[str, ...]) -> str:
     """Remove nodes of these kinds, going back from `value`; return the first other's output."""
-    while (node := _producer(graph, value)) is not None and node.op_type in kinds:
+    while (node := graph.producer(value)) is not None and node.op_type in kinds:
         value = node.input[0]
-        graph.node.remove(node)
+        graph.nodes.remove(node)
     return value
 
 
-def _skip_scaling(graph: onnx.GraphProto, value: str) -> tuple[str, bool]:
+def _skip_scaling(graph: Graph, value: str) -> tuple[str, bool]:
     """Remove a multiplication by 255 and an addition of one half, which stand at the end where a
     nonlinearity keeps them out of the convolutions; return what they read, and whether they were.
     """
-    half = _producer(graph, value)
+    half = graph.producer(value)
     if half is None or half.op_type != "Add" or _scalar(graph, half) != _ROUNDING:
         return value, False
-    peak = _producer(graph, half.input[0])
+    peak = graph.producer(half.input[0])
     if peak is None or peak.op_type != "Mul" or _scalar(graph, peak) != _PEAK:
         return value, False
-    graph.node.remove(half)
-    graph.node.remove(peak)
+    graph.nodes.remove(half)
+    graph.nodes.remove(peak)
     return peak.input[0], True
 
 
-def _scalar(graph: onnx.GraphProto, node: onnx.NodeProto) -> float | None:
+def _scalar(graph: Graph, node: onnx.NodeProto) -> float | None:
     """The stored number that is the second operand of a node, if it is one."""
-    from onnx import numpy_helper
-
-    for tensor in graph.initializer:
-        if tensor.name == node.input[1] and not tensor.dims:
-            return float(numpy_helper.to_array(tensor))
-    return None
+    value = graph.constants.get(node.input[1])
+    return None if value is None or value.ndim else float(value)
 
 
-def _unfold_output(graph: onnx.GraphProto, tail: _Tail) -> None:
+def _unfold_output(graph: Graph, tail: _Tail) -> None:
     order = tail.swapped_channels()
     factor, rounding = (1 / _PEAK, _ROUNDING) if tail.folded else (1.0, 0.0)
     for conv in _last_convolutions(graph, tail.value):
@@ -221,11 +220,11 @@ def _unfold_output(graph: onnx.GraphProto, tail: _Tail) -> None:
             rounding = 0.0  # it was added once
 
 
-def _last_convolutions(graph: onnx.GraphProto, value: str) -> list[onnx.NodeProto]:
+def _last_convolutions(graph: Graph, value: str) -> list[onnx.NodeProto]:
     """The convolutions whose sum is `value`, but for what treats all channels alike."""
-    node = _producer(graph, value)
+    node = graph.producer(value)
     while node is not None and (node.op_type == "Tanh" or _is_by_a_number(graph, node)):
-        node = _producer(graph, node.input[0])
+        node = graph.producer(node.input[0])
     if node is not None and node.op_type == "Add":
         return [conv for part in node.input for conv in _last_convolutions(graph, part)]
     if node is None:
@@ -233,12 +232,12 @@ def _last_convolutions(graph: onnx.GraphProto, value: str) -> list[onnx.NodeProt
     return [node]
 
 
-def _is_by_a_number(graph: onnx.GraphProto, node: onnx.NodeProto) -> bool:
+def _is_by_a_number(graph: Graph, node: onnx.NodeProto) -> bool:
     return node.op_type in ("Add", "Mul") and _scalar(graph, node) is not None
 
 
 def _change(
-    graph: onnx.GraphProto,
+    graph: Graph,
     conv: onnx.NodeProto,
     position: int,
     order: NDArray[np.int64],
@@ -250,9 +249,9 @@ def _change(
     """Reorder the weight (1) or bias (2) of an ungrouped convolution along an axis; then it becomes
     (value + offset) · factor. Codes are reordered with their steps, and the steps multiplied.
     """
-    if conv.op_type != "Conv" or _attributes(conv).get("group", 1) != 1:
+    if conv.op_type != "Conv" or attributes(conv).get("group", 1) != 1:
         raise _NotPlainError(f"{conv.op_type} at one of its ends is no plain convolution")
-    holder = _producer(graph, conv.input[position])
+    holder = graph.producer(conv.input[position])
     if holder is None:
         values = _stored(graph, conv.input[position])
         _check_count(values, axis, order)
@@ -275,52 +274,16 @@ def _check_count(values: NDArray[Any], axis: int, order: NDArray[np.int64]) -> N
         raise _NotPlainError(f"a convolution at its ends {side} {values.shape[axis]} channels")
 
 
-def _stored(graph: onnx.GraphProto, name: str) -> NDArray[Any]:
-    from onnx import numpy_helper
-
-    for tensor in graph.initializer:
-        if tensor.name == name:
-            return numpy_helper.to_array(tensor)
-    raise _NotPlainError(f"{name} is not stored in the file")
+def _stored(graph: Graph, name: str) -> NDArray[Any]:
+    if name not in graph.constants:
+        raise _NotPlainError(f"{name} is not stored in the file")
+    return graph.constants[name]
 
 
-def _store(
-    graph: onnx.GraphProto, node: onnx.NodeProto, position: int, values: NDArray[Any]
-) -> None:
-    from onnx import numpy_helper
-
+def _store(graph: Graph, node: onnx.NodeProto, position: int, values: NDArray[Any]) -> None:
     # Under a new name, since another node may use the old one.
-    name = f"{node.input[position]}_{OUTPUT}_{len(graph.initializer)}"
-    graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
-    node.input[position] = name
-
-
-def _constant(graph: onnx.GraphProto, name: str, value: float) -> str:
-    from onnx import numpy_helper
-
-    graph.initializer.append(numpy_helper.from_array(np.array(value, np.float32), name))
-    return name
-
-
-def _rename(nodes: list[onnx.NodeProto], old: str, new: str) -> None:
-    for node in nodes:
-        for index, read in enumerate(node.input):
-            if read == old:
-                node.input[index] = new
-
-
-def _producer(graph: onnx.GraphProto, value: str) -> onnx.NodeProto | None:
-    return next((node for node in graph.node if value in node.output), None)
-
-
-def _users(graph: onnx.GraphProto, value: str) -> list[onnx.NodeProto]:
-    return [node for node in graph.node if value in node.input]
-
-
-def _attributes(node: onnx.NodeProto) -> dict[str, Any]:
-    import onnx
-
-    return {item.name: onnx.helper.get_attribute_value(item) for item in node.attribute}
+    name = f"{node.input[position]}_{OUTPUT}_{len(graph.constants)}"
+    node.input[position] = graph.set_constant(name, values, values.dtype)
 
 
 def _size(dim: onnx.TensorShapeProto.Dimension) -> int | str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import onnx
 
-from ..graph.edit import attributes
+from ...runtime.models.graph import attributes
 from .targets import facts
 from .typed_graph import TypedGraph
 

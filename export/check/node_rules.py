@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import onnx
 
-from ..graph.edit import attributes
+from ...runtime.models.graph import attributes
 from .finding import Finding, label
 from .node_limits import limit_problems
 from .targets import RTX, facts, target_window

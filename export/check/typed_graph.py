@@ -7,9 +7,9 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
+from ...runtime.models.graph import attributes
 from ...runtime.models.int8_form import is_for_processors
 from ...runtime.models.tensors import all_nodes
-from ..graph.edit import attributes
 
 
 class TypedGraph:

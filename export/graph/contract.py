@@ -14,7 +14,7 @@ import onnx
 from onnx import helper
 
 from ...common.errors import ExportError
-from .edit import Graph, attributes
+from ...runtime.models.graph import Graph, attributes
 from .rewrite import nearest_skip_before_shuffle, strip_notes
 
 ACTIVATIONS = {"Add", "Mul", "Relu", "Sigmoid", "Tanh"}

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 
 from ...common.errors import ExportError, MissingDependencyError
-from .edit import attributes
+from ...runtime.models.graph import attributes
 
 MAX_HALF = 65504.0
 

@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from .edit import Graph, attributes
+from ...runtime.models.graph import Graph, attributes
 
 
 def strip_notes(nodes: Iterable[onnx.NodeProto]) -> None:

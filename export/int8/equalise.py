@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from ..graph.edit import Graph, attributes
+from ...runtime.models.graph import Graph, attributes
 from .calibration import Frames, record
 
 RANGE = 255.0
@@ -61,9 +61,7 @@ def equalise(model: onnx.ModelProto, frames: Sequence[Frames]) -> tuple[onnx.Mod
             bounds[activation.output[0]] = np.minimum(bound * factor, RANGE)
     equal = onnx.ModelProto()
     equal.CopyFrom(model)
-    del equal.graph.node[:], equal.graph.initializer[:]
-    equal.graph.node.extend(graph.nodes)
-    equal.graph.initializer.extend(graph.used_tensors())
+    graph.write_to(equal.graph)
     return equal, set(names)
 
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from onnx import helper
 
 from ...common.errors import ExportError
-from ..graph.edit import Graph
+from ...runtime.models.graph import Graph
 from .calibration import Frames, record
 from .equalise import FRAMES, RANGE, equalise, is_plain_conv
 from .rounding import Statistics, quantise_weights
@@ -274,10 +274,8 @@ class _Quantiser:
     def _model(self) -> onnx.ModelProto:
         model = onnx.ModelProto()
         model.CopyFrom(self._calibrated.model)
-        del model.graph.node[:], model.graph.initializer[:], model.graph.value_info[:]
-        model.graph.node.extend(self._nodes)
         self._graph.nodes = self._nodes
-        model.graph.initializer.extend(self._graph.used_tensors())
+        self._graph.write_to(model.graph)
         return onnx.shape_inference.infer_shapes(model, strict_mode=True)
 
 

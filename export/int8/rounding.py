@@ -17,7 +17,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from ...runtime.backends.cpu.saturation import pair_shares
-from ..graph.edit import attributes
+from ...runtime.models.graph import attributes
 
 LIMIT = 127
 _DAMPING = 0.01

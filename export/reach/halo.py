@@ -18,7 +18,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from ..graph.edit import attributes
+from ...runtime.models.graph import attributes
 
 _LENGTHS = (96, 768)
 _NOTHING = np.iinfo(np.int64).max // 4

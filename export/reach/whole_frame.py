@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import onnx
 
+from ...runtime.models.graph import Graph, attributes
 from ...runtime.models.tensors import all_nodes
-from ..graph.edit import Graph, attributes
 
 _NORMS = ("GroupNormalization", "InstanceNormalization", "MeanVarianceNormalization")
 _POOLS = ("GlobalAveragePool", "GlobalLpPool", "GlobalMaxPool")

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...common.errors import BackendError
+from ..models.graph import Graph
 
 if TYPE_CHECKING:
     import onnx
@@ -85,11 +86,11 @@ def convolution_types(model: onnx.ModelProto) -> dict[str, str]:
     """
     import onnx
 
-    graph = onnx.shape_inference.infer_shapes(model).graph
-    values = (*graph.value_info, *graph.input, *graph.output)
+    inferred = onnx.shape_inference.infer_shapes(model).graph
+    values = (*inferred.value_info, *inferred.input, *inferred.output)
     types = {value.name: value.type.tensor_type.elem_type for value in values}
-    types |= {tensor.name: tensor.data_type for tensor in graph.initializer}
-    producers = {name: node for node in graph.node for name in node.output}
+    types |= {tensor.name: tensor.data_type for tensor in inferred.initializer}
+    graph = Graph(inferred)
     names = {
         onnx.TensorProto.FLOAT: "fp32",
         onnx.TensorProto.FLOAT16: "fp16",
@@ -99,13 +100,17 @@ def convolution_types(model: onnx.ModelProto) -> dict[str, str]:
         onnx.TensorProto.FLOAT8E4M3FN: "fp8",
     }
     found: dict[str, str] = {}
-    for node in graph.node:
+    for node in graph.nodes:
         if node.op_type not in _CONVOLUTIONS:
             continue
-        source = node.input[0]
-        before = producers.get(source)
-        if before is not None and before.op_type == "DequantizeLinear":
-            source = _quantised_source(before, producers)
+        source: str = node.input[0]
+        dequantise = graph.producer(source, "DequantizeLinear")
+        if dequantise is not None:
+            source = dequantise.input[0]
+            quantise = graph.producer(source, "QuantizeLinear")
+            # Inference may leave the quantised value untyped; the zero point always has its type.
+            if quantise is not None and len(quantise.input) > 2:
+                source = quantise.input[2]
         name = node.name or f"node_of_{node.output[0]}"
         found[name] = names.get(types.get(source, 0), "unknown")
     return found
@@ -145,16 +150,6 @@ def measure_precision(inspection: str, expected: Mapping[str, str]) -> Precision
 def layer_count(inspection: str) -> int:
     """The number of layers in the inspector's JSON."""
     return len(_layers(inspection))
-
-
-def _quantised_source(dequantize: onnx.NodeProto, producers: Mapping[str, onnx.NodeProto]) -> str:
-    source: str = dequantize.input[0]
-    quantize = producers.get(source)
-    # Shape inference may leave the quantised value untyped; the zero point always has its type.
-    if quantize is not None and quantize.op_type == "QuantizeLinear" and len(quantize.input) > 2:
-        zero_point: str = quantize.input[2]
-        return zero_point
-    return source
 
 
 def _layers(inspection: str) -> list[dict[str, Any]]:

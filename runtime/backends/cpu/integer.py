@@ -11,10 +11,12 @@ time. Results differ by rounding alone.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ...models.graph import Graph
 
 if TYPE_CHECKING:
     import onnx
@@ -25,13 +27,13 @@ INT8_LIMIT = 127
 
 def run_in_integers(model: onnx.ModelProto) -> bool:
     """Change the model in place; False, with the model unchanged, if it is not of that form."""
-    graph = _Graph(model)
+    graph = Graph(model.graph)
     pairs = [pair for node in graph.nodes if (pair := _relu_quantised(graph, node)) is not None]
     if not pairs:
         return False
-    limit = graph.constant("int8.limit_u8", np.array(INT8_LIMIT, np.uint8))
+    limit = graph.set_constant("int8.limit_u8", INT8_LIMIT, np.uint8)
     for relu, quantise, dequantise in pairs:
-        zero = graph.constant(f"{quantise.output[0]}.zero_u8", np.array(0, np.uint8))
+        zero = graph.set_constant(f"{quantise.output[0]}.zero_u8", 0, np.uint8)
         quantise.input[0] = relu.input[0]
         for node in (quantise, dequantise):
             node.input[2] = zero
@@ -42,45 +44,8 @@ def run_in_integers(model: onnx.ModelProto) -> bool:
         if scales is not None:
             _integer_output(graph, conv)
             _integer_bias(graph, conv, scales)
-    graph.store()
+    graph.write_to(model.graph)
     return True
-
-
-class _Graph:
-    def __init__(self, model: onnx.ModelProto) -> None:
-        import onnx
-
-        self._proto = model.graph
-        self.nodes: list[onnx.NodeProto] = list(model.graph.node)
-        self.values: dict[str, NDArray[Any]] = {
-            tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer
-        }
-
-    def producer(self, name: str) -> onnx.NodeProto | None:
-        return next((node for node in self.nodes if name in node.output), None)
-
-    def reader(self, name: str, operator: str) -> onnx.NodeProto | None:
-        """The node that alone reads a value, if it is that operator."""
-        readers = [node for node in self.nodes if name in node.input]
-        if len(readers) != 1 or readers[0].op_type != operator:
-            return None
-        return readers[0]
-
-    def constant(self, name: str, value: NDArray[Any]) -> str:
-        import onnx
-
-        if name not in self.values:
-            self.values[name] = value
-            self._proto.initializer.append(onnx.numpy_helper.from_array(value, name))
-        return name
-
-    def store(self) -> None:
-        del self._proto.node[:], self._proto.value_info[:]
-        self._proto.node.extend(self.nodes)
-        read = {name for node in self.nodes for name in node.input}
-        kept = [tensor for tensor in self._proto.initializer if tensor.name in read]
-        del self._proto.initializer[:]
-        self._proto.initializer.extend(kept)
 
 
 @dataclass(frozen=True)
@@ -92,24 +57,24 @@ class _Scales:
 
 
 def _relu_quantised(
-    graph: _Graph, node: onnx.NodeProto
+    graph: Graph, node: onnx.NodeProto
 ) -> tuple[onnx.NodeProto, onnx.NodeProto, onnx.NodeProto] | None:
     """A convolution's ReLU with the int8 Q/DQ pair that alone reads it."""
     if node.op_type != "Relu" or graph.reader(node.input[0], "Relu") is None:
         return None
-    conv = graph.producer(node.input[0])
+    conv = graph.producer(node.input[0], "Conv")
     quantise = graph.reader(node.output[0], "QuantizeLinear")
-    if conv is None or conv.op_type != "Conv" or quantise is None or len(quantise.input) != 3:
+    if conv is None or quantise is None or len(quantise.input) != 3:
         return None
     dequantise = graph.reader(quantise.output[0], "DequantizeLinear")
-    zero = graph.values.get(quantise.input[2])
+    zero = graph.constants.get(quantise.input[2])
     if dequantise is None or zero is None or zero.dtype != np.int8 or zero.any():
         return None
     same = list(dequantise.input[1:]) == list(quantise.input[1:])
     return (node, quantise, dequantise) if same else None
 
 
-def _limit_codes(graph: _Graph, quantise: onnx.NodeProto, limit: str) -> None:
+def _limit_codes(graph: Graph, quantise: onnx.NodeProto, limit: str) -> None:
     """Put a Clip behind a quantiser: int8 ends at 127, uint8 at 255."""
     import onnx
 
@@ -119,16 +84,14 @@ def _limit_codes(graph: _Graph, quantise: onnx.NodeProto, limit: str) -> None:
     graph.nodes.insert(graph.nodes.index(quantise) + 1, clip)
 
 
-def _integer_scales(graph: _Graph, conv: onnx.NodeProto) -> _Scales | None:
+def _integer_scales(graph: Graph, conv: onnx.NodeProto) -> _Scales | None:
     """The steps, if the convolution's input is uint8, its weights int8 and its bias float."""
-    source, weight = graph.producer(conv.input[0]), graph.producer(conv.input[1])
+    source, weight = (graph.producer(name, "DequantizeLinear") for name in conv.input[:2])
     if source is None or weight is None or len(conv.input) != 3:
         return None
-    if source.op_type != "DequantizeLinear" or weight.op_type != "DequantizeLinear":
-        return None
-    zero = graph.values.get(source.input[2]) if len(source.input) == 3 else None
-    codes, bias = graph.values.get(weight.input[0]), graph.values.get(conv.input[2])
-    step, steps = graph.values.get(source.input[1]), graph.values.get(weight.input[1])
+    zero = graph.constants.get(source.input[2]) if len(source.input) == 3 else None
+    codes, bias = graph.constants.get(weight.input[0]), graph.constants.get(conv.input[2])
+    step, steps = graph.constants.get(source.input[1]), graph.constants.get(weight.input[1])
     if zero is None or zero.dtype != np.uint8 or codes is None or codes.dtype != np.int8:
         return None
     if bias is None or step is None or step.size != 1 or steps is None:
@@ -139,16 +102,16 @@ def _integer_scales(graph: _Graph, conv: onnx.NodeProto) -> _Scales | None:
     return _Scales(float(step.item()), np.asarray(steps, np.float32))
 
 
-def _integer_bias(graph: _Graph, conv: onnx.NodeProto, scales: _Scales) -> None:
+def _integer_bias(graph: Graph, conv: onnx.NodeProto, scales: _Scales) -> None:
     import onnx
 
     name = f"{conv.output[0]}.bias"
     unit = (scales.activation * scales.weight).astype(np.float32)
-    whole = np.rint(graph.values[conv.input[2]] / unit).clip(-(2**31), 2**31 - 1).astype(np.int32)
+    whole = np.rint(graph.constants[conv.input[2]] / unit).clip(-(2**31), 2**31 - 1)
     inputs = [
-        graph.constant(f"{name}.int32", whole),
-        graph.constant(f"{name}.unit", unit),
-        graph.constant(f"{name}.zero", np.zeros(len(unit), np.int32)),
+        graph.set_constant(f"{name}.int32", whole, np.int32),
+        graph.set_constant(f"{name}.unit", unit),
+        graph.set_constant(f"{name}.zero", np.zeros(len(unit)), np.int32),
     ]
     output = f"{name}.dequantised"
     node = onnx.helper.make_node("DequantizeLinear", inputs, [output], axis=0)
@@ -156,7 +119,7 @@ def _integer_bias(graph: _Graph, conv: onnx.NodeProto, scales: _Scales) -> None:
     conv.input[2] = output
 
 
-def _integer_output(graph: _Graph, conv: onnx.NodeProto) -> None:
+def _integer_output(graph: Graph, conv: onnx.NodeProto) -> None:
     """Conv → Clip(0, 255) → Floor → DepthToSpace → Transpose → Cast: quantise with step 1, which
     clamps and rounds."""
     import onnx
@@ -168,14 +131,14 @@ def _integer_output(graph: _Graph, conv: onnx.NodeProto) -> None:
     cast = None if transpose is None else graph.reader(transpose.output[0], "Cast")
     if clip is None or floor is None or shuffle is None or transpose is None or cast is None:
         return
-    limits = [graph.values.get(name) for name in clip.input[1:]]
+    limits = [graph.constants.get(name) for name in clip.input[1:]]
     if [None if limit is None else float(limit) for limit in limits] != [0.0, 255.0]:
         return
-    raised = graph.values[conv.input[2]]  # by 0.5, for Floor; QuantizeLinear rounds by itself
-    conv.input[2] = graph.constant(f"{conv.input[2]}.even", raised - np.float32(0.5))
+    raised = graph.constants[conv.input[2]]  # by 0.5, for Floor; QuantizeLinear rounds by itself
+    conv.input[2] = graph.set_constant(f"{conv.input[2]}.even", raised - np.float32(0.5))
     grid = [
-        graph.constant("levels.step_1", np.array(1, np.float32)),
-        graph.constant("levels.zero_u8", np.array(0, np.uint8)),
+        graph.set_constant("levels.step_1", 1),
+        graph.set_constant("levels.zero_u8", 0, np.uint8),
     ]
     quantise = onnx.helper.make_node("QuantizeLinear", [conv.output[0], *grid], ["levels_u8"])
     # Float again: ONNX Runtime before 1.21 has no DepthToSpace of uint8.

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ...models.graph import Graph, attributes
+
 if TYPE_CHECKING:
     import onnx
 
@@ -38,89 +40,67 @@ def pack_tail(model: onnx.ModelProto, scale: int) -> bool:
     """
     import onnx
 
-    tail = _find_tail(model, scale)
+    graph = Graph(model.graph)
+    tail = _find_tail(graph, scale)
     if tail is None:
         return False
-    graph = model.graph
-    for node in tail.nodes:
-        graph.node.remove(node)
+    graph.nodes = [node for node in graph.nodes if node not in tail.nodes]
     operator = "Identity" if tail.is_uint8 else "Cast"
-    last = onnx.helper.make_node(operator, [tail.clamped], [PACKED])
-    if not tail.is_uint8:
-        last.attribute.append(onnx.helper.make_attribute("to", onnx.TensorProto.UINT8))
-    graph.node.append(last)
-    h, w = list(graph.input[0].type.tensor_type.shape.dim)[1:3]
-    n = graph.output[0].type.tensor_type.shape.dim[0]  # of a model of several frames another N
+    to = None if tail.is_uint8 else onnx.TensorProto.UINT8  # None is left out
+    graph.nodes.append(onnx.helper.make_node(operator, [tail.clamped], [PACKED], to=to))
+    h, w = list(model.graph.input[0].type.tensor_type.shape.dim)[1:3]
+    n = model.graph.output[0].type.tensor_type.shape.dim[0]  # another N for several frames
     packed = onnx.helper.make_tensor_value_info(PACKED, onnx.TensorProto.UINT8, [0, 0, 0, 0])
     dims = packed.type.tensor_type.shape.dim
     dims[0].CopyFrom(n)
     dims[1].dim_value = 3 * scale * scale
     dims[2].CopyFrom(h)
     dims[3].CopyFrom(w)
-    del graph.output[:]
-    graph.output.append(packed)
-    del graph.value_info[:]
+    del model.graph.output[:]
+    model.graph.output.append(packed)
+    graph.write_to(model.graph)
     return True
 
 
-def _find_tail(model: onnx.ModelProto, scale: int) -> _Tail | None:
+def _find_tail(graph: Graph, scale: int) -> _Tail | None:
     import onnx
 
-    graph = model.graph
-    producers = {output: node for node in graph.node for output in node.output}
-    uses: dict[str, int] = {}
-    for node in graph.node:
-        for name in node.input:
-            uses[name] = uses.get(name, 0) + 1
-
     nodes: list[onnx.NodeProto] = []
-    value = graph.output[0].name
-    steps = (
+    value = graph.output
+    steps: tuple[tuple[str, dict[str, object]], ...] = (
         ("Cast", {"to": onnx.TensorProto.UINT8}),
         ("Transpose", {"perm": [0, 2, 3, 1]}),
         ("DepthToSpace", {"blocksize": scale, "mode": b"CRD"}),
     )
-    last = producers.get(value)
-    is_uint8 = last is not None and last.op_type == "Transpose"
-    for op, attributes in steps[1:] if is_uint8 else steps:
-        node = producers.get(value)
-        allowed = 0 if value == graph.output[0].name else 1
-        if node is None or node.op_type != op or uses.get(value, 0) > allowed:
+    is_uint8 = graph.producer(value, "Transpose") is not None
+    for operator, expected in steps[1:] if is_uint8 else steps:
+        node = graph.producer(value, operator)
+        if node is None or not expected.items() <= attributes(node).items():
             return None
-        found = {item.name: onnx.helper.get_attribute_value(item) for item in node.attribute}
-        if any(found.get(key) != expected for key, expected in attributes.items()):
+        if len(graph.consumers(value)) > len(nodes[-1:]):
             return None
         nodes.append(node)
         value = node.input[0]
+    whole = graph.producer(value, "DequantizeLinear")
+    if not is_uint8 and whole is not None and _keeps_codes(graph, whole):
+        if not graph.only_for(value, nodes[-1]):
+            return None
+        nodes.append(whole)
+        value, is_uint8 = whole.input[0], True
     if is_uint8:
-        quantise = producers.get(value)
-        if quantise is None or quantise.op_type != "QuantizeLinear" or uses[value] != 1:
-            return None
-        return _Tail(tuple(nodes), value, is_uint8)
-    whole = producers.get(value)
-    if whole is not None and _keeps_codes(whole, graph) and uses[value] == 1:
-        quantise = producers.get(whole.input[0])
-        if quantise is None or quantise.op_type != "QuantizeLinear" or uses[whole.input[0]] != 1:
-            return None
-        return _Tail((*nodes, whole), whole.input[0], is_uint8=True)
-    floor = producers.get(value)
-    if floor is not None and floor.op_type == "Floor" and uses[value] == 1:
+        quantised = graph.producer(value, "QuantizeLinear") is not None
+        ends = quantised and graph.only_for(value, nodes[-1])
+        return _Tail(tuple(nodes), value, is_uint8) if ends else None
+    floor = graph.producer(value, "Floor")
+    if floor is not None and graph.only_for(value, nodes[-1]):
         nodes.append(floor)
         value = floor.input[0]
-    clip = producers.get(value)
-    if clip is None or clip.op_type != "Clip":
-        return None
-    return _Tail(tuple(nodes), value, is_uint8)
+    return _Tail(tuple(nodes), value, is_uint8) if graph.producer(value, "Clip") else None
 
 
-def _keeps_codes(node: onnx.NodeProto, graph: onnx.GraphProto) -> bool:
+def _keeps_codes(graph: Graph, node: onnx.NodeProto) -> bool:
     """Whether a node makes uint8 codes floats of the same value."""
-    import onnx
-
-    if node.op_type != "DequantizeLinear" or len(node.input) != 3:
+    step, zero = (graph.constants.get(name) for name in (*node.input, "", "")[1:3])
+    if step is None or zero is None or step.ndim or zero.ndim or len(node.input) != 3:
         return False
-    values = {t.name: onnx.numpy_helper.to_array(t) for t in graph.initializer if not t.dims}
-    step, zero = (values.get(name) for name in node.input[1:])
-    if step is None or zero is None:
-        return False
-    return step.item() == 1 and zero.item() == 0 and zero.dtype == "uint8"
+    return bool(step == 1 and zero == 0 and zero.dtype == "uint8")

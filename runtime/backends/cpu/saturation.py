@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...models.graph import Graph
 from .integer import INT8_LIMIT, run_in_integers
 
 if TYPE_CHECKING:
     import onnx
 
 _VNNI = {"avx512_vnni", "avx_vnni", "amx_int8"}
+_NONE = np.empty(0)
 _LARGEST_SUM = 128  # 255 · 128 = 32640, the last below 2¹⁵
 
 
@@ -64,51 +66,37 @@ def hold_sums(model: onnx.ModelProto) -> int:
     Returns:
         How many output channels were changed.
     """
-    import onnx
-
-    tensors = {tensor.name: tensor for tensor in model.graph.initializer}
-    values = {name: onnx.numpy_helper.to_array(tensor) for name, tensor in tensors.items()}
-    producers = {output: node for node in model.graph.node for output in node.output}
-
-    def constants(name: str) -> tuple[list[str], list[NDArray[Any]]] | None:
-        """Names and values of what a value is dequantised from."""
-        node = producers.get(name)
-        if node is None or node.op_type != "DequantizeLinear" or len(node.input) != 3:
-            return None
-        names = list(node.input)
-        return names, [values.get(item, np.empty(0)) for item in names]
-
+    graph = Graph(model.graph)
+    values = dict(graph.constants)
     shares_of: dict[str, NDArray[np.float64]] = {}
-    for conv in model.graph.node:
-        if conv.op_type != "Conv" or len(conv.input) != 3:
+    for conv in graph.nodes:
+        sources = [graph.producer(name, "DequantizeLinear") for name in conv.input]
+        found = [list(node.input) for node in sources if node is not None and len(node.input) == 3]
+        if conv.op_type != "Conv" or len(found) != 3 or _limited(graph, found[0][0]):
             continue
-        source, weight, bias = (constants(name) for name in conv.input)
-        if source is None or weight is None or bias is None:
-            continue
-        if _limited(producers.get(source[0][0]), values):
-            continue
-        (codes, steps, _), (offsets, units, _) = weight[1], bias[1]
-        if source[1][2].dtype != np.uint8 or codes.dtype != np.int8 or offsets.dtype != np.int32:
+        weight, bias = found[1:]
+        codes, steps, offsets, units = (values.get(n, _NONE) for n in (*weight[:2], *bias[:2]))
+        zero = values.get(found[0][2], _NONE)
+        if zero.dtype != np.uint8 or codes.dtype != np.int8 or offsets.dtype != np.int32:
             continue
         if not len(codes) == steps.size == offsets.size == units.size:
             continue
-        shares = shares_of.setdefault(weight[0][0], pair_shares(codes))
+        shares = shares_of.setdefault(weight[0], pair_shares(codes))
         # From the old values always, should convolutions share their weights.
-        for name, new in (
-            (weight[0][0], np.rint(codes * shares[:, None, None, None]).astype(np.int8)),
-            (weight[0][1], (steps / shares).astype(np.float32)),
-            (bias[0][0], np.rint(offsets * shares).astype(np.int32)),
-            (bias[0][1], (units / shares).astype(np.float32)),
-        ):
-            tensors[name].CopyFrom(onnx.numpy_helper.from_array(new, name))
+        column = shares[:, None, None, None]
+        graph.set_constant(weight[0], np.rint(codes * column), np.int8)
+        graph.set_constant(weight[1], steps / shares)
+        graph.set_constant(bias[0], np.rint(offsets * shares), np.int32)
+        graph.set_constant(bias[1], units / shares)
+    if shares_of:
+        graph.write_to(model.graph)
     return sum(int((shares < 1).sum()) for shares in shares_of.values())
 
 
-def _limited(node: onnx.NodeProto | None, values: dict[str, NDArray[Any]]) -> bool:
-    """Whether a node ends codes where int8 ends."""
-    if node is None or node.op_type != "Clip" or len(node.input) != 3:
-        return False
-    limit = values.get(node.input[2])
+def _limited(graph: Graph, codes: str) -> bool:
+    """Whether these codes end where int8 ends."""
+    clip = graph.producer(codes, "Clip")
+    limit = graph.constants.get(clip.input[2]) if clip and len(clip.input) == 3 else None
     return limit is not None and limit.size == 1 and int(limit.item()) <= INT8_LIMIT
 
 

@@ -1,59 +1,77 @@
-"""Look-ups and edits on an ONNX graph's nodes and constants."""
+"""Look-ups and edits on an ONNX graph's nodes and constants, for all that rewrites graphs."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import onnx
-from numpy.typing import NDArray
-from onnx import numpy_helper
+from numpy.typing import DTypeLike, NDArray
 
-from ...runtime.models.tensors import all_nodes
+from .tensors import all_nodes
 
-Array = NDArray[np.generic]
+if TYPE_CHECKING:
+    import onnx
+
+Array = NDArray[Any]
 
 
 class Graph:
     """A copy of a graph as lists that are easy to change; `nodes` stay in topological order."""
 
     def __init__(self, graph: onnx.GraphProto) -> None:
+        import onnx
+
         source = onnx.GraphProto()
         source.CopyFrom(graph)
         self.input: str = source.input[0].name
         self.output: str = source.output[0].name
         self.nodes: list[onnx.NodeProto] = list(source.node)
         self.constants: dict[str, Array] = {
-            tensor.name: np.array(numpy_helper.to_array(tensor)) for tensor in source.initializer
+            tensor.name: np.array(onnx.numpy_helper.to_array(tensor))
+            for tensor in source.initializer
         }
 
     def constant(self, name: str) -> NDArray[np.float32]:
         """A constant as float32."""
         return self.constants[name].astype(np.float32)
 
-    def set_constant(self, name: str, value: NDArray[np.floating] | float) -> str:
-        """Keep `value` as a float32 constant; its name."""
-        self.constants[name] = np.array(value, np.float32, order="C")
+    def set_constant(self, name: str, value: Array | float, dtype: DTypeLike = np.float32) -> str:
+        """Keep `value` as a constant; its name."""
+        self.constants[name] = np.array(value, dtype, order="C")
         return name
 
     def used_tensors(self) -> list[onnx.TensorProto]:
         """The constants that some node reads, as initializers; what a node computes is none."""
+        import onnx
+
         nodes = list(all_nodes(onnx.helper.make_graph(self.nodes, "", [], [])))
         used = {name for node in nodes for name in node.input}
         used -= {name for node in nodes for name in node.output}
         return [
-            numpy_helper.from_array(value, name)
+            onnx.numpy_helper.from_array(value, name)
             for name, value in self.constants.items()
             if name in used
         ]
 
-    def producer(self, name: str) -> onnx.NodeProto | None:
-        """The node that computes a value; None for the input and for constants."""
-        return next((node for node in self.nodes if name in node.output), None)
+    def write_to(self, graph: onnx.GraphProto) -> None:
+        """Make `graph` one of these nodes and constants; the shapes of its values are forgotten."""
+        del graph.node[:], graph.initializer[:], graph.value_info[:]
+        graph.node.extend(self.nodes)
+        graph.initializer.extend(self.used_tensors())
+
+    def producer(self, name: str, operator: str = "") -> onnx.NodeProto | None:
+        """The node that computes a value, if it is that operator; None for input and constants."""
+        node = next((node for node in self.nodes if name in node.output), None)
+        return None if node is None or operator not in ("", node.op_type) else node
 
     def consumers(self, name: str) -> list[onnx.NodeProto]:
         """The nodes that read a value."""
         return [node for node in self.nodes if name in node.input]
+
+    def reader(self, name: str, operator: str) -> onnx.NodeProto | None:
+        """The node that alone reads a value, if it is that operator."""
+        readers = self.consumers(name)
+        return readers[0] if [node.op_type for node in readers] == [operator] else None
 
     def only_for(self, name: str, reader: onnx.NodeProto) -> bool:
         """Whether a value is read by that node alone."""
@@ -92,5 +110,7 @@ class Graph:
 
 def attributes(node: onnx.NodeProto) -> dict[str, Any]:
     """A node's attributes by name."""
+    import onnx
+
     values = {item.name: onnx.helper.get_attribute_value(item) for item in node.attribute}
     return {name: value for name, value in values.items() if value is not None}  # damaged ones
