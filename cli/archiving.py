@@ -23,7 +23,6 @@ from ..archive.status import Status, read_status
 from ..archive.work import Worker
 from ..common.errors import ConfigError, Interrupted
 from ..importer.loading import models_to_run, own_or_imported
-from ..runtime.models.file import read_spec
 from .output.json_output import print_json
 
 _NAMES_SHOWN = 5
@@ -166,9 +165,7 @@ class Archiving:
             for name in models_to_run(settings.task, settings.model, scale, footage=footage)
             if name is not None
         }
-        return sorted(
-            read_spec(own_or_imported(settings.task, name, say=self._note)).sha256 for name in names
-        )
+        return sorted(own_or_imported(settings.task, name, say=self._note).sha256 for name in names)
 
     def _check_description(self, outcome: dict[str, Any], settings: FileSettings) -> None:
         before = Description.read(self._out)

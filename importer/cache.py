@@ -11,7 +11,7 @@ import onnx
 from onnx.external_data_helper import ExternalDataInfo
 
 from ..common.errors import FrameliftError, ModelError, OutputError
-from ..runtime.models.file import read_spec
+from ..runtime.models.file import ModelSpec, read_spec
 from ..runtime.tensorrt.cache import FOLDER_VARIABLE, cache_folder
 from .importing import import_model
 from .outcome import ImportOptions
@@ -24,7 +24,7 @@ _FORMAT = 1
 class Kept:
     """An imported model in the cache, and one line about what it was taken for."""
 
-    path: Path
+    spec: ModelSpec
     line: str
 
 
@@ -37,11 +37,12 @@ def import_to_cache(source: Path, task: str = "super-resolution") -> Kept:
     target = folder / f"{source.stem[:100]}-{_digest(source, task)}.onnx"
     if target.exists():
         try:
-            read_as = read_spec(target).network["read_as"]
+            spec = read_spec(target)
+            read_as = spec.network["read_as"]
         except (FrameliftError, KeyError):
             pass  # damaged: made again
         else:
-            return Kept(target, f"{source.name} is no framelift model: imported before, {read_as}")
+            return Kept(spec, f"{source.name} is no framelift model: imported before, {read_as}")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -52,7 +53,8 @@ def import_to_cache(source: Path, task: str = "super-resolution") -> Kept:
         ) from error
     options = ImportOptions(task=task, overwrite=True)
     imported = import_model(source, target, options, say=_silent)
-    return Kept(target, f"{source.name} is no framelift model: imported, {imported.summary()}")
+    line = f"{source.name} is no framelift model: imported, {imported.summary()}"
+    return Kept(read_spec(target), line)
 
 
 def _digest(source: Path, task: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from ..common.errors import ConfigError, ForeignModelError
 from ..common.notes import Say
@@ -53,7 +52,7 @@ def load_upscaler(
     )
 
 
-def own_or_imported(task: str, model: str, *, say: Say) -> Path:
+def own_or_imported(task: str, model: str, *, say: Say) -> ModelSpec:
     """The framelift model of that name or file; a foreign one is imported, with one line.
 
     Raises:
@@ -62,14 +61,15 @@ def own_or_imported(task: str, model: str, *, say: Say) -> Path:
     """
     path = resolve(model)
     try:
-        _require_task(task, read_spec(path))
+        spec = read_spec(path)
     except ForeignModelError:
         from .cache import import_to_cache
 
         kept = import_to_cache(path, task)
         say(kept.line)
-        return kept.path
-    return path
+        return kept.spec
+    _require_task(task, spec)
+    return spec
 
 
 def _require_task(task: str, spec: ModelSpec) -> None:

@@ -66,7 +66,7 @@ class Upscaler:
     @classmethod
     def load(
         cls,
-        model: str | Path,
+        model: str | Path | ModelSpec,
         backend: str = AUTO,
         *,
         threads: int | None = None,
@@ -78,7 +78,7 @@ class Upscaler:
         """Load a model on a backend.
 
         Args:
-            model: path of an .onnx file, or the name of a shipped model.
+            model: path of an .onnx file, the name of a shipped model, or what was read of a file.
             backend: "auto" for the best that works, or a backend's name.
             threads: host threads that one frame uses; None is one per processor.
             device: number of the GPU, from 0, as its backend counts them (CUDA_VISIBLE_DEVICES
@@ -100,7 +100,7 @@ class Upscaler:
         """
         if threads is not None and threads < 1:
             raise ConfigError(f"threads is {threads}: use 1 or more")
-        spec = read_spec(resolve(model))
+        spec = model if isinstance(model, ModelSpec) else read_spec(resolve(model))
         checked_tile(spec, tile)
         on_cpu = None if cpu_model is None else read_spec(resolve(cpu_model))
         session, spec, selection = open_backend(spec, backend, threads, device, on_cpu)

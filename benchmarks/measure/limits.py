@@ -12,7 +12,6 @@ from ...common.errors import ConfigError, ModelError
 from ...runtime import ModelSpec
 from ...runtime.backends.cpu.widen import widen
 from ...runtime.machine.host import available_processors
-from ...runtime.models.file import load
 from ..machine.peaks import PeakMeter, Peaks, peak_meter
 from ..machine.roofline import compare_with_peak
 from ..report.checks import require_size
@@ -84,7 +83,7 @@ class Limits:
         self, spec: ModelSpec, widened: bool, batch: int, height: int, width: int
     ) -> GraphCost | None:
         """None, with a note, for a model whose work cannot be told from its graph."""
-        model = load(spec.path)[1]
+        model = spec.model()
         if widened:
             widen(model.graph)
         try:

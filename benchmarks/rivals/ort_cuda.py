@@ -33,9 +33,7 @@ class OrtCuda(Rival):
         number = case.device or 0
         self.device = device_name(number)
         try:
-            self._session: Any = open_session(
-                spec.path.read_bytes(), CUDA, spec.precision, case.threads, number
-            )
+            self._session: Any = open_session(spec.data, CUDA, spec.precision, case.threads, number)
         except FrameliftError:
             raise
         except Exception as error:

@@ -12,7 +12,6 @@ from ...common.errors import BackendError, FrameliftError
 from ...common.text import first_line
 from ...runtime import Upscaler
 from ...runtime.backends.cpu.saturation import adds_in_16_bits, hold_sums, prepare_int8
-from ...runtime.models.file import load
 from ...runtime.ort.library import load_onnxruntime
 from .float_network import float_network
 from .ort_provider import CPU, open_session
@@ -55,7 +54,7 @@ class FloatSession:
 
         Raises BackendError when the upscaler does not run on ONNX Runtime, and ModelError.
         """
-        spec, model = load(upscaler.spec.path)
+        spec, model = upscaler.spec, upscaler.spec.model()
         facts = upscaler.describe()
         provider = str(facts["provider"])
         if provider not in load_onnxruntime().get_available_providers():

@@ -8,7 +8,7 @@ from time import perf_counter
 from ...common.notes import say_on_stderr
 from ...common.opencv import load_cv2
 from ..machine.host import available_processors, processor_name
-from ..models.file import OUTPUT, ModelSpec, load
+from ..models.file import OUTPUT, ModelSpec
 from ..ort.library import engine_problem
 from ..ort.session import OrtSession
 from ..session.protocol import Frames
@@ -60,7 +60,7 @@ class OnnxCpuSession:
         self.device = processor_name()
         self._threads = threads or available_processors()
         self._scale, self._window = spec.scale, spec.window
-        _, model = load(spec.path)
+        model = spec.model()
         self._widened = has_half(model.graph)
         widen(model.graph)
         self.activation_bytes = (

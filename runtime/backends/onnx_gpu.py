@@ -168,8 +168,7 @@ class OnnxGpuSession:
             return self._opened(threads, options)
 
     def _opened(self, threads: int | None, options: dict[str, str]) -> OrtSession:
-        model = self._spec.path.read_bytes()
-        return open_on_gpu(type(self), model, threads, self.device_number, options)
+        return open_on_gpu(type(self), self._spec.data, threads, self.device_number, options)
 
     def _compute(self, shape: FrameShape) -> Computation:
         from ..ort.computation import OrtComputation

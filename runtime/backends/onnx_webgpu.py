@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ...common.errors import BackendError
 from ..machine.host import available_processors
-from ..models.file import OUTPUT, ModelSpec, load
+from ..models.file import OUTPUT, ModelSpec
 from ..models.int8_form import refuse_for_processors
 from ..ort.plugins import Device, Plugin, devices, plugin_problem, plugin_version
 from ..ort.session import LEFT_TO_CPU, OrtSession
@@ -89,7 +89,7 @@ class OnnxWebgpuSession:
         self.is_discrete = _is_discrete(gpu)
         self.is_software = is_software(gpu)
         self._gpu, self._threads = gpu, threads or available_processors()
-        _, model = load(spec.path)
+        model = spec.model()
         self._widened = False
         self.activation_bytes = spec.activation_bytes
         if has_half(model.graph):

@@ -21,7 +21,7 @@ from ..gpu.cuda_gate import GATE
 from ..gpu.shapes import FrameShape, ShapeProfile, profile_for
 from ..machine.host import available_processors
 from ..machine.nvidia import device_name, gpu_problem
-from ..models.file import INPUT, OUTPUT, ModelSpec, load
+from ..models.file import INPUT, OUTPUT, ModelSpec
 from ..models.int8_form import refuse_for_processors
 from ..ort.plugins import Device, Plugin, devices, plugin_problem, plugin_version
 from ..ort.session import OrtSession
@@ -206,7 +206,7 @@ def _none_listed() -> str:
 
 def sized_model(spec: ModelSpec, profile: ShapeProfile) -> bytes:
     """The model, serialised; for one size with that size in it, which TensorRT uses best."""
-    _, model = load(spec.path)
+    model = spec.model()
     if profile.is_fixed:
         count, height, width = profile.usual
         _set_sizes(model.graph.input[0], (count, height, width))

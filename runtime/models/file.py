@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +53,8 @@ class ModelSpec:
     the least height and width. `halo` is the radius of the receptive field in input pixels.
     `sha256` is that of the file. `activation_bytes` estimates the memory that the network takes per
     input pixel. `parameters` is what the exporter recorded, else counted in the graph. `metadata`
-    holds every `framelift.` entry as written, keys without the prefix.
+    holds every `framelift.` entry as written, keys without the prefix. `data` is the file as it was
+    read.
     """
 
     path: Path
@@ -79,6 +80,7 @@ class ModelSpec:
     size_bytes: int
     activation_bytes: int
     metadata: dict[str, str]
+    data: bytes = field(repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for key, most in (("scale", 64), ("size_multiple", 4096), ("minimum_side", 16384)):
@@ -98,6 +100,12 @@ class ModelSpec:
             )
         if self.halo < 0:
             raise ModelError(f"{self.path}: {PREFIX}halo must not be negative")
+
+    def model(self) -> onnx.ModelProto:
+        """A new copy of the model, parsed from what was read and checked: it may be changed."""
+        import onnx
+
+        return onnx.load_model_from_string(self.data)
 
     @property
     def is_local(self) -> bool:
@@ -128,7 +136,7 @@ def read_spec(path: str | Path) -> ModelSpec:
 
 
 def load(path: str | Path) -> tuple[ModelSpec, onnx.ModelProto]:
-    """Like `read_spec`, with the parsed model, for a backend that wants to change its graph."""
+    """Like `read_spec`, with the parsed model."""
     path = Path(path)
     data = _read(path)
     model = _parse(path, data)
@@ -169,6 +177,7 @@ def load(path: str | Path) -> tuple[ModelSpec, onnx.ModelProto]:
         size_bytes=len(data),
         activation_bytes=_activation_bytes(path, metadata, model, max(1, size_multiple), window),
         metadata=metadata,
+        data=data,
     )
     return spec, model
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...common.errors import BackendError
-from .file import ModelSpec, load
+from .file import ModelSpec
 from .zoo import MODELS
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def is_for_processors(model: onnx.ModelProto) -> bool:
 
 def form_problem(spec: ModelSpec) -> str | None:
     """Why no GPU runs this model, with the file to use instead; None if its form is no reason."""
-    if spec.precision != "int8" or not is_for_processors(load(spec.path)[1]):
+    if spec.precision != "int8" or not is_for_processors(spec.model()):
         return None
     return (
         f"{spec.name} is int8 in the form for processors, whose integer operators GPUs lack; use "

@@ -66,7 +66,7 @@ def _answer(model: Path) -> dict[str, object]:
 
     try:
         entry = Entry(load_rtx())
-        parsed = parse(entry, entry.builder(), model)
+        parsed = parse(entry, entry.builder(), model, model.read_bytes())
     except FrameliftError as error:
         return {"error": str(error)}
     except OSError as error:

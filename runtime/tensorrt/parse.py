@@ -45,7 +45,7 @@ class Parsed:
 
 def parse_model(entry: Entry, builder: tensorrt.Builder, spec: ModelSpec) -> Parsed:
     """Parse a model. Raises ModelError naming nodes and remedy if TensorRT cannot take it."""
-    parsed = parse(entry, builder, spec.path)
+    parsed = parse(entry, builder, spec.path, spec.data)
     if parsed.problems:
         remedy = form_problem(spec)
         raise ModelError(
@@ -54,9 +54,8 @@ def parse_model(entry: Entry, builder: tensorrt.Builder, spec: ModelSpec) -> Par
     return parsed
 
 
-def parse(entry: Entry, builder: tensorrt.Builder, path: Path) -> Parsed:
-    """Parse any ONNX file into a network of `builder`. Raises OSError if it cannot be read."""
-    data = path.read_bytes()
+def parse(entry: Entry, builder: tensorrt.Builder, path: Path, data: bytes) -> Parsed:
+    """Parse any ONNX file, of which `data` was read, into a network of `builder`."""
     network, parser = _empty(entry, builder)
     if parser.parse(data, str(path.resolve())):
         return Parsed(network, parser, ())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...common.errors import BackendError
-from ..models.file import INPUT, OUTPUT, ModelSpec, load
+from ..models.file import INPUT, OUTPUT, ModelSpec
 from .entry import Entry
 from .precision import PrecisionReport, check_precision, convolution_types, layer_count
 
@@ -46,4 +46,4 @@ def unverified(spec: ModelSpec) -> EngineFacts:
 
 
 def _convolutions(spec: ModelSpec) -> dict[str, str]:
-    return convolution_types(load(spec.path)[1])
+    return convolution_types(spec.model())

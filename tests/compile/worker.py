@@ -42,7 +42,7 @@ class Counted(BuildProgress):
 def parsed(library: Library, model: Path) -> dict[str, Any]:
     """What the parser does not take of any ONNX file, in its words."""
     entry = Entry(library)
-    problems = parse(entry, entry.builder(), model).problems
+    problems = parse(entry, entry.builder(), model, model.read_bytes()).problems
     return {"problems": [problem.line() for problem in problems]}
 
 
