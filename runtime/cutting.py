@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 
 from ..common.errors import BackendError, ConfigError, FrameError
+from ..common.memory import is_out_of_memory
 from ..common.notes import Say
 from .models.file import ModelSpec
-from .models.memory import is_out_of_memory
 from .session.protocol import Frames, PipelinedSession, Session
 from .tiling import TilePlan, TileRunner, minimum_tile, plan_fixed_tiles, plan_tiles
 

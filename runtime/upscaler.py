@@ -9,11 +9,12 @@ from types import TracebackType
 import numpy as np
 
 from ..common.errors import BackendError, ConfigError, FrameError
+from ..common.memory import is_out_of_memory
 from ..common.notes import Say, say_on_stderr
 from .backends.select import AUTO, open_backend
 from .cutting import Cutter, checked_tile
 from .models.file import ModelSpec, read_spec
-from .models.memory import activation_budget, is_out_of_memory
+from .models.memory import activation_budget
 from .models.zoo import resolve
 from .session.frames import as_batch, check_out
 from .session.grey import is_grey, make_grey

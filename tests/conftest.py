@@ -10,6 +10,8 @@ from types import ModuleType
 
 import pytest
 
+from framelift.runtime.machine.nvidia import gpu_problem
+
 from .support import simulated_gpu as _simulated_gpu
 from .support import simulated_ort as _simulated_ort
 from .support import tiny_models as _tiny_models
@@ -88,9 +90,10 @@ def _skip_compile(items: list[pytest.Item]) -> None:
 
 def _skip_gpu(items: list[pytest.Item]) -> None:
     """`gpu` tests where there is no NVIDIA device, unless FRAMELIFT_REQUIRE_GPU=1."""
-    if os.environ.get("FRAMELIFT_REQUIRE_GPU") == "1" or Path("/dev/nvidia0").exists():
+    problem = gpu_problem()
+    if os.environ.get("FRAMELIFT_REQUIRE_GPU") == "1" or problem is None:
         return
-    skip = pytest.mark.skip(reason="no NVIDIA GPU (/dev/nvidia0 is missing)")
+    skip = pytest.mark.skip(reason=problem)
     for item in items:
         if item.get_closest_marker("gpu"):  # its keywords hold the names of folders, too
             item.add_marker(skip)

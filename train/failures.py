@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import torch
-
 from ..common.errors import ConfigError, TrainingError
+from ..common.memory import is_out_of_memory
 from ..common.text import first_line
 from .config.schema import TrainConfig
 from .networks import NetworkConfig
@@ -47,11 +46,3 @@ def too_large_explained(network: NetworkConfig) -> Iterator[None]:
         raise TrainingError(
             f"out of memory: {network} does not fit; make `network` smaller"
         ) from error
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether NumPy, PyTorch's CPU allocator or CUDA ran out of memory."""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    text = str(error)
-    return "can't allocate memory" in text or "bad_alloc" in text or "out of memory" in text

@@ -1,9 +1,8 @@
-"""How much memory a network takes per input pixel, and what it looks like when there is none."""
+"""How much memory a network takes per input pixel, and how much it may take."""
 
 from __future__ import annotations
 
 import math
-import re
 from typing import TYPE_CHECKING
 
 from ..machine.host import available_memory_bytes
@@ -13,16 +12,6 @@ if TYPE_CHECKING:
 
 # Estimate shapes on a frame of about this side; large enough that borders do not matter.
 _SIDE = 64
-
-
-# ONNX Runtime's arenas, CUDA, TensorRT and C++ each have their own words for it. WebGPU calls what
-# depends on a buffer that it could not make invalid, and counts the parts of one that is too large.
-_OUT_OF_MEMORY = re.compile(
-    r"out of memory|failed to allocate|bad_alloc|memoryallocation|cannot allocate"
-    r"|is invalid due to a previous error|too many storage buffers in shader",
-    re.IGNORECASE,
-)
-
 
 # Of what is free, how much activations may take: engines round up and need scratch, frames have
 # buffers, and other programs want some, too.
@@ -49,11 +38,6 @@ def activation_budget(gpu_free_bytes: int | None) -> int:
     if available is None:
         return _MOST_ON_HOST_BYTES
     return min(available // _HOST_SHARE, _MOST_ON_HOST_BYTES)
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether a backend failed for want of memory."""
-    return isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(str(error)) is not None
 
 
 def activation_bytes_per_pixel(model: onnx.ModelProto, size_multiple: int) -> int:

@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 
 from framelift.benchmarks.shared.float_session import FloatSession
 from framelift.common.errors import BackendError
+from framelift.common.memory import is_out_of_memory
 from framelift.runtime import Upscaler
 from framelift.runtime.backends import onnx_webgpu
 from framelift.runtime.backends.onnx_webgpu import OnnxWebgpuSession
 from framelift.runtime.backends.probe import probe_in_child
 from framelift.runtime.models.file import read_spec
-from framelift.runtime.models.memory import is_out_of_memory
 
 from ..support.frames import noise, run
 

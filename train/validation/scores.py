@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ...common.errors import InputError, TrainingError
+from ...common.memory import is_out_of_memory
 from ...common.native_output import native_output_caught
 from ...imaging.histogram import match_histogram
 from ...imaging.quality import (
@@ -27,7 +28,6 @@ from ...imaging.quality import (
 )
 from ..config.schema import TrainConfig
 from ..data.photos import image_files, usable_rgb
-from ..failures import is_out_of_memory
 from .feature_distance import FeatureDistance, to_tensor
 
 PICTURE_SIDE = 256

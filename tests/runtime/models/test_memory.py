@@ -2,25 +2,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-import pytest
-
-from framelift.runtime.models.memory import activation_bytes_per_pixel, is_out_of_memory
-
-
-@pytest.mark.parametrize(
-    "message",
-    [
-        "onnx-webgpu failed: WebGPU validation failed. [Invalid Buffer (unlabeled)] is invalid due "
-        "to a previous error.",
-        "onnx-webgpu failed: Failed to create a WebGPU compute pipeline: [Invalid ShaderModule "
-        '"Conv2dMM"] is invalid due to a previous error.',
-        "onnx-webgpu failed: Too many storage buffers in shader. Current: 14, Max is 12",
-        "onnx-cuda failed: CUDA failure 2: out of memory",
-    ],
-)
-def test_each_engine_has_its_own_words_for_too_little_memory(message: str) -> None:
-    assert is_out_of_memory(RuntimeError(message))
-    assert not is_out_of_memory(RuntimeError("the shader cannot be compiled"))
+from framelift.runtime.models.memory import activation_bytes_per_pixel
 
 
 def test_peak_is_the_residual_sum_of_a_shuffle_model(tiny_models: ModuleType) -> None:
