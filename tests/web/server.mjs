@@ -72,6 +72,20 @@ await inPage({
     return { notice: await page.locator(".card .notice").innerText() };
   },
 
+  /** Of a file that the browser cannot play, only the result is shown. */
+  async unplayable(page, asked) {
+    await open(page, asked);
+    await give(page, asked.file, asked.options);
+    const show = card(page, basename(asked.file)).getByRole("button", { name: /^Before and after/ });
+    await show.click();
+    await page.locator(".player .notice").waitFor();
+    const notice = await page.locator(".player .notice").innerText();
+    const split = await page.locator(".player .split").getAttribute("aria-valuenow");
+    await page.getByRole("button", { name: "Close" }).click();
+    await page.locator(".player").waitFor({ state: "hidden" });
+    return { notice, split };
+  },
+
   /** A server with a token asks for it, once. */
   async token(page, asked) {
     await open(page, asked);

@@ -98,6 +98,15 @@ def test_a_text_named_mp4_gets_its_line(scenario: Scenario, server: Served, tmp_
     )
 
 
+def test_of_a_clip_that_the_browser_cannot_play_the_result_is_shown(
+    scenario: Scenario, server: Served, tmp_path: Path
+) -> None:
+    clip = make_clip(tmp_path / "lossless.mkv", noise(5), codec="ffv1")
+    found = scenario("server", "unplayable", url=server.client.base_url, file=clip, options=TINY)
+    assert found["notice"] == "This browser cannot show lossless.mkv: only the result is shown."
+    assert found["split"] == "0"
+
+
 def test_a_token_is_asked_for_once(
     scenario: Scenario, settings: Settings, clip: Path, tmp_path: Path
 ) -> None:

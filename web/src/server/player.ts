@@ -34,6 +34,15 @@ export class Player {
     this.title.textContent = job.name;
     this.root.hidden = false;
     const [before, after] = job.kind === "image" ? pictures(job) : this.pair(job);
+    before!.addEventListener("error", () => {
+      if (!before!.getAttribute("src")) return; // it was closed
+      this.tell(`This browser cannot show ${job.name}: only the result is shown.`);
+      this.compare.moveSplit(0);
+    });
+    after!.addEventListener("error", () => {
+      if (after!.getAttribute("src")) this.tell(`This browser cannot show ${result.name}: download it.`);
+    });
+    this.compare.moveSplit(50);
     this.compare.show(before!, after!, result.width, result.height);
     this.title.focus({ preventScroll: true });
     this.root.scrollIntoView({ block: "start", behavior: "smooth" });
@@ -60,17 +69,13 @@ export class Player {
     before.muted = true;
     this.videos = [before, after];
     follow(before, after, secondsOf(job.options["start"] ?? ""));
-    before.addEventListener("error", () => this.tell(`This browser cannot play ${job.name}: only the result is shown.`));
-    after.addEventListener("error", () => this.tell(`This browser cannot play ${job.result!.name}: download it.`));
     this.place.replaceChildren(new Transport(after).root);
     return this.videos;
   }
 
   private tell(text: string): void {
-    if (!this.videos.length) return; // it was closed
     this.notice.textContent = text;
     this.notice.hidden = false;
-    if (this.videos[0]!.error) this.compare.moveSplit(0);
   }
 }
 
