@@ -9,12 +9,13 @@ from typing import Any
 import av
 
 from ..common.errors import ConfigError
-from ..common.images import is_image, upscale_image
+from ..common.images import is_image
 from ..common.notes import Say
 from ..common.signals import call_interruptibly
 from ..importer.loading import load_upscaler, models_to_run
 from ..runtime import Upscaler
-from ..runtime.video import ConvertOptions, FrameStep, upscale_video
+from ..runtime.still import ImageOptions, make_image
+from ..runtime.video import ConvertOptions, upscale_video
 from ..runtime.video.pieces import Piece, join_pieces, plan_pieces, upscale_piece
 from .settings import FileSettings
 
@@ -32,7 +33,7 @@ class FileUpscaler:
     def __call__(self, source: Path, target: Path, *, replace: bool) -> Facts:
         """Upscale one image or video; `replace` allows to overwrite. Returns what a row holds.
 
-        Raises what `upscale_video`, `upscale_image` and `load` raise.
+        Raises what `upscale_video`, `make_image` and `load` raise.
         """
         upscaler = self.load(images=is_image(source))
         made = self._image if is_image(source) else self._video
@@ -128,8 +129,15 @@ class FileUpscaler:
 
     def _image(self, upscaler: Upscaler, source: Path, target: Path, replace: bool) -> Facts:
         settings = self._settings
-        step = FrameStep(upscaler, factor=settings.factor(), compare=settings.compare)
-        width, height = upscale_image(source, target, step.once, overwrite=replace, say=self._say)
+        width, height = make_image(
+            source,
+            target,
+            upscaler,
+            ImageOptions(overwrite=replace),
+            factor=settings.factor(),
+            compare=settings.compare,
+            say=self._say,
+        )
         return {"width": width, "height": height, "frames": 1}
 
     def _video(self, upscaler: Upscaler, source: Path, target: Path, replace: bool) -> Facts:

@@ -28,7 +28,6 @@ _PACKAGES = (
     "sse_starlette",
     "python_multipart",
     "prometheus_client",
-    "PIL",
 )
 
 

@@ -67,6 +67,11 @@ _FOR_VIDEOS = ("start", "end", "resume", "no_audio", "codec", "crf", "preset")
     help="Show the input, enlarged bicubically, to the left of the output.",
 )
 @click.option(
+    "--no-metadata",
+    is_flag=True,
+    help="Leave out EXIF, XMP, IPTC, resolution and text of images; colour profiles stay.",
+)
+@click.option(
     "--resume",
     is_flag=True,
     help="If interrupted, keep the finished part; run the same command again to continue.",
@@ -112,6 +117,7 @@ def upscale(
     start: str | None,
     end: str | None,
     compare: bool,
+    no_metadata: bool,
     resume: bool,
     timeout: float,
     reconnect: float,
@@ -203,7 +209,9 @@ def upscale(
             convert = ConvertOptions(
                 not no_audio, span, factor, compare, upscaler.spec.sha256 if resume else None
             )
-            run = Run(upscaler, Settings(encoder, convert, overwrite, quiet, as_json))
+            run = Run(
+                upscaler, Settings(encoder, convert, overwrite, quiet, as_json, not no_metadata)
+            )
             run.info(_runs(upscaler, verbose))
             if live:
                 result = run.live(origin, goal, lasting)

@@ -44,6 +44,7 @@ class Settings:
     overwrite: bool
     quiet: bool
     as_json: bool
+    metadata: bool = True
 
 
 class Run:
@@ -179,16 +180,17 @@ class Run:
             raise FrameliftError(f"{len(self._failed)} of {total} files failed: {names}")
 
     def _image(self, job: Job) -> dict[str, Any]:
-        from ..common.images import upscale_image
-        from ..runtime.video import FrameStep
+        from ..runtime.still import ImageOptions, make_image
 
-        convert = self._settings.convert
-        step = FrameStep(self._upscaler, factor=convert.factor, compare=convert.compare)
-        width, height = upscale_image(
+        settings, convert = self._settings, self._settings.convert
+        width, height = make_image(
             job.source,
             job.target,
-            step.once,
-            overwrite=self._settings.overwrite,
+            self._upscaler,
+            ImageOptions(settings.overwrite, settings.metadata, self.info),
+            factor=convert.factor,
+            compare=convert.compare,
+            quiet=settings.quiet,
             say=self.note,
         )
         return {

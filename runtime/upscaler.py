@@ -122,7 +122,9 @@ class Upscaler:
         """How many of the window's frames lie behind the one that is given."""
         return self.spec.lookahead
 
-    def __call__(self, frame: Frames, out: Frames | None = None) -> Frames:
+    def __call__(
+        self, frame: Frames, out: Frames | None = None, *, grey: bool | None = None
+    ) -> Frames:
         """Upscale one frame or a batch.
 
         A model of several frames takes one frame as a still, and a batch as a sequence (see
@@ -133,6 +135,8 @@ class Upscaler:
             frame: uint8 H×W×3 BGR, or N×H×W×3; any size from 1×1. It is not changed.
             out: uint8 sH×sW×3, or N×sH×sW×3, C-contiguous; filled and returned. Without it, a new
                 array is allocated.
+            grey: whether the result is made grey, for a frame that is a part of a picture; None
+                looks at the frame.
 
         Raises:
             FrameError: `frame` or `out` is not such an array.
@@ -151,7 +155,7 @@ class Upscaler:
             self._pending.collect_all()
             self._cutter.run(self._windowed(batch), result.reshape(big))
         for before, after in zip(batch, result.reshape(big), strict=True):
-            if self._stays_grey(before):
+            if self._stays_grey(before) if grey is None else grey:
                 make_grey(after)
         return result
 

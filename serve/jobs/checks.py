@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
+import struct
 from dataclasses import dataclass
 from errno import EINVAL
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...common.errors import InputError
+from ...common.images.reading import open_bytes
 from .names import is_picture
 from .settings import RESULT_PIXELS, Limits
 
@@ -38,7 +39,6 @@ _CONTAINERS = (
     "rm",
     "nut",
 )
-_PICTURES = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "PPM")
 
 
 class LimitError(InputError):
@@ -83,16 +83,10 @@ def check_upload(path: Path, limits: Limits, factor: float | None) -> Facts | No
 
 
 def _picture(path: Path) -> Facts | None:
-    from PIL import Image, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
-
-    assert TiffImagePlugin, WebPImagePlugin  # imported for Image.open to know them
-    Image.MAX_IMAGE_PIXELS = None  # the limit is ours
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(path, formats=_PICTURES) as image:
-                width, height = image.size
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
+        with open_bytes(path.read_bytes()) as image:
+            width, height = image.size
+    except (OSError, SyntaxError, ValueError, struct.error):
         return None  # the command says what is wrong with it
     return Facts(width, height)
 

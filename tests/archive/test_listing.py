@@ -18,7 +18,7 @@ def tree(tmp_path: Path) -> Path:
     root = tmp_path / "in"
     for name in (
         "b.mp4", "a/x.MOV", "a/deep/er/y.png", "a/notes.txt", "a/.hidden.mp4", ".git/z.mp4",
-        "a/raw.heic", "out/made.mp4",
+        "a/raw.psd", "out/made.mp4",
     ):  # fmt: skip
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -38,7 +38,7 @@ def test_a_tree_is_walked_in_order_without_hidden_files_and_without_out(tree: Pa
     assert list(found) == sorted(found)
     assert notes == [
         f"{tree / 'link'} left out: links to folders are not followed",
-        f"{tree / 'a/raw.heic'} left out: images of this format are not read; convert to PNG first",
+        f"{tree / 'a/raw.psd'} left out: images of this format are not read; convert to PNG first",
     ]
 
 

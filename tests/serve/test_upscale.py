@@ -75,7 +75,7 @@ def test_options_that_make_no_sense_are_one_line(
         ("a.png", b"no picture", 422, "a.png: is no image that can be read, or a damaged one"),
         ("a.png", b"", 422, "a.png: the file is empty"),
         ("a.mp4", b"1", 415, "a.mp4: is not named like an image; send videos to POST /v1/jobs"),
-        ("a.heic", b"1", 422, "a.heic: .heic images are not read; convert it to PNG first"),
+        ("a.psd", b"1", 422, "a.psd: .psd images are not read; convert it to PNG first"),
         ("../../etc/a.png", b"1", 422, "a.png: is no image that can be read, or a damaged one"),
     ],
 )

@@ -15,9 +15,9 @@ import pytest
 from numpy.typing import NDArray
 
 from framelift.common.errors import InputError
-from framelift.common.images import upscale_image
 from framelift.runtime import Upscaler
 from framelift.runtime.session.pending import Pending
+from framelift.runtime.still import upscale_image
 from framelift.runtime.temporal import Sequence
 from framelift.runtime.video import ConvertOptions, EncoderOptions, FileSource, upscale_video
 from framelift.runtime.video.clip.frame import Frame, Image

@@ -1,0 +1,253 @@
+"""Still images: read upright, with everything that matters."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import struct
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import InputError
+from .decoding import (
+    cmyk_as_rgb,
+    decode_by_opencv,
+    decode_by_pillow,
+    is_deep,
+    is_stored_grey,
+    suits_opencv,
+    turned,
+)
+from .metadata import ORIENTATION, read_metadata
+from .picture import AnyPixels, Picture, Pixels
+from .png_chunks import COLOUR, read_chunks
+from .suffixes import PLUGINS
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+_FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "BMP", "DIB", "PPM", "AVIF", "GIF", "HEIF", "JXL")
+_DAMAGED = "is no image that can be read, or a damaged one"
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What the header of an image file says."""
+
+    width: int
+    height: int
+    frames: int
+
+
+def read_image(path: Path, *, say: Say) -> Picture:
+    """Read an image upright as 8-bit BGR, with its transparency, colour profile and metadata.
+
+    The EXIF orientation is applied. Grey becomes three equal channels. 16 bits per channel are
+    rounded to 8, and CMYK becomes sRGB, each with a line that says so. Of files with several pages
+    or frames the first is taken, with a line. An alpha channel that is opaque everywhere counts as
+    none.
+
+    Raises:
+        InputError: it does not exist, is empty, damaged, no image, too large for the memory, or has
+            pixels of neither 8 nor 16 bits.
+    """
+    with opened(path) as (image, data):
+        return _read(path, image, data, say)
+
+
+def read_outline(path: Path) -> Outline:
+    """The size of an image, upright, and how many frames it has; its pixels are not decoded.
+
+    Raises InputError: it is no image.
+    """
+    with opened(path) as (image, _):
+        width, height = image.size
+        if _orientation(image, upright=True) > 4:
+            width, height = height, width
+        return Outline(width, height, frame_count(image))
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[tuple[Image, bytes]]:
+    """An image file in Pillow's hands, not decoded yet, and its bytes.
+
+    Raises InputError: it cannot be read, or no format that is read is recognised.
+    """
+    data = _file_bytes(path)
+    try:
+        image = open_bytes(data)
+    except (OSError, SyntaxError, ValueError, struct.error) as error:
+        raise InputError(f"{path}: {_why_not(data)}") from error
+    with image:
+        try:
+            yield image, data
+        except MemoryError as error:
+            width, height = image.size
+            raise InputError(f"{path}: there is not enough memory for {width}×{height}") from error
+
+
+def open_bytes(data: bytes) -> Image:
+    """The image in these bytes, opened by Pillow. Raises OSError and others of Pillow."""
+    from PIL import Image
+
+    prepare_pillow()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return Image.open(
+            io.BytesIO(data), formats=[name for name in _FORMATS if name in Image.OPEN]
+        )
+
+
+def frame_count(image: Image) -> int:
+    """How many pages or frames it has. What cameras put beside a JPEG does not count."""
+    if image.format in ("JPEG", "MPO", "HEIF"):
+        return 1
+    with contextlib.suppress(Exception):  # of a damaged file the first may be whole
+        return int(getattr(image, "n_frames", 1))
+    return 1
+
+
+@cache
+def prepare_pillow() -> None:
+    """Load Pillow's formats and the installed plug-ins, once."""
+    from PIL import Image
+
+    Image.init()
+    Image.MAX_IMAGE_PIXELS = None  # a photograph of 200 megapixels is no attack
+    for name in PLUGINS:
+        module = importlib.import_module(name)
+        if name == "pillow_heif":
+            module.register_heif_opener()
+
+
+def _read(path: Path, image: Image, data: bytes, say: Say) -> Picture:
+    chunks = _png_chunks(path, image, data)
+    frames = frame_count(image)
+    metadata, damaged = read_metadata(image, chunks)
+    orientation = _orientation(image, upright=not suits_opencv(image))
+    grey, profile = is_stored_grey(image), image.info.get("icc_profile") or None
+    depth = 16 if is_deep(image) else 8
+    if image.mode == "CMYK" and depth == 8:
+        say(f"{path.name}: its printing colours (CMYK) become sRGB")
+        image, profile = _converted(path, image), None
+    colour, alpha = _pixels(path, image, data, say)
+    colour = turned(colour, orientation)
+    alpha = None if alpha is None or _is_opaque(alpha) else turned(alpha, orientation)
+    for kind in damaged:
+        say(f"{path.name}: its {kind} data is damaged and left out")
+    if frames > 1:
+        say(f"{path.name}: holds {frames} images; only the first is upscaled")
+    if colour.dtype == np.uint16:
+        say(f"{path.name}: 16 bits per channel are reduced to 8")
+    return Picture(
+        _to_u8(colour),
+        None if alpha is None else _to_u8(alpha),
+        profile,
+        is_grey=grey,
+        depth=depth,
+        colour_chunks=tuple(
+            (kind, part) for kind, part in chunks if kind in COLOUR and kind != b"iCCP"
+        ),
+        metadata=metadata,
+    )
+
+
+def _pixels(path: Path, image: Image, data: bytes, say: Say) -> tuple[AnyPixels, AnyPixels | None]:
+    """Colours, H×W×3 BGR of 8 or 16 bits, and transparency."""
+    _require_integers(path, image)
+    if not suits_opencv(image):
+        try:
+            return decode_by_pillow(image)
+        except MemoryError:
+            raise
+        except Exception as error:  # Pillow raises many kinds on damaged files
+            raise InputError(f"{path}: {_DAMAGED}") from error
+    raw, tells_of_damage = decode_by_opencv(data)
+    if raw is None:
+        raise InputError(f"{path}: {_DAMAGED}")
+    if raw.dtype not in (np.uint8, np.uint16):
+        raise InputError(f"{path}: has {raw.dtype} pixels; convert it to 8 or 16 bits first")
+    if tells_of_damage:
+        say(f"{path.name}: is damaged inside; what could be read of it is upscaled")
+    if raw.ndim == 2:
+        return np.repeat(raw[..., None], 3, 2), None
+    return raw[..., :3], raw[..., 3] if raw.shape[2] == 4 else None
+
+
+def _require_integers(path: Path, image: Image) -> None:
+    if image.mode == "F" or (image.mode == "I" and image.format != "PPM"):
+        kind = "float32" if image.mode == "F" else "int32"
+        raise InputError(f"{path}: has {kind} pixels; convert it to 8 or 16 bits first")
+
+
+def _converted(path: Path, image: Image) -> Image:
+    try:
+        return cmyk_as_rgb(image)
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise InputError(f"{path}: {_DAMAGED}") from error
+
+
+def _png_chunks(path: Path, image: Image, data: bytes) -> list[tuple[bytes, bytes]]:
+    """Its chunks, if it is a PNG. Raises InputError: it is cut short."""
+    if image.format != "PNG":
+        return []
+    chunks = list(read_chunks(io.BytesIO(data)))
+    if not chunks or chunks[-1][0] != b"IEND":
+        raise InputError(f"{path}: {_DAMAGED}")
+    return chunks
+
+
+def _orientation(image: Image, *, upright: bool) -> int:
+    """How EXIF says the pixels lie; Pillow gives those of a TIFF `upright`."""
+    if upright and image.format == "TIFF":
+        return 1
+    with contextlib.suppress(Exception):  # damaged EXIF is said elsewhere
+        found = image.getexif().get(ORIENTATION, 1)
+        return found if isinstance(found, int) and 1 <= found <= 8 else 1
+    return 1
+
+
+def _why_not(data: bytes) -> str:
+    """What is wrong with bytes that Pillow does not take: OpenCV may know their type."""
+    raw, _ = decode_by_opencv(data)
+    if raw is None:
+        return _DAMAGED
+    if raw.dtype not in (np.uint8, np.uint16):
+        return f"has {raw.dtype} pixels; convert it to 8 or 16 bits first"
+    return "stores its pixels in a way that is not read; convert it to PNG first"
+
+
+def _file_bytes(path: Path) -> bytes:
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder, not an image file")
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    if not data:
+        raise InputError(f"{path}: the file is empty")
+    return data
+
+
+def _is_opaque(alpha: AnyPixels) -> bool:
+    return int(alpha.min()) == np.iinfo(alpha.dtype).max
+
+
+def _to_u8(pixels: AnyPixels) -> Pixels:
+    if pixels.dtype == np.uint16:
+        pixels = ((pixels.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
+    return np.ascontiguousarray(pixels)

@@ -1,0 +1,183 @@
+"""One image file: read, upscaled, written completely or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast
+
+from ...common.errors import InputError
+from ...common.files import atomic_output
+from ...common.images import (
+    Picture,
+    Pixels,
+    check_image_suffix,
+    encode_image,
+    read_image,
+    read_outline,
+)
+from ...common.images.alpha import bleed
+from ...common.images.writing import (
+    STRIP_SUFFIXES,
+    channels_of,
+    check_transparency,
+    strip_writer,
+)
+from ...common.opencv import load_cv2
+from ...common.signals import call_interruptibly
+from ..machine.host import available_memory_bytes
+from ..session.grey import is_grey
+from ..tiling import TilePlan
+from .strips import StripUpscaler, enlarged_alpha
+
+ImageUpscaler = Callable[[Pixels], Pixels]
+"""What is needed of an `Upscaler`: uint8 H×W×3 BGR in, the same larger out."""
+Say = Callable[[str], None]
+
+_LARGE_PIXELS = 64_000_000  # of the result: what it takes is said before the work
+_READ_BYTES, _WHOLE_BYTES = 7, 7  # a pixel of the input while it is read, of a result held whole
+
+
+@dataclass(frozen=True)
+class ImageOptions:
+    """How an image is made. `inform` takes lines about large pictures."""
+
+    overwrite: bool = False
+    keep_metadata: bool = True
+    inform: Say = lambda line: None
+
+
+def upscale_image(
+    source: Path,
+    target: Path,
+    upscaler: ImageUpscaler,
+    options: ImageOptions = ImageOptions(),
+    *,
+    strips: StripUpscaler | None = None,
+    scale: float | None = None,
+    say: Say,
+) -> tuple[int, int]:
+    """Upscale an image file and return the new width and height in pixels.
+
+    `strips` does what `upscaler` does, piece by piece, for formats that can be written so. `scale`
+    is the size of the result over that of the source, if it is known.
+
+    Raises:
+        InputError: the source is no image, damaged, has pixels of neither 8 nor 16 bits, or it and
+            its result need more memory than there is.
+        OutputError: the target exists and may not be replaced, cannot be written, has an unknown
+            suffix, or cannot hold the source's transparency.
+    """
+    check_image_suffix(target)
+    with atomic_output(target, overwrite=options.overwrite, source=source) as temporary:
+        outline = read_outline(source)
+        plan = None
+        if strips is not None and strips.is_possible and target.suffix.lower() in STRIP_SUFFIXES:
+            plan = strips.plan(outline.height, outline.width)
+        if scale is not None:
+            needs = _Needs(source, target, outline.width, outline.height, scale, plan, strips)
+            needs.check(options.inform)
+        # In another thread, so that Ctrl-C need not wait for the network. The file is written
+        # here: a thread that was left behind must not bring the temporary file back.
+        picture = call_interruptibly(lambda: _read(source, target, options, say))
+        if plan is not None and strips is not None:
+            return _in_strips(temporary, target, picture, strips, plan, say)
+
+        def make() -> tuple[bytes, tuple[int, int]]:
+            big = upscale_picture(picture, upscaler)
+            height, width = big.bgr_u8.shape[:2]
+            return encode_image(target, big, say=say), (width, height)
+
+        encoded, size = call_interruptibly(make)
+        temporary.write_bytes(encoded)
+    return size
+
+
+def upscale_picture(picture: Picture, upscaler: ImageUpscaler) -> Picture:
+    """Colour goes through the network, transparency through a cubic resize."""
+    alpha = picture.alpha_u8
+    small = picture.bgr_u8 if alpha is None else bleed(picture.bgr_u8, alpha)
+    big = upscaler(small)
+    if alpha is not None:
+        cv2 = load_cv2()
+        size = big.shape[1], big.shape[0]
+        alpha = cast("Pixels", cv2.resize(alpha, size, interpolation=cv2.INTER_CUBIC))
+    # A style gives colour to a grey picture.
+    return replace(picture, bgr_u8=big, alpha_u8=alpha, is_grey=picture.is_grey and is_grey(big))
+
+
+def _read(source: Path, target: Path, options: ImageOptions, say: Say) -> Picture:
+    picture = read_image(source, say=say)
+    check_transparency(source, target, picture)
+    return picture if options.keep_metadata else picture.without_metadata()
+
+
+def _in_strips(
+    temporary: Path,
+    target: Path,
+    picture: Picture,
+    strips: StripUpscaler,
+    plan: TilePlan,
+    say: Say,
+) -> tuple[int, int]:
+    scale, (height, width) = strips.scale, picture.bgr_u8.shape[:2]
+    alpha = picture.alpha_u8
+    small = picture.bgr_u8 if alpha is None else bleed(picture.bgr_u8, alpha)
+    with temporary.open("wb") as file:
+        size = width * scale, height * scale
+        writer = strip_writer(file, target, picture, *size, say=say)
+        start = 0
+        for strip in strips.run(small, plan, call_interruptibly):
+            stop = start + len(strip) // scale
+            part = None if alpha is None else enlarged_alpha(alpha, start, stop, scale)
+            writer.write(channels_of(strip, part, grey=picture.is_grey))
+            start = stop
+        writer.close()
+    return size
+
+
+@dataclass(frozen=True)
+class _Needs:
+    """What a picture takes, known by its header alone."""
+
+    source: Path
+    target: Path
+    width: int
+    height: int
+    scale: float
+    plan: TilePlan | None
+    strips: StripUpscaler | None
+
+    def check(self, inform: Say) -> None:
+        """Say what a large picture takes. Raises InputError: there is less."""
+        width, height = (round(side * self.scale) for side in (self.width, self.height))
+        needed = _gigabytes(self.memory_bytes)
+        if width * height >= _LARGE_PIXELS:
+            inform(
+                f"{self.source.name}: {self.width}×{self.height} becomes {width}×{height}, "
+                f"{_gigabytes(3 * width * height)} of pixels; this takes about {needed} of memory"
+            )
+        available = available_memory_bytes()
+        if available is None or self.memory_bytes <= available:
+            return
+        remedy = "use a smaller picture"
+        if self.plan is None and self.strips is not None and self.strips.is_possible:
+            remedy = "write it as .png or .tif, which is made in strips"
+        raise InputError(
+            f"{self.source}: as {self.target.suffix}, {self.width}×{self.height} ×{self.scale:g} "
+            f"takes about {needed} of memory, and {_gigabytes(available)} are free; {remedy}"
+        )
+
+    @property
+    def memory_bytes(self) -> int:
+        """The most that is taken at a time, about."""
+        pixels = self.width * self.height
+        if self.plan is not None and self.strips is not None:
+            working = self.strips.memory_bytes(self.height, self.width)
+            return max(_READ_BYTES * pixels, 3 * pixels + working)
+        return _READ_BYTES * pixels + round(_WHOLE_BYTES * pixels * self.scale**2)
+
+
+def _gigabytes(count: int) -> str:
+    return f"{count / 1e9:.1f} GB"

@@ -1,0 +1,44 @@
+"""What `framelift upscale` and archives make of an image file."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+from ..upscaler import Upscaler
+from ..video.step import FrameStep
+from .image import ImageOptions, Say, upscale_image
+from .progress import PictureProgress
+from .strips import StripUpscaler
+
+
+def make_image(
+    source: Path,
+    target: Path,
+    upscaler: Upscaler,
+    options: ImageOptions = ImageOptions(),  # noqa: B008 - frozen
+    *,
+    factor: Fraction | None = None,
+    compare: bool = False,
+    quiet: bool = True,
+    say: Say,
+) -> tuple[int, int]:
+    """Upscale an image file with progress, and return the new width and height in pixels.
+
+    `factor` is the size of the result over that of the source, if not the model's; `compare` puts
+    the source beside it.
+
+    Raises what `upscale_image` raises.
+    """
+    progress = PictureProgress(source.name, quiet=quiet)
+    strips = StripUpscaler(upscaler, progress)
+    step = FrameStep(strips, factor=factor, compare=compare)
+    plain = not compare and factor in (None, upscaler.scale)
+    scale = float(factor or upscaler.scale)
+    try:
+        return upscale_image(
+            source, target, step.once, options, strips=strips if plain else None, scale=scale,
+            say=say,
+        )  # fmt: skip
+    finally:
+        progress.close()

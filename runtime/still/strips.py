@@ -1,0 +1,143 @@
+"""A large picture strip by strip, so that its result need never be in memory as a whole."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...common.opencv import load_cv2
+from ..models.file import ModelSpec
+from ..session.grey import is_grey
+from ..tiling import Span, TilePlan, minimum_tile, plan_fixed_tiles
+
+Pixels = NDArray[np.uint8]
+
+_TILE_PIXELS = 1 << 20  # of the input, run at once
+_STRIP_BYTES = 192 << 20  # of the result
+_CUBIC_REACH = 4  # pixels around a strip that a cubic resize of it may look at
+
+TileDone = Callable[[int, int], None]
+Call = Callable[[Callable[[], Pixels]], Pixels]
+
+
+class TileUpscaler(Protocol):
+    """What is needed of an `Upscaler`."""
+
+    spec: ModelSpec
+
+    @property
+    def scale(self) -> int:
+        """How many times larger the result is."""
+
+    def __call__(
+        self, frame: Pixels, out: Pixels | None = None, *, grey: bool | None = None
+    ) -> Pixels:
+        """See `Upscaler`."""
+
+
+class StripUpscaler:
+    """Runs pictures in strips of tiles that overlap by the network's reach: exactly the whole.
+
+    `progress` takes the tiles done and those in all.
+    """
+
+    def __init__(
+        self, upscaler: TileUpscaler, progress: TileDone = lambda done, total: None
+    ) -> None:
+        self._upscaler = upscaler
+        self._progress = progress
+        self.scale = upscaler.scale
+
+    def __call__(self, frame: Pixels, out: Pixels | None = None) -> Pixels:
+        """Upscale uint8 H×W×3 into `out`, uint8 sH×sW×3, and return it, as an `Upscaler` does."""
+        height, width = frame.shape[:2]
+        plan = self.plan(height, width) if self.is_possible else None
+        if plan is None:
+            return self._upscaler(frame, out)
+        if out is None:
+            out = np.empty((self.scale * height, self.scale * width, 3), np.uint8)
+        start = 0
+        for strip in self.run(frame, plan):
+            out[start : start + len(strip)] = strip
+            start += len(strip)
+        return out
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether the network sees no more than a part of a picture at a time."""
+        spec = self._upscaler.spec
+        return spec.is_local and not spec.has_fixed_size and spec.window == 1
+
+    def plan(self, height: int, width: int) -> TilePlan | None:
+        """The strips (rows) and their tiles (columns) of a picture; None if one tile does.
+
+        The sides of the plan are filled up to the model's size multiple.
+        """
+        spec = self._upscaler.spec
+        multiple = spec.size_multiple
+        height, width = (side + -side % multiple for side in (height, width))
+        if height * width <= _TILE_PIXELS:
+            return None
+        least = max(minimum_tile(spec.halo, multiple, spec.minimum_side), 4 * spec.halo)
+        rows = _STRIP_BYTES // (3 * spec.scale * spec.scale * width)
+        tall = _multiple_of(min(height, max(least, rows, 64)), multiple)
+        wide = _multiple_of(min(width, max(least, _TILE_PIXELS // tall)), multiple)
+        return plan_fixed_tiles(height, width, spec.halo, multiple, (tall, wide))
+
+    def memory_bytes(self, height: int, width: int) -> int:
+        """About what the work takes beside the picture itself."""
+        plan = self.plan(height, width)
+        tile = _TILE_PIXELS if plan is None else plan.height * plan.width
+        strip = 3 * self.scale**2 * width * (height if plan is None else plan.height)
+        spec = self._upscaler.spec
+        return 2 * strip + tile * (3 * spec.activation_bytes // 2 + 6 * self.scale**2)
+
+    def run(
+        self, bgr_u8: Pixels, plan: TilePlan, call: Call = lambda function: function()
+    ) -> Iterator[Pixels]:
+        """Upscale uint8 H×W×3, and yield uint8 n×sW×3 from top to bottom.
+
+        `call` runs the network on one tile: `call_interruptibly`, or just so.
+        """
+        s, (height, width) = self.scale, bgr_u8.shape[:2]
+        # Of the whole picture, as its tiles are to agree.
+        grey = is_grey(bgr_u8) and self._upscaler.spec.task == "super-resolution" and s > 1
+        total, done = len(plan.rows) * len(plan.columns), 0
+        for row in plan.rows:
+            stop = min(row.keep_stop, height)
+            strip = np.empty((s * (stop - row.keep_start), s * width, 3), np.uint8)
+            for column in plan.columns:
+                part = bgr_u8[row.start : row.start + plan.height]
+                tile = np.ascontiguousarray(part[:, column.start : column.start + plan.width])
+                big = call(partial(self._upscaler, tile, grey=grey))
+                _place(strip, big, row, column, stop, min(column.keep_stop, width), s)
+                done += 1
+                self._progress(done, total)
+            yield strip
+
+
+def enlarged_alpha(alpha_u8: Pixels, start: int, stop: int, scale: int) -> Pixels:
+    """Rows `scale`·start to `scale`·stop of the transparency, H×W, resized by a cubic filter."""
+    cv2 = load_cv2()
+    top, bottom = max(0, start - _CUBIC_REACH), min(len(alpha_u8), stop + _CUBIC_REACH)
+    part = alpha_u8[top:bottom]
+    size = part.shape[1] * scale, len(part) * scale
+    big: Pixels = cv2.resize(part, size, interpolation=cv2.INTER_CUBIC)
+    return big[scale * (start - top) : scale * (stop - top)]
+
+
+def _place(
+    strip: Pixels, big: Pixels, row: Span, column: Span, stop: int, right: int, s: int
+) -> None:
+    top, left = s * (row.keep_start - row.start), s * (column.keep_start - column.start)
+    height, width = s * (stop - row.keep_start), s * (right - column.keep_start)
+    strip[:, s * column.keep_start : s * right] = big[top : top + height, left : left + width]
+
+
+def _multiple_of(side: int, multiple: int) -> int:
+    return math.ceil(side / multiple) * multiple

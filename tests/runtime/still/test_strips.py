@@ -1,0 +1,112 @@
+"""Large pictures in strips: the same as at once, in bounded memory, and said beforehand."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from framelift.common.errors import InputError
+from framelift.common.images import Pixels
+from framelift.common.images.picture import Metadata
+from framelift.common.images.png_writer import PngWriter
+from framelift.common.images.tiff_writer import TiffWriter
+from framelift.runtime import Upscaler
+from framelift.runtime.still import ImageOptions, StripUpscaler, image, make_image, strips
+
+MODEL = "realtime-nano-x4-int8"
+
+
+def photo(height: int, width: int, channels: int = 3) -> Pixels:
+    noise = np.random.default_rng(0).integers(0, 256, (height, width, channels), np.uint8)
+    return cv2.GaussianBlur(noise, (0, 0), 1.5).reshape(noise.shape).astype(np.uint8)
+
+
+@pytest.fixture
+def small_strips(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(strips, "_TILE_PIXELS", 64 * 64)
+    monkeypatch.setattr(strips, "_STRIP_BYTES", 1)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+@pytest.mark.parametrize("kind", ["RGB", "RGBA", "L", "LA"])
+def test_strips_equal_the_whole(
+    tmp_path: Path, kind: str, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "in.png"
+    pixels = photo(131, 157, len(kind))
+    Image.fromarray(pixels if len(kind) > 1 else pixels[..., 0]).save(source)
+    with Upscaler.load(MODEL, "onnx-cpu", threads=1) as upscale:
+        make_image(source, tmp_path / f"whole{suffix}", upscale, say=print)
+        monkeypatch.setattr(strips, "_TILE_PIXELS", 64 * 64)
+        monkeypatch.setattr(strips, "_STRIP_BYTES", 1)
+        plan = StripUpscaler(upscale).plan(131, 157)
+        assert plan is not None
+        assert len(plan.rows) > 2
+        assert len(plan.columns) > 1
+        make_image(source, tmp_path / f"strips{suffix}", upscale, say=print)
+    whole, cut = (Image.open(tmp_path / f"{name}{suffix}") for name in ("whole", "strips"))
+    assert (cut.mode, cut.size) == (kind, (4 * 157, 4 * 131))
+    assert np.abs(np.asarray(whole).astype(int) - np.asarray(cut)).max() <= 1
+    whole.close()
+    cut.close()
+
+
+@pytest.mark.usefixtures("small_strips")
+def test_grey_tiles_of_a_coloured_picture_agree_with_their_neighbours(tmp_path: Path) -> None:
+    pixels = np.repeat(photo(131, 157, 1), 3, 2)
+    pixels[-1, -1] = 255, 0, 0
+    Image.fromarray(pixels).save(tmp_path / "in.png")
+    with Upscaler.load("realtime-small-x4-video-int8", "onnx-cpu", threads=1) as upscale:
+        make_image(tmp_path / "in.png", tmp_path / "out.png", upscale, say=print)
+        expected = upscale(np.ascontiguousarray(pixels[..., ::-1]))[..., ::-1]
+    with Image.open(tmp_path / "out.png") as result:
+        assert np.abs(np.asarray(result).astype(int) - expected).max() <= 1
+
+
+@pytest.mark.usefixtures("small_strips")
+def test_another_size_and_other_formats_are_made_of_strips_too(tmp_path: Path) -> None:
+    Image.fromarray(photo(131, 157)).save(tmp_path / "in.png")
+    with Upscaler.load(MODEL, "onnx-cpu", threads=1) as upscale:
+        size = make_image(tmp_path / "in.png", tmp_path / "a.webp", upscale, say=print)
+    assert size == (628, 524)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("big", [False, True])
+def test_writers_give_what_they_took(tmp_path: Path, channels: int, big: bool) -> None:
+    pixels = photo(700, 611, channels)
+    png, tiff = tmp_path / "a.png", tmp_path / "a.tif"
+    with png.open("wb") as file, tiff.open("wb") as other:
+        first = PngWriter(file, 611, 700, channels)
+        second = TiffWriter(other, 611, 700, channels, Metadata(), None, is_big=big)
+        for start, stop in itertools.pairwise((0, 1, 100, 699, 700)):
+            for writer in (first, second):
+                writer.write(pixels[start:stop])
+        first.close()
+        second.close()
+    for path in (png, tiff):
+        with Image.open(path) as result:
+            np.testing.assert_array_equal(np.asarray(result).reshape(pixels.shape), pixels)
+
+
+def test_a_large_picture_is_announced_and_one_too_large_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "in.png"
+    Image.fromarray(photo(20, 30)).save(source)
+    lines: list[str] = []
+    options = ImageOptions(overwrite=True, inform=lines.append)
+    monkeypatch.setattr(image, "_LARGE_PIXELS", 9600)
+    with Upscaler.load(MODEL, "onnx-cpu", threads=1) as upscale:
+        make_image(source, tmp_path / "out.png", upscale, options, say=print)
+        (line,) = lines
+        assert line.startswith("in.png: 30×20 becomes 120×80, 0.0 GB of pixels; this takes about")
+        monkeypatch.setattr(image, "available_memory_bytes", lambda: 1000)
+        with pytest.raises(InputError, match=r"in.png: as .jpg, 30×20 ×4 takes about .* are free"):
+            make_image(source, tmp_path / "out.jpg", upscale, options, say=print)
+    assert not (tmp_path / "out.jpg").exists()
