@@ -193,12 +193,12 @@ class TileRunner:
         out: Frames,
         proceed: Callable[[], None],
     ) -> None:
-        under_way: deque[tuple[Frames, Span, Span]] = deque()
+        under_way: deque[tuple[Callable[[], None], Frames, Span, Span]] = deque()
         results = cycle(self._results(UNDER_WAY))
 
         def collect() -> None:
-            big, *place = under_way.popleft()
-            session.collect()
+            wait, big, *place = under_way.popleft()
+            wait()
             self._place(big, out, *place)
 
         try:
@@ -208,8 +208,7 @@ class TileRunner:
                 if len(under_way) == UNDER_WAY:
                     collect()
                 big = next(results)
-                session.submit(self._tile, big)
-                under_way.append((big, *place))
+                under_way.append((session.start(self._tile, big), big, *place))
             while under_way:
                 collect()
         except BaseException:

@@ -204,7 +204,7 @@ class Upscaler:
                 self._pending.make_room(batch.shape)
                 alone = not self._pending
                 try:
-                    return self._pending.submit(session, batch, out, finish)
+                    return self._pending.start(session, batch, out, finish)
                 except (BackendError, MemoryError) as error:
                     if not alone or not is_out_of_memory(error):  # others would be lost with it
                         raise

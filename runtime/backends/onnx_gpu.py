@@ -8,6 +8,7 @@ the order of its copies, the tests marked `gpu` do the rest.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ...common.errors import BackendError
@@ -85,15 +86,12 @@ class OnnxGpuSession:
 
         return pinned_array(shape)
 
-    def submit(self, frames: Frames, out: Frames) -> None:
+    def start(self, frames: Frames, out: Frames) -> Callable[[], None]:
         assert self._runner is not None
+        shape = FrameShape(*frames.shape[:3])
         with failures_of(self.name):
-            self._runner.submit(FrameShape(*frames.shape[:3]), frames, out, self._compute)
-
-    def collect(self) -> None:
-        assert self._runner is not None
-        with failures_of(self.name):
-            self._runner.collect()
+            wait = self._runner.start(shape, frames, out, self._compute)
+        return failures_of(self.name)(wait)
 
     def drop(self) -> None:
         assert self._runner is not None

@@ -134,15 +134,12 @@ class TensorrtSession:
 
         return pinned_array(shape)
 
-    def submit(self, frames: Frames, out: Frames) -> None:
+    def start(self, frames: Frames, out: Frames) -> Callable[[], None]:
         shape = FrameShape(*frames.shape[:3])
-        engine = self._engine_for(shape)
+        compute = self._compute(self._engine_for(shape))
         with failures_of(NAME):
-            self._runner.submit(shape, frames, out, self._compute(engine))
-
-    def collect(self) -> None:
-        with failures_of(NAME):
-            self._runner.collect()
+            wait = self._runner.start(shape, frames, out, compute)
+        return failures_of(NAME)(wait)
 
     def drop(self) -> None:
         self._runner.drop()

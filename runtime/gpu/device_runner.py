@@ -60,25 +60,20 @@ class DeviceRunner:
         with self._freed_on_error(shape):
             self._runner(shape, compute).run(frames, out)
 
-    def submit(
+    def start(
         self,
         shape: FrameShape,
         frames: Frames,
         out: Frames,
         compute: Callable[[FrameShape], Computation],
-    ) -> None:
-        """Start on `frames` of exactly `shape`; see `base.PipelinedSession` and `run`."""
+    ) -> Callable[[], None]:
+        """Start on `frames` of exactly `shape`; see `protocol.PipelinedSession` and `run`."""
         with self._freed_on_error(shape):
-            self._runner(shape, compute).submit(frames, out)
-
-    def collect(self) -> None:
-        """Wait for what was submitted first; see `base.PipelinedSession`."""
-        shape = next(reversed(self._runners))  # the last one used: all under way have it
-        with self._freed_on_error(shape):
-            self._runners[shape].collect()
+            wait = self._runner(shape, compute).start(frames, out)
+        return self._freed_on_error(shape)(wait)
 
     def drop(self) -> None:
-        """Give up what is under way; see `base.PipelinedSession`."""
+        """Give up what is under way; see `protocol.PipelinedSession`."""
         with GATE.using():
             for runner in self._runners.values():
                 runner.drop()

@@ -11,7 +11,8 @@ Import once cuda-python is loaded (`library.cuda_python_problem`).
 from __future__ import annotations
 
 import contextlib
-from collections import deque
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import pairwise
 from typing import Protocol
 
@@ -72,7 +73,7 @@ class Streams:
 
 
 class _Slot:
-    """Buffers of the frames of one `submit`; two take turns.
+    """Buffers of the frames of one `start`; two take turns.
 
     `host_input` and `host_output` are page-locked, made by `stage` where they are needed.
     """
@@ -88,8 +89,6 @@ class _Slot:
         self.computed = resources.event()
         self.downloaded = resources.event()
         self.bands = [(band, resources.event()) for band in pairwise(_band_edges(output_bytes))]
-        self.out: Frames | None = None
-        """Where the result goes, while frames are under way."""
 
     def stage(self, input_is_pinned: bool, output_is_pinned: bool) -> None:
         """Make page-locked memory for what does not lie there."""
@@ -115,7 +114,7 @@ class ShapeRunner:
 
         Of `window` frames it makes one.
 
-        What each `submit` takes on the GPU is added to "copy in", "inference" and "copy out" of
+        What each `start` takes on the GPU is added to "copy in", "inference" and "copy out" of
         `stage_seconds`; of several under way they overlap.
         """
         self.computation = computation
@@ -127,7 +126,6 @@ class ShapeRunner:
         self._window = window
         self._slots: list[_Slot] = []
         self._turn = 0
-        self._under_way: deque[_Slot] = deque()
         self._stage_seconds = stage_seconds
 
     def run(self, frames: Frames, out: Frames) -> None:
@@ -139,37 +137,26 @@ class ShapeRunner:
         parts = [slice(start, start + step) for start in range(0, len(frames), step)]
         self._turn = 0  # else one part at a time would need both slots
         self._make_slots(min(UNDER_WAY, len(parts)), frames, out)
-        for index, part in enumerate(parts):
-            self._begin(frames[part], out[self._into(part)])
-            if index:
-                self.collect()
-        self.collect()
+        waits = [self._begin(frames[parts[0]], out[self._into(parts[0])])]
+        for part in parts[1:]:
+            waits.append(self._begin(frames[part], out[self._into(part)]))
+            waits.pop(0)()
+        waits[0]()
 
     def _into(self, part: slice) -> slice:
         return slice(part.start // self._window, part.stop // self._window)
 
-    def submit(self, frames: Frames, out: Frames) -> None:
+    def start(self, frames: Frames, out: Frames) -> Callable[[], None]:
         """Start on frames of exactly the shape; with these, at most `UNDER_WAY` are under way.
 
-        `frames` may be changed on return, `out` is to be left alone until they are collected.
+        See `protocol.PipelinedSession.start`.
         """
         self._make_slots(UNDER_WAY, frames, out)
-        self._begin(frames, out)
-
-    def collect(self) -> None:
-        """Wait until what was submitted first is in its `out`."""
-        try:
-            self._finish(self._under_way.popleft())
-        except BaseException:
-            self.drop()
-            raise
+        return self._begin(frames, out)
 
     def drop(self) -> None:
         """Give up what is under way, so that no copy of it meets the next one's."""
         self._streams.drain()
-        self._under_way.clear()
-        for slot in self._slots:
-            slot.out = None
         self._turn = 0
 
     def close(self) -> None:
@@ -186,19 +173,23 @@ class ShapeRunner:
         for slot in self._slots:
             slot.stage(lies_pinned(frames), lies_pinned(out))
 
-    def _begin(self, frames: Frames, out: Frames) -> None:
+    def _begin(self, frames: Frames, out: Frames) -> Callable[[], None]:
         slot = self._slots[self._turn]
-        slot.out = out
+        with self._dropped_on_error():
+            self._launch(slot, frames)
+            self._queue_download(slot, out)
+        self._turn = (self._turn + 1) % UNDER_WAY
+        return partial(self._dropped_on_error()(self._finish), slot, out)
+
+    @contextlib.contextmanager
+    def _dropped_on_error(self) -> Iterator[None]:
         try:
-            self._start(slot, frames)
-            self._queue_download(slot)
+            yield
         except BaseException:
             self.drop()
             raise
-        self._under_way.append(slot)
-        self._turn = (self._turn + 1) % UNDER_WAY
 
-    def _start(self, slot: _Slot, frames: Frames) -> None:
+    def _launch(self, slot: _Slot, frames: Frames) -> None:
         """Queue upload and computation; the slot's last frames must be finished."""
         streams, direct = self._streams, lies_pinned(frames)
         if direct:
@@ -219,10 +210,9 @@ class ShapeRunner:
         if direct:  # the caller may change the frames from now on
             call(runtime.cudaEventSynchronize, slot.uploaded)
 
-    def _queue_download(self, slot: _Slot) -> None:
+    def _queue_download(self, slot: _Slot, out: Frames) -> None:
         """Queue the copy to where the result goes, or in bands to staging memory."""
-        streams, out = self._streams, slot.out
-        assert out is not None
+        streams = self._streams
         call(runtime.cudaStreamWaitEvent, streams.download, slot.computed, 0)
         if lies_pinned(out):
             self._queue_copy(slot, out.ctypes.data, 0, self._output_bytes)
@@ -239,10 +229,8 @@ class ShapeRunner:
             runtime.cudaMemcpyKind.cudaMemcpyDeviceToHost, self._streams.download,
         )  # fmt: skip
 
-    def _finish(self, slot: _Slot) -> None:
+    def _finish(self, slot: _Slot, out: Frames) -> None:
         """Wait for the result; copy each band when it has arrived, while the next is on its way."""
-        out, slot.out = slot.out, None
-        assert out is not None
         if not lies_pinned(out):
             flat = out.reshape(-1)
             for (start, stop), arrived in slot.bands:

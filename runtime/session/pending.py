@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 
 from ...common.errors import BackendError
@@ -47,9 +46,8 @@ class Pending:
             finish(self._out)
         return self._out
 
-    def collect(self, session: PipelinedSession) -> None:
-        """Wait for the frame submitted first, this one."""
-        session.collect()
+    def arrive(self) -> None:
+        """Note that the frame is there."""
         self._queue = None
 
 
@@ -62,21 +60,21 @@ class PendingFrames:
     def __init__(self, turns: Turns) -> None:
         self._turns = turns
         self._session: PipelinedSession | None = None
-        self._frames: deque[Pending] = deque()
+        self._waits: dict[Pending, Callable[[], None]] = {}
         self._shape: tuple[int, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self._frames)
+        return bool(self._waits)
 
     def make_room(self, shape: tuple[int, ...]) -> None:
         """Collect what must be done before a frame of that shape can be submitted."""
         if shape != self._shape:
             self.collect_all()
             self._shape = shape
-        elif len(self._frames) == UNDER_WAY:
-            self._collect_until(self._frames[0])
+        elif len(self._waits) == UNDER_WAY:
+            self._collect_until(next(iter(self._waits)))
 
-    def submit(
+    def start(
         self,
         session: PipelinedSession,
         batch: Frames,
@@ -85,13 +83,14 @@ class PendingFrames:
     ) -> Pending:
         """Start on `batch`, 1×H×W×3, for which there must be room; `finish` as of `Pending`."""
         try:
-            session.submit(batch, out[None])
+            wait = session.start(batch, out[None])
         except BaseException:
             self._lose(session)
             raise
         self._session = session
-        self._frames.append(Pending(out, self, finish))
-        return self._frames[-1]
+        pending = Pending(out, self, finish)
+        self._waits[pending] = wait
+        return pending
 
     def wait_for(self, wanted: Pending) -> None:
         """Collect the frames up to this one, which another thread may do meanwhile.
@@ -105,27 +104,29 @@ class PendingFrames:
                 self._collect_until(wanted)
 
     def _collect_until(self, wanted: Pending) -> None:
-        if self._session is None or wanted not in self._frames:
+        if self._session is None or wanted not in self._waits:
             raise BackendError(_LOST)
         try:
             while not wanted.done:
-                self._frames[0].collect(self._session)
-                self._frames.popleft()
+                oldest = next(iter(self._waits))
+                self._waits[oldest]()
+                del self._waits[oldest]
+                oldest.arrive()
         except BaseException:
             self._lose(self._session)
             raise
 
     def collect_all(self) -> None:
         """Collect every frame."""
-        if self._frames:
-            self._collect_until(self._frames[-1])
+        if self._waits:
+            self._collect_until(next(reversed(self._waits)))
 
     def _lose(self, session: PipelinedSession) -> None:
         """Forget them all, in the session, too: it is not always what failed."""
-        self._frames.clear()
+        self._waits.clear()
         session.drop()
 
     def drop(self) -> None:
         """Forget them all: their session is gone."""
-        self._frames.clear()
+        self._waits.clear()
         self._session = None

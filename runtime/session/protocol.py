@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol, runtime_checkable
 
@@ -51,8 +51,8 @@ UNDER_WAY = 2
 class PipelinedSession(Session, Protocol):
     """A session that works on while the caller goes on, so that copies run beside computation.
 
-    At most `UNDER_WAY` calls of `submit` may wait for their `collect`, all with frames of one
-    shape; `run` is called when none does.
+    At most `UNDER_WAY` calls of `start` may not have been waited for, all with frames of one shape;
+    `run` is called when all have been.
     """
 
     @property
@@ -68,18 +68,12 @@ class PipelinedSession(Session, Protocol):
         """
         ...
 
-    def submit(self, frames: Frames, out: Frames) -> None:
+    def start(self, frames: Frames, out: Frames) -> Callable[[], None]:
         """Start to upscale `frames` into `out`, as of `run`; `frames` may be changed on return.
 
-        `out` is to be left alone until it was collected. Raises BackendError; whatever else is
-        under way is lost with it.
-        """
-        ...
-
-    def collect(self) -> None:
-        """Wait until what was submitted first is in its `out`.
-
-        Raises BackendError; whatever else is under way is lost with it.
+        Returns what waits until the result is in `out`, which is to be left alone until then. What
+        was started first is waited for first. Both raise BackendError; whatever else is under way
+        is lost with it.
         """
         ...
 

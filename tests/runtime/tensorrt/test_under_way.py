@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
@@ -71,15 +71,26 @@ def test_every_order_of_streams_gives_the_right_frames(
     assert not gpu.live
 
 
-def _note(monkeypatch: pytest.MonkeyPatch, kind: type, name: str, order: list[str]) -> None:
-    """Write down each call of a method."""
-    method = getattr(kind, name)
+def _note(
+    monkeypatch: pytest.MonkeyPatch, order: list[str], before: Callable[[], None] = lambda: None
+) -> None:
+    """Write down when a session starts a frame and when it is waited for."""
+    from framelift.runtime.backends.tensorrt import TensorrtSession
 
-    def noted(*arguments: object) -> None:
-        order.append(name)
-        method(*arguments)
+    start = TensorrtSession.start
 
-    monkeypatch.setattr(kind, name, noted)
+    def noted(session: TensorrtSession, frames: Frames, out: Frames) -> Callable[[], None]:
+        before()
+        order.append("submit")
+        wait = start(session, frames, out)
+
+        def noted_wait() -> None:
+            order.append("collect")
+            wait()
+
+        return noted_wait
+
+    monkeypatch.setattr(TensorrtSession, "start", noted)
 
 
 def test_two_frames_are_under_way_at_most(gpu: Gpu, upscale: Upscaler) -> None:
@@ -98,19 +109,13 @@ def test_two_frames_are_under_way_at_most(gpu: Gpu, upscale: Upscaler) -> None:
 def test_the_pipeline_submits_a_frame_before_it_waits_for_the_last(
     gpu: Gpu, upscale: Upscaler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from framelift.runtime.backends.tensorrt import TensorrtSession
-
     order: list[str] = []
-    submit = TensorrtSession.submit
     all_are_queued = threading.Event()
 
-    def note_submit(session: TensorrtSession, frames: Frames, out: Frames) -> None:
+    def wait_until_queued() -> None:
         assert all_are_queued.wait(10)
-        order.append("submit")
-        submit(session, frames, out)
 
-    monkeypatch.setattr(TensorrtSession, "submit", note_submit)
-    _note(monkeypatch, TensorrtSession, "collect", order)
+    _note(monkeypatch, order, wait_until_queued)
     pool = FramePool()
 
     def source() -> Iterator[Frame]:
@@ -206,13 +211,10 @@ def test_tiles_are_copied_beside_computation_as_whole_frames_are(
     tmp_path: Path,
     seed: int,
 ) -> None:
-    from framelift.runtime.backends.tensorrt import TensorrtSession
-
     monkeypatch.setenv("FRAMELIFT_CACHE", str(tmp_path / "cache"))
     simulated_gpu.install(monkeypatch, simulated_gpu.Gpu(seed))
     order: list[str] = []
-    for name in ("submit", "collect"):
-        _note(monkeypatch, TensorrtSession, name, order)
+    _note(monkeypatch, order)
     frame = noise(20, 33)
     with Upscaler.load(nearest_model_path, "tensorrt", tile=16) as upscale:
         assert np.array_equal(upscale(frame), upscaled(frame))
