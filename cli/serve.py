@@ -14,6 +14,7 @@ from ..common.errors import ConfigError, MissingDependencyError
 from .options.completions import backend_names
 from .options.device import device_option
 from .options.finite import Finite
+from .options.size import Size
 from .usage import in_one_line
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 TOKEN_VARIABLE = "FRAMELIFT_TOKEN"
 _SHORTEST_TOKEN = 16
-_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _PACKAGES = (
     "starlette",
     "uvicorn",
@@ -29,29 +29,6 @@ _PACKAGES = (
     "python_multipart",
     "prometheus_client",
 )
-
-
-class Size(click.ParamType[int]):
-    """A number of bytes: 500M, 2G, 1.5GiB."""
-
-    name = "SIZE"
-
-    def convert(
-        self,
-        value: Any,  # noqa: ANN401 - as click has it
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> int:
-        """The number. Raises click's usage error."""
-        text = str(value).strip().upper().removesuffix("B").removesuffix("I")
-        unit = text[-1:] if text[-1:] in "KMGT" else ""
-        try:
-            size = float(text.removesuffix(unit)) * _UNITS[unit]
-            if not 0 <= size < 1 << 60:
-                raise ValueError
-            return int(size)
-        except ValueError:
-            self.fail(f"{value} is not a size: write for instance 500M or 2G", param, ctx)
 
 
 @dataclass(frozen=True)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ..jobs.options import FOR_ALL, FOR_VIDEOS, IMAGE_FORMATS, VIDEO_FORMATS
 from ..jobs.settings import Settings
+from .schemas import Schema, all_schemas, reference
 
-_Schema = dict[str, Any]
+_FILE: Schema = {"type": "string", "contentMediaType": "application/octet-stream"}
 
-_FILE: _Schema = {"type": "string", "contentMediaType": "application/octet-stream"}
-
-_OPTION_TEXTS: dict[str, _Schema] = {
+_OPTION_TEXTS: dict[str, Schema] = {
     "model": {"type": "string", "description": "A name of GET /v1/models. Default: the command's."},
     "scale": {
         "type": "number",
@@ -34,9 +31,9 @@ _OPTION_TEXTS: dict[str, _Schema] = {
 }
 
 
-def describe(settings: Settings) -> _Schema:
+def describe(settings: Settings) -> Schema:
     """The OpenAPI document of a server with these settings."""
-    document: _Schema = {
+    document: Schema = {
         "openapi": "3.1.0",
         "info": {
             "title": "Framelift",
@@ -49,7 +46,7 @@ def describe(settings: Settings) -> _Schema:
         "servers": [{"url": "/"}],
         "paths": _paths(),
         "components": {
-            "schemas": _schemas(),
+            "schemas": all_schemas(),
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer"},
                 "session": {"type": "apiKey", "in": "cookie", "name": "framelift"},
@@ -69,8 +66,8 @@ def _limits(settings: Settings) -> str:
     )
 
 
-def _paths() -> _Schema:
-    job = {"name": "id", "in": "path", "required": True, "schema": {"$ref": _ref("Id")}}
+def _paths() -> Schema:
+    job = {"name": "id", "in": "path", "required": True, "schema": {"$ref": reference("Id")}}
     return {
         "/v1/upscale": {"post": _upscale()},
         "/v1/jobs": {
@@ -124,7 +121,7 @@ def _paths() -> _Schema:
     }
 
 
-def _upscale() -> _Schema:
+def _upscale() -> Schema:
     picture_options = {name: _OPTION_TEXTS[name] for name in FOR_ALL}
     picture_options["format"] = {"enum": [*IMAGE_FORMATS], "description": "Default: png."}
     return {
@@ -158,7 +155,7 @@ def _upscale() -> _Schema:
     }
 
 
-def _create_job() -> _Schema:
+def _create_job() -> Schema:
     options = {name: _OPTION_TEXTS[name] for name in (*FOR_ALL, *FOR_VIDEOS)}
     return {
         **_operation(
@@ -185,7 +182,7 @@ def _create_job() -> _Schema:
                         "required": ["upload"],
                         "additionalProperties": False,
                         "properties": {
-                            "upload": {"$ref": _ref("Id")},
+                            "upload": {"$ref": reference("Id")},
                             "options": {
                                 "type": "object",
                                 "additionalProperties": False,
@@ -199,11 +196,11 @@ def _create_job() -> _Schema:
     }
 
 
-def _form(options: _Schema) -> _Schema:
+def _form(options: Schema) -> Schema:
     return {"type": "object", "required": ["file"], "properties": {"file": _FILE, **options}}
 
 
-def _uploads() -> _Schema:
+def _uploads() -> Schema:
     return {
         "options": _operation(
             "What of the tus protocol is spoken", {"204": _empty("Tus-* headers")}
@@ -226,7 +223,7 @@ def _uploads() -> _Schema:
     }
 
 
-def _upload(job: _Schema) -> _Schema:
+def _upload(job: Schema) -> Schema:
     return {
         "parameters": [job],
         "head": _operation(
@@ -258,113 +255,36 @@ def _upload(job: _Schema) -> _Schema:
     }
 
 
-def _schemas() -> _Schema:
-    time = {"type": ["string", "null"], "format": "date-time"}
-    count = {"type": ["integer", "null"], "minimum": 0}
-    number = {"type": ["number", "null"], "minimum": 0}
-    text = {"type": "string"}
-    error = _object({"kind": text, "message": text})
-    file = {"url": text, "media_type": text, "bytes": {"type": "integer", "minimum": 0}}
-    progress = {
-        "frames": {"type": "integer", "minimum": 0},
-        "total": count,
-        "fps": {"type": "number", "minimum": 0},
-        "fraction": {"type": ["number", "null"], "minimum": 0, "maximum": 1},
-        "eta_seconds": number,
-    }
-    result = {**file, "name": text, "width": count, "height": count, "frames": count}
-    model = {"name": text, "command": {"enum": ["upscale", "stylize"]}}
-    return {
-        "Id": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
-        "Error": _object({"schema": {"const": 1}, "error": error}),
-        "Job": _object(
-            {
-                "id": {"$ref": _ref("Id")},
-                "state": {"enum": ["queued", "running", "done", "failed"]},
-                "name": text,
-                "kind": {"enum": ["image", "video"]},
-                "options": {"type": "object", "additionalProperties": text},
-                "created": {**time, "type": "string"},
-                "started": time,
-                "finished": time,
-                "expires": {**time, "description": "When the job and its files are removed."},
-                "position": {**count, "description": "Jobs that come before it, while queued."},
-                "progress": {"anyOf": [_object(progress), {"type": "null"}]},
-                "input": _object(file),
-                "result": {"anyOf": [_object(result), {"type": "null"}]},
-                "notes": {"type": "array", "items": text},
-                "error": {"anyOf": [error, {"type": "null"}]},
-            }
-        ),
-        "JobList": _list("jobs", {"$ref": _ref("Job")}),
-        "ModelList": _list(
-            "models", {"type": "object", "required": ["name", "command"], "properties": model}
-        ),
-        "Limits": _object(
-            {
-                name: {"type": "number"}
-                for name in (
-                    "bytes",
-                    "pixels",
-                    "frames",
-                    "seconds",
-                    "job_seconds",
-                    "keep_seconds",
-                )
-            }
-        ),
-    }
-
-
-def _ref(name: str) -> str:
-    return f"#/components/schemas/{name}"
-
-
-def _object(properties: _Schema) -> _Schema:
-    return {
-        "type": "object",
-        "required": list(properties),
-        "additionalProperties": False,
-        "properties": properties,
-    }
-
-
-def _list(name: str, items: _Schema) -> _Schema:
-    return _object({name: {"type": "array", "items": items}})
-
-
-def _operation(
-    summary: str, responses: _Schema, parameters: list[_Schema] | None = None
-) -> _Schema:
-    found: _Schema = {"summary": summary, "responses": responses}
+def _operation(summary: str, responses: Schema, parameters: list[Schema] | None = None) -> Schema:
+    found: Schema = {"summary": summary, "responses": responses}
     if parameters:
         found["parameters"] = parameters
     return found
 
 
-def _content(kind: str, schema: _Schema) -> _Schema:
+def _content(kind: str, schema: Schema) -> Schema:
     return {"description": "As asked", "content": {kind: {"schema": schema}}}
 
 
-def _json(name: str) -> _Schema:
-    return _content("application/json", {"$ref": _ref(name)})
+def _json(name: str) -> Schema:
+    return _content("application/json", {"$ref": reference(name)})
 
 
-def _file() -> _Schema:
+def _file() -> Schema:
     return _content("*/*", _FILE)
 
 
-def _empty(text: str) -> _Schema:
+def _empty(text: str) -> Schema:
     return {"description": text}
 
 
-def _error(text: str = "There is none, or none any more") -> _Schema:
+def _error(text: str = "There is none, or none any more") -> Schema:
     return {**_json("Error"), "description": text}
 
 
-def _query(name: str, schema: _Schema, text: str) -> _Schema:
+def _query(name: str, schema: Schema, text: str) -> Schema:
     return {"name": name, "in": "query", "schema": schema, "description": text}
 
 
-def _header(name: str, schema: _Schema, required: bool) -> _Schema:
+def _header(name: str, schema: Schema, required: bool) -> Schema:
     return {"name": name, "in": "header", "required": required, "schema": schema}

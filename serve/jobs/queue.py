@@ -107,6 +107,8 @@ class JobQueue:
         for task in [*self._tasks, *running]:
             task.cancel()
         await asyncio.gather(*self._tasks, *running, return_exceptions=True)
+        for entry in self._entries.values():
+            entry.finished.set()
 
     @property
     def unfinished(self) -> int:
@@ -212,27 +214,26 @@ class JobQueue:
             entry.task = asyncio.create_task(self._run(entry))
             self._tell_all()
             await asyncio.wait([entry.task])  # which raises nothing, also of a cancelled job
+            # Here and not in the task, which never runs if it is cancelled before its first step.
+            entry.task = None
+            entry.finished.set()
+            entry.tell()
 
     async def _run(self, entry: _Entry) -> None:
         job = entry.job
         entry.tell()
         try:
-            try:
-                outcome = await self._outcome(entry)
-                self._note(entry, outcome)
-                if entry.lasting:
-                    await in_thread(self._store.save, job)
-            except asyncio.CancelledError:
-                if not entry.cancelled:  # the server stops
-                    job.state, job.started = State.QUEUED, None
-                raise
-            except Exception:
-                _LOG.exception("job %s cannot be worked on", job.id)
-                self._fail(job, "ServerError", "the server could not run the job; its log says why")
-        finally:
-            entry.task = None
-            entry.finished.set()
-            entry.tell()
+            outcome = await self._outcome(entry)
+            self._note(entry, outcome)
+            if entry.lasting:
+                await in_thread(self._store.save, job)
+        except asyncio.CancelledError:
+            if not entry.cancelled:  # the server stops
+                job.state, job.started = State.QUEUED, None
+            raise
+        except Exception:
+            _LOG.exception("job %s cannot be worked on", job.id)
+            self._fail(job, "ServerError", "the server could not run the job; its log says why")
 
     async def _outcome(self, entry: _Entry) -> Outcome:
         job = entry.job

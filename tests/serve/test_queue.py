@@ -1,0 +1,47 @@
+"""The order of things inside the queue."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from framelift.serve.jobs.job import Job
+from framelift.serve.jobs.service import Service
+from framelift.serve.jobs.settings import Settings
+
+from .test_restart import gone
+
+
+def job() -> Job:
+    return Job("a.mp4", ".mp4", ".mp4", "upscale", {}, [], 1)
+
+
+@pytest.mark.parametrize("steps", range(12))
+def test_a_job_can_be_cancelled_at_every_step_of_its_start(
+    tmp_path: Path, settings: Settings, steps: int
+) -> None:
+    """A task that is cancelled before its first step never runs, not even its `finally`."""
+
+    async def scenario() -> None:
+        sleeps = (sys.executable, "-c", "import time; time.sleep(60)")
+        service = Service(replace(settings, folder=tmp_path / "served", command=sleeps, workers=1))
+        async with service.running():
+            queue = service.queue
+            for _ in range(2):  # the worker must be there for the next one
+                upload = await service.uploads.temporary(None)
+                upload.write_bytes(b"x")
+                one = job()
+                await queue.add(upload, one)
+                for _ in range(steps):
+                    await asyncio.sleep(0)
+                await asyncio.wait_for(queue.remove(one), 20)
+                await service.uploads.discard(upload)
+            assert queue.unfinished == 0
+            assert list((tmp_path / "served" / "jobs").iterdir()) == []
+
+    asyncio.run(scenario())
+    assert sys.platform != "linux" or gone(tmp_path / "served")
