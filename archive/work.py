@@ -148,7 +148,7 @@ class Worker:
         count, row = len(film.pieces), None
         if not film.has(item, self._ledger.records):
             if abandoned:
-                self._vanished(item)
+                self._vanished(item, count)
             row, answer = self._tries.until_done(
                 item, lambda child: child.piece(film, item), piece=item.piece, pieces=count
             )
@@ -196,10 +196,11 @@ class Worker:
         note = "its process ended before it could write this row"
         return self._tries.add(item, "done", notes=[note])
 
-    def _vanished(self, item: Item) -> None:
+    def _vanished(self, item: Item, pieces: int | None = None) -> None:
         """The row of a process that had this file and ended without completing it."""
         error = f"{item.source}: the process that made it was killed, or its machine stopped"
-        self._tries.add(item, "failed", kind="ProcessLost", error=error, piece=item.piece)
+        kind = "ProcessLost"
+        self._tries.add(item, "failed", kind=kind, error=error, piece=item.piece, pieces=pieces)
 
     def _target(self, item: Item) -> Path:
         return self._archive.out / item.target

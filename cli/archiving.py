@@ -202,7 +202,8 @@ class Archiving:
         if self._first is None:  # starting up is no part of the rate
             self._first = moment, done
         since, before = self._first
-        if done >= self._bytes_to_do or done == before:
+        through = self._tally.files >= len(self._plan.todo)
+        if through or done >= self._bytes_to_do or done == before:
             return ""
         seconds = (moment - since) * (self._bytes_to_do - done) / (done - before)
         return f"; {tqdm.format_interval(seconds)} left"
