@@ -133,8 +133,8 @@ def _check_for_another_machine(output: Path | None, device: int | None, rebuild:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def list_engines(as_json: bool) -> None:
     """List the engines in the cache."""
+    from ..common.table import align
     from ..runtime.tensorrt.cache import EngineCache
-    from .output.tables import align
 
     cache = EngineCache()
     entries = cache.entries()
@@ -159,9 +159,9 @@ def inspect(name: str, as_json: bool) -> None:
 
     ENGINE is a file, or an entry of the first column of `framelift engine list`.
     """
+    from ..common.table import align
     from ..runtime.tensorrt.cache import EngineCache
     from ..runtime.tensorrt.make import read_plan
-    from .output.tables import align
 
     path = _find(name, EngineCache())
     _, sidecar = read_plan(path)

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..common.table import align
 from ..common.text import nesting
 from .options.completions import model_names
 from .output.json_output import print_json
-from .output.tables import align, entries, size_text
+from .output.tables import entries, size_text
 
 if TYPE_CHECKING:
     from ..runtime import ModelSpec

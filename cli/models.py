@@ -122,7 +122,8 @@ def _measure(
 
 
 def _table(entries: list[dict[str, Any]]) -> str:
-    from .output.tables import align, size_text
+    from ..common.table import align
+    from .output.tables import size_text
 
     shown = _shown_sets(entries)
     measured = any("measured" in entry for entry in entries)

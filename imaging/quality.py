@@ -11,7 +11,7 @@ and raise the score.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -19,11 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .colour import bgr_to_grey, bgr_to_y
+from .histogram import match_histogram
 from .metrics import psnr, shave, ssim
 from .resize import imresize
 
 ImageU8 = NDArray[np.uint8]
 Upscale = Callable[[ImageU8], ImageU8]
+Distance = Callable[[ImageU8, ImageU8, int], float]
+"""Of two BGR images of one shape; the last is the border, in pixels, that does not count."""
 
 
 @dataclass(frozen=True)
@@ -94,17 +97,58 @@ def compare(name: str, upscaled: ImageU8, original: ImageU8, scale: int) -> Imag
     return ImageQuality(name, psnr(got, wanted), ssim(got, wanted))
 
 
-def evaluate(images: Iterable[tuple[str, ImageU8]], upscale: Upscale, scale: int) -> SetQuality:
-    """Scores of `upscale` on (name, original) pairs under the protocol.
-
-    Originals are uint8, BGR H×W×3 or grey H×W. `upscale` always gets a BGR H×W×3 image (grey is
-    repeated over the channels) and returns one `scale` times as large. Raises ValueError when there
-    are no images, for images too small to score, and for a result of a wrong size.
+@dataclass(frozen=True)
+class Trial:
+    """An original, uint8 BGR H×W×3 or grey H×W, and what was made of it: `small` is the reduced
+    image, `output` that enlarged again, both BGR.
     """
-    scores = []
+
+    name: str
+    scale: int
+    original: ImageU8
+    small: ImageU8
+    output: ImageU8
+
+    @property
+    def reference(self) -> ImageU8:
+        """The cropped original, BGR, of the size of the output."""
+        return as_bgr(crop_to_multiple(self.original, self.scale))
+
+    @property
+    def quality(self) -> ImageQuality:
+        """Scores of the output."""
+        return compare(self.name, self.output, self.original, self.scale)
+
+    def distance(self, of: Distance) -> float:
+        """How far the output is from the original by another measure."""
+        return of(self.output, self.reference, self.scale)
+
+
+def trials(
+    images: Iterable[tuple[str, ImageU8]], upscale: Upscale, scale: int, *, matching: bool = False
+) -> Iterator[Trial]:
+    """What `upscale` makes of (name, original) pairs under the protocol.
+
+    `upscale` always gets a BGR H×W×3 image (grey is repeated over the channels) and returns one
+    `scale` times as large. With `matching` the histogram of each output is matched to that of its
+    input, the post-processing of Johnson et al. 2016, section 4.2. Raises ValueError for images
+    smaller than the scale.
+    """
     for name, original in images:
-        small = shrink(original, scale)
-        scores.append(compare(name, upscale(as_bgr(small)), original, scale))
+        small = as_bgr(shrink(original, scale))
+        output = upscale(small)
+        if matching:
+            output = match_histogram(output, small)
+        yield Trial(name, scale, original, small, output)
+
+
+def evaluate(images: Iterable[tuple[str, ImageU8]], upscale: Upscale, scale: int) -> SetQuality:
+    """Scores of `upscale` on (name, original) pairs, see `trials`.
+
+    Raises ValueError when there are no images, for images too small to score, and for a result of a
+    wrong size.
+    """
+    scores = tuple(trial.quality for trial in trials(images, upscale, scale))
     if not scores:
         raise ValueError("there are no images to evaluate")
-    return SetQuality(scale, tuple(scores))
+    return SetQuality(scale, scores)

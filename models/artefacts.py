@@ -10,7 +10,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from framelift.imaging.colour import bgr_to_y
-from framelift.imaging.quality import ImageU8, Upscale, as_bgr, bicubic, crop_to_multiple, shrink
+from framelift.imaging.quality import ImageU8, Upscale, bicubic, trials
 
 # Sides of the blocks in which a pattern is looked for, in periods: it may differ between regions.
 _REPEATS = 8
@@ -52,12 +52,10 @@ def find_artefacts(
     period = scale * size_multiple
     shifts, ours, theirs, blocks = [], np.zeros(2), np.zeros(2), 0
     ratios: list[NDArray[np.float64]] = []
-    for original in originals:
-        small = as_bgr(shrink(original, scale))
-        output = upscale(small)
-        shifts.append(np.abs(output.mean((0, 1)) - small.mean((0, 1))).max())
-        plain = bgr_to_y(bicubic(scale)(small))
-        reference = as_bgr(crop_to_multiple(original, scale))
+    for trial in trials((("", original) for original in originals), upscale, scale):
+        output, reference = trial.output, trial.reference
+        shifts.append(np.abs(output.mean((0, 1)) - trial.small.mean((0, 1))).max())
+        plain = bgr_to_y(bicubic(scale)(trial.small))
         ours += periodic_energy(bgr_to_y(output) - plain, period)
         theirs += periodic_energy(bgr_to_y(reference) - plain, period)
         blocks += min(reference.shape[:2]) // (_REPEATS * period)

@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+
 from framelift.benchmarks.measure.quality import measure_quality, originals, read_original
 from framelift.benchmarks.measure.record import record_quality
-from framelift.benchmarks.report.model import Document
+from framelift.benchmarks.report.documents import Espcn, Quality
 from framelift.common.errors import InputError
 from framelift.common.notes import Say
 from framelift.export.exporter import ExportConfig, export_checkpoint
@@ -35,7 +37,7 @@ class Judged:
 
     model: Model
     files: dict[str, Path]  # by precision
-    documents: list[Document] = field(default_factory=list)
+    documents: list[Quality] = field(default_factory=list)
     scores: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
     """By precision and set."""
     artefacts: dict[str, Artefacts] = field(default_factory=dict)
@@ -107,7 +109,7 @@ def score(one: Judged, sets: Sequence[Path], vgg: str | None, say: Say) -> None:
             document = measure_quality(file, folder, vgg=vgg)
             record_quality(file, folder, document, vgg)
             one.documents.append(document)
-            means = document["results"]["mean"]["model"]
+            means = msgspec.to_builtins(document.results.mean.model)
             one.scores.setdefault(precision, {})[folder.resolve().name] = means
         with Upscaler.load(file) as upscaler:
             scale, multiple = upscaler.spec.scale, upscaler.spec.size_multiple
@@ -160,7 +162,7 @@ def feature_gain(one: Judged, parent: Judged, name: str) -> float | None:
     return None if ours is None or theirs is None else 1 - ours / theirs
 
 
-def measure_times(judged: Sequence[Judged], say: Say) -> Document | None:
+def measure_times(judged: Sequence[Judged], say: Say) -> Espcn | None:
     """Time all files beside ESPCN and keep the better of each model; None if there are none."""
     from framelift.benchmarks.measure.espcn import measure_espcn
     from framelift.benchmarks.shared.settings import LatencySettings
@@ -171,10 +173,7 @@ def measure_times(judged: Sequence[Judged], say: Say) -> Document | None:
         return None
     settings = LatencySettings(480, 270, seconds=1.0, iterations=20, most_seconds=15.0)
     document = measure_espcn(files, settings, say)
-    ratios = {
-        row["model"]["file"]: float(row["network"]["median_of_ratios"])
-        for row in document["results"]["models"]
-    }
+    ratios = {row.model.file: row.network.median_of_ratios for row in document.results.models}
     for one in timed:
         one.espcn = min(ratios[file.name] for file in one.files.values())
     return document

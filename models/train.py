@@ -13,9 +13,10 @@ from pathlib import Path
 import click
 
 from framelift.benchmarks.measure.quality import originals
-from framelift.benchmarks.report.model import Document, combine, to_json, write_text
-from framelift.cli.output.tables import align
+from framelift.benchmarks.report.documents import AnySingle
+from framelift.benchmarks.report.model import combine, to_json, write_text
 from framelift.common.errors import ConfigError, FrameliftError, InputError, TrainingError
+from framelift.common.table import align
 from framelift.common.text import one_line
 
 from .plan import Model, Zoo, chosen, read_zoo
@@ -131,7 +132,7 @@ def _judge(
     judged = export_all(there, runs, results, calibration, _say)
     for one in judged:
         score(one, sets, vgg, _say)
-    documents: list[Document] = [document for one in judged for document in one.documents]
+    documents: list[AnySingle] = [document for one in judged for document in one.documents]
     if timed and (times := measure_times(judged, _say)) is not None:
         documents.append(times)
     by_name = {one.model.name: one for one in judged}

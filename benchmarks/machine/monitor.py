@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from time import perf_counter
-from typing import Any
 
+from ..shared.fields import Part
 from .facts import query_gpus
 
 _EVERY_SECONDS = 0.25
@@ -30,6 +30,28 @@ _SLOWED_DOWN = 0x04 | 0x08 | 0x20 | 0x40 | 0x80
 _MAX_OTHERS = 0.10
 _MAX_STOLEN = 0.02
 _MIN_CLOCK = 0.90
+
+
+class Range(Part):
+    """Of what was seen during the run."""
+
+    min: float
+    median: float
+    max: float
+
+
+class Conditions(Part):
+    """During the run. load_share: of all processors' time, used by any program, this one included;
+    others_share: by other programs; stolen_share: taken by the host of a virtual machine. gpu:
+    clocks in MHz, temperature in °C, load in %, memory in MiB; slowed_down is 1 while heat or a
+    power limit lowers the clocks.
+    """
+
+    cpu_mhz: Range | None
+    gpu: dict[str, Range] | None
+    others_share: float | None
+    stolen_share: float | None
+    load_share: float | None
 
 
 @dataclass(frozen=True)
@@ -120,13 +142,16 @@ class Monitor:
             if (state := gpu_state()) is not None:
                 self._gpu.append(state)
 
-    def report(self) -> dict[str, Any]:
-        """`cpu_mhz` and `gpu` as min, median and max; `load_share` (this program included),
-        `others_share` and `stolen_share` are of all processors' time; null is unknown.
-        """
-        told = dict.fromkeys(name for state in self._gpu for name in state)
-        gpu = {name: _range([s[name] for s in self._gpu if name in s]) for name in told}
-        return {"cpu_mhz": _range(self._clocks), "gpu": gpu or None, **self._shares()}
+    def report(self) -> Conditions:
+        """What the machine was like since the start; None is unknown."""
+        gpu: dict[str, list[float]] = {}
+        for name, value in (item for state in self._gpu for item in state.items()):
+            gpu.setdefault(name, []).append(value)
+        return Conditions(
+            cpu_mhz=_range(self._clocks) if self._clocks else None,
+            gpu={name: _range(values) for name, values in gpu.items()} or None,
+            **self._shares(),
+        )
 
     def _shares(self) -> dict[str, float | None]:
         end = self._times()
@@ -143,36 +168,34 @@ class Monitor:
         }
 
 
-def condition_warnings(report: dict[str, Any]) -> list[str]:
+def condition_warnings(report: Conditions) -> list[str]:
     """Why figures taken under these conditions should not be quoted."""
     warnings = []
-    if (report["others_share"] or 0) > _MAX_OTHERS:
+    if (report.others_share or 0) > _MAX_OTHERS:
         warnings.append(
-            f"other programs used {report['others_share']:.0%} of the processors during the run: "
+            f"other programs used {report.others_share:.0%} of the processors during the run: "
             "close them and run again"
         )
-    if (report["stolen_share"] or 0) > _MAX_STOLEN:
+    if (report.stolen_share or 0) > _MAX_STOLEN:
         warnings.append(
-            f"the host took {report['stolen_share']:.0%} of this virtual machine's time: measure "
+            f"the host took {report.stolen_share:.0%} of this virtual machine's time: measure "
             "on a machine of its own"
         )
-    gpu = report["gpu"] or {}
-    if gpu.get("slowed_down", {"max": 0})["max"]:
-        hottest = f" ({gpu['temperature_c']['max']:.0f} °C)" if "temperature_c" in gpu else ""
+    gpu = report.gpu or {}
+    if "slowed_down" in gpu and gpu["slowed_down"].max:
+        hottest = f" ({gpu['temperature_c'].max:.0f} °C)" if "temperature_c" in gpu else ""
         warnings.append(
             f"heat or a power limit lowered the GPU's clock{hottest}: let it cool down, or raise "
             "the limit, and run again"
         )
-    for name, clock in (("CPU", report["cpu_mhz"]), ("GPU", gpu.get("sm_mhz"))):
-        if clock is not None and clock["min"] < _MIN_CLOCK * clock["max"]:
+    for name, clock in (("CPU", report.cpu_mhz), ("GPU", gpu.get("sm_mhz"))):
+        if clock is not None and clock.min < _MIN_CLOCK * clock.max:
             warnings.append(
-                f"the {name}'s clock varied from {clock['min']:.0f} to {clock['max']:.0f} MHz: it "
+                f"the {name}'s clock varied from {clock.min:.0f} to {clock.max:.0f} MHz: it "
                 "throttles, or its governor saves power; fix the clock and run again"
             )
     return warnings
 
 
-def _range(values: list[float]) -> dict[str, float] | None:
-    if not values:
-        return None
-    return {"min": min(values), "median": median(values), "max": max(values)}
+def _range(values: list[float]) -> Range:
+    return Range(min=min(values), median=median(values), max=max(values))

@@ -14,9 +14,13 @@ computes less (Winograd convolutions do) or in a lower precision.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
+from ..shared.fields import Count
 from ..shared.graph_cost import GraphCost
 from .peaks import Peaks
+
+Bound = Literal["arithmetic", "memory traffic", "overhead"]
 
 _HALF = 0.5
 
@@ -27,17 +31,17 @@ class Roofline:
     divided by the measured median.
     """
 
-    macs: int
-    operations: int
-    least_bytes: int
-    layer_bytes: int
+    macs: Count
+    operations: Count
+    least_bytes: Count
+    layer_bytes: Count
     arithmetic_ms: float
     traffic_ms: float
     layers_ms: float
     limit_ms: float
     share_of_limit: float
     reached_gops: float
-    bound_by: str
+    bound_by: Bound
 
 
 def compare_with_peak(cost: GraphCost, peaks: Peaks, median_ms: float) -> Roofline:
@@ -64,7 +68,7 @@ def compare_with_peak(cost: GraphCost, peaks: Peaks, median_ms: float) -> Roofli
     )
 
 
-def _bound_by(arithmetic_ms: float, layers_ms: float, median_ms: float) -> str:
+def _bound_by(arithmetic_ms: float, layers_ms: float, median_ms: float) -> Bound:
     """What at least half of the time is explained by; else the overhead around the work."""
     if arithmetic_ms >= _HALF * median_ms:
         return "arithmetic"

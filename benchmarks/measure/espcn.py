@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -34,9 +34,10 @@ from ..report.checks import (
     require_super_resolution,
     variation_warnings,
 )
-from ..report.model import Document, describe_model, new_document
+from ..report.documents import Espcn, EspcnResults, EspcnRow, Relative
+from ..report.model import describe_model, describe_runtime, new_document
 from ..shared.float_session import FloatSession
-from ..shared.frames import agreement, finish, input_frames, prepare
+from ..shared.frames import Agreement, agreement, finish, input_frames, prepare
 from ..shared.settings import LatencySettings
 from ..shared.statistics import summarise
 from ..shared.timing import Samples, alternate
@@ -56,7 +57,7 @@ class _Runner:
 
     upscaler: Upscaler
     calls: dict[str, Callable[[], object]]
-    same: dict[str, Any]
+    same: Agreement
 
     @property
     def scale(self) -> int:
@@ -67,7 +68,7 @@ def measure_espcn(
     models: Sequence[str | Path],
     settings: LatencySettings,
     progress: Callable[[str], None] = lambda text: None,
-) -> Document:
+) -> Espcn:
     """Measure `models` beside the ESPCN of their scales and return the report.
 
     `settings.batch` must be 1. Raises ConfigError for a style model, ModelError when the float form
@@ -97,22 +98,22 @@ def measure_espcn(
         )  # fmt: skip
         conditions = monitor.report()
 
-        def row(name: str, runner: _Runner) -> dict[str, Any]:
+        def row(name: str, runner: _Runner) -> EspcnRow:
             reference = f"ESPCN ×{runner.scale}"
-            return {
-                "scale": runner.scale,
-                "model": describe_model(runner.upscaler.spec),
-                "runtime": {**runner.upscaler.describe(), "selection": runner.upscaler.selection},
-                "agreement": runner.same,
+            return EspcnRow(
+                scale=runner.scale,
+                model=describe_model(runner.upscaler.spec),
+                runtime=describe_runtime(runner.upscaler),
+                agreement=runner.same,
                 **{f: _compared(timed[name, f], timed[reference, f]) for f in FORMS},
-            }
+            )
 
-        results: dict[str, Any] = {
-            "models": [row(f"model {index}", runner) for index, runner in enumerate(runners)],
-            "references": [row(f"ESPCN ×{s}", runner) for s, runner in references.items()],
-            "conditions": conditions,
-        }
-    facts = {row["model"]["name"]: row["runtime"] for row in results["models"]}
+        results = EspcnResults(
+            models=[row(f"model {index}", runner) for index, runner in enumerate(runners)],
+            references=[row(f"ESPCN ×{s}", runner) for s, runner in references.items()],
+            conditions=conditions,
+        )
+    facts = {row.model.name: row.runtime for row in results.models}
     titles = {name: runner.upscaler.spec.name for name, runner in everyone.items()}
     named = {f"{titles[name]}, {form}": samples for (name, form), samples in timed.items()}
     warnings = [
@@ -125,7 +126,7 @@ def measure_espcn(
         ),
         *agreement_warnings({titles[name]: runner.same for name, runner in everyone.items()}),
     ]
-    return new_document("espcn", machine, asdict(settings), results, warnings)
+    return new_document(Espcn, machine, settings, results, warnings)
 
 
 def _open(stack: ExitStack, path: Path, settings: LatencySettings) -> _Runner:
@@ -140,7 +141,7 @@ def _open(stack: ExitStack, path: Path, settings: LatencySettings) -> _Runner:
     frame = input_frames(settings)[0]
     prepared = prepare(frame)
     out = upscaler(frame)
-    same = asdict(agreement(out, finish(network.run(prepared))))
+    same = agreement(out, finish(network.run(prepared)))
     calls = {
         NETWORK: lambda: network.run(prepared),
         FRAMES: lambda: upscaler(frame, out=out),
@@ -148,15 +149,15 @@ def _open(stack: ExitStack, path: Path, settings: LatencySettings) -> _Runner:
     return _Runner(upscaler, calls, same)
 
 
-def _compared(samples: Samples, reference: Samples) -> dict[str, Any]:
+def _compared(samples: Samples, reference: Samples) -> Relative:
     """Summary and ratios; calls are paired round by round, as far as both made them."""
     ours, theirs = samples.samples_ms, reference.samples_ms
-    return {
-        "latency": asdict(summarise(ours)),
-        "samples_ms": ours,
-        "ratio_of_medians": median(ours) / median(theirs),
-        "median_of_ratios": median(a / b for a, b in zip(ours, theirs, strict=False)),
-    }
+    return Relative(
+        latency=summarise(ours),
+        samples_ms=ours,
+        ratio_of_medians=median(ours) / median(theirs),
+        median_of_ratios=median(a / b for a, b in zip(ours, theirs, strict=False)),
+    )
 
 
 def espcn_model(scale: int, seed: int = 0) -> onnx.ModelProto:

@@ -10,7 +10,8 @@ from ...runtime.models.file import ModelSpec, load, read_spec
 from ...runtime.models.zoo import default_model, resolve
 from ...runtime.video import EncoderOptions, FileSource
 from ..report.checks import require_super_resolution
-from ..report.model import Document, combine
+from ..report.documents import AnySingle, Collection, Scores
+from ..report.model import combine
 from ..rivals import installed
 from ..shared.graph_cost import count
 from ..shared.settings import GridSettings, LatencySettings
@@ -18,7 +19,7 @@ from .espcn import measure_espcn
 from .latency import measure_latency
 from .overhead import measure_overhead
 from .pictures import make_pictures
-from .quality import Scores, feature_distance, measure_quality, originals
+from .quality import feature_distance, measure_quality, originals
 from .realtime import measure_realtime
 from .stream import measure_stream
 from .video import measure_video
@@ -54,7 +55,7 @@ class Plan:
 
 def measure_everything(
     plan: Plan, models: Sequence[str], progress: Callable[[str], None]
-) -> Document:
+) -> Collection:
     """Measure `models`: latency and quality of all; time relative to ESPCN and real time of all but
     those too large for it; rivals, overhead, pictures, video and stream with one of them.
 
@@ -72,7 +73,7 @@ def main_model(models: Sequence[str]) -> str:
     return min(models, key=lambda name: _in_order_of_size(read_spec(resolve(name))))
 
 
-def _measure(plan: Plan, models: list[str], progress: Callable[[str], None]) -> Iterator[Document]:
+def _measure(plan: Plan, models: list[str], progress: Callable[[str], None]) -> Iterator[AnySingle]:
     main, engine, device = main_model(models), (plan.backend, plan.threads), plan.device
     one = LatencySettings(
         *plan.size, backend=plan.backend, threads=plan.threads, device=device, seconds=plan.seconds,

@@ -30,7 +30,8 @@ from ...common.opencv import load_cv2
 from ...runtime import Upscaler
 from ...runtime.video import FileSource
 from ..machine.facts import describe_machine
-from ..report.model import Document, build
+from ..report.documents import Change, Flicker, FlickerResults, MeanChange
+from ..report.model import build
 
 ImageU8 = NDArray[np.uint8]
 
@@ -42,8 +43,6 @@ _BLUR = 1.5  # σ, pixels
 _LEAST_STATIC = 0.01  # of the frame; less is too little to stand for anything
 _MIN_FRAMES = 3
 
-_VALUES = ("input", "output", "static_share", "static_input", "static_output")
-
 
 def measure_flicker(
     model: str | Path,
@@ -53,7 +52,7 @@ def measure_flicker(
     threads: int | None = None,
     progress: Callable[[int], None] | None = None,
     device: int | None = None,
-) -> Document:
+) -> Flicker:
     """Run a model on the first `frames` frames of a video and compare how both change.
 
     `progress` is called with the number of frames done. Raises ConfigError for fewer than 3 frames,
@@ -83,16 +82,16 @@ def measure_flicker(
                 f"{clip}: has {len(times_ms)} frames, at least {_MIN_FRAMES} are needed"
             )
         mean = mean_of(pairs)
-        warnings = [] if mean["static_share"] >= _LEAST_STATIC else [_nothing_static(mean)]
+        warnings = [] if mean.static_share >= _LEAST_STATIC else [_nothing_static(mean)]
         settings = {"file": clip.name, "frames": len(times_ms), "backend": backend,
                     "still_codes": STILL, "surroundings_px": AROUND}  # fmt: skip
-        results = {
-            "pairs": pairs,
-            "mean": mean,
+        results = FlickerResults(
+            pairs=pairs,
+            mean=mean,
             # The first call warms up.
-            "seconds_per_frame": median(times_ms[1:]) / 1000,
-        }
-        return build("flicker", machine, upscaler, settings, results, warnings)
+            seconds_per_frame=median(times_ms[1:]) / 1000,
+        )
+        return build(Flicker, machine, upscaler, settings, results, warnings)
 
 
 def change(before: ImageU8, after: ImageU8) -> NDArray[np.float32]:
@@ -111,19 +110,31 @@ def static_mask(before: ImageU8, after: ImageU8) -> NDArray[np.bool_]:
     return mask
 
 
-def mean_of(pairs: list[Document]) -> Document:
+def mean_of(pairs: list[Change]) -> MeanChange:
     """The mean of each value over the pairs, each pair's static regions weighted by their area."""
-    static = math.fsum(pair["static_share"] for pair in pairs)
-    mean: Document = {}
-    for key in _VALUES:
-        if key in ("static_input", "static_output"):
-            weighted = math.fsum((pair[key] or 0.0) * pair["static_share"] for pair in pairs)
-            mean[key] = weighted / static if static else None
-        else:
-            mean[key] = math.fsum(pair[key] for pair in pairs) / len(pairs)
-    mean["ratio"] = ratio(mean["output"], mean["input"])
-    mean["static_ratio"] = ratio(mean["static_output"], mean["static_input"])
-    return mean
+    area = math.fsum(pair.static_share for pair in pairs)
+
+    def of_static(values: list[float | None]) -> float | None:
+        weighted = (
+            (value or 0.0) * pair.static_share for value, pair in zip(values, pairs, strict=True)
+        )
+        return math.fsum(weighted) / area if area else None
+
+    static_input = of_static([pair.static_input for pair in pairs])
+    static_output = of_static([pair.static_output for pair in pairs])
+    whole_input, whole_output = (
+        math.fsum(values) / len(pairs)
+        for values in zip(*((pair.input, pair.output) for pair in pairs), strict=True)
+    )
+    return MeanChange(
+        input=whole_input,
+        output=whole_output,
+        static_share=area / len(pairs),
+        static_input=static_input,
+        static_output=static_output,
+        ratio=ratio(whole_output, whole_input),
+        static_ratio=ratio(static_output, static_input),
+    )
 
 
 def ratio(output: float | None, given: float | None) -> float | None:
@@ -131,28 +142,28 @@ def ratio(output: float | None, given: float | None) -> float | None:
     return output / given if given and output is not None else None
 
 
-def _changes(
-    before: tuple[ImageU8, ImageU8], after: tuple[ImageU8, ImageU8]
-) -> dict[str, float | None]:
-    """`_VALUES` of one pair of (input, output); no static region has None as its changes."""
+def _changes(before: tuple[ImageU8, ImageU8], after: tuple[ImageU8, ImageU8]) -> Change:
+    """How much one pair of (input, output) changes; without a static region its values are None."""
     given, made = (change(old, new) for old, new in zip(before, after, strict=True))
     mask = static_mask(before[0], after[0])
     scale = made.shape[0] // given.shape[0]
     big = np.repeat(np.repeat(mask, scale, 0), scale, 1)
-    values = (given.mean(), made.mean(), mask.mean(), _mean_at(given, mask), _mean_at(made, big))
-    return {
-        key: None if value is None else float(value)
-        for key, value in zip(_VALUES, values, strict=True)
-    }
+    return Change(
+        input=float(given.mean()),
+        output=float(made.mean()),
+        static_share=float(mask.mean()),
+        static_input=_mean_at(given, mask),
+        static_output=_mean_at(made, big),
+    )
 
 
 def _mean_at(values: NDArray[np.float32], mask: NDArray[np.bool_]) -> float | None:
     return float(values[mask].mean()) if mask.any() else None
 
 
-def _nothing_static(mean: Document) -> str:
+def _nothing_static(mean: MeanChange) -> str:
     return (
-        f"only {mean['static_share']:.1%} of the clip is static: its static figures say little; "
+        f"only {mean.static_share:.1%} of the clip is static: its static figures say little; "
         "measure a clip of a camera that stands"
     )
 

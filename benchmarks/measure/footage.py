@@ -9,13 +9,14 @@ that of bicubic.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice, pairwise
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
+from msgspec.structs import asdict
 from numpy.typing import NDArray
 
 from ...common.errors import ConfigError, InputError
@@ -25,7 +26,15 @@ from ...runtime import Upscaler
 from ...runtime.video import FileSource
 from ..machine.facts import describe_machine
 from ..report.checks import int8_warnings, require_super_resolution
-from ..report.model import Document, describe_model, new_document
+from ..report.documents import (
+    Footage,
+    FootageEntry,
+    FootageModel,
+    FootageResults,
+    FootageRow,
+    Scores,
+)
+from ..report.model import describe_model, describe_runtime, new_document
 from .flicker import change, static_mask
 
 CLEAN = "clean"
@@ -58,14 +67,14 @@ class _Scores:
     ssim: list[float] = field(default_factory=list)
     static_change: float | None = None
 
-    def row(self, clip: str, coding: str) -> Document:
-        return {
-            "clip": clip,
-            "coding": coding,
-            "psnr_db": math.fsum(self.psnr_db) / len(self.psnr_db),
-            "ssim": math.fsum(self.ssim) / len(self.ssim),
-            "static_change": self.static_change,
-        }
+    def row(self, clip: str, coding: str) -> FootageRow:
+        return FootageRow(
+            clip=clip,
+            coding=coding,
+            psnr_db=fmean(self.psnr_db),
+            ssim=fmean(self.ssim),
+            static_change=self.static_change,
+        )
 
 
 def measure_footage(
@@ -73,7 +82,7 @@ def measure_footage(
     clips: Sequence[Path],
     settings: FootageSettings,
     progress: Callable[[int, int], None] | None = None,
-) -> Document:
+) -> Footage:
     """Score models of one scale and bicubic on clips, clean and coded; returns the report.
 
     `progress` is called with (done, total) after each clip and coding. Raises InputError for a clip
@@ -100,7 +109,7 @@ def measure_footage(
             )
         scale = scales.pop()
         upscales: list[Upscale] = [bicubic(scale), *upscalers]
-        rows: list[list[Document]] = [[] for _ in upscales]
+        rows: list[list[FootageRow]] = [[] for _ in upscales]
         done, total = 0, len(clips) * len(codings)
         for clip in clips:
             originals = _frames(clip, settings.first + settings.count, scale)
@@ -116,23 +125,23 @@ def measure_footage(
                 if progress is not None:
                     progress(done, total)
         reference = rows[0]
-        results = {
-            "codings": [name_of(coding) for coding in codings],
-            "clips": [clip.name for clip in clips],
-            "scale": scale,
-            "bicubic": _summary(reference, reference, codings),
-            "models": [
-                {
-                    "model": describe_model(upscaler.spec),
-                    "runtime": {**upscaler.describe(), "selection": upscaler.selection},
-                    **_summary(made, reference, codings),
-                }
+        results = FootageResults(
+            codings=[name_of(coding) for coding in codings],
+            clips=[clip.name for clip in clips],
+            scale=scale,
+            bicubic=_summary(reference, reference, codings),
+            models=[
+                FootageModel(
+                    model=describe_model(upscaler.spec),
+                    runtime=describe_runtime(upscaler),
+                    **asdict(_summary(made, reference, codings)),
+                )
                 for upscaler, made in zip(upscalers, rows[1:], strict=True)
             ],
-        }
+        )
         told = {upscaler.spec.name: upscaler.describe() for upscaler in upscalers}
         return new_document(
-            "footage",
+            Footage,
             machine,
             {"first": settings.first, "frames": settings.count, "backend": settings.backend},
             results,
@@ -193,28 +202,27 @@ def _score(
 
 
 def _summary(
-    rows: list[Document], reference: list[Document], codings: Sequence[Coding | None]
-) -> Document:
+    rows: list[FootageRow], reference: list[FootageRow], codings: Sequence[Coding | None]
+) -> FootageEntry:
     """All rows of one model with its means by coding, over the coded ones, and its flicker."""
-    mean = {}
-    for coding in codings:
-        of_coding = [row for row in rows if row["coding"] == name_of(coding)]
-        mean[name_of(coding)] = {
-            key: math.fsum(row[key] for row in of_coding) / len(of_coding)
-            for key in ("psnr_db", "ssim")
-        }
-    coded = [scores["psnr_db"] for name, scores in mean.items() if name != CLEAN]
+    means, coded = {}, []
+    for name in map(name_of, codings):
+        scored = [row for row in rows if row.coding == name]
+        psnr_db = fmean(row.psnr_db for row in scored if row.psnr_db is not None)
+        means[name] = Scores(psnr_db, fmean(row.ssim for row in scored))
+        if name != CLEAN:
+            coded.append(psnr_db)
     ratios = [
-        row["static_change"] / plain["static_change"]
+        row.static_change / plain.static_change
         for row, plain in zip(rows, reference, strict=True)
-        if row["static_change"] is not None and plain["static_change"]
+        if row.static_change is not None and plain.static_change
     ]
-    return {
-        "rows": rows,
-        "mean": mean,
-        "coded_mean_db": math.fsum(coded) / len(coded) if coded else None,
-        "static_flicker": math.fsum(ratios) / len(ratios) if ratios else None,
-    }
+    return FootageEntry(
+        rows=rows,
+        mean=means,
+        coded_mean_db=fmean(coded) if coded else None,
+        static_flicker=fmean(ratios) if ratios else None,
+    )
 
 
 def _silent(line: str) -> None:

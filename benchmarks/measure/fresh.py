@@ -15,11 +15,14 @@ from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from threading import Event, Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...common.errors import BackendError, FrameliftError
 from ..machine.facts import device_memory_used
 from ..shared.settings import LatencySettings
+
+if TYPE_CHECKING:
+    from ..report.documents import Start
 
 # A TensorRT engine or a compiled PyTorch network may have to be built.
 _LIMIT_SECONDS = 1800
@@ -28,7 +31,7 @@ _MORE_CALLS = 2
 _MEMORY_EVERY_SECONDS = 0.25
 
 
-def measure_start(model: str | Path, case: LatencySettings) -> dict[str, Any]:
+def measure_start(model: str | Path, case: LatencySettings) -> Start:
     """How long a new process takes to its first frame, and how much memory it needs.
 
     Returns `process_ms` (until the interpreter runs our code), `load_ms` (the engine's import and
@@ -37,6 +40,10 @@ def measure_start(model: str | Path, case: LatencySettings) -> dict[str, Any]:
     `device_memory_bytes` (by how much the use of the GPU's memory grew at most, by all programs);
     null is unknown. Raises BackendError with the reason that the process gave.
     """
+    from msgspec import convert
+
+    from ..report.documents import Start
+
     with _device_memory() as growth:
         started = time.monotonic_ns()
         task = json.dumps({"model": str(model), "case": asdict(case), "started_ns": started})
@@ -54,7 +61,7 @@ def measure_start(model: str | Path, case: LatencySettings) -> dict[str, Any]:
     result: dict[str, Any] = json.loads(lines[-1])
     # A process sees what it uses when it has all; what it needed for a moment is seen from outside.
     seen = [value for value in (*growth, result["device_memory_bytes"]) if value is not None]
-    return result | {"device_memory_bytes": max(seen, default=None)}
+    return convert(result | {"device_memory_bytes": max(seen, default=None)}, Start)
 
 
 @contextmanager

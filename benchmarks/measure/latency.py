@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 
 from ...common.errors import BackendError, ModelError
 from ...runtime import ModelSpec, Upscaler
@@ -31,10 +31,11 @@ from ..report.checks import (
     scale_warnings,
     variation_warnings,
 )
-from ..report.model import Document, describe_model, new_document
+from ..report.documents import Case, Latency, LatencyResults, Start
+from ..report.model import describe_model, describe_runtime, new_document
 from ..rivals import is_rival
 from ..rivals.contender import Contender, open_contender
-from ..shared.frames import Frames, agreement, input_frames
+from ..shared.frames import Agreement, Frames, agreement, input_frames
 from ..shared.settings import GridSettings, LatencySettings
 from ..shared.statistics import Summary, summarise
 from ..shared.timing import Samples, alternate
@@ -51,7 +52,7 @@ class _Case:
 
     spec: ModelSpec
     settings: LatencySettings
-    start: dict[str, Any] | None
+    start: Start | None
     contender: Contender
     frames: list[Frames]
     out: Frames
@@ -77,7 +78,7 @@ class _Case:
 
 def measure_latency(
     models: Sequence[str | Path], settings: GridSettings, progress: Progress = lambda text: None
-) -> Document:
+) -> Latency:
     """Measure the grid and return the report; `progress` is told what is being done.
 
     Timed is `upscaler(frame, out=frame)`, uint8 BGR in and out. Start-up is that of a new process.
@@ -120,7 +121,7 @@ def measure_latency(
         conditions = monitor.report()
         limits.measure()
         rows = [_row(case, timed[case.name], recorders[case.name], cases, limits) for case in cases]
-        results = {"cases": rows, "conditions": conditions, "peaks": limits.describe()}
+        results = LatencyResults(cases=rows, conditions=conditions, peaks=limits.describe())
     summaries = {
         case.name: summarise(timed[case.name].samples_ms, case.settings.batch) for case in cases
     }
@@ -128,23 +129,21 @@ def measure_latency(
         *left_out,
         *machine_warnings(machine, conditions),
         *condition_warnings(conditions),
-        *int8_warnings(machine, {row["name"]: row["runtime"] for row in rows}),
-        *scale_warnings({r["name"]: (r["scale"], r["model"]["scale"]) for r in rows if r["rival"]}),
+        *int8_warnings(machine, {row.name: row.runtime for row in rows}),
+        *scale_warnings({row.name: (row.scale, row.model.scale) for row in rows if row.rival}),
         *variation_warnings(summaries, {name: samples.steady for name, samples in timed.items()}),
         *percentile_warnings(min(summaries.values(), key=_count)),
         *limits.notes,
-        *limit_warnings(
-            {row["name"]: row["roofline"]["share_of_limit"] for row in rows if row["roofline"]}
-        ),
+        *limit_warnings({row.name: row.roofline.share_of_limit for row in rows if row.roofline}),
         *agreement_warnings(
             {
-                row["name"]: row["agreement"]
+                row.name: row.agreement
                 for row in rows
-                if row["agreement"] and "network" not in row["runtime"]
+                if row.agreement and "network" not in row.runtime
             }
         ),
     ]
-    return new_document("latency", machine, asdict(settings), results, warnings)
+    return new_document(Latency, machine, settings, results, warnings)
 
 
 def _open(stack: ExitStack, spec: ModelSpec, one: LatencySettings, fresh: bool) -> _Case:
@@ -190,32 +189,29 @@ def _row(
     recorder: StageRecorder,
     cases: list[_Case],
     limits: Limits,
-) -> dict[str, Any]:
+) -> Case:
     summary = summarise(samples.samples_ms, case.settings.batch)
-    facts = case.contender.describe()
-    selection = case.contender.selection if isinstance(case.contender, Upscaler) else ""
-    same = _agreement(case, cases)
-    return {
-        "name": case.name,
-        "rival": not case.is_framelift,
-        "model": describe_model(case.spec),
-        "runtime": {**facts, "selection": selection},
-        "width": case.settings.width,
-        "height": case.settings.height,
-        "batch": case.settings.batch,
-        "scale": case.contender.scale,
-        "latency": asdict(summary),
-        "steady": samples.steady,
-        "warm_up_ms": samples.warm_up_ms,
-        "samples_ms": samples.samples_ms,
-        "stages_ms": recorder.medians(samples.samples_ms),
-        "start": case.start,
-        "roofline": limits.roofline(case.spec, case.settings, case.contender, summary),
-        "agreement": same,
-    }
+    return Case(
+        model=describe_model(case.spec),
+        runtime=describe_runtime(case.contender),
+        name=case.name,
+        rival=not case.is_framelift,
+        width=case.settings.width,
+        height=case.settings.height,
+        batch=case.settings.batch,
+        scale=case.contender.scale,
+        latency=summary,
+        steady=samples.steady,
+        warm_up_ms=samples.warm_up_ms,
+        samples_ms=samples.samples_ms,
+        stages_ms=recorder.medians(samples.samples_ms),
+        start=case.start,
+        roofline=limits.roofline(case.spec, case.settings, case.contender, summary),
+        agreement=_agreement(case, cases),
+    )
 
 
-def _agreement(case: _Case, cases: list[_Case]) -> dict[str, Any] | None:
+def _agreement(case: _Case, cases: list[_Case]) -> Agreement | None:
     """How far a case's output is from that of the first case of the same weights and frames."""
     shape = (case.settings.width, case.settings.height, case.settings.batch)
     for other in cases:
@@ -227,8 +223,8 @@ def _agreement(case: _Case, cases: list[_Case]) -> dict[str, Any] | None:
             if case.result.shape != other.result.shape:
                 return None
             same = other.spec.precision == case.spec.precision
-            difference = asdict(agreement(other.result, case.result))
-            return {"with": other.name, "same_precision": same, **difference}
+            found = agreement(other.result, case.result)
+            return replace(found, beside=other.name, same_precision=same)
     return None
 
 

@@ -6,15 +6,16 @@ from collections.abc import Iterable
 from contextlib import ExitStack, closing
 from dataclasses import asdict
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from ...common.errors import ConfigError, ModelError
 from ...runtime import ModelSpec
 from ...runtime.backends.cpu.widen import widen
 from ...runtime.machine.host import available_processors
 from ..machine.peaks import PeakMeter, Peaks, peak_meter
-from ..machine.roofline import compare_with_peak
+from ..machine.roofline import Roofline, compare_with_peak
 from ..report.checks import require_size
+from ..report.documents import Peak
 from ..rivals.contender import Contender
 from ..shared.graph_cost import GraphCost, count
 from ..shared.settings import GridSettings, LatencySettings
@@ -58,13 +59,15 @@ class Limits:
             peaks = meter.measure()
             self._peaks[key] = peaks.better(self._peaks[key]) if key in self._peaks else peaks
 
-    def describe(self) -> list[dict[str, Any]]:
+    def describe(self) -> list[Peak]:
         """The peaks, for the report."""
-        return [{**asdict(peaks), "operations": peaks.operations} for peaks in self._peaks.values()]
+        return [
+            Peak(**asdict(peaks), operations=peaks.operations) for peaks in self._peaks.values()
+        ]
 
     def roofline(
         self, spec: ModelSpec, case: LatencySettings, contender: Contender, summary: Summary
-    ) -> dict[str, Any] | None:
+    ) -> Roofline | None:
         """The case's share of the limit; None without a peak to compare with, or for a rival that
         runs another network.
         """
@@ -77,7 +80,7 @@ class Limits:
         if work not in self._costs:
             self._costs[work] = self._cost(spec, widened, *shape)
         cost = self._costs[work]
-        return None if cost is None else asdict(compare_with_peak(cost, peaks, summary.p50_ms))
+        return None if cost is None else compare_with_peak(cost, peaks, summary.p50_ms)
 
     def _cost(
         self, spec: ModelSpec, widened: bool, batch: int, height: int, width: int

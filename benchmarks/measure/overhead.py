@@ -18,10 +18,8 @@ are compared, so that a wrong answer cannot be called fast.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import numpy as np
 
@@ -35,7 +33,8 @@ from ..report.checks import (
     require_size,
     variation_warnings,
 )
-from ..report.model import Document, build
+from ..report.documents import Overhead, OverheadResults, Relative
+from ..report.model import build
 from ..shared.float_session import FloatSession
 from ..shared.frames import agreement, finish, input_frames, prepare
 from ..shared.settings import LatencySettings
@@ -48,7 +47,7 @@ UPSCALER = "Upscaler"
 NUMPY = "NumPy pre/post"
 
 
-def measure_overhead(model: str | Path, settings: LatencySettings) -> Document:
+def measure_overhead(model: str | Path, settings: LatencySettings) -> Overhead:
     """Measure and return the report; `settings.batch` must be 1.
 
     Raises ModelError, BackendError, MissingDependencyError.
@@ -78,31 +77,27 @@ def measure_overhead(model: str | Path, settings: LatencySettings) -> Document:
         conditions = monitor.report()
         samples = {name: values.samples_ms for name, values in timed.items()}
         steady = {name: values.steady for name, values in timed.items()}
-        results = {
-            "variants": _compare(samples),
-            "agreement": asdict(same),
-            "conditions": conditions,
-        }
+        results = OverheadResults(variants=_compare(samples), agreement=same, conditions=conditions)
         summaries = {name: summarise(values) for name, values in samples.items()}
         warnings = [
             *machine_warnings(machine, conditions),
             *condition_warnings(conditions),
             *int8_warnings(machine, {upscaler.spec.name: upscaler.describe()}),
             *variation_warnings(summaries, steady),
-            *agreement_warnings({NUMPY: asdict(same)}),
+            *agreement_warnings({NUMPY: same}),
         ]
-        return build("overhead", machine, upscaler, asdict(settings), results, warnings)
+        return build(Overhead, machine, upscaler, settings, results, warnings)
 
 
-def _compare(samples: dict[str, list[float]]) -> dict[str, dict[str, Any]]:
+def _compare(samples: dict[str, list[float]]) -> dict[str, Relative]:
     bare = samples[BARE]
     return {
-        name: {
-            "latency": asdict(summarise(values)),
-            "samples_ms": values,
-            "ratio_of_medians": median(values) / median(bare),
-            "median_of_ratios": median(_ratios(values, bare)),
-        }
+        name: Relative(
+            latency=summarise(values),
+            samples_ms=values,
+            ratio_of_medians=median(values) / median(bare),
+            median_of_ratios=median(_ratios(values, bare)),
+        )
         for name, values in samples.items()
     }
 

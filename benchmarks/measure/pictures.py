@@ -14,7 +14,8 @@ from ...imaging.quality import ImageU8, as_bgr, bicubic, crop_to_multiple, shrin
 from ...runtime import Upscaler
 from ...runtime.video import FileSource
 from ..machine.facts import describe_machine
-from ..report.model import Document, build
+from ..report.documents import Picture, Pictures, PicturesResults
+from ..report.model import build
 from .quality import originals, read_original
 
 _MAX_WIDTH, _MAX_HEIGHT = 960, 540
@@ -31,7 +32,7 @@ def make_pictures(
     backend: str = "auto",
     threads: int | None = None,
     device: int | None = None,
-) -> Document:
+) -> Pictures:
     """Enlarge by bicubic and by `model`: the first two photographs of each folder, shrunk before,
     and a frame of `video` as it is. The middle, at most 960×540, as data URIs `before` and `after`.
 
@@ -43,10 +44,10 @@ def make_pictures(
         for name, small in _inputs(folders, video, scale):
             after = upscaler(small)
             height, width = after.shape[:2]
-            sides = {"before": data_uri(bicubic(scale)(small)), "after": data_uri(after)}
-            pictures.append({"name": name, "width": width, "height": height, **sides})
-        settings = {"files": [picture["name"] for picture in pictures], "backend": backend}
-        return build("pictures", machine, upscaler, settings, {"pictures": pictures}, [])
+            before = data_uri(bicubic(scale)(small))
+            pictures.append(Picture(name, width, height, before, data_uri(after)))
+        settings = {"files": [picture.name for picture in pictures], "backend": backend}
+        return build(Pictures, machine, upscaler, settings, PicturesResults(pictures), [])
 
 
 def data_uri(image: ImageU8) -> str:

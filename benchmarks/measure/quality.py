@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 
 from ...common.errors import InputError, MissingDependencyError
 from ...common.native_output import native_output_caught
 from ...common.opencv import load_cv2
-from ...imaging.histogram import match_histogram
-from ...imaging.quality import (
-    ImageU8,
-    Upscale,
-    as_bgr,
-    bicubic,
-    compare,
-    crop_to_multiple,
-    shrink,
-)
+from ...imaging.quality import Distance, ImageU8, Trial, bicubic, trials
 from ...runtime import Upscaler
 from ..machine.facts import describe_machine
 from ..report.checks import int8_warnings, require_super_resolution
-from ..report.model import Document, build
-
-Distance = Callable[[ImageU8, ImageU8, int], float]
-Scores = dict[str, float]
+from ..report.documents import NamedPair, Pair, Quality, QualityResults, Scores
+from ..report.model import build
 
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 
@@ -83,13 +72,12 @@ def measure_quality(
     matching: bool = False,
     known: dict[tuple[object, ...], Scores] | None = None,
     device: int | None = None,
-) -> Document:
+) -> Quality:
     """Score a model and bicubic on every image of `folder` and return the report.
 
     `progress` is called with (done, total) after each image. With `vgg`, weights as
     `framelift train --vgg` takes them, the distance of relu2_2 features is measured, too; that
-    needs PyTorch. With `matching` the histogram of each output is matched to that of its input
-    before scoring, the post-processing of Johnson et al. 2016, section 4.2. `known` keeps what
+    needs PyTorch. `matching` is that of `imaging.quality.trials`. `known` keeps what
     bicubic scored, for calls with other models of the same scale. Raises InputError, ConfigError
     for a model that is not for super-resolution, ModelError, BackendError, CheckpointError,
     MissingDependencyError.
@@ -97,23 +85,23 @@ def measure_quality(
     paths = originals(folder)
     machine = describe_machine()
     distance = None if vgg is None else feature_distance(vgg)
-    scores: list[dict[str, Scores]] = []
+    images: list[NamedPair] = []
     known = {} if known is None else known
     with Upscaler.load(model, backend=backend, threads=threads, device=device) as upscaler:
         require_super_resolution(upscaler.spec, "a comparison with originals")
         scale = upscaler.scale
-        for path in paths:
-            image = _scorable(path, scale)
+        named = ((path.stem, _scorable(path, scale)) for path in paths)
+        tried = trials(named, upscaler, scale, matching=matching)
+        for path, trial in zip(paths, tried, strict=True):
             key = (path.resolve(), scale, vgg, matching)
             if key not in known:
-                plain = bicubic(scale)
-                known[key] = _score(path.stem, image, plain, scale, distance, matching)
-            ours = _score(path.stem, image, upscaler, scale, distance, matching)
-            scores.append({"model": ours, "bicubic": known[key]})
+                one = [(trial.name, trial.original)]
+                (plain,) = trials(one, bicubic(scale), scale, matching=matching)
+                known[key] = _scores(plain, distance)
+            images.append(NamedPair(_scores(trial, distance), known[key], trial.name))
             if progress is not None:
-                progress(len(scores), len(paths))
-        rows = [{"name": path.stem, **pair} for path, pair in zip(paths, scores, strict=True)]
-        mean = {side: _mean([pair[side] for pair in scores]) for side in ("model", "bicubic")}
+                progress(len(images), len(paths))
+        mean = Pair(_mean([one.model for one in images]), _mean([one.bicubic for one in images]))
         settings: dict[str, str | int] = {
             "images": folder.resolve().name,
             "count": len(paths),
@@ -121,33 +109,28 @@ def measure_quality(
         }
         if matching:
             settings["post-processing"] = "histogram matching"
-        results = {"images": rows, "mean": mean}
         warnings = int8_warnings(machine, {upscaler.spec.name: upscaler.describe()})
-        return build("quality", machine, upscaler, settings, results, warnings)
+        return build(Quality, machine, upscaler, settings, QualityResults(images, mean), warnings)
 
 
-def _score(
-    name: str,
-    original: ImageU8,
-    upscale: Upscale,
-    scale: int,
-    distance: Distance | None,
-    matching: bool,
-) -> dict[str, float]:
-    small = as_bgr(shrink(original, scale))
-    upscaled = upscale(small)
-    if matching:
-        upscaled = match_histogram(upscaled, small)
-    quality = compare(name, upscaled, original, scale)
-    scores = {"psnr_db": quality.psnr_db, "ssim": quality.ssim}
-    if distance is not None:
-        reference = as_bgr(crop_to_multiple(original, scale))
-        scores["feature_distance"] = distance(upscaled, reference, scale)
-    return scores
+def _scores(trial: Trial, distance: Distance | None) -> Scores:
+    quality = trial.quality
+    feature_distance = None if distance is None else trial.distance(distance)
+    return Scores(quality.psnr_db, quality.ssim, feature_distance)
 
 
-def _mean(scores: list[dict[str, float]]) -> dict[str, float]:
-    return {key: math.fsum(score[key] for score in scores) / len(scores) for key in scores[0]}
+def _mean(scores: Sequence[Scores]) -> Scores:
+    """The mean of each score; unknown is what one image lacks."""
+
+    def of(values: list[float | None]) -> float | None:
+        known = [value for value in values if value is not None]
+        return fmean(known) if len(known) == len(values) else None
+
+    return Scores(
+        of([one.psnr_db for one in scores]),
+        fmean(one.ssim for one in scores),
+        of([one.feature_distance for one in scores]),
+    )
 
 
 def feature_distance(vgg: str) -> Distance:

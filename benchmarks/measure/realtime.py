@@ -9,12 +9,10 @@ second must reach it; what inference alone does not hold is not tried.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
 
@@ -26,7 +24,16 @@ from ...runtime.video import EncoderOptions, FileSource
 from ..machine.facts import describe_machine
 from ..machine.monitor import Monitor, condition_warnings
 from ..report.checks import machine_warnings
-from ..report.model import Document, describe_model, new_document
+from ..report.documents import (
+    FileToFile,
+    Inference,
+    Realtime,
+    RealtimeResults,
+    RealtimeRow,
+    TriedCalls,
+    TriedFile,
+)
+from ..report.model import describe_model, describe_runtime, new_document
 from ..shared.frames import input_frames
 from ..shared.settings import LatencySettings
 from ..shared.statistics import summarise
@@ -61,7 +68,7 @@ def measure_realtime(
     rates: Sequence[int] = RATES,
     sizes: Sequence[Size] = SIZES,
     progress: Callable[[str], None] = lambda text: None,
-) -> Document:
+) -> Realtime:
     """Find the largest outputs of `sizes` that hold `rates` and return the report.
 
     Each size is called for `seconds` at least. With `video`, its first frames, resized, are also
@@ -86,8 +93,8 @@ def measure_realtime(
         "file": video and video.name, "codec": video and options.codec,
     }  # fmt: skip
     warnings = [*machine_warnings(machine, conditions), *condition_warnings(conditions)]
-    results = {"models": rows, "conditions": conditions}
-    return new_document("realtime", machine, settings, results, warnings)
+    results = RealtimeResults(models=rows, conditions=conditions)
+    return new_document(Realtime, machine, settings, results, warnings)
 
 
 def largest(sizes: Sequence[Size], holds: Callable[[Size], bool]) -> Size | None:
@@ -104,24 +111,24 @@ class _Trials:
 
     def __init__(self, upscaler: Upscaler, seconds: float, rates: Sequence[int]) -> None:
         self._upscaler, self._seconds, self._rates = upscaler, seconds, rates
-        self.calls: dict[Size, dict[str, Any]] = {}
-        self.files: dict[Size, dict[str, Any]] = {}
+        self.calls: dict[Size, TriedCalls] = {}
+        self.files: dict[Size, TriedFile] = {}
 
     def holds(self, size: Size, rate: int) -> bool:
         """Whether inference alone keeps up with `rate` frames per second."""
         if size not in self.calls:
             samples = np.array(self._call(size))
             late = {str(rate): float(np.mean(samples > 1000 / rate)) for rate in self._rates}
-            self.calls[size] = {"late": late, "latency": asdict(summarise(list(samples)))}
-        return bool(self.calls[size]["late"][str(rate)] <= _MAX_LATE)
+            self.calls[size] = TriedCalls(*size, late, summarise(list(samples)))
+        return self.calls[size].late[str(rate)] <= _MAX_LATE
 
     def holds_files(self, size: Size, rate: int, clips: _Clips, options: EncoderOptions) -> bool:
         """The same from file to file."""
         if size not in self.files:
             clip = clips.of_size(self._input(size))
             short, long = (run_pipeline(self._upscaler, clip, n, options) for n in (_SHORT, _LONG))
-            self.files[size] = {"fps": subtract(short, long)["fps"]}
-        return (self.files[size]["fps"] or 0.0) >= rate
+            self.files[size] = TriedFile(*size, subtract(short, long).fps)
+        return (self.files[size].fps or 0.0) >= rate
 
     def _input(self, size: Size) -> Size:
         return size[0] // self._upscaler.scale, size[1] // self._upscaler.scale
@@ -182,7 +189,7 @@ def _measure(
     seconds: float,
     rates: Sequence[int],
     sizes: Sequence[Size],
-) -> dict[str, Any]:
+) -> RealtimeRow:
     fitting = [s for s in sizes if not s[0] % upscaler.scale and not s[1] % upscaler.scale]
     if not fitting:
         raise ConfigError(f"{upscaler.spec.name}: none of the sizes is a multiple of its scale")
@@ -194,19 +201,18 @@ def _measure(
             held = partial(trials.holds_files, rate=rate, clips=clips, options=options)
             smaller = [] if top is None else fitting[fitting.index(top) :: -1]
             whole[rate] = next(filter(held, smaller), None)
-    return {
-        "model": describe_model(upscaler.spec),
-        "runtime": {**upscaler.describe(), "selection": upscaler.selection},
-        "inference": _outcome(alone, trials.calls),
-        "file_to_file": None if clips is None else _outcome(whole, trials.files),
-    }
+    calls = [trials.calls[size] for size in sorted(trials.calls)]
+    files = [trials.files[size] for size in sorted(trials.files)]
+    return RealtimeRow(
+        model=describe_model(upscaler.spec),
+        runtime=describe_runtime(upscaler),
+        inference=Inference(_by_rate(alone), calls),
+        file_to_file=None if clips is None else FileToFile(_by_rate(whole), files),
+    )
 
 
-def _outcome(
-    largest_of: dict[int, Size | None], trials: dict[Size, dict[str, Any]]
-) -> dict[str, Any]:
-    tried = [{"width": w, "height": h, **trials[w, h]} for w, h in sorted(trials)]
-    return {"largest": {str(rate): size for rate, size in largest_of.items()}, "tried": tried}
+def _by_rate(largest_of: dict[int, Size | None]) -> dict[str, Size | None]:
+    return {str(rate): size for rate, size in largest_of.items()}
 
 
 def _silent(line: str) -> None:

@@ -8,7 +8,6 @@ took it, so whatever lies between, queues included, is in the figure.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -25,7 +24,8 @@ from ...runtime.video.step import FrameUpscaler, pool_for
 from ..machine.facts import describe_machine
 from ..machine.monitor import Monitor, condition_warnings
 from ..report.checks import machine_warnings
-from ..report.model import Document, build
+from ..report.documents import Stream, StreamRate, StreamResults
+from ..report.model import build
 from ..shared.settings import LatencySettings
 from ..shared.statistics import summarise
 
@@ -113,7 +113,7 @@ def measure_stream(
     model: str | Path,
     settings: LatencySettings,
     rates: tuple[float, ...] = RATES,
-) -> Document:
+) -> Stream:
     """Run a camera of each rate for `settings.seconds` through the live pipeline.
 
     Raises ConfigError, ModelError, BackendError, MissingDependencyError.
@@ -132,14 +132,14 @@ def measure_stream(
             monitor.sample()
         conditions = monitor.report()
         warnings = [*machine_warnings(machine, conditions), *condition_warnings(conditions)]
-        unread = sum(run["unreadable"] for run in results)
+        unread = sum(run.unreadable for run in results)
         if unread:
             warnings.append(f"the time code of {unread} frames could not be read back")
-        document = {"rates": results, "conditions": conditions}
-        return build("stream", machine, upscaler, asdict(settings), document, warnings)
+        found = StreamResults(rates=results, conditions=conditions)
+        return build(Stream, machine, upscaler, settings, found, warnings)
 
 
-def run_camera(upscaler: FrameUpscaler, settings: LatencySettings, fps: float) -> Document:
+def run_camera(upscaler: FrameUpscaler, settings: LatencySettings, fps: float) -> StreamRate:
     """One camera at one rate."""
     pool = pool_for(upscaler)
     camera = Camera(settings.width, settings.height, fps, settings.seconds, pool)
@@ -148,7 +148,7 @@ def run_camera(upscaler: FrameUpscaler, settings: LatencySettings, fps: float) -
     return evaluate(camera.taken, display.shown, fps)
 
 
-def evaluate(taken: list[float], shown: list[tuple[int, float]], fps: float) -> Document:
+def evaluate(taken: list[float], shown: list[tuple[int, float]], fps: float) -> StreamRate:
     """Latency, jitter and drops of frames taken at `taken` and shown as (number, seconds).
 
     Jitter is the mean of how far the interval between two shown frames is from that between the
@@ -161,15 +161,15 @@ def evaluate(taken: list[float], shown: list[tuple[int, float]], fps: float) -> 
         for before, after in pairwise(read)
     ]
     seconds = shown[-1][1] - shown[0][1] if len(shown) > 1 else 0.0
-    return {
-        "source_fps": fps,
-        "taken": len(taken),
-        "shown": len(shown),
-        "shown_fps": (len(shown) - 1) / seconds if seconds > 0 else None,
-        "dropped": len(taken) - len(shown),
-        "drop_share": (len(taken) - len(shown)) / len(taken),
-        "unreadable": len(shown) - len(read),
-        "glass_to_glass": asdict(summarise(latencies)) if latencies else None,
-        "jitter_ms": 1000 * float(np.mean(late)) if late else None,
-        "latencies_ms": latencies,
-    }
+    return StreamRate(
+        source_fps=fps,
+        taken=len(taken),
+        shown=len(shown),
+        shown_fps=(len(shown) - 1) / seconds if seconds > 0 else None,
+        dropped=len(taken) - len(shown),
+        drop_share=(len(taken) - len(shown)) / len(taken),
+        unreadable=len(shown) - len(read),
+        glass_to_glass=summarise(latencies) if latencies else None,
+        jitter_ms=1000 * float(np.mean(late)) if late else None,
+        latencies_ms=latencies,
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from ...train.distributed import Processes
@@ -12,7 +11,8 @@ from ...train.loop.throughput import measure_throughput
 from ..machine.facts import describe_machine
 from ..machine.monitor import Monitor, condition_warnings
 from ..report.checks import machine_warnings, variation_warnings
-from ..report.model import Document, new_document
+from ..report.documents import Train, TrainResults
+from ..report.model import new_document
 from ..shared.statistics import summarise
 
 
@@ -27,7 +27,7 @@ def measure_training(
     threads: int | None = None,
     steps: int = 30,
     warm_up: int = 5,
-) -> Document:
+) -> Train:
     """Make `steps` training steps of a preset or config, after `warm_up` more; nothing is written.
 
     Raises what `framelift train` raises: ConfigError, InputError, CheckpointError, BackendError.
@@ -41,13 +41,13 @@ def measure_training(
     conditions = monitor.report()
     samples_ms = [1000 * seconds for seconds in speed.step_seconds]
     summary = summarise(samples_ms, resolved.data.batch)
-    results = {
-        "images_per_s": speed.images_per_s,
-        "data_wait_share": speed.data_wait_share,
-        "step": asdict(summary),
-        "samples_ms": samples_ms,
-        "conditions": conditions,
-    }
+    results = TrainResults(
+        images_per_s=speed.images_per_s,
+        data_wait_share=speed.data_wait_share,
+        step=summary,
+        samples_ms=samples_ms,
+        conditions=conditions,
+    )
     settings = {
         "config": config,
         "device": str(chosen),
@@ -61,4 +61,4 @@ def measure_training(
         *condition_warnings(conditions),
         *variation_warnings({"a step": summary}, longer="--steps"),
     ]
-    return new_document("train", machine, settings, results, warnings)
+    return new_document(Train, machine, settings, results, warnings)

@@ -16,6 +16,8 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
+from msgspec.structs import replace
+
 from ...common.errors import ConfigError
 from ...runtime import Upscaler
 from ...runtime.live.null_sink import NullSink
@@ -25,7 +27,8 @@ from ...runtime.video.step import pool_for
 from ..machine.facts import describe_machine
 from ..machine.monitor import Monitor, condition_warnings
 from ..report.checks import machine_warnings
-from ..report.model import Document, build
+from ..report.documents import Run, Video, VideoResults, VideoRun
+from ..report.model import build
 from ..shared.timing import time_ms
 
 NULL = "none"
@@ -35,7 +38,7 @@ ROUNDS = 3
 
 
 @dataclass(frozen=True)
-class Run:
+class Pass:
     """One pass over the first `frames` frames: wall time, and seconds that each stage worked."""
 
     frames: int
@@ -52,7 +55,7 @@ def measure_video(
     threads: int | None = None,
     rounds: int = ROUNDS,
     device: int | None = None,
-) -> Document:
+) -> Video:
     """Measure the first `frames` frames of `file` without and with an encoder.
 
     Beside each run stands its share of the rate of the upscaler alone, which takes as many frames
@@ -69,7 +72,7 @@ def measure_video(
     machine = describe_machine()
     monitor = Monitor(gpu=bool(machine.gpus))
     sinks = {NULL: None, options.codec: options}
-    measured: dict[str, list[Document]] = {name: [] for name in sinks}
+    measured: dict[str, list[VideoRun]] = {name: [] for name in sinks}
     alone_ms: list[float] = []
     with Upscaler.load(model, backend=backend, threads=threads, device=device) as upscaler:
         total = _available(file, frames)
@@ -83,40 +86,37 @@ def measure_video(
                 monitor.sample()
                 result = subtract(*runs)
                 alone = median(before + after)
-                result["share_of_inference_rate"] = result["fps"] and result["fps"] * alone / 1000
-                measured[name].append(result)
+                share = result.fps and result.fps * alone / 1000
+                measured[name].append(replace(result, share_of_inference_rate=share))
                 alone_ms += after
                 before = after
         warnings = [
             f"sink {name}: too few frames to cancel the start-up: measure more with --frames, or a "
             "longer file"
             for name, results in measured.items()
-            if any(result["fps"] is None for result in results)
+            if any(result.fps is None for result in results)
         ]
         conditions = monitor.report()
         warnings += machine_warnings(machine, conditions) + condition_warnings(conditions)
         settings = {"file": file.name, "frames": total, "rounds": rounds, "backend": backend,
                     "codec": options.codec}  # fmt: skip
-        document = {
-            "runs": {name: middle_round(results) for name, results in measured.items()},
-            "inference_fps": 1000 / median(alone_ms),
-            "conditions": conditions,
-        }
-        return build("video", machine, upscaler, settings, document, warnings)
+        found = VideoResults(
+            runs={name: middle_round(results) for name, results in measured.items()},
+            inference_fps=1000 / median(alone_ms),
+            conditions=conditions,
+        )
+        return build(Video, machine, upscaler, settings, found, warnings)
 
 
-def middle_round(results: list[Document]) -> Document:
+def middle_round(results: list[VideoRun]) -> VideoRun:
     """The round whose share of the inference rate is the (lower) middle one, with all shares."""
-    known = sorted(
-        (result for result in results if result["share_of_inference_rate"] is not None),
-        key=lambda result: float(result["share_of_inference_rate"]),
-    )
-    chosen = known[(len(known) - 1) // 2] if known else results[0]
-    shares = [result["share_of_inference_rate"] for result in results]
-    return {**chosen, "shares_of_inference_rate": shares}
+    shares = tuple(result.share_of_inference_rate for result in results)
+    known = sorted(share for share in shares if share is not None)
+    middle = shares.index(known[(len(known) - 1) // 2]) if known else 0
+    return replace(results[middle], shares_of_inference_rate=shares)
 
 
-def subtract(short: Run, long: Run) -> Document:
+def subtract(short: Pass, long: Pass) -> VideoRun:
     """What the frames that the long run has more than the short one took."""
     seconds = long.seconds - short.seconds
     frames = long.frames - short.frames
@@ -128,15 +128,15 @@ def subtract(short: Run, long: Run) -> Document:
         for name in long.busy_seconds
     }
     occupancy = {name: value / seconds if steady else None for name, value in busy.items()}
-    return {
-        "frames": long.frames,
-        "fps": frames / seconds if steady else None,
-        "start_up_seconds": start_up,
-        "occupancy": occupancy,
-        "bottleneck": max(busy, key=lambda name: busy[name]),
-        "short": {"frames": short.frames, "seconds": short.seconds},
-        "long": {"frames": long.frames, "seconds": long.seconds},
-    }
+    return VideoRun(
+        frames=long.frames,
+        fps=frames / seconds if steady else None,
+        start_up_seconds=start_up,
+        occupancy=occupancy,
+        bottleneck=max(busy, key=lambda name: busy[name]),
+        short=Run(frames=short.frames, seconds=short.seconds),
+        long=Run(frames=long.frames, seconds=long.seconds),
+    )
 
 
 def _available(file: Path, frames: int) -> int:
@@ -158,7 +158,7 @@ def _inference_ms(upscaler: Upscaler, file: Path, calls: int) -> list[float]:
 
 def run_pipeline(
     upscaler: Upscaler, file: Path, frames: int, encoder: EncoderOptions | None
-) -> Run:
+) -> Pass:
     """Upscale the first `frames` frames of `file`, into nowhere without an encoder."""
     started = perf_counter()
     pool = pool_for(upscaler)
@@ -168,7 +168,7 @@ def run_pipeline(
     ):
         pipeline = Pipeline(islice(source, frames), upscaler, sink, pool=pool)
         stats = pipeline.run()
-    return Run(stats.frames_written, perf_counter() - started, dict(stats.busy_seconds))
+    return Pass(stats.frames_written, perf_counter() - started, dict(stats.busy_seconds))
 
 
 @contextmanager

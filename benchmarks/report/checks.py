@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from ...common.errors import ConfigError
 from ...runtime import ModelSpec
 from ..machine.facts import Machine
+from ..machine.monitor import Conditions
+from ..shared.frames import Agreement
 from ..shared.statistics import Summary
-from .model import Document
 
 _MAX_CV = 0.10
 _MAX_DRIFT = 1.05
@@ -41,13 +42,13 @@ def require_size(spec: ModelSpec, height: int, width: int) -> None:
         )
 
 
-def machine_warnings(machine: Machine, conditions: Document | None = None) -> list[str]:
+def machine_warnings(machine: Machine, conditions: Conditions | None = None) -> list[str]:
     """Warnings about the state of the machine before the run.
 
     The system's load counts what this program did before, too: where the conditions of the run tell
     what others did, they alone are believed.
     """
-    if conditions is not None and conditions["others_share"] is not None:
+    if conditions is not None and conditions.others_share is not None:
         return []
     if machine.load is None or machine.load <= _MAX_LOAD * machine.cores:
         return []
@@ -142,7 +143,7 @@ def scale_warnings(scales: Mapping[str, tuple[int, int]]) -> list[str]:
     return [f"enlarges by another factor, so its time is of other work: {_listed(unlike)}"]
 
 
-def agreement_warnings(agreements: Mapping[str, Document]) -> list[str]:
+def agreement_warnings(agreements: Mapping[str, Agreement]) -> list[str]:
     """Warnings about cases whose images differ from those of the case they are compared with."""
     unlike = [name for name, a in agreements.items() if not is_same(a)]
     if not unlike:
@@ -150,11 +151,11 @@ def agreement_warnings(agreements: Mapping[str, Document]) -> list[str]:
     return [f"gives another image, so its time is of other work: {_listed(unlike)}"]
 
 
-def is_same(same: Document) -> bool:
+def is_same(same: Agreement) -> bool:
     """Whether an agreement is that of two ways to run one network."""
-    if same.get("same_precision", True):
-        return bool(same["share_within_1"] >= _MIN_AGREEMENT)
-    return same["psnr_db"] is None or same["psnr_db"] >= _MIN_PSNR_DB
+    if same.same_precision:
+        return same.share_within_1 >= _MIN_AGREEMENT
+    return same.psnr_db is None or same.psnr_db >= _MIN_PSNR_DB
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -13,9 +13,27 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...common.errors import InputError
-from .model import Document, parts
+from ...common.table import Table
+from ..shared.statistics import Summary
+from .documents import (
+    AnyDocument,
+    AnySingle,
+    Espcn,
+    EspcnRow,
+    Flicker,
+    Footage,
+    FootageModel,
+    Latency,
+    OfModel,
+    Overhead,
+    Quality,
+    Scores,
+    Stream,
+    Train,
+    Video,
+)
+from .model import parts
 from .model_rows import model_name
-from .table import Table
 
 # A difference of two sets of samples that chance makes more often than this is called noise.
 _SIGNIFICANCE = 0.01
@@ -69,7 +87,7 @@ class Comparison:
         return Table(("", "old", "new", "cost", ""), rows)
 
 
-def compare(old: Document, new: Document) -> Comparison:
+def compare(old: AnyDocument, new: AnyDocument) -> Comparison:
     """Compare two reports, of one or several documents. Raises InputError if they share nothing."""
     before, after = _by_name(old), _by_name(new)
     common = [name for name in before if name in after]
@@ -82,7 +100,7 @@ def compare(old: Document, new: Document) -> Comparison:
     return Comparison(changes, missing, tuple(_notes(parts(old), parts(new))))
 
 
-def _by_name(document: Document) -> dict[str, Figure]:
+def _by_name(document: AnyDocument) -> dict[str, Figure]:
     """The figures; what has the name of one before, as two files model.onnx, gets a number."""
     named: dict[str, Figure] = {}
     for figure in figures(document):
@@ -94,50 +112,51 @@ def _by_name(document: Document) -> dict[str, Figure]:
     return named
 
 
-def figures(document: Document) -> Iterator[Figure]:
+def figures(document: AnyDocument) -> Iterator[Figure]:
     """The figures of a report that are worth comparing."""
     for part in parts(document):
-        kind, results = part["kind"], part["results"]
-        if kind == "latency":
-            for case in results["cases"]:
-                yield _time(f"latency: {case['name']}", case["latency"], case["samples_ms"])
-            continue
-        if kind == "espcn":
-            for model in results["models"]:
-                yield from _espcn(model)
-            continue
-        if kind == "footage":
-            for model in results["models"]:
+        yield from _figures(part)
+
+
+def _figures(part: AnySingle) -> Iterator[Figure]:
+    subject = part.model.name if isinstance(part, OfModel) else part.settings.get("config")
+    where, settings = f"{part.kind}: {subject}", part.settings
+    match part:
+        case Latency():
+            for one in part.results.cases:
+                yield _time(f"latency: {one.name}", one.latency, one.samples_ms)
+        case Espcn():
+            for row in part.results.models:
+                yield from _espcn(row)
+        case Footage():
+            for model in part.results.models:
                 yield from _footage(model)
-            continue
-        if kind == "realtime":
-            continue  # steps of a ladder, no costs
-        subject = part["settings"]["config"] if kind == "train" else part["model"]["name"]
-        where = f"{kind}: {subject}"
-        if kind == "overhead":
-            for name, variant in results["variants"].items():
-                ratio = variant["median_of_ratios"]
+        case Overhead():
+            for name, variant in part.results.variants.items():
+                ratio = variant.median_of_ratios
                 yield Figure(f"{where}, {name} / bare", ratio, f"{ratio:.2f}×")
-        elif kind == "quality":
-            settings = part["settings"]
+        case Quality():
             images = f"{settings['images']} ({settings['count']} images)"
-            yield from _quality(f"{where} on {images}", results["mean"])
-        elif kind == "video":
-            for name, run in results["runs"].items():
-                yield from _rate(f"{where} on {part['settings']['file']}, sink {name}", run["fps"])
-        elif kind == "flicker":
-            mean = results["mean"]
-            for place, key in (("whole frames", "ratio"), ("static regions", "static_ratio")):
-                if mean[key] is not None:
-                    name = f"{where} on {part['settings']['file']}, {place}, output / input"
-                    yield Figure(name, mean[key], f"{mean[key]:.2f}×")
-        elif kind == "stream":
-            for run in results["rates"]:
-                if run["glass_to_glass"] is not None:
-                    name = f"{where} at {run['source_fps']:g} fps"
-                    yield _time(name, run["glass_to_glass"], run["latencies_ms"])
-        elif kind == "train":
-            yield from _rate(where, results["images_per_s"])
+            yield from _quality(f"{where} on {images}", part.results.mean.model)
+        case Video():
+            for name, run in part.results.runs.items():
+                yield from _rate(f"{where} on {settings['file']}, sink {name}", run.fps)
+        case Flicker():
+            mean = part.results.mean
+            for place, change in (
+                ("whole frames", mean.ratio),
+                ("static regions", mean.static_ratio),
+            ):
+                if change is not None:
+                    name = f"{where} on {settings['file']}, {place}, output / input"
+                    yield Figure(name, change, f"{change:.2f}×")
+        case Stream():
+            for rate in part.results.rates:
+                if rate.glass_to_glass is not None:
+                    name = f"{where} at {rate.source_fps:g} fps"
+                    yield _time(name, rate.glass_to_glass, rate.latencies_ms)
+        case Train():
+            yield from _rate(where, part.results.images_per_s)
 
 
 def differ(a: Sequence[float], b: Sequence[float]) -> bool:
@@ -162,15 +181,15 @@ def _change(old: Figure, new: Figure) -> Change:
     return Change(old, new, new.cost / old.cost - 1, noise)
 
 
-def _time(name: str, summary: Document, samples: Sequence[float]) -> Figure:
-    p50 = summary["p50_ms"]
+def _time(name: str, summary: Summary, samples: Sequence[float]) -> Figure:
+    p50 = summary.p50_ms
     return Figure(name, p50, f"{p50:.2f} ms", tuple(samples))
 
 
-def _espcn(model: Document) -> Iterator[Figure]:
-    for form in ("network", "frames"):
-        ratio = model[form]["median_of_ratios"]
-        name = f"espcn: {model_name(model['model'])}, {form} / ESPCN ×{model['scale']}"
+def _espcn(model: EspcnRow) -> Iterator[Figure]:
+    for form, timed in (("network", model.network), ("frames", model.frames)):
+        ratio = timed.median_of_ratios
+        name = f"espcn: {model_name(model.model)}, {form} / ESPCN ×{model.scale}"
         yield Figure(name, ratio, f"{ratio:.2f}×")
 
 
@@ -179,25 +198,23 @@ def _rate(name: str, per_second: float | None) -> Iterator[Figure]:
         yield Figure(name, 1 / per_second, f"{per_second:.2f} /s")
 
 
-def _quality(name: str, mean: Document) -> Iterator[Figure]:
-    psnr = mean["model"]["psnr_db"]
-    if psnr is not None:
+def _quality(name: str, scores: Scores) -> Iterator[Figure]:
+    if (psnr := scores.psnr_db) is not None:
         yield Figure(name, 10 ** (-psnr / 10), f"{psnr:.2f} dB")
 
 
-def _footage(model: Document) -> Iterator[Figure]:
-    name = f"footage: {model['model']['name']}"
-    for coding, scores in model["mean"].items():
-        yield from _quality(f"{name}, {coding}", {"model": scores})
+def _footage(model: FootageModel) -> Iterator[Figure]:
+    name = f"footage: {model.model.name}"
+    for coding, scores in model.mean.items():
+        yield from _quality(f"{name}, {coding}", scores)
 
 
-def _notes(old: Sequence[Document], new: Sequence[Document]) -> Iterator[str]:
+def _notes(old: Sequence[AnySingle], new: Sequence[AnySingle]) -> Iterator[str]:
     machines = [
-        {(p["machine"]["cpu"], p["machine"]["cores"], tuple(p["machine"]["gpus"])) for p in side}
-        for side in (old, new)
+        {(p.machine.cpu, p.machine.cores, p.machine.gpus) for p in side} for side in (old, new)
     ]
     if machines[0] != machines[1]:
         yield "measured on different machines: times cannot be compared"
-    warned = sum(len(part["warnings"]) for part in (*old, *new))
+    warned = sum(len(part.warnings) for part in (*old, *new))
     if warned:
         yield f"the reports hold {warned} warnings about how reliable they are: read them first"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from .charts import short
 from .checks import is_same
-from .model import Document
+from .documents import AnySingle, Case, Latency, Model, Quality
 from .model_rows import model_name
 from .rows import counted
 
@@ -24,85 +24,81 @@ class Headline:
     warnings: list[str]
 
 
-def headlines(documents: Sequence[Document], most: int = 2) -> list[Headline]:
+def headlines(documents: Sequence[AnySingle], most: int = 2) -> list[Headline]:
     """The case that was measured beside rivals, else the first, and the fastest other model of the
     same scale and size; none without a report of latency.
     """
-    reports = [part for part in documents if part["kind"] == "latency"]
+    reports = [part for part in documents if isinstance(part, Latency)]
     if not reports:
         return []
     report = max(reports, key=_rivals)
-    lead = next((case for case in report["results"]["cases"] if not case["rival"]), None)
+    lead = next((case for case in report.results.cases if not case.rival), None)
     if lead is None:
         return []
     others = [
         (part, case)
         for part in reports
-        for case in part["results"]["cases"]
-        if not case["rival"]
-        and case["model"]["sha256"] != lead["model"]["sha256"]
-        and _shape(case) == _shape(lead)
-        and case["latency"]["p50_ms"] < lead["latency"]["p50_ms"]
+        for case in part.results.cases
+        if not case.rival
+        and case.model.sha256 != lead.model.sha256
+        and case.shape == lead.shape
+        and case.latency.p50_ms < lead.latency.p50_ms
     ]
-    others.sort(key=lambda pair: float(pair[1]["latency"]["p50_ms"]))
+    others.sort(key=lambda pair: pair[1].latency.p50_ms)
     chosen = [(report, lead), *others][:most]
     return [_headline(part, case, documents) for part, case in chosen]
 
 
-def _rivals(report: Document) -> int:
-    return sum(bool(case["rival"]) for case in report["results"]["cases"])
+def _rivals(report: Latency) -> int:
+    return sum(case.rival for case in report.results.cases)
 
 
-def _shape(case: Document) -> tuple[int, ...]:
-    return case["width"], case["height"], case["batch"], case["scale"]
-
-
-def _headline(report: Document, case: Document, documents: Sequence[Document]) -> Headline:
-    latency, model = case["latency"], case["model"]
-    width, height, scale, batch = (case[key] for key in ("width", "height", "scale", "batch"))
+def _headline(report: Latency, case: Case, documents: Sequence[AnySingle]) -> Headline:
+    latency, model = case.latency, case.model
+    width, height, batch, scale = case.shape
     notes = [f"{width}×{height} → {width * scale}×{height * scale}"
              + (f", {batch} frames per call" if batch > 1 else "")]  # fmt: skip
-    runtime = case["runtime"]
+    runtime = case.runtime
     notes.append(f"{runtime['backend']} on {runtime.get('device', 'an unknown device')}")
-    if (roofline := case["roofline"]) is not None:
-        share, bound = roofline["share_of_limit"], roofline["bound_by"]
+    if (roofline := case.roofline) is not None:
+        share, bound = roofline.share_of_limit, roofline.bound_by
         notes.append(f"{share:.0%} of this machine's limit, bound by {bound}")
     notes += [line for line in (_beside_rivals(report, case), _quality(documents, model)) if line]
     figures = [
-        (short(latency["p50_ms"]), "ms", "p50"),
-        (short(latency["p99_ms"]), "ms", f"p99 of {latency['count']} calls"),
-        (short(latency["fps"]), "fps", "mean"),
+        (short(latency.p50_ms), "ms", "p50"),
+        (short(latency.p99_ms), "ms", f"p99 of {latency.count} calls"),
+        (short(latency.fps), "fps", "mean"),
     ]
-    return Headline(model_name(model), figures, notes, list(report["warnings"]))
+    return Headline(model_name(model), figures, notes, list(report.warnings))
 
 
-def _beside_rivals(report: Document, case: Document) -> str:
+def _beside_rivals(report: Latency, case: Case) -> str:
     """The fastest rival that runs the same network and gives its image; ratio of the medians."""
     same = [
         other
-        for other in report["results"]["cases"]
-        if other["rival"]
-        and other["agreement"] is not None
-        and is_same(other["agreement"])
-        and other["model"]["sha256"] == case["model"]["sha256"]
-        and _shape(other) == _shape(case)
+        for other in report.results.cases
+        if other.rival
+        and other.agreement is not None
+        and is_same(other.agreement)
+        and other.model.sha256 == case.model.sha256
+        and other.shape == case.shape
     ]
     if not same:
         return ""
-    best = min(same, key=lambda other: float(other["latency"]["p50_ms"]))
-    ratio = best["latency"]["p50_ms"] / case["latency"]["p50_ms"]
-    name = best["runtime"]["backend"]
+    best = min(same, key=lambda other: other.latency.p50_ms)
+    ratio = best.latency.p50_ms / case.latency.p50_ms
+    name = best.runtime["backend"]
     rivals = counted(len(same), "rival")
     return f"fastest of {rivals} with this image: {name} with {ratio:.2f}× the time"
 
 
-def _quality(documents: Sequence[Document], model: Document) -> str:
+def _quality(documents: Sequence[AnySingle], model: Model) -> str:
     """PSNR on the first set that the model was scored on."""
     for part in documents:
-        if part["kind"] == "quality" and part["model"]["sha256"] == model["sha256"]:
-            mean = part["results"]["mean"]
-            ours, bicubic = mean["model"]["psnr_db"], mean["bicubic"]["psnr_db"]
+        if isinstance(part, Quality) and part.model.sha256 == model.sha256:
+            mean = part.results.mean
+            ours, bicubic = mean.model.psnr_db, mean.bicubic.psnr_db
             if ours is not None and bicubic is not None:
-                images = part["settings"]["images"]
+                images = part.settings["images"]
                 return f"{ours:.2f} dB on {images}, {ours - bicubic:+.2f} beside bicubic"
     return ""

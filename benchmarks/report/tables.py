@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from ...common.table import Table, escape_markdown
 from ...common.text import printable
-from .model import Document, parts
+from ..machine.monitor import Conditions
+from .documents import (
+    AnyDocument,
+    AnySingle,
+    Case,
+    Espcn,
+    Flicker,
+    Footage,
+    Latency,
+    OfModel,
+    Pictures,
+    Quality,
+    Realtime,
+    Runtime,
+    Single,
+    Stream,
+    Train,
+    Video,
+)
+from .model import parts
 from .model_rows import model_name, quality_of_models
 from .rows import counted, tables_of
-from .table import Table
 
 
 @dataclass(frozen=True)
@@ -20,7 +38,7 @@ class Section:
     `facts` are those of the machine and the run that were not told before.
     """
 
-    documents: list[Document]
+    documents: Sequence[AnySingle]
     title: str
     facts: list[str]
     tables: list[Table]
@@ -28,15 +46,15 @@ class Section:
     @property
     def kind(self) -> str:
         """The kind of its reports."""
-        return str(self.documents[0]["kind"])
+        return self.documents[0].kind
 
     @property
     def warnings(self) -> list[str]:
         """Those of its reports, each once."""
-        return list(dict.fromkeys(w for document in self.documents for w in document["warnings"]))
+        return list(dict.fromkeys(w for document in self.documents for w in document.warnings))
 
 
-def sections(documents: list[Document], *, told: Iterable[str] = ()) -> list[Section]:
+def sections(documents: Sequence[AnySingle], *, told: Iterable[str] = ()) -> list[Section]:
     """The reports in order, each fact with the first that it belongs to."""
     known = set(told)
     result = []
@@ -45,20 +63,21 @@ def sections(documents: list[Document], *, told: Iterable[str] = ()) -> list[Sec
         facts += [fact for document in group for fact in run_facts(document)]
         new = [fact for fact in dict.fromkeys(facts) if fact not in known]
         known.update(new)
-        if len(group) > 1:
-            name, tables = f"quality on {_image_set(group[0])}", quality_of_models(group)
+        scored = [document for document in group if isinstance(document, Quality)]
+        if len(scored) > 1:
+            name, tables = f"quality on {_image_set(scored[0])}", quality_of_models(scored)
         else:
             name, tables = title(group[0]), tables_of(group[0])
         result.append(Section(group, name, new, tables))
     return result
 
 
-def _groups(documents: list[Document]) -> list[list[Document]]:
+def _groups(documents: Sequence[AnySingle]) -> list[list[AnySingle]]:
     """Reports of quality on one set together, at the place of the first."""
-    groups: list[list[Document]] = []
-    sets: dict[str, list[Document]] = {}
+    groups: list[list[AnySingle]] = []
+    sets: dict[str, list[AnySingle]] = {}
     for document in documents:
-        if document["kind"] != "quality":
+        if not isinstance(document, Quality):
             groups.append([document])
         elif (name := _image_set(document)) in sets:
             sets[name].append(document)
@@ -68,170 +87,137 @@ def _groups(documents: list[Document]) -> list[list[Document]]:
     return groups
 
 
-def _image_set(document: Document) -> str:
-    settings = document["settings"]
+def _image_set(document: Quality) -> str:
+    settings = document.settings
     return f"{settings['images']} ({counted(settings['count'], 'image')})"
 
 
-def to_text(document: Document) -> str:
+def to_text(document: AnyDocument) -> str:
     """The report for a terminal; a report of several documents gives them one after the other."""
     return "\n".join(_text(section) for section in sections(parts(document)))
 
 
-def to_markdown(document: Document) -> str:
+def to_markdown(document: AnyDocument) -> str:
     """The report as Markdown."""
     return "\n".join(_markdown(section) for section in sections(parts(document)))
 
 
-def title(document: Document) -> str:
+def title(document: AnySingle) -> str:
     """What a report is about, in one line."""
-    settings, kind = document["settings"], document["kind"]
-    if kind == "latency":
-        return _latency_title(document["results"]["cases"])
-    if kind == "train":
-        return f"training speed of {settings['config']}"
-    if kind == "espcn":
-        size = f"{settings['width']}×{settings['height']}"
-        return f"time relative to ESPCN, {size} input"
-    if kind == "realtime":
-        file = settings["file"]
-        return "largest output in real time" + (f", frames of {file}" if file else "")
-    if kind == "footage":
-        results = document["results"]
-        clips = counted(len(results["clips"]), "clip")
-        return f"coded footage, ×{results['scale']}, {clips}"
-    model = document["model"]
-    name = model_name(model) + (f" (×{model['scale']})" if model["scale"] > 1 else "")
-    if kind == "quality":
-        return f"quality of {name} on {settings['images']}"
-    if kind in ("video", "flicker"):
-        return f"{kind}: {name} on {settings['file']}"
-    if kind == "pictures":
-        return f"pictures by {name}"
-    width, height, scale = settings["width"], settings["height"], model["scale"]
-    what = "live stream" if kind == "stream" else kind
-    sizes = f"{width}×{height} → {width * scale}×{height * scale}"
-    return f"{what} of {model['name']}, {sizes}"
+    settings = document.settings
+    match document:
+        case Latency():
+            return _latency_title(document.results.cases)
+        case Train():
+            return f"training speed of {settings['config']}"
+        case Espcn():
+            return f"time relative to ESPCN, {settings['width']}×{settings['height']} input"
+        case Realtime():
+            frames = f", frames of {settings['file']}" if settings["file"] else ""
+            return f"largest output in real time{frames}"
+        case Footage():
+            clips = counted(len(document.results.clips), "clip")
+            return f"coded footage, ×{document.results.scale}, {clips}"
+    model = document.model
+    name = model_name(model) + (f" (×{model.scale})" if model.scale > 1 else "")
+    match document:
+        case Quality():
+            return f"quality of {name} on {settings['images']}"
+        case Video() | Flicker():
+            return f"{document.kind}: {name} on {settings['file']}"
+        case Pictures():
+            return f"pictures by {name}"
+    what = "live stream" if isinstance(document, Stream) else document.kind
+    sizes = _sizes(settings["width"], settings["height"], model.scale)
+    return f"{what} of {model.name}, {sizes}"
 
 
-def machine_facts(document: Document) -> list[str]:
+def _sizes(width: int, height: int, scale: int) -> str:
+    return f"{width}×{height} → {width * scale}×{height * scale}"
+
+
+def machine_facts(document: Single) -> list[str]:
     """Where it was measured."""
-    machine = document["machine"]
-    memory = machine["memory_bytes"]
-    hardware = [machine["cpu"], counted(machine["cores"], "core")]
-    hardware += [f"with {', '.join(machine['instructions'])}"] if machine["instructions"] else []
-    if memory is not None:
-        hardware.append(f"{memory / 2**30:.0f} GiB")
-    hardware += machine["gpus"]
-    return ["machine: " + ", ".join(hardware), "system: " + machine["os"]]
+    machine = document.machine
+    hardware = [machine.cpu, counted(machine.cores, "core")]
+    hardware += [f"with {', '.join(machine.instructions)}"] if machine.instructions else []
+    if machine.memory_bytes is not None:
+        hardware.append(f"{machine.memory_bytes / 2**30:.0f} GiB")
+    hardware += machine.gpus
+    return ["machine: " + ", ".join(hardware), "system: " + machine.os]
 
 
-def run_facts(document: Document) -> list[str]:
+def run_facts(document: AnySingle) -> list[str]:
     """What ran: backends, engines, why they were chosen."""
-    results = document["results"]
-    runtimes = [case["runtime"] for case in (*results.get("cases", []), *results.get("models", []))]
-    if "runtime" in document:
-        runtimes.append(document["runtime"])
+    results = document.results
+    runs = (*getattr(results, "cases", ()), *getattr(results, "models", ()))
+    runtimes: list[Runtime] = [run.runtime for run in runs]
+    if isinstance(document, OfModel):
+        runtimes.append(document.runtime)
     facts = [line for runtime in runtimes for line in _runtime_facts(runtime)]
-    facts += _condition_facts(results.get("conditions"))
+    facts += _condition_facts(getattr(results, "conditions", None))
     return list(dict.fromkeys(facts))
 
 
 _GPU_FACTS = {
-    "sm_mhz": "GPU at {median:.0f} MHz",
-    "temperature_c": "GPU up to {max:.0f} °C",
-    "load_percent": "GPU load {median:.0f}%",
+    "sm_mhz": "GPU at {0.median:.0f} MHz",
+    "temperature_c": "GPU up to {0.max:.0f} °C",
+    "load_percent": "GPU load {0.median:.0f}%",
 }
 
 
-def _condition_facts(conditions: Document | None) -> list[str]:
+def _condition_facts(conditions: Conditions | None) -> list[str]:
     """What the machine did meanwhile, as far as it tells."""
     if conditions is None:
         return []
     told = []
-    if (clock := conditions["cpu_mhz"]) is not None:
-        told.append(f"CPU at {clock['median']:.0f} MHz")
-    if conditions["load_share"] is not None:
-        told.append(f"CPU load {conditions['load_share']:.0%}")
-    gpu = conditions["gpu"] or {}
-    for name, form in _GPU_FACTS.items():
-        if gpu.get(name) is not None:
-            told.append(form.format(**gpu[name]))
-    if conditions["others_share"] is not None:
-        told.append(f"other programs on {conditions['others_share']:.0%} of the processors")
+    if (clock := conditions.cpu_mhz) is not None:
+        told.append(f"CPU at {clock.median:.0f} MHz")
+    if conditions.load_share is not None:
+        told.append(f"CPU load {conditions.load_share:.0%}")
+    gpu = conditions.gpu or {}
+    told += [form.format(gpu[name]) for name, form in _GPU_FACTS.items() if name in gpu]
+    if conditions.others_share is not None:
+        told.append(f"other programs on {conditions.others_share:.0%} of the processors")
     return ["meanwhile: " + ", ".join(told)] if told else []
 
 
-def _runtime_facts(runtime: Document) -> list[str]:
+def _runtime_facts(runtime: Runtime) -> list[str]:
     engine = [str(runtime["backend"])]
     engine += [str(runtime[key]) for key in ("engine", "device") if key in runtime]
     if "threads" in runtime:
         engine.append(counted(runtime["threads"], "thread"))
     facts = ["backend: " + ", ".join(engine)]
     if runtime.get("selection"):
-        facts.append("chosen: " + runtime["selection"])
+        facts.append(f"chosen: {runtime['selection']}")
     return facts
 
 
-def _latency_title(cases: list[Document]) -> str:
-    shapes = {
-        (case["width"], case["height"], case["scale"], case["batch"], case["model"]["name"])
-        for case in cases
-    }
-    if len(shapes) > 1:
+def _latency_title(cases: Sequence[Case]) -> str:
+    if len({(case.shape, case.model.name) for case in cases}) > 1:
         return f"latency, {counted(len(cases), 'case')}"
-    width, height, scale, batch, name = shapes.pop()
-    sizes = f"{width}×{height} → {width * scale}×{height * scale}"
-    rivals = [str(case["runtime"]["backend"]) for case in cases if case["rival"]]
+    first = cases[0]
+    rivals = [str(case.runtime["backend"]) for case in cases if case.rival]
     return (
-        f"latency of {name}, {sizes}"
-        + (f", batch {batch}" if batch > 1 else "")
+        f"latency of {first.model.name}, {_sizes(first.width, first.height, first.scale)}"
+        + (f", batch {first.batch}" if first.batch > 1 else "")
         + (f", beside {', '.join(rivals)}" if rivals else "")
     )
-
-
-def aligned(table: Table) -> list[str]:
-    """The lines of a table in a fixed-width font."""
-    rows = [[printable(cell) for cell in row] for row in (table.columns, *table.rows)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for row in rows:
-        cells = [
-            cell.ljust(width) if index == 0 else cell.rjust(width)
-            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append("  ".join(cells).rstrip())
-    return lines
 
 
 def _text(section: Section) -> str:
     facts = (f"  {printable(fact)}" for fact in section.facts)
     lines = [printable(section.title), *facts, ""]
     for table in section.tables:
-        lines += [*aligned(table), ""]
+        lines += [table.text(), ""]
     lines += [f"warning: {printable(warning)}" for warning in section.warnings]
     return "\n".join(lines).rstrip() + "\n"
 
 
 def _markdown(section: Section) -> str:
-    facts = (f"- {_escape(fact)}" for fact in section.facts)
-    lines = [f"### {_escape(section.title)}", "", *facts, ""]
+    facts = (f"- {escape_markdown(fact)}" for fact in section.facts)
+    lines = [f"### {escape_markdown(section.title)}", "", *facts, ""]
     for table in section.tables:
-        lines.append("| " + " | ".join(_escape(cell) for cell in table.columns) + " |")
-        lines.append("|---" + "|--:" * (len(table.columns) - 1) + "|")
-        for row in table.rows:
-            lines.append("| " + " | ".join(_escape(cell) for cell in row) + " |")
-        lines.append("")
-    lines += [f"> Warning: {_escape(warning)}" for warning in section.warnings]
+        lines += [table.markdown(), ""]
+    lines += [f"> Warning: {escape_markdown(warning)}" for warning in section.warnings]
     return "\n".join(lines).rstrip() + "\n"
-
-
-# Letters and digits on both sides make an underscore one of a word, as in file names.
-_MARKUP = re.compile(r"[\\`*\[\]|#]|(?<![^\W_])_|_(?![^\W_])")
-# What not every dialect lets a backslash take its meaning from.
-_ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "~": "&#126;", "$": "&#36;"})
-
-
-def _escape(text: str) -> str:
-    """Text as it is meant, in Markdown's cells, lists and headings."""
-    return _MARKUP.sub(r"\\\g<0>", printable(text)).translate(_ENTITIES)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from ...imaging.metrics import psnr
+from .fields import Count, Part
 from .settings import LatencySettings
 
 Frames = NDArray[np.uint8]
@@ -38,16 +37,23 @@ def finish(images: NDArray[np.float32]) -> Frames:
     return batch[0] if len(batch) == 1 else batch
 
 
-@dataclass(frozen=True)
-class Agreement:
-    """How far two images are apart, in codes; `share_within_1` is of all values."""
+class Agreement(Part, omit_defaults=True, rename={"beside": "with"}):
+    """How far an image is from another's of the same weights, in codes; share_within_1 is of all
+    values; psnr_db is null where they are equal. with: the other's name.
+    """
 
-    max_abs: int
+    max_abs: Count
     share_within_1: float
-    psnr_db: float
+    psnr_db: float | None
+    same_precision: bool = True
+    beside: str = ""
 
 
 def agreement(a: Frames, b: Frames) -> Agreement:
     """Compare two uint8 arrays of one shape."""
     difference = np.abs(a.astype(np.int16) - b)
-    return Agreement(int(difference.max()), float(np.mean(difference <= 1)), psnr(a, b))
+    return Agreement(
+        max_abs=int(difference.max()),
+        share_within_1=float(np.mean(difference <= 1)),
+        psnr_db=psnr(a, b),
+    )

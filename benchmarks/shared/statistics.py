@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .fields import AboveZero, Positive
+
 # Frame rates whose deadline a live stream must meet.
 DEADLINES_FPS = (24, 30, 60)
 
@@ -21,14 +23,14 @@ class Summary:
     of calls that took longer than one frame period per frame of the batch.
     """
 
-    count: int
-    p50_ms: float
+    count: Positive
+    p50_ms: AboveZero
     p90_ms: float
     p95_ms: float
     p99_ms: float
     min_ms: float
     max_ms: float
-    mean_ms: float
+    mean_ms: AboveZero
     cv: float
     fps: float
     drift: float

@@ -291,8 +291,9 @@ def quality(
     """
     from tqdm import tqdm
 
-    from ...benchmarks.measure.quality import Scores, measure_quality
+    from ...benchmarks.measure.quality import measure_quality
     from ...benchmarks.measure.record import record_quality
+    from ...benchmarks.report.documents import Scores
     from ...benchmarks.report.model import combine
     from ...common.files import check_target
     from ...runtime.models.zoo import resolve

@@ -19,7 +19,7 @@ from ..options.finite import Finite
 from ..options.threads import threads_option
 
 if TYPE_CHECKING:
-    from ...benchmarks.report.model import Document
+    from ...benchmarks.report.documents import AnyDocument
 
 _MAX_SIDE = 8192
 
@@ -83,7 +83,7 @@ class Targets:
         return [path for path in (self.json, self.markdown, self.html) if path is not None]
 
     def check(self) -> None:
-        """Raise OutputError or ConfigError before any work is done."""
+        """Raise OutputError, ConfigError or MissingDependencyError before any work is done."""
         from ...common.files import check_target
 
         if self._paths.count(STDOUT) > 1:
@@ -93,8 +93,12 @@ class Targets:
             if resolved.count(os.path.realpath(path)) > 1:
                 raise ConfigError(f"{path}: is named for two reports; name a file for each")
             check_target(path, overwrite=True)
+        if self.html is not None:
+            from ...benchmarks.report.page import require_jinja
 
-    def write(self, document: Document) -> None:
+            require_jinja()
+
+    def write(self, document: AnyDocument) -> None:
         """Write the document in each form."""
         from ...benchmarks.report.model import to_json, write_text
         from ...benchmarks.report.page import to_html
@@ -211,7 +215,7 @@ def say(line: str) -> None:
         click.echo(line, err=True)
 
 
-def show(document: Document, targets: Targets) -> None:
+def show(document: AnyDocument, targets: Targets) -> None:
     """Print the tables, unless a report goes to stdout, and write the files."""
     from ...benchmarks.report.tables import to_text
 

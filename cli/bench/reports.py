@@ -91,10 +91,9 @@ def compare(old: Path, new: Path, limit: float | None) -> None:
     """Compare two JSON reports. A positive change is a change for the worse."""
     from ...benchmarks.report.compare import compare as compare_documents
     from ...benchmarks.report.model import read_document
-    from ...benchmarks.report.tables import aligned
 
     result = compare_documents(read_document(old), read_document(new))
-    click.echo("\n".join(aligned(result.table())))
+    click.echo(result.table().text())
     for name in result.missing:
         click.echo(f"missing in {new}: {name}")
     for note in result.notes:

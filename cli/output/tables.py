@@ -1,25 +1,9 @@
-"""Plain-text tables for the terminal."""
+"""Cells of tables for the terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
-
-from ...common.text import printable
-
-
-def align(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> str:
-    """Rows as lines with columns of one width, two spaces apart; columns in `right` end flush."""
-    rows = [[printable(cell) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = (
-        "  ".join(
-            cell.rjust(width) if index in right else cell.ljust(width)
-            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    )
-    return "\n".join(lines)
 
 
 def size_text(size_bytes: int) -> str:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import sys
 import time
 from contextlib import closing
-from dataclasses import asdict
 from itertools import cycle
 
 import numpy as np
+from msgspec import to_builtins
 
 from framelift.benchmarks.rivals import is_rival
 from framelift.benchmarks.rivals.contender import Contender, open_contender
@@ -85,7 +85,7 @@ def _measure(spec: ModelSpec, case: LatencySettings) -> None:
             size=f"{case.width}×{case.height}", p50_ms=summary.p50_ms, p99_ms=summary.p99_ms,
             cv=summary.cv, count=summary.count, steady=samples.steady,
             first_frame_s=round(ready, 2),
-            agreement=asdict(same), least_share=_LEAST_SHARE, describe=_described(contender),
+            agreement=to_builtins(same), least_share=_LEAST_SHARE, describe=_described(contender),
         )  # fmt: skip
 
 

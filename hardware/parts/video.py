@@ -42,13 +42,13 @@ def main(clip: Path, dry_run: bool) -> int:
                         note=str(error))  # fmt: skip
             continue
         measured += 1
-        backend = document["runtime"]["backend"]
-        for sink, run in document["results"]["runs"].items():
+        backend = document.runtime["backend"]
+        for sink, run in document.results.runs.items():
             if sink != NULL or measured == 1:
                 results.add(
-                    "run", model=_MODEL, backend=backend, sink=sink, fps=run["fps"],
-                    share=run["share_of_inference_rate"], size=f"{size[0]}×{size[1]}",
-                    bottleneck=run["bottleneck"], note="",
+                    "run", model=_MODEL, backend=backend, sink=sink, fps=run.fps,
+                    share=run.share_of_inference_rate, size=f"{size[0]}×{size[1]}",
+                    bottleneck=run.bottleneck, note="",
                 )  # fmt: skip
     return 0 if measured else 1
 

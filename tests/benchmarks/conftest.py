@@ -19,10 +19,10 @@ from framelift.benchmarks.measure.quality import measure_quality
 from framelift.benchmarks.measure.realtime import measure_realtime
 from framelift.benchmarks.measure.stream import measure_stream
 from framelift.benchmarks.measure.video import measure_video
-from framelift.benchmarks.report.model import Document
 from framelift.benchmarks.shared.settings import GridSettings, LatencySettings
 from framelift.imaging.coding import parse_coding
 from framelift.runtime.video import EncoderOptions
+from tests.support.reports import Json, as_json
 
 
 @pytest.fixture(scope="session")
@@ -68,7 +68,7 @@ def pattern_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def training_report(tmp_path_factory: pytest.TempPathFactory) -> Document:
+def training_report(tmp_path_factory: pytest.TempPathFactory) -> Json:
     """A report of three training steps."""
     pytest.importorskip("torch")
     from framelift.benchmarks.measure.train_speed import measure_training
@@ -81,7 +81,7 @@ def training_report(tmp_path_factory: pytest.TempPathFactory) -> Document:
         "realtime-small-x4", [folder], settings, device="cpu", threads=1, steps=3, warm_up=1
     )
     assert list(folder.iterdir()) == [folder / "photo.png"]  # nothing is written
-    return document
+    return as_json(document)
 
 
 FOOTAGE = FootageSettings(
@@ -96,7 +96,7 @@ def reports(
     photo_folder: Path,
     clip: Path,
     pattern_clip: Path,
-) -> dict[str, Document]:
+) -> dict[str, Json]:
     """A report of each kind but training, which needs PyTorch, by kind."""
     grid = GridSettings(
         ((32, 24),), backends=("onnx-cpu",), rivals=("ort-numpy",), threads=1, seconds=0,
@@ -105,7 +105,7 @@ def reports(
     one = LatencySettings(32, 24, backend="onnx-cpu", threads=1, seconds=0, iterations=4)
     live = LatencySettings(136, 16, backend="onnx-cpu", threads=1, seconds=0.15)
     video = measure_video(nearest_model_path, clip, EncoderOptions("ffv1"), threads=1, rounds=2)
-    return {
+    measured = {
         "latency": measure_latency([shuffle_model_path], grid),
         "overhead": measure_overhead(shuffle_model_path, one),
         "quality": measure_quality(shuffle_model_path, photo_folder, threads=1),
@@ -120,3 +120,4 @@ def reports(
             rates=(1, 2000), sizes=((32, 24), (64, 48)),
         ),
     }  # fmt: skip
+    return {kind: as_json(document) for kind, document in measured.items()}

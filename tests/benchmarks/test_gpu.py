@@ -8,13 +8,14 @@ import pytest
 
 from framelift.benchmarks.measure.latency import measure_latency
 from framelift.benchmarks.shared.settings import GridSettings
+from tests.support.reports import as_json
 
 pytestmark = pytest.mark.gpu
 
 
 def test_latency_on_a_gpu_is_set_beside_the_gpus_peak(shuffle_model_path: Path) -> None:
     settings = GridSettings(((64, 48),), backends=("onnx-cuda", "onnx-cpu"), seconds=0)
-    document = measure_latency([shuffle_model_path], settings)
+    document = as_json(measure_latency([shuffle_model_path], settings))
     gpu, cpu = document["results"]["cases"]
     assert gpu["runtime"]["backend"] == "onnx-cuda"
     assert cpu["agreement"]["share_within_1"] >= 0.999

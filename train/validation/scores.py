@@ -14,17 +14,14 @@ from torch import nn
 from ...common.errors import InputError, TrainingError
 from ...common.memory import is_out_of_memory
 from ...common.native_output import native_output_caught
-from ...imaging.histogram import match_histogram
 from ...imaging.quality import (
     ImageQuality,
     ImageU8,
     SetQuality,
     Upscale,
-    as_bgr,
     bicubic,
     compare,
-    crop_to_multiple,
-    shrink,
+    trials,
 )
 from ..config.schema import TrainConfig
 from ..data.photos import image_files, usable_rgb
@@ -103,21 +100,17 @@ class Validator:
     def _scores(self, upscale: Upscale) -> Scores:
         qualities, distances = [], []
         pictures: dict[str, NDArray[np.uint8]] = {}
-        for index, (name, original) in enumerate(self.originals):
-            small = as_bgr(shrink(original, self.scale))
-            output = upscale(small)
-            if self.settings.histogram_matching:
-                output = match_histogram(output, small)
-            qualities.append(compare(name, output, original, self.scale))
-            if index == len(self._bicubic):  # the same every time
-                plain = bicubic(self.scale)(small)
-                self._bicubic.append(compare(name, plain, original, self.scale))
-            reference = as_bgr(crop_to_multiple(original, self.scale))
+        matching = self.settings.histogram_matching
+        for trial in trials(self.originals, upscale, self.scale, matching=matching):
+            qualities.append(trial.quality)
+            if len(self._bicubic) < len(qualities):  # the same every time
+                plain = bicubic(self.scale)(trial.small)
+                self._bicubic.append(compare(trial.name, plain, trial.original, self.scale))
             if self.distance is not None:
-                distances.append(self.distance(output, reference, self.scale))
+                distances.append(trial.distance(self.distance))
             if len(pictures) < self.settings.pictures:
-                shown = (bicubic(self.scale)(small), output, reference)
-                pictures[name] = np.hstack([_middle(image)[..., ::-1] for image in shown])
+                shown = (bicubic(self.scale)(trial.small), trial.output, trial.reference)
+                pictures[trial.name] = np.hstack([_middle(image)[..., ::-1] for image in shown])
         distance = float(np.mean(distances)) if distances else None
         of_network, of_bicubic = (
             SetQuality(self.scale, tuple(images)) for images in (qualities, self._bicubic)

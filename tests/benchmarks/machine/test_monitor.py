@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from framelift.benchmarks.machine.monitor import (
+    Conditions,
     CpuTimes,
     Monitor,
+    Range,
     clock_mhz,
     condition_warnings,
     cpu_times,
@@ -35,11 +37,11 @@ def test_shares_are_of_all_processors() -> None:
     for _ in range(4):
         watched.sample()
     report = watched.report()
-    assert report["load_share"] == pytest.approx((70 - 5) / 100)
-    assert report["others_share"] == pytest.approx((70 - 5 - 40) / 100)
-    assert report["stolen_share"] == pytest.approx(0.05)
-    assert report["cpu_mhz"] == {"min": 1500, "median": 3000, "max": 3000}
-    assert report["gpu"] is None
+    assert report.load_share == pytest.approx((70 - 5) / 100)
+    assert report.others_share == pytest.approx((70 - 5 - 40) / 100)
+    assert report.stolen_share == pytest.approx(0.05)
+    assert report.cpu_mhz == Range(min=1500, median=3000, max=3000)
+    assert report.gpu is None
     warnings = condition_warnings(report)
     assert "other programs used 25% of the processors" in warnings[0]
     assert "the host took 5% of this virtual machine's time" in warnings[1]
@@ -48,8 +50,9 @@ def test_shares_are_of_all_processors() -> None:
 
 def test_what_is_unknown_is_null_and_no_warning() -> None:
     report = monitor(iter([None, None]), iter([0.0, 1.0])).report()
-    shares = {"load_share": None, "others_share": None, "stolen_share": None}
-    assert report == {"cpu_mhz": None, "gpu": None, **shares}
+    assert report == Conditions(
+        cpu_mhz=None, gpu=None, others_share=None, stolen_share=None, load_share=None
+    )
     assert condition_warnings(report) == []
 
 
@@ -84,10 +87,11 @@ def test_gpus_are_read_from_the_driver_tool(
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     watched = monitor(iter([None, None]), iter([0.0, 0.0]), gpu=True)
     watched.sample()
-    gpu = watched.report()["gpu"]
-    assert gpu["sm_mhz"] == {"min": 1200, "median": 1200, "max": 1200}
-    assert gpu["temperature_c"]["max"] == 61
-    assert gpu["slowed_down"]["max"] == 0  # bit 1: idle
+    gpu = watched.report().gpu
+    assert gpu is not None
+    assert gpu["sm_mhz"] == Range(min=1200, median=1200, max=1200)
+    assert gpu["temperature_c"].max == 61
+    assert gpu["slowed_down"].max == 0  # bit 1: idle
     tool.write_text("#!/bin/sh\necho '[N/A], 1, 2, 3, 4, [N/A]'\n")
     assert gpu_state() == {
         "max_sm_mhz": 1, "temperature_c": 2, "load_percent": 3, "memory_mib": 4

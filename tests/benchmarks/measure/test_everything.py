@@ -14,6 +14,7 @@ from framelift.benchmarks.measure.realtime import measure_realtime
 from framelift.benchmarks.report.page import to_html
 from framelift.benchmarks.report.tables import to_markdown, to_text
 from framelift.common.errors import InputError
+from tests.support.reports import as_json
 
 
 def test_everything_about_several_models_is_one_report(
@@ -37,11 +38,11 @@ def test_everything_about_several_models_is_one_report(
     said: list[str] = []
     models = (str(path), str(shuffle_model_path))
     document = measure_everything(plan, models, said.append)
-    kinds = [part["kind"] for part in document["documents"]]
+    kinds = [part.kind for part in document.documents]
     together = ["latency", "quality", "quality", "espcn", "realtime"]
     assert kinds == [*together, "latency", "overhead", "pictures", "video", "stream"]
     # What is done with one model only is done with the smallest.
-    assert document["documents"][6]["model"]["name"] == "tiny-shuffle"
+    assert as_json(document)["documents"][6]["model"]["name"] == "tiny-shuffle"
     assert "overhead" in said
     page = to_html(document)
     assert "×4 on photos" in page
@@ -91,5 +92,5 @@ def test_models_too_large_for_real_time_have_latency_and_quality_alone(
     monkeypatch.setattr("framelift.benchmarks.measure.limits.peak_meter", lambda *key: None)
     plan = Plan((photo_folder,), None, (136, 16), "onnx-cpu", threads=1, seconds=0)
     document = measure_everything(plan, [str(shuffle_model_path)], lambda line: None)
-    kinds = [part["kind"] for part in document["documents"]]
+    kinds = [part.kind for part in document.documents]
     assert kinds == ["quality", "latency", "overhead", "pictures", "stream"]

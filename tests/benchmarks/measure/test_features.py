@@ -11,6 +11,7 @@ import pytest
 from framelift.benchmarks.measure.quality import measure_quality
 from framelift.benchmarks.report.tables import to_text
 from framelift.common.errors import CheckpointError, MissingDependencyError
+from tests.support.reports import as_json
 
 pytest.importorskip("torch")
 
@@ -46,13 +47,14 @@ def test_equal_images_have_no_distance(vgg: Path) -> None:
 def test_quality_gives_the_distance_of_model_and_bicubic(
     vgg: Path, photo_folder: Path, nearest_model_path: Path
 ) -> None:
-    document = measure_quality(nearest_model_path, photo_folder, threads=1, vgg=str(vgg))
+    report = measure_quality(nearest_model_path, photo_folder, threads=1, vgg=str(vgg))
+    document = as_json(report)
     mean = document["results"]["mean"]
     assert mean["model"]["feature_distance"] > mean["bicubic"]["feature_distance"] > 0
     images = document["results"]["images"]
     values = [image["model"]["feature_distance"] for image in images]
     assert mean["model"]["feature_distance"] == pytest.approx(sum(values) / 2, rel=1e-6)
-    assert "bicubic relu2_2" in to_text(document)
+    assert "bicubic relu2_2" in to_text(report)
 
 
 def test_weights_that_cannot_be_read_are_one_line(

@@ -12,11 +12,13 @@ from framelift.benchmarks.measure.espcn import measure_espcn
 from framelift.benchmarks.measure.flicker import _changes, mean_of, measure_flicker, static_mask
 from framelift.benchmarks.measure.quality import measure_quality
 from framelift.benchmarks.report.compare import figures
-from framelift.benchmarks.report.model import Document
+from framelift.benchmarks.report.documents import Change
+from framelift.benchmarks.report.model import decode
 from framelift.benchmarks.report.page import to_html
 from framelift.benchmarks.report.tables import to_text
 from framelift.benchmarks.shared.settings import LatencySettings
 from framelift.common.errors import ConfigError, InputError
+from tests.support.reports import Json
 
 
 def frames() -> tuple[np.ndarray, np.ndarray]:
@@ -45,39 +47,40 @@ def test_what_a_model_adds_is_told_apart_from_what_moves(scale: int) -> None:
     pair = _changes((before, big[0]), (after, big[1]))
     still = mean_of([pair])
     mask = static_mask(before, after)
-    assert pair["static_share"] == pytest.approx(mask.mean())
-    assert pair["input"] == pytest.approx(np.abs(after.astype(int) - before).mean(), rel=1e-5)
-    assert 2.5 < still["static_ratio"] <= 3
-    assert 1 < still["ratio"] < still["static_ratio"]
+    assert pair.static_share == pytest.approx(mask.mean())
+    assert pair.input == pytest.approx(np.abs(after.astype(int) - before).mean(), rel=1e-5)
+    assert still.ratio is not None
+    assert still.static_ratio is not None
+    assert 2.5 < still.static_ratio <= 3
+    assert 1 < still.ratio < still.static_ratio
 
 
 def test_means_weigh_static_regions_by_their_area() -> None:
-    values = {"input": 1.0, "output": 2.0}
-    pairs: list[Document] = [
-        {**values, "static_share": 0.3, "static_input": 1.0, "static_output": 4.0},
-        {**values, "static_share": 0.1, "static_input": 2.0, "static_output": 0.0},
-        {**values, "static_share": 0.0, "static_input": None, "static_output": None},
+    pairs = [
+        Change(1.0, 2.0, static_share=0.3, static_input=1.0, static_output=4.0),
+        Change(1.0, 2.0, static_share=0.1, static_input=2.0, static_output=0.0),
+        Change(1.0, 2.0, static_share=0.0, static_input=None, static_output=None),
     ]
     mean = mean_of(pairs)
-    assert mean["static_input"] == pytest.approx(1.25)
-    assert mean["static_output"] == pytest.approx(3.0)
-    assert mean["static_ratio"] == pytest.approx(2.4)
-    assert mean["ratio"] == 2
-    assert mean_of(pairs[2:])["static_ratio"] is None
+    assert mean.static_input == pytest.approx(1.25)
+    assert mean.static_output == pytest.approx(3.0)
+    assert mean.static_ratio == pytest.approx(2.4)
+    assert mean.ratio == 2
+    assert mean_of(pairs[2:]).static_ratio is None
 
 
-def test_a_model_that_repeats_pixels_adds_nothing(reports: dict[str, Document]) -> None:
+def test_a_model_that_repeats_pixels_adds_nothing(reports: dict[str, Json]) -> None:
     report = reports["flicker"]
     results = report["results"]
     assert len(results["pairs"]) == report["settings"]["frames"] - 1 == 11
     assert results["mean"]["ratio"] == pytest.approx(1)
     assert results["mean"]["static_share"] < 0.01  # the clip is noise
     assert "is static" in report["warnings"][0]
-    text = to_text(report)
+    text = to_text(decode(report))
     assert "flicker: tiny-nearest (×4) on clip.mp4" in text
     assert "static regions" in text
-    assert "<td>static regions</td>" in to_html(report)
-    assert next(figure.cost for figure in figures(report)) == pytest.approx(1)
+    assert "<td>static regions</td>" in to_html(decode(report))
+    assert next(figure.cost for figure in figures(decode(report))) == pytest.approx(1)
 
 
 def test_a_style_has_no_original_and_no_espcn(

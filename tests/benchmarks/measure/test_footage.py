@@ -8,21 +8,21 @@ import pytest
 
 from framelift.benchmarks.measure.footage import FootageSettings, measure_footage
 from framelift.benchmarks.report.compare import figures
-from framelift.benchmarks.report.model import Document
 from framelift.benchmarks.report.tables import title, to_text
 from framelift.common.errors import ConfigError, InputError
 from framelift.imaging.coding import parse_coding
+from tests.support.reports import Json, single
 
 CODINGS = (parse_coding("x264:20"), parse_coding("mpeg4:12"))
 SETTINGS = FootageSettings(CODINGS, first=1, count=6, threads=1)
 
 
 @pytest.fixture(scope="module")
-def footage(reports: dict[str, Document]) -> Document:
+def footage(reports: dict[str, Json]) -> Json:
     return reports["footage"]
 
 
-def test_every_clip_is_scored_clean_and_coded_beside_bicubic(footage: Document) -> None:
+def test_every_clip_is_scored_clean_and_coded_beside_bicubic(footage: Json) -> None:
     results = footage["results"]
     assert results["codings"] == ["clean", "x264:20", "mpeg4:12"]
     (model,) = results["models"]
@@ -35,12 +35,13 @@ def test_every_clip_is_scored_clean_and_coded_beside_bicubic(footage: Document) 
     assert model["mean"]["clean"]["psnr_db"] < results["bicubic"]["mean"]["clean"]["psnr_db"]
 
 
-def test_the_table_and_the_comparison_name_each_coding(footage: Document) -> None:
-    text = to_text(footage)
-    assert title(footage) == "coded footage, ×4, 1 clip"
+def test_the_table_and_the_comparison_name_each_coding(footage: Json) -> None:
+    report = single(footage)
+    text = to_text(report)
+    assert title(report) == "coded footage, ×4, 1 clip"
     assert "x264:20" in text
     assert "coded mean" in text
-    names = [figure.name for figure in figures(footage)]
+    names = [figure.name for figure in figures(report)]
     assert [name.rpartition(", ")[2] for name in names] == ["clean", "x264:20", "mpeg4:12"]
 
 

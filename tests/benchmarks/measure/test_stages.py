@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from framelift.benchmarks.measure.stages import StageRecorder
-from framelift.benchmarks.report.model import Document
+from framelift.benchmarks.report.model import decode
 from framelift.benchmarks.report.page import to_html
 from framelift.benchmarks.report.rows import tables_of
 from framelift.runtime import Upscaler
+from tests.support.reports import Json, single
 
 PER_CALL = ({"copy in": 0.001, "inference": 0.004, "copy out": 0.002},
             {"copy in": 0.003, "inference": 0.006, "copy out": 0.002},
@@ -40,14 +41,14 @@ def test_stages_are_the_medians_of_what_each_call_added(
     )  # calls of 11 and 16 ms by events; the second overlapped
 
 
-def test_stages_of_a_gpu_stand_in_table_and_chart(reports: dict[str, Document]) -> None:
+def test_stages_of_a_gpu_stand_in_table_and_chart(reports: dict[str, Json]) -> None:
     report = copy.deepcopy(reports["latency"])
     report["results"]["cases"][0]["stages_ms"] = {
         "copy in": 1.25, "inference": 5.5, "copy out": 2.0, "rest": 0.1
     }  # fmt: skip
-    (table,) = [t for t in tables_of(report) if t.columns[0] == "stages, median ms"]
+    (table,) = [t for t in tables_of(single(report)) if t.columns[0] == "stages, median ms"]
     assert table.columns[1:] == ("copy in", "inference", "copy out", "rest")
     assert table.rows[0][1:] == ("1.25", "5.50", "2.00", "0.10")
-    page = to_html(report)
+    page = to_html(decode(report))
     for name in ("copy in: 1.25 ms", "copy out: 2 ms"):
         assert f"<title>{name}</title>" in page

@@ -9,11 +9,12 @@ import pytest
 
 from framelift.benchmarks.measure.espcn import espcn_model, measure_espcn
 from framelift.benchmarks.measure.realtime import largest, measure_realtime
-from framelift.benchmarks.report.model import Document
+from framelift.benchmarks.report.model import decode
 from framelift.benchmarks.report.tables import to_text
 from framelift.benchmarks.shared.graph_cost import count
 from framelift.benchmarks.shared.settings import LatencySettings
 from framelift.common.errors import ConfigError
+from tests.support.reports import Json
 
 
 @pytest.mark.parametrize("scale", [2, 4])
@@ -27,7 +28,7 @@ def test_espcn_is_that_of_the_paper(scale: int) -> None:
     assert count(model, 1, 10, 20).macs == pixel * 200
 
 
-def test_models_are_set_beside_the_espcn_of_their_scale(reports: dict[str, Document]) -> None:
+def test_models_are_set_beside_the_espcn_of_their_scale(reports: dict[str, Json]) -> None:
     results = reports["espcn"]["results"]
     (model,), (reference,) = results["models"], results["references"]
     assert model["scale"] == reference["scale"] == 4
@@ -37,7 +38,7 @@ def test_models_are_set_beside_the_espcn_of_their_scale(reports: dict[str, Docum
         assert model[form]["ratio_of_medians"] == pytest.approx(medians[0] / medians[1], rel=1e-3)
     assert model["agreement"]["max_abs"] <= 1
     assert reference["agreement"]["max_abs"] <= 1
-    text = to_text(reports["espcn"])
+    text = to_text(decode(reports["espcn"]))
     assert text.index("ESPCN ×4") < text.index("tiny-shuffle")
 
 
@@ -59,14 +60,14 @@ def test_the_largest_that_holds_is_found_in_few_steps(held: int) -> None:
     assert len(asked) <= 4
 
 
-def test_what_holds_is_told_of_calls_and_of_files(reports: dict[str, Document]) -> None:
+def test_what_holds_is_told_of_calls_and_of_files(reports: dict[str, Json]) -> None:
     document = reports["realtime"]
     (row,) = document["results"]["models"]
     assert row["inference"]["largest"]["1"] == [64, 48]
     assert row["file_to_file"]["largest"]["1"] == [64, 48]
     assert row["file_to_file"]["tried"][-1]["fps"] > 1
     assert np.all([0 <= step["late"]["1"] <= 1 for step in row["inference"]["tried"]])
-    assert "file to file, 1 fps" in to_text(document)
+    assert "file to file, 1 fps" in to_text(decode(document))
 
 
 def test_sizes_that_no_input_gives_are_refused(shuffle_model_path: Path) -> None:

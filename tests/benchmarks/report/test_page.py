@@ -12,10 +12,11 @@ import pytest
 
 from framelift.benchmarks.report.charts import Distribution, Stack, distributions, short, stacks
 from framelift.benchmarks.report.headline import headlines
-from framelift.benchmarks.report.model import Document, combine
+from framelift.benchmarks.report.model import combine, decode
 from framelift.benchmarks.report.page import to_html
 from framelift.benchmarks.report.rows import short_names
 from framelift.benchmarks.report.scatter import Baseline, Point, scatter
+from tests.support.reports import Json, single
 
 VOID = {"meta", "img", "input", "rect", "path", "circle"}
 
@@ -38,8 +39,8 @@ class Checker(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def page(reports: dict[str, Document]) -> str:
-    return to_html(combine(list(reports.values())))
+def page(reports: dict[str, Json]) -> str:
+    return to_html(combine([decode(report) for report in reports.values()]))
 
 
 def test_the_page_is_well_formed_and_needs_no_network(page: str) -> None:
@@ -81,14 +82,14 @@ def test_the_page_has_every_report_and_chart(page: str) -> None:
     assert page.count("<svg") == 7
 
 
-def test_a_single_report_has_its_own_title(reports: dict[str, Document]) -> None:
-    page = to_html(reports["video"])
+def test_a_single_report_has_its_own_title(reports: dict[str, Json]) -> None:
+    page = to_html(decode(reports["video"]))
     assert "<h1>Video: tiny-nearest (×4) on clip.mp4</h1>" in page
     assert "<h2>" not in page
 
 
-def test_p50_and_p99_are_at_the_top(page: str, reports: dict[str, Document]) -> None:
-    told = headlines([reports["latency"], reports["quality"]])
+def test_p50_and_p99_are_at_the_top(page: str, reports: dict[str, Json]) -> None:
+    told = headlines([single(reports["latency"]), single(reports["quality"])])
     (lead,) = told
     case = reports["latency"]["results"]["cases"][0]
     assert lead.title == "tiny-shuffle"
@@ -104,27 +105,27 @@ def test_p50_and_p99_are_at_the_top(page: str, reports: dict[str, Document]) -> 
     )
     wrong = copy.deepcopy(reports["latency"])
     wrong["results"]["cases"][1]["agreement"]["share_within_1"] = 0.5
-    assert not any("rival" in note for note in headlines([wrong])[0].notes)
+    assert not any("rival" in note for note in headlines([single(wrong)])[0].notes)
     images = reports["quality"]["settings"]["images"]
     assert any(f" dB on {images}, " in note for note in lead.notes)
     top = page[: page.index("machine: ")]
     assert f"<b>{lead.figures[0][0]}<small> ms</small></b><span>p50</span>" in top
     assert "do not quote before reading" in top
-    assert headlines([reports["video"]]) == []
+    assert headlines([single(reports["video"])]) == []
 
 
 def test_the_fastest_model_of_the_same_size_stands_beside_the_main_one(
-    reports: dict[str, Document],
+    reports: dict[str, Json],
 ) -> None:
     several = copy.deepcopy(reports["latency"])
     ours = several["results"]["cases"][0]
     several["results"]["cases"] = [ours]
     for name, factor, width in (("fast", 0.5, 32), ("faster", 0.25, 32), ("small", 0.1, 16)):
         other = copy.deepcopy(ours)
-        other["model"] |= {"name": name, "sha256": name}
+        other["model"] |= {"name": name, "sha256": f"{width + factor}".encode().hex().zfill(64)}
         other["latency"]["p50_ms"] *= factor
         several["results"]["cases"].append(other | {"width": width})
-    titles = [told.title for told in headlines([several, reports["latency"]])]
+    titles = [told.title for told in headlines([single(several), single(reports["latency"])])]
     assert titles == ["tiny-shuffle", "faster"]
 
 
@@ -151,9 +152,9 @@ def test_any_spread_of_samples_can_be_drawn(samples: list[float]) -> None:
 
 
 def test_names_in_charts_lose_what_all_share() -> None:
-    cases = [{"name": "m, fp32, onnx-cpu, 8×8"}, {"name": "m, int8, onnx-cpu, 8×8"}]
-    assert short_names(cases) == ["fp32", "int8"]
-    assert short_names(cases[:1]) == ["m, fp32, onnx-cpu, 8×8"]
+    names = ["m, fp32, onnx-cpu, 8×8", "m, int8, onnx-cpu, 8×8"]
+    assert short_names(names) == ["fp32", "int8"]
+    assert short_names(names[:1]) == ["m, fp32, onnx-cpu, 8×8"]
 
 
 def test_labels_of_a_crowd_do_not_cover_each_other() -> None:

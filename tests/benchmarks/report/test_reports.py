@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import html
-import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 import cv2
+import msgspec
 import numpy as np
 import pytest
 
@@ -19,11 +19,14 @@ from framelift.benchmarks.measure.latency import measure_latency
 from framelift.benchmarks.measure.overhead import BARE, NUMPY, UPSCALER, measure_overhead
 from framelift.benchmarks.measure.quality import measure_quality, originals, read_original
 from framelift.benchmarks.report.checks import agreement_warnings
-from framelift.benchmarks.report.model import Document, to_json, write_text
+from framelift.benchmarks.report.documents import Scores
+from framelift.benchmarks.report.model import decode, write_text
 from framelift.benchmarks.report.tables import to_markdown, to_text
+from framelift.benchmarks.shared.frames import Agreement
 from framelift.benchmarks.shared.settings import GridSettings, LatencySettings
 from framelift.common.errors import ConfigError, InputError, OutputError
 from framelift.imaging.quality import Upscale, bicubic
+from tests.support.reports import Json, as_json
 
 QUICK = LatencySettings(32, 24, backend="onnx-cpu", threads=1, seconds=0, iterations=6)
 GRID = GridSettings(
@@ -32,13 +35,13 @@ GRID = GridSettings(
 
 
 @pytest.fixture(scope="module")
-def latency(shuffle_model_path: Path) -> Document:
-    return measure_latency([shuffle_model_path], GRID)
+def latency(shuffle_model_path: Path) -> Json:
+    return as_json(measure_latency([shuffle_model_path], GRID))
 
 
 @pytest.fixture(scope="module")
-def overhead(shuffle_model_path: Path) -> Document:
-    return measure_overhead(shuffle_model_path, QUICK)
+def overhead(shuffle_model_path: Path) -> Json:
+    return as_json(measure_overhead(shuffle_model_path, QUICK))
 
 
 @pytest.fixture
@@ -53,7 +56,7 @@ def photos(tmp_path: Path) -> Path:
     return folder
 
 
-def test_the_latency_report_says_where_what_and_how_long(latency: Document) -> None:
+def test_the_latency_report_says_where_what_and_how_long(latency: Json) -> None:
     assert latency["schema"] == "framelift.benchmark"
     assert latency["schema_version"] == 4
     assert latency["kind"] == "latency"
@@ -70,7 +73,7 @@ def test_the_latency_report_says_where_what_and_how_long(latency: Document) -> N
     assert list(case["stages_ms"]) == ["inference", "pixel shuffle", "rest"]
 
 
-def test_the_start_is_that_of_a_new_process(latency: Document) -> None:
+def test_the_start_is_that_of_a_new_process(latency: Json) -> None:
     start = latency["results"]["cases"][0]["start"]
     parts = [start[key] for key in ("process_ms", "load_ms", "first_frame_ms")]
     assert min(parts) > 0
@@ -78,23 +81,23 @@ def test_the_start_is_that_of_a_new_process(latency: Document) -> None:
     assert start["peak_rss_bytes"] is None or start["peak_rss_bytes"] > 2**24
 
 
-def test_reports_survive_json(latency: Document, overhead: Document) -> None:
+def test_reports_survive_json(latency: Json, overhead: Json) -> None:
     for document in (latency, overhead):
-        assert json.loads(to_json(document)) == document
-        assert to_text(json.loads(to_json(document))) == to_text(document)
+        assert as_json(decode(document)) == document
+        assert to_text(decode(as_json(decode(document)))) == to_text(decode(document))
 
 
 def test_the_grid_is_every_model_backend_size_and_batch(
     shuffle_model_path: Path, nearest_model_path: Path
 ) -> None:
     grid = replace(GRID, sizes=((8, 8), (12, 10)), batches=(1, 3), iterations=1, fresh=False)
-    document = measure_latency([shuffle_model_path, nearest_model_path], grid)
+    document = as_json(measure_latency([shuffle_model_path, nearest_model_path], grid))
     cases = document["results"]["cases"]
     assert len({case["name"] for case in cases}) == len(cases) == 8
     for case in cases:
         summary, frames = case["latency"], case["batch"]
         assert summary["fps"] == pytest.approx(1000 * frames / summary["mean_ms"], rel=1e-3)
-    assert "latency, 8 cases" in to_text(document)
+    assert "latency, 8 cases" in to_text(decode(document))
 
 
 def test_models_of_one_name_are_told_apart(
@@ -105,7 +108,8 @@ def test_models_of_one_name_are_told_apart(
     )
     other = tiny_models.save(model, tmp_path / "other.onnx")
     grid = replace(GRID, sizes=((8, 8),), iterations=1, fresh=False)
-    cases = measure_latency([shuffle_model_path, other, other], grid)["results"]["cases"]
+    document = measure_latency([shuffle_model_path, other, other], grid)
+    cases = as_json(document)["results"]["cases"]
     names = [case["name"] for case in cases]
     assert len(set(names)) == 3
     assert cases[1]["model"]["sha256"][:8] in names[1]
@@ -114,40 +118,40 @@ def test_models_of_one_name_are_told_apart(
     assert cases[2]["agreement"]["max_abs"] == 0
 
 
-def test_the_latency_table_has_percentiles_and_rate(latency: Document) -> None:
-    text = to_text(latency)
+def test_the_latency_table_has_percentiles_and_rate(latency: Json) -> None:
+    text = to_text(decode(latency))
     assert "latency of tiny-shuffle, 32×24 → 128×96" in text
     for name in ("p50", "p90", "p95", "p99", "max", "mean", "CV", "fps", "cold start", "onnx-cpu"):
         assert name in text
     assert "warning: p99 of 6 samples" in text
 
 
-def test_markdown_tables_are_rectangular(latency: Document, overhead: Document) -> None:
+def test_markdown_tables_are_rectangular(latency: Json, overhead: Json) -> None:
     for document in (latency, overhead):
-        blocks = to_markdown(document).split("\n\n")
+        blocks = to_markdown(decode(document)).split("\n\n")
         tables = [block.splitlines() for block in blocks if block.startswith("|")]
         assert len(tables) >= 2
         for table in tables:
             assert len({line.count("|") for line in table}) == 1
 
 
-def test_markdown_shows_what_reports_hold_as_it_is(latency: Document) -> None:
+def test_markdown_shows_what_reports_hold_as_it_is(latency: Json) -> None:
     markdown = pytest.importorskip("markdown")
     odd = r"a|b *c* __d__ _e_ f_g <b>h</b> `i` [j](k) \\l #m ~~n~~ &lt; $o$"
     changed = copy.deepcopy(latency)
     changed["results"]["cases"][0]["name"] = f"{odd}, {odd}\x1b[2J\nnew line"
     changed["machine"]["cpu"] = odd
     changed["warnings"] = [odd]
-    text = to_markdown(changed)
+    text = to_markdown(decode(changed))
     page = markdown.markdown(text, extensions=["tables"])
     assert not re.search(r"<(em|strong|code|a|b|del)\b", page)
     shown = html.unescape(re.sub(r"<[^>]+>", "", page))
     assert shown.count(odd) >= 4
-    assert "\x1b" not in text + to_text(changed)
-    assert "new line" not in [line.strip() for line in to_text(changed).splitlines()]
+    assert "\x1b" not in text + to_text(decode(changed))
+    assert "new line" not in [line.strip() for line in to_text(decode(changed)).splitlines()]
 
 
-def test_overhead_compares_with_the_bare_call(overhead: Document) -> None:
+def test_overhead_compares_with_the_bare_call(overhead: Json) -> None:
     variants = overhead["results"]["variants"]
     assert variants[BARE]["ratio_of_medians"] == variants[BARE]["median_of_ratios"] == 1
     medians = {name: variant["latency"]["p50_ms"] for name, variant in variants.items()}
@@ -157,7 +161,7 @@ def test_overhead_compares_with_the_bare_call(overhead: Document) -> None:
         )
         assert len(variants[name]["samples_ms"]) == 6
     assert overhead["results"]["agreement"]["max_abs"] <= 1
-    assert "paired / bare" in to_text(overhead)
+    assert "paired / bare" in to_text(decode(overhead))
 
 
 def test_overhead_takes_single_frames(shuffle_model_path: Path) -> None:
@@ -185,17 +189,19 @@ def test_precisions_of_the_same_weights_are_compared(
     model = tiny_models.set_metadata(tiny_models.pixel_shuffle_model(), precision="fp16")
     half = tiny_models.save(model, tmp_path / "half.onnx")
     grid = replace(GRID, sizes=((16, 12),), iterations=1, fresh=False)
-    same = measure_latency([shuffle_model_path, half], grid)["results"]["cases"][1]["agreement"]
+    document = as_json(measure_latency([shuffle_model_path, half], grid))
+    same = document["results"]["cases"][1]["agreement"]
     assert same["same_precision"] is False
     assert same["max_abs"] == 0
 
 
 def test_another_image_is_warned_of() -> None:
-    same = {"share_within_1": 1.0, "psnr_db": None}
-    off = {"share_within_1": 0.9, "psnr_db": 40.0}
-    wrong = {"share_within_1": 0.1, "psnr_db": 12.0}
-    assert agreement_warnings({"a": same, "b": {**off, "same_precision": False}}) == []
-    (warning,) = agreement_warnings({"c": off, "d": {**wrong, "same_precision": False}, "e": same})
+    same = Agreement(max_abs=0, share_within_1=1.0, psnr_db=None)
+    off = Agreement(max_abs=9, share_within_1=0.9, psnr_db=40.0)
+    wrong = Agreement(max_abs=99, share_within_1=0.1, psnr_db=12.0, same_precision=False)
+    half = msgspec.structs.replace(off, same_precision=False)
+    assert agreement_warnings({"a": same, "b": half}) == []
+    (warning,) = agreement_warnings({"c": off, "d": wrong, "e": same})
     assert warning.endswith("is of other work: c; d")
 
 
@@ -213,8 +219,10 @@ def test_grids_that_make_no_sense_are_refused(arguments: dict[str, Any], message
 
 def test_quality_scores_every_image_beside_bicubic(photos: Path, nearest_model_path: Path) -> None:
     seen = []
-    document = measure_quality(
-        nearest_model_path, photos, progress=lambda done, total: seen.append((done, total))
+    document = as_json(
+        measure_quality(
+            nearest_model_path, photos, progress=lambda done, total: seen.append((done, total))
+        )
     )
     assert seen == [(1, 2), (2, 2)]
     images, mean = document["results"]["images"], document["results"]["mean"]
@@ -223,7 +231,7 @@ def test_quality_scores_every_image_beside_bicubic(photos: Path, nearest_model_p
         assert scores["model"]["psnr_db"] < scores["bicubic"]["psnr_db"]
     values = [image["model"]["psnr_db"] for image in images]
     assert mean["model"]["psnr_db"] == pytest.approx(sum(values) / 2)
-    text = to_text(document)
+    text = to_text(decode(document))
     assert "quality of tiny-nearest (×4) on photos" in text
     assert f"{mean['model']['psnr_db'] - mean['bicubic']['psnr_db']:+.2f}" in text
 
@@ -243,11 +251,11 @@ def test_bicubic_is_scored_once_for_all_models_of_a_scale(
         return bicubic(scale)
 
     monkeypatch.setattr(quality, "bicubic", counted)
-    known: dict[tuple[object, ...], quality.Scores] = {}
+    known: dict[tuple[object, ...], Scores] = {}
     first = measure_quality(nearest_model_path, photos, known=known)
     second = measure_quality(shuffle_model_path, photos, known=known)
     assert made == [4, 4]  # once for each of the two images
-    means = [document["results"]["mean"] for document in (first, second)]
+    means = [as_json(document)["results"]["mean"] for document in (first, second)]
     assert means[0]["bicubic"] == means[1]["bicubic"]
     assert means[0]["model"] != means[1]["model"]
     measure_quality(nearest_model_path, photos, matching=True, known=known)
@@ -258,17 +266,17 @@ def test_bicubic_of_a_quality_report_is_the_published_one(
     shared: Path, nearest_model_path: Path
 ) -> None:
     document = measure_quality(nearest_model_path, shared / "data" / "eval" / "hr" / "Set5")
-    bicubic = document["results"]["mean"]["bicubic"]
+    bicubic = as_json(document)["results"]["mean"]["bicubic"]
     assert bicubic["psnr_db"] == pytest.approx(28.42, abs=0.01)
     assert bicubic["ssim"] == pytest.approx(0.810, abs=0.0006)
 
 
 def test_a_perfect_score_is_null_in_json(tmp_path: Path, nearest_model_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "flat.png"), np.full((40, 40, 3), 99, np.uint8))
-    document = measure_quality(nearest_model_path, tmp_path)
+    document = as_json(measure_quality(nearest_model_path, tmp_path))
     assert document["results"]["mean"]["model"]["psnr_db"] is None
-    assert "∞" in to_text(document)
-    assert "∞" in to_markdown(document)
+    assert "∞" in to_text(decode(document))
+    assert "∞" in to_markdown(decode(document))
 
 
 def test_originals_that_cannot_be_scored_are_named(

@@ -22,6 +22,7 @@ from framelift.runtime import Upscaler
 from framelift.runtime.machine import nvidia
 from framelift.runtime.models.file import load
 from framelift.runtime.models.zoo import resolve
+from tests.support.reports import as_json
 
 CASE = LatencySettings(20, 14, threads=1)
 ON_CUDA = ("ort-cuda", "torch-eager-cuda", "torch-compile-cuda")
@@ -45,6 +46,7 @@ def test_rivals_give_the_upscalers_image(name: str, batch: int, shuffle_model_pa
     assert result.dtype == np.uint8
     same = agreement(expected, result)
     assert same.max_abs <= 1
+    assert same.psnr_db is not None
     assert same.psnr_db > 48
     assert facts["backend"] == name
     assert facts["threads"] == 1
@@ -94,7 +96,7 @@ def test_another_model_runs_beside_ours(
         ((16, 12),), rivals=("ort-numpy", str(foreign)), threads=1, seconds=0, iterations=2,
         fresh=False, roofline=False,
     )  # fmt: skip
-    document = measure_latency([shuffle_model_path], settings)
+    document = as_json(measure_latency([shuffle_model_path], settings))
     ours, numpy, other = document["results"]["cases"]
     assert [ours["rival"], numpy["rival"], other["rival"]] == [False, True, True]
     assert numpy["agreement"]["with"] == ours["name"]
@@ -121,7 +123,7 @@ def test_a_rival_that_cannot_run_the_model_is_an_error_or_left_out(
     )  # fmt: skip
     with pytest.raises(BackendError, match="bad day"):
         measure_latency([shuffle_model_path], strict)
-    document = measure_latency([shuffle_model_path], replace(strict, lenient=True))
+    document = as_json(measure_latency([shuffle_model_path], replace(strict, lenient=True)))
     assert len(document["results"]["cases"]) == 1
     reason = "left out: tiny-shuffle on ort-numpy (ort-numpy has a bad day)"
     assert document["warnings"][0] == reason
@@ -235,9 +237,9 @@ def test_the_peak_of_device_memory_is_seen_from_outside(
     monkeypatch.setattr(fresh, "device_memory_used", lambda: next(used, 2 << 30))
     monkeypatch.setattr(fresh, "_MEMORY_EVERY_SECONDS", 0.02)
     case = LatencySettings(8, 8, backend="onnx-cpu", threads=1)
-    assert fresh.measure_start(shuffle_model_path, case)["device_memory_bytes"] == 5 << 30
+    assert fresh.measure_start(shuffle_model_path, case).device_memory_bytes == 5 << 30
     monkeypatch.setattr(fresh, "device_memory_used", lambda: None)
-    assert fresh.measure_start(shuffle_model_path, case)["device_memory_bytes"] is None
+    assert fresh.measure_start(shuffle_model_path, case).device_memory_bytes is None
 
 
 def test_a_backend_that_there_is_not_is_no_failure_of_a_process(shuffle_model_path: Path) -> None:
@@ -260,7 +262,7 @@ def test_a_fixed_size_run_in_tiles_has_no_share_of_the_peak(
     model = tiny_models.pixel_shuffle_model(frame_shape=(1, 24, 32), name="fixed")
     path = tiny_models.save(model, tmp_path / "fixed.onnx")
     settings = GridSettings(((48, 40),), threads=1, seconds=0, iterations=2, fresh=False)
-    document = measure_latency([path], settings)
+    document = as_json(measure_latency([path], settings))
     assert document["results"]["cases"][0]["roofline"] is None
     assert any(
         "fixed, 48×40: no share of the peak: is run in tiles" in w for w in document["warnings"]

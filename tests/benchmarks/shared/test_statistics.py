@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import msgspec
 import pytest
 
 from framelift.benchmarks.machine.facts import describe_machine
+from framelift.benchmarks.machine.monitor import Monitor
 from framelift.benchmarks.report.checks import (
     machine_warnings,
     percentile_warnings,
@@ -61,8 +63,9 @@ def test_a_quiet_run_has_no_warnings() -> None:
 
 def test_a_load_of_our_own_is_no_warning() -> None:
     busy = replace(describe_machine(), load=2.0, cores=2)
-    assert machine_warnings(busy, {"others_share": 0.0}) == []
-    assert len(machine_warnings(busy, {"others_share": None})) == 1
+    unknown = Monitor(times=lambda: None, clock=lambda: None).report()
+    assert machine_warnings(busy, msgspec.structs.replace(unknown, others_share=0.0)) == []
+    assert len(machine_warnings(busy, unknown)) == 1
 
 
 def test_warnings_say_what_is_wrong_and_what_to_do() -> None:
