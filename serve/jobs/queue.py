@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from platformdirs import user_cache_path
 
 from .errors import RequestError, not_found
 from .job import Job, Progress, Result, State
@@ -20,6 +23,7 @@ from .threads import in_thread
 
 _LOG = logging.getLogger("framelift.serve")
 _BUSY_SECONDS = 30
+_CACHE = user_cache_path("framelift")
 
 
 @dataclass
@@ -265,12 +269,12 @@ class JobQueue:
                        job.id, outcome.unexplained.strip())  # fmt: skip
         if outcome.document is None:
             error = outcome.error or {"kind": "ServerError", "message": "there is no result"}
-            self._fail(job, error["kind"], _with_names(error["message"], job))
+            self._fail(job, error["kind"], _with_names(error["message"], entry))
             return
         (facts,) = outcome.document["done"]
         size = (entry.folder / job.result_file).stat().st_size
         job.result = Result(size, facts["width"], facts["height"], facts.get("frames"))
-        job.notes = [_with_names(note, job) for note in outcome.document["notes"]]
+        job.notes = [_with_names(note, entry) for note in outcome.document["notes"]]
         job.state = State.DONE
         self._metrics.ended(job, "done", facts)
 
@@ -294,6 +298,12 @@ def _progress(facts: dict[str, Any], known: int | None) -> Progress:
     return Progress(frames, total, facts["fps"])
 
 
-def _with_names(message: str, job: Job) -> str:
-    """The command's line about `clip.mp4`, as the client knows it."""
+def _with_names(message: str, entry: _Entry) -> str:
+    """The command's line about `clip.mp4`, as the client knows it, without folders of ours."""
+    job = entry.job
+    models = (text.partition("=")[2] for text in job.arguments if text.startswith("--model="))
+    folders = [entry.folder, *(Path(model).parent for model in models), _CACHE, Path.home()]
+    for folder in folders:
+        if folder.is_absolute():
+            message = message.replace(f"{folder}{os.sep}", "")
     return message.replace(job.input_file, job.name).replace(job.result_file, job.result_name)

@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
+from framelift.serve.jobs.settings import Model
+
 from .conftest import Served, Start
 
 
@@ -130,4 +132,17 @@ def test_too_little_memory_is_one_line(start: Start, photo: Path) -> None:
     )
     assert answer.status_code in (413, 422)
     assert "memory" in answer.json()["error"]["message"]
+    server.idle()
+
+
+def test_the_folders_of_the_server_are_not_told(start: Start, photo: Path, tmp_path: Path) -> None:
+    gone = tmp_path / "models" / "gone.onnx"
+    server = start(models={"gone": Model("gone", "upscale", str(gone))})
+    answer = server.client.post(
+        "/v1/upscale", files={"file": ("a.png", photo.read_bytes())}, data={"model": "gone"}
+    )
+    assert answer.status_code == 422
+    message = answer.json()["error"]["message"]
+    assert message.startswith("gone.onnx")
+    assert str(tmp_path) not in message
     server.idle()
