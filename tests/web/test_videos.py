@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from framelift.runtime import Upscaler
 
+from ..support.clips import make_clip
 from .conftest import Scenario
 
 ROOT = Path(__file__).parents[2]
@@ -120,6 +121,29 @@ def test_a_clip_is_saved_frame_by_frame_with_its_sound(
     assert found["name"] == "clip_x2.mp4"
     assert not found["notices"]
     check_clip(target, clip, "realtime-nano-x2-int8", first=5, count=15)
+
+
+def test_a_clip_of_a_phone_comes_out_upright(scenario: Scenario, url: str, tmp_path: Path) -> None:
+    """The file says that its frames are to be turned by a quarter."""
+    photo = cv2.imread(str(ROOT / "examples/raccoon.jpg"))
+    assert photo is not None
+    small = cv2.resize(photo[150:342, 100:388], (48, 32), interpolation=cv2.INTER_AREA)
+    lying = [small.astype(np.uint8)] * 6
+    quarter = [0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30]
+    source = make_clip(tmp_path / "phone.mp4", lying, display_matrix=quarter, audio="aac")
+    target = tmp_path / "out.mp4"
+    found = scenario(
+        "videos",
+        "save",
+        url=f"{url}?model=realtime-nano-x2&engine=wasm#video",
+        file=source,
+        target=target,
+        **{"from": 0, "to": 0.2},
+    )
+    assert "32 × 48 → 64 × 96" in found["facts"]
+    upright = cv2.rotate(video_frames(source)[0][1], cv2.ROTATE_90_CLOCKWISE).astype(np.uint8)
+    with Upscaler.load("realtime-nano-x2-int8", "onnx-cpu") as upscale:
+        assert psnr(video_frames(target)[0][1], upscale(np.ascontiguousarray(upright))) > 26
 
 
 def test_frames_that_stay_on_the_gpu(scenario: Scenario, url: str, tmp_path: Path) -> None:

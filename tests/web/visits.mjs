@@ -72,6 +72,34 @@ await inPage({
     return { reached };
   },
 
+  /** A picture that is pasted, then one that is dropped; what the page says it is. */
+  async pasteAndDrop(page, asked) {
+    await page.goto(asked.url);
+    await page.locator(".hero").waitFor();
+    const base64 = readFileSync(asked.file).toString("base64");
+    const give = (kind) =>
+      page.evaluate(
+        async ([kind, base64]) => {
+          const blob = await (await fetch(`data:image/png;base64,${base64}`)).blob();
+          const data = new DataTransfer();
+          data.items.add(new File([blob], "given.png", { type: "image/png" }));
+          const event =
+            kind === "paste"
+              ? new ClipboardEvent("paste", { clipboardData: data, bubbles: true })
+              : new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true });
+          document.body.dispatchEvent(event);
+        },
+        [kind, base64],
+      );
+    await give("paste");
+    const { facts: pasted } = await runEnded(page);
+    await page.reload();
+    await page.locator(".hero").waitFor();
+    await give("drop");
+    const { facts: dropped, notices } = await runEnded(page);
+    return { pasted, dropped, notices };
+  },
+
   /** What the page says where it is not isolated, and what it runs on. */
   async published(page, asked) {
     await open(page, asked);
@@ -100,17 +128,5 @@ await inPage({
     await page.getByRole("button", { name: "Download PNG" }).click();
     await (await download).saveAs(asked.target);
     return found;
-  },
-
-  /** Screenshots for people to look at. */
-  async look(page, asked) {
-    await page.goto(asked.url);
-    await page.locator(".hero").waitFor();
-    await page.waitForTimeout(300);
-    await page.screenshot({ path: `${asked.target}-start.png`, fullPage: true });
-    await page.getByRole("button", { name: "Try the example" }).click();
-    await runEnded(page);
-    await page.screenshot({ path: `${asked.target}-picture.png`, fullPage: true });
-    return {};
   },
 });

@@ -56,7 +56,12 @@ async function runOn(engine: EngineName, request: UpscaleRequest): Promise<void>
     tiles += 1;
     post(reply, transfer);
   };
-  result = await upscale(session, { pixels, width, height }, count, tile);
+  try {
+    result = await upscale(session, { pixels, width, height }, count, tile);
+  } catch (error) {
+    open = null; // a GPU that was lost stays lost: the next run opens it again
+    throw error;
+  }
   post({ kind: "done", seconds: (performance.now() - begin) / 1000, tiles });
 }
 

@@ -159,14 +159,23 @@ export class Stage {
     if (!this.ran || performance.now() - this.told < TELL_MS) return;
     this.told = performance.now();
     const { meter } = this;
-    const ms = (share: number): string => Math.round(meter.percentile(share)).toString();
+    const ms = (share: number): string => `${Math.round(meter.percentile(share))} ms`;
+    const isMeasured = meter.shown > 1;
     const { width, height } = shown;
     const scale = this.controls.scale;
     const size = (w: number, h: number): string => `${grouped(w)} × ${grouped(h)}`;
     this.facts.show([
       ["Size", `${size(width / scale, height / scale)} → ${size(width, height)}`, ""],
-      ["Frames a second", meter.fps.toFixed(1), `${meter.dropped} of ${meter.frames} frames dropped`],
-      ["Latency", `${ms(0.5)} ms`, `95 % within ${ms(0.95)} ms, 99 % within ${ms(0.99)} ms`],
+      [
+        "Frames a second",
+        isMeasured ? meter.fps.toFixed(1) : "–",
+        `${meter.dropped} of ${meter.frames} frames dropped`,
+      ],
+      [
+        "Latency",
+        isMeasured ? ms(0.5) : "–",
+        isMeasured ? `95 % within ${ms(0.95)}, 99 % within ${ms(0.99)}` : "",
+      ],
       ranOn(this.ran),
     ]);
   }
