@@ -22,7 +22,9 @@ _FOR_VIDEOS = ("start", "end", "resume", "no_audio", "codec", "crf", "preset")
 
 
 @click.command()
-@click.argument("source", metavar="IN", callback=require_name, shell_complete=files)
+@click.argument(
+    "sources", metavar="IN...", nargs=-1, required=True, callback=require_name, shell_complete=files
+)
 @click.argument("target", metavar="OUT", callback=require_name, shell_complete=files)
 @click.option(
     "--model",
@@ -72,6 +74,9 @@ _FOR_VIDEOS = ("start", "end", "resume", "no_audio", "codec", "crf", "preset")
     help="Leave out EXIF, XMP, IPTC, resolution and text of images; colour profiles stay.",
 )
 @click.option(
+    "-r", "--recursive", is_flag=True, help="Take subfolders too, into subfolders of OUT."
+)
+@click.option(
     "--resume",
     is_flag=True,
     help="If interrupted, keep the finished part; run the same command again to continue.",
@@ -102,7 +107,7 @@ _FOR_VIDEOS = ("start", "end", "resume", "no_audio", "codec", "crf", "preset")
     "--json", "as_json", is_flag=True, help="Print the summary as JSON on standard output."
 )
 def upscale(
-    source: str,
+    sources: tuple[str, ...],
     target: str,
     model: str | None,
     backend: str,
@@ -118,6 +123,7 @@ def upscale(
     end: str | None,
     compare: bool,
     no_metadata: bool,
+    recursive: bool,
     resume: bool,
     timeout: float,
     reconnect: float,
@@ -129,6 +135,9 @@ def upscale(
     task: str = "super-resolution",
 ) -> None:
     """Upscale IN, a video, an image or a folder of both, to OUT.
+
+    Several inputs go into the folder OUT. For one, OUT may be a folder, too. The name of OUT may
+    have {stem}, {suffix}, {folder} and {scale} in it, which each input fills in.
 
     Videos become H.264 in .mp4, .m4v, .mov or .mkv. Every frame keeps its time, and audio,
     subtitles, chapters and metadata are copied. An existing OUT is replaced only with --overwrite.
@@ -142,16 +151,18 @@ def upscale(
 
     \b
     framelift upscale clip.mp4 clip_x4.mp4
-    framelift upscale photos/ photos_x4/
+    framelift upscale photos/ photos_x4/ --recursive
+    framelift upscale a.jpg b.jpg '{stem}_x{scale}{suffix}'
     framelift upscale 0 window
     framelift upscale rtsp://host/stream recording.mp4
     """
     from fractions import Fraction
 
+    from ..common.files import check_target
     from ..common.images import is_image
     from ..common.signals import call_interruptibly, signals_as_errors
     from ..importer.loading import Engine, load_upscaler, models_to_run
-    from ..runtime.jobs import plan_jobs
+    from ..runtime.jobs import plan_many, with_scales
     from ..runtime.live import (
         LiveOptions,
         SourceKind,
@@ -161,6 +172,7 @@ def upscale(
         parse_source,
         parse_target,
     )
+    from ..runtime.names import expanded
     from ..runtime.video import ConvertOptions, EncoderOptions, Span, parse_time
     from .options.command_line import hide_arguments
     from .upscaling import Run, Settings, leave, raise_failure
@@ -171,10 +183,13 @@ def upscale(
     encoder = EncoderOptions(codec, crf, preset)
     span = Span(parse_time(start or "0"), parse_time(end) if end else None)
     factor = None if scale is None else Fraction(str(scale))
-    origin, goal = parse_source(source), parse_target(target)
+    several = len(sources) > 1
+    origin, goal = parse_source(sources[0]), parse_target(target)
     hide_arguments({name.text: name.shown for name in (origin, goal) if "://" in name.text})
     live = (origin.kind, goal.kind) != (SourceKind.FILE, TargetKind.FILE)
     resume = resume and (typed("resume") or not live)
+    if live and several:
+        raise ConfigError("several inputs are files that become files; name one live source")
     if live and (resume or not span.is_whole):
         raise ConfigError("--resume, --start and --end are for a file that becomes a file")
     lasting = LiveOptions(
@@ -191,7 +206,13 @@ def upscale(
                 check_live(origin, goal, encoder, overwrite=overwrite)
                 footage = origin.kind is not SourceKind.FILE or not is_image(origin.path)
             else:
-                jobs = plan_jobs(origin.path, goal.path, encoder, overwrite=overwrite)
+                paths = expanded(sources) if several else [origin.path]
+                if not several and not origin.path.exists():
+                    paths = expanded(sources)
+                several = len(paths) > 1 or paths[0].is_dir()
+                jobs = plan_many(
+                    paths, goal.path, encoder, recursive=recursive, overwrite=overwrite, say=_note
+                )
                 footage = not all(job.is_image for job in jobs)
                 if not footage and typed(*_FOR_VIDEOS):
                     _require_video(
@@ -215,10 +236,13 @@ def upscale(
             run.info(_runs(upscaler, verbose))
             if live:
                 result = run.live(origin, goal, lasting)
-            elif origin.path.is_dir():
-                run.folder(jobs, goal.path)
             else:
-                run.one(jobs[0])
+                jobs = with_scales(jobs, scale or upscaler.scale)
+                if several:
+                    run.many(jobs)
+                else:
+                    check_target(jobs[0].target, overwrite=overwrite, source=jobs[0].source)
+                    run.one(jobs[0])
     except Interrupted as error:
         leave(error.exit_code, str(error))
         raise

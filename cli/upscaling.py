@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from ..runtime.video import ConvertOptions, EncoderOptions
 
 
-def require_name(context: click.Context, argument: click.Parameter, value: str) -> str:
+def require_name(
+    context: click.Context, argument: click.Parameter, value: str | tuple[str, ...]
+) -> str | tuple[str, ...]:
     """Refuse an empty IN or OUT, which as a path would be the current folder."""
-    if not value:
+    if not all(value) if isinstance(value, tuple) else not value:
         raise click.BadParameter(
             "is empty, as an unset variable is; name a file, a folder or a stream",
             context,
@@ -73,21 +75,19 @@ class Run:
         """Do a job; its error ends the command."""
         self._done.append((self._image if job.is_image else self._video)(job))
 
-    def folder(self, jobs: list[Job], target: Path) -> None:
-        """Do every job, go on after those that fail."""
-        made = not target.exists()
-        try:
-            target.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"{target}: cannot be created ({error.strerror})") from error
+    def many(self, jobs: list[Job]) -> None:
+        """Do every job, go on after those that fail; folders are made as they are needed."""
+        made: list[Path] = []
         try:
             for job in jobs:
+                made += _make_folder(job.target.parent)
                 self._one_of_many(job)
         except Interrupted as error:
             raise self._kept(error, jobs) from error
         finally:
-            if made and not any(target.iterdir()):
-                target.rmdir()
+            for folder in reversed(made):
+                if not any(folder.iterdir()):
+                    folder.rmdir()
 
     def _one_of_many(self, job: Job) -> None:
         try:
@@ -236,6 +236,16 @@ class Run:
                 self.note(line)
 
         return say
+
+
+def _make_folder(folder: Path) -> list[Path]:
+    """Make a folder where there is none, and return those that were made, outermost first."""
+    missing = [place for place in (folder, *folder.parents) if not place.exists()][::-1]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be created ({error.strerror})") from error
+    return missing
 
 
 def raise_failure(result: LiveResult) -> None:

@@ -7,6 +7,7 @@ import errno
 import glob
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,6 +40,7 @@ def atomic_output(
             raised inside the block (a full disk, for instance) is turned into one as well.
     """
     check_target(target, overwrite=overwrite, source=source)
+    target = _behind_links(target)
     remove_abandoned(target)
     temporary = target.with_name(
         f".{_short_stem(target)}.{secrets.token_hex(4)}.part{target.suffix}"
@@ -54,6 +56,7 @@ def atomic_output(
                 raise OutputError(
                     f"{target}: appeared while it was being made; nothing overwritten"
                 )
+            _keep_mode(temporary, target)
             os.replace(temporary, target)
         finally:
             if lock is not None:
@@ -63,6 +66,20 @@ def atomic_output(
         raise OutputError(describe_os_error(target, error)) from error
     with contextlib.suppress(OSError):  # not every file system lets a folder be synced
         _sync(target.parent)
+
+
+def _behind_links(target: Path) -> Path:
+    """What a link leads to, which is replaced instead of it."""
+    try:
+        return target.resolve() if target.is_symlink() else target
+    except (OSError, RuntimeError):  # it leads to itself
+        return target
+
+
+def _keep_mode(temporary: Path, target: Path) -> None:
+    """Give the new file the permissions of the one that it replaces."""
+    with contextlib.suppress(OSError):
+        temporary.chmod(stat.S_IMODE(target.stat().st_mode))
 
 
 def write_atomic(target: Path, data: bytes) -> None:
@@ -122,6 +139,8 @@ def check_target(target: Path, *, overwrite: bool = False, source: Path | None =
         raise OutputError(f"{target}: the folder {folder} does not exist; create it first")
     if source is not None and source.exists() and exists and target.samefile(source):
         raise OutputError(f"{target}: is the input itself; name another file")
+    if exists and not target.is_file():
+        raise OutputError(f"{target}: is no file, but a pipe or a device; name a file")
     if exists and not overwrite:
         raise OutputError(f"{target}: already exists; give --overwrite to replace it")
     if not os.access(folder, os.W_OK | os.X_OK):

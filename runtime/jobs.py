@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..common.errors import InputError, OutputError
@@ -16,6 +18,7 @@ from ..common.images import (
     is_image,
 )
 from ..common.notes import Say, say_on_stderr
+from .names import SCALE, in_template, is_template, with_scale
 from .video.writing.encoders import EncoderOptions
 
 VIDEO_SUFFIXES = (
@@ -34,20 +37,74 @@ class Job:
     is_image: bool
 
 
+def plan_many(
+    sources: Sequence[Path],
+    target: Path,
+    options: EncoderOptions,
+    *,
+    recursive: bool = False,
+    overwrite: bool = False,
+    say: Say = say_on_stderr,
+) -> list[Job]:
+    """List what is to be done for several files and folders, see `plan_jobs`.
+
+    `target` is a folder then, which need not exist, or a template of names. A folder keeps its own
+    name in it.
+
+    Raises:
+        InputError, OutputError: as of `plan_jobs`.
+        OutputError: two inputs would become one file.
+    """
+    if len(sources) == 1:
+        return plan_jobs(
+            sources[0], target, options, recursive=recursive, overwrite=overwrite, say=say
+        )
+    if not is_template(target) and target.exists() and not target.is_dir():
+        raise OutputError(f"{target}: is a file, but there are several inputs; name a folder")
+    jobs: list[Job] = []
+    for source in sources:
+        if source.is_dir():
+            into = target if is_template(target) else target / source.resolve().name
+            jobs += _folder_jobs(source, into, options, recursive, say)
+        elif not source.exists():
+            raise InputError(f"{source}: no such file or folder")
+        else:
+            check_image_readable(source)
+            name = output_name(source, options)
+            goal = target if is_template(target) else target / name
+            jobs.append(Job(source, in_template(goal, source, name), is_image(source)))
+    taken = Counter(job.target for job in jobs)
+    for job in jobs:
+        if taken[job.target] > 1:
+            raise OutputError(
+                f"{job.target}: would be made of several inputs, {job.source} is one of them; "
+                "use a template such as '{folder}_{stem}{suffix}'"
+            )
+    return jobs
+
+
+def with_scales(jobs: Sequence[Job], scale: float) -> list[Job]:
+    """The jobs with the factor in those names that have a place for it."""
+    return [replace(job, target=with_scale(job.target, scale)) for job in jobs]
+
+
 def plan_jobs(
     source: Path,
     target: Path,
     options: EncoderOptions,
     *,
+    recursive: bool = False,
     overwrite: bool = False,
     say: Say = say_on_stderr,
 ) -> list[Job]:
     """List what is to be done, after checking all that can be checked before the model is loaded.
 
     For a folder these are the images and videos directly in it, in alphabetical order, into the
-    folder `target`, which need not exist. Names are kept; a video whose container cannot hold the
-    chosen codec gets that of the codec's first suffix. Images of a format that is not read are left
-    out with one line.
+    folder `target`, which need not exist; with `recursive` those of its subfolders as well, into
+    subfolders of the same names. Names are kept; a video whose container cannot hold the chosen
+    codec gets that of the codec's first suffix. Images of a format that is not read are left out
+    with one line, and so are subfolders. A file goes into a `target` that is a folder under its own
+    name. `target` may be a template, see `names.py`.
 
     Raises:
         InputError: `source` does not exist, is an image of a format that is not read, or a
@@ -55,11 +112,14 @@ def plan_jobs(
         OutputError: `target` cannot be written, or is a file for a folder.
     """
     if source.is_dir():
-        return _folder_jobs(source, target, options, say)
+        return _folder_jobs(source, target, options, recursive, say)
     if not source.exists():
         raise InputError(f"{source}: no such file or folder")
     image = is_image(source)
-    check_target(target, overwrite=overwrite, source=source)
+    name = output_name(source, options)
+    target = in_template(target / name if target.is_dir() else target, source, name)
+    if SCALE not in target.name:  # else it is not known yet
+        check_target(target, overwrite=overwrite, source=source)
     if image:
         check_image_suffix(target)
     else:
@@ -70,32 +130,61 @@ def plan_jobs(
     return [Job(source, target, image)]
 
 
-def _folder_jobs(source: Path, target: Path, options: EncoderOptions, say: Say) -> list[Job]:
-    if target.exists() and not target.is_dir():
-        raise OutputError(f"{target}: is a file, but {source} is a folder; name a folder")
-    if target.exists() and target.samefile(source):
+def _folder_jobs(
+    source: Path, target: Path, options: EncoderOptions, recursive: bool, say: Say
+) -> list[Job]:
+    template = target if is_template(target) else None
+    folder = target if template is None else template.parent
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder}: is a file, but {source} is a folder; name a folder")
+    if template is None and folder.exists() and folder.samefile(source):
         raise OutputError(f"{target}: is the input itself; name another folder")
-    visible = [
-        path
-        for path in sorted(source.iterdir())
-        if path.is_file() and not path.name.startswith(".")
-    ]
-    wanted = (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES)
-    files = [path for path in visible if path.suffix.lower() in wanted]
-    foreign = [path.name for path in visible if path.suffix.lower() in FOREIGN_IMAGE_SUFFIXES]
+    files, foreign = _found(source, folder, recursive, say)
     if foreign:
         first = f"{foreign[0]} and {len(foreign) - 1} more" if foreign[1:] else foreign[0]
         say(f"{source}: {first} left out: images of this format are not read; convert to PNG first")
     if not files:
-        raise InputError(f"{source}: no image or video is in this folder (subfolders do not count)")
-    names = {path: output_name(path, options) for path in files}
+        where = "it or its subfolders" if recursive else "this folder (subfolders do not count)"
+        raise InputError(f"{source}: no image or video is in {where}")
+    names = {path: path.with_name(output_name(path, options)) for path in files}
     taken = Counter(names.values())
     jobs = []
-    for path, name in names.items():
-        if taken[name] > 1 and name != path.name:  # clip.webm beside clip.mp4
+    for path, named in names.items():
+        name = named.name
+        if taken[named] > 1 and name != path.name:  # clip.webm beside clip.mp4
             name = path.name + options.encoder.suffixes[0]
-        jobs.append(Job(path, target / name, is_image(path)))
+        place = folder / path.parent.relative_to(source)
+        goal = place / (name if template is None else template.name)
+        jobs.append(Job(path, in_template(goal, path, name), is_image(path)))
     return jobs
+
+
+def _found(source: Path, target: Path, recursive: bool, say: Say) -> tuple[list[Path], list[str]]:
+    """The images and videos of a folder, and the names of images that are not read."""
+    wanted = (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES)
+    files: list[Path] = []
+    foreign: list[str] = []
+    left_out: list[str] = []
+    made = target.resolve()
+    for place, folders, names in os.walk(source):
+        visible = sorted(name for name in folders if not name.startswith("."))
+        # What was made before is no input.
+        visible = [name for name in visible if (Path(place) / name).resolve() != made]
+        folders[:] = visible if recursive else []
+        if not recursive:
+            left_out = visible
+        for name in sorted(names):
+            path = Path(place) / name
+            if name.startswith(".") or not path.is_file():
+                continue
+            if path.suffix.lower() in wanted:
+                files.append(path)
+            elif path.suffix.lower() in FOREIGN_IMAGE_SUFFIXES:
+                foreign.append(name)
+    if left_out:
+        count = "1 subfolder is" if len(left_out) == 1 else f"{len(left_out)} subfolders are"
+        say(f"{source}: {count} left out ({left_out[0]}); --recursive takes them, too")
+    return files, foreign
 
 
 def output_name(path: Path, options: EncoderOptions) -> str:

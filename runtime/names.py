@@ -1,0 +1,69 @@
+"""Inputs as patterns, and outputs as templates of names."""
+
+from __future__ import annotations
+
+import glob
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from ..common.errors import InputError, OutputError
+
+SCALE = "{scale}"
+_FIELDS = ("stem", "suffix", "folder", "scale")
+_FIELD = re.compile(r"\{([a-z]+)\}")
+
+
+def is_template(target: Path) -> bool:
+    """Whether the name of `target` has a place for that of the input.
+
+    `{stem}` is the name without its suffix, `{suffix}` that of the output with its dot, `{folder}`
+    the name of the input's folder, `{scale}` the factor.
+    """
+    return any(field in _FIELDS for field in _FIELD.findall(target.name))
+
+
+def in_template(target: Path, source: Path, name: str) -> Path:
+    """`target` with its places filled in but for `{scale}`; `name` is what it would be called.
+
+    What is no template stays, braces and all. Raises OutputError: a place in it is unknown.
+    """
+    if target.name == name or not is_template(target):
+        return target
+    values = {
+        "stem": source.stem,
+        "suffix": Path(name).suffix,
+        "folder": source.resolve().parent.name,
+        "scale": SCALE,
+    }
+
+    def value(match: re.Match[str]) -> str:
+        if match[1] not in values:
+            known = ", ".join(f"{{{field}}}" for field in _FIELDS)
+            raise OutputError(f"{target}: {match[0]} is unknown in a name; use {known}")
+        return values[match[1]]
+
+    return target.with_name(_FIELD.sub(value, target.name))
+
+
+def with_scale(target: Path, scale: float) -> Path:
+    """`target` with the factor filled in."""
+    return target.with_name(target.name.replace(SCALE, f"{scale:g}"))
+
+
+def expanded(names: Iterable[str]) -> list[Path]:
+    """Files and folders, in order; a pattern with *, ? or ** stands for what it matches.
+
+    Shells expand patterns unless they are quoted, that of Windows never does. Raises InputError: a
+    pattern matches nothing.
+    """
+    paths: list[Path] = []
+    for name in names:
+        if not glob.has_magic(name) or Path(name).exists():
+            paths.append(Path(name))
+            continue
+        found = sorted(glob.glob(name, recursive=True))
+        if not found:
+            raise InputError(f"{name}: matches no file or folder")
+        paths += map(Path, found)
+    return paths

@@ -1,0 +1,116 @@
+"""Folders with subfolders, several inputs, patterns and templates of names."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from framelift.cli.upscale import upscale
+from framelift.common.errors import FrameliftError, InputError, OutputError
+
+
+@pytest.fixture
+def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with two pictures, one of them in a subfolder; it is the current folder."""
+    folder = tmp_path / "photos"
+    (folder / "rome" / "day1").mkdir(parents=True)
+    for name in ("a.png", "rome/b.jpg", "rome/day1/a.png"):
+        Image.new("RGB", (6, 4), (10, 20, 30)).save(folder / name)
+    monkeypatch.chdir(tmp_path)
+    return folder
+
+
+def run(model: Path, *arguments: str) -> Result:
+    result = CliRunner().invoke(
+        upscale, [*arguments, "--model", str(model), "--backend", "onnx-cpu", "-q"]
+    )
+    if isinstance(result.exception, FrameliftError):
+        raise result.exception
+    return result
+
+
+def made(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def test_subfolders_are_mirrored_or_named(photos: Path, nearest_model_path: Path) -> None:
+    result = run(nearest_model_path, "photos", "out")
+    assert made(Path("out")) == ["a.png"]
+    assert "photos: 1 subfolder is left out (rome); --recursive takes them, too" in result.output
+    result = run(nearest_model_path, "photos", "out", "--recursive")
+    assert made(Path("out")) == ["a.png", "rome/b.jpg", "rome/day1/a.png"]
+    assert "left out" not in result.output
+    with Image.open("out/rome/day1/a.png") as image:
+        assert image.width > 6
+    # An OUT inside of IN is not taken for an input the next time.
+    run(nearest_model_path, "photos", "photos/big", "-r")
+    run(nearest_model_path, "photos", "photos/big", "-r", "-y")
+    assert made(Path("photos/big")) == ["a.png", "rome/b.jpg", "rome/day1/a.png"]
+
+
+def test_several_inputs_and_patterns_go_into_a_folder(
+    photos: Path, nearest_model_path: Path
+) -> None:
+    run(nearest_model_path, "photos/a.png", "photos/rome", "new/out")
+    assert made(Path("new")) == ["out/a.png", "out/rome/b.jpg"]
+    run(nearest_model_path, "photos/**/*.jpg", "photos/a*", "more")
+    assert made(Path("more")) == ["a.png", "b.jpg"]
+    run(nearest_model_path, "photos/rome/*.jpg", "one.jpg")
+    assert Path("one.jpg").is_file()
+    with pytest.raises(InputError, match=r"\*\.gif: matches no file or folder"):
+        run(nearest_model_path, "photos/*.gif", "none")
+    with pytest.raises(OutputError, match=r"a.png: would be made of several inputs"):
+        run(nearest_model_path, "photos/a.png", "photos/rome/day1/a.png", "same")
+    with pytest.raises(OutputError, match=r"one.jpg: is a file, but there are several inputs"):
+        run(nearest_model_path, "photos/a.png", "photos/rome/b.jpg", "one.jpg")
+    assert not Path("same").exists()
+    assert not Path("none").exists()
+
+
+def test_out_may_be_a_folder_for_one_file(photos: Path, nearest_model_path: Path) -> None:
+    Path("there").mkdir()
+    run(nearest_model_path, "photos/rome/b.jpg", "there")
+    assert made(Path("there")) == ["b.jpg"]
+    with pytest.raises(OutputError, match=r"b.jpg: already exists"):
+        run(nearest_model_path, "photos/rome/b.jpg", "there")
+
+
+def test_names_are_made_of_templates(photos: Path, nearest_model_path: Path) -> None:
+    Path("out").mkdir()
+    run(nearest_model_path, "photos/a.png", "out/{stem}_x{scale}{suffix}", "--scale", "2.5")
+    run(nearest_model_path, "photos/a.png", "photos/rome/day1/a.png", "out/{folder}-{stem}.webp")
+    assert made(Path("out")) == ["a_x2.5.png", "day1-a.webp", "photos-a.webp"]
+    run(nearest_model_path, "photos", "tree/{stem}@{scale}x{suffix}", "-r", "--scale", "2")
+    assert made(Path("tree")) == ["a@2x.png", "rome/b@2x.jpg", "rome/day1/a@2x.png"]
+    with pytest.raises(OutputError, match=r"\{date\} is unknown in a name; use \{stem\}"):
+        run(nearest_model_path, "photos/a.png", "out/{stem}{date}.png")
+    run(nearest_model_path, "photos/a.png", "out/{braces}.png")
+    assert Path("out/{braces}.png").is_file()
+    with pytest.raises(OutputError, match=r"a_x2.5.png: already exists"):
+        run(nearest_model_path, "photos/a.png", "out/{stem}_x{scale}{suffix}", "--scale", "2.5")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such modes")
+def test_what_is_replaced_keeps_its_mode_and_its_links(
+    photos: Path, nearest_model_path: Path
+) -> None:
+    Path("real").mkdir()
+    target, link = Path("real/out.png"), Path("link.png")
+    target.touch()
+    target.chmod(0o604)
+    link.symlink_to(target)
+    run(nearest_model_path, "photos/a.png", str(link), "-y")
+    assert link.is_symlink()
+    assert stat.S_IMODE(target.stat().st_mode) == 0o604
+    with Image.open(target) as image:
+        assert image.width > 6
+    os.mkfifo("pipe.png")
+    with pytest.raises(OutputError, match=r"pipe.png: is no file, but a pipe or a device"):
+        run(nearest_model_path, "photos/a.png", "pipe.png", "-y")
+    assert stat.S_ISFIFO(Path("pipe.png").stat().st_mode)
