@@ -53,30 +53,32 @@ def signals_as_errors() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def call_interruptibly(function: Callable[[], T]) -> T:
+def call_interruptibly(function: Callable[[], T], cancel: Callable[[], None] | None = None) -> T:
     """Run `function` in a thread and wait for it in a way that a signal can end.
 
     A signal handler runs in the main thread between bytecodes, hence not before a long native
     call there returns; waiting for another thread can be interrupted at once. That thread is a
-    daemon and is abandoned when an exception ends the wait.
+    daemon. When an exception ends the wait, the thread is abandoned; with `cancel`, which asks
+    it to end, it is given a minute, so that it does not go on using the GPU behind the back of
+    whoever handles the exception.
     """
-    outcome: list[T] = []
-    failure: list[BaseException] = []
+    outcome: Future[T] = Future()
 
     def run() -> None:
         try:
-            outcome.append(function())
+            outcome.set_result(function())
         except BaseException as error:
-            failure.append(error)
-        finally:
-            done.set()
+            outcome.set_exception(error)
 
-    done = threading.Event()
-    threading.Thread(target=run, name="framelift-call", daemon=True).start()
-    done.wait()
-    if failure:
-        raise failure[0]
-    return outcome[0]
+    thread = threading.Thread(target=run, name="framelift-call", daemon=True)
+    thread.start()
+    try:
+        return outcome.result()
+    except BaseException:
+        if cancel is not None and not outcome.done():
+            cancel()
+            thread.join(_PATIENCE_S)
+        raise
 
 
 @contextmanager
@@ -145,32 +147,6 @@ def signals_noted(notice: str = "") -> Iterator[StopRequest]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def run_cancellable(function: Callable[[], T], cancel: Callable[[], None]) -> T:
-    """Run `function` in a thread; an exception that comes while waiting calls `cancel`.
-
-    Signals are handled between the bytecodes of the main thread, so not while it is inside one long
-    native call. After `cancel`, the thread is given a minute to end, so that it does not go on
-    using the GPU behind the back of whoever handles the exception.
-    """
-    outcome: Future[T] = Future()
-
-    def run() -> None:
-        try:
-            outcome.set_result(function())
-        except BaseException as error:
-            outcome.set_exception(error)
-
-    thread = threading.Thread(target=run, name="framelift-build", daemon=True)
-    thread.start()
-    try:
-        return outcome.result()
-    except BaseException:
-        if not outcome.done():
-            cancel()
-            thread.join(_PATIENCE_S)
-        raise
 
 
 def _signals() -> list[int]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from ...common.errors import BackendError
-from ...common.signals import run_cancellable
+from ...common.signals import call_interruptibly
 from ..gpu.shapes import ShapeProfile
 from ..models.file import INPUT, ModelSpec
 from .entry import Entry
@@ -51,7 +51,7 @@ def build_engine(library: Library, job: Job, progress: BuildProgress) -> Built:
         BackendError: no such GPU, or the build failed, or the engine does not run in the model's
             precision.
     """
-    return run_cancellable(lambda: _build(library, job, progress), progress.cancel)
+    return call_interruptibly(lambda: _build(library, job, progress), progress.cancel)
 
 
 def _build(library: Library, job: Job, progress: BuildProgress) -> Built:

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from framelift.common.signals import run_cancellable
+from framelift.common.signals import call_interruptibly
 from framelift.runtime.tensorrt import phases
 from framelift.runtime.tensorrt.phases import BuildProgress, PhaseTree
 
@@ -67,9 +67,9 @@ def test_cancelled_build_is_told_to_stop() -> None:
 
 
 def test_cancellable_call_gives_result_or_error() -> None:
-    assert run_cancellable(lambda: 3, lambda: None) == 3
+    assert call_interruptibly(lambda: 3, lambda: None) == 3
     with pytest.raises(ZeroDivisionError):
-        run_cancellable(lambda: 1 // 0, lambda: None)
+        call_interruptibly(lambda: 1 // 0, lambda: None)
 
 
 def test_interrupted_call_is_cancelled_and_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,5 +84,5 @@ def test_interrupted_call_is_cancelled_and_waited_for(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr("framelift.common.signals.Future.result", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        run_cancellable(work, stop.set)
+        call_interruptibly(work, stop.set)
     assert ended.is_set()
