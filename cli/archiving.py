@@ -22,6 +22,7 @@ from ..archive.shards import Shard, parse_shard
 from ..archive.status import Status, read_status
 from ..archive.work import Worker
 from ..common.errors import ConfigError, Interrupted
+from ..common.progress import above_bar
 from ..importer.loading import models_to_run, own_or_imported
 from .output.json_output import print_json
 
@@ -183,7 +184,7 @@ class Archiving:
 
     def _show(self, item: Item, outcome: Outcome) -> None:
         row = outcome.row
-        with tqdm.external_write_mode(file=sys.stderr):
+        with above_bar():
             if outcome.state == "failed":
                 click.echo(f"failed: {outcome.reason}", err=True)
             elif self._quiet or self._as_json:
@@ -227,7 +228,7 @@ class Archiving:
         if line in self._notes:
             return
         self._notes = [*self._notes[-_NOTES_KEPT:], line]
-        with tqdm.external_write_mode(file=sys.stderr):
+        with above_bar():
             click.echo(f"note: {line}", err=True)
 
 

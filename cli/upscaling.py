@@ -229,7 +229,7 @@ class Run:
         return facts
 
     def _say_through_bar(self) -> Callable[[str], None]:
-        from ..runtime.video.progress import above_bar
+        from ..common.progress import above_bar
 
         def say(line: str) -> None:
             with above_bar():

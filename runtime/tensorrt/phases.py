@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 import threading
-from time import monotonic
-from types import TracebackType
-from typing import TYPE_CHECKING, Self, SupportsInt
+from typing import TYPE_CHECKING, SupportsInt
 
-from tqdm import tqdm
-
+from ...common.progress import Progress
 from .library import Library
 
 if TYPE_CHECKING:
     import tensorrt
-
-_LINE_EVERY_SECONDS = 10.0
 
 
 class PhaseTree:
@@ -68,37 +62,19 @@ class _Phase:
         self.done = 0
 
 
-class BuildProgress:
-    """A bar on a terminal, else a line every ten seconds; its methods are called from any thread.
+class BuildProgress(Progress):
+    """The progress of a build; its methods are called from any thread.
 
     `cancel` makes `step_complete` answer False, on which TensorRT gives up.
     """
 
     def __init__(self, title: str, *, quiet: bool = False) -> None:
+        layout = "{l_bar}{bar}| {elapsed}, {postfix}"
+        super().__init__(title, 100, quiet=quiet, bar_format=layout, leave=False)
         self._title = title
-        self._quiet = quiet
         self._lock = threading.Lock()
         self._tree = PhaseTree()
         self._cancelled = False
-        self._next_line = monotonic() + _LINE_EVERY_SECONDS
-        self._bar: tqdm[None] | None = None
-        if not quiet and sys.stderr.isatty():
-            tqdm.monitor_interval = 0  # its thread would outlive the bar
-            self._bar = tqdm(
-                desc=title, total=100, bar_format="{l_bar}{bar}| {elapsed}, {postfix}", leave=False
-            )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._bar is not None:
-            self._bar.close()
 
     def cancel(self) -> None:
         """Ask the build to stop at its next step."""
@@ -129,14 +105,9 @@ class BuildProgress:
             self._show()
 
     def _show(self) -> None:
-        percent = round(100 * self._tree.fraction())
-        if self._bar is not None:
-            # Later root phases start again from 0; the bar only grows.
-            self._bar.set_postfix_str(self._tree.label(), refresh=False)
-            self._bar.update(max(0, percent - self._bar.n))
-        elif not self._quiet and monotonic() >= self._next_line:
-            self._next_line = monotonic() + _LINE_EVERY_SECONDS
-            sys.stderr.write(f"{self._title}: {percent} % ({self._tree.label()})\n")
+        percent, label = round(100 * self._tree.fraction()), self._tree.label()
+        # Later root phases start again from 0; the bar only grows.
+        self.show(percent, lambda: f"{self._title}: {percent} % ({label})", label)
 
 
 def monitor_of(library: Library, progress: BuildProgress) -> tensorrt.IProgressMonitor:

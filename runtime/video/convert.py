@@ -16,7 +16,7 @@ from ...common.notes import Say, say_on_stderr
 from .clip.pool import FramePool
 from .clip.span import Span
 from .pipeline import Pipeline
-from .progress import Progress
+from .progress import VideoProgress
 from .reading.file_source import FileSource
 from .stats import PipelineStats
 from .step import FrameStep, FrameUpscaler
@@ -231,5 +231,5 @@ class _Work:
             say=self.say,
         )
 
-    def _progress(self, total: int | None) -> Progress:
-        return Progress(self.source_path.name, total, quiet=self.quiet)
+    def _progress(self, total: int | None) -> VideoProgress:
+        return VideoProgress(self.source_path.name, total, quiet=self.quiet)

@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
+from framelift.common import progress as progress_module
 from framelift.common.signals import call_interruptibly
-from framelift.runtime.tensorrt import phases
 from framelift.runtime.tensorrt.phases import BuildProgress, PhaseTree
 
 
@@ -42,7 +42,7 @@ def test_phases_that_make_no_sense_do_no_harm() -> None:
 def test_progress_says_a_line_now_and_then_where_there_is_no_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(phases, "_LINE_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(progress_module, "LINE_EVERY_SECONDS", 0.0)
     with BuildProgress("building tiny") as progress:
         progress.phase_start("Building Engine", None, 2)
         assert progress.step_complete("Building Engine", 0)
@@ -52,7 +52,7 @@ def test_progress_says_a_line_now_and_then_where_there_is_no_terminal(
 def test_quiet_progress(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(phases, "_LINE_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(progress_module, "LINE_EVERY_SECONDS", 0.0)
     with BuildProgress("building tiny", quiet=True) as progress:
         progress.phase_start("Building Engine", None, 2)
         progress.phase_finish("Building Engine")

@@ -12,8 +12,9 @@ import threading
 
 import pytest
 
-from framelift.runtime.video import PipelineStats, progress
-from framelift.runtime.video.progress import Progress
+from framelift.common import progress
+from framelift.runtime.video import PipelineStats
+from framelift.runtime.video.progress import VideoProgress
 
 
 def stats(frames: int) -> PipelineStats:
@@ -26,7 +27,7 @@ def test_a_bar_with_speed_and_time_left_on_a_terminal(monkeypatch: pytest.Monkey
     threads = threading.active_count()
     with os.fdopen(slave, "w") as terminal, os.fdopen(master, "rb", buffering=0) as screen:
         monkeypatch.setattr(sys, "stderr", terminal)
-        with Progress("clip.mp4", 40) as show:
+        with VideoProgress("clip.mp4", 40) as show:
             show(stats(10))
             show(stats(40))
         terminal.flush()
@@ -42,10 +43,10 @@ def test_a_bar_with_speed_and_time_left_on_a_terminal(monkeypatch: pytest.Monkey
 def test_lines_where_there_is_no_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(progress, "_LINE_EVERY_SECONDS", 0.0)
-    with Progress("clip.mp4", 40) as show:
+    monkeypatch.setattr(progress, "LINE_EVERY_SECONDS", 0.0)
+    with VideoProgress("clip.mp4", 40) as show:
         show(stats(10))
-    with Progress("clip.mp4", None) as show:
+    with VideoProgress("clip.mp4", None) as show:
         show(stats(10))
     assert capsys.readouterr().err == (
         "clip.mp4: 10/40 frames, 8.0 fps, 4 s left\nclip.mp4: 10 frames, 8.0 fps\n"
@@ -55,7 +56,7 @@ def test_lines_where_there_is_no_terminal(
 def test_quiet_shows_nothing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(progress, "_LINE_EVERY_SECONDS", 0.0)
-    with Progress("clip.mp4", 40, quiet=True) as show:
+    monkeypatch.setattr(progress, "LINE_EVERY_SECONDS", 0.0)
+    with VideoProgress("clip.mp4", 40, quiet=True) as show:
         show(stats(10))
     assert capsys.readouterr().err == ""
