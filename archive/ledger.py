@@ -242,7 +242,7 @@ class Description:
         except OSError as error:
             raise OutputError(f"{path}: cannot be read ({error.strerror})") from error
         except ValueError as error:
-            raise OutputError(f"{path}: is damaged; remove it to have it written anew") from error
+            raise OutputError(f"{path}: is damaged; remove it to have it written again") from error
         if not isinstance(document, dict) or document.get("format") != FORMAT:
             raise OutputError(f"{path}: was written by another version of framelift")
         return cls(str(document["source"]), int(document["files"]), dict(document["outcome"]))

@@ -31,7 +31,8 @@ class Shard:
     def __post_init__(self) -> None:
         if not 0 <= self.index < self.count:
             raise ConfigError(
-                f"there is no shard {self.index}/{self.count}: shards are counted from 0, so the "
+                f"there is no shard {self.index}/{self.count}: shards are counted from 0, "
+                "so the "
                 f"last one of {self.count} is {self.count - 1}/{self.count}"
             )
 
@@ -54,7 +55,8 @@ def parse_shard(text: str, environment: Mapping[str, str] = os.environ) -> Shard
     match = _AUTO.fullmatch(text)
     if match is None:
         raise ConfigError(
-            f"{text!r} is no shard: write INDEX/COUNT, as 0/3, or auto in a Kubernetes or Slurm job"
+            f"{text!r} is not a shard: write INDEX/COUNT, as 0/3, or auto in a Kubernetes or "
+            "Slurm job"
         )
     total = _positive(match[1], text) if match[1] else None
     if _KUBERNETES_INDEX in environment:
@@ -70,7 +72,7 @@ def parse_shard(text: str, environment: Mapping[str, str] = os.environ) -> Shard
 def _kubernetes(environment: Mapping[str, str], total: int | None) -> Shard:
     if total is None and _KUBERNETES_COUNT not in environment:
         raise ConfigError(
-            "--shard auto: Kubernetes tells a pod its index, but not how many there are; write "
+            "--shard auto: Kubernetes gives a pod its index, but not how many there are; write "
             f"--shard auto/COUNT, or set {_KUBERNETES_COUNT} in the pod's env to its completions"
         )
     count = total or _number(environment, _KUBERNETES_COUNT)

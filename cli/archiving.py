@@ -109,7 +109,7 @@ class Archiving:
         files = f"{_files(done, 'finished ')} {'is' if done == 1 else 'are'}"
         text = str(error).partition(";")[0]
         return Interrupted(
-            f"{text}; {files} kept, the same command goes on from there", error.exit_code
+            f"{text}; {files} kept, run the same command again to continue", error.exit_code
         )
 
     def report(self) -> str:
@@ -178,7 +178,7 @@ class Archiving:
             if before.outcome.get(name) != value
         ]
         raise ConfigError(
-            f"{self._out}: was made with other options ({'; '.join(changed)}); give the same ones, "
+            f"{self._out}: was made with other options ({'; '.join(changed)}); pass the same ones, "
             "another OUT, or --overwrite to make all files again"
         )
 

@@ -67,4 +67,4 @@ def _show(report: CheckReport) -> None:
         click.echo(f"    {remedy}")
     for target, runs in report.verdicts().items():
         verdict = "can run it" if runs else "CANNOT run it"
-        click.echo(f"{target}: {verdict}, says {report.judges[target]}")
+        click.echo(f"{target}: {verdict}, according to {report.judges[target]}")

@@ -28,9 +28,9 @@ def doctor(as_json: bool) -> None:
     else:
         click.echo(_to_text(diagnosis))
     if not diagnosis.working_backends:
-        raise BackendError("no backend works here; the reasons are above")
+        raise BackendError("no backend works on this machine; the reasons are above")
     if not diagnosis.can_upscale_video:
-        raise MissingDependencyError("no video can be written here; the reason is above")
+        raise MissingDependencyError("no video can be written on this machine; the reason is above")
 
 
 def _document(diagnosis: Diagnosis) -> dict[str, object]:

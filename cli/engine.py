@@ -110,7 +110,7 @@ def build(
             write_plan(made, output, overwrite=overwrite)
     path = output or made.engine.path
     if path is None:
-        raise BackendError("the engine could not be kept in the cache: give --output")
+        raise BackendError("the engine could not be stored in the cache: pass --output")
     sidecar = made.engine.sidecar
     if as_json:
         document = {"path": str(path), "built": made.built, **sidecar.document()}
@@ -123,10 +123,10 @@ def build(
 
 def _check_for_another_machine(output: Path | None, device: int | None, rebuild: bool) -> None:
     if output is None:
-        raise ConfigError("--gpu builds for another machine: give --output too, to take it there")
+        raise ConfigError("--gpu builds for another machine: pass --output too, to take it there")
     if device is not None or rebuild:
         name = "--device" if device is not None else "--rebuild"
-        raise ConfigError(f"{name} is for this machine: leave it out, or --gpu")
+        raise ConfigError(f"{name} is for this machine: leave out that option or --gpu")
 
 
 @engine.command("list")
@@ -191,7 +191,7 @@ def _row(path: Path, sidecar: Sidecar | None) -> tuple[str, ...]:
     from .output.tables import size_text
 
     if sidecar is None:
-        return ("?", path.name, "unreadable, is built again", "", "", "", "")
+        return ("?", path.name, "unreadable; it will be built again", "", "", "", "")
     key = sidecar.key
     return (
         key.digest(),
@@ -242,5 +242,5 @@ def _precision(sidecar: Sidecar) -> str:
     from ..runtime.tensorrt.precision import report_from_record
 
     if sidecar.layers is None:
-        return "not verified: only the GPU that it is for can tell"
+        return "not verified: only the GPU that it is for can verify it"
     return report_from_record(sidecar.precision).text()

@@ -168,7 +168,9 @@ def parse_size(text: str) -> tuple[int, int]:
     """Height and width of "HxW". Raises ConfigError."""
     height, cross, width = text.lower().partition("x")
     if not (cross and height.isdecimal() and width.isdecimal()):
-        raise ConfigError(f"{text!r} is no size: give height and width as HxW, such as 1080x1920")
+        raise ConfigError(
+            f"{text!r} is not a size: write height and width as HxW, such as 1080x1920"
+        )
     return int(height), int(width)
 
 
@@ -211,7 +213,7 @@ def _report(exported: Exported) -> None:
             f"in half precision the largest value is {half.magnitude:,.4g} (`{half.value}`, "
             f"{half.frames}); fp16 ends at 65,504"
         )
-        _say("for GPUs and smaller files: on processors framelift computes it in float32")
+        _say("for GPUs and smaller files: on CPUs Framelift computes it in float32")
     size_kb = exported.path.stat().st_size / 1000
     _say(
         f"opset {exported.opset}, {exported.precision}, {exported.parameters:,} parameters, "

@@ -64,7 +64,7 @@ def models(
     elif entries:
         click.echo(_table(entries))
     else:
-        click.echo("No models are shipped with this installation.")
+        click.echo("This installation has no bundled models.")
 
 
 def _entry(name: str, path: Path) -> dict[str, Any]:

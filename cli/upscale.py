@@ -191,7 +191,7 @@ def upscale(
     if live and several:
         raise ConfigError("several inputs are files that become files; name one live source")
     if live and (resume or not span.is_whole):
-        raise ConfigError("--resume, --start and --end are for a file that becomes a file")
+        raise ConfigError("--resume, --start and --end work only from file to file")
     lasting = LiveOptions(
         Timeouts(timeout, max(timeout, Timeouts.first_frame_seconds)),
         reconnect,
@@ -278,6 +278,6 @@ def _runs(upscaler: Upscaler, verbose: bool) -> str:
     if verbose and upscaler.selection:
         choice = upscaler.selection
     elif "passed over" in upscaler.selection and has_gpu():
-        choice += "; better backends were passed over, --verbose says why"
+        choice += "; better backends cannot be used, --verbose shows why"
     factor = f" ×{upscaler.scale}" if upscaler.scale > 1 else ""
     return f"{facts['model']}{factor}: {choice}"

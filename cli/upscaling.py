@@ -30,7 +30,7 @@ def require_name(
     """Refuse an empty IN or OUT, which as a path would be the current folder."""
     if not all(value) if isinstance(value, tuple) else not value:
         raise click.BadParameter(
-            "is empty, as an unset variable is; name a file, a folder or a stream",
+            "is empty (an unset variable?); name a file, a folder or a stream",
             context,
             argument,
         )
@@ -116,7 +116,7 @@ class Run:
         rest = (
             "; the same command makes them again, without --overwrite it skips what is there"
             if anew
-            else ", the same command goes on from there"
+            else ", run the same command again to continue"
         )
         return Interrupted(f"{str(error).partition(';')[0]}; {files}{rest}", error.exit_code)
 

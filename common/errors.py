@@ -1,18 +1,20 @@
-"""The errors a user can meet. All are shown by the CLI as one line, with the given exit code.
+"""The errors that a user can meet. The command line shows each as one line, with this exit code.
 
+```text
 FrameliftError                   exit 1
 ├── InputError                   a file, stream or folder that cannot be read
 ├── FrameError                   an array that is not a uint8 BGR frame
 ├── OutputError                  a target that cannot be written
-├── ModelError                   an .onnx file or model name that is not a usable framelift model
-│   └── ForeignModelError        an .onnx file that is sound but no framelift model
+├── ModelError                   an .onnx file or model name that is not a usable Framelift model
+│   └── ForeignModelError        an .onnx file that is sound but not a Framelift model
 ├── BackendError                 a runtime backend, provider or device that is missing or failed
 ├── MissingDependencyError       an optional package that is not installed
 ├── ConfigError                  a training configuration or option that makes no sense
 ├── CheckpointError              a weights file that is damaged or of another kind
 ├── ExportError                  a network that cannot be exported as asked, or failed parity
-├── TrainingError                training that cannot go on (a NaN loss)
+├── TrainingError                training that cannot continue (a NaN loss)
 └── Interrupted                  Ctrl-C, SIGTERM or SIGHUP; exit 130, 143 or 129
+```
 """
 
 from __future__ import annotations
@@ -37,11 +39,11 @@ class OutputError(FrameliftError):
 
 
 class ModelError(FrameliftError):
-    """An .onnx file or a model name is not a usable framelift model."""
+    """An .onnx file or a model name is not a usable Framelift model."""
 
 
 class ForeignModelError(ModelError):
-    """An .onnx file is not a framelift model; `framelift import` may make one of it."""
+    """An .onnx file is not a Framelift model; `framelift import` may turn it into one."""
 
 
 class BackendError(FrameliftError):
@@ -49,7 +51,7 @@ class BackendError(FrameliftError):
 
 
 class MissingDependencyError(FrameliftError, ImportError):
-    """An optional package is not installed; the message holds the command that installs it."""
+    """An optional package is not installed; the message contains the command that installs it."""
 
 
 class ConfigError(FrameliftError, ValueError):
@@ -57,7 +59,7 @@ class ConfigError(FrameliftError, ValueError):
 
 
 class CheckpointError(FrameliftError):
-    """A weights file is damaged, of another format, or lacks what is asked for."""
+    """A weights file is damaged, of another format, or lacks what was asked for."""
 
 
 class ExportError(FrameliftError):
@@ -65,7 +67,7 @@ class ExportError(FrameliftError):
 
 
 class TrainingError(FrameliftError):
-    """Training cannot start or go on."""
+    """Training cannot start or continue."""
 
 
 class Interrupted(FrameliftError):  # noqa: N818 -- nothing went wrong

@@ -142,7 +142,7 @@ def check_target(target: Path, *, overwrite: bool = False, source: Path | None =
     if exists and not target.is_file():
         raise OutputError(f"{target}: is no file, but a pipe or a device; name a file")
     if exists and not overwrite:
-        raise OutputError(f"{target}: already exists; give --overwrite to replace it")
+        raise OutputError(f"{target}: already exists; pass --overwrite to replace it")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise OutputError(f"{target}: the folder {folder} is not writable")
 

@@ -42,11 +42,19 @@ MAX_VALUES = 2**31 - 1
 
 @dataclass(frozen=True)
 class ExportConfig:
-    """What to export to. Raises ConfigError for values that make no sense.
+    """How to export. Raises ConfigError for values that make no sense.
 
-    `opset` None is the best that all `targets` read. `size` is (height, width) and `batch` the
-    number of frames, None where the model takes any. int8 needs `calibration`, a folder of images
-    or a video; `quality_set` and `max_drop_db`, 0.15 unless given, are its judge (see `int8_gate`).
+    Attributes:
+        opset: ONNX opset; None picks the best one that all `targets` read.
+        targets: where the model must run, such as "onnxruntime" or "tensorrt11".
+        precision: "fp32", "fp16" or "int8".
+        size: height and width of the frames; None accepts any size.
+        batch: frames at a time; None accepts any number.
+        calibration: folder of images, or a video, to calibrate int8 on. int8 needs it.
+        quality_set: folder of images to judge int8 on; None uses some of `calibration`.
+        max_drop_db: PSNR that int8 may lose on these images; None is 0.15.
+        licence: licence of the weights, stored in the metadata.
+        overwrite: replace an existing file.
     """
 
     opset: int | None = None
@@ -71,12 +79,12 @@ class ExportConfig:
             raise ConfigError(f"size is {self.size[0]}x{self.size[1]}: sides start at 1")
         if self.precision == "int8" and self.calibration is None:
             raise ConfigError(
-                "int8 needs frames to be calibrated on: give --calibration FOLDER or VIDEO"
+                "int8 needs frames to be calibrated on: pass --calibration FOLDER or VIDEO"
             )
         judged_by = (self.calibration, self.quality_set, self.max_drop_db)
         if self.precision != "int8" and any(value is not None for value in judged_by):
             raise ConfigError(
-                "--calibration, --quality-set and --max-drop are for --precision int8: give it too"
+                "--calibration, --quality-set and --max-drop are for --precision int8: pass it, too"
             )
 
 
@@ -97,11 +105,18 @@ class Exported:
 def export_checkpoint(
     source: Path, target: Path, config: ExportConfig | None = None, say: Say | None = None
 ) -> Exported:
-    """Export the checkpoint or community model `source` to the contract-2 model `target`.
+    """Export the checkpoint or community model `source` to the ONNX model `target`.
 
-    The model passes ONNX's full check and the parity gate, after every change to its graph,
-    before anything is written. `say` is given one line about each thing worth knowing. Raises
-    CheckpointError, ConfigError, ExportError, InputError, MissingDependencyError or OutputError.
+    The model must pass ONNX's full check and the parity gate, after every change to its graph,
+    before anything is written. `say` is called with one line about each thing worth knowing.
+
+    Raises:
+        CheckpointError: `source` is damaged or of another kind.
+        ConfigError: `config` does not suit this checkpoint.
+        ExportError: the network cannot be exported this way, or its output differs.
+        InputError: a folder or file of `config` is missing.
+        MissingDependencyError: an optional package is not installed.
+        OutputError: `target` cannot be written.
     """
     config = config or ExportConfig()
     say = say or _silent
@@ -274,7 +289,7 @@ def _require_finite(model: onnx.ModelProto) -> None:
     for tensor in all_tensors(model):
         if found := not_finite(tensor):
             raise ExportError(
-                f"the model's weights hold {found} (tensor {tensor.name!r}); nothing was written"
+                f"the model's weights contain {found} (tensor {tensor.name!r}); nothing was written"
             )
 
 

@@ -1,4 +1,4 @@
-"""Foreign files that are named as a model are imported once and kept in the user's cache folder."""
+"""Foreign files used as a model are imported once and stored in the user's cache folder."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _FORMAT = 1
 
 @dataclass(frozen=True)
 class Kept:
-    """An imported model in the cache, and one line about what it was taken for."""
+    """An imported model in the cache, and one line that says how the file was read."""
 
     spec: ModelSpec
     line: str
 
 
 def import_to_cache(source: Path, task: str = "super-resolution") -> Kept:
-    """The framelift model of the foreign file `source`, imported now or by an earlier run.
+    """Import the foreign file `source`, or return the model that an earlier run made of it.
 
     Raises what `import_model` raises, and OutputError if the cache folder cannot be written.
     """
@@ -42,7 +42,7 @@ def import_to_cache(source: Path, task: str = "super-resolution") -> Kept:
         except (FrameliftError, KeyError):
             pass  # damaged: made again
         else:
-            return Kept(spec, f"{source.name} is no framelift model: imported before, {read_as}")
+            return Kept(spec, f"{source.name} is not a Framelift model: imported before, {read_as}")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -53,7 +53,7 @@ def import_to_cache(source: Path, task: str = "super-resolution") -> Kept:
         ) from error
     options = ImportOptions(task=task, overwrite=True)
     imported = import_model(source, target, options, say=_silent)
-    line = f"{source.name} is no framelift model: imported, {imported.summary()}"
+    line = f"{source.name} is not a Framelift model: imported, {imported.summary()}"
     return Kept(read_spec(target), line)
 
 
@@ -74,7 +74,7 @@ def _digest(source: Path, task: str) -> str:
     except OSError as error:
         raise ModelError(f"{error.filename}: cannot be read ({error.strerror})") from error
     except Exception as error:  # protobuf's DecodeError, which onnx does not re-export
-        raise ModelError(f"{source}: is no ONNX file, or a damaged one") from error
+        raise ModelError(f"{source}: is not an ONNX file, or is damaged") from error
     return digest.hexdigest()[:16]
 
 

@@ -36,7 +36,7 @@ def main() -> None:
             (output,) = session.run([facts["output"]], {facts["input"]: values})
             kind = getattr(output, "dtype", None)
             if kind is None or kind.kind != "f":
-                answer({"error": "its output is no float tensor"})
+                answer({"error": "its output is not a float tensor"})
             else:
                 answer({"shape": list(output.shape)})
         except Exception as error:

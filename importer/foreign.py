@@ -127,9 +127,9 @@ def _whole(path: Path) -> onnx.ModelProto:
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
     except Exception as error:  # protobuf's DecodeError, which onnx does not re-export
-        raise ModelError(f"{path}: is no ONNX file, or a damaged one") from error
+        raise ModelError(f"{path}: is not an ONNX file, or is damaged") from error
     if not named or not model.graph.node or not model.opset_import:
-        raise ModelError(f"{path}: is no ONNX file, or a damaged one (no nodes, or no opset)")
+        raise ModelError(f"{path}: is not an ONNX file, or is damaged (no nodes, or no opset)")
     if not any(entry.domain in ("", "ai.onnx") for entry in model.opset_import):
         raise ModelError(f"{path}: does not say which opset its operators are of")
     if any(entry.key == f"{PREFIX}format" for entry in model.metadata_props):
@@ -171,7 +171,8 @@ def _require_finite(path: Path, model: onnx.ModelProto) -> None:
             raise ModelError(f"{path}: is damaged ({error})") from error
         if found is not None:
             raise ModelError(
-                f"{path}: its weights {tensor.name!r} hold {found}, so that its pictures would be "
+                f"{path}: its weights {tensor.name!r} contain {found}, so that its pictures "
+                "would be "
                 "black or noise: get the file again, or export it from a sound checkpoint"
             )
 

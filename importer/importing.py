@@ -92,7 +92,7 @@ class _Import:
         if foreign.precision == "fp16":
             peak, problem = judge_half_precision(model, self._reading, taken, self._window)
             if problem:
-                self._say(f"{foreign.path.name}: {problem}; processors compute it in float32")
+                self._say(f"{foreign.path.name}: {problem}; CPUs compute it in float32")
         halo = self._halo(model, reach)
         if halo < WHOLE_FRAME and not tiles_agree(measured, Reach(halo, reach.multiple)):
             halo = WHOLE_FRAME

@@ -88,7 +88,7 @@ class FileSession:
 
     def _picture(self, output: Any) -> Values:  # noqa: ANN401 - whatever the file gives
         if not isinstance(output, np.ndarray) or output.dtype.kind != "f":
-            raise RunError("its output is no float tensor")
+            raise RunError("its output is not a float tensor")
         self.output_shape = output.shape
         shape = picture_shape(output.shape, self.window)
         if shape is None:

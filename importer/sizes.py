@@ -164,14 +164,14 @@ class _Trial:
         pictures, channels, high, wide = picture
         scale = high // height
         if scale < 1 or (high, wide) != (scale * height, scale * width):
-            return f"gives {wide}×{high}, no whole multiple of its input"
+            return f"returns {wide}×{high}, which is not a whole multiple of its input"
         if channels != self._foreign.channels:
             raise ModelError(
                 f"{self._foreign.path}: takes {_named(self._foreign.channels)} and gives "
-                f"{_named(channels)}; only what gives what it takes can be imported"
+                f"{_named(channels)}; only models that return what they take can be imported"
             )
         if pictures not in (1, self._window):
-            return f"gives {pictures} pictures for {self._window} frames"
+            return f"returns {pictures} pictures for {self._window} frames"
         return scale, pictures
 
 

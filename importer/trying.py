@@ -112,7 +112,9 @@ def find_aligned_frame(
     best = int(np.argmax(scores))
     if scores[best] - sorted(scores)[-2] >= _CLEAR_DB:
         return best, ()
-    note = f"which of its {count} frames the picture is of cannot be told by trying: the middle one"
+    note = (
+        f"which of its {count} frames the picture is of cannot be found by trying: the middle one"
+    )
     return middle, (note,)
 
 
@@ -154,7 +156,7 @@ def _tries(
         got = levels(convention.take(output, frames[:1]))[0]
         tries.append(_tried(convention, got, frame, original, taken.scale))
     if not tries:
-        raise ModelError(f"{foreign.path}: gives NaN or infinity for a photograph")
+        raise ModelError(f"{foreign.path}: returns NaN or infinity for a photograph")
     return tries
 
 
@@ -214,7 +216,7 @@ def _require_likeness(foreign: Foreign, tries: list[_Try]) -> None:
     if likeness < _LIKE_THE_FRAME_DB:
         order = ", and with --channels rgb or bgr" if foreign.channels > 1 else ""
         raise ModelError(
-            f"{foreign.path}: the range of its pixels cannot be told by trying (its picture is "
+            f"{foreign.path}: the range of its pixels cannot be found by trying (its picture is "
             f"{likeness:.1f} dB from a bicubic one at best): use "
             f"`framelift import {foreign.path} -o MODEL.onnx` with --range {' or '.join(RANGES)}"
             f"{order}"
@@ -240,7 +242,8 @@ def _rival(best: _Try, tries: list[_Try]) -> str | None:
     if given != taken:
         return None
     return (
-        f"read as {given.name} it gives nearly as good a picture; if it was trained so, import it "
+        f"read as {given.name} it gives nearly as good a picture; if it was trained that "
+        "way, import it "
         f"with --range {given.name}"
     )
 
@@ -255,7 +258,7 @@ def _settle_order(chosen: _Try, tries: list[_Try]) -> tuple[_Try, str]:
     if abs(apart) >= _CLEAR_ORDER_DB:
         return (rgb if apart > 0 else bgr), ""
     return rgb, (
-        f"the order of its channels cannot be told by trying ({abs(apart):.1f} dB apart): RGB, as "
+        f"the order of its channels cannot be found by trying ({abs(apart):.1f} dB apart): RGB, as "
         "is usual; --channels bgr for the other"
     )
 

@@ -78,7 +78,7 @@ def main(
     asked = len(models)
     if only != "judge":
         if not data:
-            raise ConfigError("no photographs to train on: give --data DIR")
+            raise ConfigError("no photographs to train on: pass --data DIR")
         if only != "train":  # found now, not after hours of training
             _check_judging(sets, calibration)
         failures = train_all(models, options, _say)

@@ -28,13 +28,13 @@ _INTERRUPTED_CALL_SECONDS = 0.5
 
 
 class Upscaler:
-    """Upscales uint8 BGR frames with a framelift model.
+    """Upscales uint8 BGR frames with a Framelift model.
 
         with Upscaler.load("realtime-small-x4") as upscale:
             big = upscale(frame)
 
-    Several threads may call one upscaler: their calls run one after the other. Upscalers of their
-    own run at the same time.
+    Several threads may call one upscaler: their calls run one after the other. Several upscalers
+    run at the same time.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Upscaler:
         tile: int | None = None,
         say: Say = say_on_stderr,
     ) -> None:
-        """Put a model on an open session; `Upscaler.load` does both."""
+        """Use `Upscaler.load`, which opens the session as well."""
         self.spec = spec
         self.selection = selection
         self._session = session
@@ -79,23 +79,22 @@ class Upscaler:
         """Load a model on a backend.
 
         Args:
-            model: path of an .onnx file, the name of a shipped model, or what was read of a file.
-            backend: "auto" for the best that works, or a backend's name.
-            threads: host threads that one frame uses; None is one per processor.
+            model: path of an .onnx file, the name of a bundled model, or what was read of a file.
+            backend: "auto" for the best one that works, or the name of a backend.
+            threads: host threads for one frame; None uses one per processor.
             device: number of the GPU, from 0, as its backend counts them (CUDA_VISIBLE_DEVICES
-                renumbers them for NVIDIA's). With "auto", no backend of the processor is taken
-                then. None is the first.
-            cpu_model: what to load instead of `model` where it runs on the processor: the same
-                network in int8, which is faster there.
-            tile: largest side, in input pixels, of what is run at once; None cuts a frame only if
-                it would take more than half of the GPU's free memory, or on a processor a quarter
-                of the machine's, 4 and 1.25 GiB at most. Tiled and whole frames give the same
-                result.
-            say: takes the line that is said when memory runs out and tiles become smaller.
+                renumbers NVIDIA's). With a number, "auto" does not use the CPU. None uses the
+                first GPU.
+            cpu_model: model to load instead of `model` on a CPU: the same network in int8, which
+                is faster there.
+            tile: largest side of a tile, in input pixels. None cuts a frame only if it would take
+                more than half of the GPU's free memory, or on a CPU a quarter of the machine's
+                memory, at most 4 and 1.25 GiB. Tiled and whole frames have the same result.
+            say: called with a message when memory runs out and tiles become smaller.
 
         Raises:
-            ModelError: the model is missing or is no framelift model.
-            BackendError: the backend is unknown or cannot run here.
+            ModelError: the model is missing or is not a Framelift model.
+            BackendError: the backend is unknown or cannot run on this machine.
             MissingDependencyError: no inference engine is installed.
             ConfigError: `threads`, `device` or `tile` makes no sense for this model or backend.
         """
@@ -109,17 +108,17 @@ class Upscaler:
 
     @property
     def scale(self) -> int:
-        """How many times larger the output is, along each side."""
+        """How many times larger the output is along each side."""
         return self.spec.scale
 
     @property
     def window(self) -> int:
-        """How many frames the model takes for each that it gives; 1 of most."""
+        """Number of frames that the model sees for each output frame; 1 for most models."""
         return self.spec.window
 
     @property
     def lookahead(self) -> int:
-        """How many of the window's frames lie behind the one that is given."""
+        """Number of frames in the window that come after the output frame."""
         return self.spec.lookahead
 
     def __call__(
@@ -160,23 +159,23 @@ class Upscaler:
         return result
 
     def sequence(self) -> Sequence:
-        """Frames that follow each other, of which a model of several frames sees its window.
+        """Start a sequence of frames, for models that see a window of several frames.
 
-        They are submitted one after the other; each is there when the frames that it looks ahead
-        to have come. Scenes are kept apart. Each sequence, such as each clip, has one of its own.
+        Submit the frames one after the other. A result is ready when the frames that the model
+        looks ahead to have been submitted. Scenes are kept apart. Use one sequence for each clip.
         """
         return Sequence(self)
 
     def submit(self, frame: Frames, out: Frames) -> Pending:
-        """Start to upscale one frame, and wait for it later, with `Pending.result`.
+        """Start to upscale one frame, and wait for it later with `Pending.result`.
 
-        On a GPU the next frame is copied while this one is computed. Two frames are under way at
-        most: a third call waits for the first of them. Where a backend cannot do that, or the frame
-        is run in tiles, the frame is done on return.
+        On a GPU the next frame is copied while this one is computed. At most two frames are in
+        progress: a third call waits for the first of them. If a backend cannot do that, or the
+        frame is run in tiles, the frame is finished on return.
 
         Args:
             frame: uint8 H×W×3 BGR; it may be changed on return.
-            out: uint8 sH×sW×3, C-contiguous; to be left alone until `result` returns it.
+            out: uint8 sH×sW×3, C-contiguous; do not touch it until `result` returns it.
 
         Raises:
             FrameError: `frame` or `out` is not such an array.
@@ -188,9 +187,10 @@ class Upscaler:
         return self.submit_window(self._windowed(batch), out)
 
     def submit_window(self, frames: Frames, out: Frames) -> Pending:
-        """Like `submit` for the frames that a model of several takes for one, window×H×W×3.
+        """Like `submit`, with the frames that a model of several frames needs for one output frame.
 
-        `out` is that one, sH×sW×3. A `sequence` makes the windows of frames that come one by one.
+        `frames` is window×H×W×3 and `out` is sH×sW×3. A `sequence` makes these windows from single
+        frames.
         """
         batch = as_batch(frames)
         if frames.ndim != 4 or len(batch) != self.window:
@@ -213,11 +213,11 @@ class Upscaler:
         return Pending(out, finish=finish)
 
     def empty(self, shape: tuple[int, ...]) -> Frames:
-        """An uninitialised uint8 array of any shape, for frames that are used again and again.
+        """Return an uninitialised uint8 array of any shape, for frames that are used repeatedly.
 
-        With the backends tensorrt, onnx-cuda and onnx-tensorrt, the GPU copies frames straight from
-        and to such arrays, on page-locked memory; others are copied once more by the processor.
-        Making one takes milliseconds. It stays valid when the upscaler is closed.
+        With the backends tensorrt, onnx-cuda and onnx-tensorrt, the array is page-locked memory,
+        which the GPU reads and writes directly. Other arrays are copied once more by the CPU.
+        Making such an array takes milliseconds. It stays valid when the upscaler is closed.
         """
         session = self._session
         if isinstance(session, PipelinedSession) and session.pipelined:
@@ -226,7 +226,7 @@ class Upscaler:
         return np.empty(shape, np.uint8)
 
     def describe(self) -> dict[str, str | int]:
-        """What really runs: model, precision, backend, provider, device, engine and version.
+        """Describe what runs: model, precision, backend, provider, device, engine and version.
 
         Raises BackendError: the upscaler is closed.
         """
@@ -240,21 +240,22 @@ class Upscaler:
 
     @property
     def stage_seconds(self) -> dict[str, float]:
-        """Seconds spent in each stage since loading, for backends that tell; others give {}."""
+        """Seconds spent in each stage since loading; {} for backends that do not report them."""
         return dict(getattr(self._session, "stage_seconds", {}))
 
     @property
     def build_seconds(self) -> float | None:
-        """Seconds that building the engines in use took, now or when they were put into the cache;
-        None for backends that build none, or do not tell.
+        """Seconds that building the engines in use took, now or when they were put into the cache.
+
+        None for backends that build no engines or do not report the time.
         """
         return getattr(self._session, "build_seconds", None)
 
     def close(self) -> None:
-        """Free the model and its buffers, after the call that runs in another thread, if one does.
+        """Free the model and its buffers, after any call that still runs in another thread.
 
-        Frames that were submitted and not waited for are lost. A call that takes more than a
-        minute more frees them itself, at its end. Closing twice is fine.
+        Frames that were submitted but not waited for are lost. A call that takes more than another
+        minute frees them itself at its end. You can close an upscaler twice.
         """
         self._turns.close(_LONGEST_CALL_SECONDS)
 

@@ -34,7 +34,7 @@ def originals(folder: Path) -> list[Path]:
         raise InputError(f"{folder}: cannot be read ({error.strerror})") from error
     if not paths:
         known = ", ".join(sorted(SUFFIXES))
-        raise InputError(f"{folder}: holds no images ({known})")
+        raise InputError(f"{folder}: contains no images ({known})")
     return paths
 
 

@@ -32,7 +32,7 @@ class _Kind:
     on_cuda: bool = False
 
     def problem(self, name: str) -> MissingDependencyError | BackendError | None:
-        """Why it cannot run here, as far as is cheap to say; None if it can."""
+        """Why it cannot run on this machine, as far as is cheap to say; None if it can."""
         absent = [package for package in self.packages if importlib.util.find_spec(package) is None]
         if absent:
             return MissingDependencyError(
@@ -41,7 +41,9 @@ class _Kind:
         reason = gpu_problem() if self.on_cuda else None
         if reason is None and name == "ort-cuda":
             reason = onnx_cuda.missing()
-        return None if reason is None else BackendError(f"{name} cannot run here: {reason}")
+        return (
+            None if reason is None else BackendError(f"{name} cannot run on this machine: {reason}")
+        )
 
 
 _RIVALS = {

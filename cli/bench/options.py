@@ -53,7 +53,7 @@ def parse_percent(ctx: click.Context, param: click.Parameter, value: str | None)
     except ValueError:
         percent = -1.0
     if not 0 <= percent < float("inf"):
-        raise ConfigError(f"--fail-above {value!r} is no percentage such as 5%")
+        raise ConfigError(f"--fail-above {value!r} is not a percentage such as 5%")
     return percent / 100
 
 
@@ -205,7 +205,7 @@ def shipped_or(models: tuple[str, ...]) -> tuple[str, ...]:
     shipped = shipped_models().items()
     chosen = models or tuple(name for name, path in shipped if read_spec(path).scale > 1)
     if not chosen:
-        raise ConfigError("no models ship with this framelift: name one")
+        raise ConfigError("this installation has no bundled models: name one")
     return chosen
 
 

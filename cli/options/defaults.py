@@ -60,10 +60,12 @@ def _of_group(path: Path, group: click.Group, table: dict[str, Any], place: str)
         command = group.commands.get(name)
         where = f"{place}{name}"
         if not isinstance(section, dict):
-            raise ConfigError(f"{path}: `{where}` is in no section of a command, such as [upscale]")
+            raise ConfigError(
+                f"{path}: `{where}` is not in a section of a command, such as [upscale]"
+            )
         if command is None:
             hint = suggestion(name, group.commands)
-            raise ConfigError(f"{path}: [{where}] is no command{hint}; see `framelift --help`")
+            raise ConfigError(f"{path}: [{where}] is not a command{hint}; see `framelift --help`")
         if isinstance(command, click.Group):
             found[name] = _of_group(path, command, section, f"{where}.")
         else:
@@ -86,7 +88,7 @@ def _of_command(
         option = options.get(key.replace("_", "-"))
         if option is None:
             raise ConfigError(
-                f"{path}: `{key}` in [{where}] is no option{suggestion(key, options)}; see "
+                f"{path}: `{key}` in [{where}] is not an option{suggestion(key, options)}; see "
                 f"`framelift {where.replace('.', ' ')} --help`"
             )
         assert option.name is not None

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 _FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "BMP", "DIB", "PPM", "AVIF", "GIF", "HEIF", "JXL")
-_DAMAGED = "is no image that can be read, or a damaged one"
+_DAMAGED = "cannot be read as an image, or is damaged"
 
 Say = Callable[[str], None]
 
@@ -146,7 +146,7 @@ def _read(path: Path, image: Image, data: bytes, say: Say) -> Picture:
     for kind in damaged:
         say(f"{path.name}: its {kind} data is damaged and left out")
     if frames > 1:
-        say(f"{path.name}: holds {frames} images; only the first is upscaled")
+        say(f"{path.name}: contains {frames} images; only the first is upscaled")
     if colour.dtype == np.uint16:
         say(f"{path.name}: 16 bits per channel are reduced to 8")
     return Picture(

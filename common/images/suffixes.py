@@ -41,7 +41,7 @@ def check_image_readable(source: Path) -> None:
     plugged = any(suffix in suffixes for suffixes in _PLUGINS.values())
     remedy = 'run `pip install "framelift[formats]"`, or ' if plugged else ""
     remedy += "convert it to PNG first"
-    raise InputError(f"{source}: {source.suffix} images are not read; {remedy}")
+    raise InputError(f"{source}: {source.suffix} images cannot be read; {remedy}")
 
 
 def check_image_suffix(target: Path) -> None:

@@ -64,13 +64,16 @@ def _operator(node: onnx.NodeProto, target: str) -> Problems:
         yield (
             False,
             f"TensorRT's parser takes it with {table['restricted'][name]} only",
-            "build an engine where TensorRT is to be sure, or export at opset 22 or lower",
+            "build an engine on a machine with TensorRT to be sure, or export at opset 22 or lower",
         )
     elif name not in table["supported"] and not node.domain and onnx.defs.has(name):
         yield (
             False,
             f"is not known to {target_window(target).tool}: its table of operators lacks it",
-            "build an engine where TensorRT is to be sure, or export at a lower opset without it",
+            (
+                "build an engine on a machine with TensorRT to be sure, or export at a lower "
+                "opset without it"
+            ),
         )
 
 
@@ -97,7 +100,7 @@ def _resize(graph: TypedGraph, node: onnx.NodeProto) -> Problems:
         yield (
             False,
             "its size is computed from shapes while running",
-            "give constant scales instead of sizes: scale_factor= in PyTorch",
+            "use constant scales instead of sizes: scale_factor= in PyTorch",
         )
 
 

@@ -171,7 +171,7 @@ def _number(text: str, target: str) -> tuple[int, ...]:
     try:
         return tuple(int(part) for part in text.split(".")[:2])
     except ValueError:
-        raise ConfigError(f"{target}: {text!r} is no version such as 1.24") from None
+        raise ConfigError(f"{target}: {text!r} is not a version such as 1.24") from None
 
 
 def _installed(package: str) -> str | None:

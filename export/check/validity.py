@@ -14,7 +14,7 @@ ONNXRUNTIME_DOMAINS = (*STANDARD, "ai.onnx.ml", "com.microsoft", "com.microsoft.
 
 # What took the place of operators that ONNX withdrew, and since which opset.
 _SUCCESSORS = {
-    "GroupNormalization": "export at opset 21 or later, where its form is another",
+    "GroupNormalization": "export at opset 21 or later, where its form is different",
     "Scatter": "export with ScatterElements",
     "Upsample": "export with Resize",
 }
@@ -74,7 +74,7 @@ def withdrawn_operators(model: onnx.ModelProto, targets: tuple[str, ...]) -> lis
                 Finding(
                     not runs, (target,), label(node),
                     f"ONNX withdrew the {node.op_type} of opset {version}; "
-                    + ("it is run all the same, but not everywhere" if runs else "it is not run"),
+                    + ("it still runs, but not everywhere" if runs else "it is not run"),
                     _SUCCESSORS.get(node.op_type, "export at another opset"),
                 )
             )  # fmt: skip
@@ -140,14 +140,14 @@ def numbers(model: onnx.ModelProto, targets: tuple[str, ...]) -> list[Finding]:
         if found == "NaN":
             findings.append(
                 Finding(
-                    True, targets, where, "holds NaN, so that every result would be NaN",
+                    True, targets, where, "contains NaN, so every result would be NaN",
                     "export it again, from a checkpoint that is sound",
                 )
             )  # fmt: skip
         elif found is not None:  # masks do on purpose
             findings.append(
                 Finding(
-                    False, targets, where, f"holds {found}",
+                    False, targets, where, f"contains {found}",
                     "look whether that is meant, as it is in a mask",
                 )
             )  # fmt: skip

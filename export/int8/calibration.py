@@ -73,10 +73,10 @@ def _from_folder(folder: Path, say: Say) -> list[Frames]:
     found = sorted(p for p in folder.rglob("*") if p.is_file())
     for path in found:
         if path.suffix.lower() in OTHER_SUFFIXES:
-            say(f"{path}: is left out, {path.suffix} images are not read here; convert it to PNG")
+            say(f"{path}: is left out, {path.suffix} images cannot be read; convert it to PNG")
     paths = [path for path in found if path.suffix.lower() in IMAGE_SUFFIXES]
     if not paths:
-        raise InputError(f"{folder}: holds no images ({', '.join(IMAGE_SUFFIXES)})")
+        raise InputError(f"{folder}: contains no images ({', '.join(IMAGE_SUFFIXES)})")
     if len(paths) > MAX_FRAMES:
         say(f"{folder}: {MAX_FRAMES} of its {len(paths)} images are used, spread evenly")
         paths = [paths[index * len(paths) // MAX_FRAMES] for index in range(MAX_FRAMES)]

@@ -63,14 +63,14 @@ class Quantised:
     def speed_line(self) -> str:
         """One line on the speed, for the user."""
         measured = (
-            f"{self.int8_ms:.1f} ms, fp32 {self.fp32_ms:.1f} ms on onnx-cpu here: "
+            f"{self.int8_ms:.1f} ms, fp32 {self.fp32_ms:.1f} ms with onnx-cpu on this machine: "
             f"{self.time_ratio:.2f} times the time"
         )
         if self.time_ratio < 1 and self.int8_ms < self.fp32_ms:
             return f"int8 is faster: {measured}"
         if self.time_ratio < 1 or self.int8_ms < self.fp32_ms:  # pairs and medians disagree
             return f"int8 is about as fast as fp32: {measured}"
-        hint = "" if self.form == "uint8" else "; for ONNX Runtime's CPU give --target onnxruntime"
+        hint = "" if self.form == "uint8" else "; for ONNX Runtime's CPU pass --target onnxruntime"
         return f"int8 is NOT faster: {measured}{hint}"
 
 

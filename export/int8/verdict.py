@@ -66,7 +66,7 @@ class Verdict:
             )
         if self.saturated_db < MIN_SATURATED_DB:
             return (
-                f"int8 gives squares of full colours at {self.saturated_db:.1f} dB (limit "
+                f"in int8, squares of full colours are at {self.saturated_db:.1f} dB (limit "
                 f"{MIN_SATURATED_DB:g})"
             )
         return None

@@ -110,7 +110,7 @@ def fit(frames: Frames, sizes: Sizes) -> Frames:
 def onnx_frames(model: onnx.ModelProto) -> RunFrames:
     """A contract-2 model on frames, by ONNX Runtime's CPU provider as the file stands.
 
-    The returned function raises ExportError if what is clamped at the end holds NaN or infinity.
+    The returned function raises ExportError if what is clamped at the end contains NaN or infinity.
     """
     probed = onnx.ModelProto()
     probed.CopyFrom(model)
@@ -121,7 +121,7 @@ def onnx_frames(model: onnx.ModelProto) -> RunFrames:
     def run(frames: Frames) -> Frames:
         upscaled, *floats = run_session(session, frames)
         if not all(np.isfinite(values).all() for values in floats):
-            raise ExportError("the model's output holds NaN or infinity; nothing was written")
+            raise ExportError("the model's output contains NaN or infinity; nothing was written")
         return upscaled
 
     return run
@@ -130,7 +130,7 @@ def onnx_frames(model: onnx.ModelProto) -> RunFrames:
 def compare(name: str, shape: tuple[int, ...], wanted: Frames, got: Frames) -> Parity:
     """Compare what two implementations made of one batch of frames of that shape."""
     if wanted.shape != got.shape:
-        raise ExportError(f"parity: the model gives shape {got.shape}, PyTorch {wanted.shape}")
+        raise ExportError(f"parity: the model returns shape {got.shape}, PyTorch {wanted.shape}")
     difference = np.abs(wanted.astype(np.int16) - got)
     ratio = psnr(wanted, got)
     return Parity(

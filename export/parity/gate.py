@@ -74,7 +74,7 @@ def torch_frames(network: nn.Module) -> RunFrames:
             reason = one_line(error, 160)
             raise ExportError(f"the network fails on frames of {size} pixels: {reason}") from error
         if not bool(torch.isfinite(output).all()):
-            raise ExportError("the network's output holds NaN or infinity: train it again")
+            raise ExportError("the network's output contains NaN or infinity: train it again")
         levels = (output * 255 + 0.5).clamp(0, 255).floor().byte()
         bgr: Frames = levels.permute(0, 2, 3, 1).numpy()[..., ::-1]
         return np.ascontiguousarray(bgr)

@@ -54,11 +54,11 @@ def load_community(path: Path) -> Source:
     if found is None:
         raise CheckpointError(
             f"checkpoint {path}: its tensors fit no network that is known here (framelift's own or "
-            f"one of spandrel's); it holds {shown_keys(candidates[0])}"
+            f"one of spandrel's); it contains {shown_keys(candidates[0])}"
         )
     if not isinstance(found, ImageModelDescriptor) or found.purpose not in ("SR", "FaceSR"):
         raise CheckpointError(
-            f"checkpoint {path}: {found.architecture.name} is no super-resolution network"
+            f"checkpoint {path}: {found.architecture.name} is not a super-resolution network"
         )
     if (found.input_channels, found.output_channels) != (3, 3):
         raise CheckpointError(
@@ -93,12 +93,13 @@ def _read_tensors(path: Path) -> list[dict[str, torch.Tensor]]:
                 read = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
-            f"checkpoint {path}: holds more than tensors, or is no checkpoint; pickled code is "
+            f"checkpoint {path}: contains more than tensors, or is not a checkpoint; pickled "
+            "code is "
             "never executed: save its state_dict alone"
         ) from error
     except Exception as error:  # what damaged bytes provoke in the readers is of any type
         raise CheckpointError(
-            f"checkpoint {path}: cannot be read, is damaged or no checkpoint "
+            f"checkpoint {path}: cannot be read, is damaged or not a checkpoint "
             f"({type(error).__name__}: {one_line(error, 160)})"
         ) from error
     try:

@@ -30,7 +30,7 @@ def load_source(path: Path) -> Source:
     if suffix in PICKLED or (suffix == ".safetensors" and not _is_ours(path)):
         community = load_community(path)
         if spoilt := first_not_finite(community.weights):
-            raise CheckpointError(f"checkpoint {path}: {spoilt} holds NaN or infinity")
+            raise CheckpointError(f"checkpoint {path}: {spoilt} contains NaN or infinity")
         return community
     if suffix != ".safetensors":
         known = ", ".join((".safetensors", *PICKLED))

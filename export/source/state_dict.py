@@ -70,7 +70,7 @@ def _unnested(read: Mapping[Any, Any]) -> dict[str, Tensor]:
     if tensors:
         return tensors
     held = {str(key): value for key, value in read.items()}
-    raise ValueError(f"holds no tensors under a key known for weights, but {shown_keys(held)}")
+    raise ValueError(f"contains no tensors under a key known for weights, but {shown_keys(held)}")
 
 
 def _without_prefix(weights: dict[str, Tensor]) -> dict[str, Tensor] | None:

@@ -51,7 +51,7 @@ class OnnxCudaSession(OnnxGpuSession):
         load_onnxruntime()  # says first that no engine is installed
         reason = missing()
         if reason is not None:
-            raise BackendError(f"{NAME} cannot run here: {reason}")
+            raise BackendError(f"{NAME} cannot run on this machine: {reason}")
         preload_libraries()
         self.device, self.device_number = device_name(device), device
         self._nhwc = spec.precision == "fp16"

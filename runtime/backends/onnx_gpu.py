@@ -142,7 +142,7 @@ class OnnxGpuSession:
         try:
             self._runner = DeviceRunner(spec.scale, self.device_number, spec.window)
         except BackendError as error:
-            raise BackendError(f"{self.name} cannot run here: {error}") from error
+            raise BackendError(f"{self.name} cannot run on this machine: {error}") from error
         options = {**options, "user_compute_stream": str(int(self._runner.streams.compute))}
         if self.records_graphs:
             self._numbers = GraphNumbers()
@@ -199,7 +199,7 @@ def open_on_gpu(
     library = provider_library(kind.library)
     cause = load_problem(library) or driver_problem(linked_major(library, CUDART))
     if cause is not None:
-        raise BackendError(f"{kind.name} cannot run here: {cause}{advice(cause)}")
+        raise BackendError(f"{kind.name} cannot run on this machine: {cause}{advice(cause)}")
     try:
         return OrtSession(
             kind.name,

@@ -111,7 +111,7 @@ def _load_libraries() -> str:
     """Load what the provider needs; the version of TensorRT. Raises BackendError."""
     reason = missing()
     if reason is not None:
-        raise BackendError(f"{NAME} cannot run here: {reason}")
+        raise BackendError(f"{NAME} cannot run on this machine: {reason}")
     preload_libraries()
     return load_tensorrt(linked_major(provider_library("tensorrt"), NVINFER) or 0)
 
@@ -162,7 +162,9 @@ def load_tensorrt(linked: int) -> str:
         ctypes.CDLL(str(_location(f"libnvonnxparser.so.{linked}")))
         version = int(library.getInferLibVersion())
     except (OSError, AttributeError) as error:
-        raise BackendError(f"{NAME} cannot run here: {error}{advice(str(error))}") from error
+        raise BackendError(
+            f"{NAME} cannot run on this machine: {error}{advice(str(error))}"
+        ) from error
     return f"{version // 10000}.{version // 100 % 100}.{version % 100}"
 
 
@@ -179,7 +181,7 @@ def cache_options(folder: Path, model_sha256: str) -> dict[str, str]:
     try:
         engines.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        say_on_stderr(f"{engines}: engines cannot be kept ({error.strerror})")
+        say_on_stderr(f"{engines}: engines cannot be stored ({error.strerror})")
         return {}
     return {
         "trt_engine_cache_enable": "True",

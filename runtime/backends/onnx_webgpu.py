@@ -143,7 +143,7 @@ def find_gpu(number: int) -> Device:
     """What the plug-in lists first. Raises BackendError."""
     problem = missing()
     if problem is not None:
-        raise BackendError(f"{NAME} cannot run here: {problem}")
+        raise BackendError(f"{NAME} cannot run on this machine: {problem}")
     if number:
         raise BackendError(
             f"{NAME} cannot run on GPU {number}: its plug-in chooses the GPU; leave the number out"
@@ -151,9 +151,9 @@ def find_gpu(number: int) -> Device:
     try:
         found = devices(PLUGIN)
     except BackendError as error:
-        raise BackendError(f"{NAME} cannot run here: {error}") from error
+        raise BackendError(f"{NAME} cannot run on this machine: {error}") from error
     if not found:
-        raise BackendError(f"{NAME} cannot run here: no GPU (the plug-in lists none)")
+        raise BackendError(f"{NAME} cannot run on this machine: no GPU (the plug-in lists none)")
     return max(found, key=_is_discrete)  # of several, the plug-in takes the fastest
 
 

@@ -118,7 +118,7 @@ def open_backend(
         on_cpu: the model to load instead of `spec` on a backend of the processor.
 
     Raises:
-        BackendError: the name is unknown, or that backend cannot run here, or none can.
+        BackendError: the name is unknown, or that backend cannot run on this machine, or none can.
         ConfigError: there is no such device, or one is given for a backend of the processor.
         MissingDependencyError: no inference engine is installed.
     """
@@ -147,7 +147,9 @@ def open_backend(
     if problem is not None:  # what is to be installed says more than what each backend lacks
         raise problem
     what = "backend" if device is None else f"backend of GPU {device}"
-    raise BackendError(f"no {what} can run this model here: " + "; ".join(_reasons(passed)))
+    raise BackendError(
+        f"no {what} can run this model on this machine: " + "; ".join(_reasons(passed))
+    )
 
 
 def runs_on_cpu(name: str) -> bool:
@@ -180,7 +182,7 @@ def find_backend(name: str) -> Backend:
 def _open(backend: Backend, spec: ModelSpec, threads: int | None, device: int | None) -> Session:
     if device is not None and not backend.on_gpu:
         raise ConfigError(
-            f"device {device} is a GPU, and {backend.name} runs on the processor: leave one out"
+            f"device {device} is a GPU, and {backend.name} runs on the CPU: leave one out"
         )
     return backend.open(spec, threads, device or 0)
 
@@ -191,10 +193,10 @@ def _selection(session: Session, passed: list[tuple[str, str]]) -> str:
 
 
 def _reasons(passed: Iterable[tuple[str, str]]) -> list[str]:
-    """Why backends were passed over, those with one reason together."""
+    """Why backends were not used, those with one reason together."""
     lines = []
     for reason, group in groupby(passed, key=lambda pair: pair[1]):
         *names, last = (name for name, _ in group)
         together = f"{', '.join(names)} and {last}" if names else last
-        lines.append(f"{together} passed over: {reason}")
+        lines.append(f"{together} not used: {reason}")
     return lines

@@ -87,7 +87,7 @@ class TensorrtSession:
         refuse_for_processors(spec, NAME)
         problem = gpu_problem()
         if problem is not None:
-            raise BackendError(f"{NAME} cannot run here: {problem}")
+            raise BackendError(f"{NAME} cannot run on this machine: {problem}")
         self._library = load_tensorrt()
         from ..gpu.cuda import device_facts, select_device
         from ..gpu.device_runner import DeviceRunner

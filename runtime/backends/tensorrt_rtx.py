@@ -176,13 +176,13 @@ def find_gpu(number: int) -> Device:
     """The GPU of that number among those that the plug-in lists. Raises BackendError."""
     problem = missing()
     if problem is not None:
-        raise BackendError(f"{NAME} cannot run here: {problem}")
+        raise BackendError(f"{NAME} cannot run on this machine: {problem}")
     try:
         found = devices(PLUGIN)
     except BackendError as error:
-        raise BackendError(f"{NAME} cannot run here: {error}") from error
+        raise BackendError(f"{NAME} cannot run on this machine: {error}") from error
     if not found:
-        raise BackendError(f"{NAME} cannot run here: {_none_listed()}")
+        raise BackendError(f"{NAME} cannot run on this machine: {_none_listed()}")
     if number >= len(found):
         raise BackendError(
             f"{NAME}: there is no GPU {number}: {len(found)} can be seen, numbered from 0"
@@ -251,6 +251,6 @@ def runtime_cache(device: str, model_sha256: str, profile: ShapeProfile) -> Path
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        say_on_stderr(f"{folder}: what is compiled cannot be kept ({error.strerror})")
+        say_on_stderr(f"{folder}: compiled kernels cannot be stored ({error.strerror})")
         return None
     return folder

@@ -48,7 +48,7 @@ def trial(name: str, model: Path, device: int = 0, rival: Path | None = None) ->
 def slower_than(session: Session, spec: ModelSpec, rival: ModelSpec) -> str | None:
     """Why a GPU is not worth it beside `rival` on the processor, or None if it is."""
     if getattr(session, "is_software", False):
-        return f"{session.device} is no GPU"
+        return f"{session.device} is not a GPU"
     if getattr(session, "is_discrete", True):
         return None
     gpu_ms = fastest_ms(session, spec)
@@ -58,8 +58,7 @@ def slower_than(session: Session, spec: ModelSpec, rival: ModelSpec) -> str | No
     if gpu_ms < cpu_ms:
         return None
     return (
-        f"{session.device} is slower than the processor ({gpu_ms:.0f} ms a frame beside "
-        f"{cpu_ms:.0f} ms)"
+        f"{session.device} is slower than the CPU ({gpu_ms:.0f} ms a frame beside {cpu_ms:.0f} ms)"
     )
 
 

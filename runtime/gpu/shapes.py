@@ -120,7 +120,7 @@ def check_profile(profile: ShapeProfile, spec: ModelSpec) -> None:
     for shape in (profile.least, profile.usual, profile.most):
         if shape.height % multiple or shape.width % multiple:
             raise ConfigError(
-                f"shapes {profile}: {shape.height}x{shape.width} is no multiple of {multiple}, "
+                f"shapes {profile}: {shape.height}x{shape.width} is not a multiple of {multiple}, "
                 f"which {spec.name} needs"
             )
     if min(profile.least[1:]) < spec.minimum_side:
@@ -167,6 +167,6 @@ def _ceil(side: int, spec: ModelSpec) -> int:
 def _parse_shape(part: str, text: str) -> FrameShape:
     match = _SHAPE.fullmatch(part.strip())
     if match is None:
-        raise ConfigError(f"shapes {text!r}: {part!r} is no size; {_FORMS}")
+        raise ConfigError(f"shapes {text!r}: {part!r} is not a size; {_FORMS}")
     count, height, width = match.groups()
     return FrameShape(int(count or 1), int(height), int(width))

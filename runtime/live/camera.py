@@ -39,7 +39,7 @@ class CameraConnection:
         done, image = self._capture.read()
         if not done:
             self.close()
-            raise InputError(f"{source.shown}: gives no picture; is another program using it?")
+            raise InputError(f"{source.shown}: returns no picture; is another program using it?")
         self._first: Image = image
         rate = self._capture.get(cv2.CAP_PROP_FPS)
         height, width = image.shape[:2]
@@ -58,7 +58,7 @@ class CameraConnection:
         while True:
             done, image = self._capture.read(self._pool.take(shape))
             if not done:
-                raise InputError(f"{self._shown}: stopped giving pictures")
+                raise InputError(f"{self._shown}: stopped sending pictures")
             shape = image.shape
             yield image, None
 

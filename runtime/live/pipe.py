@@ -85,6 +85,6 @@ def open_pipe(source: Source, reader: PipeReader) -> av.container.InputContainer
         return av.open(reader, "r", metadata_errors="replace")
     except av.FFmpegError as error:
         raise InputError(
-            f"{source.shown}: is no video that can be read from a pipe, as y4m or MPEG-TS "
+            f"{source.shown}: cannot be read as a video from a pipe, as y4m or MPEG-TS "
             f"({error.strerror})"
         ) from error

@@ -246,7 +246,7 @@ def _tell_of_sound(
 ) -> None:
     """Say that the sound is left out, if there is some and something is made of the pictures."""
     if options.sound_wanted and target.kind is not TargetKind.NULL and container.streams.audio:
-        say(f"{source.shown}: its sound is left out; only a file that becomes a file keeps it")
+        say(f"{source.shown}: its sound is left out; sound is kept only from file to file")
 
 
 def _upright(

@@ -101,7 +101,7 @@ class LiveSource:
     def _reconnected(self, fault: str) -> bool:
         lost, wait, tries = monotonic(), _FIRST_WAIT_SECONDS, 0
         if self._reconnect_seconds:
-            self._say(f"{self._shown}: {fault}; connecting again")
+            self._say(f"{self._shown}: {fault}; reconnecting")
         while monotonic() - lost < self._reconnect_seconds:
             if self._stopped.wait(wait):
                 return False
@@ -116,6 +116,6 @@ class LiveSource:
             self.reconnects += 1
             self._say(f"{self._shown}: back after {monotonic() - lost:.1f} s")
             return True
-        attempts = f", {tries} attempts to connect again failed" if tries else ""
+        attempts = f", {tries} attempts to reconnect failed" if tries else ""
         self.failure = InputError(f"{self._shown}: {fault}{attempts}")
         return False

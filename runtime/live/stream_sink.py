@@ -89,7 +89,7 @@ class Publisher:
         try:
             code = self._child.wait(self._write_seconds)
         except subprocess.TimeoutExpired as error:
-            raise OutputError(f"{self._shown}: takes nothing any more") from error
+            raise OutputError(f"{self._shown}: accepts no more data") from error
         if code:
             raise self._failure()
 

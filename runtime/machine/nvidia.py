@@ -66,7 +66,8 @@ def driver_advice(message: str) -> str:
         return " (the driver shows no GPU: check nvidia-smi and CUDA_VISIBLE_DEVICES)"
     if re.search(r"libcuda\.so|libnvidia-ml\.so|nvcuda\.dll", lowered):
         return (
-            " (that library comes with the NVIDIA driver: install it, or give it to the container)"
+            " (that library comes with the NVIDIA driver: install it, or make it "
+            "available in the container)"
         )
     return ""
 

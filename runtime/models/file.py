@@ -45,16 +45,19 @@ _REQUIRED = (
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """What a framelift model file says about itself.
+    """What a Framelift model file says about itself.
 
-    `frame_shape` is (N, H, W) of the input with None where any size is accepted. A model of several
-    frames takes `window` of them as its N and gives one, behind which `lookahead` of them lie; else
-    `window` is 1. `minimum_side` is
-    the least height and width. `halo` is the radius of the receptive field in input pixels.
-    `sha256` is that of the file. `activation_bytes` estimates the memory that the network takes per
-    input pixel. `parameters` is what the exporter recorded, else counted in the graph. `metadata`
-    holds every `framelift.` entry as written, keys without the prefix. `data` is the file as it was
-    read.
+    Attributes:
+        minimum_side: smallest height and width.
+        halo: radius of the receptive field in input pixels.
+        sha256: that of the file.
+        frame_shape: (N, H, W) of the input, with None where any size is accepted.
+        window: frames that a model of several frames takes as its N; 1 for other models.
+        lookahead: how many frames of the window come after the output frame.
+        parameters: what the exporter recorded, or else the count in the graph.
+        activation_bytes: estimate of the memory that the network takes per input pixel.
+        metadata: every `framelift.` entry as written, keys without the prefix.
+        data: the file as it was read.
     """
 
     path: Path
@@ -109,12 +112,12 @@ class ModelSpec:
 
     @property
     def is_local(self) -> bool:
-        """Whether a pixel depends on its surroundings alone, so that tiles give the same frame."""
+        """Whether a pixel depends on its surroundings only, so that tiles have the same result."""
         return self.halo < WHOLE_FRAME
 
     @property
     def has_fixed_size(self) -> bool:
-        """Whether it takes one height or width alone; what is larger is run in tiles of it."""
+        """Whether it accepts one height or width only; larger frames are run in tiles of it."""
         return any(self.frame_shape[1:])
 
     @property
@@ -255,7 +258,8 @@ def _check_weights(path: Path, model: onnx.ModelProto) -> None:
             raise _damaged(path) from error
         if found is not None:
             raise ModelError(
-                f"{path}: its weights hold {found} (tensor {tensor.name!r}), so that its pictures "
+                f"{path}: its weights contain {found} (tensor {tensor.name!r}), so that its "
+                "pictures "
                 "would be black or noise: export it again, from a checkpoint that is sound"
             )
 

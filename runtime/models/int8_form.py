@@ -38,7 +38,7 @@ def form_problem(spec: ModelSpec) -> str | None:
     if spec.precision != "int8" or not is_for_processors(spec.model()):
         return None
     return (
-        f"{spec.name} is int8 in the form for processors, whose integer operators GPUs lack; use "
+        f"{spec.name} is int8 in the form for CPUs, with integer operators that GPUs lack; use "
         f"{_instead(spec)}"
     )
 

@@ -57,7 +57,7 @@ def default_model(
                 if (name := f"realtime-{size}-x{scale}{kind}") in shipped:
                     int8 = f"{name}-int8"
                     return int8 if on_cpu and int8 in shipped else name
-    raise ModelError("no model ships with this installation: name an .onnx file with --model")
+    raise ModelError("this installation has no bundled models: pass an .onnx file with --model")
 
 
 def default_uses(on_cpu: bool, folder: Path | None = None) -> dict[str, list[str]]:
@@ -86,7 +86,7 @@ def resolve(model: str | Path, folder: Path | None = None) -> Path:
     A path need not exist if it looks like one; reading it then says that it is missing.
 
     Raises:
-        ModelError: a name that is no file and no shipped model; near names are suggested.
+        ModelError: a name that is not a file or a bundled model; near names are suggested.
     """
     path = Path(model)
     if path.suffix == ".onnx" or path.is_file() or len(path.parts) > 1:
@@ -96,7 +96,7 @@ def resolve(model: str | Path, folder: Path | None = None) -> Path:
         return shipped[str(model)]
     if path.exists():
         return path
-    where = "`framelift models` lists them" if shipped else "none ships with this installation"
+    where = "`framelift models` lists them" if shipped else "this installation has none"
     raise ModelError(
-        f"{str(model)!r} is no file and no shipped model{suggestion(str(model), shipped)}: {where}"
+        f"{str(model)!r} is not a file or a bundled model{suggestion(str(model), shipped)}: {where}"
     )

@@ -100,7 +100,7 @@ class EngineCache:
                 write_sealed(path, ENGINE, plan)
         except (OSError, FrameliftError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
-            self._say(f"the engine cannot be kept and is built again next time: {reason}")
+            self._say(f"the engine cannot be stored and is built again next time: {reason}")
             return None
         return path
 
@@ -111,9 +111,9 @@ class EngineCache:
         except FileNotFoundError:
             return b""
         except OSError as error:
-            self._say(f"{path} cannot be read ({error.strerror}); timings start anew")
+            self._say(f"{path} cannot be read ({error.strerror}); timings start again")
         except DamagedFileError as error:
-            self._say(f"{error}; timings start anew")
+            self._say(f"{error}; timings start again")
         return b""
 
     def store_timings(self, path: Path, timings: bytes) -> None:
@@ -123,7 +123,7 @@ class EngineCache:
             write_sealed(path, TIMING_CACHE, timings)
         except (OSError, FrameliftError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
-            self._say(f"the timings cannot be kept: {reason}")
+            self._say(f"the timings cannot be stored: {reason}")
 
     @contextmanager
     def locked(self, path: Path) -> Iterator[None]:

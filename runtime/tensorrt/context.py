@@ -87,7 +87,7 @@ class EngineContext:
         # 0 stands for a failure, and for an engine that needs none.
         most = self._engine.device_memory_size_v2
         if size < 0 or most > 0:
-            raise self._failure(f"TensorRT does not tell the memory for frames of {shape}")
+            raise self._failure(f"TensorRT does not report the memory for frames of {shape}")
         return 0
 
     def _enqueue(self, source: int, target: int) -> None:

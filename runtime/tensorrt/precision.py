@@ -125,7 +125,7 @@ def check_precision(model: str, inspection: str, expected: Mapping[str, str]) ->
     if report.share is not None and report.share < MIN_SHARE:
         raise BackendError(
             f"the engine built for {model} does not run in the model's precision: {report.text()}; "
-            f"for instance {report.others[0]}; nothing was kept"
+            f"for instance {report.others[0]}; nothing was stored"
         )
     return report
 

@@ -115,7 +115,7 @@ def read_sidecar(engine: Path) -> Sidecar:
             "with it"
         ) from error
     except (ValueError, KeyError, TypeError, AttributeError, ConfigError) as error:
-        raise BackendError(f"{path} is no description of an engine: build it again") from error
+        raise BackendError(f"{path} is not a description of an engine: build it again") from error
 
 
 def _known(value: object) -> int | None:

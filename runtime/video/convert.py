@@ -25,7 +25,7 @@ from .writing.file_sink import FileSink
 from .writing.segment_sink import SEGMENT_FRAMES, SegmentSink
 from .writing.segments import WorkFolder, decode_times, read_segment, read_times
 
-_KEPT = "what is done is kept: the same command goes on from there"
+_KEPT = "the finished part is kept; run the same command again to continue"
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,7 @@ class _Work:
         folder = WorkFolder(self.target, job_of(self.source_path, self.encoder, self.options))
         with folder:
             if folder.started_anew:
-                self.say(f"{self.target.name}: the input or the settings changed; starting anew")
+                self.say(f"{self.target.name}: the input or the settings changed; starting again")
             done = folder.complete()
             times = [times for path in done for times in read_times(path)]
             last = max(pts for pts, _ in times) if times else None
@@ -182,7 +182,7 @@ class _Work:
                     segment_frames=self.options.segment_frames,
                 )
                 if done:
-                    self.say(f"{self.target.name}: going on after {len(times)} frames")
+                    self.say(f"{self.target.name}: continuing after {len(times)} frames")
                 left = facts.frame_count_estimate
                 with self._progress(left - len(times) if left else None) as progress:
                     stats = Pipeline(source, step, sink, pool=pool).run(progress)

@@ -139,7 +139,7 @@ class _Form:
         if not self._ended:
             raise RequestError(400, "the form is cut short")
         if not self._files:
-            raise RequestError(400, "the form holds no file: send it as the field `file`")
+            raise RequestError(400, "the form has no file: send it as the field `file`")
 
     def on_part_begin(self) -> None:
         self._parts += 1
@@ -164,7 +164,7 @@ class _Form:
         if b"filename" in named:
             self._files += 1
             if self._files > 1:
-                raise RequestError(400, "the form holds several files: send one")
+                raise RequestError(400, "the form has several files: send one")
             self.received.name = shown_name(named[b"filename"].decode(errors="replace"))
             return
         self._field = named.get(b"name", b"").decode(errors="replace")

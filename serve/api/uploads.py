@@ -68,7 +68,8 @@ async def append(request: Request) -> Response:
     try:
         if offset != upload.offset:
             raise RequestError(
-                409, f"Upload-Offset is {offset}, but {upload.offset} bytes are there: go on there"
+                409,
+                f"Upload-Offset is {offset}, but {upload.offset} bytes are there: continue there",
             )
         await _append(request, upload, service)
     finally:

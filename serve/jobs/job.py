@@ -161,7 +161,7 @@ def job_from_json(text: str) -> Job:
         job.state = State(job.state)
         job.result = None if stored["result"] is None else Result(**stored["result"])
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise InputError("is no description of a job") from error
+        raise InputError("is not a description of a job") from error
     return job
 
 

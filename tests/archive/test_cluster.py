@@ -45,7 +45,7 @@ def test_only_paths_and_small_results_travel(archive: Archive) -> None:
     assert [outcome.state for outcome in results] == ["done", "done", "done", "failed", "done"]
     assert results[0].row is not None
     assert results[0].row.frames == 8
-    assert "is no video that can be read" in results[3].reason
+    assert "cannot be read as a video" in results[3].reason
 
 
 def test_a_machine_without_the_shared_folders_is_named(archive: Archive, tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ def test_a_tree_with_a_damaged_file(archive: Archive) -> None:
     damaged = by_name["series/damaged.mp4"]
     assert (damaged.kind, damaged.error) == (
         "InputError",
-        f"{archive.root}/series/damaged.mp4: is no video that can be read, or a damaged one "
+        f"{archive.root}/series/damaged.mp4: cannot be read as a video, or is damaged "
         "(Invalid data found when processing input)",
     )
     again = run(archive)

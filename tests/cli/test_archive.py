@@ -98,7 +98,7 @@ def test_a_tree_and_the_same_command_again(tmp_path: Path, tree: Path, options: 
     assert "tiny-nearest ×4: onnx-cpu on " in first.stderr
     assert "[1/8] a.mp4: 5 frames, 128×96, " in first.stdout
     assert " left" in first.stdout
-    assert f"failed: {tree}/b/broken.mp4: is no video that can be read" in first.stderr
+    assert f"failed: {tree}/b/broken.mp4: cannot be read as a video" in first.stderr
     assert str(first.exception) == "1 of 8 files failed: b/broken.mp4"
     assert outputs(out) == sorted([*CLIPS, "photo.png"])
     photo = cv2.imread(str(out / "photo.png"))
@@ -135,7 +135,7 @@ def test_status(tmp_path: Path, tree: Path, options: list[str]) -> None:
     assert text[0] == f"{out}: 6 of 7 files done, 1 failed, 0 left"
     assert text[1].startswith("rate: ")
     assert text[2].startswith("failed after ")
-    assert f"{tree}/b/broken.mp4: is no video that can be read" in text[2]
+    assert f"{tree}/b/broken.mp4: cannot be read as a video" in text[2]
 
 
 def test_shards_at_once_share_out_without_doing_anything_twice(
@@ -179,8 +179,9 @@ def test_a_run_that_is_ended_leaves_complete_files_and_goes_on(
         name = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
         assert going.returncode == 128 + number
         assert errors.splitlines()[-1] == (
-            f"framelift: interrupted by {name}; 1 finished file is kept, the same command goes on "
-            "from there"
+            f"framelift: interrupted by {name}; 1 finished file is kept, run the same "
+            "command again "
+            "to continue"
         )
     made = (out / "a.mp4").stat().st_mtime_ns
     assert run(tree, out, *options).exit_code == 0
@@ -205,10 +206,10 @@ def test_what_makes_no_sense_is_refused_before_anything_is_made(
     assert fail(tree, tree / "a.mp4") == (
         f"{tree}/a.mp4: is a file; name a folder for the archive's outputs"
     )
-    assert "is no shard: write INDEX/COUNT" in fail(tree, out, "--shard", "x")
+    assert "is not a shard: write INDEX/COUNT" in fail(tree, out, "--shard", "x")
     assert "known are h264" in fail(tree, out, "--codec", "x")
-    assert "is no file and no shipped model" in fail(tree, out, "--model", "x")
-    assert "is no time" in fail(tree, out, "--start", "x")
+    assert "is not a file or a bundled model" in fail(tree, out, "--model", "x")
+    assert "is not a time" in fail(tree, out, "--start", "x")
     assert fail("status", out) == (
         f"{out}: no archive was made here (there is no .framelift-archive in it)"
     )

@@ -66,7 +66,7 @@ def test_build_to_a_file_that_other_tools_read(
     assert run("inspect", plan) == 0
     assert "sound" in capsys.readouterr().out
     assert run(*arguments) == 1
-    assert "already exists; give --overwrite" in capsys.readouterr().err
+    assert "already exists; pass --overwrite" in capsys.readouterr().err
     plan.write_bytes(plan.read_bytes()[:-1])
     assert run("inspect", plan) == 1
     assert "is not the engine that its .json beside it describes" in capsys.readouterr().err
@@ -96,7 +96,7 @@ def test_list_and_inspect(shuffle_model_path: Path, cache: Path, capsys: Capture
     for sidecar in cache.rglob("*.json"):
         sidecar.write_text("{}")
     assert run("list") == 0
-    assert "unreadable, is built again" in capsys.readouterr().out
+    assert "unreadable; it will be built again" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("gpu")
@@ -111,7 +111,7 @@ def test_a_changed_description_is_refused(
     description.write_text(json.dumps({**document, "precision": precision}))
     capsys.readouterr()
     assert run("inspect", plan) == 1
-    assert "is no description of an engine: build it again" in capsys.readouterr().err
+    assert "is not a description of an engine: build it again" in capsys.readouterr().err
 
 
 def test_list_of_an_empty_cache(cache: Path, capsys: Capture) -> None:
@@ -124,7 +124,7 @@ def test_list_of_an_empty_cache(cache: Path, capsys: Capture) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--shapes", "9"), "'9' is no size; write HxW"),
+        (("--shapes", "9"), "'9' is not a size; write HxW"),
         (("--shapes", "9x9:8x8:9x9"), "they must not decrease"),
         (("--shapes", "9x9", "--level", "6"), "level is 6: use 0 to 5"),
         (("--shapes", "9x9", "-o", "no/such/folder/m.plan"), "does not exist; create it first"),
@@ -170,7 +170,7 @@ def test_an_engine_for_another_machine_needs_no_gpu(
     assert run(*build) == 0
     said = capsys.readouterr()
     assert said.out == f"{engine}\n"
-    assert said.err.endswith("; fp32, not verified: only the GPU that it is for can tell\n")
+    assert said.err.endswith("; fp32, not verified: only the GPU that it is for can verify it\n")
     assert run("inspect", engine, "--json") == 0
     document = json.loads(capsys.readouterr().out)
     assert document["key"]["tensorrt"].startswith("RTX 1.")
@@ -181,16 +181,19 @@ def test_an_engine_for_another_machine_needs_no_gpu(
     assert run("inspect", engine) == 0
     assert "layers" not in capsys.readouterr().out
     assert run(*build) == 1
-    assert "already exists; give --overwrite" in capsys.readouterr().err
+    assert "already exists; pass --overwrite" in capsys.readouterr().err
 
 
 @pytest.mark.compile
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        (("--gpu", "hopper", "-o", "x.engine"), "'hopper' is no generation of GPUs: use turing,"),
+        (
+            ("--gpu", "hopper", "-o", "x.engine"),
+            "'hopper' is not a generation of GPUs: use turing,",
+        ),
         (("--gpu", "sm90", "-o", "x.engine"), "builds for no GPU of SM90: use one of SM75, SM80,"),
-        (("--gpu", "ada"), "--gpu builds for another machine: give --output too"),
+        (("--gpu", "ada"), "--gpu builds for another machine: pass --output too"),
         (("--gpu", "ada", "-o", "x.engine", "--device", "0"), "--device is for this machine"),
         (("--gpu", "ada", "-o", "x.engine", "--rebuild"), "--rebuild is for this machine"),
     ],

@@ -52,7 +52,7 @@ def test_import_says_what_it_found_and_proved(foreign: Path) -> None:
     assert "parity with the file" in result.stderr
     assert "photograph 1×192×256" in result.stderr
     assert read_spec(target).licence == "MIT"
-    with pytest.raises(OutputError, match="already exists; give --overwrite"):
+    with pytest.raises(OutputError, match="already exists; pass --overwrite"):
         run("import", foreign, "-o", target)
     run("import", foreign, "-o", target, "-y", "--channels", "bgr", "--range", "0..255")
     assert read_spec(target).network["read_as"] == "×2, BGR, 0..255, halo 2 px"
@@ -66,8 +66,8 @@ def test_upscale_imports_on_the_way_once(foreign: Path, picture: Path, cache: Pa
         lines.append(line)
     read_as = "×2, RGB, 0..1, halo 2 px"
     assert lines == [
-        f"note: 2x-foreign.onnx is no framelift model: imported, {read_as}",
-        f"note: 2x-foreign.onnx is no framelift model: imported before, {read_as}",
+        f"note: 2x-foreign.onnx is not a Framelift model: imported, {read_as}",
+        f"note: 2x-foreign.onnx is not a Framelift model: imported before, {read_as}",
     ]
     first, second = (picture.with_name(f"{name}.png").read_bytes() for name in ("first", "second"))
     assert first == second

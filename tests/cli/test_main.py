@@ -138,7 +138,7 @@ def test_an_empty_name_is_not_the_current_folder(
         main([command, *names])
     assert ended.value.code == 2
     assert capsys.readouterr().err == (
-        f"framelift: Invalid value for '{empty}': is empty, as an unset variable is; name a file, "
+        f"framelift: Invalid value for '{empty}': is empty (an unset variable?); name a file, "
         f"a folder or a stream (see `framelift {command} --help`)\n"
     )
 

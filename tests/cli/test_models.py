@@ -200,5 +200,5 @@ def test_a_style_has_no_scale_and_no_halo(
 
 def test_no_shipped_models(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(zoo, "MODELS", tmp_path)
-    assert "No models are shipped" in CliRunner().invoke(models).output
+    assert "has no bundled models" in CliRunner().invoke(models).output
     assert json.loads(CliRunner().invoke(models, ["--json"]).output) == []

@@ -53,7 +53,7 @@ def test_a_run_prints_the_checkpoint_and_is_not_overwritten(
     assert "b.png: not a readable image" in printed.err
     assert "1 photographs" in printed.err
     assert run("realtime-small-x4", "--data", photos, "--out", out, *TINY) == 1
-    assert "already holds a run: give --resume" in capsys.readouterr().err
+    assert "already contains a run: pass --resume" in capsys.readouterr().err
     assert run("realtime-small-x4", "--data", photos, "--out", out, *TINY, "--resume") == 0
 
 
@@ -64,7 +64,7 @@ def test_vgg_file_is_for_all_feature_terms(
     arguments = ("johnson-x4-feature", "--data", photos, "--out", out, "--set", "data.crop=32")
     assert run(*arguments, "--vgg", tmp_path / "gone.npz", "--quiet") == 1
     error = capsys.readouterr().err
-    assert "gone.npz: no such file; give 'torchvision'" in error
+    assert "gone.npz: no such file; use 'torchvision'" in error
     assert error.count("\n") == 1
     assert not out.exists()
     assert run(*arguments, "--resume", "--quiet", "--set", "loss.0.kind=pixel") == 1
@@ -79,7 +79,7 @@ def test_paths_may_hold_quotes_and_backslashes(photos: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("realtime-small-x4", "--out", "x"), "no training photographs: give --data DIR"),
+        (("realtime-small-x4", "--out", "x"), "no training photographs: pass --data DIR"),
         (("tiny", "--out", "x"), "no such preset"),
         (
             ("realtime-small-x4", "--out", "x", "--set", "optimizer.rl=1"),

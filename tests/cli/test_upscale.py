@@ -112,10 +112,10 @@ def test_a_run_on_a_processor_says_one_short_line(
         monkeypatch.setattr("framelift.runtime.machine.host.has_gpu", lambda there=there: there)
         told[there] = run(*command).stderr.splitlines()[0]
     assert told[False] == f"tiny-nearest ×4: onnx-cpu on {processor_name()}"
-    assert told[True] == told[False] + "; better backends were passed over, --verbose says why"
+    assert told[True] == told[False] + "; better backends cannot be used, --verbose shows why"
     verbose = run(*command, "--verbose").stderr
     assert "using onnx-cpu (CPUExecutionProvider on " in verbose
-    assert "tensorrt and onnx-cuda passed over: no NVIDIA GPU" in verbose
+    assert "tensorrt and onnx-cuda not used: no NVIDIA GPU" in verbose
 
 
 def test_the_summary_as_json(tmp_path: Path, clip: Path, nearest_model_path: Path) -> None:
@@ -212,7 +212,7 @@ def test_existing_outputs_are_kept_unless_told(
     target = tmp_path / "out.mp4"
     target.write_text("precious")
     message = fail(clip, target, "--model", nearest_model_path)
-    assert message == f"{target}: already exists; give --overwrite to replace it"
+    assert message == f"{target}: already exists; pass --overwrite to replace it"
     assert target.read_text() == "precious"
     assert run(clip, target, "--model", nearest_model_path, "-y", "-q").exit_code == 0
     assert target.stat().st_size > 1000
@@ -227,8 +227,8 @@ def test_bad_inputs_and_outputs(tmp_path: Path, clip: Path, nearest_model_path: 
     cut.write_bytes(clip.read_bytes()[:1500])
     before = names(tmp_path)
     cases: list[tuple[str | Path, Path, str]] = [
-        (text, tmp_path / "o.mp4", "is no video that can be read"),
-        (cut, tmp_path / "o.mp4", "is no video that can be read, or a damaged one"),
+        (text, tmp_path / "o.mp4", "cannot be read as a video"),
+        (cut, tmp_path / "o.mp4", "cannot be read as a video, or is damaged"),
         (empty, tmp_path / "o.png", "the file is empty"),
         (tmp_path / "none.mp4", tmp_path / "o.mp4", "no such file or folder"),
         ("99", tmp_path / "o.mp4", "camera 99: cannot be opened"),
@@ -268,8 +268,8 @@ def test_a_part_at_another_size_beside_the_input(
     half = tmp_path / "half.png"
     assert run(small, half, "--model", nearest_model_path, "--scale", "0.5").exit_code == 0
     assert cv2.imread(str(half)).shape == (5, 7, 3)  # type: ignore[union-attr]
-    assert "'1h' is no time" in fail(clip, target, "--start", "1h")
-    assert "are for a file that becomes a file" in fail(clip, "null", "--resume")
+    assert "'1h' is not a time" in fail(clip, target, "--start", "1h")
+    assert "work only from file to file" in fail(clip, "null", "--resume")
 
 
 def test_a_live_target_and_its_summary(clip: Path, nearest_model_path: Path) -> None:
@@ -359,13 +359,13 @@ def test_a_signal_ends_it_within_two_seconds_and_leaves_nothing(
 @pytest.mark.parametrize(
     ("options", "kept"),
     [
-        ([], "2 finished files are kept, the same command goes on from there"),
+        ([], "2 finished files are kept, run the same command again to continue"),
         (
             ["--overwrite"],
             "2 finished files are kept; the same command makes them again, without --overwrite it "
             "skips what is there",
         ),
-        (["--resume"], "2 finished files are kept, the same command goes on from there"),
+        (["--resume"], "2 finished files are kept, run the same command again to continue"),
     ],
 )
 def test_an_interrupted_folder_says_what_is_kept_and_goes_on(

@@ -46,7 +46,7 @@ def test_an_existing_target_is_replaced_only_when_asked(tmp_path: Path) -> None:
     target = tmp_path / "out.png"
     target.write_text("old")
     with (
-        pytest.raises(OutputError, match=r"out.png: already exists; give --overwrite"),
+        pytest.raises(OutputError, match=r"out.png: already exists; pass --overwrite"),
         atomic_output(target),
     ):
         pass

@@ -175,7 +175,7 @@ def test_a_network_with_nan_weights_is_refused(tmp_path: Path) -> None:
     weights["head.bias"][0] = float("nan")
     header = {"format": 1, "network": msgspec.to_builtins(config), "training": {}}
     save_file(weights, tmp_path / "net.safetensors", {"framelift": json.dumps(header)})
-    with pytest.raises(CheckpointError, match=r"head\.bias holds NaN or infinity"):
+    with pytest.raises(CheckpointError, match=r"head\.bias contains NaN or infinity"):
         export_checkpoint(tmp_path / "net.safetensors", tmp_path / "m.onnx")
     assert [path.name for path in tmp_path.iterdir()] == ["net.safetensors"]
 
@@ -245,7 +245,7 @@ def test_what_a_target_or_tiles_cannot_take_is_refused(
 def test_an_existing_model_is_kept(tmp_path: Path) -> None:
     target = tmp_path / "m.onnx"
     target.write_bytes(b"precious")
-    with pytest.raises(OutputError, match="already exists; give --overwrite"):
+    with pytest.raises(OutputError, match="already exists; pass --overwrite"):
         export_checkpoint(tmp_path / "none.safetensors", target)
     assert target.read_bytes() == b"precious"
 

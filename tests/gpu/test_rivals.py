@@ -19,7 +19,7 @@ pytestmark = pytest.mark.gpu
 @pytest.mark.parametrize("name", ["ort-cuda", "torch-eager-cuda", "torch-compile-cuda"])
 def test_they_give_the_image_of_the_cpu(name: str, batch: int) -> None:
     if name not in installed():
-        pytest.skip(f"{name} cannot run here")
+        pytest.skip(f"{name} cannot run on this machine")
     model = resolve("realtime-nano-x4")
     case = LatencySettings(64, 48, batch, name)
     frames = input_frames(case)[0]

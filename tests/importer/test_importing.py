@@ -123,7 +123,7 @@ def test_a_file_that_leaves_half_precision_is_said_to(tmp_path: Path) -> None:
     model.graph.node.insert(place + 1, helper.make_node("Mul", ["raised", "down"], ["huge"]))
     found, notes = imported(save(model, tmp_path / "m.onnx"))
     assert any(
-        "in half precision" in note and "processors compute it in float32" in note for note in notes
+        "in half precision" in note and "CPUs compute it in float32" in note for note in notes
     )
     frame = photo()
     difference = upscaled(found.path, frame) - by_file(
@@ -137,7 +137,7 @@ def test_an_order_that_cannot_be_told_is_rgb_and_said_so(tmp_path: Path) -> None
     found, notes = imported(path)
     assert "RGB (assumed)" in found.summary()
     (note,) = notes
-    assert note.startswith("m.onnx: the order of its channels cannot be told by trying")
+    assert note.startswith("m.onnx: the order of its channels cannot be found by trying")
     assert "--channels bgr" in note
     given, notes = imported(path, ImportOptions(order="bgr", overwrite=True))
     assert not notes
@@ -170,7 +170,7 @@ def test_noise_for_a_picture_asks_for_the_range(tmp_path: Path) -> None:
     ]
     weights = {"w": rng.normal(0, 0.1, (12, 3, 3, 3)).astype(np.float32)}
     path = save(build(nodes, weights, ["n", 3, "h", "w"]), tmp_path / "m.onnx")
-    with pytest.raises(ModelError, match=r"cannot be told by trying .* with --range 0\.\.1 or"):
+    with pytest.raises(ModelError, match=r"cannot be found by trying .* with --range 0\.\.1 or"):
         imported(path)
     assert [p.name for p in tmp_path.iterdir()] == ["m.onnx"]
     found, _ = imported(path, ImportOptions(span="-1..1", order="rgb"))
@@ -589,8 +589,11 @@ def frames_last(model: onnx.ModelProto) -> None:
         (integers, r"its input 'input' is uint8, and only float networks"),
         (vector, r"its input 'input' is 1×1000; pictures are N×C×H×W"),
         (four_at_a_time, r"takes exactly 4 inputs at a time"),
-        (nan_weights, r"its weights 'w1' hold NaN, .*: get the file again, or export it from"),
-        (one_and_a_half, r"runs at none of the sizes tried .* gives 96×96, no whole multiple"),
+        (nan_weights, r"its weights 'w1' contain NaN, .*: get the file again, or export it from"),
+        (
+            one_and_a_half,
+            r"runs at none of the sizes tried .* returns 96×96, which is not a whole multiple",
+        ),
         (depth_map, r"takes 3 channels \(colour\) and gives 1 channels \(grey\)"),
         (unknown_operator, r"ONNX Runtime 1\S+ refuses it"),
         (ours, r"is a framelift model already"),
@@ -613,7 +616,7 @@ def test_what_cannot_be_imported_says_why(
 def test_damaged_files(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "m.onnx"
     path.write_bytes(content)
-    with pytest.raises(ModelError, match="is no ONNX file, or a damaged one"):
+    with pytest.raises(ModelError, match="is not an ONNX file, or is damaged"):
         imported(path)
 
 

@@ -96,7 +96,7 @@ def test_frames_that_cannot_be_told_apart_are_the_middle_one(tmp_path: Path) -> 
     weight.raw_data = even.astype(np.float32).tobytes()
     found, notes = imported(save(model, tmp_path / "m.onnx"))
     assert found.lookahead == 2
-    assert any("which of its 5 frames the picture is of cannot be told" in note for note in notes)
+    assert any("which of its 5 frames the picture is of cannot be found" in note for note in notes)
 
 
 def test_the_file_of_five_frames_that_had_no_way_in(shared: Path, tmp_path: Path) -> None:

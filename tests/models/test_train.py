@@ -131,7 +131,7 @@ def test_images_too_small_to_judge_are_named(photos: Path) -> None:
     ("words", "message"),
     [
         (("huge", "--hr", "x"), "huge: not in the zoo"),
-        (("realtime-nano-x4", "--hr", "x"), "no photographs to train on: give --data DIR"),
+        (("realtime-nano-x4", "--hr", "x"), "no photographs to train on: pass --data DIR"),
         (("realtime-nano-x4", "--only", "judge"), "nothing to judge on: give --hr DIR"),
         (("johnson-x8", "--only", "judge", "--hr", "x"), "none of these models was trained"),
     ],

@@ -140,9 +140,9 @@ def test_without_a_driver_one_line_says_what_is_missing() -> None:
     else:
         pytest.skip("there is a driver")
     assert in_child(_FAILURE) == (
-        "tensorrt-rtx cannot run here: libcuda.so.1: cannot open shared object file: No such file "
-        "or directory (that library comes with the NVIDIA driver: install it, or give it to the "
-        "container)"
+        "tensorrt-rtx cannot run on this machine: libcuda.so.1: cannot open shared object "
+        "file: No such file or directory (that library comes with the NVIDIA driver: install it, "
+        "or make it available in the container)"
     )
 
 

@@ -285,7 +285,7 @@ def test_closed_upscaler(nearest_model_path: Path) -> None:
 
 
 def test_unknown_model() -> None:
-    with pytest.raises(ModelError, match="no shipped model"):
+    with pytest.raises(ModelError, match="is not a file or a bundled model"):
         Upscaler.load("no-such-model")
 
 

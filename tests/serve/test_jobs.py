@@ -71,13 +71,13 @@ def test_those_who_watch_a_job_are_told_that_it_was_deleted(
         (
             "text.mp4",
             b"Dear diary, today I renamed a text.\n" * 20,
-            "text.mp4: is no video that can be read, or a damaged one "
+            "text.mp4: cannot be read as a video, or is damaged "
             "(Invalid data found when processing input)",
         ),
         (
             "list.mp4",
             b"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n",
-            "list.mp4: is no video that can be read, or a damaged one "
+            "list.mp4: cannot be read as a video, or is damaged "
             "(Invalid data found when processing input)",
         ),
         (

@@ -74,11 +74,11 @@ def test_options_that_make_no_sense_are_one_line(
 @pytest.mark.parametrize(
     ("name", "data", "status", "message"),
     [
-        ("a.png", b"no picture", 422, "a.png: is no image that can be read, or a damaged one"),
+        ("a.png", b"no picture", 422, "a.png: cannot be read as an image, or is damaged"),
         ("a.png", b"", 422, "a.png: the file is empty"),
         ("a.mp4", b"1", 415, "a.mp4: is not named like an image; send videos to POST /v1/jobs"),
-        ("a.psd", b"1", 422, "a.psd: .psd images are not read; convert it to PNG first"),
-        ("../../etc/a.png", b"1", 422, "a.png: is no image that can be read, or a damaged one"),
+        ("a.psd", b"1", 422, "a.psd: .psd images cannot be read; convert it to PNG first"),
+        ("../../etc/a.png", b"1", 422, "a.png: cannot be read as an image, or is damaged"),
     ],
 )
 def test_files_that_cannot_be_read_get_the_line_of_the_command(

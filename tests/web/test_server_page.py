@@ -93,7 +93,7 @@ def test_a_text_named_mp4_gets_its_line(scenario: Scenario, server: Served, tmp_
     text.write_text("Dear diary, today I renamed a text.\n" * 20)
     found = scenario("server", "refused", url=server.client.base_url, file=text, options=TINY)
     assert found["notice"] == (
-        "diary.mp4: is no video that can be read, or a damaged one "
+        "diary.mp4: cannot be read as a video, or is damaged "
         "(Invalid data found when processing input)"
     )
 

@@ -177,4 +177,4 @@ def test_auto_does_not_take_software_for_a_gpu(shuffle_model_path: Path) -> None
     assert probe_in_child("onnx-webgpu", shuffle_model_path) is None
     with Upscaler.load(shuffle_model_path) as upscale:
         assert upscale.describe()["backend"] != "onnx-webgpu"
-        assert "onnx-webgpu passed over: a software adapter is no GPU" in upscale.selection
+        assert "onnx-webgpu not used: a software adapter is not a GPU" in upscale.selection

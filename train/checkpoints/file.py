@@ -47,7 +47,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     which never replace what is there.
     """
     if spoilt := first_not_finite(checkpoint.weights):
-        raise CheckpointError(f"checkpoint {path}: not written, {spoilt} holds NaN or infinity")
+        raise CheckpointError(f"checkpoint {path}: not written, {spoilt} contains NaN or infinity")
     header = {
         "format": FORMAT,
         "task": task_of(checkpoint.network_config),
@@ -89,7 +89,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise CheckpointError(f"checkpoint {path}: weights do not fit the network ({misfit})")
     if spoilt := first_not_finite(weights):
         raise CheckpointError(
-            f"checkpoint {path}: {spoilt} holds NaN or infinity; its training diverged, train again"
+            f"checkpoint {path}: {spoilt} contains NaN or infinity; its training diverged, "
+            "train again"
         )
     return Checkpoint(config, weights, training)
 
@@ -97,7 +98,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
 def _without_header(path: Path, weights: dict[str, Tensor]) -> CheckpointError:
     if (name := named_by(weights)) is not None:
         return CheckpointError(
-            f"checkpoint {path}: holds the weights of framelift's network {name!r} without the "
+            f"checkpoint {path}: contains the weights of Framelift's network {name!r} without the "
             "header that describes it, which other tools drop when they save a file again; use "
             "the file that `framelift train` wrote"
         )

@@ -22,6 +22,6 @@ def load_foreign(path: Path) -> object:
     # what is more than tensors advises to run it.
     except Exception as error:
         raise ValueError(
-            "not a PyTorch state dict (damaged, or it holds more than tensors)"
+            "not a PyTorch state dict (damaged, or it contains more than tensors)"
         ) from error
     return loaded

@@ -78,7 +78,7 @@ def parse_header(path: Path, text: str) -> dict[str, Any]:
         if type(version) is not int or version < 1:
             raise ValueError(f"format {str(version)[:40]!r}")
         if not isinstance(training, dict) or nesting(header, MAX_NESTING) > MAX_NESTING:
-            raise ValueError("training is no JSON object, or one without end")
+            raise ValueError("training is not a JSON object, or one without end")
         header["network"]
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         reason = str(error)[:120] or type(error).__name__

@@ -23,13 +23,13 @@ def initial_weights(path: Path, config: NetworkConfig) -> dict[str, Tensor]:
     A `.pth` is a community state dict of SRVGGNetCompact, also nested under `params_ema` or
     `params`; anything else is a framelift checkpoint, for `realtime` also of a smaller network or
     of a multiple of the scale. Raises CheckpointError for a file that cannot be read or holds
-    numbers that are not finite, and ConfigError if it holds another network.
+    numbers that are not finite, and ConfigError if it contains another network.
     """
     weights = _fitting_weights(path, config)
     for name, tensor in weights.items():
         if not tensor.float().isfinite().all():  # float8 has no isfinite
             raise CheckpointError(
-                f"init {path}: {name} holds numbers that are not finite; give another file"
+                f"init {path}: {name} contains numbers that are not finite; use another file"
             )
     return weights
 
@@ -48,7 +48,7 @@ def _fitting_weights(path: Path, config: NetworkConfig) -> dict[str, Tensor]:
             trained = Realtime(found)
             trained.load_state_dict(checkpoint.weights)
             return inherited(trained, config).state_dict()
-        raise ConfigError(f"init {path}: holds another network: {found}")
+        raise ConfigError(f"init {path}: contains another network: {found}")
     weights = _community_state(path)
     try:
         compact = compact_config_of(weights)
@@ -59,7 +59,7 @@ def _fitting_weights(path: Path, config: NetworkConfig) -> dict[str, Tensor]:
             compact, act=config.act if config.act != "prelu" else "relu"
         )
     if compact != config:
-        raise ConfigError(f"init {path}: holds another network: {compact}")
+        raise ConfigError(f"init {path}: contains another network: {compact}")
     return weights
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def first_not_finite(tensors: Mapping[str, Tensor]) -> str | None:
-    """The name of a tensor that holds NaN or infinity; None if all numbers are finite."""
+    """The name of a tensor that contains NaN or infinity; None if all numbers are finite."""
     floats = {name: value for name, value in tensors.items() if value.is_floating_point()}
     if not floats:
         return None

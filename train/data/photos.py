@@ -68,7 +68,7 @@ class Looked:
 def look_at(path: Path) -> Looked:
     """Read a file that may be a photograph; image libraries stay silent."""
     if path.suffix.lower() not in SUFFIXES:
-        return Looked(None, f"{path.suffix} images are not read; convert it to PNG")
+        return Looked(None, f"{path.suffix} images cannot be read; convert it to PNG")
     with native_output_caught() as caught:
         image = read_rgb(path)
         transparent = image is not None and is_transparent(path)

@@ -30,7 +30,7 @@ def claimed(folder: Path) -> Iterator[None]:
     except Timeout as error:
         raise OutputError(
             f"run folder {folder}: another training is running in it; wait for its end, stop "
-            "it, or give another --out folder"
+            "it, or use another --out folder"
         ) from error
     except (OSError, NotImplementedError) as error:
         reason = getattr(error, "strerror", None) or "its file system has no locks"

@@ -73,7 +73,7 @@ class Guard:
             return f"start again with {lower}; nothing was saved yet"
         slower = min(lr, self.saved_lr) / 4
         return (
-            f"{self._folder} keeps step {self.saved_at}: go on from there with --resume and "
+            f"{self._folder} keeps step {self.saved_at}: continue from there with --resume and "
             f"{lower}, such as --set optimizer.lr={slower:g}"
         )
 

@@ -56,9 +56,11 @@ def start(
 
 def _refuse_what_is_kept(out: Path) -> None:
     if (out / "state.pt").exists():
-        raise OutputError(f"{out} already holds a run: give --resume, or another --out folder")
+        raise OutputError(f"{out} already contains a run: pass --resume, or another --out folder")
     if (kept := out / "model.safetensors").exists():
-        raise OutputError(f"{out} already holds {kept.name}: move it, or give another --out folder")
+        raise OutputError(
+            f"{out} already contains {kept.name}: move it, or use another --out folder"
+        )
 
 
 def _run(
@@ -85,9 +87,9 @@ def _check_folder(out: Path) -> None:
     except OSError as error:  # a name that is too long, for instance
         raise OutputError(f"run folder {out}: {error.strerror}") from error
     if out.is_symlink() and there != out:
-        raise OutputError(f"run folder {out}: is a link to nothing; name another --out folder")
+        raise OutputError(f"run folder {out}: is a link to nothing; use another --out folder")
     if not there.is_dir():
-        raise OutputError(f"run folder {out}: {there} is a file; name another --out folder")
+        raise OutputError(f"run folder {out}: {there} is a file; use another --out folder")
     if not os.access(there, os.W_OK | os.X_OK):
         raise OutputError(f"run folder {out}: the folder {there} is not writable")
 
@@ -110,9 +112,9 @@ def resolve(
         overrides.append(f"style.image={_quoted(style)}")
     resolved = load_config(config, overrides, [str(folder) for folder in folders])
     if not resolved.data.folders:
-        raise ConfigError("no training photographs: give --data DIR or set data.folders")
+        raise ConfigError("no training photographs: pass --data DIR or set data.folders")
     if resolved.task == "style" and not resolved.style.image:
-        raise ConfigError("no style image: give --style IMAGE or set style.image")
+        raise ConfigError("no style image: pass --style IMAGE or set style.image")
     return resolved
 
 

@@ -52,7 +52,8 @@ def load_state(path: Path, config: TrainConfig, device: torch.device) -> dict[st
         raise CheckpointError(f"cannot resume: {path} is not a state of framelift train")
     if spoilt := first_not_finite(dict(tensors_in(state))):
         raise CheckpointError(
-            f"cannot resume: {path} holds NaN or infinity ({spoilt}); start again in another --out "
+            f"cannot resume: {path} contains NaN or infinity ({spoilt}); start again in "
+            "another --out "
             "folder, with a lower optimizer.lr"
         )
     saved = saved_config(path, state)
@@ -96,7 +97,7 @@ def require_same_run(
     if state.get("order", photos.order) != photos.order:
         raise ConfigError(
             f"cannot resume {folder}: the training photographs come in another order; "
-            "give the folders in the order of the first run, the files under their old names"
+            "pass the folders in the order of the first run, the files under their old names"
         )
     if style is not None and state.get("style_image") != style:
         raise ConfigError(f"cannot resume {folder}: the style image has changed")

@@ -226,7 +226,7 @@ class Trainer:
         except RuntimeError as error:  # the names of a community file told less than all
             summary = one_line(error, 200)
             raise CheckpointError(
-                f"init {path}: weights do not fit the network ({summary}); give another file"
+                f"init {path}: weights do not fit the network ({summary}); use another file"
             ) from error
         self.progress.origin = origin_of(path)
 

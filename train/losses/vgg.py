@@ -76,7 +76,7 @@ def load_vgg_weights(source: str) -> VggWeights:
     path = Path(source)
     if not path.is_file():
         raise CheckpointError(
-            f"VGG weights {source}: no such file; give 'torchvision', a torchvision .pth "
+            f"VGG weights {source}: no such file; use 'torchvision', a torchvision .pth "
             "or a Caffe-convention .npz"
         )
     if path.suffix == ".npz":
@@ -99,7 +99,7 @@ def _downloaded_state() -> dict[str, Tensor]:
     except (OSError, RuntimeError) as error:
         raise CheckpointError(
             f"VGG weights 'torchvision': download failed ({first_line(error, 120)}); fetch "
-            f"{weights.url} on another machine and give its path"
+            f"{weights.url} on another machine and pass its path"
         ) from error
     return state
 
@@ -147,7 +147,7 @@ def _caffe_convention(path: Path) -> VggWeights:
 
 def _check(kernels: Kernels, source: str) -> None:
     if "conv1_1" not in kernels:
-        raise CheckpointError(f"VGG weights {source}: holds no layer conv1_1 of VGG-16")
+        raise CheckpointError(f"VGG weights {source}: contains no layer conv1_1 of VGG-16")
     inputs = 3
     for name, (weight, bias) in kernels.items():
         width = WIDTHS[int(name[4]) - 1]
@@ -157,7 +157,9 @@ def _check(kernels: Kernels, source: str) -> None:
                 f"VGG-16 has {(width, inputs, 3, 3)}"
             )
         if not (weight.isfinite().all() and bias.isfinite().all()):
-            raise CheckpointError(f"VGG weights {source}: {name} holds numbers that are not finite")
+            raise CheckpointError(
+                f"VGG weights {source}: {name} contains numbers that are not finite"
+            )
         inputs = width
 
 

@@ -45,7 +45,7 @@ def open_input(
         raise InputError(f"{path}: may not be read (permission denied)") from error
     except av.FFmpegError as error:
         raise InputError(
-            f"{path}: is no video that can be read, or a damaged one ({error.strerror})"
+            f"{path}: cannot be read as a video, or is damaged ({error.strerror})"
         ) from error
 
 

@@ -41,6 +41,8 @@ def parse_time(text: str) -> Fraction:
     """
     match = _TIME.fullmatch(text.strip())
     if match is None:
-        raise ConfigError(f"{text!r} is no time: write seconds, as 90.5, or h:mm:ss, as 1:02:03.5")
+        raise ConfigError(
+            f"{text!r} is not a time: write seconds, such as 90.5, or h:mm:ss, such as 1:02:03.5"
+        )
     hours, minutes, seconds = match.groups()
     return int(hours or 0) * 3600 + int(minutes or 0) * 60 + Fraction(seconds)

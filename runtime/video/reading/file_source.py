@@ -83,7 +83,7 @@ class FileSource:
         self._pool = pool or FramePool()
         self.container = container or open_input(Path(path))
         if container is not None and may_hide_its_end(container):
-            say(f"{self._name}: states no duration; whether it is whole cannot be told in one pass")
+            say(f"{self._name}: states no duration, so a cut cannot be detected in one pass")
         try:
             if container is None:
                 self._fail_if(structural_fault(Path(path), self.container.format.name), None)
@@ -100,10 +100,10 @@ class FileSource:
             self._decoded = self._timed(self._decode())
             self._first = next(self._decoded, None)
             if self._first is None:
-                what = "not one frame of it decodes"
+                what = "none of its frames can be decoded"
                 if self._last_pts is not None:
                     what = f"ends before {float(self._span.start):g} s"
-                raise InputError(f"{path}: holds a video stream but {what}")
+                raise InputError(f"{path}: contains a video stream but {what}")
             self._zero = 0 if self._span.is_whole else self._first[1]
             self.facts = self._read_facts(self._first[0])
         except BaseException:
@@ -191,7 +191,7 @@ class FileSource:
             raise InputError(f"{self.path}: the codec of its video stream is unknown")
         if len(moving) > 1:
             self._say(
-                f"{self._name}: holds {len(moving)} video streams; only stream "
+                f"{self._name}: contains {len(moving)} video streams; only stream "
                 f"{stream.index} is upscaled, the others are left out"
             )
         return stream
@@ -299,7 +299,7 @@ class FileSource:
             raise InputError(
                 f"{self.path}: its clock jumps back by {float(back):.2f} s at "
                 f"{float(last * self._time_base):.2f} s, as in files that were joined; split it "
-                "there, or write it anew with one clock, first; no output was written"
+                "there, or rewrite it with one clock first; no output was written"
             )
 
     def _duration(self, frame: av.VideoFrame) -> int:

@@ -162,7 +162,7 @@ class Passthrough:
         """The error that the container cannot hold some audio."""
         return OutputError(
             f"{self._target}: {self._target.suffix} cannot hold the {what} of {self._path}; name "
-            "another kind of file (.mkv holds most, .mov the older ones) or give --no-audio"
+            "another kind of file (.mkv holds most, .mov the older ones) or pass --no-audio"
         )
 
     def _chapters(self) -> Iterator[Chapter]:

@@ -284,7 +284,7 @@ def test_originals_that_cannot_be_scored_are_named(
 ) -> None:
     with pytest.raises(InputError, match="is not a folder"):
         originals(tmp_path / "none")
-    with pytest.raises(InputError, match="holds no images"):
+    with pytest.raises(InputError, match="contains no images"):
         originals(tmp_path)
     (tmp_path / "x.png").write_bytes(b"")
     with pytest.raises(InputError, match=r"x\.png: is not an image"):

@@ -174,7 +174,7 @@ def test_rivals_of_a_gpu_say_that_there_is_none(
 ) -> None:
     monkeypatch.setattr(nvidia, "device_nodes", list)
     assert name not in installed()
-    with pytest.raises(BackendError, match=rf"^{name} cannot run here: no NVIDIA GPU"):
+    with pytest.raises(BackendError, match=rf"^{name} cannot run on this machine: no NVIDIA GPU"):
         open_rival(name, shuffle_model_path, CASE)
 
 

@@ -105,7 +105,7 @@ def test_bad_models_and_folders_are_one_line(
     text = tmp_path / "text.onnx"
     text.write_text("not a model", encoding="utf-8")
     assert "text.onnx" in failure(capsys, "bench", "overhead", text, *QUICK)
-    assert "holds no images" in failure(
+    assert "contains no images" in failure(
         capsys, "bench", "quality", shuffle_model_path, "--hr", tmp_path
     )
     unknown = ("--backend", "no-such-backend")
@@ -176,7 +176,9 @@ def test_compare_fails_above_its_limit(
     captured = capsys.readouterr()
     assert captured.err.startswith("framelift: worse by more than 5%: latency: tiny-shuffle")
     assert captured.err.count("\n") == 1
-    assert "no percentage" in failure(capsys, "bench", "compare", old, new, "--fail-above", "x")
+    assert "is not a percentage" in failure(
+        capsys, "bench", "compare", old, new, "--fail-above", "x"
+    )
 
 
 @pytest.mark.parametrize("command", ["compare", "render"])
@@ -222,7 +224,7 @@ def test_training_speed_of_a_style(
     command = ("bench", "train", "style-brush", "--data", folder, "--vgg", vgg, *small, *timed)
     assert run(*command, "--style", style) == 0
     assert json.loads(capsys.readouterr().out)["results"]["images_per_s"] > 0
-    assert "no style image: give --style" in failure(capsys, *command)
+    assert "no style image: pass --style" in failure(capsys, *command)
 
 
 def test_markdown_on_stdout_replaces_the_table(

@@ -44,7 +44,7 @@ def test_a_run_and_a_failure_are_kept(
     assert run(*command) == 1
     said = capsys.readouterr().err.strip()
     assert lines(log)[len(first) + 1 :] == [said, "ended with exit code 1"]
-    assert said == f"framelift: {target}: already exists; give --overwrite to replace it"
+    assert said == f"framelift: {target}: already exists; pass --overwrite to replace it"
 
 
 def test_secrets_and_progress_bars_are_left_out(

@@ -215,7 +215,7 @@ def test_only_the_first_page_is_taken_and_said(tmp_path: Path) -> None:
     path = tmp_path / "pages.tiff"
     assert cv2.imwritemulti(str(path), [picture(), picture()])
     assert run(path, tmp_path / "out.png") == [
-        "pages.tiff: holds 2 images; only the first is upscaled"
+        "pages.tiff: contains 2 images; only the first is upscaled"
     ]
 
 
@@ -226,7 +226,7 @@ def test_images_that_are_cut_short_are_refused(tmp_path: Path, suffix: str) -> N
     data = path.read_bytes()
     for share in (0.1, 0.5, 0.97):
         path.write_bytes(data[: int(len(data) * share)])
-        with pytest.raises(InputError, match="is no image that can be read, or a damaged one"):
+        with pytest.raises(InputError, match="cannot be read as an image, or is damaged"):
             run(path, tmp_path / "out.png")
     assert not (tmp_path / "out.png").exists()
 
@@ -238,7 +238,7 @@ def test_bytes_after_the_end_of_a_png_are_allowed(tmp_path: Path) -> None:
     assert run(source, tmp_path / "out.png") == []
     # The name of the last chunk in what was appended is no such chunk.
     source.write_bytes(whole[:-12] + bytes(500) + b"IEND")
-    with pytest.raises(InputError, match="or a damaged one"):
+    with pytest.raises(InputError, match="or is damaged"):
         run(source, tmp_path / "again.png")
 
 
@@ -255,7 +255,7 @@ def test_what_is_no_image_is_refused(tmp_path: Path) -> None:
     text.write_text("not an image")
     empty.touch()
     for source, message in [
-        (text, "is no image that can be read"),
+        (text, "cannot be read as an image"),
         (empty, "the file is empty"),
         (tmp_path / "none.png", "no such file"),
         (tmp_path, "is a folder"),
@@ -297,7 +297,7 @@ def test_libraries_write_nothing_and_damage_is_said(
 def test_images_that_are_not_read_are_to_be_converted(tmp_path: Path, suffix: str) -> None:
     source = tmp_path / f"in{suffix}"
     source.touch()
-    message = rf"in{suffix}: {suffix} images are not read; .*convert it to PNG first$"
+    message = rf"in{suffix}: {suffix} images cannot be read; .*convert it to PNG first$"
     with pytest.raises(InputError, match=message):
         plan_jobs(source, tmp_path / "out.png", EncoderOptions())
     # FFmpeg reads some of them as videos of one frame.

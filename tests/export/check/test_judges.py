@@ -118,7 +118,9 @@ def test_the_command_says_who_spoke() -> None:
         framelift, ["check", str(FLOAT), "--target", RTX], standalone_mode=False
     )
     assert ran.return_value == 0
-    assert "tensorrt-rtx: can run it, says NVIDIA's parser (TensorRT for RTX 1." in ran.output
+    assert (
+        "tensorrt-rtx: can run it, according to NVIDIA's parser (TensorRT for RTX 1." in ran.output
+    )
     ran = CliRunner().invoke(
         framelift, ["check", str(INT8), "--target", RTX, "--json"], standalone_mode=False
     )

@@ -192,7 +192,10 @@ def test_the_worst_counts_not_the_mean(model: onnx.ModelProto) -> None:
             Verdict(2, 30.0, 30.0, 0.0, "image 1", 110, "red 255", 45.0),
             "all red 255 is 110 codes off",
         ),
-        (Verdict(2, 30.0, 30.0, 0.0, "image 1", 3, "red 255", 34.9), r"full colours at 34\.9 dB"),
+        (
+            Verdict(2, 30.0, 30.0, 0.0, "image 1", 3, "red 255", 34.9),
+            r"full colours are at 34\.9 dB",
+        ),
     ],
 )
 def test_what_a_verdict_refuses(verdict: Verdict, message: str | None) -> None:

@@ -288,8 +288,8 @@ def test_a_broken_or_transparent_image_does_not_stop_the_others(tmp_path: Path) 
     said: list[str] = []
     assert len(read_frames(tmp_path, 16, said.append)) == 2
     assert said == [
-        f"{tmp_path}/e.gif: is left out, .gif images are not read here; convert it to PNG",
-        f"{tmp_path}/b.png: is no image that can be read, or a damaged one; it is left out",
+        f"{tmp_path}/e.gif: is left out, .gif images cannot be read; convert it to PNG",
+        f"{tmp_path}/b.png: cannot be read as an image, or is damaged; it is left out",
         f"{tmp_path}/d.png: is left out, it has transparent pixels with hidden colours",
     ]
 
@@ -312,11 +312,11 @@ def test_speed_is_said_as_it_was_measured(
 
 
 def test_int8_needs_frames(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="give --calibration FOLDER or VIDEO"):
+    with pytest.raises(ConfigError, match="pass --calibration FOLDER or VIDEO"):
         ExportConfig(precision="int8")
     with pytest.raises(ConfigError, match="are for --precision int8"):
         ExportConfig(calibration=tmp_path)
-    with pytest.raises(InputError, match="holds no images"):
+    with pytest.raises(InputError, match="contains no images"):
         read_frames(tmp_path, 16)
     with pytest.raises(InputError, match="no such file or folder"):
         read_frames(tmp_path / "gone.mp4", 16)

@@ -162,7 +162,9 @@ def test_weights_that_are_not_found_are_named(tmp_path: Path) -> None:
     pytest.importorskip("spandrel")
     path = tmp_path / "model.pth"
     torch.save({"epoch": 3, "discriminator": {"a": torch.zeros(1)}, "b": {"c": 1}}, path)
-    message = r"holds no tensors under a key known for weights, but 'epoch', 'discriminator', 'b'"
+    message = (
+        r"contains no tensors under a key known for weights, but 'epoch', 'discriminator', 'b'"
+    )
     with pytest.raises(CheckpointError, match=message):
         load_source(path)
     torch.save({"encoder.1.weight": torch.zeros(1)}, path)
@@ -233,12 +235,12 @@ def write_whole_network(path: Path) -> None:
     [
         (
             write_bomb,
-            "holds more than tensors, or is no checkpoint; pickled code is never executed",
+            "contains more than tensors, or is not a checkpoint; pickled code is never executed",
         ),
         (write_other_tensors, "fit no network that is known here"),
         (write_cut_short, "cannot be read"),
-        (write_nan, r"body\.2\.weight holds NaN or infinity"),
-        (write_text, "cannot be read|holds more than tensors"),
+        (write_nan, r"body\.2\.weight contains NaN or infinity"),
+        (write_text, "cannot be read|contains more than tensors"),
         (write_empty, "cannot be read"),
         (write_whole_network, "pickled code is never executed"),
     ],
@@ -301,9 +303,9 @@ def test_a_checkpoint_cut_short_is_refused(checkpoint: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--fixed", "1080"], "'1080' is no size: give height and width as HxW"),
+        (["--fixed", "1080"], "'1080' is not a size: write height and width as HxW"),
         (["--fixed", "0x64"], "size is 0x64: sides start at 1"),
-        (["--max-drop", "0.15"], "--max-drop are for --precision int8: give it too"),
+        (["--max-drop", "0.15"], "--max-drop are for --precision int8: pass it, too"),
         (["--quality-set", "set5"], "--quality-set and --max-drop are for --precision int8"),
         (["--batch", "0"], "batch is 0: use 1 or more"),
         (
@@ -311,7 +313,7 @@ def test_a_checkpoint_cut_short_is_refused(checkpoint: Path) -> None:
             r"unknown target 'tensorflow' \(did you mean tensorrt11\?\): use",
         ),
         (["--target", "onnxruntime==1"], "versions before 1.19 are not known"),
-        (["--target", "onnxruntime==new"], "is no version such as 1.24"),
+        (["--target", "onnxruntime==new"], "is not a version such as 1.24"),
         (["--target", "tensorrt10==11.3"], "11.3 is of TensorRT 11, another target"),
     ],
 )
@@ -341,7 +343,7 @@ def test_the_command_exports_and_says_what_it_measured(checkpoint: Path) -> None
     result = CliRunner().invoke(framelift, command, catch_exceptions=False)
     assert result.exit_code == 0
     assert "photograph 2×48×64" in result.output
-    assert "on processors framelift computes it in float32" in result.output
+    assert "on CPUs Framelift computes it in float32" in result.output
     spec = read_spec(checkpoint.with_suffix(".onnx"))
     assert (spec.frame_shape, spec.precision) == ((2, 48, 64), "fp16")
 

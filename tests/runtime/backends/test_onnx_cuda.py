@@ -329,7 +329,9 @@ def test_no_device_for_cuda_is_one_line(
 
     error = runtime.cudaError_t.cudaErrorNoDevice
     monkeypatch.setattr(runtime, "cudaStreamCreateWithFlags", lambda flags: (error, None))
-    with pytest.raises(BackendError, match=r"^onnx-cuda cannot run here: .* shows no GPU: check"):
+    with pytest.raises(
+        BackendError, match=r"^onnx-cuda cannot run on this machine: .* shows no GPU: check"
+    ):
         OnnxCudaSession(spec)
 
 
@@ -372,7 +374,8 @@ def test_a_library_that_the_provider_lacks_is_named_with_the_command_that_mends_
     with pytest.raises(BackendError) as caught:
         OnnxCudaSession(spec)
     assert str(caught.value).startswith(
-        "onnx-cuda cannot run here: libcublasLt.so.999: cannot open shared object file: No such "
+        "onnx-cuda cannot run on this machine: libcublasLt.so.999: cannot open shared object "
+        "file: No such "
         "file or directory (CUDA or cuDNN libraries are missing: run `pip uninstall"
     )
     assert not sessions.options
@@ -419,7 +422,7 @@ def test_a_driver_that_does_not_start_is_said_before_onnx_runtime_is_asked(
         return
     with pytest.raises(BackendError) as caught:
         OnnxCudaSession(spec)
-    assert str(caught.value).startswith(f"onnx-cuda cannot run here: {expected}")
+    assert str(caught.value).startswith(f"onnx-cuda cannot run on this machine: {expected}")
     assert not sessions.options
 
 

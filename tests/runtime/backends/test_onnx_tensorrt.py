@@ -88,7 +88,9 @@ def test_it_stands_between_tensorrt_and_cuda() -> None:
 
 def test_without_a_gpu(monkeypatch: pytest.MonkeyPatch, nearest_model_path: Path) -> None:
     monkeypatch.setattr(nvidia, "device_nodes", list)
-    with pytest.raises(BackendError, match=r"onnx-tensorrt cannot run here: no NVIDIA GPU"):
+    with pytest.raises(
+        BackendError, match=r"onnx-tensorrt cannot run on this machine: no NVIDIA GPU"
+    ):
         Upscaler.load(nearest_model_path, "onnx-tensorrt")
 
 
@@ -118,7 +120,7 @@ def test_without_the_tensorrt_that_it_is_linked_with(
     assert onnx_tensorrt.missing() == line
     with pytest.raises(BackendError) as caught:
         OnnxTensorrtSession(read_spec(nearest_model_path))
-    assert str(caught.value) == f"onnx-tensorrt cannot run here: {line}"
+    assert str(caught.value) == f"onnx-tensorrt cannot run on this machine: {line}"
 
 
 def test_the_doctor_shows_it(machine: Machine, nearest_model_path: Path) -> None:
@@ -165,7 +167,7 @@ def test_engines_are_kept_apart_by_all_that_changes_them(
     blocked = tmp_path / "file"
     blocked.touch()
     assert onnx_tensorrt.cache_options(blocked, "ab" * 32) == {}
-    assert "engines cannot be kept" in capsys.readouterr().err
+    assert "engines cannot be stored" in capsys.readouterr().err
 
 
 def test_the_session_takes_tensorrt_alone(

@@ -28,7 +28,10 @@ def test_without_a_gpu(
     monkeypatch.setattr(Path, "glob", lambda *_: [])
     with pytest.raises(
         BackendError,
-        match=r"^onnx-webgpu cannot run here: no GPU \(the system shows none in /sys/class/drm\)$",
+        match=(
+            r"^onnx-webgpu cannot run on this machine: no GPU \(the system shows none in "
+            r"/sys/class/drm\)$"
+        ),
     ):
         Upscaler.load(nearest_model_path, "onnx-webgpu")
 
@@ -54,7 +57,9 @@ def test_elsewhere_the_plugin_itself_says_whether_there_is_a_gpu(
 def test_no_device_is_one_line(installed: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "win32")
     monkeypatch.setattr(onnx_webgpu, "devices", lambda _: [])
-    with pytest.raises(BackendError, match=r"^onnx-webgpu cannot run here: no GPU \(the plug-in"):
+    with pytest.raises(
+        BackendError, match=r"^onnx-webgpu cannot run on this machine: no GPU \(the plug-in"
+    ):
         onnx_webgpu.find_gpu(0)
 
 

@@ -65,7 +65,7 @@ def test_auto_says_why_a_better_one_is_missing(
     with Upscaler.load(nearest_model_path) as upscale:
         assert upscale.describe()["backend"] == "onnx-cpu"
         assert upscale.selection.startswith("using onnx-cpu (CPUExecutionProvider on ")
-        assert upscale.selection.endswith("; fast passed over: no such device")
+        assert upscale.selection.endswith("; fast not used: no such device")
 
 
 def test_auto_goes_on_when_a_better_one_refuses_the_model(
@@ -74,7 +74,7 @@ def test_auto_goes_on_when_a_better_one_refuses_the_model(
     _put_first(monkeypatch, Backend("fast", lambda: None, _refuse, needs_trial=False))
     with Upscaler.load(nearest_model_path) as upscale:
         assert upscale.selection.endswith(
-            "fast passed over: fast cannot load the model: no such kernel"
+            "fast not used: fast cannot load the model: no such kernel"
         )
 
 
@@ -84,7 +84,7 @@ def test_auto_tries_a_risky_backend_in_a_child(
     _put_first(monkeypatch, Backend("fast", lambda: None, _cpu, needs_trial=True))
     monkeypatch.setattr(select, "probe_in_child", lambda *_: "its trial run crashed")
     with Upscaler.load(nearest_model_path) as upscale:
-        assert upscale.selection.endswith("fast passed over: its trial run crashed")
+        assert upscale.selection.endswith("fast not used: its trial run crashed")
 
 
 def test_auto_without_any_working_backend(
@@ -92,7 +92,7 @@ def test_auto_without_any_working_backend(
 ) -> None:
     only = Backend("fast", lambda: "no such device", _cpu, needs_trial=False)
     monkeypatch.setattr(select, "BACKENDS", {"fast": only})
-    with pytest.raises(BackendError, match=r"no backend can run.*fast passed over: no such device"):
+    with pytest.raises(BackendError, match=r"no backend can run.*fast not used: no such device"):
         Upscaler.load(nearest_model_path)
 
 
@@ -153,7 +153,7 @@ def test_engine_failure_at_run_time(tmp_path: Path, tiny_models: ModuleType) -> 
 
 def test_cuda_without_a_gpu(monkeypatch: pytest.MonkeyPatch, nearest_model_path: Path) -> None:
     monkeypatch.setattr(nvidia, "device_nodes", list)
-    with pytest.raises(BackendError, match=r"onnx-cuda cannot run here: no NVIDIA GPU"):
+    with pytest.raises(BackendError, match=r"onnx-cuda cannot run on this machine: no NVIDIA GPU"):
         Upscaler.load(nearest_model_path, "onnx-cuda")
 
 
@@ -259,7 +259,10 @@ def test_a_gpu_that_is_asked_for_is_not_replaced_by_the_processor(
     _put_first(monkeypatch, Backend("fast", lambda: "no such device", _cpu, needs_trial=True))
     with pytest.raises(
         BackendError,
-        match=r"^no backend of GPU 1 can run this model here: fast passed over: no such device$",
+        match=(
+            r"^no backend of GPU 1 can run this model on this machine: fast not used: no "
+            r"such device$"
+        ),
     ):
         Upscaler.load(nearest_model_path, device=1)
 
@@ -280,7 +283,7 @@ def test_the_number_of_the_gpu_reaches_the_trial_and_the_backend(
 @pytest.mark.parametrize(
     ("backend", "device", "message"),
     [
-        ("onnx-cpu", 0, "device 0 is a GPU, and onnx-cpu runs on the processor: leave one out"),
+        ("onnx-cpu", 0, "device 0 is a GPU, and onnx-cpu runs on the CPU: leave one out"),
         ("auto", -1, "device -1: GPUs are numbered from 0"),
     ],
 )
@@ -318,5 +321,5 @@ def test_backends_with_one_reason_are_named_together(
     monkeypatch.setattr(select, "BACKENDS", backends)
     with Upscaler.load(nearest_model_path) as upscale:
         assert upscale.selection.endswith(
-            "; a, b and c passed over: no GPU; d passed over: not installed"
+            "; a, b and c not used: no GPU; d not used: not installed"
         )

@@ -34,7 +34,7 @@ def test_a_gpu_that_shares_memory_must_be_faster(
 ) -> None:
     timed(monkeypatch, gpu_ms=20, cpu_ms=10)
     assert trial.slower_than(gpu(is_discrete=False), spec, spec) == (
-        "a GPU is slower than the processor (20 ms a frame beside 10 ms)"
+        "a GPU is slower than the CPU (20 ms a frame beside 10 ms)"
     )
     timed(monkeypatch, gpu_ms=9, cpu_ms=10)
     assert trial.slower_than(gpu(is_discrete=False), spec, spec) is None
@@ -49,7 +49,7 @@ def test_a_discrete_gpu_is_not_timed(monkeypatch: pytest.MonkeyPatch, spec: Mode
 def test_software_is_never_worth_it(spec: ModelSpec) -> None:
     session = gpu(is_discrete=True, is_software=True)
     session.device = "a software adapter"
-    assert trial.slower_than(session, spec, spec) == "a software adapter is no GPU"
+    assert trial.slower_than(session, spec, spec) == "a software adapter is not a GPU"
 
 
 def test_the_time_of_a_frame_is_really_taken(spec: ModelSpec) -> None:

@@ -43,11 +43,11 @@ def test_parse(
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "'' is no size; write HxW"),
-        ("480p", "'480p' is no size"),
-        ("270x", "'270x' is no size"),
-        ("3x3x3x3", "is no size"),
-        ("-1x4x4", "is no size"),
+        ("", "'' is not a size; write HxW"),
+        ("480p", "'480p' is not a size"),
+        ("270x", "'270x' is not a size"),
+        ("3x3x3x3", "is not a size"),
+        ("-1x4x4", "is not a size"),
         ("90x160:270x480", "has 2 parts"),
         ("1x1:2x2:3x3:4x4", "has 4 parts"),
         ("0x160", "every number must be at least 1"),
@@ -99,7 +99,7 @@ def test_profile_of_another_size_than_a_fixed_model_takes(spec: ModelSpec) -> No
 def test_profile_off_the_size_multiple(spec: ModelSpec) -> None:
     even = replace(spec, size_multiple=2)
     check_profile(parse_profile("48x64:48x66:50x66"), even)
-    with pytest.raises(ConfigError, match="49x66 is no multiple of 2"):
+    with pytest.raises(ConfigError, match="49x66 is not a multiple of 2"):
         check_profile(parse_profile("48x64:49x66:50x66"), even)
 
 

@@ -62,7 +62,7 @@ def test_a_camera_is_recorded_until_it_is_lost(
         quiet=True,
         say=notes.append,
     )
-    assert notes[0] == "camera 0: stopped giving pictures; connecting again"
+    assert notes[0] == "camera 0: stopped sending pictures; reconnecting"
     assert result.reconnects == 1
     assert "camera 0: cannot be opened" in str(result.failure)
     times = frame_times(target)

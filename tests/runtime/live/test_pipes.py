@@ -115,7 +115,7 @@ def test_a_pipe_that_may_have_been_cut_is_said_to_be(
     tmp_path: Path, nearest_model_path: Path
 ) -> None:
     clip = make_clip(tmp_path / "a.mkv", container_options={"live": "1"})  # without a duration
-    line = b"note: stdin: states no duration; whether it is whole cannot be told in one pass\n"
+    line = b"note: stdin: states no duration, so a cut cannot be detected in one pass\n"
     done = command("-", "null", model=nearest_model_path, data=clip.read_bytes())
     assert (done.returncode, done.stderr) == (0, line)
     whole = make_clip(tmp_path / "b.mkv")
@@ -130,7 +130,7 @@ def test_sound_that_a_pipe_brings_is_said_to_be_left_out(
     data = clip.read_bytes()
     target = tmp_path / "out.mp4"
     done = command("-", target, model=nearest_model_path, data=data)
-    line = b"note: stdin: its sound is left out; only a file that becomes a file keeps it\n"
+    line = b"note: stdin: its sound is left out; sound is kept only from file to file\n"
     assert (done.returncode, done.stderr) == (0, line)
     done = command(clip, "-", model=nearest_model_path)
     assert (done.returncode, done.stderr) == (0, line.replace(b"stdin", str(clip).encode()))

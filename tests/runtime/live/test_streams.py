@@ -92,7 +92,7 @@ def test_a_server_that_is_killed_and_comes_back(tmp_path: Path, kind: type[Serve
     result = upscale(first.url, target, reconnect=20, notes=notes)
     second[0].kill()
     assert (result.ended_by, result.reconnects, result.failure) == ("Ctrl-C", 1, None)
-    assert notes[0].endswith("connecting again")
+    assert notes[0].endswith("reconnecting")
     assert "back after" in notes[1]
     times = frame_times(target)
     assert len(times) == result.stats.frames_written
@@ -135,7 +135,7 @@ def test_sound_that_is_not_carried_is_said_once(
     tmp_path: Path, web_folder: tuple[Path, str], kind: str
 ) -> None:
     clip = make_clip(web_folder[0] / "a.mp4", noise(30), audio="aac")
-    line = "its sound is left out; only a file that becomes a file keeps it"
+    line = "its sound is left out; sound is kept only from file to file"
     notes = list[str]()
     with HttpServer(frames=20, sound=True) as server:
         source = f"{web_folder[1]}/{clip.name}" if kind == "file" else server.url
@@ -178,9 +178,7 @@ def test_a_file_on_a_web_server_is_played_once(
     make_clip(folder / "a.mkv", noise(9), container_options={"live": "1"})
     notes = list[str]()
     upscale(f"{url}/a.mkv", str(tmp_path / "other.mp4"), notes=notes)
-    assert notes == [
-        f"{url}/a.mkv: states no duration; whether it is whole cannot be told in one pass"
-    ]
+    assert notes == [f"{url}/a.mkv: states no duration, so a cut cannot be detected in one pass"]
 
 
 def test_a_source_that_falls_silent_is_lost_and_the_recording_kept(tmp_path: Path) -> None:
@@ -197,7 +195,7 @@ def test_a_server_that_never_comes_back_ends_it(tmp_path: Path) -> None:
     with RtspServer(frames=40) as server:
         threading.Timer(1.0, server.kill).start()
         result = upscale(server.url, "null", reconnect=1.0)
-    assert "attempts to connect again failed" in str(result.failure)
+    assert "attempts to reconnect failed" in str(result.failure)
     assert result.stats.frames_written > 0
 
 

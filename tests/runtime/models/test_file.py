@@ -229,7 +229,7 @@ def test_weights_that_are_not_finite_are_refused(
     values = onnx.numpy_helper.to_array(kernel).astype(dtype)
     values[-1, -1, -1, -1] = weight
     kernel.CopyFrom(onnx.numpy_helper.from_array(values, "w1"))
-    with pytest.raises(ModelError, match=rf"m\.onnx: its weights hold {found} \(tensor 'w1'\)"):
+    with pytest.raises(ModelError, match=rf"m\.onnx: its weights contain {found} \(tensor 'w1'\)"):
         read_spec(tiny_models.save(model, tmp_path / "m.onnx"))
 
 
@@ -240,7 +240,7 @@ def test_weights_inside_nodes_are_looked_at_too(tmp_path: Path, tiny_models: Mod
     model.graph.initializer.remove(kernel)
     tensor = onnx.numpy_helper.from_array(values, "inside")
     model.graph.node.insert(0, onnx.helper.make_node("Constant", [], ["w0"], value=tensor))
-    with pytest.raises(ModelError, match=r"weights hold NaN \(tensor 'inside'\)"):
+    with pytest.raises(ModelError, match=r"weights contain NaN \(tensor 'inside'\)"):
         read_spec(tiny_models.save(model, tmp_path / "m.onnx"))
 
 

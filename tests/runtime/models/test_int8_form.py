@@ -36,7 +36,7 @@ def test_a_gpu_backend_refuses_it_before_it_is_opened(backend: str) -> None:
     with pytest.raises(BackendError) as caught:
         Upscaler.load(INT8, backend)
     assert str(caught.value) == (
-        f"{backend}: {INT8} is int8 in the form for processors, whose integer operators GPUs lack; "
+        f"{backend}: {INT8} is int8 in the form for CPUs, with integer operators that GPUs lack; "
         "use realtime-small-x4, the same network without int8"
     )
 

@@ -51,18 +51,20 @@ def test_a_mistyped_name_gets_three_suggestions_and_no_list() -> None:
     with pytest.raises(ModelError) as caught:
         resolve("realtime-smal-x4")
     assert str(caught.value) == (
-        "'realtime-smal-x4' is no file and no shipped model (did you mean realtime-small-x4, "
+        "'realtime-smal-x4' is not a file or a bundled model (did you mean realtime-small-x4, "
         "realtime-small-x2 or realtime-small-x4-int8?): `framelift models` lists them"
     )
 
 
 def test_a_name_like_none_is_told_where_they_are_listed(folder: Path) -> None:
-    with pytest.raises(ModelError, match=r"no shipped model: `framelift models` lists them"):
+    with pytest.raises(
+        ModelError, match=r"not a file or a bundled model: `framelift models` lists them"
+    ):
         resolve("zzz", folder)
 
 
 def test_no_shipped_models(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="none ships with this"):
+    with pytest.raises(ModelError, match="this installation has none"):
         resolve("name", tmp_path)
 
 
@@ -120,7 +122,7 @@ def test_default_model_for_images_is_not_that_for_footage(tmp_path: Path) -> Non
 
 def test_no_default_model(tmp_path: Path) -> None:
     (tmp_path / "johnson-x8.onnx").touch()
-    with pytest.raises(ModelError, match=r"name an \.onnx file with --model"):
+    with pytest.raises(ModelError, match=r"pass an \.onnx file with --model"):
         default_model(2, tmp_path)
 
 

@@ -117,7 +117,7 @@ def test_damaged_timings_are_left_out_and_said(shop: Shop) -> None:
     timings.write_bytes(timings.read_bytes()[:-1] + b"?")
     shop.provide("8x9")
     assert shop.builds == [b"", b""]
-    assert shop.said[0].endswith("timings start anew")
+    assert shop.said[0].endswith("timings start again")
     assert shop.provide("7x9") == b"plan 3"
     assert shop.builds[-1] == b"timings"
 
@@ -163,7 +163,7 @@ def test_cache_that_cannot_be_written_is_said_and_does_without(
     shop = Shop(tmp_path, read_spec(nearest_model_path))
     assert shop.provide("9x9") == b"plan 1"
     assert shop.said[0].startswith(f"the engine cache {tmp_path / 'engines'} cannot be written")
-    assert any("cannot be kept and is built again next time" in line for line in shop.said)
+    assert any("cannot be stored and is built again next time" in line for line in shop.said)
     assert shop.provide("9x9") == b"plan 2"
 
 

@@ -113,5 +113,7 @@ def test_names_of_gpus(name: str, capability: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "hopper", "sm", "8.9.1", "RTX 4090", "SM1234"])
 def test_names_of_no_gpu(name: str) -> None:
-    with pytest.raises(ConfigError, match="is no generation of GPUs: use turing, ampere, ada, bl"):
+    with pytest.raises(
+        ConfigError, match="is not a generation of GPUs: use turing, ampere, ada, bl"
+    ):
         capability_of(name)

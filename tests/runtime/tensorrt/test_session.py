@@ -146,7 +146,7 @@ def test_refused_capture_is_said_and_done_without(
         ("create_execution_context", "TensorRT cannot make an execution context"),
         ("set_optimization_profile_async", "the engine's profile cannot be chosen"),
         ("set_input_shape", "the engine does not take frames of 1x9x7"),
-        ("update_device_memory_size_for_shapes", "TensorRT does not tell the memory for frames"),
+        ("update_device_memory_size_for_shapes", "TensorRT does not report the memory for frames"),
         ("set_tensor_address", "TensorRT does not take the address of frames"),
         ("execute_async_v3", "TensorRT failed to run the engine"),
     ],

@@ -172,7 +172,9 @@ def test_a_full_disk(tmp_path: Path, small_disk: Path, resume: str | None) -> No
     target = small_disk / "out.mp4"
     options = ConvertOptions(resume=resume, segment_frames=10)
     best = EncoderOptions(preset="ultrafast", crf=4)
-    rest = "what is done is kept: the same command goes on" if resume else "nothing was left behind"
+    rest = (
+        "the finished part is kept; run the same command" if resume else "nothing was left behind"
+    )
     with pytest.raises(OutputError, match=rf"out.mp4: the disk is full; {rest}"):
         upscale_video(source, target, Nearest(2), best, options, quiet=True)
     left = [path.name for path in small_disk.rglob("*") if path.is_file()]

@@ -166,7 +166,7 @@ def test_audio_that_only_the_whole_file_refuses_is_refused_at_once(
     tmp_path: Path, codec: str, suffix: str
 ) -> None:
     source, upscaler = make_clip(tmp_path / "a.mkv", audio=codec), Nearest()
-    with pytest.raises(OutputError, match=rf"{suffix} cannot hold the audio .*or give --no-audio"):
+    with pytest.raises(OutputError, match=rf"{suffix} cannot hold the audio .*or pass --no-audio"):
         upscale_video(source, tmp_path / f"out{suffix}", upscaler, quiet=True)
     assert [path.name for path in tmp_path.iterdir()] == ["a.mkv"]
 

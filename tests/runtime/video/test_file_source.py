@@ -221,7 +221,7 @@ def test_no_video_is_refused(tmp_path: Path) -> None:
         assert isinstance(stream, av.AudioStream)
         container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-    with pytest.raises(InputError, match=r"text.mp4: is no video that can be read"):
+    with pytest.raises(InputError, match=r"text.mp4: cannot be read as a video"):
         FileSource(text)
     with pytest.raises(InputError, match=r"empty.mp4: the file is empty"):
         FileSource(empty)
@@ -237,7 +237,7 @@ def test_several_video_streams_are_mentioned(shared: Path) -> None:
     notes: list[str] = []
     with FileSource(shared / "data/video/nasa_13013.mp4", say=notes.append) as source:
         assert source.facts.width_px == 480
-    assert "holds 2 video streams; only stream 3 is upscaled" in notes[0]
+    assert "contains 2 video streams; only stream 3 is upscaled" in notes[0]
 
 
 def one_clock(data: bytes) -> bytes:

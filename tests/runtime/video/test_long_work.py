@@ -69,7 +69,7 @@ def test_times_are_exact(text: str, seconds: Fraction) -> None:
 
 @pytest.mark.parametrize("text", ["", "1h", "-3", "1:2:3:4", "nan", "1e3"])
 def test_what_is_no_time_is_refused(text: str) -> None:
-    with pytest.raises(ConfigError, match="is no time: write seconds"):
+    with pytest.raises(ConfigError, match="is not a time: write seconds"):
         parse_time(text)
     with pytest.raises(ConfigError, match="the end at 2 s is not after the start at 3 s"):
         Span(Fraction(3), Fraction(2))
@@ -160,7 +160,7 @@ def test_a_span_begins_at_a_key_frame_and_gives_what_decoding_all_gives(
 def test_a_span_behind_the_end_is_one_line(tmp_path: Path) -> None:
     source = make_clip(tmp_path / "a.mp4")
     options = ConvertOptions(span=Span(Fraction(100)))
-    with pytest.raises(InputError, match=r"a.mp4: holds a video stream but ends before 100 s"):
+    with pytest.raises(InputError, match=r"a.mp4: contains a video stream but ends before 100 s"):
         upscale_video(source, tmp_path / "out.mp4", Nearest(), QUICK, options, quiet=True)
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
 
@@ -212,7 +212,7 @@ def test_a_resumed_run_gives_what_an_uninterrupted_one_gives(tmp_path: Path, cod
     result = upscale_video(
         source, resumed, upscaler, encoder, options, quiet=True, say=notes.append
     )
-    assert "resumed" + suffix + ": going on after 10 frames" in notes
+    assert "resumed" + suffix + ": continuing after 10 frames" in notes
     assert (upscaler.calls, result.frames_resumed) == (3, 10)
     assert not work_path(resumed).exists()
     assert pictures(resumed) == pictures(whole)
@@ -236,11 +236,11 @@ def test_damaged_segments_and_those_of_another_job_are_made_again(tmp_path: Path
     upscaler, notes = Interrupting(8), list[str]()
     with pytest.raises(InputError):
         upscale_video(source, target, upscaler, QUICK, options, quiet=True, say=notes.append)
-    assert notes == ["out.mp4: going on after 5 frames"]
+    assert notes == ["out.mp4: continuing after 5 frames"]
     notes.clear()
     other = ConvertOptions(resume="other", segment_frames=5)
     upscale_video(source, target, Nearest(), QUICK, other, quiet=True, say=notes.append)
-    assert notes == ["out.mp4: the input or the settings changed; starting anew"]
+    assert notes == ["out.mp4: the input or the settings changed; starting again"]
     assert len(frame_times(target)) == 20
 
 

@@ -158,7 +158,7 @@ def test_what_stays_whole(tmp_path: Path) -> None:
         assert plan_pieces(clip, 1.0, segment_frames=10, say=notes.append) == []
         assert notes.pop() == f"{name}: is not split, {reason}"
     (tmp_path / "none.mp4").write_bytes(b"no film")
-    with pytest.raises(InputError, match=r"none\.mp4: is no video that can be read"):
+    with pytest.raises(InputError, match=r"none\.mp4: cannot be read as a video"):
         plan_pieces(tmp_path / "none.mp4", 1.0)
 
 

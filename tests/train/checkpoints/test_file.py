@@ -63,7 +63,7 @@ def header(**changes: object) -> dict[str, str]:
         ({"framelift": '{"format": 1e999, "network": {}, "training": {}}'}, "damaged header"),
         ({"framelift": '{"format": true, "network": {}, "training": {}}'}, "damaged header"),
         ({"framelift": '{"format": 1, "network": {}}'}, r"damaged header \('training'\)"),
-        (header(training=[["steps", 1]]), "training is no JSON object"),
+        (header(training=[["steps", 1]]), "training is not a JSON object"),
         (header(training={"a": json.loads(100 * "[" + 100 * "]")}), "one without end"),
     ],
 )
@@ -126,7 +126,7 @@ def test_weights_that_lost_their_header_are_recognised(
 ) -> None:
     path = tmp_path / "resaved.safetensors"
     save_file(build_network(network).state_dict(), path)
-    with pytest.raises(CheckpointError, match=r"weights of framelift's network .* without the hea"):
+    with pytest.raises(CheckpointError, match=r"weights of Framelift's network .* without the hea"):
         load_checkpoint(path)
     with pytest.raises(CheckpointError, match="without the header that describes it"):
         load_source(path)
@@ -135,11 +135,11 @@ def test_weights_that_lost_their_header_are_recognised(
 def test_weights_that_are_not_finite_are_neither_read_nor_written(saved: Path) -> None:
     before, checkpoint = saved.read_bytes(), load_checkpoint(saved)
     checkpoint.weights["head.bias"][0] = torch.nan
-    with pytest.raises(CheckpointError, match=r"not written, head\.bias holds NaN or infinity"):
+    with pytest.raises(CheckpointError, match=r"not written, head\.bias contains NaN or infinity"):
         save_checkpoint(saved, checkpoint)
     assert saved.read_bytes() == before
     save_file(checkpoint.weights, saved, header())
-    with pytest.raises(CheckpointError, match=r"head\.bias holds NaN or infinity; its training"):
+    with pytest.raises(CheckpointError, match=r"head\.bias contains NaN or infinity; its training"):
         load_checkpoint(saved)
 
 

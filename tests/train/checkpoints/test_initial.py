@@ -27,7 +27,7 @@ def test_fine_tuning_starts_from_a_checkpoint(tmp_path: Path, photos: Path) -> N
     grown = Trainer(config(tmp_path, photos, f"init={first}", *larger), tmp_path / "c", CPU)
     image = torch.rand(1, 3, 8, 8)
     torch.testing.assert_close(grown.network(image), tuned.network(image), rtol=1e-4, atol=1e-5)
-    with pytest.raises(ConfigError, match="holds another network"):
+    with pytest.raises(ConfigError, match="contains another network"):
         Trainer(config(tmp_path, photos, f"init={first}", "network.layers=1"), tmp_path / "c", CPU)
 
 
@@ -66,7 +66,7 @@ def test_fine_tuning_starts_from_a_community_file(tmp_path: Path, photos: Path) 
     network = 'network={name="compact", scale=2, num_feat=6, num_conv=1}'
     tuned = Trainer(config(tmp_path, photos, network, f"init={file}"), tmp_path / "a", CPU)
     assert all(torch.equal(tuned.network.state_dict()[name], weights[name]) for name in weights)
-    with pytest.raises(ConfigError, match=r"holds another network: CompactConfig\(scale=2, "):
+    with pytest.raises(ConfigError, match=r"contains another network: CompactConfig\(scale=2, "):
         initial_weights(file, CompactConfig(scale=2, num_feat=6, num_conv=2))
     torch.save({"params": {"conv.weight": torch.zeros(1)}}, file)
     with pytest.raises(CheckpointError, match="not a state dict of SRVGGNetCompact"):
@@ -87,7 +87,9 @@ def test_weights_that_are_not_finite_are_no_start(tmp_path: Path, photos: Path) 
     torch.save({"params": weights}, tmp_path / "community.pth")
     network = 'network={name="compact", scale=2, num_feat=6, num_conv=1}'
     settings = config(tmp_path, photos, network, f"init={tmp_path / 'community.pth'}")
-    with pytest.raises(CheckpointError, match=r"community\.pth: body\.0\.bias holds numbers that"):
+    with pytest.raises(
+        CheckpointError, match=r"community\.pth: body\.0\.bias contains numbers that"
+    ):
         Trainer(settings, tmp_path / "run", CPU)
 
 

@@ -69,8 +69,8 @@ def test_images_of_formats_that_are_not_read_are_said(folder: Path) -> None:
     for name in ("a.gif", "b.AVIF", "c.heic"):
         (folder / name).write_bytes(b"what it holds does not count")
     skipped = "\n".join(find_photos([folder], 32).skipped)
-    assert "a.gif: .gif images are not read; convert it to PNG" in skipped
-    assert "b.AVIF: .AVIF images are not read" in skipped
+    assert "a.gif: .gif images cannot be read; convert it to PNG" in skipped
+    assert "b.AVIF: .AVIF images cannot be read" in skipped
 
 
 def test_fingerprint_depends_on_contents_only(folder: Path) -> None:

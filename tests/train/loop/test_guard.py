@@ -185,7 +185,7 @@ def test_a_state_of_older_releases_that_is_poisoned_is_named(tmp_path: Path, pho
     state["network"]["head.bias"][0] = torch.nan
     torch.save(state, run / "state.pt")
     with pytest.raises(
-        CheckpointError, match=r"holds NaN or infinity \(network\.head\.bias\); start"
+        CheckpointError, match=r"contains NaN or infinity \(network\.head\.bias\); start"
     ):
         Trainer(config(tmp_path, photos), run, CPU, resumes=True)
 

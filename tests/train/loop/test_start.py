@@ -32,7 +32,7 @@ def test_a_device_that_is_not_there_is_named(number: str, monkeypatch: pytest.Mo
 
 def test_a_checkpoint_without_its_state_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"dear")
-    with pytest.raises(OutputError, match=r"already holds model\.safetensors: .* --out folder"):
+    with pytest.raises(OutputError, match=r"already contains model\.safetensors: .* --out folder"):
         start("realtime-small-x4", [tmp_path], tmp_path, device="cpu")
     assert (tmp_path / "model.safetensors").read_bytes() == b"dear"
 
@@ -40,9 +40,7 @@ def test_a_checkpoint_without_its_state_is_not_overwritten(tmp_path: Path) -> No
 def test_a_run_folder_that_cannot_be_made_is_named_at_once(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     for out in (tmp_path / "file", tmp_path / "file" / "deep" / "run"):
-        with pytest.raises(
-            OutputError, match=f"^run folder {out}: {tmp_path}/file is a file; name"
-        ):
+        with pytest.raises(OutputError, match=f"^run folder {out}: {tmp_path}/file is a file; use"):
             start("realtime-small-x4", [tmp_path / "none"], out, device="cpu")
     with pytest.raises(OutputError, match=r"File name too long"):
         start("realtime-small-x4", [tmp_path / "none"], tmp_path / ("x" * 300), device="cpu")
@@ -54,7 +52,7 @@ def test_run_folders_that_lead_nowhere_or_are_not_writable(
     (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
     (tmp_path / "loop").symlink_to("loop")
     for name in ("dangling", "loop"):
-        with pytest.raises(OutputError, match=f"{name}: is a link to nothing; name another"):
+        with pytest.raises(OutputError, match=f"{name}: is a link to nothing; use another"):
             start("realtime-small-x4", [tmp_path / "none"], tmp_path / name, device="cpu")
     monkeypatch.setattr(os, "access", lambda _, mode: not mode & os.W_OK)
     with pytest.raises(OutputError, match=f"the folder {tmp_path} is not writable"):

@@ -306,13 +306,13 @@ def test_missing_layer_names_those_that_are_held(caffe_file: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("gone.npz", None, "no such file; give 'torchvision'"),
+        ("gone.npz", None, "no such file; use 'torchvision'"),
         ("text.npz", b"not a zip", "not a readable .npz"),
         ("text.pth", b"not a zip", "not a PyTorch state dict"),
         (
             "hello.pth",
             b"hello",
-            "damaged, or it holds more than tensors",
+            "damaged, or it contains more than tensors",
         ),
         ("weights.bin", b"x", "expected a .pth or .npz"),
     ],
@@ -339,10 +339,10 @@ def test_other_archives_are_refused(tmp_path: Path, caffe_file: Path) -> None:
         arrays = dict(archive)
     arrays["conv1_2.bias"] = arrays["conv1_2.bias"] * np.nan
     np.savez(path, **arrays)
-    with pytest.raises(CheckpointError, match="conv1_2 holds numbers that are not finite"):
+    with pytest.raises(CheckpointError, match="conv1_2 contains numbers that are not finite"):
         load_vgg_weights(str(path))
     torch.save(torch.nn.Linear(2, 2), tmp_path / "module.pth")
-    with pytest.raises(CheckpointError, match="or it holds more than tensors") as refused:
+    with pytest.raises(CheckpointError, match="or it contains more than tensors") as refused:
         load_vgg_weights(str(tmp_path / "module.pth"))
     assert "weights_only" not in str(refused.value)
 

@@ -184,5 +184,5 @@ def test_a_style_image_that_will_not_do_is_named(tmp_path: Path, photos: Path, v
     ]:
         with pytest.raises(InputError, match=message):
             train(photos, vgg, tmp_path / "run", style=path)
-    with pytest.raises(ConfigError, match="no style image: give --style IMAGE"):
+    with pytest.raises(ConfigError, match="no style image: pass --style IMAGE"):
         start("style-brush", [photos], tmp_path / "run", SMALL, vgg=str(vgg), device="cpu")

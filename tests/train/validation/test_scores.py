@@ -198,7 +198,7 @@ def test_one_unusable_original_does_not_stop_the_others(tmp_path: Path) -> None:
     assert [line.removeprefix(f"{tmp_path}/") for line in skipped] == [
         "b.png: has transparent pixels, whose hidden colours would count; flatten it first",
         "c.jpg: not a readable image",
-        "d.avif: .avif images are not read; convert it to PNG",
+        "d.avif: .avif images cannot be read; convert it to PNG",
         "e.png: 40×9 is too small to score",
     ]
 

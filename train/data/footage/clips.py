@@ -96,7 +96,7 @@ def _inspect(path: Path) -> Clip:
     try:
         with av.open(path) as container:
             if not container.streams.video:
-                raise InputError(f"training clip {path}: holds no video; remove it")
+                raise InputError(f"training clip {path}: contains no video; remove it")
             context = container.streams.video[0].codec_context
             frames = sum(1 for _ in container.decode(video=0))
             width, height = context.width, context.height
@@ -104,5 +104,5 @@ def _inspect(path: Path) -> Clip:
     except (av.FFmpegError, OSError) as error:
         raise InputError(f"training clip {path}: cannot be decoded ({error})") from error
     if not frames or min(width, height) < 2 * SHRUNK:
-        raise InputError(f"training clip {path}: holds no frames; remove it")
+        raise InputError(f"training clip {path}: contains no frames; remove it")
     return Clip(path, width, height, frames, digest)
