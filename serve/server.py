@@ -20,7 +20,7 @@ _SECONDS_TO_FINISH = 5
 
 
 class _Server(uvicorn.Server):
-    """Signals are ours: the first one stops in order, and is no failure."""
+    """Leaves signals to `serve`: the first one stops the server in order and is not a failure."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

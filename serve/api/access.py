@@ -39,7 +39,7 @@ def session_of(token: str) -> str:
 
 
 def is_right(given: str, wanted: str) -> bool:
-    """Compare in a time that tells nothing."""
+    """Compare in constant time, so that guesses learn nothing from it."""
     return hmac.compare_digest(given.encode(), wanted.encode())
 
 
@@ -114,8 +114,9 @@ class Access:
 def _foreign_page(headers: Headers, method: str) -> str | None:
     """What is wrong with a request that a web page of another origin made a browser send.
 
-    Without a token, the server trusts whoever reaches it; a page that the user visits must not.
-    A name that is not this machine's own is one that its owner pointed at 127.0.0.1.
+    Without a token the server trusts everyone who reaches it, and any page that the user visits
+    could reach it through the browser. A foreign name in Host is one whose owner pointed it at
+    127.0.0.1 to get around the browser's rules (DNS rebinding).
     """
     host = headers.get("host", "")
     name = re.sub(r":\d*$", "", host)

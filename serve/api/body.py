@@ -88,7 +88,7 @@ async def receive_form(
 ) -> Received:
     """Write the file of a form to `target`.
 
-    Raises RequestError if the form is no form, has no file or several, or is too long.
+    Raises RequestError if the form is malformed or too long, or has no file or several.
     """
     _, parameters = parse_options_header(request.headers.get("content-type", ""))
     boundary = parameters.get(b"boundary")

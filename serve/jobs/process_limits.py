@@ -40,7 +40,7 @@ def apply_limits(limits: Limits) -> None:
 
 
 def end_with_server() -> None:
-    """End this process and those that it started when the server is no more.
+    """End this process and its children when the server ends.
 
     The server holds the other end of the standard input, which ends with it in any case.
     """

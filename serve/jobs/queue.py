@@ -206,7 +206,7 @@ class JobQueue:
         entry.tell()
 
     def _tell_all(self) -> None:
-        """Those that wait have another position, perhaps."""
+        """Wake all watchers of waiting jobs, whose positions may have changed."""
         for lane in (self._videos, self._pictures):
             for entry in lane.waiting:
                 entry.tell()

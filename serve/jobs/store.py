@@ -107,7 +107,7 @@ class Store:
     def remove(self, job: Job, *, lasting: bool = True) -> None:
         """Remove all that there is of a job."""
         folder = self.job_folder(job, lasting=lasting)
-        # The description goes first: without it, what a killed server leaves is no job.
+        # The description goes first: a folder without it is not taken for a job after a crash.
         (folder / _DESCRIPTION).unlink(missing_ok=True)
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -66,7 +66,7 @@ export class Card {
     this.notes.replaceChildren(element("p", { class: "notice is-error", role: "alert" }, text));
   }
 
-  /** Says it, but only what is new: what is said is read aloud. */
+  /** Sets only text that is new, because screen readers read it aloud. */
   private say(text: string): void {
     if (this.line.textContent !== text) this.line.textContent = text;
   }
