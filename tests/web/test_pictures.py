@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from framelift.runtime import Upscaler
 
@@ -106,6 +108,18 @@ def test_a_network_that_sees_the_whole_picture_and_wants_multiples(
     assert codes_apart(read(target), expected("style-brush", read(source))) <= 1
 
 
+def test_a_colour_profile_is_converted(scenario: Scenario, url: str, tmp_path: Path) -> None:
+    """A picture in linear light, which is brighter in sRGB."""
+    source, target = tmp_path / "linear.png", tmp_path / "out.png"
+    image = Image.new("RGB", (32, 24), (64, 64, 64))
+    info = PngInfo()
+    info.add(b"gAMA", (100_000).to_bytes(4, "big"))
+    image.save(source, pnginfo=info)
+    address = f"{url}?model=realtime-nano-x2&engine=wasm"
+    scenario("pictures", "upscale", url=address, file=source, target=target)
+    assert abs(int(read(target)[24, 32, 0]) - 137) <= 4  # 255 · (1.055 · 0.251^(1/2.4) − 0.055)
+
+
 def test_grey_stays_grey(scenario: Scenario, url: str, photograph: Path, tmp_path: Path) -> None:
     source, target = tmp_path / "grey.png", tmp_path / "out.png"
     cv2.imwrite(str(source), cv2.cvtColor(read(photograph), cv2.COLOR_BGR2GRAY))
@@ -117,19 +131,25 @@ def test_grey_stays_grey(scenario: Scenario, url: str, photograph: Path, tmp_pat
     assert np.ptp(wanted, axis=2).max() == 0
 
 
-def test_transparency_is_resized_and_kept(scenario: Scenario, url: str, tmp_path: Path) -> None:
+def test_transparency_is_resized_and_hidden_colours_are_not_seen(
+    scenario: Scenario, url: str, tmp_path: Path
+) -> None:
+    """Under the transparent rim lies black, beside a bright picture."""
     source, target = tmp_path / "alpha.png", tmp_path / "out.png"
-    photo = read(ROOT / "examples/raccoon.jpg")[200:248, 300:364]
-    alpha = np.zeros(photo.shape[:2], np.uint8)
+    bright = read(ROOT / "examples/raccoon.jpg")[200:248, 300:364] // 4 + 190
+    alpha = np.zeros(bright.shape[:2], np.uint8)
     alpha[8:40, 8:56] = 255
-    opaque = np.where(alpha[..., None] > 0, photo, 0).astype(np.uint8)
-    cv2.imwrite(str(source), np.dstack([opaque, alpha]))
+    seen = np.where(alpha[..., None] > 0, bright, 0).astype(np.uint8)
+    cv2.imwrite(str(source), np.dstack([seen, alpha]))
     address = f"{url}?model=realtime-nano-x2&engine=wasm"
     scenario("pictures", "upscale", url=address, file=source, target=target)
     result = read(target)
-    assert codes_apart(result[..., :3], expected("realtime-nano-x2-int8", opaque)) == 0
     large = cv2.resize(alpha, (128, 96), interpolation=cv2.INTER_CUBIC).astype(np.uint8)
     assert codes_apart(result[..., 3], large) <= 1
+    inner = np.s_[2 * 14 : 2 * 34, 2 * 14 : 2 * 50]  # further from the rim than the network sees
+    whole = expected("realtime-nano-x2-int8", bright.astype(np.uint8))
+    assert codes_apart(result[inner][..., :3], whole[inner]) == 0
+    assert result[result[..., 3] > 0][:, :3].min() > 150
 
 
 def test_cancel_stops_at_once_and_the_next_run_works(

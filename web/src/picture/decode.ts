@@ -1,5 +1,6 @@
-/** Reads a picture file upright into RGBA, its colours as they are stored. */
+/** Reads a picture file upright into RGBA of sRGB. */
 import type { Rgba } from "../engine/pixels";
+import { bleed } from "./bleed";
 
 /** More pixels than any browser's canvas has. */
 const MOST_PIXELS = 120_000_000;
@@ -8,7 +9,7 @@ export class UnreadablePicture extends Error {}
 
 export async function decode(file: File): Promise<Rgba> {
   const bitmap = await createImageBitmap(file, {
-    colorSpaceConversion: "none",
+    colorSpaceConversion: "default", // to sRGB, as which the PNG is read
     premultiplyAlpha: "none",
   }).catch(() => null);
   if (!bitmap) {
@@ -30,5 +31,7 @@ export async function decode(file: File): Promise<Rgba> {
   if (!context) throw new UnreadablePicture(`${file.name} (${size}): this browser has no canvas.`);
   context.drawImage(bitmap, 0, 0);
   bitmap.close();
-  return { pixels: context.getImageData(0, 0, width, height).data, width, height };
+  const picture = { pixels: context.getImageData(0, 0, width, height).data, width, height };
+  if (/^image\/(png|webp|avif|gif)$/.test(file.type)) bleed(picture); // the others are opaque
+  return picture;
 }
