@@ -5,12 +5,18 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
-import shutil
-import subprocess
+import sys
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
+
 from ...runtime.machine.host import available_processors, processor_name
+from .gpus import gpu_names
+
+if sys.platform != "win32":
+    import resource
 
 PACKAGES = (
     "framelift",
@@ -65,11 +71,11 @@ def describe_machine() -> Machine:
     return Machine(
         cpu=processor_name(),
         cores=available_processors(),
-        memory_bytes=_memory_bytes(),
+        memory_bytes=psutil.virtual_memory().total,
         load=os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         os=platform.platform(),
         python=platform.python_version(),
-        gpus=_gpu_names(),
+        gpus=gpu_names(),
         packages=installed_versions(PACKAGES),
         instructions=_instructions(),
     )
@@ -100,51 +106,13 @@ def _instructions() -> tuple[str, ...]:
 
 def peak_rss_bytes() -> int | None:
     """Largest resident memory of this process so far, or None where it cannot be read."""
-    try:
-        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return None
-    for line in status.splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024
+    if sys.platform == "win32":
+        return int(psutil.Process().memory_info().peak_wset)
+    if sys.platform == "darwin":
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # Not ru_maxrss: on Linux that counts what the parent had, too.
+    with suppress(OSError):
+        for line in Path("/proc/self/status").read_text(errors="replace").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
     return None
-
-
-def _memory_bytes() -> int | None:
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError):
-        return None
-
-
-def device_memory_used() -> int | None:
-    """Bytes of the GPU's memory in use by all programs, or None where there is no GPU."""
-    answer = query_gpus("memory.used", "nounits")
-    try:
-        return int(answer[0]) << 20 if answer else None
-    except ValueError:
-        return None
-
-
-def query_gpus(fields: str, *format_options: str) -> list[str]:
-    """One line for each GPU that programs see, in their order; none where there is no GPU or no
-    tool.
-    """
-    tool = shutil.which("nvidia-smi")
-    if tool is None:
-        return []
-    form = ",".join(("csv", "noheader", *format_options))
-    query = [tool, f"--query-gpu={fields}", f"--format={form}"]
-    # The tool shows all GPUs, programs begin to count at the first one of these.
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")[0].strip()
-    if visible:
-        query.append(f"--id={visible}")
-    try:
-        answer = subprocess.run(query, capture_output=True, text=True, timeout=20, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return []
-    return [line.strip() for line in answer.stdout.splitlines() if line.strip()]
-
-
-def _gpu_names() -> tuple[str, ...]:
-    return tuple(query_gpus("name,driver_version,memory.total"))

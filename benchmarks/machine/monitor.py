@@ -4,29 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 from time import perf_counter
 
+import psutil
+
 from ..shared.fields import Part
-from .facts import query_gpus
+from .gpus import gpu_state
 
 _EVERY_SECONDS = 0.25
 _GPU_EVERY_SECONDS = 2.0
-_GPU_FIELDS = {
-    "clocks.sm": "sm_mhz",
-    "clocks.max.sm": "max_sm_mhz",
-    "temperature.gpu": "temperature_c",
-    "utilization.gpu": "load_percent",
-    "memory.used": "memory_mib",
-}
-# Newer drivers call it clocks_event_reasons and still know this name.
-_REASONS = "clocks_throttle_reasons.active"
-# Power cap, hardware slowdown, heat (by software, by hardware), power brake: bits of NVML.
-_SLOWED_DOWN = 0x04 | 0x08 | 0x20 | 0x40 | 0x80
-
 _MAX_OTHERS = 0.10
 _MAX_STOLEN = 0.02
 _MIN_CLOCK = 0.90
@@ -56,59 +44,34 @@ class Conditions(Part):
 
 @dataclass(frozen=True)
 class CpuTimes:
-    """Seconds of all processors together since boot: in all, idle, and taken by the hypervisor."""
+    """Seconds of all processors together since boot: in all, idle, and taken by the hypervisor,
+    which not every system tells.
+    """
 
     total: float
     idle: float
-    stolen: float
+    stolen: float | None
 
 
 def cpu_times() -> CpuTimes | None:
-    """Read /proc/stat; None where there is none."""
+    """The times so far; None where the system does not tell."""
     try:
-        line = Path("/proc/stat").read_text(encoding="ascii").partition("\n")[0]
-        ticks = [int(value) / os.sysconf("SC_CLK_TCK") for value in line.split()[1:9]]
-    except (OSError, ValueError, AttributeError):
-        return None
-    if len(ticks) < 8:
-        return None
-    return CpuTimes(sum(ticks), ticks[3] + ticks[4], ticks[7])
-
-
-def clock_mhz(root: Path = Path("/")) -> float | None:
-    """Mean clock of the processors now, in MHz; None where the system does not tell."""
-    try:
-        text = (root / "proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+        times = psutil.cpu_times()
     except OSError:
         return None
-    clocks = [
-        float(line.partition(":")[2]) for line in text.splitlines() if line.startswith("cpu MHz")
-    ]
-    if not clocks:  # ARM tells it elsewhere, in kHz
-        for path in (root / "sys/devices/system/cpu").glob("cpu*/cpufreq/scaling_cur_freq"):
-            with suppress(OSError, ValueError):
-                clocks.append(int(path.read_text(encoding="ascii")) / 1000)
-    return sum(clocks) / len(clocks) if clocks else None
+    # Linux counts the time of guests as the user's, too.
+    total = sum(times) - getattr(times, "guest", 0) - getattr(times, "guest_nice", 0)
+    idle = times.idle + getattr(times, "iowait", 0)
+    return CpuTimes(total, idle, getattr(times, "steal", None))
 
 
-def gpu_state() -> dict[str, float] | None:
-    """Clocks in MHz, temperature in °C, load in %, memory in MiB of the first GPU, and in
-    `slowed_down` 1 while heat or a power limit lowers the clocks, else 0; what it does not tell is
-    left out. None where there is no GPU.
-    """
-    answer = query_gpus(",".join((*_GPU_FIELDS, _REASONS)), "nounits")
-    if not answer:  # a field that the driver does not know fails the whole query
-        answer = query_gpus(",".join(_GPU_FIELDS), "nounits")
-    if not answer:
+def clock_mhz() -> float | None:
+    """Mean clock of the processors now, in MHz; None where the system does not tell."""
+    try:
+        found = psutil.cpu_freq()
+    except (AttributeError, OSError, RuntimeError):  # not on every system
         return None
-    state: dict[str, float] = {}
-    *values, reasons = (*answer[0].split(","), "")[: len(_GPU_FIELDS) + 1]
-    for name, value in zip(_GPU_FIELDS.values(), values, strict=False):
-        with suppress(ValueError):  # such as [N/A]
-            state[name] = float(value)
-    with suppress(ValueError):
-        state["slowed_down"] = float(bool(int(reasons, 16) & _SLOWED_DOWN))
-    return state
+    return found.current if found and found.current else None
 
 
 class Monitor:
@@ -159,12 +122,12 @@ class Monitor:
             return {"load_share": None, "others_share": None, "stolen_share": None}
         total = end.total - self._start.total
         busy = total - (end.idle - self._start.idle)
-        stolen = end.stolen - self._start.stolen
+        stolen = (end.stolen or 0) - (self._start.stolen or 0)
         others = busy - stolen - (self._own() - self._own_start)
         return {
             "load_share": (busy - stolen) / total,
             "others_share": max(0.0, others / total),
-            "stolen_share": stolen / total,
+            "stolen_share": None if end.stolen is None else stolen / total,
         }
 
 

@@ -18,7 +18,7 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
 from ...common.errors import BackendError, FrameliftError
-from ..machine.facts import device_memory_used
+from ..machine.gpus import device_memory_used
 from ..shared.settings import LatencySettings
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 # A TensorRT engine or a compiled PyTorch network may have to be built.
 _LIMIT_SECONDS = 1800
 _MORE_CALLS = 2
-# The driver's tool takes some 30 ms; asked more often, it would disturb the start.
+# Asked much more often, the driver would disturb the start.
 _MEMORY_EVERY_SECONDS = 0.25
 
 

@@ -10,7 +10,8 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 
-from framelift.benchmarks.machine.facts import describe_machine, query_gpus
+from framelift.benchmarks.machine.facts import describe_machine
+from framelift.benchmarks.machine.gpus import gpu_names, gpu_state
 
 from .. import results
 
@@ -49,8 +50,10 @@ def _machine() -> _Facts:
 
 
 def _driver() -> _Facts:
-    for index, line in enumerate(query_gpus("name,driver_version,memory.total,clocks.max.sm")):
+    for index, line in enumerate(gpu_names()):
         yield f"GPU {index}", line
+    if (state := gpu_state()) is not None:
+        yield "the first GPU now", ", ".join(f"{name} {value:g}" for name, value in state.items())
     tool = shutil.which("nvidia-smi")
     if tool is None:
         yield "driver", "nvidia-smi is not there"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import platform
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from .nvidia import device_nodes, gpu_problem
@@ -43,52 +43,20 @@ def processor_name() -> str:
 def available_memory_bytes(root: Path = Path("/")) -> int | None:
     """What programs can still take without others being moved to disk; None if it is not known.
 
-    Limits of a container and of this process (`ulimit -d`) count. `root` is where /proc and /sys
-    lie. macOS tells only how much there is at all, of which half is taken to be free.
+    Limits of a container and of this process (`ulimit -d`) count. `root` is where /proc/self/cgroup
+    and /sys lie.
     """
-    if sys.platform == "win32":
-        return _windows_memory()
-    found = [
-        value
-        for value in (
-            _meminfo(root / "proc/meminfo"),
-            _process_limit(root / "proc/self/status"),
-            *_control_groups(root),
-        )
-        if value is not None
-    ]
-    if found:
-        return max(0, min(found))
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
-    except (OSError, ValueError, AttributeError):
-        return None
+    import psutil  # 12 ms, which commands without a model need not wait for
 
-
-def _meminfo(path: Path) -> int | None:
-    try:
-        lines = path.read_text(encoding="ascii", errors="replace").splitlines()
-    except OSError:
-        return None
-    found = [line.split()[1] for line in lines if line.startswith("MemAvailable:")]
-    return int(found[0]) * 1024 if found and found[0].isdecimal() else None
-
-
-def _process_limit(path: Path) -> int | None:
-    """What is left of this process's limit for memory that it may write to."""
-    if sys.platform == "win32":
-        return None
-    import resource
-
-    most = resource.getrlimit(resource.RLIMIT_DATA)[0]
-    try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return None
-    used = [line.split()[1] for line in lines if line.startswith("VmData:")]
-    if most == resource.RLIM_INFINITY or not used or not used[0].isdecimal():
-        return None
-    return most - int(used[0]) * 1024
+    found = list(_control_groups(root))
+    with suppress(OSError):
+        found.append(psutil.virtual_memory().available)
+        if sys.platform == "linux":
+            process = psutil.Process()
+            most, _ = process.rlimit(psutil.RLIMIT_DATA)
+            if most != psutil.RLIM_INFINITY:
+                found.append(most - process.memory_info().data)
+    return max(0, min(found)) if found else None
 
 
 def _control_groups(root: Path) -> Iterator[int]:
@@ -124,20 +92,3 @@ def _left(mount: Path, path: str, limit: str, usage: str) -> Iterator[int]:
         cached = [line.split()[1] for line in statistics if line.startswith("inactive_file ")]
         if most.isdecimal() and used.isdecimal():
             yield int(most) - int(used) + sum(map(int, cached))
-
-
-def _windows_memory() -> int | None:
-    class Status(ctypes.Structure):
-        """MEMORYSTATUSEX."""
-
-        _fields_ = (
-            ("length", ctypes.c_uint32),
-            ("load", ctypes.c_uint32),
-            *((name, ctypes.c_uint64) for name in ("total", "available", "a", "b", "c", "d", "e")),
-        )
-
-    status = Status(length=ctypes.sizeof(Status))
-    kernel = getattr(ctypes, "windll").kernel32  # noqa: B009 - exists on Windows alone
-    if not kernel.GlobalMemoryStatusEx(ctypes.byref(status)):
-        return None
-    return int(status.available)

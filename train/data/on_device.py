@@ -71,12 +71,12 @@ def _allocated(pixels: int, device: torch.device, photos: int) -> Tensor:
     needed = 3 * pixels
     free = free_bytes(device)
     try:
-        if free is not None and needed > free:
+        if needed > free:
             raise MemoryError
         return torch.empty((pixels, 3), dtype=torch.uint8, device=device)
     except (MemoryError, RuntimeError) as error:
-        has = "" if free is None else f", which has {free / GIB:.1f} GiB free"
         raise ConfigError(
             f"data.on_device: {photos} photographs take {needed / GIB:.1f} GiB decoded and do not "
-            f"fit into the memory of {device}{has}; set data.on_device=false or use fewer"
+            f"fit into the memory of {device}, which has {free / GIB:.1f} GiB free; "
+            "set data.on_device=false or use fewer"
         ) from error

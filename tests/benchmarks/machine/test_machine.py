@@ -14,10 +14,11 @@ from framelift.benchmarks.machine.facts import (
     describe_machine,
     installed_versions,
     peak_rss_bytes,
-    query_gpus,
 )
+from framelift.benchmarks.machine.gpus import device_memory_used, gpu_names
 from framelift.benchmarks.report.checks import int8_warnings
 from framelift.runtime.backends import onnx_webgpu, tensorrt_rtx
+from tests.support.nvml import remove, simulate
 
 
 def test_the_facts_are_there() -> None:
@@ -33,27 +34,23 @@ def test_what_a_backend_comes_with_is_among_the_packages() -> None:
     assert {onnx_webgpu.PLUGIN.distribution, tensorrt_rtx.PLUGIN.distribution} <= set(PACKAGES)
 
 
-def test_gpus_come_from_the_driver_tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tool = tmp_path / "nvidia-smi"
-    tool.write_text("#!/bin/sh\necho 'NVIDIA H200, 570.1, 143771 MiB'\n")
-    tool.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+def test_gpus_come_from_the_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    simulate(monkeypatch, {})
     assert describe_machine().gpus == ("NVIDIA H200, 570.1, 143771 MiB",)
-    tool.write_text("#!/bin/sh\nexit 9\n")
+    assert device_memory_used() == 4096 << 20
+    remove(monkeypatch)
     assert describe_machine().gpus == ()
+    assert device_memory_used() is None
 
 
-def test_the_gpu_asked_is_the_one_that_programs_see(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tool = tmp_path / "nvidia-smi"
-    tool.write_text('#!/bin/sh\necho "$@"\n')
-    tool.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,0")
-    assert query_gpus("name") == ["--query-gpu=name --format=csv,noheader --id=2"]
+def test_the_gpus_are_those_that_programs_see(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpus: list[dict[str, object]] = [{"Name": name, "UUID": f"GPU-{name}"} for name in "abc"]
+    simulate(monkeypatch, *gpus)
+    for visible, expected in (("2,0", "ca"), ("GPU-b", "b"), ("", "abc"), ("GPU-d", "")):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+        assert [name.partition(",")[0] for name in gpu_names()] == list(expected)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
-    assert query_gpus("name") == ["--query-gpu=name --format=csv,noheader"]
+    assert len(gpu_names()) == 3
 
 
 def test_int8_needs_an_instruction_for_it() -> None:

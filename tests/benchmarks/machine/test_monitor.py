@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
+import psutil
 import pytest
 
+from framelift.benchmarks.machine.gpus import gpu_state
 from framelift.benchmarks.machine.monitor import (
     Conditions,
     CpuTimes,
@@ -15,8 +20,8 @@ from framelift.benchmarks.machine.monitor import (
     clock_mhz,
     condition_warnings,
     cpu_times,
-    gpu_state,
 )
+from tests.support.nvml import remove, simulate
 
 
 def monitor(times: Iterator[CpuTimes | None], own: Iterator[float], **more: object) -> Monitor:
@@ -63,28 +68,39 @@ def test_the_system_tells() -> None:
     assert clock is None or clock > 100
 
 
-def test_clocks_are_read_where_the_system_tells_them(tmp_path: Path) -> None:
-    assert clock_mhz(tmp_path) is None
-    (tmp_path / "proc").mkdir()
-    (tmp_path / "proc" / "cpuinfo").write_text("processor: 0\nBogoMIPS: 50.00\n")
-    assert clock_mhz(tmp_path) is None
-    for number, khz in enumerate(("2000000", "3000000", "damaged")):
-        folder = tmp_path / f"sys/devices/system/cpu/cpu{number}/cpufreq"
-        folder.mkdir(parents=True)
-        (folder / "scaling_cur_freq").write_text(f"{khz}\n")
-    assert clock_mhz(tmp_path) == 2500
-    text = "cpu MHz\t\t: 1000.5\ncpu MHz\t\t: 2000.5\n"
-    (tmp_path / "proc" / "cpuinfo").write_text(text)
-    assert clock_mhz(tmp_path) == 1500.5
+def test_clocks_are_read_where_the_system_tells_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    for found, expected in ((None, None), (0.0, None), (1500.5, 1500.5)):
+        told = None if found is None else SimpleNamespace(current=found)
+        monkeypatch.setattr(psutil, "cpu_freq", lambda told=told: told)
+        assert clock_mhz() == expected
+    monkeypatch.delattr(psutil, "cpu_freq")  # as on some systems
+    assert clock_mhz() is None
 
 
-def test_gpus_are_read_from_the_driver_tool(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tool = tmp_path / "nvidia-smi"
-    tool.write_text("#!/bin/sh\necho '1200, 1980, 61, 97, 4096, 0x0000000000000001'\n")
-    tool.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+@pytest.mark.skipif(sys.platform != "linux", reason="compares with /proc/stat")
+def test_times_are_those_of_the_kernel() -> None:
+    def kernel() -> list[float]:
+        ticks = Path("/proc/stat").read_text(encoding="ascii").partition("\n")[0].split()[1:9]
+        return [int(value) / os.sysconf("SC_CLK_TCK") for value in ticks]
+
+    before, times, after = kernel(), cpu_times(), kernel()
+    assert times is not None
+    assert times.stolen is not None
+    assert sum(before) - 0.1 <= times.total <= sum(after) + 0.1
+    assert sum(before[3:5]) - 0.1 <= times.idle <= sum(after[3:5]) + 0.1
+    assert before[7] - 0.1 <= times.stolen <= after[7] + 0.1
+
+
+def test_systems_without_a_hypervisor_s_share_tell_the_others() -> None:
+    times = iter([CpuTimes(100, 50, None), CpuTimes(200, 80, None)])
+    report = monitor(times, iter([10.0, 50.0])).report()
+    assert report.stolen_share is None
+    assert report.load_share == pytest.approx(0.7)
+    assert report.others_share == pytest.approx(0.3)
+
+
+def test_gpus_are_read_from_the_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    simulate(monkeypatch, {})
     watched = monitor(iter([None, None]), iter([0.0, 0.0]), gpu=True)
     watched.sample()
     gpu = watched.report().gpu
@@ -92,37 +108,31 @@ def test_gpus_are_read_from_the_driver_tool(
     assert gpu["sm_mhz"] == Range(min=1200, median=1200, max=1200)
     assert gpu["temperature_c"].max == 61
     assert gpu["slowed_down"].max == 0  # bit 1: idle
-    tool.write_text("#!/bin/sh\necho '[N/A], 1, 2, 3, 4, [N/A]'\n")
+    simulate(monkeypatch, {"ClockInfo": None, "MaxClockInfo": 1, "Temperature": 2,
+                           "UtilizationRates": SimpleNamespace(gpu=3),
+                           "MemoryInfo": SimpleNamespace(used=4 << 20),
+                           "CurrentClocksThrottleReasons": None})  # fmt: skip
     assert gpu_state() == {
         "max_sm_mhz": 1, "temperature_c": 2, "load_percent": 3, "memory_mib": 4
     }  # fmt: skip
-    tool.write_text("#!/bin/sh\nexit 6\n")
+    remove(monkeypatch)
     assert gpu_state() is None
 
 
 @pytest.mark.parametrize("reason", ["04", "08", "20", "40", "80"])
-def test_a_gpu_that_slows_down_is_warned_of(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: str
-) -> None:
-    tool = tmp_path / "nvidia-smi"
-    tool.write_text(f"#!/bin/sh\necho '1970, 1980, 88, 97, 4096, 0x00000000000000{reason}'\n")
-    tool.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+def test_a_gpu_that_slows_down_is_warned_of(monkeypatch: pytest.MonkeyPatch, reason: str) -> None:
+    slow: dict[str, object] = {
+        "ClockInfo": 1970, "Temperature": 88, "CurrentClocksThrottleReasons": int(reason, 16)
+    }  # fmt: skip
+    simulate(monkeypatch, slow)
     watched = monitor(iter([None, None]), iter([0.0, 0.0]), gpu=True)
     watched.sample()
     (warning,) = condition_warnings(watched.report())
     assert "lowered the GPU's clock (88 °C)" in warning
 
 
-def test_a_driver_without_throttle_reasons_tells_the_rest(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tool = tmp_path / "nvidia-smi"
-    tool.write_text(
-        '#!/bin/sh\ncase "$1" in *throttle*) exit 2;; esac\necho "1200, 1980, 61, 97, 4096"\n'
-    )
-    tool.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+def test_a_driver_without_throttle_reasons_tells_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    simulate(monkeypatch, {"CurrentClocksThrottleReasons": None})
     state = gpu_state()
     assert state is not None
     assert state["load_percent"] == 97
