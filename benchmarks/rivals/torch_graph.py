@@ -7,11 +7,13 @@ from typing import Any
 
 import onnx
 import torch
+from numpy.typing import NDArray
 from onnx import numpy_helper
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...common.errors import ModelError
+from ...runtime.models.graph import Graph, attributes
 
 # Where an operator finds what its operands hold, if they are constants of the network: read from a
 # GPU's memory, they would hold up every call.
@@ -111,45 +113,39 @@ class TorchGraph(nn.Module):
         self._input = model.graph.input[0].name
         self._output = model.graph.output[0].name
         self._names: dict[str, str] = {}
-        constants = {tensor.name: tensor for tensor in model.graph.initializer}
-        for name, tensor in constants.items():
-            self._keep(name, tensor)
+        constants = Graph(model.graph).constants
+        for name, values in constants.items():
+            self._keep(name, values)
         self._steps: list[tuple[_Operator, list[str], str, dict[str, Any]]] = []
         for node in model.graph.node:
-            attributes = {
-                item.name: onnx.helper.get_attribute_value(item) for item in node.attribute
-            }
+            found = attributes(node)
             if node.op_type == "Constant":
-                constants[node.output[0]] = attributes["value"]
-                self._keep(node.output[0], attributes["value"])
+                constants[node.output[0]] = numpy_helper.to_array(found["value"])
+                self._keep(node.output[0], constants[node.output[0]])
                 continue
             if node.op_type in _WANT_NUMBERS:
-                attributes[_NUMBERS] = _numbers(node, constants)
+                found[_NUMBERS] = _numbers(node, constants)
             operands = [name for name in node.input if name]
-            step = (_OPERATORS[node.op_type], operands, node.output[0], attributes)
-            self._steps.append(step)
+            self._steps.append((_OPERATORS[node.op_type], operands, node.output[0], found))
 
     def forward(self, images: Tensor) -> Tensor:
         values = {name: self.get_buffer(buffer) for name, buffer in self._names.items()}
         values[self._input] = images
-        for operator, operands, result, attributes in self._steps:
-            values[result] = operator([values[name] for name in operands], attributes)
+        for operator, operands, result, found in self._steps:
+            values[result] = operator([values[name] for name in operands], found)
         return values[self._output]
 
-    def _keep(self, name: str, tensor: onnx.TensorProto) -> None:
+    def _keep(self, name: str, values: NDArray[Any]) -> None:
         self._names[name] = f"value_{len(self._names)}"
-        self.register_buffer(
-            self._names[name], torch.from_numpy(numpy_helper.to_array(tensor).copy())
-        )
+        self.register_buffer(self._names[name], torch.from_numpy(values.copy()))
 
 
-def _numbers(node: onnx.NodeProto, constants: dict[str, onnx.TensorProto]) -> list[list[float]]:
+def _numbers(node: onnx.NodeProto, constants: dict[str, NDArray[Any]]) -> list[list[float]]:
     """What the operands after the first one hold."""
     names = [name for name in node.input[1:] if name]
-    attributes = {item.name: onnx.helper.get_attribute_value(item) for item in node.attribute}
-    nearest = attributes.get("mode", b"nearest") == b"nearest" and len(names) == 1
+    nearest = attributes(node).get("mode", b"nearest") == b"nearest" and len(names) == 1
     if node.op_type == "Resize" and not nearest:
         raise ModelError("only nearest-neighbour upsampling by a factor is known")
     if any(name not in constants for name in names):
         raise ModelError(f"{node.op_type} has operands that are computed")
-    return [numpy_helper.to_array(constants[name]).ravel().tolist() for name in names]
+    return [constants[name].ravel().tolist() for name in names]

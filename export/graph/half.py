@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 
 from ...common.errors import ExportError, MissingDependencyError
-from ...runtime.models.graph import attributes
+from ...runtime.models.graph import Graph, attributes
 
 MAX_HALF = 65504.0
 
@@ -51,20 +51,13 @@ def _uncast_constants(model: onnx.ModelProto) -> None:
     """Undo the converter's casts of float32 constants to float32: TensorRT reads the factors of a
     Resize only from a constant itself.
     """
-    constants = {t.name for t in model.graph.initializer if t.data_type == onnx.TensorProto.FLOAT}
-    idle = {
-        node.output[0]: node
-        for node in model.graph.node
-        if node.op_type == "Cast"
-        and node.input[0] in constants
-        and attributes(node)["to"] == onnx.TensorProto.FLOAT
-    }
-    for node in model.graph.node:
-        for index, name in enumerate(node.input):
-            if name in idle:
-                node.input[index] = idle[name].input[0]
-    for node in idle.values():
-        model.graph.node.remove(node)
+    graph = Graph(model.graph)
+    for node in [node for node in graph.nodes if node.op_type == "Cast"]:
+        constant = graph.constants.get(node.input[0], np.empty(0, np.float16))
+        if constant.dtype == np.float32 and attributes(node)["to"] == onnx.TensorProto.FLOAT:
+            graph.replace_uses(node.output[0], node.input[0])
+            graph.nodes.remove(node)
+    graph.write_to(model.graph)
 
 
 def _check_range(model: onnx.ModelProto) -> None:

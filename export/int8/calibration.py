@@ -59,11 +59,7 @@ def record(
     model: onnx.ModelProto, names: Sequence[str], frames: Sequence[Frames]
 ) -> Iterator[dict[str, NDArray[np.float32]]]:
     """For each batch of frames, the named values of a contract-2 model (N×C×H×W)."""
-    probed = onnx.ModelProto()
-    probed.CopyFrom(model)
-    del probed.graph.output[:]
-    probed.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
-    session = open_session(probed)
+    session = open_session(model, outputs=names)
     for batch in frames:
         values = run_session(session, batch)
         yield dict(zip(names, values, strict=True))

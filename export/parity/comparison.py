@@ -112,11 +112,8 @@ def onnx_frames(model: onnx.ModelProto) -> RunFrames:
 
     The returned function raises ExportError if what is clamped at the end contains NaN or infinity.
     """
-    probed = onnx.ModelProto()
-    probed.CopyFrom(model)
     unclamped = [node.input[0] for node in model.graph.node if node.name == "clamp"]
-    probed.graph.output.extend(onnx.ValueInfoProto(name=name) for name in unclamped)
-    session = open_session(probed)
+    session = open_session(model, outputs=[model.graph.output[0].name, *unclamped])
 
     def run(frames: Frames) -> Frames:
         upscaled, *floats = run_session(session, frames)

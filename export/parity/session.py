@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,18 @@ from ...runtime.ort.library import load_onnxruntime
 Frames = NDArray[np.uint8]
 
 
-def open_session(model: onnx.ModelProto, optimisation: object = None) -> Any:  # noqa: ANN401
+def open_session(
+    model: onnx.ModelProto, optimisation: object = None, outputs: Sequence[str] = ()
+) -> Any:  # noqa: ANN401
     """A session with ONNX Runtime's own settings, or another level of optimisation.
 
-    Raises ExportError if it refuses the model.
+    `outputs` are the values that it returns instead of the model's own output. Raises ExportError
+    if it refuses the model.
     """
+    if outputs:
+        model = deepcopy(model)
+        del model.graph.output[:]
+        model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in outputs)
     ort = load_onnxruntime()
     options = ort.SessionOptions()
     options.log_severity_level = 4
@@ -41,13 +49,10 @@ def unrounded(model: onnx.ModelProto) -> Callable[[Frames], NDArray[np.float32]]
     """
     nodes = {node.name: node for node in model.graph.node}
     levels, shuffle = nodes["clamp"].input[0], nodes.get("to_pixels")
-    probed = onnx.ModelProto()
-    probed.CopyFrom(model)
-    probed.graph.output.append(onnx.ValueInfoProto(name=levels))
-    session = open_session(probed)
+    session = open_session(model, outputs=[levels])
 
     def run(frames: Frames) -> NDArray[np.float32]:
-        values: NDArray[np.float32] = run_session(session, frames)[1][0] - 0.5  # that rounds
+        values: NDArray[np.float32] = run_session(session, frames)[0][0] - 0.5  # that rounds
         if shuffle is not None:
             block = next(item.i for item in shuffle.attribute if item.name == "blocksize")
             _, height, width = values.shape

@@ -30,13 +30,10 @@ def measured_activation_bytes(model: onnx.ModelProto, sizes: Sizes, window: int 
     graph = sized(model, (count, height, width))
     if all(_is_known(value) for value in graph.value_info):
         return None
-    probed = onnx.ModelProto()
-    probed.CopyFrom(model)
     shown = [value.name for value in graph.value_info if _kind(value) in _COUNTED]
-    del probed.graph.output[:]
-    probed.graph.output.extend(onnx.ValueInfoProto(name=name) for name in shown)
     level = load_onnxruntime().GraphOptimizationLevel.ORT_DISABLE_ALL
-    values = run_session(open_session(probed, level), np.zeros((count, height, width, 3), np.uint8))
+    session = open_session(model, level, outputs=shown)
+    values = run_session(session, np.zeros((count, height, width, 3), np.uint8))
     found = {name: value.nbytes for name, value in zip(shown, values, strict=True)}
     pixels = height * width * count // window
     return max(1, math.ceil(peak_bytes(graph, found) / pixels))
