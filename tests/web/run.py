@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+OLDEST_NODE = 20
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -21,9 +22,17 @@ def missing() -> str | None:
     for program in ("npm", "node"):
         if not shutil.which(program):
             return f"{program} is not installed"
+    if node_major() < OLDEST_NODE:
+        return f"Node.js {node_major()} is too old: {OLDEST_NODE} or newer is needed"
     if not chromium():
         return "Chromium is not installed (Debian: `apt-get install chromium`)"
     return None
+
+
+def node_major() -> int:
+    """The installed Node.js' first number."""
+    said = subprocess.run(["node", "--version"], capture_output=True, text=True, check=False)
+    return int(said.stdout.strip().removeprefix("v").partition(".")[0] or 0)
 
 
 def chromium() -> str | None:
