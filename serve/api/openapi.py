@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..jobs.options import FOR_ALL, FOR_VIDEOS, IMAGE_FORMATS, VIDEO_FORMATS
+from ..jobs.options import FOR_ALL, FOR_IMAGES, FOR_VIDEOS, IMAGE_FORMATS, VIDEO_FORMATS
 from ..jobs.settings import Settings
 from .schemas import Schema, all_schemas, reference
 
@@ -25,6 +25,10 @@ _OPTION_TEXTS: dict[str, Schema] = {
     "codec": {"type": "string", "description": "As --codec: h264, hevc, av1, prores, ffv1, …"},
     "crf": {"type": "integer", "description": "Quality, 0 (best) to 51, av1 63."},
     "preset": {"type": "string", "description": "Encoder speed, ultrafast to veryslow."},
+    "no_metadata": {
+        "type": "boolean",
+        "description": "Of images: leave out EXIF, XMP, IPTC, resolution and text.",
+    },
     "no_audio": {"type": "boolean", "description": "Leave the audio out."},
     "start": {"type": "string", "description": "First frame's time: seconds or h:mm:ss."},
     "end": {"type": "string", "description": "The time before which the last frame lies."},
@@ -122,7 +126,7 @@ def _paths() -> Schema:
 
 
 def _upscale() -> Schema:
-    picture_options = {name: _OPTION_TEXTS[name] for name in FOR_ALL}
+    picture_options = {name: _OPTION_TEXTS[name] for name in (*FOR_ALL, *FOR_IMAGES)}
     picture_options["format"] = {"enum": [*IMAGE_FORMATS], "description": "Default: png."}
     return {
         **_operation(
@@ -156,7 +160,7 @@ def _upscale() -> Schema:
 
 
 def _create_job() -> Schema:
-    options = {name: _OPTION_TEXTS[name] for name in (*FOR_ALL, *FOR_VIDEOS)}
+    options = {name: _OPTION_TEXTS[name] for name in (*FOR_ALL, *FOR_VIDEOS, *FOR_IMAGES)}
     return {
         **_operation(
             "Queue a video or an image",

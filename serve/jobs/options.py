@@ -19,8 +19,9 @@ _FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no"
 
 FOR_ALL = ("model", "scale", "compare", "format")
 FOR_VIDEOS = ("codec", "crf", "preset", "no_audio", "start", "end")
-_SWITCHES = ("compare", "no_audio")
-IMAGE_FORMATS = ("png", "jpg", "webp", "tiff", "bmp")
+FOR_IMAGES = ("no_metadata",)
+_SWITCHES = ("compare", "no_audio", "no_metadata")
+IMAGE_FORMATS = ("png", "jpg", "webp", "avif", "tiff", "bmp")
 VIDEO_FORMATS = ("mp4", "mkv", "mov", "m4v")
 _CONTAINERS = {"prores": "mov", "ffv1": "mkv"}
 """The container where none is asked for, of codecs that .mp4 does not hold."""
@@ -65,7 +66,7 @@ def plan(given: Mapping[str, object], suffix: str, settings: Settings) -> Plan:
 
 
 def _require_known(options: Mapping[str, str], picture: bool) -> None:
-    known = (*FOR_ALL, *FOR_VIDEOS)
+    known = (*FOR_ALL, *FOR_VIDEOS, *FOR_IMAGES)
     for name in options:
         if name not in known:
             raise _bad(
@@ -73,6 +74,8 @@ def _require_known(options: Mapping[str, str], picture: bool) -> None:
             )
         if picture and name in FOR_VIDEOS:
             raise _bad(f"{name} is for videos, and the input is an image")
+        if not picture and name in FOR_IMAGES:
+            raise _bad(f"{name} is for images, and the input is a video")
 
 
 def _format(options: Mapping[str, str], picture: bool) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from framelift.serve.jobs.settings import Model
 
@@ -44,6 +46,26 @@ def test_options_are_those_of_a_form_and_the_name_is_the_clients(
     assert answer.headers["content-type"] == "image/jpeg"
     assert 'filename="holiday_upscaled.jpg"' in answer.headers["content-disposition"]
     assert decoded(answer.content).shape == (60, 80, 3)
+    server.idle()
+
+
+def test_metadata_is_kept_unless_it_is_unwanted(server: Served, tmp_path: Path) -> None:
+    path = tmp_path / "camera.jpg"
+    exif = Image.Exif()
+    exif[0x010F] = "Maker of cameras"
+    Image.new("RGB", (40, 30), (90, 60, 30)).save(path, exif=exif)
+    found = []
+    for options in ({}, {"no_metadata": "true"}):
+        answer = server.client.post(
+            "/v1/upscale",
+            files={"file": ("camera.jpg", path.read_bytes())},
+            data={"model": "tiny", "format": "avif", **options},
+        )
+        assert answer.headers["content-type"] == "image/avif"
+        with Image.open(BytesIO(answer.content)) as result:
+            assert result.size == (160, 120)
+            found.append(result.getexif().get(0x010F))
+    assert found == ["Maker of cameras", None]
     server.idle()
 
 

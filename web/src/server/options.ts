@@ -24,6 +24,8 @@ export class Options {
   private readonly end = time("server-end", "the end");
   private readonly audio = element("input", { type: "checkbox", id: "server-audio", checked: true });
 
+  private readonly metadata = element("input", { type: "checkbox", id: "server-metadata", checked: true });
+
   constructor() {
     this.root = element(
       "form",
@@ -34,7 +36,12 @@ export class Options {
       field("Quality (CRF)", this.crf),
       field("From", this.start),
       field("To", this.end),
-      element("label", { class: "check", for: this.audio.id }, this.audio, "Keep the sound"),
+      element(
+        "div",
+        { class: "checks" },
+        element("label", { class: "check", for: this.audio.id }, this.audio, "Keep the sound"),
+        element("label", { class: "check", for: this.metadata.id }, this.metadata, "Keep a picture's metadata"),
+      ),
     );
     this.root.addEventListener("submit", (event) => event.preventDefault());
   }
@@ -64,6 +71,7 @@ export class Options {
     };
     const given = Object.entries(all).filter(([name, value]) => value && (isVideo || !VIDEO_ONLY.includes(name)));
     if (isVideo && !this.audio.checked) given.push(["no_audio", true]);
+    if (!isVideo && !this.metadata.checked) given.push(["no_metadata", true]);
     return Object.fromEntries(given);
   }
 }
