@@ -51,8 +51,10 @@ await inPage({
 
   /** The order in which the keyboard reaches things, and whether the focus is seen there. */
   async focus(page, asked) {
-    await open(page, asked);
+    await page.goto(asked.url);
+    await page.getByRole("button", { name: "Try the example" }).click();
     await runEnded(page);
+    const after = await page.evaluate(() => document.activeElement.id);
     await page.evaluate(() => document.activeElement.blur());
     const reached = [];
     for (let n = 0; n < 18; n++) {
@@ -69,7 +71,7 @@ await inPage({
         }),
       );
     }
-    return { reached };
+    return { reached, after };
   },
 
   /** A picture that is pasted, then one that is dropped; what the page says it is. */

@@ -1,6 +1,6 @@
 /** The page for cameras: shows one through a model, and records it. */
 import type { ListedModel } from "../models/spec";
-import { button, element, icon, ICONS } from "../ui/dom";
+import { button, element, focusMain, icon, ICONS } from "../ui/dom";
 import { download } from "../ui/download";
 import type { LiveRecorder } from "./save";
 import { Stage } from "./stage";
@@ -88,6 +88,7 @@ export class CameraPage {
     await stage.video.play().catch(() => undefined);
     this.start.hidden = true;
     this.work.hidden = false;
+    focusMain();
     stage.begin();
   }
 

@@ -1,6 +1,6 @@
 /** The page for video files: plays one through a model, and saves a clip of it. */
 import type { ListedModel } from "../models/spec";
-import { button, element, icon, ICONS } from "../ui/dom";
+import { button, element, focusMain, icon, ICONS } from "../ui/dom";
 import { download } from "../ui/download";
 import { intake } from "../ui/intake";
 import type { ClipSaver } from "./save";
@@ -104,6 +104,7 @@ export class VideoPage {
     this.from.input.max = this.to.input.max = String(end);
     this.start.hidden = true;
     this.work.hidden = false;
+    focusMain();
     stage.begin();
     await stage.video.play().catch(() => undefined); // browsers may want a click first
   }

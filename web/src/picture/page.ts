@@ -6,7 +6,7 @@ import type { ListedModel } from "../models/spec";
 import { tried } from "../ui/asked";
 import { Compare } from "../ui/compare";
 import { Controls } from "../ui/controls";
-import { button, element, grouped, icon, ICONS, seconds } from "../ui/dom";
+import { button, element, focusMain, grouped, icon, ICONS, seconds } from "../ui/dom";
 import { download } from "../ui/download";
 import { Facts, ranOn } from "../ui/facts";
 import { intake } from "../ui/intake";
@@ -86,8 +86,11 @@ export class PicturePage {
     } catch (error) {
       return this.fail((error as Error).message);
     }
-    this.start.hidden = true;
-    this.work.hidden = false;
+    if (!this.start.hidden) {
+      this.start.hidden = true;
+      this.work.hidden = false;
+      focusMain(); // what had the focus is hidden
+    }
     await this.run();
   }
 
@@ -157,6 +160,7 @@ export class PicturePage {
   }
 
   private async save(): Promise<void> {
+    const run = this.runs;
     this.saving.disabled = true;
     this.status.begin("Writing the PNG", false);
     try {
@@ -166,7 +170,7 @@ export class PicturePage {
     } catch (error) {
       if (!(error instanceof Cancelled)) this.fail((error as Error).message);
     } finally {
-      this.saving.disabled = false;
+      if (run === this.runs) this.saving.disabled = false; // else another run has begun
     }
   }
 }

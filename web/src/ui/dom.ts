@@ -21,6 +21,11 @@ export function button(label: string, className: string, press: () => void): HTM
   return made;
 }
 
+/** For when what had the focus is no longer shown. */
+export function focusMain(): void {
+  document.getElementById("main")?.focus({ preventScroll: true });
+}
+
 const SVG = "http://www.w3.org/2000/svg";
 
 /** A line drawing of 24×24. */
