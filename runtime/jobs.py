@@ -26,6 +26,8 @@ VIDEO_SUFFIXES = (
     ".flv", ".wmv", ".3gp", ".ogv", ".gif",
 )  # fmt: skip
 """What is taken for a video in a folder; a single file may have any suffix."""
+GIF = ".gif"
+"""A video that may become an image: it stays a GIF unless a video is asked for."""
 
 
 @dataclass(frozen=True)
@@ -70,9 +72,10 @@ def plan_many(
             raise InputError(f"{source}: no such file or folder")
         else:
             check_image_readable(source)
-            name = output_name(source, options)
+            name = own_name(source, options)
             goal = target if is_template(target) else target / name
-            jobs.append(Job(source, in_template(goal, source, name), is_image(source)))
+            goal = in_template(goal, source, name)
+            jobs.append(Job(source, goal, becomes_image(source, goal)))
     taken = Counter(job.target for job in jobs)
     for job in jobs:
         if taken[job.target] > 1:
@@ -115,14 +118,14 @@ def plan_jobs(
         return _folder_jobs(source, target, options, recursive, say)
     if not source.exists():
         raise InputError(f"{source}: no such file or folder")
-    image = is_image(source)
-    name = output_name(source, options)
+    name = own_name(source, options)
     target = in_template(target / name if target.is_dir() else target, source, name)
+    image = becomes_image(source, target)
     if SCALE not in target.name:  # else it is not known yet
         check_target(target, overwrite=overwrite, source=source)
-    if image:
+    if image and target.suffix.lower() != GIF:
         check_image_suffix(target)
-    else:
+    elif not image:
         # FFmpeg makes a video of one frame of some of them, if that is what is asked for.
         if target.suffix.lower() not in options.encoder.suffixes:
             check_image_readable(source)
@@ -146,7 +149,7 @@ def _folder_jobs(
     if not files:
         where = "it or its subfolders" if recursive else "this folder (subfolders do not count)"
         raise InputError(f"{source}: no image or video is in {where}")
-    names = {path: path.with_name(output_name(path, options)) for path in files}
+    names = {path: path.with_name(own_name(path, options)) for path in files}
     taken = Counter(names.values())
     jobs = []
     for path, named in names.items():
@@ -155,7 +158,8 @@ def _folder_jobs(
             name = path.name + options.encoder.suffixes[0]
         place = folder / path.parent.relative_to(source)
         goal = place / (name if template is None else template.name)
-        jobs.append(Job(path, in_template(goal, path, name), is_image(path)))
+        goal = in_template(goal, path, name)
+        jobs.append(Job(path, goal, becomes_image(path, goal)))
     return jobs
 
 
@@ -185,6 +189,18 @@ def _found(source: Path, target: Path, recursive: bool, say: Say) -> tuple[list[
         count = "1 subfolder is" if len(left_out) == 1 else f"{len(left_out)} subfolders are"
         say(f"{source}: {count} left out ({left_out[0]}); --recursive takes them, too")
     return files, foreign
+
+
+def becomes_image(source: Path, target: Path) -> bool:
+    """Whether `source` is an image, or an animation that becomes one."""
+    if source.suffix.lower() == GIF:
+        return target.suffix.lower() == GIF or is_image(target)
+    return is_image(source)
+
+
+def own_name(path: Path, options: EncoderOptions) -> str:
+    """Like `output_name`, but a GIF stays one."""
+    return path.name if path.suffix.lower() == GIF else output_name(path, options)
 
 
 def output_name(path: Path, options: EncoderOptions) -> str:

@@ -9,16 +9,13 @@ from statistics import fmean
 import numpy as np
 
 from ...common.errors import InputError, MissingDependencyError
-from ...common.native_output import native_output_caught
-from ...common.opencv import load_cv2
+from ...common.images import IMAGE_SUFFIXES, read_image
 from ...imaging.quality import Distance, ImageU8, Trial, bicubic, trials
 from ...runtime import Upscaler
 from ..machine.facts import describe_machine
 from ..report.checks import int8_warnings, require_super_resolution
 from ..report.documents import NamedPair, Pair, Quality, QualityResults, Scores
 from ..report.model import build
-
-SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 
 # The window of SSIM must fit into what is left after cropping and shaving.
 _SSIM_WINDOW = 11
@@ -29,11 +26,11 @@ def originals(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise InputError(f"{folder}: is not a folder; name the folder of original images")
     try:
-        paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+        paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
     except OSError as error:
         raise InputError(f"{folder}: cannot be read ({error.strerror})") from error
     if not paths:
-        known = ", ".join(sorted(SUFFIXES))
+        known = ", ".join(IMAGE_SUFFIXES)
         raise InputError(f"{folder}: contains no images ({known})")
     return paths
 
@@ -43,23 +40,15 @@ def read_original(path: Path) -> ImageU8:
 
     Raises InputError when it cannot be decoded or has more than 8 bits per channel.
     """
-    cv2 = load_cv2()
     try:
-        data = np.fromfile(path, np.uint8)
-        with native_output_caught():
-            image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    except cv2.error:
-        image = None
-    if image is None:
-        raise InputError(f"{path}: is not an image that can be decoded, or it is damaged")
-    if image.dtype != np.uint8:
-        raise InputError(f"{path}: has {image.dtype} samples; the protocol is for 8-bit images")
-    if image.ndim == 3 and image.shape[2] in (1, 2):
-        image = image[:, :, 0]
-    result: ImageU8 = image if image.ndim == 2 else np.ascontiguousarray(image[:, :, :3])
-    return result
+        picture = read_image(path, say=lambda line: None)
+    except InputError as error:
+        raise InputError(
+            f"{path}: is not an image that can be decoded, or it is damaged"
+        ) from error
+    if picture.depth > 8:
+        raise InputError(f"{path}: has uint16 samples; the protocol is for 8-bit images")
+    return np.ascontiguousarray(picture.bgr_u8[..., 0]) if picture.is_grey else picture.bgr_u8
 
 
 def measure_quality(

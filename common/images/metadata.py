@@ -33,8 +33,8 @@ def read_metadata(image: Image, chunks: list[tuple[bytes, bytes]]) -> tuple[Meta
     damaged = []
     exif = None
     try:
-        found = image.getexif()
-        exif = _packed(found) if len(found) else None
+        found = exif_of(image, chunks)
+        exif = _packed(found) if found else None
     except Exception:  # Pillow raises many kinds on damaged blocks
         damaged.append("EXIF")
     text = tuple(
@@ -47,6 +47,21 @@ def read_metadata(image: Image, chunks: list[tuple[bytes, bytes]]) -> tuple[Meta
         Metadata(exif, _xmp(image), _iptc(image, chunks), _dpi(image), text),
         damaged,
     )
+
+
+def exif_of(image: Image, chunks: list[tuple[bytes, bytes]]) -> Exif | None:
+    """The EXIF block of an opened image, or None; its pixels are not decoded.
+
+    Raises many kinds of errors: it is damaged.
+    """
+    if image.format != "PNG":
+        return image.getexif()
+    # Pillow would decode the whole picture to look for a block behind it.
+    for kind, data in chunks:
+        if kind == b"eXIf":
+            return parsed(data)
+    raw = any(text_key(data) == b"Raw profile type exif" for _, data in chunks)
+    return image.getexif() if raw else None
 
 
 def renewed(metadata: Metadata, width: int, height: int) -> Metadata:

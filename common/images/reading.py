@@ -26,7 +26,7 @@ from .decoding import (
     suits_opencv,
     turned,
 )
-from .metadata import ORIENTATION, read_metadata
+from .metadata import ORIENTATION, exif_of, read_metadata
 from .picture import AnyPixels, Picture, Pixels
 from .png_chunks import COLOUR, read_chunks
 from .suffixes import PLUGINS
@@ -70,9 +70,10 @@ def read_outline(path: Path) -> Outline:
 
     Raises InputError: it is no image.
     """
-    with opened(path) as (image, _):
+    with opened(path) as (image, data):
         width, height = image.size
-        if _orientation(image, upright=True) > 4:
+        chunks = _png_chunks(path, image, data)
+        if _orientation(image, chunks, upright=True) > 4:
             width, height = height, width
         return Outline(width, height, frame_count(image))
 
@@ -131,12 +132,12 @@ def prepare_pillow() -> None:
 
 
 def _read(path: Path, image: Image, data: bytes, say: Say) -> Picture:
+    depth = 16 if is_deep(image) else 8
     chunks = _png_chunks(path, image, data)
     frames = frame_count(image)
     metadata, damaged = read_metadata(image, chunks)
-    orientation = _orientation(image, upright=not suits_opencv(image))
+    orientation = _orientation(image, chunks, upright=not suits_opencv(image))
     grey, profile = is_stored_grey(image), image.info.get("icc_profile") or None
-    depth = 16 if is_deep(image) else 8
     if image.mode == "CMYK" and depth == 8:
         say(f"{path.name}: its printing colours (CMYK) become sRGB")
         image, profile = _converted(path, image), None
@@ -209,12 +210,13 @@ def _png_chunks(path: Path, image: Image, data: bytes) -> list[tuple[bytes, byte
     return chunks
 
 
-def _orientation(image: Image, *, upright: bool) -> int:
+def _orientation(image: Image, chunks: list[tuple[bytes, bytes]], *, upright: bool) -> int:
     """How EXIF says the pixels lie; Pillow gives those of a TIFF `upright`."""
     if upright and image.format == "TIFF":
         return 1
     with contextlib.suppress(Exception):  # damaged EXIF is said elsewhere
-        found = image.getexif().get(ORIENTATION, 1)
+        exif = exif_of(image, chunks)
+        found = 1 if exif is None else exif.get(ORIENTATION, 1)
         return found if isinstance(found, int) and 1 <= found <= 8 else 1
     return 1
 

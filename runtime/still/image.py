@@ -36,6 +36,7 @@ ImageUpscaler = Callable[[Pixels], Pixels]
 Say = Callable[[str], None]
 
 _LARGE_PIXELS = 64_000_000  # of the result: what it takes is said before the work
+_LINES = 256  # given to a writer at once
 _READ_BYTES, _WHOLE_BYTES = 7, 7  # a pixel of the input while it is read, of a result held whole
 
 
@@ -131,7 +132,10 @@ def _in_strips(
         for strip in strips.run(small, plan, call_interruptibly):
             stop = start + len(strip) // scale
             part = None if alpha is None else enlarged_alpha(alpha, start, stop, scale)
-            writer.write(channels_of(strip, part, grey=picture.is_grey))
+            for top in range(0, len(strip), _LINES):
+                lines = slice(top, top + _LINES)
+                seen = None if part is None else part[lines]
+                writer.write(channels_of(strip[lines], seen, grey=picture.is_grey))
             start = stop
         writer.close()
     return size

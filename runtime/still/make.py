@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..upscaler import Upscaler
 from ..video.step import FrameStep
+from .animation import is_animation, upscale_animation
 from .image import ImageOptions, Say, upscale_image
 from .progress import PictureProgress
 from .strips import StripUpscaler
@@ -36,6 +37,11 @@ def make_image(
     plain = not compare and factor in (None, upscaler.scale)
     scale = float(factor or upscaler.scale)
     try:
+        if is_animation(source, target):
+            step = FrameStep(upscaler, factor=factor, compare=compare)
+            return upscale_animation(
+                source, target, step.once, options, scale=scale, progress=progress, say=say
+            )
         return upscale_image(
             source, target, step.once, options, strips=strips if plain else None, scale=scale,
             say=say,

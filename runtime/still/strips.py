@@ -17,8 +17,9 @@ from ..tiling import Span, TilePlan, minimum_tile, plan_fixed_tiles
 
 Pixels = NDArray[np.uint8]
 
-_TILE_PIXELS = 1 << 20  # of the input, run at once
-_STRIP_BYTES = 192 << 20  # of the result
+_TILE_PIXELS = 1 << 19  # of the input, run at once
+_STRIP_BYTES = 96 << 20  # of the result
+_BASE_BYTES = 400 << 20  # Python, libraries, model
 _CUBIC_REACH = 4  # pixels around a strip that a cubic resize of it may look at
 
 TileDone = Callable[[int, int], None]
@@ -95,12 +96,12 @@ class StripUpscaler:
         tile = _TILE_PIXELS if plan is None else plan.height * plan.width
         strip = 3 * self.scale**2 * width * (height if plan is None else plan.height)
         spec = self._upscaler.spec
-        return 2 * strip + tile * (3 * spec.activation_bytes // 2 + 6 * self.scale**2)
+        return _BASE_BYTES + strip + tile * (2 * spec.activation_bytes + 9 * self.scale**2)
 
     def run(
         self, bgr_u8: Pixels, plan: TilePlan, call: Call = lambda function: function()
     ) -> Iterator[Pixels]:
-        """Upscale uint8 H×W×3, and yield uint8 n×sW×3 from top to bottom.
+        """Upscale uint8 H×W×3, and yield uint8 n×sW×3 from top to bottom, each in the same memory.
 
         `call` runs the network on one tile: `call_interruptibly`, or just so.
         """
@@ -108,9 +109,10 @@ class StripUpscaler:
         # Of the whole picture, as its tiles are to agree.
         grey = is_grey(bgr_u8) and self._upscaler.spec.task == "super-resolution" and s > 1
         total, done = len(plan.rows) * len(plan.columns), 0
+        memory = np.empty((s * plan.height, s * width, 3), np.uint8)
         for row in plan.rows:
             stop = min(row.keep_stop, height)
-            strip = np.empty((s * (stop - row.keep_start), s * width, 3), np.uint8)
+            strip = memory[: s * (stop - row.keep_start)]
             for column in plan.columns:
                 part = bgr_u8[row.start : row.start + plan.height]
                 tile = np.ascontiguousarray(part[:, column.start : column.start + plan.width])

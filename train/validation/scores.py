@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
 from ...common.errors import InputError, TrainingError
+from ...common.images import read_image
 from ...common.memory import is_out_of_memory
-from ...common.native_output import native_output_caught
 from ...imaging.quality import (
     ImageQuality,
     ImageU8,
@@ -138,10 +137,9 @@ def load_originals(
             size = f"{usable.shape[1]}×{usable.shape[0]}"
             skipped.append(f"{path}: {size} is too small to score")
         else:  # grey ones stay grey
-            with native_output_caught():
-                image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_ANYCOLOR)
-            assert image is not None
-            originals.append((path.stem, image.astype(np.uint8, copy=False)))
+            picture = read_image(path, say=lambda line: None)
+            image = picture.bgr_u8
+            originals.append((path.stem, image[..., 0].copy() if picture.is_grey else image))
     if not originals:
         why = f"{len(skipped)} left out, the first: {skipped[0]}" if skipped else "holds no image"
         raise InputError(f"validation folder {folder}: {why}")

@@ -319,3 +319,10 @@ def test_images_too_large_for_a_format_are_refused(tmp_path: Path) -> None:
     source = save(tmp_path / "in.png", picture(10, 9000))
     with pytest.raises(OutputError, match=r"18000×20 pixels are too many for .webp; use .png"):
         run(source, tmp_path / "out.webp")
+
+
+def test_a_png_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = save(tmp_path / "deep.png", np.full((8, 9, 3), 514, np.uint16))
+    monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", None)  # by OpenCV alone
+    read = read_image(source, say=lambda line: None)
+    assert (read.depth, int(read.bgr_u8[0, 0, 0])) == (16, 2)

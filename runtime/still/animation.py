@@ -1,0 +1,221 @@
+"""Animated GIF, WebP and APNG: every frame upscaled, with its time and its transparency."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...common.errors import InputError, OutputError
+from ...common.files import atomic_output
+from ...common.images import Picture, Pixels
+from ...common.images.decoding import decode_by_pillow
+from ...common.images.metadata import read_metadata, renewed
+from ...common.images.png_chunks import read_chunks
+from ...common.images.reading import frame_count, opened
+from ...common.images.writing import JPEG_QUALITY, channels_of
+from ...common.signals import call_interruptibly
+from ..machine.host import available_memory_bytes
+from .image import ImageOptions, ImageUpscaler, Say, upscale_picture
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+ANIMATED_SUFFIXES = (".gif", ".webp", ".png", ".apng")
+"""Formats of animations that are read and written, lower case."""
+_ANIMATED_FORMATS = ("GIF", "WEBP", "PNG")
+_GIF_UNIT_MS = 10
+_GIF_COLOURS = 255  # and one that is transparent
+_LONGEST_MS = 600_000
+_OPAQUE = 128
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class _Timing:
+    milliseconds: list[int]
+    loops: int
+    """How often it is played; 0 for ever."""
+
+
+def is_animation(source: Path, target: Path) -> bool:
+    """Whether `source` has frames that follow each other, and `target` can have them.
+
+    A GIF counts with one frame, too, where it stays one.
+
+    Raises InputError: it is no image.
+    """
+    suffix = target.suffix.lower()
+    if suffix not in ANIMATED_SUFFIXES or source.suffix.lower() not in ANIMATED_SUFFIXES:
+        return False
+    with opened(source) as (image, _):
+        return image.format in _ANIMATED_FORMATS and (frame_count(image) > 1 or suffix == ".gif")
+
+
+def upscale_animation(
+    source: Path,
+    target: Path,
+    upscaler: ImageUpscaler,
+    options: ImageOptions,
+    *,
+    scale: float,
+    progress: Progress,
+    say: Say,
+) -> tuple[int, int]:
+    """Upscale an animated image file and return the new width and height in pixels.
+
+    GIF counts time in hundredths of a second, and its pixels are opaque or not there at all: what
+    that changes is said.
+
+    Raises:
+        InputError: a frame is damaged, or the frames need more memory than there is.
+        OutputError: the target exists and may not be replaced, or cannot be written.
+    """
+    with atomic_output(target, overwrite=options.overwrite, source=source) as temporary:
+        made, timing, extra = _made(source, target, upscaler, options, scale, progress, say)
+        data = call_interruptibly(lambda: _encoded(target, made, timing, extra, say))
+        temporary.write_bytes(data)
+    return made[0].size
+
+
+def _made(
+    source: Path,
+    target: Path,
+    upscaler: ImageUpscaler,
+    options: ImageOptions,
+    scale: float,
+    progress: Progress,
+    say: Say,
+) -> tuple[list[Image], _Timing, dict[str, Any]]:
+    """The upscaled frames, their times, and arguments of `save` for what else is known."""
+    from PIL import Image as PilImage
+
+    with opened(source) as (image, data):
+        count = frame_count(image)
+        _check_memory(source, image.size, count, scale)
+        chunks = list(read_chunks(io.BytesIO(data)))  # none unless it is a PNG
+        metadata, _ = read_metadata(image, chunks)
+        profile = image.info.get("icc_profile")
+        frames: list[Image] = []
+        milliseconds: list[int] = []
+        for picture, duration in _frames(source, image, count):
+            big = call_interruptibly(partial(upscale_picture, picture, upscaler))
+            frames.append(PilImage.fromarray(channels_of(big.bgr_u8, big.alpha_u8, grey=False)))
+            milliseconds.append(duration)
+            progress(len(frames), count)
+        loops = int(image.info.get("loop", 1 if image.format == "GIF" else 0))
+    extra: dict[str, Any] = {}
+    suffix = target.suffix.lower()
+    if profile and suffix != ".gif":
+        extra["icc_profile"] = profile
+    if options.keep_metadata:
+        known = renewed(metadata, *frames[0].size)
+        lost = [name for name, value in (("EXIF", known.exif), ("XMP", known.xmp)) if value]
+        if suffix == ".gif" and lost:
+            say(f"{target.name}: .gif cannot hold {', '.join(lost)} of the source; left out")
+        elif known.exif:
+            extra["exif"] = b"Exif\0\0" + known.exif
+        if known.xmp and suffix == ".webp":
+            extra["xmp"] = known.xmp
+    return frames, _Timing(milliseconds, loops), extra
+
+
+def _frames(source: Path, image: Image, count: int) -> Iterator[tuple[Picture, int]]:
+    """Each frame as it is seen, and for how many milliseconds."""
+    for index in range(count):
+        try:
+            image.seek(index)
+            bgr, alpha = decode_by_pillow(image)
+        except MemoryError:
+            raise
+        except Exception as error:  # Pillow raises many kinds on damaged files
+            raise InputError(f"{source}: frame {index + 1} of {count} is damaged") from error
+        if alpha is not None and int(alpha.min()) == 255:
+            alpha = None
+        yield Picture(bgr, alpha), round(float(image.info.get("duration", 0)))
+
+
+def _check_memory(source: Path, size: tuple[int, int], count: int, scale: float) -> None:
+    needed = round(4 * size[0] * size[1] * scale * scale * (count + 3))
+    available = available_memory_bytes()
+    if available is not None and needed > available:
+        raise InputError(
+            f"{source}: its {count} frames ×{scale:g} take about {needed / 1e9:.1f} GB of memory, "
+            f"and {available / 1e9:.1f} GB are free; make a video of it, .mp4"
+        )
+
+
+def _encoded(
+    target: Path, frames: list[Image], timing: _Timing, extra: dict[str, Any], say: Say
+) -> bytes:
+    suffix = target.suffix.lower()
+    times, options = timing.milliseconds, dict(extra)
+    if suffix == ".gif":
+        times = _in_hundredths(times)
+        if times != timing.milliseconds:
+            say(f"{target.name}: .gif counts hundredths of a second; frame times are rounded")
+        if any(_is_soft(frame) for frame in frames):
+            say(f"{target.name}: .gif has no half transparent pixels; they become one or the other")
+        frames = [_in_palette(frame) for frame in frames]
+        options["disposal"] = 2
+        if timing.loops != 1:
+            options["loop"] = timing.loops
+        options["optimize"] = False
+    else:
+        options["loop"] = timing.loops
+        if any(frame.mode == "RGBA" for frame in frames):
+            frames = [frame.convert("RGBA") for frame in frames]
+        if suffix == ".webp":
+            options |= {"quality": JPEG_QUALITY, "method": 2}
+        else:
+            options["compress_level"] = 3
+    name = {".gif": "GIF", ".webp": "WEBP"}.get(suffix, "PNG")
+    file = io.BytesIO()
+    try:
+        frames[0].save(
+            file, name, save_all=True, append_images=frames[1:], duration=times, **options
+        )
+    except MemoryError:
+        raise
+    except Exception as error:  # encoders raise many kinds
+        width, height = frames[0].size
+        raise OutputError(
+            f"{target}: {len(frames)} frames of {width}×{height} cannot be written ({error})"
+        ) from error
+    return file.getvalue()
+
+
+def _in_hundredths(times: list[int]) -> list[int]:
+    """Milliseconds rounded to what GIF counts, without adding up what is lost."""
+    ends = np.cumsum([min(time, _LONGEST_MS) for time in times])
+    rounded = np.round(ends / _GIF_UNIT_MS).astype(int) * _GIF_UNIT_MS
+    return [int(time) for time in np.diff(rounded, prepend=0)]
+
+
+def _is_soft(frame: Image) -> bool:
+    if frame.mode != "RGBA":
+        return False
+    alpha: Pixels = np.asarray(frame)[..., 3]
+    return bool(((alpha > 0) & (alpha < 255)).any())
+
+
+def _in_palette(frame: Image) -> Image:
+    """The frame in colours of its own, one of which is transparent."""
+    from PIL import Image as PilImage
+
+    flat = frame.convert("RGB").quantize(_GIF_COLOURS, dither=PilImage.Dither.FLOYDSTEINBERG)
+    if frame.mode != "RGBA":
+        return flat
+    index = np.array(flat)
+    index[np.asarray(frame)[..., 3] < _OPAQUE] = _GIF_COLOURS
+    made = PilImage.fromarray(index)
+    palette = list(flat.getpalette() or [])
+    made.putpalette(palette + [0] * (768 - len(palette)))
+    made.info["transparency"] = _GIF_COLOURS
+    return made
