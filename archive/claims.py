@@ -49,6 +49,10 @@ class Claim:
         self.was_abandoned = found
         return True
 
+    def exists(self) -> bool:
+        """Whether somebody has it, or had it and ended."""
+        return self._path.exists()
+
     @property
     def holder(self) -> str:
         """The host that has it, or "another process"."""

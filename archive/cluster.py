@@ -22,9 +22,11 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from ..common.errors import BackendError, MissingDependencyError
+from ..common.files import remove_abandoned
 from ..common.notes import Say
 from ..common.signals import signals_as_errors
 from ..common.text import first_line, one_line
+from .claims import Claim
 from .films import pieces_of
 from .job import Archive, Outcome
 from .listing import Item
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from ray.data import Dataset
 
 _CONNECT_SECONDS = 10.0
+_TIDY_SECONDS = 3.0
 _HEAD_SECONDS, _HEAD_FAILURES = 5.0, 3
 WAVE_FILES = 5000
 """Files that are given to Ray at once, each of which is an object in its store."""
@@ -84,23 +87,46 @@ def run_on_ray(
         BackendError: the cluster cannot be reached, or has no room for a worker.
         FrameliftError: no other file could be made, either.
     """
-    with _connected(cluster) as workers, _head_watched(cluster):
-        say(f"Ray{f' at {cluster.address}' if cluster.address else ''}: {workers} workers")
-        left = deque(todo)
-        while left:
-            wave = [left.popleft() for _ in range(min(len(left), WAVE_FILES))]
-            busy = 0
-            for item, outcome in _wave(wave, archive, cluster, workers):
-                if outcome.state == "busy":
-                    left.append(item)
-                    busy += 1
-                    continue
-                if outcome.state == "split":
-                    left.extend(pieces_of(item, outcome.pieces))
-                yield item, outcome
-                raise_if_fatal(outcome)
-            if busy == len(wave):  # others make all that is left
-                time.sleep(POLL_SECONDS)
+    at_hand: dict[str, Item] = {}
+    try:
+        with _connected(cluster) as workers, _head_watched(cluster):
+            say(f"Ray{_at(cluster)}: {workers} workers")
+            left = deque(todo)
+            while left:
+                wave = [left.popleft() for _ in range(min(len(left), WAVE_FILES))]
+                at_hand.update({item.key: item for item in wave})
+                busy = 0
+                for item, outcome in _wave(wave, archive, cluster, workers):
+                    del at_hand[item.key]
+                    if outcome.state == "busy":
+                        left.append(item)
+                        busy += 1
+                        continue
+                    if outcome.state == "split":
+                        left.extend(pieces_of(item, outcome.pieces))
+                    yield item, outcome
+                    raise_if_fatal(outcome)
+                if busy == len(wave):  # others make all that is left
+                    time.sleep(POLL_SECONDS)
+    except HeadLostError:  # the workers may go on for a while
+        raise
+    except BaseException:
+        _tidy_up(archive, at_hand)
+        raise
+
+
+def _tidy_up(archive: Archive, at_hand: dict[str, Item]) -> None:
+    """Remove what workers of this machine left behind, which Ray has ended without warning them."""
+    claims = {key: Claim(archive.out, key) for key in at_hand}
+    waiting = [key for key, claim in claims.items() if claim.exists()]
+    deadline = time.monotonic() + _TIDY_SECONDS
+    while waiting and time.monotonic() < deadline:
+        for key in list(waiting):
+            with claims[key] as claim:
+                if claim.acquire():
+                    remove_abandoned(archive.out / at_hand[key].target)
+                    waiting.remove(key)
+        time.sleep(0.1)
 
 
 def _wave(
@@ -155,9 +181,10 @@ def _connected(cluster: Cluster) -> Iterator[int]:
                 logging_level=logging.ERROR,
             )
     except Exception as error:
-        where = f" at {cluster.address}" if cluster.address else ""
         remedy = "name a cluster that runs as host:port, or none to start one here"
-        raise BackendError(f"Ray{where} cannot be used ({first_line(error)}): {remedy}") from error
+        raise BackendError(
+            f"Ray{_at(cluster)} cannot be used ({first_line(error)}): {remedy}"
+        ) from error
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
@@ -210,10 +237,9 @@ def _head_watched(cluster: Cluster) -> Iterator[None]:
     except BaseException as error:
         if not lost.is_set():
             raise
-        where = f" at {cluster.address}" if cluster.address else ""
         raise HeadLostError(
-            f"Ray{where}: its head node does not answer any more; finished files are kept, the "
-            "same command goes on from there when the cluster is back"
+            f"Ray{_at(cluster)}: its head node does not answer any more; finished files are kept, "
+            "the same command goes on from there when the cluster is back"
         ) from error
     finally:
         ended.set()
@@ -226,6 +252,10 @@ def _wake_main_thread() -> None:
         signal.pthread_kill(main, signal.SIGINT)
     else:  # Windows
         signal.raise_signal(signal.SIGINT)
+
+
+def _at(cluster: Cluster) -> str:
+    return f" at {cluster.address}" if cluster.address else ""
 
 
 class HeadLostError(BackendError):

@@ -121,6 +121,31 @@ def test_a_worker_and_then_the_driver_are_killed(archive: Archive) -> None:
 
 
 @pytest.mark.slow
+def test_ctrl_c_leaves_complete_files_and_no_claims(archive: Archive) -> None:
+    pytest.importorskip("ray", reason="Ray is not installed")
+    for number in range(20):
+        write_clip(archive.root / f"more/{number}.mp4", 400, seed=number)
+    out = archive.out.with_name("by command")
+    options = ["--ray", "--workers", "2", "--model", str(archive.settings.model)]
+    code = "from framelift.cli.main import main; main()"
+    run = subprocess.Popen(
+        [sys.executable, "-u", "-c", code, "archive", str(archive.root), str(out), *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert run.stdout is not None
+    for _ in range(3):
+        assert run.stdout.readline()
+    run.send_signal(signal.SIGINT)
+    _, errors = run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert "framelift: interrupted by Ctrl-C; " in errors.splitlines()[-1]
+    assert not list(out.rglob("*.part*"))
+    assert not list((out / ".framelift-archive" / "claims").iterdir())
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "message"),
     [
