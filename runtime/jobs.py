@@ -63,6 +63,11 @@ def plan_many(
         )
     if not is_template(target) and target.exists() and not target.is_dir():
         raise OutputError(f"{target}: is a file, but there are several inputs; name a folder")
+    if not is_template(target) and not target.is_dir() and _is_name_of_file(target):
+        raise OutputError(
+            f"{target}: is the name of one file, but there are several inputs; name a folder, or a "
+            "template such as '{stem}_x{scale}{suffix}'"
+        )
     jobs: list[Job] = []
     for source in sources:
         if source.is_dir():
@@ -84,6 +89,10 @@ def plan_many(
                 "use a template such as '{folder}_{stem}{suffix}'"
             )
     return jobs
+
+
+def _is_name_of_file(target: Path) -> bool:
+    return target.suffix.lower() in (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES)
 
 
 def with_scales(jobs: Sequence[Job], scale: float) -> list[Job]:

@@ -96,6 +96,20 @@ def test_names_are_made_of_templates(photos: Path, nearest_model_path: Path) -> 
         run(nearest_model_path, "photos/a.png", "out/{stem}_x{scale}{suffix}", "--scale", "2.5")
 
 
+def test_image_sequences_keep_their_numbers(photos: Path, nearest_model_path: Path) -> None:
+    for number in (9, 10, 100):
+        Image.new("RGB", (6, 4), (number, 0, 0)).save(photos / f"frame_{number:04}.png")
+    run(nearest_model_path, "photos/frame_%04d.png", "seq/big%06d.webp")
+    assert made(Path("seq")) == ["big000009.webp", "big000010.webp", "big000100.webp"]
+    with pytest.raises(InputError, match=r"none_%d.png: no file of this sequence is there"):
+        run(nearest_model_path, "photos/none_%d.png", "seq")
+    with pytest.raises(OutputError, match=r"a.png has no number for the %d of this name"):
+        run(nearest_model_path, "photos/a.png", "seq/%d.png")
+    with pytest.raises(OutputError, match=r"seq.mp4: is the name of one file, but"):
+        run(nearest_model_path, "photos/frame_%04d.png", "seq.mp4")
+    assert not Path("seq.mp4").exists()
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such modes")
 def test_what_is_replaced_keeps_its_mode_and_its_links(
     photos: Path, nearest_model_path: Path
