@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...common.errors import InputError
-from ...common.images.reading import open_bytes
+from ...common.images.reading import frame_count, open_bytes
 from .names import is_picture
 from .settings import RESULT_PIXELS, Limits
 
@@ -65,7 +65,7 @@ def check_upload(path: Path, limits: Limits, factor: float | None) -> Facts | No
         LimitError: too many pixels, frames or seconds.
         InputError: a video that cannot be read, or one in a container that may name other files.
     """
-    facts = _picture(path) if is_picture(path.suffix) else _video(path, limits)
+    facts = _picture(path, limits) if is_picture(path.suffix) else _video(path, limits)
     if facts is None:
         return None
     pixels = facts.width * facts.height
@@ -82,12 +82,14 @@ def check_upload(path: Path, limits: Limits, factor: float | None) -> Facts | No
     return facts
 
 
-def _picture(path: Path) -> Facts | None:
+def _picture(path: Path, limits: Limits) -> Facts | None:
     try:
         with open_bytes(path.read_bytes()) as image:
             width, height = image.size
+            frames = frame_count(image)  # of an animation all become a result
     except (OSError, SyntaxError, ValueError, struct.error):
         return None  # the command says what is wrong with it
+    _require_few(path, frames, limits)
     return Facts(width, height)
 
 

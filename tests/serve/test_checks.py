@@ -12,6 +12,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from framelift.serve.jobs.checks import Facts, LimitError, check_upload
 from framelift.serve.jobs.settings import Limits
@@ -44,6 +45,16 @@ def test_facts_of_images(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"image{suffix}"
     cv2.imwrite(str(path), np.zeros((30, 50, 3), np.uint8))
     assert check_upload(path, Limits(), None) == Facts(50, 30)
+
+
+@pytest.mark.parametrize("suffix", [".webp", ".apng"])
+def test_an_animation_has_the_limit_of_frames(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"animation{suffix}"
+    first, *others = (Image.fromarray(frame) for frame in noise(12))
+    first.save(path, format={".apng": "PNG"}.get(suffix), save_all=True, append_images=others)
+    assert check_upload(path, Limits(frames=12), None) == Facts(64, 48)
+    with pytest.raises(LimitError, match="more than 11 frames"):
+        check_upload(path, Limits(frames=11), None)
 
 
 def test_frames_are_counted_where_no_header_states_them(tmp_path: Path) -> None:
