@@ -123,7 +123,7 @@ def build(
 
 def _check_for_another_machine(output: Path | None, device: int | None, rebuild: bool) -> None:
     if output is None:
-        raise ConfigError("--gpu builds for another machine: pass --output too, to take it there")
+        raise ConfigError("--gpu builds for another machine: pass --output, too")
     if device is not None or rebuild:
         name = "--device" if device is not None else "--rebuild"
         raise ConfigError(f"{name} is for this machine: leave out that option or --gpu")

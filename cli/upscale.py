@@ -74,7 +74,7 @@ _FOR_VIDEOS = ("start", "end", "resume", "no_audio", "codec", "crf", "preset")
     help="Leave out EXIF, XMP, IPTC, resolution and text of images; colour profiles stay.",
 )
 @click.option(
-    "-r", "--recursive", is_flag=True, help="Take subfolders too, into subfolders of OUT."
+    "-r", "--recursive", is_flag=True, help="Also upscale subfolders, into subfolders of OUT."
 )
 @click.option(
     "--resume",
@@ -277,7 +277,7 @@ def _runs(upscaler: Upscaler, verbose: bool) -> str:
     choice = f"{facts['backend']} on {facts['device']}"
     if verbose and upscaler.selection:
         choice = upscaler.selection
-    elif "passed over" in upscaler.selection and has_gpu():
+    elif " not used: " in upscaler.selection and has_gpu():
         choice += "; better backends cannot be used, --verbose shows why"
     factor = f" ×{upscaler.scale}" if upscaler.scale > 1 else ""
     return f"{facts['model']}{factor}: {choice}"

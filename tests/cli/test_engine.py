@@ -193,7 +193,7 @@ def test_an_engine_for_another_machine_needs_no_gpu(
             "'hopper' is not a generation of GPUs: use turing,",
         ),
         (("--gpu", "sm90", "-o", "x.engine"), "builds for no GPU of SM90: use one of SM75, SM80,"),
-        (("--gpu", "ada"), "--gpu builds for another machine: pass --output too"),
+        (("--gpu", "ada"), "--gpu builds for another machine: pass --output, too"),
         (("--gpu", "ada", "-o", "x.engine", "--device", "0"), "--device is for this machine"),
         (("--gpu", "ada", "-o", "x.engine", "--rebuild"), "--rebuild is for this machine"),
     ],

@@ -176,7 +176,7 @@ def test_a_folder_goes_on_after_a_broken_file(
     (folder / "notes.txt").write_text("left alone")
     result = run(folder, out, "--model", nearest_model_path, "--quiet")
     assert str(result.exception) == "1 of 4 files failed: broken.jpg"
-    assert result.stderr.startswith(f"failed: {folder / 'broken.jpg'}: is no image")
+    assert result.stderr.startswith(f"failed: {folder / 'broken.jpg'}: cannot be read as an image")
     assert names(out) == ["a.png", "b.mp4", "b.webm.mp4"]
     before = {path.name: path.stat().st_mtime_ns for path in out.iterdir()}
     (folder / "broken.jpg").unlink()
@@ -239,7 +239,6 @@ def test_bad_inputs_and_outputs(tmp_path: Path, clip: Path, nearest_model_path: 
         (clip, tmp_path / "o.xyz", "cannot be written to .xyz; use .mp4, .m4v, .mov, .mkv"),
         (clip, tmp_path / "o.png", "cannot be written to .png; use .mp4"),
         (empty, tmp_path / "o.mp4", "an image cannot be written to .mp4; use .png"),
-        (clip, folder, "is a folder; name a file in it"),
         (clip, tmp_path / "none" / "o.mp4", "none does not exist; create it first"),
         (clip, clip, "is the input itself"),
         (folder, clip, "is a file, but"),

@@ -168,7 +168,7 @@ def test_weights_that_are_not_found_are_named(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=message):
         load_source(path)
     torch.save({"encoder.1.weight": torch.zeros(1)}, path)
-    with pytest.raises(CheckpointError, match=r"it holds 'encoder\.1\.weight'$"):
+    with pytest.raises(CheckpointError, match=r"it contains 'encoder\.1\.weight'$"):
         load_source(path)
 
 
