@@ -23,6 +23,7 @@ from ..archive.status import Status, read_status
 from ..archive.work import Worker
 from ..common.errors import ConfigError, Interrupted
 from ..common.progress import above_bar
+from ..common.text import printable
 from ..importer.loading import models_to_run, own_or_imported
 from .output.json_output import print_json
 
@@ -151,7 +152,7 @@ class Archiving:
             )
         if not tally.failed:
             return ""
-        names = ", ".join(list(tally.failed)[:_NAMES_SHOWN])
+        names = ", ".join(map(printable, list(tally.failed)[:_NAMES_SHOWN]))
         more = len(tally.failed) - _NAMES_SHOWN
         rest = f" and {more} more (framelift archive status {self._out})" if more > 0 else ""
         return f"{len(tally.failed)} of {_files(len(self._plan.items))} failed: {names}{rest}"
@@ -190,7 +191,7 @@ class Archiving:
             elif self._quiet or self._as_json:
                 return
             elif outcome.state == "split":
-                click.echo(f"{item.target}: in {outcome.pieces} pieces")
+                click.echo(f"{printable(item.target)}: in {outcome.pieces} pieces")
             elif row is not None and outcome.state in ("done", "piece"):
                 click.echo(f"{self._count()} {_line(row)}{self._left()}")
 
@@ -245,17 +246,18 @@ def _cluster(options: dict[str, Any]) -> Cluster | None:
 
 def _line(row: Row) -> str:
     """One line about a file or a piece that is done."""
+    target = printable(row.target)
     if row.frames is None or row.seconds is None:
-        return f"{row.target}: was complete"
+        return f"{target}: was complete"
     if row.piece is not None:
-        part = f"{row.target}: piece {row.piece + 1} of {row.pieces}"
+        part = f"{target}: piece {row.piece + 1} of {row.pieces}"
         return f"{part}, {row.frames} frames, {row.fps or 0:.1f} fps"
     size = f"{row.width}×{row.height}"
     if row.pieces:
-        return f"{row.target}: {row.frames} frames, {size}, joined of {row.pieces} pieces"
+        return f"{target}: {row.frames} frames, {size}, joined of {row.pieces} pieces"
     if row.frames == 1:
-        return f"{row.target}: {size}, {row.seconds:.1f} s"
-    return f"{row.target}: {row.frames} frames, {size}, {row.fps or 0:.1f} fps"
+        return f"{target}: {size}, {row.seconds:.1f} s"
+    return f"{target}: {row.frames} frames, {size}, {row.fps or 0:.1f} fps"
 
 
 def _files(count: int, what: str = "") -> str:
@@ -294,7 +296,7 @@ def _show_details(status: Status) -> None:
         hosts = ", ".join(f"{count} on {host}" for host, count in sorted(status.workers.items()))
         click.echo(f"being made now: {hosts}")
     for source, pieces in records.pieces_done.items():
-        click.echo(f"in pieces: {source}, {len(pieces)} done")
+        click.echo(f"in pieces: {printable(source)}, {len(pieces)} done")
     if records.unreadable:
         click.echo(f"{records.unreadable} rows of the ledger are damaged and do not count")
     for row in records.failed.values():

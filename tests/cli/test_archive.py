@@ -232,6 +232,18 @@ def test_outputs_that_left_out_are_made_again_on_request(
     assert (out / "a.mp4").exists()
 
 
+def test_a_name_of_two_lines_is_shown_on_one(tmp_path: Path, options: list[str]) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("two\nlines.png", "no\nfilm.mp4"):
+        (folder / name).write_bytes(b"")
+    cv2.imwrite(str(folder / "two\nlines.png"), np.zeros((4, 6, 3), np.uint8))
+    result = run(folder, tmp_path / "out", *options)
+    assert len(result.stdout.splitlines()) == 2
+    assert "two\N{REPLACEMENT CHARACTER}lines.png: 24×16" in result.stdout
+    assert str(result.exception) == "1 of 2 files failed: no\N{REPLACEMENT CHARACTER}film.mp4"
+
+
 def test_a_list_on_the_standard_input(tmp_path: Path, tree: Path, options: list[str]) -> None:
     result = CliRunner().invoke(
         archive, [str(tree), str(tmp_path / "out"), "--list", "-", *options], input="b/**/*.mp4\n"
