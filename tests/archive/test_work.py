@@ -15,6 +15,7 @@ from framelift.archive.claims import Claim
 from framelift.archive.job import Archive, Outcome
 from framelift.archive.ledger import Description, Ledger, Row
 from framelift.archive.listing import Item, list_files, parse_tree, with_targets
+from framelift.archive.process import ChildProcess
 from framelift.archive.run import run_here
 from framelift.archive.settings import FileSettings
 from framelift.archive.work import Worker
@@ -142,6 +143,22 @@ def dying_package(folder: Path) -> Path:
         "sys.meta_path.insert(0, Finder())\n"
     )
     return package
+
+
+def test_a_child_that_does_not_answer_is_ended_and_replaced(archive: Archive) -> None:
+    child = ChildProcess(archive.settings, lambda line: None, silent_seconds=1.5)
+    assert child.load(images=False).kind == ""
+    assert child.pid is not None
+    os.kill(child.pid, signal.SIGSTOP)
+    source, target = archive.root / "a.mp4", archive.out / "a.mp4"
+    answer = child.make(source, target, replace=False)
+    assert (answer.kind, answer.message) == (
+        "ProcessLost",
+        f"{source}: its process did not answer for 1.5 s and was ended",
+    )
+    patient = ChildProcess(archive.settings, lambda line: None)
+    assert patient.make(source, target, replace=False).facts["frames"] == 8
+    patient.close()
 
 
 def test_what_cannot_work_for_any_file_ends_the_run(archive: Archive) -> None:
