@@ -133,7 +133,7 @@ class FileUpscaler:
             source,
             target,
             upscaler,
-            ImageOptions(overwrite=replace),
+            ImageOptions(replace, keep_metadata=not settings.no_metadata),
             factor=settings.factor(),
             compare=settings.compare,
             say=self._say,

@@ -31,6 +31,7 @@ class FileSettings:
     start: str | None = None
     end: str | None = None
     compare: bool = False
+    no_metadata: bool = False
     resume: bool = False
     overwrite: bool = False
 
@@ -85,6 +86,7 @@ class FileSettings:
             "start": self.start,
             "end": self.end,
             "compare": self.compare,
+            "no_metadata": self.no_metadata,
         }
 
 

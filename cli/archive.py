@@ -16,13 +16,13 @@ from .upscaling import require_name
 if TYPE_CHECKING:
     from ..archive.settings import FileSettings
 
-LIVE_OPTIONS = frozenset({"timeout", "reconnect", "keep_all", "verbose"})
+LEFT_OUT = frozenset({"timeout", "reconnect", "keep_all", "verbose", "recursive"})
 """Those options of `framelift upscale` that do not concern a file."""
 
 _OF_A_FILE = [
     option
     for option in upscale.params
-    if isinstance(option, click.Option) and option.name not in LIVE_OPTIONS
+    if isinstance(option, click.Option) and option.name not in LEFT_OUT
 ]
 
 _OWN: list[click.Parameter] = [

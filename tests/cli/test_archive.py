@@ -15,10 +15,12 @@ import av
 import click
 import cv2
 import numpy as np
+import PIL.Image
 import pytest
 from click.testing import CliRunner, Result
 
-from framelift.cli.archive import LIVE_OPTIONS, archive
+from framelift.archive.settings import FileSettings
+from framelift.cli.archive import LEFT_OUT, archive
 from framelift.cli.upscale import upscale
 from framelift.common.errors import FrameliftError
 
@@ -86,7 +88,27 @@ def test_every_option_of_upscale_that_concerns_a_file_is_there() -> None:
         found = (option for option in command.params if isinstance(option, click.Option))
         return {str(option.name) for option in found}
 
-    assert names(upscale) - names(archive) == LIVE_OPTIONS
+    assert names(upscale) - names(archive) == LEFT_OUT
+    # And it is not only taken, but reaches the file.
+    taken = names(upscale) & names(archive) - {"no_audio", "quiet", "as_json"}
+    assert taken <= set(FileSettings.__dataclass_fields__)
+
+
+def test_metadata_of_images_is_left_out_on_request(
+    tmp_path: Path, tree: Path, options: list[str]
+) -> None:
+    photo = PIL.Image.new("RGB", (6, 4))
+    exif = photo.getexif()
+    exif[0x010E] = "a description"
+    photo.save(tree / "photo.jpg", exif=exif)
+    for out, more in (("with", []), ("without", ["--no-metadata"])):
+        result = run(tree / "photo.jpg", tmp_path / out, *options, *more)
+        assert result.exit_code == 0, result.stderr
+    kept = {}
+    for out in ("with", "without"):
+        with PIL.Image.open(tmp_path / out / "photo.jpg") as made:
+            kept[out] = made.getexif().get(0x010E)
+    assert kept == {"with": "a description", "without": None}
 
 
 def test_a_tree_and_the_same_command_again(tmp_path: Path, tree: Path, options: list[str]) -> None:
