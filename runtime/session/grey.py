@@ -14,13 +14,17 @@ from ...common.opencv import load_cv2
 from .protocol import Frames
 
 _SAMPLED_ROWS = 16
+_BLOCK_ROWS = 1080
 
 
 def is_grey(frame: Frames) -> bool:
     """Whether uint8 H×W×3 has the same value in all three channels, everywhere."""
     step = max(1, len(frame) // _SAMPLED_ROWS)
     # Most frames have colour, and nearly all of them show it in a few rows.
-    return _channels_agree(frame[step // 2 :: step]) and _channels_agree(frame)
+    if not _channels_agree(frame[step // 2 :: step]):
+        return False
+    blocks = range(0, len(frame), _BLOCK_ROWS)  # so that a large picture takes no memory more
+    return all(_channels_agree(frame[start : start + _BLOCK_ROWS]) for start in blocks)
 
 
 def make_grey(frame: Frames) -> Frames:

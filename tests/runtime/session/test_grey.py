@@ -56,6 +56,9 @@ def test_one_pixel_of_colour_anywhere_is_seen() -> None:
         frame = photo(6, 7)
         frame[place] ^= 1
         assert not is_grey(frame)
+    tall = np.zeros((2500, 3, 3), np.uint8)
+    tall[-1, -1, 2] = 1
+    assert not is_grey(tall)
 
 
 @pytest.mark.parametrize("factor", [Fraction(5, 2), Fraction(19, 3)])
