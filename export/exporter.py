@@ -280,8 +280,7 @@ def _check(model: onnx.ModelProto) -> None:
     try:
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        reason = one_line(error)
-        raise ExportError(f"ONNX's checker refuses the model: {reason}") from error
+        raise ExportError(f"ONNX's checker refuses the model: {one_line(error)}") from error
 
 
 def _require_finite(model: onnx.ModelProto) -> None:

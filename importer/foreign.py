@@ -137,10 +137,9 @@ def _whole(path: Path) -> onnx.ModelProto:
     try:
         onnx.load_external_data_for_model(model, str(path.resolve().parent))
     except Exception as error:  # ValidationError for what lies outside, OSError, ValueError
-        reason = one_line(error, 200)
         raise ModelError(
-            f"{path}: keeps weights in another file that cannot be read ({reason}); keep that file "
-            "beside the model"
+            f"{path}: keeps weights in another file that cannot be read "
+            f"({one_line(error, 200)}); keep that file beside the model"
         ) from error
     if model.functions:
         model = inline_local_functions(model)

@@ -23,10 +23,9 @@ def settled(foreign: Foreign) -> onnx.ModelProto:
         try:
             model = onnx.version_converter.convert_version(model, _LOWEST)
         except Exception as error:  # bare RuntimeErrors and ConvertErrors of the C++ library
-            reason = one_line(error, 200)
             raise ModelError(
                 f"{foreign.path}: is of opset {foreign.opset}, and ONNX cannot bring it to "
-                f"{_LOWEST} ({reason}); export it again with opset {_LOWEST} or more"
+                f"{_LOWEST} ({one_line(error, 200)}); export it again with opset {_LOWEST} or more"
             ) from error
     needed = onnx.helper.find_min_ir_version_for(list(model.opset_import), ignore_unknown=True)
     model.ir_version = max(_LOWEST_IR, needed)

@@ -31,7 +31,7 @@ from ...runtime import Upscaler
 from ...runtime.video import FileSource
 from ..machine.facts import describe_machine
 from ..report.documents import Change, Flicker, FlickerResults, MeanChange
-from ..report.model import build
+from ..report.model import new_document
 
 ImageU8 = NDArray[np.uint8]
 
@@ -91,7 +91,7 @@ def measure_flicker(
             # The first call warms up.
             seconds_per_frame=median(times_ms[1:]) / 1000,
         )
-        return build(Flicker, machine, upscaler, settings, results, warnings)
+        return new_document(Flicker, machine, settings, results, warnings, upscaler)
 
 
 def change(before: ImageU8, after: ImageU8) -> NDArray[np.float32]:

@@ -34,7 +34,7 @@ from ..report.checks import (
     variation_warnings,
 )
 from ..report.documents import Overhead, OverheadResults, Relative
-from ..report.model import build
+from ..report.model import new_document
 from ..shared.float_session import FloatSession
 from ..shared.frames import agreement, finish, input_frames, prepare
 from ..shared.settings import LatencySettings
@@ -86,7 +86,7 @@ def measure_overhead(model: str | Path, settings: LatencySettings) -> Overhead:
             *variation_warnings(summaries, steady),
             *agreement_warnings({NUMPY: same}),
         ]
-        return build(Overhead, machine, upscaler, settings, results, warnings)
+        return new_document(Overhead, machine, settings, results, warnings, upscaler)
 
 
 def _compare(samples: dict[str, list[float]]) -> dict[str, Relative]:

@@ -15,7 +15,7 @@ from ...runtime import Upscaler
 from ...runtime.video import FileSource
 from ..machine.facts import describe_machine
 from ..report.documents import Picture, Pictures, PicturesResults
-from ..report.model import build
+from ..report.model import new_document
 from .quality import originals, read_original
 
 _MAX_WIDTH, _MAX_HEIGHT = 960, 540
@@ -47,7 +47,7 @@ def make_pictures(
             before = data_uri(bicubic(scale)(small))
             pictures.append(Picture(name, width, height, before, data_uri(after)))
         settings = {"files": [picture.name for picture in pictures], "backend": backend}
-        return build(Pictures, machine, upscaler, settings, PicturesResults(pictures), [])
+        return new_document(Pictures, machine, settings, PicturesResults(pictures), [], upscaler)
 
 
 def data_uri(image: ImageU8) -> str:

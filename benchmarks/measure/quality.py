@@ -15,7 +15,7 @@ from ...runtime import Upscaler
 from ..machine.facts import describe_machine
 from ..report.checks import int8_warnings, require_super_resolution
 from ..report.documents import NamedPair, Pair, Quality, QualityResults, Scores
-from ..report.model import build
+from ..report.model import new_document
 
 # The window of SSIM must fit into what is left after cropping and shaving.
 _SSIM_WINDOW = 11
@@ -99,7 +99,9 @@ def measure_quality(
         if matching:
             settings["post-processing"] = "histogram matching"
         warnings = int8_warnings(machine, {upscaler.spec.name: upscaler.describe()})
-        return build(Quality, machine, upscaler, settings, QualityResults(images, mean), warnings)
+        return new_document(
+            Quality, machine, settings, QualityResults(images, mean), warnings, upscaler
+        )
 
 
 def _scores(trial: Trial, distance: Distance | None) -> Scores:

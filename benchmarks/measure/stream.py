@@ -25,7 +25,7 @@ from ..machine.facts import describe_machine
 from ..machine.monitor import Monitor, condition_warnings
 from ..report.checks import machine_warnings
 from ..report.documents import Stream, StreamRate, StreamResults
-from ..report.model import build
+from ..report.model import new_document
 from ..shared.settings import LatencySettings
 from ..shared.statistics import summarise
 
@@ -136,7 +136,7 @@ def measure_stream(
         if unread:
             warnings.append(f"the time code of {unread} frames could not be read back")
         found = StreamResults(rates=results, conditions=conditions)
-        return build(Stream, machine, upscaler, settings, found, warnings)
+        return new_document(Stream, machine, settings, found, warnings, upscaler)
 
 
 def run_camera(upscaler: FrameUpscaler, settings: LatencySettings, fps: float) -> StreamRate:

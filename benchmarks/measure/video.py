@@ -28,7 +28,7 @@ from ..machine.facts import describe_machine
 from ..machine.monitor import Monitor, condition_warnings
 from ..report.checks import machine_warnings
 from ..report.documents import Run, Video, VideoResults, VideoRun
-from ..report.model import build
+from ..report.model import new_document
 from ..shared.timing import time_ms
 
 NULL = "none"
@@ -105,7 +105,7 @@ def measure_video(
             inference_fps=1000 / median(alone_ms),
             conditions=conditions,
         )
-        return build(Video, machine, upscaler, settings, found, warnings)
+        return new_document(Video, machine, settings, found, warnings, upscaler)
 
 
 def middle_round(results: list[VideoRun]) -> VideoRun:

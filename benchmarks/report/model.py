@@ -31,13 +31,11 @@ from .documents import (
     Collection,
     Document,
     Model,
-    OfModel,
     Runtime,
     Single,
 )
 
 D = TypeVar("D", bound=Single)
-M = TypeVar("M", bound=OfModel)
 
 _UPGRADED_VERSION = 3
 _MOST = 10**18
@@ -49,10 +47,10 @@ def new_document(
     settings: object,
     results: msgspec.Struct,
     warnings: list[str],
-    **more: object,
+    upscaler: Upscaler | None = None,
 ) -> D:
     """The report of one benchmark, as JSON can show it; `settings` is a dataclass or a mapping, and
-    `more` are further fields.
+    `upscaler` the one model that was measured.
     """
     document = {
         "kind": kind.__struct_config__.tag,
@@ -63,29 +61,11 @@ def new_document(
         "settings": settings,
         "results": results,
         "warnings": warnings,
-        **more,
     }
+    if upscaler is not None:
+        document["model"] = describe_model(upscaler.spec)
+        document["runtime"] = describe_runtime(upscaler)
     return msgspec.convert(_clean(msgspec.to_builtins(document)), kind)
-
-
-def build(
-    kind: type[M],
-    machine: Machine,
-    upscaler: Upscaler,
-    settings: object,
-    results: msgspec.Struct,
-    warnings: list[str],
-) -> M:
-    """The report of a benchmark of one model."""
-    return new_document(
-        kind,
-        machine,
-        settings,
-        results,
-        warnings,
-        model=describe_model(upscaler.spec),
-        runtime=describe_runtime(upscaler),
-    )
 
 
 def combine(documents: Sequence[AnyDocument]) -> Collection:

@@ -48,9 +48,8 @@ class ForeignModel(Rival):
         try:
             result = self._session.run(images)
         except Exception as error:  # ONNX Runtime's exceptions have no common base
-            reason = first_line(error)
             raise ModelError(
-                f"{path}: does not take frames of {case.width}×{case.height} ({reason})"
+                f"{path}: does not take frames of {case.width}×{case.height} ({first_line(error)})"
             ) from error
         shape = getattr(result, "shape", ())  # a sequence or a map has none
         scale: int = shape[-1] // case.width if shape else 0

@@ -37,8 +37,7 @@ class OrtCuda(Rival):
         except FrameliftError:
             raise
         except Exception as error:
-            reason = first_line(error)
-            raise BackendError(f"ort-cuda cannot load the model: {reason}") from error
+            raise BackendError(f"ort-cuda cannot load the model: {first_line(error)}") from error
         self._input = self._session.get_inputs()[0].name
         self.engine = f"onnxruntime {load_onnxruntime().__version__}"
 

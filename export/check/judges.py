@@ -96,9 +96,8 @@ def _onnxruntime(path: Path) -> Answer | None:
     try:
         onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own exception types share no public base
-        reason = one_line(error, 300)
         refusal = Finding(
-            True, (ONNXRUNTIME,), "model", f"{judge} refuses it: {reason}",
+            True, (ONNXRUNTIME,), "model", f"{judge} refuses it: {one_line(error, 300)}",
             "replace the operator named, or use another release",
         )  # fmt: skip
         return Answer(judge, (refusal,))

@@ -107,11 +107,10 @@ def shapes(
         if whole and not withdrawn:  # those it would refuse, and say no more
             onnx.checker.check_model(inferred, full_check=True)
     except Exception as error:  # ValidationError, InferenceError and bare RuntimeErrors
-        reason = one_line(error, 300)
         strict = tuple(target for target in targets if target not in loading)
         findings = [
             Finding(
-                is_error, names, "model", f"is not valid ONNX: {reason}",
+                is_error, names, "model", f"is not valid ONNX: {one_line(error, 300)}",
                 "export it again; the node named is the first that does not fit",
             )
             for is_error, names in ((True, strict), (False, loading))

@@ -68,6 +68,7 @@ def run_session(session: Any, frames: Frames) -> list[NDArray[Any]]:  # noqa: AN
     try:
         outputs: list[NDArray[Any]] = session.run(None, {"frames": np.ascontiguousarray(frames)})
     except Exception as error:
-        reason = one_line(error, 200)
-        raise ExportError(f"ONNX Runtime fails on {frames.shape}: {reason}") from error
+        raise ExportError(
+            f"ONNX Runtime fails on {frames.shape}: {one_line(error, 200)}"
+        ) from error
     return outputs

@@ -57,8 +57,7 @@ def main(engine: str, dry_run: bool) -> int:
         try:
             _measure(spec, case)
         except (FrameliftError, RuntimeError) as error:  # the latter is PyTorch's
-            reason = first_line(error)
-            results.add("left out", engine=engine, model=spec.name, reason=reason)
+            results.add("left out", engine=engine, model=spec.name, reason=first_line(error))
             if index == 0 and isinstance(error, FrameliftError):  # the others would say the same
                 return 0
             failed += 1

@@ -51,8 +51,7 @@ def main(data: Path, dry_run: bool) -> int:
                 _measure(preset, settings, data, device, peak, dry_run)
             except (FrameliftError, RuntimeError) as error:
                 failed += 1
-                reason = first_line(error)
-                results.add("failed", preset=preset, settings=variant, reason=reason)
+                results.add("failed", preset=preset, settings=variant, reason=first_line(error))
     return 1 if failed else 0
 
 

@@ -23,9 +23,8 @@ def cuda_python_problem() -> str | None:
     try:
         importlib.import_module("cuda.bindings.runtime")
     except (ImportError, OSError, RuntimeError) as error:
-        reason = one_line(error)
         return (
-            f"cuda-python cannot be loaded ({reason}): run "
+            f"cuda-python cannot be loaded ({one_line(error)}): run "
             "`pip install --force-reinstall 'cuda-python>=13'`"
         )
     return None

@@ -77,8 +77,7 @@ def load_rtx() -> Library:
             ctypes.CDLL(str(path))
         trt = importlib.import_module(_BINDINGS)
     except (ImportError, OSError) as error:
-        reason = one_line(error)
-        raise BackendError(f"{NAME} cannot be loaded ({reason}): run {_REPAIR}") from error
+        raise BackendError(f"{NAME} cannot be loaded ({one_line(error)}): run {_REPAIR}") from error
     return Library(NAME, str(trt.__version__), trt, rtx=True)
 
 

@@ -224,9 +224,9 @@ class Trainer:
         try:
             self.network.load_state_dict(weights)
         except RuntimeError as error:  # the names of a community file told less than all
-            summary = one_line(error, 200)
             raise CheckpointError(
-                f"init {path}: weights do not fit the network ({summary}); use another file"
+                f"init {path}: weights do not fit the network "
+                f"({one_line(error, 200)}); use another file"
             ) from error
         self.progress.origin = origin_of(path)
 

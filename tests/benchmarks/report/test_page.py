@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import re
+import sys
 from html.parser import HTMLParser
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -16,6 +18,8 @@ from framelift.benchmarks.report.model import combine, decode
 from framelift.benchmarks.report.page import to_html
 from framelift.benchmarks.report.rows import short_names
 from framelift.benchmarks.report.scatter import Baseline, Point, scatter
+from framelift.cli.bench.options import Targets
+from framelift.common.errors import MissingDependencyError
 from tests.support.reports import Json, single
 
 VOID = {"meta", "img", "input", "rect", "path", "circle"}
@@ -86,6 +90,15 @@ def test_a_single_report_has_its_own_title(reports: dict[str, Json]) -> None:
     page = to_html(decode(reports["video"]))
     assert "<h1>Video: tiny-nearest (×4) on clip.mp4</h1>" in page
     assert "<h2>" not in page
+
+
+def test_without_jinja_the_extra_is_named_before_anything_is_measured(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    Targets(tmp_path / "report.json", None, None).check()
+    with pytest.raises(MissingDependencyError, match=r"pip install 'framelift\[report\]'"):
+        Targets(None, None, tmp_path / "page.html").check()
 
 
 def test_p50_and_p99_are_at_the_top(page: str, reports: dict[str, Json]) -> None:
