@@ -15,16 +15,24 @@ def gpu_names() -> tuple[str, ...]:
     """Name, release of the driver and size of the memory of each GPU."""
     import pynvml as nvml
 
-    return tuple(
-        f"{nvml.nvmlDeviceGetName(gpu)}, {nvml.nvmlSystemGetDriverVersion()}, "
-        f"{_memory(gpu).total >> 20} MiB"
-        for gpu in _visible()
-    )
+    try:
+        return tuple(
+            f"{nvml.nvmlDeviceGetName(gpu)}, {nvml.nvmlSystemGetDriverVersion()}, "
+            f"{_memory(gpu).total >> 20} MiB"
+            for gpu in _visible()
+        )
+    except nvml.NVMLError:
+        return ()
 
 
 def device_memory_used() -> int | None:
-    """Bytes of the first GPU's memory in use by all programs, or None where there is no GPU."""
-    return int(_memory(gpus[0]).used) if (gpus := _visible()) else None
+    """Bytes of the first GPU's memory in use by all programs, or None where none can be read."""
+    import pynvml as nvml
+
+    try:
+        return int(_memory(gpus[0]).used) if (gpus := _visible()) else None
+    except nvml.NVMLError:
+        return None
 
 
 def gpu_state() -> dict[str, float] | None:

@@ -43,6 +43,12 @@ def test_gpus_come_from_the_driver(monkeypatch: pytest.MonkeyPatch) -> None:
     assert device_memory_used() is None
 
 
+def test_a_gpu_that_does_not_answer_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    simulate(monkeypatch, {"Name": None, "MemoryInfo": None})
+    assert gpu_names() == ()
+    assert device_memory_used() is None
+
+
 def test_the_gpus_are_those_that_programs_see(monkeypatch: pytest.MonkeyPatch) -> None:
     gpus: list[dict[str, object]] = [{"Name": name, "UUID": f"GPU-{name}"} for name in "abc"]
     simulate(monkeypatch, *gpus)
