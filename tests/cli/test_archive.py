@@ -90,7 +90,7 @@ def test_every_option_of_upscale_that_concerns_a_file_is_there() -> None:
 
     assert names(upscale) - names(archive) == LEFT_OUT
     # And it is not only taken, but reaches the file.
-    taken = names(upscale) & names(archive) - {"no_audio", "quiet", "as_json"}
+    taken = names(upscale) & names(archive) - {"no_audio", "quiet", "as_json", "log_file"}
     assert taken <= set(FileSettings.__dataclass_fields__)
 
 
