@@ -25,6 +25,8 @@ from framelift.runtime import Upscaler
 from framelift.runtime.backends.onnx_cpu import OnnxCpuSession
 from framelift.runtime.models.file import read_spec
 from framelift.runtime.models.zoo import shipped_models
+from framelift.runtime.session.grey import is_grey, make_grey
+from framelift.runtime.session.protocol import Frames
 from framelift.train.checkpoints.file import Checkpoint, save_checkpoint
 from framelift.train.networks import Realtime, RealtimeConfig
 
@@ -46,12 +48,18 @@ def extremes() -> Iterator[NDArray[np.uint8]]:
     yield noise
 
 
+def shown(frame: Frames, result: Frames) -> Frames:
+    """What the runtime makes of a network's result: grey where the frame is grey."""
+    larger = len(result) > len(frame)  # styles may colour what is grey
+    return make_grey(np.ascontiguousarray(result)) if larger and is_grey(frame) else result
+
+
 def assert_one_meaning(path: Path) -> None:
     run = onnx_frames(onnx.load(path))
     with Upscaler.load(path, "onnx-cpu") as upscale:
         for frame in extremes():
-            wanted = run(frame[None])[0].astype(np.int16)
-            assert np.abs(upscale(frame) - wanted).max() <= 1
+            wanted = shown(frame, run(frame[None])[0])
+            assert np.abs(upscale(frame).astype(np.int16) - wanted).max() <= 1
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +109,7 @@ def test_int8_calibrated_on_dark_frames(
         for frame in extremes():
             out = np.empty((1, 2 * frame.shape[0], 2 * frame.shape[1], 3), np.uint8)
             session.run(np.ascontiguousarray(frame[None]), out)
-            np.testing.assert_array_equal(out[0], upscale(frame))
+            np.testing.assert_array_equal(shown(frame, out[0]), upscale(frame))
 
 
 @pytest.mark.parametrize("name", [name for name in SHIPPED if "johnson" not in name])
