@@ -95,8 +95,10 @@ def main() -> None:
     original = originals[FRAMES // 2]
     print(f"{source.name} {WIDTH // SCALE}×{HEIGHT // SCALE} -> {target.name} {WIDTH}×{HEIGHT}:")
     print(f"{FRAMES} frames, {result.stats.fps:.1f} fps with decoding and encoding")
-    print(f"PSNR of the middle frame: bicubic {psnr(bicubic, original):.2f} dB, "
-          f"framelift {psnr(sharp, original):.2f} dB")  # fmt: skip
+    print(
+        f"PSNR of the middle frame: bicubic {psnr(bicubic, original):.2f} dB, "
+        f"framelift {psnr(sharp, original):.2f} dB"
+    )
     print(f"look at {OUT / 'side-by-side.png'}")
 
 

@@ -26,14 +26,20 @@ def export_core(network: nn.Module, opset: int, sizes: Sizes | None = None) -> o
         with quiet_exporter(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about the exporter's own internals
             program = torch.onnx.export(
-                network, (_example(sizes),), dynamo=True, opset_version=opset,
-                dynamic_shapes=(_dynamic_axes(sizes),), input_names=["input"],
-                output_names=["output"], external_data=False, verbose=False,
+                network,
+                (_example(sizes),),
+                dynamo=True,
+                opset_version=opset,
+                dynamic_shapes=(_dynamic_axes(sizes),),
+                input_names=["input"],
+                output_names=["output"],
+                external_data=False,
+                verbose=False,
                 custom_translation_table={
                     torch.ops.aten.pixel_unshuffle.default: _unshuffle,
                     torch.ops.aten.sort.stable: _stable_sort,
                 },
-            )  # fmt: skip
+            )
     except Exception as error:  # it runs the network's own code, which may raise anything
         raise ExportError(f"PyTorch's ONNX exporter failed: {_reason(error)}") from error
     assert program is not None

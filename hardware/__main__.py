@@ -45,9 +45,14 @@ def main(arguments: list[str]) -> int:
     out.mkdir(parents=True, exist_ok=True)
     seconds = given.seconds or TOTAL_SECONDS
     settings = Settings(
-        out, seconds, given.wheels and given.wheels.absolute(), given.data.absolute(),
-        given.hr.absolute(), given.vgg and given.vgg.absolute(), given.dry_run,
-    )  # fmt: skip
+        out,
+        seconds,
+        given.wheels and given.wheels.absolute(),
+        given.data.absolute(),
+        given.hr.absolute(),
+        given.vgg and given.vgg.absolute(),
+        given.dry_run,
+    )
     code = Day(settings, parts(settings), _say).run()
     _say(f"results: {out / 'summary.md'}")
     return code

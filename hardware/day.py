@@ -69,9 +69,13 @@ class Day:
         results = out / f"{part.name}.jsonl"
         try:
             ended = run(
-                part.command, out / f"{part.name}.log", self._environment(results, account.limit_s),
-                folder=ROOT, limit_s=account.limit_s, grace_s=self._grace(),
-            )  # fmt: skip
+                part.command,
+                out / f"{part.name}.log",
+                self._environment(results, account.limit_s),
+                folder=ROOT,
+                limit_s=account.limit_s,
+                grace_s=self._grace(),
+            )
         except OSError as error:
             account.state, account.last_line = "failed", str(error)
         except BaseException:

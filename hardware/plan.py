@@ -13,9 +13,14 @@ TOTAL_SECONDS = 720.0
 # The best first. What ONNX Runtime and PyTorch do without framelift stands beside them, and last
 # what compiles for minutes.
 ENGINES = (
-    "tensorrt", "tensorrt-rtx", "onnx-cuda", "onnx-tensorrt", "ort-cuda", "onnx-webgpu",
+    "tensorrt",
+    "tensorrt-rtx",
+    "onnx-cuda",
+    "onnx-tensorrt",
+    "ort-cuda",
+    "onnx-webgpu",
     "torch-compile-cuda",
-)  # fmt: skip
+)
 # What the rehearsal measures instead of nothing, where there is no GPU.
 _ON_PROCESSORS = ("onnx-cpu", "ort-numpy")
 

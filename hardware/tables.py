@@ -17,15 +17,21 @@ def cell(value: object) -> str:
 
 def environment(rows: list[_Row]) -> list[str]:
     """What is there, what works, and what the device can do."""
-    lines = _table(["what", ""], [
-        [row["name"], row["value"]] for row in rows if row["kind"] == "fact"
-    ])  # fmt: skip
+    lines = _table(
+        ["what", ""], [[row["name"], row["value"]] for row in rows if row["kind"] == "fact"]
+    )
     backends = [row for row in rows if row["kind"] == "backend"]
     if backends:
-        lines += ["", *_table(["backend", "works", ""], [
-            [row["name"], "yes" if row["reason"] is None else "no", row["reason"] or ""]
-            for row in backends
-        ])]  # fmt: skip
+        lines += [
+            "",
+            *_table(
+                ["backend", "works", ""],
+                [
+                    [row["name"], "yes" if row["reason"] is None else "no", row["reason"] or ""]
+                    for row in backends
+                ],
+            ),
+        ]
     return lines
 
 
@@ -40,9 +46,12 @@ def tests(rows: list[_Row]) -> list[str]:
         lines += ["", f"cut off in `{cut_off[-1]}`"]
     wrong = [row for row in ended.values() if row["outcome"] not in ("passed", "skipped")]
     if wrong:
-        lines += ["", *_table(["test", "", "why"], [
-            [row["test"], row["outcome"], row["why"]] for row in wrong
-        ])]  # fmt: skip
+        lines += [
+            "",
+            *_table(
+                ["test", "", "why"], [[row["test"], row["outcome"], row["why"]] for row in wrong]
+            ),
+        ]
     reasons = Counter(row["why"] for row in ended.values() if row["outcome"] == "skipped")
     lines += [f"- skipped {count}: {cell(why)}" for why, count in reasons.most_common()]
     return lines
@@ -58,10 +67,13 @@ def latency(rows: list[_Row]) -> list[str]:
     if cases:
         sizes = sorted({row["size"] for row in cases})
         lines += [f"p50 in ms of a call with uint8 frames, {', '.join(sizes)} in", ""]
-        lines += _table(["model", *engines], [
-            [model, *(_latency(p50.get((model, engine))) for engine in engines)]
-            for model in models
-        ])  # fmt: skip
+        lines += _table(
+            ["model", *engines],
+            [
+                [model, *(_latency(p50.get((model, engine))) for engine in engines)]
+                for model in models
+            ],
+        )
     facts = {row["engine"]: row for row in cases}
     lines += [
         f"- {engine}: {cell(row['describe'])}"
@@ -84,11 +96,21 @@ def _latency(row: _Row | None) -> str:
 
 def video(rows: list[_Row]) -> list[str]:
     """Frames per second by sink."""
-    return _table(["model", "backend", "to", "fps", "of the upscaler's own rate", ""], [
-        [row["model"], row["backend"], row["sink"], row["fps"], row["share"], row.get("note", "")]
-        for row in rows
-        if row["kind"] == "run"
-    ])  # fmt: skip
+    return _table(
+        ["model", "backend", "to", "fps", "of the upscaler's own rate", ""],
+        [
+            [
+                row["model"],
+                row["backend"],
+                row["sink"],
+                row["fps"],
+                row["share"],
+                row.get("note", ""),
+            ]
+            for row in rows
+            if row["kind"] == "run"
+        ],
+    )
 
 
 def training(rows: list[_Row]) -> list[str]:
@@ -97,23 +119,37 @@ def training(rows: list[_Row]) -> list[str]:
         ["preset", "device", "crops/s", "step, ms", "waiting for data", "TFLOP/s", "of the peak"],
         [
             [
-                row["preset"], row["device"], row["images_per_s"], row["step_ms"],
-                row["data_wait_share"], row["tflops"], row["share_of_peak"],
+                row["preset"],
+                row["device"],
+                row["images_per_s"],
+                row["step_ms"],
+                row["data_wait_share"],
+                row["tflops"],
+                row["share_of_peak"],
             ]
             for row in rows
             if row["kind"] == "speed"
         ],
-    )  # fmt: skip
+    )
 
 
 def zoo(rows: list[_Row]) -> list[str]:
     """How far each model came."""
-    return _table(["model", "steps", "crops/s", "first Y-PSNR", "last", ""], [
-        [row["model"], row["steps"], row["images_per_s"], row["first_db"], row["last_db"],
-         row.get("note", "")]
-        for row in rows
-        if row["kind"] == "model"
-    ])  # fmt: skip
+    return _table(
+        ["model", "steps", "crops/s", "first Y-PSNR", "last", ""],
+        [
+            [
+                row["model"],
+                row["steps"],
+                row["images_per_s"],
+                row["first_db"],
+                row["last_db"],
+                row.get("note", ""),
+            ]
+            for row in rows
+            if row["kind"] == "model"
+        ],
+    )
 
 
 def _table(head: list[str], rows: list[list[object]]) -> list[str]:

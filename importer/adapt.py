@@ -272,9 +272,14 @@ def _bicubic(scale: int) -> Matrix:
     step = np.zeros((1, 2 * side, 2 * side, 1))
     step[0, middle] = 1
     response = enlarged(step, scale)[0, :, scale * middle, 0]
-    taps = np.array([
-        [response[scale * (middle - d) + phase] for d in range(-CHROMA_BORDER, CHROMA_BORDER + 1)]
-        for phase in range(scale)
-    ])  # fmt: skip
+    taps = np.array(
+        [
+            [
+                response[scale * (middle - d) + phase]
+                for d in range(-CHROMA_BORDER, CHROMA_BORDER + 1)
+            ]
+            for phase in range(scale)
+        ]
+    )
     kernels = np.einsum("rh,kw->rkhw", taps, taps).reshape(scale**2, 1, side, side)
     return np.tile(kernels, (2, 1, 1, 1))

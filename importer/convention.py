@@ -37,11 +37,13 @@ ORDERS = ("rgb", "bgr")
 
 # Y, Cb and Cr of JPEG (BT.601, full range) of B, G, R.
 _RED, _GREEN, _BLUE = LUMA_BT601
-TO_YCC = np.array([
-    [_BLUE, _GREEN, _RED],
-    [0.5, -0.5 * _GREEN / (1 - _BLUE), -0.5 * _RED / (1 - _BLUE)],
-    [-0.5 * _BLUE / (1 - _RED), -0.5 * _GREEN / (1 - _RED), 0.5],
-])  # fmt: skip
+TO_YCC = np.array(
+    [
+        [_BLUE, _GREEN, _RED],
+        [0.5, -0.5 * _GREEN / (1 - _BLUE), -0.5 * _RED / (1 - _BLUE)],
+        [-0.5 * _BLUE / (1 - _RED), -0.5 * _GREEN / (1 - _RED), 0.5],
+    ]
+)
 FROM_YCC = np.linalg.inv(TO_YCC)
 CHROMA_BORDER = 2
 """How far a bicubic enlargement reaches, in pixels."""

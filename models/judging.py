@@ -182,8 +182,18 @@ def measure_times(judged: Sequence[Judged], say: Say) -> Espcn | None:
 def table(judged: Sequence[Judged], sets: Sequence[str]) -> list[Sequence[str]]:
     """Rows for people, the header first."""
     by_name = {one.model.name: one for one in judged}
-    header = ["model", *(f"{name}, dB" for name in sets), "floor / aim", "int8 loses",
-              "× ESPCN", "relu2_2 nearer", "colour", "checkerboard", "mesh", "verdict"]  # fmt: skip
+    header = [
+        "model",
+        *(f"{name}, dB" for name in sets),
+        "floor / aim",
+        "int8 loses",
+        "× ESPCN",
+        "relu2_2 nearer",
+        "colour",
+        "checkerboard",
+        "mesh",
+        "verdict",
+    ]
     rows: list[Sequence[str]] = [header]
     for one in judged:
         model, parent = one.model, by_name.get(one.model.parent)

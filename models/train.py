@@ -29,19 +29,34 @@ _NO_SETS = "nothing to judge on: give --hr DIR, such as Set5"
 @click.command()
 @click.argument("names", nargs=-1, metavar="[MODEL]...")
 @click.option("--data", multiple=True, type=_PATH, metavar="DIR", help="Photographs to train on.")
-@click.option("--hr", "sets", multiple=True, type=_PATH, metavar="DIR",
-              help="Originals to judge on; training is validated on the first.")  # fmt: skip
+@click.option(
+    "--hr",
+    "sets",
+    multiple=True,
+    type=_PATH,
+    metavar="DIR",
+    help="Originals to judge on; training is validated on the first.",
+)
 @click.option("--vgg", metavar="SOURCE", help="VGG-16 weights, for training and for judging.")
-@click.option("--calibration", type=_PATH, metavar="DIR",
-              help="Frames for int8; without them there are no int8 files.")  # fmt: skip
+@click.option(
+    "--calibration",
+    type=_PATH,
+    metavar="DIR",
+    help="Frames for int8; without them there are no int8 files.",
+)
 @click.option("--runs", type=_PATH, default=Path("runs/zoo"), show_default=True)
 @click.option("--results", type=_PATH, default=Path("runs/zoo-results"), show_default=True)
-@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True,
-              help="Trainings at once.")  # fmt: skip
-@click.option("--minutes", type=click.FloatRange(0, min_open=True),
-              help="Of training for each model. [default: zoo.toml's]")  # fmt: skip
-@click.option("--from-shipped", is_flag=True,
-              help="Go on from each model's own shipped checkpoint.")  # fmt: skip
+@click.option(
+    "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Trainings at once."
+)
+@click.option(
+    "--minutes",
+    type=click.FloatRange(0, min_open=True),
+    help="Of training for each model. [default: zoo.toml's]",
+)
+@click.option(
+    "--from-shipped", is_flag=True, help="Go on from each model's own shipped checkpoint."
+)
 @click.option("--set", "extra", multiple=True, metavar="KEY=VALUE", help="A setting for all.")
 @click.option("--device", default="auto", show_default=True)
 @click.option("--threads", type=click.IntRange(1), help="CPU threads of each training.")
@@ -72,8 +87,18 @@ def main(
     """
     zoo = read_zoo()
     models = chosen(zoo, names)
-    options = Options(data, runs, sets[0] if sets else None, vgg, device, threads, jobs, minutes,
-                      extra, from_shipped)  # fmt: skip
+    options = Options(
+        data,
+        runs,
+        sets[0] if sets else None,
+        vgg,
+        device,
+        threads,
+        jobs,
+        minutes,
+        extra,
+        from_shipped,
+    )
     failures: list[str] = []
     asked = len(models)
     if only != "judge":

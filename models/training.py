@@ -103,9 +103,12 @@ class _Run:
         self.log = (self.folder / "output.log").open("ab")
         # A session of its own: a Ctrl-C is for the one that started it, which passes it on.
         self.process = subprocess.Popen(
-            command, stdout=self.log, stderr=self.log, start_new_session=True,
+            command,
+            stdout=self.log,
+            stderr=self.log,
+            start_new_session=True,
             env={**os.environ, "FRAMELIFT_CONFIG": ""},  # no defaults of who trains
-        )  # fmt: skip
+        )
         self.since = self.replanned = time.monotonic()
 
     def stop(self) -> None:
@@ -146,8 +149,10 @@ def train_all(models: Sequence[Model], options: Options, say: Say) -> list[str]:
                         waiting.remove(model)
                         running.append(_prepared(model, options))
                         running[-1].start()
-                        say(f"{model.name}: training, {running[-1].spent / 60:.1f} of "
-                            f"{running[-1].seconds / 60:.1f} minutes spent")  # fmt: skip
+                        say(
+                            f"{model.name}: training, {running[-1].spent / 60:.1f} of "
+                            f"{running[-1].seconds / 60:.1f} minutes spent"
+                        )
                 time.sleep(_POLL_SECONDS)
                 for run in list(running):
                     if run.process is not None and run.process.poll() is None:

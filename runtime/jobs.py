@@ -22,9 +22,23 @@ from .names import SCALE, in_template, is_template, with_scale
 from .video.writing.encoders import EncoderOptions
 
 VIDEO_SUFFIXES = (
-    ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg",
-    ".flv", ".wmv", ".3gp", ".ogv", ".gif",
-)  # fmt: skip
+    ".mp4",
+    ".m4v",
+    ".mov",
+    ".mkv",
+    ".webm",
+    ".avi",
+    ".ts",
+    ".mts",
+    ".m2ts",
+    ".mpg",
+    ".mpeg",
+    ".flv",
+    ".wmv",
+    ".3gp",
+    ".ogv",
+    ".gif",
+)
 """What is taken for a video in a folder; a single file may have any suffix."""
 GIF = ".gif"
 """A video that may become an image: it stays a GIF unless a video is asked for."""

@@ -120,9 +120,15 @@ def draw(copies: Sequence[Copy], centre: tuple[int, int], side: int = 110) -> ND
             lines.append(f"L2 {copy.mse:.0f}   {deepest} {copy.features[deepest]:.0f}")
         for row, line in enumerate(lines):
             cv2.putText(
-                label, line, (6, 22 + 24 * row), cv2.FONT_HERSHEY_SIMPLEX, 0.55, (20, 20, 20), 1,
+                label,
+                line,
+                (6, 22 + 24 * row),
+                cv2.FONT_HERSHEY_SIMPLEX,
+                0.55,
+                (20, 20, 20),
+                1,
                 cv2.LINE_AA,
-            )  # fmt: skip
+            )
         panels.append(np.vstack([detail.repeat(2, 0).repeat(2, 1), label]))
     return np.hstack(panels)
 

@@ -37,9 +37,19 @@ PACKAGES = (
 
 # What decides how fast a network runs, as Linux names it.
 INSTRUCTIONS = (
-    "avx2", "avx512f", "avx_vnni", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_int8",
-    "amx_bf16", "asimd", "asimddp", "i8mm", "sve",
-)  # fmt: skip
+    "avx2",
+    "avx512f",
+    "avx_vnni",
+    "avx512_vnni",
+    "avx512_bf16",
+    "avx512_fp16",
+    "amx_int8",
+    "amx_bf16",
+    "asimd",
+    "asimddp",
+    "i8mm",
+    "sve",
+)
 _INT8 = frozenset({"avx_vnni", "avx512_vnni", "amx_int8", "asimddp", "i8mm"})
 
 

@@ -93,9 +93,12 @@ def measure_espcn(
         progress(f"{len(runners)} models beside ESPCN")
         monitor = Monitor(gpu=bool(machine.gpus))
         timed = alternate(
-            variants, settings.seconds, settings.iterations, monitor.sample,
+            variants,
+            settings.seconds,
+            settings.iterations,
+            monitor.sample,
             most_seconds=settings.most_seconds,
-        )  # fmt: skip
+        )
         conditions = monitor.report()
 
         def row(name: str, runner: _Runner) -> EspcnRow:
@@ -171,8 +174,9 @@ def espcn_model(scale: int, seed: int = 0) -> onnx.ModelProto:
         helper.make_node("Transpose", ["float"], ["nchw"], perm=[0, 3, 1, 2]),
     ]
     weights: dict[str, np.ndarray[Any, np.dtype[Any]]] = {
-        "black": np.array(0.0), "white": np.array(255.0)
-    }  # fmt: skip
+        "black": np.array(0.0),
+        "white": np.array(255.0),
+    }
     value = "nchw"
     for index, (size, inputs, outputs) in enumerate((*_LAYERS, (3, 32, 3 * scale**2))):
         last = index == len(_LAYERS)
@@ -197,17 +201,27 @@ def espcn_model(scale: int, seed: int = 0) -> onnx.ModelProto:
     ]
     describe = helper.make_tensor_value_info
     graph = helper.make_graph(
-        nodes, "espcn",
+        nodes,
+        "espcn",
         [describe("frames", TensorProto.UINT8, ["n", "h", "w", 3])],
         [describe("upscaled", TensorProto.UINT8, ["n", f"{scale}h", f"{scale}w", 3])],
         [onnx.numpy_helper.from_array(v.astype(np.float32), k) for k, v in weights.items()],
-    )  # fmt: skip
+    )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
     metadata = {
-        "format": "1", "name": f"espcn-x{scale}", "task": "super-resolution", "scale": str(scale),
-        "size_multiple": "1", "halo": "4", "precision": "fp32", "opset": "20",
-        "network": '{"name": "espcn"}', "weights_sha256": f"espcn x{scale}, seed {seed}",
-        "parity": "{}", "created_with": "{}", "licence": "Apache-2.0",
-    }  # fmt: skip
+        "format": "1",
+        "name": f"espcn-x{scale}",
+        "task": "super-resolution",
+        "scale": str(scale),
+        "size_multiple": "1",
+        "halo": "4",
+        "precision": "fp32",
+        "opset": "20",
+        "network": '{"name": "espcn"}',
+        "weights_sha256": f"espcn x{scale}, seed {seed}",
+        "parity": "{}",
+        "created_with": "{}",
+        "licence": "Apache-2.0",
+    }
     helper.set_model_props(model, {f"framelift.{key}": value for key, value in metadata.items()})
     return model

@@ -76,14 +76,24 @@ def main_model(models: Sequence[str]) -> str:
 def _measure(plan: Plan, models: list[str], progress: Callable[[str], None]) -> Iterator[AnySingle]:
     main, engine, device = main_model(models), (plan.backend, plan.threads), plan.device
     one = LatencySettings(
-        *plan.size, backend=plan.backend, threads=plan.threads, device=device, seconds=plan.seconds,
-        iterations=_ITERATIONS, most_seconds=_MOST_SECONDS,
-    )  # fmt: skip
+        *plan.size,
+        backend=plan.backend,
+        threads=plan.threads,
+        device=device,
+        seconds=plan.seconds,
+        iterations=_ITERATIONS,
+        most_seconds=_MOST_SECONDS,
+    )
     grid = GridSettings(
-        (plan.size,), backends=(plan.backend,), threads=plan.threads, device=device,
-        seconds=plan.seconds, iterations=_LATENCY_ITERATIONS, most_seconds=_LATENCY_MOST_SECONDS,
+        (plan.size,),
+        backends=(plan.backend,),
+        threads=plan.threads,
+        device=device,
+        seconds=plan.seconds,
+        iterations=_LATENCY_ITERATIONS,
+        most_seconds=_LATENCY_MOST_SECONDS,
         lenient=True,
-    )  # fmt: skip
+    )
     light = [name for name in models if not _is_heavy(name, plan.size)]
     if len(models) > 1:
         progress("latency of all models")
@@ -96,9 +106,14 @@ def _measure(plan: Plan, models: list[str], progress: Callable[[str], None]) -> 
     if light:
         yield measure_espcn(light, replace(one, seconds=plan.seconds / 3), progress)
         yield measure_realtime(
-            light, plan.video, backend=plan.backend, threads=plan.threads, device=device,
-            seconds=min(plan.seconds, _REALTIME_SECONDS), progress=progress,
-        )  # fmt: skip
+            light,
+            plan.video,
+            backend=plan.backend,
+            threads=plan.threads,
+            device=device,
+            seconds=min(plan.seconds, _REALTIME_SECONDS),
+            progress=progress,
+        )
     rivals = tuple(name for name in installed() if name not in _SLOW_RIVALS)
     progress(f"{main} beside {', '.join(rivals)}")
     yield measure_latency([main], replace(grid, rivals=rivals), progress)

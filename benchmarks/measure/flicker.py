@@ -83,8 +83,13 @@ def measure_flicker(
             )
         mean = mean_of(pairs)
         warnings = [] if mean.static_share >= _LEAST_STATIC else [_nothing_static(mean)]
-        settings = {"file": clip.name, "frames": len(times_ms), "backend": backend,
-                    "still_codes": STILL, "surroundings_px": AROUND}  # fmt: skip
+        settings = {
+            "file": clip.name,
+            "frames": len(times_ms),
+            "backend": backend,
+            "still_codes": STILL,
+            "surroundings_px": AROUND,
+        }
         results = FlickerResults(
             pairs=pairs,
             mean=mean,

@@ -165,8 +165,10 @@ def _open(stack: ExitStack, spec: ModelSpec, one: LatencySettings, fresh: bool) 
 
 def _name(cases: list[_Case]) -> None:
     """Names that tell the cases apart and are the same in the next run."""
-    same_names = {spec.name: {c.spec.sha256 for c in cases if c.spec.name == spec.name}
-                  for spec in (case.spec for case in cases)}  # fmt: skip
+    same_names = {
+        spec.name: {c.spec.sha256 for c in cases if c.spec.name == spec.name}
+        for spec in (case.spec for case in cases)
+    }
     for case in cases:
         spec, one = case.spec, case.settings
         parts = [spec.name, spec.precision, str(case.contender.describe()["backend"])]

@@ -42,9 +42,16 @@ from .video import run_pipeline, subtract
 
 RATES = (24, 30, 60)
 SIZES = (
-    (424, 240), (640, 360), (848, 480), (960, 540), (1280, 720), (1600, 900), (1920, 1080),
-    (2560, 1440), (3840, 2160),
-)  # fmt: skip
+    (424, 240),
+    (640, 360),
+    (848, 480),
+    (960, 540),
+    (1280, 720),
+    (1600, 900),
+    (1920, 1080),
+    (2560, 1440),
+    (3840, 2160),
+)
 
 _MAX_LATE = 0.05
 _CALLS = 20
@@ -89,9 +96,13 @@ def measure_realtime(
             monitor.sample()
     conditions = monitor.report()
     settings = {
-        "rates": list(rates), "backend": backend, "threads": threads, "seconds": seconds,
-        "file": video and video.name, "codec": video and options.codec,
-    }  # fmt: skip
+        "rates": list(rates),
+        "backend": backend,
+        "threads": threads,
+        "seconds": seconds,
+        "file": video and video.name,
+        "codec": video and options.codec,
+    }
     warnings = [*machine_warnings(machine, conditions), *condition_warnings(conditions)]
     results = RealtimeResults(models=rows, conditions=conditions)
     return new_document(Realtime, machine, settings, results, warnings)

@@ -98,8 +98,13 @@ def measure_video(
         ]
         conditions = monitor.report()
         warnings += machine_warnings(machine, conditions) + condition_warnings(conditions)
-        settings = {"file": file.name, "frames": total, "rounds": rounds, "backend": backend,
-                    "codec": options.codec}  # fmt: skip
+        settings = {
+            "file": file.name,
+            "frames": total,
+            "rounds": rounds,
+            "backend": backend,
+            "codec": options.codec,
+        }
         found = VideoResults(
             runs={name: middle_round(results) for name, results in measured.items()},
             inference_fps=1000 / median(alone_ms),

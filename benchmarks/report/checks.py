@@ -136,8 +136,9 @@ def int8_warnings(machine: Machine, cases: Mapping[str, Mapping[str, object]]) -
 
 def scale_warnings(scales: Mapping[str, tuple[int, int]]) -> list[str]:
     """Warnings about rivals with another scale (first) than the model beside them (second)."""
-    unlike = [f"{name} (×{own}, not ×{other})" for name, (own, other) in scales.items()
-              if own != other]  # fmt: skip
+    unlike = [
+        f"{name} (×{own}, not ×{other})" for name, (own, other) in scales.items() if own != other
+    ]
     if not unlike:
         return []
     return [f"enlarges by another factor, so its time is of other work: {_listed(unlike)}"]

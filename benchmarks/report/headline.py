@@ -56,8 +56,10 @@ def _rivals(report: Latency) -> int:
 def _headline(report: Latency, case: Case, documents: Sequence[AnySingle]) -> Headline:
     latency, model = case.latency, case.model
     width, height, batch, scale = case.shape
-    notes = [f"{width}×{height} → {width * scale}×{height * scale}"
-             + (f", {batch} frames per call" if batch > 1 else "")]  # fmt: skip
+    notes = [
+        f"{width}×{height} → {width * scale}×{height * scale}"
+        + (f", {batch} frames per call" if batch > 1 else "")
+    ]
     runtime = case.runtime
     notes.append(f"{runtime['backend']} on {runtime.get('device', 'an unknown device')}")
     if (roofline := case.roofline) is not None:

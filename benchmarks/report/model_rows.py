@@ -93,8 +93,15 @@ def espcn(results: EspcnResults) -> list[Table]:
                 cells.append(f"{timed.latency.p50_ms:.2f}")
                 cells += [f"{timed.ratio_of_medians:.2f}×", f"{timed.median_of_ratios:.2f}×"]
             rows.append((name, *cells))
-    columns = ("time relative to ESPCN", "network alone, ms", "medians", "paired",
-               "with frames, ms", "medians", "paired")  # fmt: skip
+    columns = (
+        "time relative to ESPCN",
+        "network alone, ms",
+        "medians",
+        "paired",
+        "with frames, ms",
+        "medians",
+        "paired",
+    )
     return [Table(columns, tuple(rows))]
 
 

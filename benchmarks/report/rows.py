@@ -90,8 +90,12 @@ def _limits(cases: _Named) -> list[Table]:
     rows = []
     for name, case in cases:
         if (roof := case.roofline) is not None:
-            values = (f"{roof.operations / 1e9:.2f}", f"{roof.layer_bytes / 2**20:.1f}",
-                      f"{roof.limit_ms:.2f}", f"{roof.share_of_limit:.0%}")  # fmt: skip
+            values = (
+                f"{roof.operations / 1e9:.2f}",
+                f"{roof.layer_bytes / 2**20:.1f}",
+                f"{roof.limit_ms:.2f}",
+                f"{roof.share_of_limit:.0%}",
+            )
             rows.append((name, *values, roof.bound_by))
     columns = ("", "Gop", "MiB, by layer", "limit, ms", "share of limit", "bound by")
     return [Table(columns, tuple(rows))] if rows else []
@@ -120,8 +124,13 @@ def _stages(cases: _Named) -> list[Table]:
 
 def _starts(cases: _Named) -> list[Table]:
     starts = [(name, case.start) for name, case in cases if case.start is not None]
-    columns = ["in a new process", "load, ms", "first frame, ms", "cold start, ms",
-               "peak memory, MiB"]  # fmt: skip
+    columns = [
+        "in a new process",
+        "load, ms",
+        "first frame, ms",
+        "cold start, ms",
+        "peak memory, MiB",
+    ]
     gpu = any(start.device_memory_bytes is not None for _, start in starts)
     builds = any(start.engine_build_ms is not None for _, start in starts)
     columns += ["GPU memory, MiB"] * gpu + ["engine build, s"] * builds
@@ -189,9 +198,16 @@ def _video(results: VideoResults) -> list[Table]:
         )
         for name, run in runs.items()
     ]
-    columns = ("sink", "fps, start-up cancelled", "of upscaling alone", "in all rounds",
-               "start-up, s", "frames", *(f"{stage} busy" for stage in stages),
-               "bottleneck")  # fmt: skip
+    columns = (
+        "sink",
+        "fps, start-up cancelled",
+        "of upscaling alone",
+        "in all rounds",
+        "start-up, s",
+        "frames",
+        *(f"{stage} busy" for stage in stages),
+        "bottleneck",
+    )
     return [Table(columns, tuple(rows))]
 
 
@@ -210,8 +226,16 @@ def _stream(results: StreamResults) -> list[Table]:
         shown = (or_dash(run.shown_fps, ".1f"), str(run.dropped), f"{run.drop_share:.1%}")
         jitter = or_dash(run.jitter_ms, ".2f")
         rows.append((f"{run.source_fps:g} fps", *shown, *times, jitter))
-    columns = ("source", "shown, fps", "dropped", "share", "glass to glass p50, ms",
-               "p95", "p99", "jitter, ms")  # fmt: skip
+    columns = (
+        "source",
+        "shown, fps",
+        "dropped",
+        "share",
+        "glass to glass p50, ms",
+        "p95",
+        "p99",
+        "jitter, ms",
+    )
     return [Table(columns, tuple(rows))]
 
 
@@ -221,12 +245,20 @@ def _flicker(results: FlickerResults) -> list[Table]:
         (where, f"{share:.0%}", *(or_dash(value, ".2f") for value in values))
         for where, share, values in (
             ("whole frames", 1.0, (mean.input, mean.output, mean.ratio)),
-            ("static regions", mean.static_share,
-             (mean.static_input, mean.static_output, mean.static_ratio)),
+            (
+                "static regions",
+                mean.static_share,
+                (mean.static_input, mean.static_output, mean.static_ratio),
+            ),
         )
-    ]  # fmt: skip
-    columns = ("change between frames, 8-bit codes", "of the area", "input", "output",
-               "output / input")  # fmt: skip
+    ]
+    columns = (
+        "change between frames, 8-bit codes",
+        "of the area",
+        "input",
+        "output",
+        "output / input",
+    )
     time = (("seconds per frame, median", f"{results.seconds_per_frame:.3f}"),)
     return [Table(columns, tuple(rows)), Table(("", "value"), time)]
 

@@ -68,9 +68,12 @@ def _convert(path: Path, case: LatencySettings) -> None:
     command = [str(tool), path.name, f"inputshape=[1,3,{case.height},{case.width}]"]
     try:
         subprocess.run(
-            command, cwd=path.parent, capture_output=True, check=True,
+            command,
+            cwd=path.parent,
+            capture_output=True,
+            check=True,
             timeout=_CONVERSION_LIMIT_SECONDS,
-        )  # fmt: skip
+        )
     except (OSError, subprocess.SubprocessError) as error:
         raise BackendError(f"pnnx cannot convert the network ({error})") from error
 

@@ -69,9 +69,12 @@ class FloatSession:
         if provider == CPU and adds_in_16_bits():
             hold_sums(network)  # its channels are in another order, so other weights are neighbours
         return cls(
-            network.SerializeToString(), provider, threads,
-            precision=spec.precision, device=device or 0,
-        )  # fmt: skip
+            network.SerializeToString(),
+            provider,
+            threads,
+            precision=spec.precision,
+            device=device or 0,
+        )
 
     def run(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """float32 N×3×H×W RGB 0–1 to N×3×sH×sW, newly allocated, not clamped."""

@@ -67,10 +67,16 @@ class GridSettings:
         """Settings of one model's cases, rivals last among those of one size and batch."""
         return [
             LatencySettings(
-                *size, batch, engine, self.threads, self.seconds, self.iterations,
-                self.most_seconds, self.device,
+                *size,
+                batch,
+                engine,
+                self.threads,
+                self.seconds,
+                self.iterations,
+                self.most_seconds,
+                self.device,
             )
             for size in self.sizes
             for batch in self.batches
             for engine in (*self.backends, *self.rivals)
-        ]  # fmt: skip
+        ]

@@ -18,10 +18,30 @@ _WIDTH, _HEIGHT = 0xA002, 0xA003  # PixelXDimension, PixelYDimension
 _RESOLUTION = (282, 283, 296)
 XMP_TAG, IPTC_TAG = 700, 33723
 # Of a TIFF's first directory, what is about a photograph and not about how its pixels are stored.
-_DESCRIPTION = frozenset({
-    269, 270, 271, 272, 285, 305, 306, 315, 316, 337, 18246, 18249, 33432, 40091, 40092, 40093,
-    40094, 40095, EXIF_IFD, GPS_IFD,
-})  # fmt: skip
+_DESCRIPTION = frozenset(
+    {
+        269,
+        270,
+        271,
+        272,
+        285,
+        305,
+        306,
+        315,
+        316,
+        337,
+        18246,
+        18249,
+        33432,
+        40091,
+        40092,
+        40093,
+        40094,
+        40095,
+        EXIF_IFD,
+        GPS_IFD,
+    }
+)
 _IPTC_RESOURCE = 0x0404
 
 
@@ -78,9 +98,12 @@ def renewed(metadata: Metadata, width: int, height: int) -> Metadata:
         exif = _bytes(block)
     if xmp is not None:
         values = {
-            b"tiff:Orientation": 1, b"tiff:ImageWidth": width, b"tiff:ImageLength": height,
-            b"exif:PixelXDimension": width, b"exif:PixelYDimension": height,
-        }  # fmt: skip
+            b"tiff:Orientation": 1,
+            b"tiff:ImageWidth": width,
+            b"tiff:ImageLength": height,
+            b"exif:PixelXDimension": width,
+            b"exif:PixelYDimension": height,
+        }
         for name, value in values.items():
             xmp = re.sub(rb"(%s\s*(?:=\s*[\"']|>)\s*)\d+" % name, rb"\g<1>%d" % value, xmp)
     return Metadata(exif, xmp, metadata.iptc, metadata.dpi, metadata.text)

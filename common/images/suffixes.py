@@ -14,9 +14,17 @@ _PLUGINS = {"pillow_heif": (".heic", ".heif"), "pillow_jxl": (".jxl",)}
 PLUGINS = tuple(name for name in _PLUGINS if find_spec(name) is not None)
 """Modules of installed plug-ins for further formats."""
 IMAGE_SUFFIXES = (
-    ".png", ".apng", *JPEG_SUFFIXES, ".webp", ".tif", ".tiff", ".bmp", ".ppm", ".avif",
+    ".png",
+    ".apng",
+    *JPEG_SUFFIXES,
+    ".webp",
+    ".tif",
+    ".tiff",
+    ".bmp",
+    ".ppm",
+    ".avif",
     *(suffix for name in PLUGINS for suffix in _PLUGINS[name]),
-)  # fmt: skip
+)
 """What is read and written, lower case."""
 FOREIGN_IMAGE_SUFFIXES = tuple(
     suffix

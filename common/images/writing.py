@@ -25,10 +25,15 @@ PNG_SUFFIXES = (".png", ".apng")
 STRIP_SUFFIXES = (*PNG_SUFFIXES, ".tif", ".tiff")
 """Formats that are written line by line, lower case."""
 _FORMATS = {
-    ".webp": "WEBP", ".bmp": "BMP", ".ppm": "PPM",
-    ".avif": "AVIF", ".heic": "HEIF", ".heif": "HEIF", ".jxl": "JXL",
+    ".webp": "WEBP",
+    ".bmp": "BMP",
+    ".ppm": "PPM",
+    ".avif": "AVIF",
+    ".heic": "HEIF",
+    ".heif": "HEIF",
+    ".jxl": "JXL",
     **dict.fromkeys(JPEG_SUFFIXES, "JPEG"),
-}  # fmt: skip
+}
 _MOST_PER_SIDE = {"JPEG": 65535, "WEBP": 16383, "AVIF": 65536, "HEIF": 65536}
 _GREY_FORMATS = ("JPEG", "BMP")
 _KEEPS = {
@@ -188,9 +193,12 @@ def _say_what_is_lost(
     elif b"gAMA" in kinds and _is_unusual(picture):
         say(f"{target.name}: what the source says of its colours (gAMA) is left out; use .png")
     has = {
-        "EXIF": metadata.exif, "XMP": metadata.xmp, "IPTC": metadata.iptc,
-        "resolution": metadata.dpi, "text": metadata.text,
-    }  # fmt: skip
+        "EXIF": metadata.exif,
+        "XMP": metadata.xmp,
+        "IPTC": metadata.iptc,
+        "resolution": metadata.dpi,
+        "text": metadata.text,
+    }
     lost = [kind for kind, value in has.items() if value and kind not in _KEEPS[name]]
     if name == "JPEG" and metadata.iptc and not photoshop_segment(metadata.iptc):
         lost.append("IPTC")

@@ -47,13 +47,16 @@ def http_reference() -> str:
 def _operation(method: str, path: str, operation: Schema, shared: list[Schema]) -> Iterator[str]:
     yield f"## {method.upper()} {path}\n"
     yield f"{operation['summary']}.\n"
-    given = [(entry["in"], entry["name"], entry["schema"], entry.get("description", ""))
-             for entry in [*shared, *operation.get("parameters", [])]]  # fmt: skip
+    given = [
+        (entry["in"], entry["name"], entry["schema"], entry.get("description", ""))
+        for entry in [*shared, *operation.get("parameters", [])]
+    ]
     for kind, content in operation.get("requestBody", {}).get("content", {}).items():
         properties = content["schema"].get("properties", {})
         options = properties.get("options", {}).get("properties", {})
-        given += [(kind, name, schema, "") for name, schema in properties.items()
-                  if name != "options"]  # fmt: skip
+        given += [
+            (kind, name, schema, "") for name, schema in properties.items() if name != "options"
+        ]
         given += [(kind, f"options.{name}", schema, "") for name, schema in options.items()]
         if not properties:
             given.append((kind, "the body", content["schema"], ""))

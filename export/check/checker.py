@@ -182,10 +182,13 @@ def _external_data(
         if problem is not None:
             findings.append(
                 Finding(
-                    True, targets, f"tensor {tensor.name}", problem,
+                    True,
+                    targets,
+                    f"tensor {tensor.name}",
+                    problem,
                     "keep the data beside the model, or save the model as one file",
                 )
-            )  # fmt: skip
+            )
     return total, findings
 
 
@@ -214,28 +217,34 @@ def _versions(model: onnx.ModelProto, targets: tuple[str, ...]) -> list[Finding]
         if (newest := newer_than_known(target)) is not None:
             findings.append(
                 Finding(
-                    False, (target,), "model",
+                    False,
+                    (target,),
+                    "model",
                     f"{window.tool} is newer than Framelift knows, up to {newest}",
                     "update framelift, or check with that release installed",
                 )
-            )  # fmt: skip
+            )
         if opset is not None and not window.admits(opset):
             near = min(max(opset, window.lowest), window.highest)
             findings.append(
                 Finding(
-                    True, (target,), "model",
+                    True,
+                    (target,),
+                    "model",
                     f"opset {opset}: {window.tool} takes {window.lowest} to {window.highest}",
                     f"export at opset {near}",
                 )
-            )  # fmt: skip
+            )
         if window.highest_ir is not None and model.ir_version > window.highest_ir:
             findings.append(
                 Finding(
-                    True, (target,), "model",
+                    True,
+                    (target,),
+                    "model",
                     f"IR version {model.ir_version}: {window.tool} reads up to {window.highest_ir}",
                     f"save with ir_version = {min(10, window.highest_ir)}",
                 )
-            )  # fmt: skip
+            )
     return findings
 
 

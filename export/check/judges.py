@@ -97,8 +97,11 @@ def _onnxruntime(path: Path) -> Answer | None:
         onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own exception types share no public base
         refusal = Finding(
-            True, (ONNXRUNTIME,), "model", f"{judge} refuses it: {one_line(error, 300)}",
+            True,
+            (ONNXRUNTIME,),
+            "model",
+            f"{judge} refuses it: {one_line(error, 300)}",
             "replace the operator named, or use another release",
-        )  # fmt: skip
+        )
         return Answer(judge, (refusal,))
     return Answer(judge, ())

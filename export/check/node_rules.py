@@ -20,11 +20,34 @@ DOUBLE = onnx.TensorProto.DOUBLE
 
 _DATA_DEPENDENT = frozenset({"NonMaxSuppression", "NonZero", "Compress", "Unique", "Loop", "Scan"})
 _NORMS = frozenset({"InstanceNormalization", "LayerNormalization", "GroupNormalization"})
-_SHAPE_WORK = frozenset({
-    "Add", "Cast", "Concat", "Constant", "ConstantOfShape", "Div", "Equal", "Expand", "Floor",
-    "Gather", "Identity", "Max", "Min", "Mod", "Mul", "Range", "Reshape", "Shape", "Size", "Slice",
-    "Squeeze", "Sub", "Unsqueeze", "Where",
-})  # fmt: skip
+_SHAPE_WORK = frozenset(
+    {
+        "Add",
+        "Cast",
+        "Concat",
+        "Constant",
+        "ConstantOfShape",
+        "Div",
+        "Equal",
+        "Expand",
+        "Floor",
+        "Gather",
+        "Identity",
+        "Max",
+        "Min",
+        "Mod",
+        "Mul",
+        "Range",
+        "Reshape",
+        "Shape",
+        "Size",
+        "Slice",
+        "Squeeze",
+        "Sub",
+        "Unsqueeze",
+        "Where",
+    }
+)
 
 
 def tensorrt_problems(graph: TypedGraph, target: str) -> list[Finding]:
@@ -218,6 +241,16 @@ def _mod(graph: TypedGraph, node: onnx.NodeProto) -> Problems:
 
 
 RULES: tuple[Callable[[TypedGraph, onnx.NodeProto], Problems], ...] = (
-    _types, _limits, _attention_mask, _mod, _resize, _quantised, _uint8_inside, _norm_in_half,
-    _double, _int64, _data_dependent, _dynamic_unshuffle,
-)  # fmt: skip
+    _types,
+    _limits,
+    _attention_mask,
+    _mod,
+    _resize,
+    _quantised,
+    _uint8_inside,
+    _norm_in_half,
+    _double,
+    _int64,
+    _data_dependent,
+    _dynamic_unshuffle,
+)

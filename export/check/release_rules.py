@@ -17,10 +17,12 @@ def release_problems(graph: TypedGraph, target: str) -> list[Finding]:
         return []
     return [
         Finding(
-            True, (target,), label(node),
+            True,
+            (target,),
+            label(node),
             "ONNX Runtime has no DepthToSpace of integers before 1.21",
             f"export it with --target {target}",
         )
         for node in graph.nodes
         if node.op_type == "DepthToSpace" and graph.types.get(node.input[0]) in _INTEGERS
-    ]  # fmt: skip
+    ]

@@ -29,20 +29,25 @@ def known_operators(model: onnx.ModelProto, targets: tuple[str, ...]) -> list[Fi
         if (node.domain, node.op_type) in local:
             findings.append(
                 Finding(
-                    False, targets, label(node), "a function of another opset, not looked into",
+                    False,
+                    targets,
+                    label(node),
+                    "a function of another opset, not looked into",
                     "export the functions at the model's own opset",
                 )
-            )  # fmt: skip
+            )
         elif node.domain in STANDARD:
             version = opsets.get("", opsets.get("ai.onnx"))
             if not _exists(node, version):
                 findings.append(
                     Finding(
-                        True, targets, label(node),
+                        True,
+                        targets,
+                        label(node),
                         f"ONNX has no {node.op_type} at opset {version}",
                         "export again with the opset that has it",
                     )
-                )  # fmt: skip
+                )
         else:
             refusing = tuple(
                 target
@@ -52,11 +57,13 @@ def known_operators(model: onnx.ModelProto, targets: tuple[str, ...]) -> list[Fi
             if refusing:
                 findings.append(
                     Finding(
-                        True, refusing, label(node),
+                        True,
+                        refusing,
+                        label(node),
                         f"{node.domain}.{node.op_type} is not a standard ONNX operator",
                         "export with standard operators, without the runtime's own optimisation",
                     )
-                )  # fmt: skip
+                )
     return findings
 
 
@@ -72,12 +79,14 @@ def withdrawn_operators(model: onnx.ModelProto, targets: tuple[str, ...]) -> lis
             runs = "tensorrt" in target or node.op_type in still
             findings.append(
                 Finding(
-                    not runs, (target,), label(node),
+                    not runs,
+                    (target,),
+                    label(node),
                     f"ONNX withdrew the {node.op_type} of opset {version}; "
                     + ("it still runs, but not everywhere" if runs else "it is not run"),
                     _SUCCESSORS.get(node.op_type, "export at another opset"),
                 )
-            )  # fmt: skip
+            )
     return findings
 
 
@@ -110,12 +119,15 @@ def shapes(
         strict = tuple(target for target in targets if target not in loading)
         findings = [
             Finding(
-                is_error, names, "model", f"is not valid ONNX: {one_line(error, 300)}",
+                is_error,
+                names,
+                "model",
+                f"is not valid ONNX: {one_line(error, 300)}",
                 "export it again; the node named is the first that does not fit",
             )
             for is_error, names in ((True, strict), (False, loading))
             if names
-        ]  # fmt: skip
+        ]
         try:
             return onnx.shape_inference.infer_shapes(model), findings
         except Exception:
@@ -139,17 +151,23 @@ def numbers(model: onnx.ModelProto, targets: tuple[str, ...]) -> list[Finding]:
         if found == "NaN":
             findings.append(
                 Finding(
-                    True, targets, where, "contains NaN, so every result would be NaN",
+                    True,
+                    targets,
+                    where,
+                    "contains NaN, so every result would be NaN",
                     "export it again, from a checkpoint that is sound",
                 )
-            )  # fmt: skip
+            )
         elif found is not None:  # masks do on purpose
             findings.append(
                 Finding(
-                    False, targets, where, f"contains {found}",
+                    False,
+                    targets,
+                    where,
+                    f"contains {found}",
                     "look whether that is meant, as it is in a mask",
                 )
-            )  # fmt: skip
+            )
     return findings
 
 

@@ -15,11 +15,24 @@ from ...runtime.models.graph import Graph, attributes
 MAX_HALF = 65504.0
 
 # Sums over many values, and positions: half precision loses them.
-ISLANDS = frozenset({
-    "CumSum", "GlobalAveragePool", "GroupNormalization", "InstanceNormalization",
-    "LayerNormalization", "LpNormalization", "MeanVarianceNormalization", "Pow", "Range",
-    "ReduceL2", "ReduceMean", "ReduceSum", "Softmax", "Upsample",
-})  # fmt: skip
+ISLANDS = frozenset(
+    {
+        "CumSum",
+        "GlobalAveragePool",
+        "GroupNormalization",
+        "InstanceNormalization",
+        "LayerNormalization",
+        "LpNormalization",
+        "MeanVarianceNormalization",
+        "Pow",
+        "Range",
+        "ReduceL2",
+        "ReduceMean",
+        "ReduceSum",
+        "Softmax",
+        "Upsample",
+    }
+)
 
 
 def to_half(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -40,9 +53,12 @@ def to_half(model: onnx.ModelProto) -> onnx.ModelProto:
         node.name = node.name or f"{node.op_type}_{index}"
     islands = [node.name for node in named.graph.node if _is_island(node)]
     half: onnx.ModelProto = convert_float_to_float16(
-        named, keep_io_types=True, disable_shape_infer=True, op_block_list=[],
+        named,
+        keep_io_types=True,
+        disable_shape_infer=True,
+        op_block_list=[],
         node_block_list=islands,
-    )  # fmt: skip
+    )
     _uncast_constants(half)
     return _sorted(half)
 

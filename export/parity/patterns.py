@@ -12,9 +12,14 @@ Frames = NDArray[np.uint8]
 HEIGHT, WIDTH = 40, 56  # more than most receptive fields, so that the middle does not see the edge
 _SQUARES = 64, 96
 _NAMES = {
-    (0, 0, 1): "red", (0, 1, 0): "green", (0, 1, 1): "yellow", (1, 0, 0): "blue",
-    (1, 0, 1): "magenta", (1, 1, 0): "cyan", (1, 1, 1): "white",
-}  # fmt: skip
+    (0, 0, 1): "red",
+    (0, 1, 0): "green",
+    (0, 1, 1): "yellow",
+    (1, 0, 0): "blue",
+    (1, 0, 1): "magenta",
+    (1, 1, 0): "cyan",
+    (1, 1, 1): "white",
+}
 
 
 def flat(level: int) -> Frames:

@@ -23,17 +23,72 @@ from ...runtime.models.graph import attributes
 _LENGTHS = (96, 768)
 _NOTHING = np.iinfo(np.int64).max // 4
 
-ELEMENTWISE = frozenset({
-    "Abs", "Add", "BatchNormalization", "Cast", "Ceil", "Celu", "Clip", "DequantizeLinear",
-    "Div", "Dropout", "Elu", "Equal", "Erf", "Exp", "Floor", "Gelu", "Greater", "HardSigmoid",
-    "HardSwish", "Identity", "LeakyRelu", "Less", "Log", "Max", "Min", "Mish", "Mul", "Neg",
-    "Not", "PRelu", "Pow", "QuantizeLinear", "Reciprocal", "Relu", "Round", "Selu", "Sigmoid",
-    "Sign", "Softplus", "Softsign", "Sqrt", "Sub", "Sum", "Swish", "Tanh", "Where",
-})  # fmt: skip
-CHANNELWISE = frozenset({
-    "Concat", "Gather", "LayerNormalization", "LogSoftmax", "ReduceL2", "ReduceMax",
-    "ReduceMean", "ReduceMin", "ReduceSum", "Slice", "Softmax", "Split",
-})  # fmt: skip
+ELEMENTWISE = frozenset(
+    {
+        "Abs",
+        "Add",
+        "BatchNormalization",
+        "Cast",
+        "Ceil",
+        "Celu",
+        "Clip",
+        "DequantizeLinear",
+        "Div",
+        "Dropout",
+        "Elu",
+        "Equal",
+        "Erf",
+        "Exp",
+        "Floor",
+        "Gelu",
+        "Greater",
+        "HardSigmoid",
+        "HardSwish",
+        "Identity",
+        "LeakyRelu",
+        "Less",
+        "Log",
+        "Max",
+        "Min",
+        "Mish",
+        "Mul",
+        "Neg",
+        "Not",
+        "PRelu",
+        "Pow",
+        "QuantizeLinear",
+        "Reciprocal",
+        "Relu",
+        "Round",
+        "Selu",
+        "Sigmoid",
+        "Sign",
+        "Softplus",
+        "Softsign",
+        "Sqrt",
+        "Sub",
+        "Sum",
+        "Swish",
+        "Tanh",
+        "Where",
+    }
+)
+CHANNELWISE = frozenset(
+    {
+        "Concat",
+        "Gather",
+        "LayerNormalization",
+        "LogSoftmax",
+        "ReduceL2",
+        "ReduceMax",
+        "ReduceMean",
+        "ReduceMin",
+        "ReduceSum",
+        "Slice",
+        "Softmax",
+        "Split",
+    }
+)
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,24 @@ from torch import Tensor
 
 # Names under which weights are kept, the best first: averaged ones before those of the last step.
 _HOLDERS = (
-    "params_ema", "params-ema", "ema_state_dict", "ema_model", "model_ema", "ema", "params",
-    "state_dict", "model_state_dict", "weights", "weight", "generator", "netG", "net_g", "network",
-    "model", "net",
-)  # fmt: skip
+    "params_ema",
+    "params-ema",
+    "ema_state_dict",
+    "ema_model",
+    "model_ema",
+    "ema",
+    "params",
+    "state_dict",
+    "model_state_dict",
+    "weights",
+    "weight",
+    "generator",
+    "netG",
+    "net_g",
+    "network",
+    "model",
+    "net",
+)
 # Wrappers: DataParallel, torch.compile, Lightning's and the trainers' own.
 _PREFIXES = ("module.", "_forward_module.", *(f"{name}." for name in _HOLDERS))
 _COMPILED = "_orig_mod."

@@ -74,18 +74,29 @@ def _measure(spec: ModelSpec, case: LatencySettings) -> None:
         inputs = cycle(frames)
         samples = alternate(
             {case.backend: lambda: contender(next(inputs), out=out)},
-            case.seconds, case.iterations, most_seconds=case.most_seconds,
-        )[case.backend]  # fmt: skip
+            case.seconds,
+            case.iterations,
+            most_seconds=case.most_seconds,
+        )[case.backend]
         summary = summarise(samples.samples_ms)
         with Upscaler.load(spec.path, "onnx-cpu") as reference:
             same = agreement(reference(frames[0]), first)
         results.add(
-            "case", engine=case.backend, model=spec.name, precision=spec.precision,
-            size=f"{case.width}×{case.height}", p50_ms=summary.p50_ms, p99_ms=summary.p99_ms,
-            cv=summary.cv, count=summary.count, steady=samples.steady,
+            "case",
+            engine=case.backend,
+            model=spec.name,
+            precision=spec.precision,
+            size=f"{case.width}×{case.height}",
+            p50_ms=summary.p50_ms,
+            p99_ms=summary.p99_ms,
+            cv=summary.cv,
+            count=summary.count,
+            steady=samples.steady,
             first_frame_s=round(ready, 2),
-            agreement=to_builtins(same), least_share=_LEAST_SHARE, describe=_described(contender),
-        )  # fmt: skip
+            agreement=to_builtins(same),
+            least_share=_LEAST_SHARE,
+            describe=_described(contender),
+        )
 
 
 def _arrays(contender: Contender, case: LatencySettings) -> tuple[list[Frames], Frames]:

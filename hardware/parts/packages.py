@@ -19,9 +19,19 @@ def main(wheels: Path, target: Path) -> int:
         print(f"{wheels}: holds no .whl file")
         return 1
     command = [
-        sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--no-index",
-        "--no-deps", "--no-compile", "--no-cache-dir", "--upgrade", "--target", str(target),
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "pip",
+        "--disable-pip-version-check",
+        "install",
+        "--no-index",
+        "--no-deps",
+        "--no-compile",
+        "--no-cache-dir",
+        "--upgrade",
+        "--target",
+        str(target),
+    ]
     done = subprocess.run([*command, *map(str, found)], check=False)
     if done.returncode == 0:
         results.add("installed", wheels=[path.name for path in found])

@@ -29,9 +29,12 @@ class Notes:
             if report.outcome != "passed":
                 why = _reason(report)
             results.add(
-                "test", test=report.nodeid, outcome=report.outcome,
-                seconds=round(report.duration, 2), why=why,
-            )  # fmt: skip
+                "test",
+                test=report.nodeid,
+                outcome=report.outcome,
+                seconds=round(report.duration, 2),
+                why=why,
+            )
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """A file was read, which may lack a package."""
@@ -57,10 +60,16 @@ def main() -> int:
         if "mark.gpu" in path.read_text(encoding="utf-8")
     ]
     options = [
-        "-m", "gpu", "-q", "-p", "no:cacheprovider", "--continue-on-collection-errors",
+        "-m",
+        "gpu",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--continue-on-collection-errors",
         # Other releases of the libraries may warn of other things; this is about the GPU.
-        "-W", "default",
-    ]  # fmt: skip
+        "-W",
+        "default",
+    ]
     return int(pytest.main([*options, *files], [Notes()]))
 
 

@@ -71,11 +71,17 @@ def _measure(
     per_second = operations * speed.images_per_s / config.data.batch
     shown = ", ".join(setting for setting in settings if setting not in _SETTINGS)
     results.add(
-        "speed", preset=f"{preset} ({shown})" if shown else preset, device=str(device),
-        settings=list(settings), images_per_s=speed.images_per_s, step_ms=speed.step_ms,
-        data_wait_share=speed.data_wait_share, operations_per_step=operations,
-        tflops=per_second / 1e12, share_of_peak=per_second / peak,
-    )  # fmt: skip
+        "speed",
+        preset=f"{preset} ({shown})" if shown else preset,
+        device=str(device),
+        settings=list(settings),
+        images_per_s=speed.images_per_s,
+        step_ms=speed.step_ms,
+        data_wait_share=speed.data_wait_share,
+        operations_per_step=operations,
+        tflops=per_second / 1e12,
+        share_of_peak=per_second / peak,
+    )
 
 
 def _operations(config: Any, device: torch.device) -> float:  # noqa: ANN401 - a TrainConfig

@@ -38,18 +38,25 @@ def main(clip: Path, dry_run: bool) -> int:
             options.check_available()
             document = measure_video(_MODEL, clip, options, frames, rounds=1)
         except FrameliftError as error:
-            results.add("run", model=_MODEL, backend="", sink=codec, fps=None, share=None,
-                        note=str(error))  # fmt: skip
+            results.add(
+                "run", model=_MODEL, backend="", sink=codec, fps=None, share=None, note=str(error)
+            )
             continue
         measured += 1
         backend = document.runtime["backend"]
         for sink, run in document.results.runs.items():
             if sink != NULL or measured == 1:
                 results.add(
-                    "run", model=_MODEL, backend=backend, sink=sink, fps=run.fps,
-                    share=run.share_of_inference_rate, size=f"{size[0]}×{size[1]}",
-                    bottleneck=run.bottleneck, note="",
-                )  # fmt: skip
+                    "run",
+                    model=_MODEL,
+                    backend=backend,
+                    sink=sink,
+                    fps=run.fps,
+                    share=run.share_of_inference_rate,
+                    size=f"{size[0]}×{size[1]}",
+                    bottleneck=run.bottleneck,
+                    note="",
+                )
     return 0 if measured else 1
 
 

@@ -45,11 +45,26 @@ def main(data: Path, hr: Path, runs: Path, vgg: str, dry_run: bool) -> int:
     seconds = max(_LEAST_SECONDS, (results.seconds_left() - _OVERHEAD_SECONDS) / rounds)
     settings = (*_SETTINGS, *(_TINY if dry_run else ()))
     command = [
-        sys.executable, "-m", "models.train", *names, "--only", "train", "--from-shipped",
-        "--data", str(data), "--hr", str(hr), "--runs", str(runs), "--jobs", str(jobs),
-        "--minutes", f"{seconds / 60:.3f}", *(part for one in settings for part in ("--set", one)),
+        sys.executable,
+        "-m",
+        "models.train",
+        *names,
+        "--only",
+        "train",
+        "--from-shipped",
+        "--data",
+        str(data),
+        "--hr",
+        str(hr),
+        "--runs",
+        str(runs),
+        "--jobs",
+        str(jobs),
+        "--minutes",
+        f"{seconds / 60:.3f}",
+        *(part for one in settings for part in ("--set", one)),
         *(("--vgg", vgg) if vgg else ()),
-    ]  # fmt: skip
+    ]
     child = subprocess.Popen(command)
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -69,12 +84,15 @@ def _note(name: str, runs: Path, otherwise: str) -> None:
     scores = [row["psnr_y"] for row in history if "psnr_y" in row]
     speeds = [row["images_per_s"] for row in history if "images_per_s" in row]
     results.add(
-        "model", model=name, steps=history[-1].get("step") if history else None,
+        "model",
+        model=name,
+        steps=history[-1].get("step") if history else None,
         images_per_s=speeds[-1] if speeds else None,
-        first_db=scores[0] if scores else None, last_db=scores[-1] if scores else None,
+        first_db=scores[0] if scores else None,
+        last_db=scores[-1] if scores else None,
         checkpoint=str(folder / "model.safetensors"),
         note="" if history else otherwise,
-    )  # fmt: skip
+    )
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:

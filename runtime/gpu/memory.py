@@ -32,8 +32,11 @@ class PinnedMemory:
             _free_abandoned()
             self.address = int(call(runtime.cudaMallocHost, max(1, size_bytes)))
         self.__array_interface__ = {
-            "version": 3, "typestr": "|u1", "shape": (size_bytes,), "data": (self.address, False),
-        }  # fmt: skip
+            "version": 3,
+            "typestr": "|u1",
+            "shape": (size_bytes,),
+            "data": (self.address, False),
+        }
 
     def __del__(self) -> None:
         # In whatever thread the last array went, and also while the interpreter ends.

@@ -199,9 +199,13 @@ class ShapeRunner:
             source = slot.host_input.ctypes.data
         call(runtime.cudaEventRecord, slot.begun, streams.upload)
         call(
-            runtime.cudaMemcpyAsync, slot.device_input, source, self._input_bytes,
-            runtime.cudaMemcpyKind.cudaMemcpyHostToDevice, streams.upload,
-        )  # fmt: skip
+            runtime.cudaMemcpyAsync,
+            slot.device_input,
+            source,
+            self._input_bytes,
+            runtime.cudaMemcpyKind.cudaMemcpyHostToDevice,
+            streams.upload,
+        )
         call(runtime.cudaEventRecord, slot.uploaded, streams.upload)
         call(runtime.cudaStreamWaitEvent, streams.compute, slot.uploaded, 0)
         call(runtime.cudaEventRecord, slot.ready, streams.compute)
@@ -225,9 +229,13 @@ class ShapeRunner:
 
     def _queue_copy(self, slot: _Slot, target: int, start: int, stop: int) -> None:
         call(
-            runtime.cudaMemcpyAsync, target + start, slot.device_output + start, stop - start,
-            runtime.cudaMemcpyKind.cudaMemcpyDeviceToHost, self._streams.download,
-        )  # fmt: skip
+            runtime.cudaMemcpyAsync,
+            target + start,
+            slot.device_output + start,
+            stop - start,
+            runtime.cudaMemcpyKind.cudaMemcpyDeviceToHost,
+            self._streams.download,
+        )
 
     def _finish(self, slot: _Slot, out: Frames) -> None:
         """Wait for the result; copy each band when it has arrived, while the next is on its way."""

@@ -71,9 +71,11 @@ def _control_groups(root: Path) -> Iterator[int]:
             yield from _left(root / "sys/fs/cgroup", path, "memory.max", "memory.current")
         elif "memory" in controllers.split(","):
             yield from _left(
-                root / "sys/fs/cgroup/memory", path,
-                "memory.limit_in_bytes", "memory.usage_in_bytes",
-            )  # fmt: skip
+                root / "sys/fs/cgroup/memory",
+                path,
+                "memory.limit_in_bytes",
+                "memory.usage_in_bytes",
+            )
 
 
 def _left(mount: Path, path: str, limit: str, usage: str) -> Iterator[int]:

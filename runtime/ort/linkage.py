@@ -63,10 +63,14 @@ def _needed(file: BinaryIO) -> list[str]:
     (table,) = struct.unpack_from("<Q", header, 32)
     size, count = struct.unpack_from("<HH", header, 54)
     parts = [struct.unpack_from("<II6Q", _at(file, table + size * i, size)) for i in range(count)]
-    loaded = [(address, offset, length) for kind, _, offset, address, _, length, *_ in parts
-              if kind == _LOAD]  # fmt: skip
-    dynamic = [_at(file, offset, length) for kind, _, offset, _, _, length, *_ in parts
-               if kind == _DYNAMIC]  # fmt: skip
+    loaded = [
+        (address, offset, length)
+        for kind, _, offset, address, _, length, *_ in parts
+        if kind == _LOAD
+    ]
+    dynamic = [
+        _at(file, offset, length) for kind, _, offset, _, _, length, *_ in parts if kind == _DYNAMIC
+    ]
     entries = [entry for part in dynamic for entry in struct.iter_unpack("<QQ", part)]
     strings = [value for tag, value in entries if tag == _STRINGS]
     (start,) = (

@@ -43,8 +43,13 @@ def make_image(
                 source, target, step.once, options, scale=scale, progress=progress, say=say
             )
         return upscale_image(
-            source, target, step.once, options, strips=strips if plain else None, scale=scale,
+            source,
+            target,
+            step.once,
+            options,
+            strips=strips if plain else None,
+            scale=scale,
             say=say,
-        )  # fmt: skip
+        )
     finally:
         progress.close()

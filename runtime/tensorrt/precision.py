@@ -25,9 +25,17 @@ MIN_SHARE = 0.9
 
 _CONVOLUTIONS = ("Conv", "ConvTranspose")
 _TYPES = (  # the order matters: "uint8" holds "int8", "bfloat16" holds "float"
-    ("uint8", "uint8"), ("int8", "int8"), ("fp8", "fp8"), ("bfloat16", "bf16"), ("bf16", "bf16"),
-    ("half", "fp16"), ("fp16", "fp16"), ("float16", "fp16"), ("fp32", "fp32"), ("float", "fp32"),
-)  # fmt: skip
+    ("uint8", "uint8"),
+    ("int8", "int8"),
+    ("fp8", "fp8"),
+    ("bfloat16", "bf16"),
+    ("bf16", "bf16"),
+    ("half", "fp16"),
+    ("fp16", "fp16"),
+    ("float16", "fp16"),
+    ("fp32", "fp32"),
+    ("float", "fp32"),
+)
 _ONNX_LAYER = re.compile(r"\[ONNX Layer: ([^\]]*)\]")
 
 

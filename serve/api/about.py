@@ -66,9 +66,12 @@ async def open_session(request: Request) -> Response:
             401, "AccessError", "this is not the server's token", {"WWW-Authenticate": "Bearer"}
         )
     response.set_cookie(
-        COOKIE, session_of(token), httponly=True, samesite="strict",
+        COOKIE,
+        session_of(token),
+        httponly=True,
+        samesite="strict",
         secure=request.url.scheme == "https",
-    )  # fmt: skip
+    )
     return response
 
 

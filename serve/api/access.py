@@ -81,8 +81,9 @@ class Access:
             seconds = time.perf_counter() - begun
             method = scope["method"] if scope["method"] in _METHODS else "other"
             self._metrics.answered(method, _pattern(scope), status or 500, seconds)
-            _LOG.info("%s %s %s %.0f ms", method, _ID.sub("/{id}", _path(scope)),
-                      status, 1000 * seconds)  # fmt: skip
+            _LOG.info(
+                "%s %s %s %.0f ms", method, _ID.sub("/{id}", _path(scope)), status, 1000 * seconds
+            )
 
     def _refusal(
         self, headers: Headers, path: str, method: str

@@ -124,9 +124,15 @@ class _Form:
     def callbacks(self) -> dict[str, Any]:
         """For the parser."""
         names = (
-            "on_part_begin", "on_header_field", "on_header_value", "on_header_end",
-            "on_headers_finished", "on_part_data", "on_part_end", "on_end",
-        )  # fmt: skip
+            "on_part_begin",
+            "on_header_field",
+            "on_header_value",
+            "on_header_end",
+            "on_headers_finished",
+            "on_part_data",
+            "on_part_end",
+            "on_end",
+        )
         return {name: getattr(self, name) for name in names}
 
     def take(self) -> bytes:

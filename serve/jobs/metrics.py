@@ -27,21 +27,30 @@ class Metrics:
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         self._requests = Counter(
-            "framelift_requests", "Requests answered, by method, path and status.",
-            ["method", "path", "status"], registry=self._registry,
-        )  # fmt: skip
+            "framelift_requests",
+            "Requests answered, by method, path and status.",
+            ["method", "path", "status"],
+            registry=self._registry,
+        )
         self._seconds = Histogram(
-            "framelift_request_seconds", "From a request's arrival to the end of its answer.",
-            ["path"], registry=self._registry,
-        )  # fmt: skip
+            "framelift_request_seconds",
+            "From a request's arrival to the end of its answer.",
+            ["path"],
+            registry=self._registry,
+        )
         self._jobs = Counter(
-            "framelift_jobs", "Jobs that ended, by kind (image, video) and end.",
-            ["kind", "end"], registry=self._registry,
-        )  # fmt: skip
+            "framelift_jobs",
+            "Jobs that ended, by kind (image, video) and end.",
+            ["kind", "end"],
+            registry=self._registry,
+        )
         self._stages = Counter(
-            "framelift_stage_seconds", "Time by stage: queue and run of all jobs; decode, upscale "
-            "and encode, which overlap, of videos.", ["stage"], registry=self._registry,
-        )  # fmt: skip
+            "framelift_stage_seconds",
+            "Time by stage: queue and run of all jobs; decode, upscale "
+            "and encode, which overlap, of videos.",
+            ["stage"],
+            registry=self._registry,
+        )
         self._frames = Counter(
             "framelift_frames", "Frames written; an image is one.", registry=self._registry
         )

@@ -50,10 +50,16 @@ async def run_process(
     with all that it started.
     """
     process = await asyncio.create_subprocess_exec(
-        *command, json.dumps(asdict(limits)), *arguments,
-        cwd=folder, env=_environment(), stdin=PIPE, stdout=PIPE, stderr=PIPE,
+        *command,
+        json.dumps(asdict(limits)),
+        *arguments,
+        cwd=folder,
+        env=_environment(),
+        stdin=PIPE,
+        stdout=PIPE,
+        stderr=PIPE,
         start_new_session=True,
-    )  # fmt: skip
+    )
     try:
         async with asyncio.timeout(limits.job_seconds):
             output, tail = await asyncio.gather(_listen(process, report), _tail(process))

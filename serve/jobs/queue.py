@@ -253,9 +253,16 @@ class JobQueue:
         if entry.lasting:
             await in_thread(self._store.save, job)
         arguments = [
-            job.command, job.input_file, job.result_file, "--json", "--quiet", "--overwrite",
-            *self._settings.arguments, *job.arguments, *["--resume"] * (not job.is_picture),
-        ]  # fmt: skip
+            job.command,
+            job.input_file,
+            job.result_file,
+            "--json",
+            "--quiet",
+            "--overwrite",
+            *self._settings.arguments,
+            *job.arguments,
+            *["--resume"] * (not job.is_picture),
+        ]
         return await run_process(
             self._settings.command, arguments, entry.folder, self._settings.limits, report
         )
@@ -265,8 +272,11 @@ class JobQueue:
         job = entry.job
         job.finished, job.progress = time.time(), None
         if outcome.unexplained:
-            _LOG.error("job %s ended without a reason; its last lines:\n%s",
-                       job.id, outcome.unexplained.strip())  # fmt: skip
+            _LOG.error(
+                "job %s ended without a reason; its last lines:\n%s",
+                job.id,
+                outcome.unexplained.strip(),
+            )
         if outcome.document is None:
             error = outcome.error or {"kind": "ServerError", "message": "there is no result"}
             self._fail(job, error["kind"], _with_names(error["message"], entry))

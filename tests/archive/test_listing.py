@@ -17,9 +17,15 @@ H264 = EncoderOptions()
 def tree(tmp_path: Path) -> Path:
     root = tmp_path / "in"
     for name in (
-        "b.mp4", "a/x.MOV", "a/deep/er/y.png", "a/notes.txt", "a/.hidden.mp4", ".git/z.mp4",
-        "a/raw.psd", "out/made.mp4",
-    ):  # fmt: skip
+        "b.mp4",
+        "a/x.MOV",
+        "a/deep/er/y.png",
+        "a/notes.txt",
+        "a/.hidden.mp4",
+        ".git/z.mp4",
+        "a/raw.psd",
+        "out/made.mp4",
+    ):
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"x" * len(name))
@@ -44,8 +50,10 @@ def test_a_tree_is_walked_in_order_without_hidden_files_and_without_out(tree: Pa
 
 def test_in_may_be_a_pattern_or_a_single_file(tree: Path, tmp_path: Path) -> None:
     assert list(listed(tree / "**/*.[mM][pPoO][4vV]", tmp_path)) == [
-        "a/x.MOV", "b.mp4", "out/made.mp4",
-    ]  # fmt: skip
+        "a/x.MOV",
+        "b.mp4",
+        "out/made.mp4",
+    ]
     assert list(listed(tree / "b.mp4", tmp_path)) == ["b.mp4"]
     bracketed = tree / "take[1].mp4"
     bracketed.touch()
@@ -62,8 +70,11 @@ def test_a_list_names_paths_and_patterns_below_in(tree: Path, tmp_path: Path) ->
     lines = tmp_path / "list.txt"
     lines.write_text(f"# chosen\n\nb.mp4\n{tree}/a/x.MOV\na/**/*.png\nb.mp4\nmissing.mp4\n")
     assert listed(tree, tmp_path, lines) == {
-        "a/deep/er/y.png": 15, "a/x.MOV": 7, "b.mp4": 5, "missing.mp4": None,
-    }  # fmt: skip
+        "a/deep/er/y.png": 15,
+        "a/x.MOV": 7,
+        "b.mp4": 5,
+        "missing.mp4": None,
+    }
     for line, message in (
         ("../b.mp4", f"line 1: ../b.mp4 does not lie in {tree}"),
         ("/etc/passwd", "does not lie in"),
@@ -83,18 +94,24 @@ def targets(*sources: str, recorded: dict[str, str] | None = None) -> dict[str, 
 
 def test_the_tree_is_kept_and_no_two_files_get_one_target() -> None:
     assert targets("a/x.mp4", "b/x.mp4", "c.avi", "d.png") == {
-        "a/x.mp4": "a/x.mp4", "b/x.mp4": "b/x.mp4", "c.avi": "c.mp4", "d.png": "d.png",
-    }  # fmt: skip
+        "a/x.mp4": "a/x.mp4",
+        "b/x.mp4": "b/x.mp4",
+        "c.avi": "c.mp4",
+        "d.png": "d.png",
+    }
     assert targets("c.avi", "c.webm", "c.mp4") == {
-        "c.avi": "c.avi.mp4", "c.webm": "c.webm.mp4", "c.mp4": "c.mp4",
-    }  # fmt: skip
+        "c.avi": "c.avi.mp4",
+        "c.webm": "c.webm.mp4",
+        "c.mp4": "c.mp4",
+    }
 
 
 def test_a_file_that_is_added_never_takes_the_target_of_one_that_was_made() -> None:
     """c.mp4 would be taken for done, as an output of that name is there."""
     assert targets("c.avi", "c.mp4", recorded={"c.avi": "c.mp4"}) == {
-        "c.avi": "c.mp4", "c.mp4": "c.mp4.mp4",
-    }  # fmt: skip
+        "c.avi": "c.mp4",
+        "c.mp4": "c.mp4.mp4",
+    }
 
 
 def test_out_is_a_folder_and_not_in(tree: Path) -> None:

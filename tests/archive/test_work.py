@@ -78,9 +78,12 @@ class Killing(Worker):
 def test_a_tree_with_a_damaged_file(archive: Archive) -> None:
     found = run(archive)
     assert {source: outcome.state for source, outcome in found.items()} == {
-        "a.mp4": "done", "photo.png": "done", "series/b.mkv": "done",
-        "series/damaged.mp4": "failed", "series/late/c.mp4": "done",
-    }  # fmt: skip
+        "a.mp4": "done",
+        "photo.png": "done",
+        "series/b.mkv": "done",
+        "series/damaged.mp4": "failed",
+        "series/late/c.mp4": "done",
+    }
     assert outputs(archive) == ["a.mp4", "photo.png", "series/b.mkv", "series/late/c.mp4"]
     by_name = {row.source: row for row in rows(archive)}
     assert len(rows(archive)) == 5  # a file that is damaged is not tried again at once
@@ -181,8 +184,9 @@ def test_an_output_that_is_there_is_left_alone_and_a_changed_source_is_made_anew
     assert found["a.mp4"].state == "there"
     assert found["series/b.mkv"].state == "done"
     assert [(row.state, row.frames) for row in rows(archive) if row.source == "series/b.mkv"] == [
-        ("done", 8), ("done", 11),
-    ]  # fmt: skip
+        ("done", 8),
+        ("done", 11),
+    ]
     assert [row.state for row in rows(archive) if row.source == "a.mp4"] == ["skipped"]
 
 

@@ -99,9 +99,14 @@ def reports(
 ) -> dict[str, Json]:
     """A report of each kind but training, which needs PyTorch, by kind."""
     grid = GridSettings(
-        ((32, 24),), backends=("onnx-cpu",), rivals=("ort-numpy",), threads=1, seconds=0,
-        iterations=4, fresh=False,
-    )  # fmt: skip
+        ((32, 24),),
+        backends=("onnx-cpu",),
+        rivals=("ort-numpy",),
+        threads=1,
+        seconds=0,
+        iterations=4,
+        fresh=False,
+    )
     one = LatencySettings(32, 24, backend="onnx-cpu", threads=1, seconds=0, iterations=4)
     live = LatencySettings(136, 16, backend="onnx-cpu", threads=1, seconds=0.15)
     video = measure_video(nearest_model_path, clip, EncoderOptions("ffv1"), threads=1, rounds=2)
@@ -116,8 +121,13 @@ def reports(
         "pictures": make_pictures(nearest_model_path, [photo_folder], clip, threads=1),
         "espcn": measure_espcn([shuffle_model_path], one),
         "realtime": measure_realtime(
-            [shuffle_model_path], clip, EncoderOptions("ffv1"), threads=1, seconds=0,
-            rates=(1, 2000), sizes=((32, 24), (64, 48)),
+            [shuffle_model_path],
+            clip,
+            EncoderOptions("ffv1"),
+            threads=1,
+            seconds=0,
+            rates=(1, 2000),
+            sizes=((32, 24), (64, 48)),
         ),
-    }  # fmt: skip
+    }
     return {kind: as_json(document) for kind, document in measured.items()}

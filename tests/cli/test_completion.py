@@ -50,7 +50,7 @@ def binaries(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["upscale", "--backend", "onnx-w"], ["onnx-webgpu"]),
         (["export", "--precision", "i"], ["int8"]),
     ],
-)  # fmt: skip
+)
 def test_bash_is_offered_what_fits(binaries: Path, words: list[str], offered: list[str]) -> None:
     done = subprocess.run(
         ["bash", "--norc", "-c", PRESS_TAB, "bash", "framelift", *words],

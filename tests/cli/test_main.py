@@ -112,9 +112,7 @@ def test_characters_that_the_terminal_lacks_are_replaced(
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 def test_a_stdout_that_takes_nothing_is_named(nearest_model_path: Path) -> None:
     code, _, err = shell(">/dev/full", "inspect", nearest_model_path, PYTHONUNBUFFERED="")
-    assert (code, err) == (
-        1, "framelift: stdout: cannot be written to (No space left on device)\n"
-    )  # fmt: skip
+    assert (code, err) == (1, "framelift: stdout: cannot be written to (No space left on device)\n")
 
 
 def test_other_errors_of_the_system_are_not_blamed_on_stdout(

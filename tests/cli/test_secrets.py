@@ -65,6 +65,10 @@ def test_arguments_are_hidden_and_the_others_stay() -> None:
     )
     seen, kept = json.loads(done.stdout)
     assert [argument.rstrip() for argument in seen] == [
-        "plain", "rtsp://host", "a longer one t", "rtsp://host", "",
-    ]  # fmt: skip
+        "plain",
+        "rtsp://host",
+        "a longer one t",
+        "rtsp://host",
+        "",
+    ]
     assert kept == arguments

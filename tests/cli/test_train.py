@@ -11,9 +11,23 @@ import pytest
 from framelift.cli.main import main
 from framelift.train.loop.start import resolve
 
-TINY = ("--set", "steps=2", "--set", "network.channels=8", "--set", "network.layers=1",
-        "--set", "data.crop=32", "--set", "data.batch=1", "--quiet", "--device", "cpu",
-        "--set", "tensorboard=false")  # fmt: skip
+TINY = (
+    "--set",
+    "steps=2",
+    "--set",
+    "network.channels=8",
+    "--set",
+    "network.layers=1",
+    "--set",
+    "data.crop=32",
+    "--set",
+    "data.batch=1",
+    "--quiet",
+    "--device",
+    "cpu",
+    "--set",
+    "tensorboard=false",
+)
 
 
 def run(*arguments: object) -> int:
@@ -91,9 +105,12 @@ def test_paths_may_hold_quotes_and_backslashes(photos: Path) -> None:
     ],
 )
 def test_mistakes_end_in_one_line(
-    arguments: tuple[str, ...], message: str, tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+    arguments: tuple[str, ...],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert run(*arguments) == 1
     error = capsys.readouterr().err

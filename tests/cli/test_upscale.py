@@ -257,9 +257,20 @@ def test_a_part_at_another_size_beside_the_input(
 ) -> None:
     target = tmp_path / "out.mp4"
     result = run(
-        clip, target, "--model", nearest_model_path, "--json", "--start", "0.2", "--end", "0:00.5",
-        "--scale", "1.5", "--compare", "--resume",
-    )  # fmt: skip
+        clip,
+        target,
+        "--model",
+        nearest_model_path,
+        "--json",
+        "--start",
+        "0.2",
+        "--end",
+        "0:00.5",
+        "--scale",
+        "1.5",
+        "--compare",
+        "--resume",
+    )
     (done,) = json.loads(result.stdout)["done"]
     assert (done["frames"], done["width"], done["height"]) == (9, 96, 36)
     assert names(tmp_path) == ["clip.mp4", "out.mp4"]
@@ -446,9 +457,9 @@ def test_numbers_that_are_none_are_refused(
     clip: Path, nearest_model_path: Path, tmp_path: Path, option: str, value: str
 ) -> None:
     result = CliRunner().invoke(
-        upscale, [str(clip), str(tmp_path / "o.mp4"), "--model", str(nearest_model_path), option,
-                  value],
-    )  # fmt: skip
+        upscale,
+        [str(clip), str(tmp_path / "o.mp4"), "--model", str(nearest_model_path), option, value],
+    )
     assert result.exit_code == 2
     assert option in result.output
 

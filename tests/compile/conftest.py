@@ -34,9 +34,13 @@ class Builder:
     ) -> dict[str, Any]:
         """What worker.py answers; a crash fails the test."""
         request = {
-            "model": str(model), "shapes": shapes, "gpu": gpu, "cancel": cancel,
-            "timings": timings, "options": options,
-        }  # fmt: skip
+            "model": str(model),
+            "shapes": shapes,
+            "gpu": gpu,
+            "cancel": cancel,
+            "timings": timings,
+            "options": options,
+        }
         return self._ask(request, f"building {model.name} for {gpu}")
 
     def parse(self, model: Path) -> list[str]:
@@ -47,8 +51,10 @@ class Builder:
     def _ask(self, request: dict[str, Any], what: str) -> dict[str, Any]:
         process = self._process or subprocess.Popen(
             [sys.executable, "-W", "error", str(WORKER)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         self._process = process
         assert process.stdin is not None
         assert process.stdout is not None

@@ -74,9 +74,14 @@ def test_int8(
     builder: Builder, checkpoint: Path, photos: Path, tmp_path: Path, targets: tuple[str, ...]
 ) -> None:
     model = _export(
-        checkpoint, tmp_path, precision="int8", targets=targets, calibration=photos,
-        quality_set=photos, max_drop_db=3.0,
-    )  # fmt: skip
+        checkpoint,
+        tmp_path,
+        precision="int8",
+        targets=targets,
+        calibration=photos,
+        quality_set=photos,
+        max_drop_db=3.0,
+    )
     for gpu in ("SM75", "SM120"):
         built = builder.build(model, "1x16x16:1x32x32:2x64x64", gpu)
         assert built.get("size", 0) > 0, built

@@ -39,8 +39,10 @@ print(json.dumps(classes))
 """
 
 _NAMES = {
-    "Network": "INetworkDefinition", "Context": "IExecutionContext", "Inspector": "EngineInspector",
-}  # fmt: skip
+    "Network": "INetworkDefinition",
+    "Context": "IExecutionContext",
+    "Inspector": "EngineInspector",
+}
 
 
 def test_simulation_has_the_signatures_of_the_bindings(simulated_gpu: ModuleType) -> None:

@@ -26,17 +26,27 @@ SHAPE = helper.make_node("Shape", ["x"], ["shape"])
 # Of the 1884 models of ONNX's node tests (1.23), those of which the table says something else.
 # The parser takes a zero point that is no constant; the builder does not.
 TAKEN_BY_THE_PARSER_ALONE = {
-    "quantizelinear", "quantizelinear_axis", "quantizelinear_blocked_asymmetric",
-}  # fmt: skip
+    "quantizelinear",
+    "quantizelinear_axis",
+    "quantizelinear_blocked_asymmetric",
+}
 # Refused for shapes that do not fit together, for optional values and for sequences as inputs, for
 # float limits of a Range: nothing that a network for images has.
 REFUSED_BY_THE_PARSER_ALONE = {
-    "affine_grid_3d_align_corners_expanded", "affine_grid_3d_expanded", "bernoulli_expanded",
-    "dequantizelinear_float4e2m1", "dequantizelinear_int4", "identity_opt", "identity_sequence",
-    "matmul_1d_3d", "range_bfloat16_type_positive_delta_expanded",
-    "range_float16_type_positive_delta_expanded", "range_float_type_positive_delta",
-    "range_float_type_positive_delta_expanded", "tensorscatter_3d",
-}  # fmt: skip
+    "affine_grid_3d_align_corners_expanded",
+    "affine_grid_3d_expanded",
+    "bernoulli_expanded",
+    "dequantizelinear_float4e2m1",
+    "dequantizelinear_int4",
+    "identity_opt",
+    "identity_sequence",
+    "matmul_1d_3d",
+    "range_bfloat16_type_positive_delta_expanded",
+    "range_float16_type_positive_delta_expanded",
+    "range_float_type_positive_delta",
+    "range_float_type_positive_delta_expanded",
+    "tensorscatter_3d",
+}
 
 
 def _node(operator: str, *inputs: str, **found: Any) -> onnx.NodeProto:  # noqa: ANN401 - attributes
@@ -57,7 +67,9 @@ CASES: dict[str, tuple[list[onnx.NodeProto], int, bool]] = {
     "constant axes": ([_node("ReduceMean", "axes")], FLOAT, True),
     "computed axes": ([SHAPE, _node("ReduceMean", "shape")], FLOAT, False),
     "dilated pooling": (
-        [_node("MaxPool", kernel_shape=[3, 3], dilations=[2, 2])], FLOAT, False,
+        [_node("MaxPool", kernel_shape=[3, 3], dilations=[2, 2])],
+        FLOAT,
+        False,
     ),
     "pooling": ([_node("MaxPool", kernel_shape=[3, 3])], FLOAT, True),
     "LpPool of 3": ([_node("LpPool", kernel_shape=[3, 3], p=3)], FLOAT, False),
@@ -71,7 +83,7 @@ CASES: dict[str, tuple[list[onnx.NodeProto], int, bool]] = {
     "fmod of floats": ([_node("Mod", "x", fmod=1)], FLOAT, True),
     "no importer": ([_node("Det")], FLOAT, False),
     "plug-in": ([_node("NonZero")], FLOAT, False),
-}  # fmt: skip
+}
 
 
 def _table_takes(model: onnx.ModelProto) -> bool:

@@ -101,8 +101,12 @@ def test_graph_of_the_realtime_network_is_plain(exported: Path) -> None:
     body = [node.op_type for node in model.graph.node][2:-5]
     assert set(body) == {"Conv", "Relu"}
     assert [node.op_type for node in model.graph.node][-5:] == [
-        "Clip", "Floor", "DepthToSpace", "Transpose", "Cast",
-    ]  # fmt: skip
+        "Clip",
+        "Floor",
+        "DepthToSpace",
+        "Transpose",
+        "Cast",
+    ]
 
 
 def test_halo_is_exact(exported: Path) -> None:

@@ -80,9 +80,11 @@ def test_the_input_needs_no_convolution_of_its_own(folder: Path) -> None:
 def test_half_precision_keeps_the_norm_in_float32(folder: Path) -> None:
     said: list[str] = []
     exported = export_checkpoint(
-        folder / "instance.safetensors", folder / "half.onnx", ExportConfig(precision="fp16"),
+        folder / "instance.safetensors",
+        folder / "half.onnx",
+        ExportConfig(precision="fp16"),
         said.append,
-    )  # fmt: skip
+    )
     assert len(said) == 1  # whole frames only; nothing that TensorRT might not take
     assert "never run in tiles" in said[0]
     graph = onnx.load(exported.path).graph

@@ -46,25 +46,41 @@ def test_every_part_is_run_and_kept_whatever_the_others_do(tmp_path: Path) -> No
         part("raises", ADD.format("c") + "raise RuntimeError('no GPU')"),
         part("hangs", ADD.format("d") + "import time; time.sleep(60)", limit_s=2.5),
         part("garbage", "import os; open(os.environ['FRAMELIFT_RESULTS'], 'wb').write(b'\\xff{')"),
-        part("half a row", ADD.format("e")
-             + "import os; open(os.environ['FRAMELIFT_RESULTS'], 'a').write('{\"kind\": \"fa')"),
+        part(
+            "half a row",
+            ADD.format("e")
+            + "import os; open(os.environ['FRAMELIFT_RESULTS'], 'a').write('{\"kind\": \"fa')",
+        ),
         Part("missing", "Missing", ("no-such-program",), "missing", 20),
         part("floods", "print('x' * 5_000_000)"),
         part("last", ADD.format("f")),
-    ]  # fmt: skip
+    ]
     code, said = run_day(tmp_path, found)
     assert code == 1
     assert states(tmp_path) == {
-        "good": "done", "crashes": "failed", "raises": "failed", "hangs": "out of time",
-        "garbage": "done", "half a row": "done", "missing": "failed", "floods": "done",
+        "good": "done",
+        "crashes": "failed",
+        "raises": "failed",
+        "hangs": "out of time",
+        "garbage": "done",
+        "half a row": "done",
+        "missing": "failed",
+        "floods": "done",
         "last": "done",
-    }  # fmt: skip
+    }
     document = summary(tmp_path)
     rows = {one["name"]: [row["name"] for row in one["rows"]] for one in document["parts"]}
     assert rows == {
-        "good": ["a"], "crashes": ["b"], "raises": ["c"], "hangs": ["d"], "garbage": [],
-        "half a row": ["e"], "missing": [], "floods": [], "last": ["f"],
-    }  # fmt: skip
+        "good": ["a"],
+        "crashes": ["b"],
+        "raises": ["c"],
+        "hangs": ["d"],
+        "garbage": [],
+        "half a row": ["e"],
+        "missing": [],
+        "floods": [],
+        "last": ["f"],
+    }
     assert document["parts"][2]["last_line"] == "RuntimeError: no GPU"
     assert "no-such-program" in document["parts"][6]["last_line"]
     text = (tmp_path / "summary.md").read_text(encoding="utf-8")
@@ -167,8 +183,14 @@ def test_the_order_is_the_issue_s_and_the_limits_fit(tmp_path: Path) -> None:
     found = parts(Settings(tmp_path, wheels=tmp_path))
     groups = list(dict.fromkeys(one.group for one in found))
     assert groups == [
-        "packages", "environment", "tests", "latency", "video", "training", "zoo",
-    ]  # fmt: skip
+        "packages",
+        "environment",
+        "tests",
+        "latency",
+        "video",
+        "training",
+        "zoo",
+    ]
     limits = {one.group: one.limit_s for one in found if one.limit_s != REST}
     assert sum(limits.values()) < plan.TOTAL_SECONDS - 120  # the zoo gets something, too
     engines = [one.name for one in found if one.group == "latency"]

@@ -26,14 +26,20 @@ def write_wheel(folder: Path, name: str, text: str) -> None:
 
 def unpack(wheels: Path, target: Path, results: Path) -> subprocess.CompletedProcess[str]:
     environment = {
-        **os.environ, "FRAMELIFT_RESULTS": str(results),
+        **os.environ,
+        "FRAMELIFT_RESULTS": str(results),
         # Whatever asks the network fails at once.
-        "PIP_INDEX_URL": "http://127.0.0.1:9/", "PIP_RETRIES": "0",
-    }  # fmt: skip
+        "PIP_INDEX_URL": "http://127.0.0.1:9/",
+        "PIP_RETRIES": "0",
+    }
     return subprocess.run(
         [sys.executable, "-m", "hardware.parts.packages", str(wheels), str(target)],
-        cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def test_a_folder_of_wheels_is_unpacked(tmp_path: Path) -> None:
@@ -45,9 +51,12 @@ def test_a_folder_of_wheels_is_unpacked(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     code = "import framelift_second; print(framelift_second.framelift_first.VALUE)"
     told = subprocess.run(
-        [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(target)},
-        capture_output=True, text=True, check=True,
-    ).stdout  # fmt: skip
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(target)},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
     assert told.strip() == "7"
     assert "framelift_second-1.0-py3-none-any.whl" in (tmp_path / "rows.jsonl").read_text()
 

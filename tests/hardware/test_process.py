@@ -18,9 +18,13 @@ def run_code(tmp_path: Path, code: str, *, limit_s: float = 20, grace_s: float =
     log = tmp_path / "log"
     environment = {**os.environ, "FOLDER": str(tmp_path)}
     return run(
-        [sys.executable, "-c", code], log, environment,
-        folder=tmp_path, limit_s=limit_s, grace_s=grace_s,
-    )  # fmt: skip
+        [sys.executable, "-c", code],
+        log,
+        environment,
+        folder=tmp_path,
+        limit_s=limit_s,
+        grace_s=grace_s,
+    )
 
 
 def test_what_ends_by_itself(tmp_path: Path) -> None:

@@ -16,9 +16,12 @@ from hardware.plan import ROOT
 def hardware(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "hardware", *arguments],
-        cwd=ROOT, capture_output=True, text=True, check=False,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.slow
@@ -30,8 +33,11 @@ def test_the_rehearsal_goes_from_end_to_end(tmp_path: Path) -> None:
     found = {part["name"]: part for part in document["parts"]}
     assert {part["state"] for part in found.values()} == {"done"}
     assert document["seconds"] < 400
-    backends = {row["name"]: row["reason"] for row in found["environment"]["rows"]
-                if row["kind"] == "backend"}  # fmt: skip
+    backends = {
+        row["name"]: row["reason"]
+        for row in found["environment"]["rows"]
+        if row["kind"] == "backend"
+    }
     assert backends["onnx-cpu"] is None
     for engine in ("onnx-cpu", "ort-numpy"):
         cases = [row for row in found[f"latency-{engine}"]["rows"] if row["kind"] == "case"]

@@ -22,21 +22,34 @@ def shown(tmp_path: Path, *accounts: Account) -> str:
 def test_latencies_stand_beside_each_other(tmp_path: Path) -> None:
     def case(engine: str, model: str, p50: float, share: float = 1.0) -> dict[str, object]:
         return {
-            "kind": "case", "engine": engine, "model": model, "p50_ms": p50, "size": "480×270",
-            "agreement": {"share_within_1": share}, "least_share": 0.999,
+            "kind": "case",
+            "engine": engine,
+            "model": model,
+            "p50_ms": p50,
+            "size": "480×270",
+            "agreement": {"share_within_1": share},
+            "least_share": 0.999,
             "describe": "cuda_graph yes",
-        }  # fmt: skip
+        }
 
     text = shown(
         tmp_path,
-        account("latency", [
-            case("onnx-cuda", "small", 1.25),
-            case("onnx-cuda", "medium", 2.5),
-            case("ort-cuda", "small", 3.5, share=0.5),
-            {"kind": "left out", "engine": "tensorrt", "reason": "not | installed"},
-            {"kind": "left out", "engine": "ort-cuda", "model": "medium", "reason": "no memory"},
-        ]),
-    )  # fmt: skip
+        account(
+            "latency",
+            [
+                case("onnx-cuda", "small", 1.25),
+                case("onnx-cuda", "medium", 2.5),
+                case("ort-cuda", "small", 3.5, share=0.5),
+                {"kind": "left out", "engine": "tensorrt", "reason": "not | installed"},
+                {
+                    "kind": "left out",
+                    "engine": "ort-cuda",
+                    "model": "medium",
+                    "reason": "no memory",
+                },
+            ],
+        ),
+    )
     assert "| small | 1.250 | 3.500 (another image) |" in text
     assert "| medium | 2.500 |  |" in text
     assert "- tensorrt: not \\| installed" in text

@@ -238,9 +238,12 @@ def test_alpha_is_given_opaque_and_left_out(tmp_path: Path) -> None:
 def test_weights_in_another_file_come_into_one(tmp_path: Path) -> None:
     path = tmp_path / "m.onnx"
     onnx.save_model(
-        Net(order="rgb").model(), path, save_as_external_data=True, location="m.data",
+        Net(order="rgb").model(),
+        path,
+        save_as_external_data=True,
+        location="m.data",
         size_threshold=0,
-    )  # fmt: skip
+    )
     found, _ = imported(path)
     frame = photo()
     assert np.abs(upscaled(found.path, frame) - by_file(path, frame, "rgb", 0, 1)).max() <= 0.51
@@ -303,16 +306,23 @@ def test_names_functions_and_nested_graphs_of_its_own(tmp_path: Path) -> None:
     )
     opsets = [helper.make_opsetid("", 17), helper.make_opsetid("mine", 1)]
     twice = helper.make_function(
-        "mine", "Twice", ["a"], ["b"],
+        "mine",
+        "Twice",
+        ["a"],
+        ["b"],
         [
             helper.make_node("Constant", [], ["f"], value_floats=[1.0, 1.0, 2.0, 2.0]),
             helper.make_node(
-                "Resize", ["a", "", "f"], ["b"], mode="nearest",
-                coordinate_transformation_mode="asymmetric", nearest_mode="floor",
+                "Resize",
+                ["a", "", "f"],
+                ["b"],
+                mode="nearest",
+                coordinate_transformation_mode="asymmetric",
+                nearest_mode="floor",
             ),
         ],
         [helper.make_opsetid("", 17)],
-    )  # fmt: skip
+    )
     model = helper.make_model(graph, opset_imports=opsets, functions=[twice], ir_version=8)
     path = save(model, tmp_path / "m.onnx")
     found, _ = imported(path)

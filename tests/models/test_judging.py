@@ -99,8 +99,11 @@ def test_other_models_are_not_compared_with_their_parent() -> None:
 
 def test_the_table() -> None:
     good = scored(TUNED, Set5=(30.0, 70), Set14=(27.0, 160))
-    FIDELITY.scores["int8"] = {"Set5": {"psnr_db": 31.15}, "Set14": {"psnr_db": 27.98},
-                               "BSD100": {"psnr_db": 27.0}}  # fmt: skip
+    FIDELITY.scores["int8"] = {
+        "Set5": {"psnr_db": 31.15},
+        "Set14": {"psnr_db": 27.98},
+        "BSD100": {"psnr_db": 27.0},
+    }
     header, plain, tuned = table([FIDELITY, good], ["Set5", "Set14"])
     assert {len(row) for row in (header, plain, tuned)} == {len(header)}
     shown = dict(zip(header, plain, strict=True))

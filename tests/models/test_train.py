@@ -59,10 +59,23 @@ def invoke(photos: Path, *words: str) -> Result:
 def test_from_photographs_to_verdicts(photos: Path, vgg: Path) -> None:
     name = "realtime-nano-x4"
     words = (
-        name, f"{name}-perceptual", "--data", str(photos / "photos"), "--hr", str(photos / "Set5"),
-        "--vgg", str(vgg), "--set", "steps=2",
-        "--set", "data.crop=64", "--set", "data.batch=1", "--set", "log_every=1",
-    )  # fmt: skip
+        name,
+        f"{name}-perceptual",
+        "--data",
+        str(photos / "photos"),
+        "--hr",
+        str(photos / "Set5"),
+        "--vgg",
+        str(vgg),
+        "--set",
+        "steps=2",
+        "--set",
+        "data.crop=64",
+        "--set",
+        "data.batch=1",
+        "--set",
+        "log_every=1",
+    )
     first = invoke(photos, *words)
     assert isinstance(first.exception, TrainingError)
     assert f"{name} misses: fp16 " in str(first.exception)

@@ -73,7 +73,7 @@ def test_a_model_waits_for_the_one_it_starts_from(tmp_path: Path) -> None:
     options = Options((Path("photos"),), tmp_path / "runs", jobs=3, extra=("data.batch=4",))
     assert train_all(models, options, lambda line: None) == []
     runs = options.runs
-    (began, words), = calls(runs / "tuned")  # fmt: skip
+    ((began, words),) = calls(runs / "tuned")
     assert began == 0
     assert words[:2] == ["tuned", "--out"]
     start = json.dumps(str((runs / "plain" / "model.safetensors").resolve()))

@@ -71,11 +71,19 @@ def listed_gpu(tmp_path_factory: pytest.TempPathFactory) -> Path:
         script = folder / "versions"
         script.write_text(f"{version} {{ global: *; }};\n")
         subprocess.run(
-            [compiler, "-w", "-shared", "-fPIC", f"-Wl,-soname,{name}",
-             f"-Wl,--version-script,{script}", "-o", str(folder / f"{name}.so"),
-             str(_HERE / "listed_gpu.c")],
+            [
+                compiler,
+                "-w",
+                "-shared",
+                "-fPIC",
+                f"-Wl,-soname,{name}",
+                f"-Wl,--version-script,{script}",
+                "-o",
+                str(folder / f"{name}.so"),
+                str(_HERE / "listed_gpu.c"),
+            ],
             check=True,
-        )  # fmt: skip
+        )
     return folder
 
 

@@ -225,10 +225,20 @@ def test_a_fixed_size_is_the_size_of_tiles(
     ]
     frames = _noise(2, *size, 3)
     filled = np.pad(
-        frames, [(0, 0), *((0, max(0, int(least) - side)) for least, side in (
-            (f if isinstance(f, int) else 0, side) for f, side in zip(shape, size, strict=True)
-        )), (0, 0)], mode="edge",
-    )  # fmt: skip
+        frames,
+        [
+            (0, 0),
+            *(
+                (0, max(0, int(least) - side))
+                for least, side in (
+                    (f if isinstance(f, int) else 0, side)
+                    for f, side in zip(shape, size, strict=True)
+                )
+            ),
+            (0, 0),
+        ],
+        mode="edge",
+    )
     with Upscaler.load(paths[0], "onnx-cpu") as upscale:
         got = upscale(frames)
     with Upscaler.load(paths[1], "onnx-cpu") as upscale:

@@ -23,17 +23,28 @@ from ..support.clips import make_clip, noise
 @pytest.mark.parametrize(
     ("suffix", "codec"),
     [
-        (".mp4", "libx264"), (".mkv", "libx265"), (".ts", "mpeg2video"), (".avi", "mjpeg"),
-        (".mkv", "ffv1"), (".webm", "libvpx-vp9"), (".mov", "prores_ks"), (".mpg", "mpeg2video"),
+        (".mp4", "libx264"),
+        (".mkv", "libx265"),
+        (".ts", "mpeg2video"),
+        (".avi", "mjpeg"),
+        (".mkv", "ffv1"),
+        (".webm", "libvpx-vp9"),
+        (".mov", "prores_ks"),
+        (".mpg", "mpeg2video"),
     ],
-)  # fmt: skip
+)
 def test_facts_of_videos(tmp_path: Path, suffix: str, codec: str) -> None:
     pixels = {"prores_ks": "yuv422p10le", "mjpeg": "yuvj420p"}.get(codec, "yuv420p")
     pts, base = list(range(10)), Fraction(1, 25)
     clip = make_clip(
-        tmp_path / f"clip{suffix}", noise(10, 96, 64), pts=pts, time_base=base, rate=Fraction(25),
-        codec=codec, pixel_format=pixels,
-    )  # fmt: skip
+        tmp_path / f"clip{suffix}",
+        noise(10, 96, 64),
+        pts=pts,
+        time_base=base,
+        rate=Fraction(25),
+        codec=codec,
+        pixel_format=pixels,
+    )
     facts = check_upload(clip, Limits(), None)
     assert facts is not None
     assert (facts.width, facts.height, facts.frames) == (96, 64, 10)

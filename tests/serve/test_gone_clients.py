@@ -15,9 +15,13 @@ from .test_restart import gone, working_in
 
 def head(server: Served, address: str, length: int, kind: str) -> bytes:
     lines = [
-        f"POST {address} HTTP/1.1", f"Host: {server.client.base_url.host}",
-        f"Content-Type: {kind}", f"Content-Length: {length}", "", "",
-    ]  # fmt: skip
+        f"POST {address} HTTP/1.1",
+        f"Host: {server.client.base_url.host}",
+        f"Content-Type: {kind}",
+        f"Content-Length: {length}",
+        "",
+        "",
+    ]
     return "\r\n".join(lines).encode()
 
 

@@ -51,8 +51,11 @@ def test_curl(start: Start, folder: Path) -> None:
     # One after the other, as somebody would type them: the result is there when the events end.
     done = subprocess.run(
         ["bash", "-euc", block("With curl", "sh", server)],
-        cwd=folder, check=True, capture_output=True, text=True,
-    )  # fmt: skip
+        cwd=folder,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
     assert "event: end" in done.stdout
     assert sizes(folder / "photo_x4.png") == (120, 160)
     assert (folder / "clip_x2.mp4").read_bytes()[4:8] == b"ftyp"

@@ -17,16 +17,37 @@ import pytest
 from .conftest import Served
 
 _PATHS = (
-    "/v1/jobs/{}", "/v1/jobs/{}/result", "/v1/jobs/{}/input", "/v1/jobs/{}/events",
-    "/v1/uploads/{}", "/v1/models/{}", "/v1/session/{}", "/{}",
-)  # fmt: skip
+    "/v1/jobs/{}",
+    "/v1/jobs/{}/result",
+    "/v1/jobs/{}/input",
+    "/v1/jobs/{}/events",
+    "/v1/uploads/{}",
+    "/v1/models/{}",
+    "/v1/session/{}",
+    "/{}",
+)
 _IDS = (
-    "0", "f" * 32, "F" * 32, "f" * 33, "..", "%2e%2e%2f%2e%2e%2fetc%2fpasswd", "%00", "a%0d%0aX: y",
-    "\N{SNOWMAN}", "'; DROP TABLE jobs; --", "-1", "a" * 3000, "NaN", ".",
-)  # fmt: skip
+    "0",
+    "f" * 32,
+    "F" * 32,
+    "f" * 33,
+    "..",
+    "%2e%2e%2f%2e%2e%2fetc%2fpasswd",
+    "%00",
+    "a%0d%0aX: y",
+    "\N{SNOWMAN}",
+    "'; DROP TABLE jobs; --",
+    "-1",
+    "a" * 3000,
+    "NaN",
+    ".",
+)
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "BREW")
 _PIECES = (
-    b"\r\n", b"\x00\x01\x02", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n",
+    b"\r\n",
+    b"\x00\x01\x02",
+    b"GET\r\n\r\n",
+    b"GET / HTTP/9.9\r\n\r\n",
     b"POST /v1/upscale HTTP/1.1\r\nHost: localhost\r\nContent-Length: -5\r\n\r\n",
     b"POST /v1/upscale HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n"
     b"Content-Type: image/png\r\n\r\nshort",
@@ -37,26 +58,39 @@ _PIECES = (
     b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
     b"GET /v1/jobs HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
     b"Connection: Upgrade\r\nSec-WebSocket-Key: x\r\nSec-WebSocket-Version: 13\r\n\r\n",
-)  # fmt: skip
+)
 _FORMS = (
-    b"", b"--x", b"--x--", b"--x\r\n\r\n", b"x" * 5000,
+    b"",
+    b"--x",
+    b"--x--",
+    b"--x\r\n\r\n",
+    b"x" * 5000,
     b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\ncut short',
     b'--x\r\nContent-Disposition: form-data; name="scale"\r\n\r\n2\r\n--x--\r\n',
     b'--x\r\nContent-Disposition: form-data; filename="a.png"\r\n\r\n\r\n--x--\r\n',
-    b'--x\r\nContent-Disposition: attachment\r\n\r\n1\r\n--x--\r\n',
+    b"--x\r\nContent-Disposition: attachment\r\n\r\n1\r\n--x--\r\n",
     b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n1\r\n'
     b'--x\r\nContent-Disposition: form-data; name="file"; filename="b"\r\n\r\n2\r\n--x--\r\n',
     b'--x\r\nContent-Disposition: form-data; name="scale"\r\n\r\n' + b"1" * 9000 + b"\r\n--x--\r\n",
     b"--x\r\n" + b"A: b\r\n" * 500 + b"\r\n1\r\n--x--\r\n",
-    b"--x\r\nContent-Disposition: form-data; name=\"\xff\xfe\"\r\n\r\n\xff\r\n--x--\r\n",
-    b"".join(b'--x\r\nContent-Disposition: form-data; name="f%d"\r\n\r\n1\r\n' % n
-             for n in range(60)) + b"--x--\r\n",
-)  # fmt: skip
+    b'--x\r\nContent-Disposition: form-data; name="\xff\xfe"\r\n\r\n\xff\r\n--x--\r\n',
+    b"".join(
+        b'--x\r\nContent-Disposition: form-data; name="f%d"\r\n\r\n1\r\n' % n for n in range(60)
+    )
+    + b"--x--\r\n",
+)
 _TYPES = (
-    "", "multipart/form-data", "multipart/form-data; boundary=", "multipart/mixed; boundary=x",
-    "multipart/form-data; boundary=" + "y" * 300, "application/json", "text/plain", "image/svg+xml",
-    "\xff", "application/json; charset=utf-16",
-)  # fmt: skip
+    "",
+    "multipart/form-data",
+    "multipart/form-data; boundary=",
+    "multipart/mixed; boundary=x",
+    "multipart/form-data; boundary=" + "y" * 300,
+    "application/json",
+    "text/plain",
+    "image/svg+xml",
+    "\xff",
+    "application/json; charset=utf-16",
+)
 
 
 def requests() -> Iterator[tuple[str, str, dict[str, str], bytes]]:
@@ -81,10 +115,11 @@ def test_requests(server: Served) -> None:
     for method, path, headers, body in asked:
         try:
             answer = server.client.request(
-                method, path,
+                method,
+                path,
                 headers={key.encode(): value.encode("latin-1") for key, value in headers.items()},
                 content=body,
-            )  # fmt: skip
+            )
         except httpx.InvalidURL:
             continue
         assert answer.status_code < 500, (method, path, headers, body)

@@ -29,10 +29,25 @@ def serving(
     with log.open("ab") as stderr:
         start = stderr.tell()
         process = subprocess.Popen(
-            [sys.executable, "-c", _MAIN, "serve", "--port", "0", "--folder", str(folder),
-             "--model", str(model), "--threads", "1", "--backend", "onnx-cpu", *options],
+            [
+                sys.executable,
+                "-c",
+                _MAIN,
+                "serve",
+                "--port",
+                "0",
+                "--folder",
+                str(folder),
+                "--model",
+                str(model),
+                "--threads",
+                "1",
+                "--backend",
+                "onnx-cpu",
+                *options,
+            ],
             stderr=stderr,
-        )  # fmt: skip
+        )
     try:
         until = time.monotonic() + 30
         while not (found := re.search(rb"http://127.0.0.1:\d+", log.read_bytes()[start:])):
@@ -85,9 +100,10 @@ def test_jobs_and_results_survive_kill_9(
         ]
         upload = client.post("/v1/uploads", headers={"Upload-Length": "9"}).headers["location"]
         client.patch(
-            upload, content=b"1234",
+            upload,
+            content=b"1234",
             headers={"Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"},
-        )  # fmt: skip
+        )
         wait_for_frames(client, jobs[1])  # the first one is done
         first = client.get(f"{jobs[0]}/result").content
         process.send_signal(signal.SIGKILL)

@@ -66,9 +66,12 @@ def test_what_came_before_a_connection_broke_is_kept(server: Served) -> None:
     url = server.client.base_url
     with socket.create_connection((url.host, url.port)) as broken:
         lines = [
-            f"PATCH {where} HTTP/1.1", f"Host: {url.host}", "Upload-Offset: 0",
-            *(f"{name}: {value}" for name, value in ADDING.items()), "Content-Length: 3000000",
-        ]  # fmt: skip
+            f"PATCH {where} HTTP/1.1",
+            f"Host: {url.host}",
+            "Upload-Offset: 0",
+            *(f"{name}: {value}" for name, value in ADDING.items()),
+            "Content-Length: 3000000",
+        ]
         broken.sendall("\r\n".join([*lines, "", ""]).encode() + bytes(1_500_000))
         time.sleep(0.2)
     until = time.monotonic() + 10

@@ -23,9 +23,11 @@ def decoded(data: bytes) -> np.ndarray:
 
 def test_an_image_comes_back_as_the_command_makes_it(server: Served, photo: Path) -> None:
     answer = server.client.post(
-        "/v1/upscale", params={"model": "tiny"}, content=photo.read_bytes(),
+        "/v1/upscale",
+        params={"model": "tiny"},
+        content=photo.read_bytes(),
         headers={"Content-Type": "image/png"},
-    )  # fmt: skip
+    )
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "image/png"
     image = cv2.imread(str(photo))
@@ -85,9 +87,10 @@ def test_options_that_make_no_sense_are_one_line(
     server: Served, photo: Path, options: dict[str, str], status: int, message: str
 ) -> None:
     answer = server.client.post(
-        "/v1/upscale", files={"file": ("a.png", photo.read_bytes())},
+        "/v1/upscale",
+        files={"file": ("a.png", photo.read_bytes())},
         data={"model": "tiny", **options},
-    )  # fmt: skip
+    )
     assert answer.status_code == status
     assert answer.json()["error"]["message"].startswith(message)
     assert server.left_over() == []
@@ -128,9 +131,10 @@ def test_an_image_of_too_many_pixels_is_refused_by_its_header(start: Start, phot
 def test_a_result_of_too_many_pixels_is_refused(start: Start, photo: Path) -> None:
     server = start(limits={"pixels": 1200})
     answer = server.client.post(
-        "/v1/upscale", files={"file": ("a.png", photo.read_bytes())},
+        "/v1/upscale",
+        files={"file": ("a.png", photo.read_bytes())},
         data={"model": "tiny", "scale": "5"},
-    )  # fmt: skip
+    )
     assert answer.status_code == 413
     assert "at scale 5 makes more than 19,200 pixels" in answer.text
     server.idle()

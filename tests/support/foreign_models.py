@@ -149,9 +149,9 @@ def window_net(count: int, layout: str, aligned: int, *, pictures: bool = False)
     shares = np.full(frames, 0.1 / (frames - 1))
     shares[aligned] = 0.9
     per_picture = [np.roll(shares, k - aligned) for k in range(frames)] if pictures else [shares]
-    kernel = np.concatenate([
-        np.repeat(np.kron(row, np.eye(3)), 4, axis=0) for row in per_picture
-    ])[:, :, None, None]  # fmt: skip
+    kernel = np.concatenate([np.repeat(np.kron(row, np.eye(3)), 4, axis=0) for row in per_picture])[
+        :, :, None, None
+    ]
     weights: dict[str, NDArray[Any]] = {
         "w": kernel.astype(np.float32),
         "low": np.array(0, np.float32),

@@ -291,12 +291,17 @@ def tensorrt(gpu: Gpu, version: str) -> ModuleType:
             return json.dumps(
                 {
                     "Layers": [
-                        {"Name": "conv", "LayerType": "CaskConvolution", "Inputs": [tensor],
-                         "Outputs": [tensor], "Metadata": f"[ONNX Layer: {name}]"}
+                        {
+                            "Name": "conv",
+                            "LayerType": "CaskConvolution",
+                            "Inputs": [tensor],
+                            "Outputs": [tensor],
+                            "Metadata": f"[ONNX Layer: {name}]",
+                        }
                         for name in self.engine.plan["convolutions"]
                     ]
                 }
-            )  # fmt: skip
+            )
 
     class ICudaEngine:
         device_memory_size_v2 = 64

@@ -80,10 +80,22 @@ def started(
 ) -> Iterator[list[subprocess.Popen[str]]]:
     """`framelift train` in `count` processes with the environment that torchrun gives them."""
     arguments = [
-        sys.executable, "-c", code, "train", str(setting / "config.toml"),
-        "--data", str(setting / "photos"), "--out", str(setting / out), "--quiet",
-        "--device", "cpu", "--threads", "1", *options,
-    ]  # fmt: skip
+        sys.executable,
+        "-c",
+        code,
+        "train",
+        str(setting / "config.toml"),
+        "--data",
+        str(setting / "photos"),
+        "--out",
+        str(setting / out),
+        "--quiet",
+        "--device",
+        "cpu",
+        "--threads",
+        "1",
+        *options,
+    ]
     together = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
     running = []
     try:
@@ -225,12 +237,33 @@ def test_torchrun_passes_sigterm_on(setting: Path) -> None:
     framelift = Path(sys.executable).with_name("framelift")
     out = setting / "torchrun"
     process = subprocess.Popen(
-        [torchrun, "--nproc-per-node", "2", "--master-port", str(free_port()), "--no-python",
-         framelift, "train", setting / "config.toml", "--data", setting / "photos", "--out", out,
-         "--quiet", "--device", "cpu", "--set", "steps=100000", "--set", "checkpoint_every=1000000",
-         "--set", "log_every=1"],
-        text=True, stderr=subprocess.PIPE,
-    )  # fmt: skip
+        [
+            torchrun,
+            "--nproc-per-node",
+            "2",
+            "--master-port",
+            str(free_port()),
+            "--no-python",
+            framelift,
+            "train",
+            setting / "config.toml",
+            "--data",
+            setting / "photos",
+            "--out",
+            out,
+            "--quiet",
+            "--device",
+            "cpu",
+            "--set",
+            "steps=100000",
+            "--set",
+            "checkpoint_every=1000000",
+            "--set",
+            "log_every=1",
+        ],
+        text=True,
+        stderr=subprocess.PIPE,
+    )
     patience = time.monotonic() + 60
     while not (out / "history.jsonl").exists() and time.monotonic() < patience:
         time.sleep(0.1)

@@ -17,15 +17,22 @@ def test_figure_and_table_are_made(tmp_path: Path, capsys: pytest.CaptureFixture
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 256, (200, 220, 3), np.uint8)
     cv2.imwrite(str(tmp_path / "photo.png"), cv2.GaussianBlur(noise, (0, 0), 2))
-    kernels = {"conv1_1.weight": rng.standard_normal((64, 3, 3, 3)).astype(np.float32),
-               "conv1_1.bias": np.zeros(64, np.float32)}  # fmt: skip
+    kernels = {
+        "conv1_1.weight": rng.standard_normal((64, 3, 3, 3)).astype(np.float32),
+        "conv1_1.bias": np.zeros(64, np.float32),
+    }
     np.savez(tmp_path / "vgg.npz", **kernels)  # type: ignore[arg-type]
     out = tmp_path / "figure.png"
     main([str(tmp_path / "photo.png"), str(tmp_path / "vgg.npz"), str(out)])
     rows = [line.split("|")[1:-1] for line in capsys.readouterr().out.splitlines()]
     assert [row[0].strip() for row in rows] == [
-        "copy", "---", "shifted", "blurred", "noisy", "darker",
-    ]  # fmt: skip
+        "copy",
+        "---",
+        "shifted",
+        "blurred",
+        "noisy",
+        "darker",
+    ]
     assert len({row[1] for row in rows[2:]}) == 1  # equal per pixel
     figure = cv2.imread(str(out))
     assert figure is not None

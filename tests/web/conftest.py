@@ -42,8 +42,11 @@ def scenario() -> Scenario:
         document = {"scenario": name, "chromium": os.environ["FRAMELIFT_CHROMIUM"], **asked}
         done = subprocess.run(
             ["node", str(HERE / f"{module}.mjs"), json.dumps(document, default=str)],
-            capture_output=True, text=True, timeout=_SECONDS, check=False,
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+            check=False,
+        )
         assert done.returncode == 0, done.stderr
         found: dict[str, Any] = json.loads(done.stdout)
         return found

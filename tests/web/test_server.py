@@ -86,9 +86,18 @@ def test_a_file_that_the_browser_has_is_not_sent_again(server: PageServer) -> No
 
 @pytest.mark.parametrize(
     "address",
-    ["/secret.txt", "/../secret.txt", "/%2e%2e/secret.txt", "/models/../../secret.txt",
-     "/models/", "//etc/passwd", "/assets", "/\x00", "/models/mine-x4.onnx/"],
-)  # fmt: skip
+    [
+        "/secret.txt",
+        "/../secret.txt",
+        "/%2e%2e/secret.txt",
+        "/models/../../secret.txt",
+        "/models/",
+        "//etc/passwd",
+        "/assets",
+        "/\x00",
+        "/models/mine-x4.onnx/",
+    ],
+)
 def test_no_address_leads_out_of_the_page(server: PageServer, address: str) -> None:
     answer, body = ask(server, address.replace("\x00", "%00"))
     assert answer.status == 404

@@ -57,10 +57,14 @@ def test_a_video_job_runs_to_its_end_with_progress(
 ) -> None:
     target = tmp_path / "result.mp4"
     found = scenario(
-        "server", "video", url=server.client.base_url, file=clip,
+        "server",
+        "video",
+        url=server.client.base_url,
+        file=clip,
         options={**TINY, "Scale": "2", "Quality (CRF)": "30"},
-        target=target, shot=tmp_path / "player.png",
-    )  # fmt: skip
+        target=target,
+        shot=tmp_path / "player.png",
+    )
     lines = "\n".join(found["lines"])
     assert re.search(r"Upscaling, \d+ %, \d+ s left, [\d.]+ frames a second", lines), lines
     assert re.search(r"Done: 320 × 240, [\d.]+ [kM]B, kept until", lines), lines
@@ -81,9 +85,12 @@ def test_a_video_job_runs_to_its_end_with_progress(
 
 def test_a_cancelled_job_leaves_nothing(scenario: Scenario, server: Served, clip: Path) -> None:
     found = scenario(
-        "server", "cancelled", url=server.client.base_url, file=clip,
+        "server",
+        "cancelled",
+        url=server.client.base_url,
+        file=clip,
         options={**TINY, "Scale": "4"},
-    )  # fmt: skip
+    )
     assert found["left"] == 0
     assert server.left_over() == []
 
@@ -112,9 +119,13 @@ def test_a_token_is_asked_for_once(
 ) -> None:
     with running(replace(settings, folder=tmp_path / "closed", token=TOKEN)) as closed:
         found = scenario(
-            "server", "token", url=closed.client.base_url, file=clip,
-            token=TOKEN, options=TINY,
-        )  # fmt: skip
+            "server",
+            "token",
+            url=closed.client.base_url,
+            file=clip,
+            token=TOKEN,
+            options=TINY,
+        )
     assert found["notice"] == "this is not the server's token"
 
 
@@ -126,9 +137,15 @@ def test_it_is_accessible(
     broken = tmp_path / "diary.mp4"
     broken.write_text("Dear diary")
     found = scenario(
-        "server", "look", url=server.client.base_url, file=clip, broken=broken,
-        options=TINY, scheme=scheme, viewport={"width": width, "height": 860},
+        "server",
+        "look",
+        url=server.client.base_url,
+        file=clip,
+        broken=broken,
+        options=TINY,
+        scheme=scheme,
+        viewport={"width": width, "height": 860},
         shot=tmp_path / "page.png",
-    )  # fmt: skip
+    )
     assert found["violations"] == []
     assert not found["wide"]

@@ -96,8 +96,10 @@ def box_means(values: NDArray[np.float64], side: int) -> NDArray[np.float64]:
     rows, columns = (min(side, length) for length in values.shape)
     sums = np.pad(values.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
     boxes: NDArray[np.float64] = (
-        sums[rows:, columns:] - sums[:-rows, columns:] - sums[rows:, :-columns]
+        sums[rows:, columns:]
+        - sums[:-rows, columns:]
+        - sums[rows:, :-columns]
         + sums[:-rows, :-columns]
-    )  # fmt: skip
+    )
     means: NDArray[np.float64] = np.maximum(boxes, 0) / (rows * columns)
     return means

@@ -119,9 +119,13 @@ class Trainer:
         """
         steps, leads = self.config.steps, self.processes.leads
         bar = tqdm(
-            total=steps, initial=self.step, unit="step", disable=quiet, dynamic_ncols=True,
+            total=steps,
+            initial=self.step,
+            unit="step",
+            disable=quiet,
+            dynamic_ncols=True,
             file=Screen(sys.stderr),  # a lost terminal must not cost the run
-        )  # fmt: skip
+        )
         meter = Meter()
         with (
             self._open_logs() as logs,
@@ -156,9 +160,10 @@ class Trainer:
     def reports(self) -> Generator[StepReport, None, None]:
         """Make the steps that are left, one for each report taken."""
         steps, workers = self.config.steps, self.config.data.workers
-        with failures_explained(self.config), closing(
-            prefetch(self.pairs.draw, self.step, steps, workers)
-        ) as batches:  # fmt: skip
+        with (
+            failures_explained(self.config),
+            closing(prefetch(self.pairs.draw, self.step, steps, workers)) as batches,
+        ):
             while self.step < steps:
                 started = time.perf_counter()
                 drawn = next(batches)

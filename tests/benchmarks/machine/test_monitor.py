@@ -108,13 +108,18 @@ def test_gpus_are_read_from_the_driver(monkeypatch: pytest.MonkeyPatch) -> None:
     assert gpu["sm_mhz"] == Range(min=1200, median=1200, max=1200)
     assert gpu["temperature_c"].max == 61
     assert gpu["slowed_down"].max == 0  # bit 1: idle
-    simulate(monkeypatch, {"ClockInfo": None, "MaxClockInfo": 1, "Temperature": 2,
-                           "UtilizationRates": SimpleNamespace(gpu=3),
-                           "MemoryInfo": SimpleNamespace(used=4 << 20),
-                           "CurrentClocksThrottleReasons": None})  # fmt: skip
-    assert gpu_state() == {
-        "max_sm_mhz": 1, "temperature_c": 2, "load_percent": 3, "memory_mib": 4
-    }  # fmt: skip
+    simulate(
+        monkeypatch,
+        {
+            "ClockInfo": None,
+            "MaxClockInfo": 1,
+            "Temperature": 2,
+            "UtilizationRates": SimpleNamespace(gpu=3),
+            "MemoryInfo": SimpleNamespace(used=4 << 20),
+            "CurrentClocksThrottleReasons": None,
+        },
+    )
+    assert gpu_state() == {"max_sm_mhz": 1, "temperature_c": 2, "load_percent": 3, "memory_mib": 4}
     remove(monkeypatch)
     assert gpu_state() is None
 
@@ -122,8 +127,10 @@ def test_gpus_are_read_from_the_driver(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("reason", ["04", "08", "20", "40", "80"])
 def test_a_gpu_that_slows_down_is_warned_of(monkeypatch: pytest.MonkeyPatch, reason: str) -> None:
     slow: dict[str, object] = {
-        "ClockInfo": 1970, "Temperature": 88, "CurrentClocksThrottleReasons": int(reason, 16)
-    }  # fmt: skip
+        "ClockInfo": 1970,
+        "Temperature": 88,
+        "CurrentClocksThrottleReasons": int(reason, 16),
+    }
     simulate(monkeypatch, slow)
     watched = monitor(iter([None, None]), iter([0.0, 0.0]), gpu=True)
     watched.sample()

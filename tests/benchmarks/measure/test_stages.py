@@ -14,9 +14,11 @@ from framelift.benchmarks.report.rows import tables_of
 from framelift.runtime import Upscaler
 from tests.support.reports import Json, single
 
-PER_CALL = ({"copy in": 0.001, "inference": 0.004, "copy out": 0.002},
-            {"copy in": 0.003, "inference": 0.006, "copy out": 0.002},
-            {"copy in": 0.002, "inference": 0.005, "copy out": 0.009})  # fmt: skip
+PER_CALL = (
+    {"copy in": 0.001, "inference": 0.004, "copy out": 0.002},
+    {"copy in": 0.003, "inference": 0.006, "copy out": 0.002},
+    {"copy in": 0.002, "inference": 0.005, "copy out": 0.009},
+)
 
 
 def test_stages_are_the_medians_of_what_each_call_added(
@@ -44,8 +46,11 @@ def test_stages_are_the_medians_of_what_each_call_added(
 def test_stages_of_a_gpu_stand_in_table_and_chart(reports: dict[str, Json]) -> None:
     report = copy.deepcopy(reports["latency"])
     report["results"]["cases"][0]["stages_ms"] = {
-        "copy in": 1.25, "inference": 5.5, "copy out": 2.0, "rest": 0.1
-    }  # fmt: skip
+        "copy in": 1.25,
+        "inference": 5.5,
+        "copy out": 2.0,
+        "rest": 0.1,
+    }
     (table,) = [t for t in tables_of(single(report)) if t.columns[0] == "stages, median ms"]
     assert table.columns[1:] == ("copy in", "inference", "copy out", "rest")
     assert table.rows[0][1:] == ("1.25", "5.50", "2.00", "0.10")

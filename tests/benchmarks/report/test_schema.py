@@ -28,8 +28,19 @@ from tests.support.reports import Json, as_json
 
 jsonschema = pytest.importorskip("jsonschema")
 
-KINDS = ("latency", "overhead", "quality", "video", "flicker", "footage", "stream", "train",
-         "pictures", "espcn", "realtime")  # fmt: skip
+KINDS = (
+    "latency",
+    "overhead",
+    "quality",
+    "video",
+    "flicker",
+    "footage",
+    "stream",
+    "train",
+    "pictures",
+    "espcn",
+    "realtime",
+)
 TYPES = {kind.__struct_config__.tag: kind for kind in get_args(AnyDocument)}
 
 

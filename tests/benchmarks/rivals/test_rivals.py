@@ -93,9 +93,14 @@ def test_another_model_runs_beside_ours(
     network = float_network(tiny_models.pixel_shuffle_model(scale=2), "other")
     foreign.write_bytes(network.SerializeToString())
     settings = GridSettings(
-        ((16, 12),), rivals=("ort-numpy", str(foreign)), threads=1, seconds=0, iterations=2,
-        fresh=False, roofline=False,
-    )  # fmt: skip
+        ((16, 12),),
+        rivals=("ort-numpy", str(foreign)),
+        threads=1,
+        seconds=0,
+        iterations=2,
+        fresh=False,
+        roofline=False,
+    )
     document = as_json(measure_latency([shuffle_model_path], settings))
     ours, numpy, other = document["results"]["cases"]
     assert [ours["rival"], numpy["rival"], other["rival"]] == [False, True, True]
@@ -118,9 +123,14 @@ def test_a_rival_that_cannot_run_the_model_is_an_error_or_left_out(
 
     monkeypatch.setattr(contender, "open_rival", refuse)
     strict = GridSettings(
-        ((16, 12),), rivals=("ort-numpy",), threads=1, seconds=0, iterations=1, fresh=False,
+        ((16, 12),),
+        rivals=("ort-numpy",),
+        threads=1,
+        seconds=0,
+        iterations=1,
+        fresh=False,
         roofline=False,
-    )  # fmt: skip
+    )
     with pytest.raises(BackendError, match="bad day"):
         measure_latency([shuffle_model_path], strict)
     document = as_json(measure_latency([shuffle_model_path], replace(strict, lenient=True)))
@@ -154,8 +164,10 @@ def test_models_that_take_no_images_are_refused(
         node = onnx.helper.make_node(operator, ["x"], ["y"])
         graph = onnx.helper.make_graph([node], "other", [images], [result])
         opset = [onnx.helper.make_opsetid("", 18)]
-        onnx.save(onnx.helper.make_model(graph, opset_imports=opset, ir_version=9),
-                  tmp_path / "other.onnx")  # fmt: skip
+        onnx.save(
+            onnx.helper.make_model(graph, opset_imports=opset, ir_version=9),
+            tmp_path / "other.onnx",
+        )
         with pytest.raises(ModelError, match=rf"made {made} of .*, no whole-number upscaling"):
             open_rival(str(tmp_path / "other.onnx"), shuffle_model_path, CASE)
     text = tmp_path / "text.onnx"

@@ -70,8 +70,16 @@ def test_a_folder_with_a_failure_gives_its_summary_alone(
     image(tmp_path / "in" / "a.png")
     (tmp_path / "in" / "b.png").write_bytes(b"no image")
     with pytest.raises(SystemExit) as ended:
-        main(["upscale", str(tmp_path / "in"), str(tmp_path / "out"), "--json",
-              "--model", str(nearest_model_path)])  # fmt: skip
+        main(
+            [
+                "upscale",
+                str(tmp_path / "in"),
+                str(tmp_path / "out"),
+                "--json",
+                "--model",
+                str(nearest_model_path),
+            ]
+        )
     assert ended.value.code == 1
     summary = json.loads(capsys.readouterr().out)
     assert [len(summary[key]) for key in ("done", "failed")] == [1, 1]
@@ -82,10 +90,21 @@ def test_an_interrupted_run_is_json_too(tmp_path: Path, nearest_model_path: Path
     os.mkfifo(fifo)
     code = "import sys; from framelift.cli.main import main; main(sys.argv[1:])"
     running = subprocess.Popen(
-        [sys.executable, "-c", code, "upscale", fifo, tmp_path / "out.mp4", "--json",
-         "--model", nearest_model_path],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-c",
+            code,
+            "upscale",
+            fifo,
+            tmp_path / "out.mp4",
+            "--json",
+            "--model",
+            nearest_model_path,
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     try:
         for _ in range(200):  # until the handlers stand
             time.sleep(0.05)

@@ -58,10 +58,17 @@ def tiff(pixels: np.ndarray[Any, Any], colours: int, sample_format: int) -> byte
     """An uncompressed TIFF of what OpenCV does not write; the numbers are those of TIFF."""
     height, width, channels = pixels.shape
     tags = [
-        (256, 4, width), (257, 4, height), (258, 3, 8 * pixels.itemsize), (259, 3, 1),
-        (262, 3, colours), (273, 4, 8), (277, 3, channels), (278, 4, height),
-        (279, 4, pixels.nbytes), (339, 3, sample_format),
-    ]  # fmt: skip
+        (256, 4, width),
+        (257, 4, height),
+        (258, 3, 8 * pixels.itemsize),
+        (259, 3, 1),
+        (262, 3, colours),
+        (273, 4, 8),
+        (277, 3, channels),
+        (278, 4, height),
+        (279, 4, pixels.nbytes),
+        (339, 3, sample_format),
+    ]
     entries = [struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in tags]
     if channels > 2:  # too long for its entry
         bits = 8 + pixels.nbytes
@@ -113,10 +120,15 @@ def test_exif_orientation_is_applied_to_colour_and_alpha(tmp_path: Path, orienta
     path.write_bytes(data.tobytes())
     read = read_image(path, say=print)
     turned = {
-        1: pixels, 2: pixels[:, ::-1], 3: pixels[::-1, ::-1], 4: pixels[::-1],
-        5: pixels.swapaxes(0, 1), 6: np.rot90(pixels, -1),
-        7: np.rot90(pixels, 2).swapaxes(0, 1), 8: np.rot90(pixels),
-    }[orientation]  # fmt: skip
+        1: pixels,
+        2: pixels[:, ::-1],
+        3: pixels[::-1, ::-1],
+        4: pixels[::-1],
+        5: pixels.swapaxes(0, 1),
+        6: np.rot90(pixels, -1),
+        7: np.rot90(pixels, 2).swapaxes(0, 1),
+        8: np.rot90(pixels),
+    }[orientation]
     np.testing.assert_array_equal(read.bgr_u8, turned[..., :3])
     np.testing.assert_array_equal(read.alpha_u8, turned[..., 3])
 

@@ -36,12 +36,16 @@ def camera_exif() -> Image.Exif:
     exif = Image.Exif()
     exif[Base.Make], exif[Base.Model], exif[Base.Orientation] = "Maker", "Model 7", 6
     exif[IFD.Exif] = {
-        Base.DateTimeOriginal: "2026:11:29 12:34:56", Base.ExposureTime: IFDRational(1, 250),
-        Base.ExifImageWidth: 30, Base.ExifImageHeight: 20, Base.MakerNote: b"secret\0note",
-    }  # fmt: skip
+        Base.DateTimeOriginal: "2026:11:29 12:34:56",
+        Base.ExposureTime: IFDRational(1, 250),
+        Base.ExifImageWidth: 30,
+        Base.ExifImageHeight: 20,
+        Base.MakerNote: b"secret\0note",
+    }
     exif[IFD.GPSInfo] = {
-        GPS.GPSLatitudeRef: "N", GPS.GPSLatitude: (IFDRational(48), IFDRational(8), IFDRational(3)),
-    }  # fmt: skip
+        GPS.GPSLatitudeRef: "N",
+        GPS.GPSLatitude: (IFDRational(48), IFDRational(8), IFDRational(3)),
+    }
     return exif
 
 
@@ -149,9 +153,12 @@ def test_no_metadata_strips_it_and_keeps_the_colour_profile(tmp_path: Path, afte
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     with Image.open(photo(tmp_path / "plain.jpg")) as image:
         image.save(
-            source, exif=camera_exif(), xmp=XMP, icc_profile=profile,
+            source,
+            exif=camera_exif(),
+            xmp=XMP,
+            icc_profile=profile,
             extra=photoshop_segment(IPTC),
-        )  # fmt: skip
+        )
     assert run(source, target, keep=False) == []
     with Image.open(target) as opened:
         opened.load()

@@ -214,9 +214,14 @@ def test_resize_modes_of_tensorrt(
 ) -> None:
     scales = numpy_helper.from_array(np.array([1, 1, 2, 2], np.float32), "scales")
     node = helper.make_node(
-        "Resize", ["x", "", "scales"], ["y"], "up", mode=mode, antialias=antialias,
+        "Resize",
+        ["x", "", "scales"],
+        ["y"],
+        "up",
+        mode=mode,
+        antialias=antialias,
         coordinate_transformation_mode=transform,
-    )  # fmt: skip
+    )
     report = check_model(save(node, weights=(scales,)))
     for target in ("tensorrt10", "tensorrt11"):
         (found,) = problems(report, target)

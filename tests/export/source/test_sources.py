@@ -57,9 +57,14 @@ def made_by(module: str, name: str, **hyper: int | float) -> dict[str, Tensor]:
 def esrgan_unshuffled() -> dict[str, Tensor]:
     """The layout of RealESRGAN_x2plus: frames are unshuffled first, so sizes must be even."""
     return made_by(
-        "ESRGAN.__arch.RRDB", "RRDBNet",
-        num_filters=8, num_blocks=1, scale=4, shuffle_factor=2, in_nc=12,
-    )  # fmt: skip
+        "ESRGAN.__arch.RRDB",
+        "RRDBNet",
+        num_filters=8,
+        num_blocks=1,
+        scale=4,
+        shuffle_factor=2,
+        in_nc=12,
+    )
 
 
 def span() -> dict[str, Tensor]:

@@ -95,9 +95,12 @@ def test_clients_are_told_what_a_style_takes(
     schema: ModuleType, tmp_path: Path, tiny_models: ModuleType
 ) -> None:
     model = tiny_models.set_metadata(
-        tiny_models.nearest_model(1, "plain"), task="style", halo="1000000", size_multiple="4",
+        tiny_models.nearest_model(1, "plain"),
+        task="style",
+        halo="1000000",
+        size_multiple="4",
         minimum_side="8",
-    )  # fmt: skip
+    )
     path = tiny_models.save(model, tmp_path / "plain.onnx")
     (version,) = write_repository(path, tmp_path / "models")
     config = parse(schema, (version.parent / "config.pbtxt").read_text())

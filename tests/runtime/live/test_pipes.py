@@ -181,9 +181,11 @@ def test_a_clip_to_be_shown_turned_is_turned_for_a_target_that_cannot_state_it(
     rows, columns = np.mgrid[:48, :64].astype(np.uint8)
     shaded = np.stack([4 * rows, 3 * columns, 255 - 3 * rows], axis=2)
     clip = make_clip(
-        tmp_path / "a.mp4", [shaded] * 3, display_matrix=QUARTERS[degrees],
+        tmp_path / "a.mp4",
+        [shaded] * 3,
+        display_matrix=QUARTERS[degrees],
         sample_aspect_ratio=Fraction(4, 3),
-    )  # fmt: skip
+    )
     done = command(clip, "-", model=nearest_model_path)
     assert (done.returncode, done.stderr) == (0, b"")
     header = done.stdout[: done.stdout.index(b"\n")].decode()

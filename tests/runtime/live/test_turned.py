@@ -70,9 +70,12 @@ def test_a_turned_clip_is_played_in_few_buffers(
 
     monkeypatch.setattr("framelift.runtime.live.run._sink", lambda *_: Collected())
     result = upscale_live(
-        parse_source(str(clip)), parse_target("-"), Nearest(), quiet=True,
+        parse_source(str(clip)),
+        parse_target("-"),
+        Nearest(),
+        quiet=True,
         options=LiveOptions(keep_all=True, compare=compare),
-    )  # fmt: skip
+    )
     shown = (4 * height if compare else 2 * height, 2 * width)
     assert set(sizes) == {shown}
     assert (len(sizes), (result.width_px, result.height_px)) == (60, shown)

@@ -83,10 +83,18 @@ _COMMANDS = {
     ),
     "check": (_MAIN, "check", "MODEL"),
     "latency": (
-        _MAIN, "bench", "latency", "MODEL", "--size", "16x16", "--seconds", "0.1", "--no-fresh",
+        _MAIN,
+        "bench",
+        "latency",
+        "MODEL",
+        "--size",
+        "16x16",
+        "--seconds",
+        "0.1",
+        "--no-fresh",
         "--no-roofline",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("kind", _COMMANDS)

@@ -38,8 +38,10 @@ def upscaler(tmp_path: Path, tiny_models: ModuleType) -> Iterator[Upscaler]:
 
 def test_the_spec_says_how_many_frames(upscaler: Upscaler) -> None:
     assert (upscaler.spec.window, upscaler.spec.lookahead, upscaler.spec.frame_shape) == (
-        5, 2, (5, None, None)
-    )  # fmt: skip
+        5,
+        2,
+        (5, None, None),
+    )
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 6, 23])

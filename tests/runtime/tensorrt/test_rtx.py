@@ -26,9 +26,11 @@ def _load(site: Path) -> str:
     )
     child = subprocess.run(
         [sys.executable, "-c", code],
-        check=True, capture_output=True, text=True,
+        check=True,
+        capture_output=True,
+        text=True,
         env={**os.environ, "PYTHONPATH": str(site)},
-    )  # fmt: skip
+    )
     return child.stdout.strip()
 
 
@@ -103,10 +105,16 @@ def test_where_no_package_is_there_none_is_advised(
 @pytest.mark.parametrize(
     ("name", "capability"),
     [
-        ("turing", "SM75"), ("Ampere", "SM86"), ("ada", "SM89"), (" BLACKWELL ", "SM120"),
-        ("sm80", "SM80"), ("SM_121", "SM121"), ("12.0", "SM120"), ("75", "SM75"),
+        ("turing", "SM75"),
+        ("Ampere", "SM86"),
+        ("ada", "SM89"),
+        (" BLACKWELL ", "SM120"),
+        ("sm80", "SM80"),
+        ("SM_121", "SM121"),
+        ("12.0", "SM120"),
+        ("75", "SM75"),
     ],
-)  # fmt: skip
+)
 def test_names_of_gpus(name: str, capability: str) -> None:
     assert capability_of(name) == capability
 

@@ -212,8 +212,12 @@ def test_subtitles_and_all_audio_of_a_real_clip(tmp_path: Path, shared: Path) ->
     assert len(notes) == 1
     with av.open(str(tmp_path / "out.mp4")) as container:
         assert [stream.type for stream in container.streams] == [
-            "video", "audio", "subtitle", "audio", "subtitle"
-        ]  # fmt: skip
+            "video",
+            "audio",
+            "subtitle",
+            "audio",
+            "subtitle",
+        ]
     assert audio_packets(tmp_path / "out.mp4") == audio_packets(source)
 
 
@@ -353,11 +357,19 @@ def add_chapters_and_cover(source: Path, target: Path) -> None:
         cover.disposition = Disposition.attached_pic
         milliseconds = Fraction(1, 1000)
         one: Chapter = {
-            "id": 1, "start": 0, "end": 400, "time_base": milliseconds, "metadata": {"title": "one"}
-        }  # fmt: skip
+            "id": 1,
+            "start": 0,
+            "end": 400,
+            "time_base": milliseconds,
+            "metadata": {"title": "one"},
+        }
         two: Chapter = {
-            "id": 2, "start": 400, "end": 900, "time_base": milliseconds, "metadata": {"title": "2"}
-        }  # fmt: skip
+            "id": 2,
+            "start": 400,
+            "end": 900,
+            "time_base": milliseconds,
+            "metadata": {"title": "2"},
+        }
         container.set_chapters([one, two])
         black = av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="bgr24")
         for packet in cover.encode(black.reformat(format="yuvj420p")):

@@ -96,9 +96,7 @@ def test_ten_bits_are_reduced_with_a_note(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("transfer", "name"), [(16, "PQ"), (18, "HLG")])
 def test_hdr_is_refused(tmp_path: Path, transfer: int, name: str) -> None:
-    path = make_clip(
-        tmp_path / "hdr.mp4", pixel_format="yuv420p10le", colour=(9, 1, 9, transfer)
-    )  # fmt: skip
+    path = make_clip(tmp_path / "hdr.mp4", pixel_format="yuv420p10le", colour=(9, 1, 9, transfer))
     notes: list[str] = []
     with pytest.raises(InputError, match=f"hdr.mp4: is HDR video \\({name}"):
         FileSource(path, say=notes.append)

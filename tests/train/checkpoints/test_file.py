@@ -45,9 +45,10 @@ def test_round_trip(saved: Path) -> None:
 
 def header(**changes: object) -> dict[str, str]:
     document: dict[str, object] = {
-        "format": 1, "network": {"name": "realtime", "scale": 2, "channels": 8, "layers": 1,
-                                 "expansion": 1}, "training": {},
-    }  # fmt: skip
+        "format": 1,
+        "network": {"name": "realtime", "scale": 2, "channels": 8, "layers": 1, "expansion": 1},
+        "training": {},
+    }
     return {"framelift": json.dumps({**document, **changes})}
 
 

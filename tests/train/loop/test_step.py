@@ -118,8 +118,14 @@ def test_resuming_in_half_precision_keeps_the_scale(setting: Path, tmp_path: Pat
 
 def test_settings_that_change_nothing_may_change_on_resuming(setting: Path, tmp_path: Path) -> None:
     Trainer(settings(setting), tmp_path, CPU).run(quiet=True)
-    free = ["steps=6", "log_every=2", f"validation.folder={setting / 'photos'}",
-            "data.on_device=true", "data.workers=1", "data.cache_mb=0"]  # fmt: skip
+    free = [
+        "steps=6",
+        "log_every=2",
+        f"validation.folder={setting / 'photos'}",
+        "data.on_device=true",
+        "data.workers=1",
+        "data.cache_mb=0",
+    ]
     again = Trainer(settings(setting, *free), tmp_path, CPU)
     again.resume()
     assert again.step == 5

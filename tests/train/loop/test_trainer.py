@@ -26,8 +26,14 @@ from ...support.training_runs import CPU, config, history, interrupt_after
 
 def test_training_lowers_the_loss_and_writes_a_checkpoint(tmp_path: Path, photos: Path) -> None:
     run = tmp_path / "run"
-    settings = config(tmp_path, photos, "steps=60", "log_every=10", f"validation.folder={photos}",
-                      "validation.every=30")  # fmt: skip
+    settings = config(
+        tmp_path,
+        photos,
+        "steps=60",
+        "log_every=10",
+        f"validation.folder={photos}",
+        "validation.every=30",
+    )
     path = Trainer(settings, run, CPU).run(quiet=True)
     records = history(run)
     losses = [record["loss"] for record in records if "loss" in record]

@@ -279,8 +279,11 @@ def test_losses_are_float32_in_half_precision(caffe_file: Path) -> None:
 def test_only_the_needed_part_is_built(caffe_file: Path) -> None:
     features = VggFeatures(("relu1_2", "relu1_1"), load_vgg_weights(str(caffe_file)))
     assert [name for name, _ in features.stages.named_children()] == [
-        "conv1_1", "relu1_1", "conv1_2", "relu1_2",
-    ]  # fmt: skip
+        "conv1_1",
+        "relu1_1",
+        "conv1_2",
+        "relu1_2",
+    ]
 
 
 def test_torchvision_weights_give_torchvision_features(
@@ -348,8 +351,10 @@ def test_other_archives_are_refused(tmp_path: Path, caffe_file: Path) -> None:
 
 
 def test_a_network_that_is_no_vgg_is_refused(tmp_path: Path) -> None:
-    torch.save({"features.0.weight": torch.zeros(8, 3, 3, 3), "features.0.bias": torch.zeros(8)},
-               tmp_path / "other.pth")  # fmt: skip
+    torch.save(
+        {"features.0.weight": torch.zeros(8, 3, 3, 3), "features.0.bias": torch.zeros(8)},
+        tmp_path / "other.pth",
+    )
     with pytest.raises(CheckpointError, match=r"conv1_1 has shape \(8, 3, 3, 3\), VGG-16 has"):
         load_vgg_weights(str(tmp_path / "other.pth"))
 

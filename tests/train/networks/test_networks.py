@@ -117,10 +117,21 @@ def test_compact_takes_the_names_of_community_checkpoints() -> None:
     config = CompactConfig(scale=4, num_feat=24, num_conv=3)
     weights = build_network(config).state_dict()
     assert list(weights) == [
-        "body.0.weight", "body.0.bias", "body.1.weight", "body.2.weight", "body.2.bias",
-        "body.3.weight", "body.4.weight", "body.4.bias", "body.5.weight", "body.6.weight",
-        "body.6.bias", "body.7.weight", "body.8.weight", "body.8.bias",
-    ]  # fmt: skip
+        "body.0.weight",
+        "body.0.bias",
+        "body.1.weight",
+        "body.2.weight",
+        "body.2.bias",
+        "body.3.weight",
+        "body.4.weight",
+        "body.4.bias",
+        "body.5.weight",
+        "body.6.weight",
+        "body.6.bias",
+        "body.7.weight",
+        "body.8.weight",
+        "body.8.bias",
+    ]
     assert weights["body.1.weight"].shape == (24,)
     assert weights["body.8.weight"].shape == (48, 24, 3, 3)
     assert compact_config_of(weights) == config

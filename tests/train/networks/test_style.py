@@ -21,9 +21,16 @@ from framelift.train.losses.vgg import CONVOLUTIONS, VggFeatures, load_vgg_weigh
 from framelift.train.networks import StyleConfig, build_network
 
 SMALL = (
-    "network.channels=4", "network.blocks=1", "data.crop=32", "data.batch=2", "steps=4",
-    "data.workers=1", "style.side=48", "tensorboard=false", "schedule.warmup=0",
-)  # fmt: skip
+    "network.channels=4",
+    "network.blocks=1",
+    "data.crop=32",
+    "data.batch=2",
+    "steps=4",
+    "data.workers=1",
+    "style.side=48",
+    "tensorboard=false",
+    "schedule.warmup=0",
+)
 
 
 @pytest.fixture(scope="module")
@@ -52,14 +59,26 @@ def vgg(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def train(
-    photos: Path, vgg: Path, out: Path, *overrides: str, style: Path | None = None,
+    photos: Path,
+    vgg: Path,
+    out: Path,
+    *overrides: str,
+    style: Path | None = None,
     resume: bool = False,
-) -> Path | None:  # fmt: skip
+) -> Path | None:
     return start(
-        "style-brush", [photos], out, (*SMALL, *overrides), vgg=str(vgg),
-        style=style or photos / "0.png", device="cpu", threads=1, quiet=True, resume=resume,
+        "style-brush",
+        [photos],
+        out,
+        (*SMALL, *overrides),
+        vgg=str(vgg),
+        style=style or photos / "0.png",
+        device="cpu",
+        threads=1,
+        quiet=True,
+        resume=resume,
         say=lambda line: None,
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize("norm", ["batch", "instance"])
@@ -120,10 +139,18 @@ def test_resuming_with_a_stability_term_is_exact(tmp_path: Path, photos: Path, v
 
     def run(out: Path, steps: int, resume: bool) -> Path | None:
         return start(
-            str(config), [photos], out, (*SMALL, f"steps={steps}", "schedule.kind=constant"),
-            vgg=str(vgg), style=photos / "0.png", device="cpu", threads=1, quiet=True,
-            resume=resume, say=lambda line: None,
-        )  # fmt: skip
+            str(config),
+            [photos],
+            out,
+            (*SMALL, f"steps={steps}", "schedule.kind=constant"),
+            vgg=str(vgg),
+            style=photos / "0.png",
+            device="cpu",
+            threads=1,
+            quiet=True,
+            resume=resume,
+            say=lambda line: None,
+        )
 
     run(whole, 6, False)
     run(tmp_path / "halves", 3, False)
@@ -136,9 +163,17 @@ def test_resuming_with_a_stability_term_is_exact(tmp_path: Path, photos: Path, v
     assert one.training["style_image"]["name"] == "0.png"
     with pytest.raises(ConfigError, match=r"`style\.image` was"):
         start(
-            str(config), [photos], whole, (*SMALL, "steps=7", "schedule.kind=constant"),
-            vgg=str(vgg), style=photos / "1.png", device="cpu", threads=1, quiet=True, resume=True,
-        )  # fmt: skip
+            str(config),
+            [photos],
+            whole,
+            (*SMALL, "steps=7", "schedule.kind=constant"),
+            vgg=str(vgg),
+            style=photos / "1.png",
+            device="cpu",
+            threads=1,
+            quiet=True,
+            resume=True,
+        )
 
 
 def test_noise_is_drawn_from_the_seeds_alone() -> None:

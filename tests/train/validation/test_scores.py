@@ -73,8 +73,10 @@ def setting(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, shape in {"a": (81, 95, 3), "grey": (77, 91)}.items():
         noise = rng.integers(0, 256, shape, np.uint8)
         cv2.imwrite(str(folder / "photos" / f"{name}.png"), cv2.GaussianBlur(noise, (0, 0), 2))
-    kernels = {"conv1_1.weight": rng.standard_normal((64, 3, 3, 3)).astype(np.float32),
-               "conv1_1.bias": np.zeros(64, np.float32)}  # fmt: skip
+    kernels = {
+        "conv1_1.weight": rng.standard_normal((64, 3, 3, 3)).astype(np.float32),
+        "conv1_1.bias": np.zeros(64, np.float32),
+    }
     np.savez(folder / "vgg.npz", **kernels)  # type: ignore[arg-type]
     (folder / "config.toml").write_text(CONFIG)
     return folder

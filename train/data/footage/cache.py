@@ -143,9 +143,12 @@ def _make(
         labels: list[str] = []
         bar = tqdm(
             _all_pairs(maker, config.sequences, workers),
-            total=config.sequences, unit="sequence", disable=quiet, dynamic_ncols=True,
+            total=config.sequences,
+            unit="sequence",
+            disable=quiet,
+            dynamic_ncols=True,
             desc=f"coding frames for training ({needed / GIB:.1f} GiB in {folder})",
-        )  # fmt: skip
+        )
         for pairs in bar:
             start = len(labels)
             for name, array in arrays.items():

@@ -198,8 +198,9 @@ def _cut_out(rng: np.random.Generator, image: Image, size: tuple[int, int]) -> t
     ]
     radius = 0.75 + np.sum(waves, axis=0)
     radius = np.minimum(radius / radius.max(), 1) * 0.48
-    outline = np.stack([(0.5 + radius * np.cos(angles)) * sides[0],
-                        (0.5 + radius * np.sin(angles)) * sides[1]], 1)  # fmt: skip
+    outline = np.stack(
+        [(0.5 + radius * np.cos(angles)) * sides[0], (0.5 + radius * np.sin(angles)) * sides[1]], 1
+    )
     alpha = np.zeros(patch.shape[:2], np.float32)
     cv2.fillPoly(alpha, [np.rint(outline).astype(np.int32)], 1.0)
     return patch, cv2.GaussianBlur(alpha, (0, 0), 0.8)

@@ -66,9 +66,11 @@ def test_nothing_is_left_in_half_precision() -> None:
     half = TensorProto.FLOAT16
     constant = numpy_helper.from_array(np.ones(1, np.float16), "one")
     inner = helper.make_graph(
-        [helper.make_node("Constant", [], ["branch"], value=constant)], "then", [],
+        [helper.make_node("Constant", [], ["branch"], value=constant)],
+        "then",
+        [],
         [helper.make_tensor_value_info("branch", half, [1])],
-    )  # fmt: skip
+    )
     graph = helper.make_graph(
         [
             helper.make_node("Cast", ["x"], ["cast"], to=half),
@@ -76,13 +78,14 @@ def test_nothing_is_left_in_half_precision() -> None:
             helper.make_node("Mul", ["cast", "weight"], ["scaled"]),
             helper.make_node("Add", ["scaled", "chosen"], ["y"]),
         ],
-        "half", [helper.make_tensor_value_info("x", TensorProto.UINT8, [1])],
+        "half",
+        [helper.make_tensor_value_info("x", TensorProto.UINT8, [1])],
         [helper.make_tensor_value_info("y", half, [1])],
         [
             numpy_helper.from_array(np.full(1, 1.5, np.float16), "weight"),
             numpy_helper.from_array(np.array(True), "yes"),
         ],
-    )  # fmt: skip
+    )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
     widen(model.graph)
     onnx.checker.check_model(model, full_check=True)
