@@ -44,7 +44,15 @@ def binaries(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["upsc"], ["upscale"]),
         (["bench", "lat"], ["latency"]),
         (["upscale", "--comp"], ["--compare"]),
-        (["inspect", "realtime-nano-x4"], ["realtime-nano-x4", "realtime-nano-x4-int8"]),
+        (
+            ["inspect", "realtime-nano-x4"],
+            [
+                "realtime-nano-x4",
+                "realtime-nano-x4-int8",
+                "realtime-nano-x4-video",
+                "realtime-nano-x4-video-int8",
+            ],
+        ),
         (["upscale", "--model", "style"], ["style-brush"]),
         (["train", "compact-"], ["compact-x2", "compact-x4"]),
         (["upscale", "--backend", "onnx-w"], ["onnx-webgpu"]),

@@ -39,7 +39,7 @@ def test_too_little_memory_is_one_line(
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["upscale"], "Missing argument 'IN' (see `framelift upscale --help`)"),
+        (["upscale"], "Missing argument 'IN...' (see `framelift upscale --help`)"),
         (["nosuch"], "No such command 'nosuch' (see `framelift --help`)"),
         (
             ["upscale", "--scale", "0", "a.png", "b.png"],
@@ -128,7 +128,7 @@ def test_other_errors_of_the_system_are_not_blamed_on_stdout(
 
 
 @pytest.mark.parametrize("command", ["upscale", "stylize"])
-@pytest.mark.parametrize(("names", "empty"), [(("", "out.mp4"), "IN"), (("in.mp4", ""), "OUT")])
+@pytest.mark.parametrize(("names", "empty"), [(("", "out.mp4"), "IN..."), (("in.mp4", ""), "OUT")])
 def test_an_empty_name_is_not_the_current_folder(
     capsys: pytest.CaptureFixture[str], command: str, names: tuple[str, str], empty: str
 ) -> None:

@@ -127,8 +127,8 @@ def lost(trainer: Trainer, at: int, change: Callable[[Tensor], object]) -> None:
 @pytest.mark.parametrize(
     ("number", "message"),
     [
-        (float("nan"), r"weights became NaN or infinity by step 8; .*run keeps step 4: go on"),
-        (float("inf"), r"weights became NaN or infinity by step 8; .*run keeps step 4: go on"),
+        (float("nan"), r"weights became NaN or infinity by step 8; .*run keeps step 4: continue"),
+        (float("inf"), r"weights became NaN or infinity by step 8; .*run keeps step 4: continue"),
         (1e9, r"the network is lost at step 8: its loss is \S*e\+\d+, that of a blank pic"),
     ],
 )
@@ -166,7 +166,7 @@ def test_the_advice_of_a_diverged_run_works(tmp_path: Path, photos: Path, rate: 
     steps = ["steps=12", "schedule.kind=constant"]
     wild = Trainer(config(tmp_path, photos, *steps, f"optimizer.lr={rate}"), run, CPU, resumes=True)
     with pytest.raises(
-        TrainingError, match=r"run keeps step 4: go on .* --set optimizer\.lr=0\.0005\."
+        TrainingError, match=r"run keeps step 4: continue .* --set optimizer\.lr=0\.0005\."
     ):
         wild.run(quiet=True)
     calm = Trainer(config(tmp_path, photos, *steps, "optimizer.lr=1e-3"), run, CPU, resumes=True)

@@ -148,7 +148,7 @@ def test_nan_loss_names_the_batch_and_keeps_the_last_checkpoint(
     trainer._train_step = poisoned  # type: ignore[method-assign]
     with pytest.raises(
         TrainingError,
-        match=r"became nan at step 5; .*/run keeps step 4: go on .*Photographs .*\.png",
+        match=r"became nan at step 5; .*/run keeps step 4: continue .*Photographs .*\.png",
     ):
         trainer.run(quiet=True)
     kept = load_checkpoint(tmp_path / "run" / "model.safetensors")
@@ -180,7 +180,7 @@ def test_resume_knows_the_photographs_wherever_they_lie(tmp_path: Path, photos: 
     resumed.resume()
     assert resumed.step == 4
     (moved / "0.png").rename(moved / "z.png")  # crops would be drawn from other photographs
-    with pytest.raises(ConfigError, match=r"cannot resume .*: .* come in another order; give"):
+    with pytest.raises(ConfigError, match=r"cannot resume .*: .* come in another order; pass"):
         Trainer(config(tmp_path, moved), run, CPU).resume()
     with pytest.raises(ConfigError, match=r"`data\.batch` was 2, now 3; use the same config"):
         Trainer(config(tmp_path, photos, "data.batch=3"), run, CPU).resume()
