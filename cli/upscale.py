@@ -172,7 +172,7 @@ def upscale(
         parse_source,
         parse_target,
     )
-    from ..runtime.names import expanded
+    from ..runtime.output_names import expanded
     from ..runtime.video import ConvertOptions, EncoderOptions, Span, parse_time
     from .options.command_line import hide_arguments
     from .upscaling import Run, Settings, leave, raise_failure

@@ -18,7 +18,7 @@ from ..common.images import (
     is_image,
 )
 from ..common.notes import Say, say_on_stderr
-from .names import SCALE, in_template, is_template, with_scale
+from .output_names import SCALE, in_template, is_template, with_scale
 from .video.writing.encoders import EncoderOptions
 
 VIDEO_SUFFIXES = (

@@ -40,8 +40,11 @@ FOREIGN = re.compile(
 )
 
 
-def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Lay out the packages as they are installed, for mkdocstrings, which reads their source."""
+def on_startup(command: str, dirty: bool) -> None:
+    """Lay out the packages as they are installed, for mkdocstrings, which reads their source.
+
+    At the very start, since mkdocstrings looks for the folder when it is configured.
+    """
     packages = ROOT / "build" / "packages"
     shutil.rmtree(packages, ignore_errors=True)
     (packages / "framelift").mkdir(parents=True)
@@ -50,7 +53,6 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
         _, *folders = name.split(".")
         if len(folders) == 1:
             (packages / "framelift" / folders[0]).symlink_to(ROOT / folders[0])
-    return config
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:

@@ -69,8 +69,8 @@ def quantise_weights(
     """int8 weights (outputs × inputs × kh × kw), the step of each output, and a bias correction.
 
     Symmetric per output channel: weight ≈ int8 · step. Where two neighbours would run into the
-    16-bit sums of processors without VNNI (see `runtime.backends.saturation`), the output gets a
-    coarser step, so that the file computes the same everywhere.
+    16-bit sums of processors without VNNI (see `runtime.backends.cpu.saturation`), the output gets
+    a coarser step, so that the file computes the same everywhere.
     """
     flat = weight.reshape(len(weight), -1).astype(np.float64)
     finest = np.abs(flat).max(axis=1) / LIMIT

@@ -151,6 +151,7 @@ _PATTERNS = {
     "/v1/jobs/{id}/events",
     "/v1/jobs/{id}/input",
     "/v1/jobs/{id}/result",
+    "/v1/limits",
     "/v1/models",
     "/v1/session",
     "/v1/upscale",

@@ -34,10 +34,10 @@ from ..logs.progress import Progress, summary_of
 from ..logs.screen import Screen
 from ..losses import WeightedLoss
 from ..networks import build_network
-from ..validation.pairs import crop_with_margin, pairs_of
 from ..validation.scores import Validator
 from .average import Average
 from .guard import Guard
+from .pairs import crop_with_margin, pairs_of
 from .schedule import learning_rate_factor
 from .state import changed_settings, load_state, require_same_run, save_state, saved_config
 from .step import NotFiniteError, Stepper

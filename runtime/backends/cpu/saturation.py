@@ -3,8 +3,8 @@
 x86 without VNNI multiplies uint8 activations by int8 weights in pairs (`vpmaddubsw`) and cuts each
 sum of two products at 16 bits. Where two neighbouring weights add up to more than 128, bright
 activations run into that: single values were wrong by 111 codes. What `framelift export` writes
-stays below (`export.rounding`). In other files, channels whose weights could do it get a coarser
-step here, which loses 0.03 to 0.2 dB. ONNX Runtime's own remedy, unsigned weights, takes as long as
+stays below (`export.int8.rounding`). In other files, channels whose weights could do it get a
+coarser step here, which loses 0.03 to 0.2 dB. ONNX Runtime's own remedy, unsigned weights, takes as long as
 fp32 (0.95 of it).
 """
 
