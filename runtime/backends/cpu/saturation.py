@@ -4,8 +4,8 @@ x86 without VNNI multiplies uint8 activations by int8 weights in pairs (`vpmaddu
 sum of two products at 16 bits. Where two neighbouring weights add up to more than 128, bright
 activations run into that: single values were wrong by 111 codes. What `framelift export` writes
 stays below (`export.int8.rounding`). In other files, channels whose weights could do it get a
-coarser step here, which loses 0.03 to 0.2 dB. ONNX Runtime's own remedy, unsigned weights, takes as long as
-fp32 (0.95 of it).
+coarser step here, which loses 0.03 to 0.2 dB. ONNX Runtime's own remedy, unsigned weights, takes as
+long as fp32 (0.95 of it).
 """
 
 from __future__ import annotations
