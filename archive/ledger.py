@@ -105,6 +105,8 @@ class Records:
     """Number, and size of the source in bytes, of each piece of films that are not finished."""
     skipped: set[str] = field(default_factory=set)
     """Files whose output was there already, made by something else."""
+    made_otherwise: set[str] = field(default_factory=set)
+    """Files that this archive finished before with other options, which `--overwrite` replaced."""
     unreadable: int = 0
     """Rows that are no JSON of this form."""
 
@@ -151,6 +153,8 @@ class Ledger:
                 self.records.unreadable += 1
             elif row.settings == self.settings:
                 self.records.add(row)
+            elif row.state == "done" and row.piece is None:
+                self.records.made_otherwise.add(row.source)
         return self.records
 
     def new_rows(self) -> Iterator[Row | None]:

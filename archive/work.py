@@ -188,8 +188,14 @@ class Worker:
         return is_done(self._archive, self._ledger.refresh(), item)
 
     def _may_replace(self, item: Item) -> bool:
-        """Whether what lies at the target may be replaced: by request, or as its source changed."""
-        return self._archive.settings.overwrite or item.source in self._ledger.records.done
+        """Whether what lies at the target may be replaced.
+
+        By request, or because this archive made it: its source changed since, or the options, which
+        `--overwrite` allowed for the whole archive.
+        """
+        records = self._ledger.records
+        ours = item.source in records.done or item.source in records.made_otherwise
+        return self._archive.settings.overwrite or ours
 
     def _completed(self, item: Item) -> Row:
         """The row of a process that completed this file and ended before it could write one."""

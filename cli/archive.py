@@ -98,8 +98,8 @@ _OWN: list[click.Parameter] = [
 _HELP = """Upscale every image and video below IN, a folder tree, to the same tree in OUT.
 
 IN may also be a glob, such as 'cameras/*/2026-11-*.mp4', or a single file. The options of
-`framelift upscale` for files work here, too. Each file is upscaled in a process of its own, so a
-crash costs one try of one file.
+`framelift upscale` for files work here, too. Files are upscaled in a child process, so a crash
+costs one try of one file.
 
 A ledger in OUT has a row for each try of each file. Run the same command again to continue:
 finished files are not made again, failed ones are tried again. Several machines can work on one

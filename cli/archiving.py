@@ -147,7 +147,7 @@ class Archiving:
             )
         if tally.there:
             self._info(
-                f"{len(tally.there)} were already there, but not made by this archive "
+                f"{_files(len(tally.there))} already there that the ledger does not have "
                 "(--overwrite makes them again)"
             )
         if not tally.failed:
@@ -265,7 +265,8 @@ def _files(count: int, what: str = "") -> str:
 
 
 def _shown(value: object) -> str:
-    return " ".join(str(part) for part in value) if isinstance(value, list) else str(value)
+    # The first digits of a hash are enough to tell two models apart.
+    return " ".join(str(part)[:12] for part in value) if isinstance(value, list) else str(value)
 
 
 def show_status(out: Path, *, as_json: bool) -> None:

@@ -140,6 +140,27 @@ def test_a_tree_and_the_same_command_again(tmp_path: Path, tree: Path, options: 
     assert f"{out}: 1 file made in " in third.stdout
 
 
+def test_new_options_reach_every_file_also_after_a_run_over_some(
+    tmp_path: Path, tree: Path, options: list[str]
+) -> None:
+    out, some = tmp_path / "out", tmp_path / "list.txt"
+    run(tree, out, *options)
+    some.write_text("a.mp4\n")
+    larger = [*options, "--scale", "8"]
+    assert "was made with other options" in fail(tree, out, *larger)
+    assert run(tree, out, *larger, "--overwrite", "--list", some).exit_code == 0
+    done = run(tree, out, *larger)
+    assert "5 files made in " in done.stdout
+    widths = set()
+    for name in CLIPS:
+        with av.open(str(out / name)) as clip:
+            widths.add(clip.streams.video[0].width)
+    assert len(widths) == 1
+    assert (
+        run("status", out).stdout.splitlines()[0] == f"{out}: 6 of 6 files done, 0 failed, 0 left"
+    )
+
+
 def test_status(tmp_path: Path, tree: Path, options: list[str]) -> None:
     out = tmp_path / "out"
     (tree / "b" / "broken.mp4").write_bytes(b"no film")
