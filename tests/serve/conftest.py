@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import threading
 import time
@@ -64,7 +65,14 @@ class Served:
     def left_over(self) -> list[str]:
         """Files of uploads, jobs and requests."""
         parts = (self.folder / name for name in ("uploads", "jobs", "requests"))
-        return [str(path) for part in parts for path in part.rglob("*")]
+        # os.walk passes over folders that go away meanwhile; rglob does not.
+        walks = (os.walk(part) for part in parts)
+        return [
+            os.path.join(folder, name)
+            for walk in walks
+            for folder, folders, names in walk
+            for name in (*folders, *names)
+        ]
 
     def idle(self) -> None:
         """Wait until nothing is left to do, and nothing to remove."""
