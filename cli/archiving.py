@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from ..archive.cluster import Cluster, run_on_ray
 from ..archive.job import Archive, Outcome
-from ..archive.ledger import Description, Ledger, Row
+from ..archive.ledger import DESCRIPTION, FOLDER, Description, Ledger, Row
 from ..archive.listing import Item, check_places, list_files, parse_tree, with_targets
 from ..archive.run import Plan, Tally, plan_run, run_here
 from ..archive.settings import FileSettings, digest
@@ -46,7 +46,7 @@ class Archiving:
         list_file = Path(options["list_file"]) if options["list_file"] else None
         found = list_files(tree, out, list_file, self._note)
         outcome = {**settings.outcome(), "models": self._models(settings)}
-        self._check_description(outcome, settings)
+        self._check_description(str(tree), outcome, settings)
         name = "all" if self._shard == Shard() else f"shard-{str(self._shard).replace('/', '-of-')}"
         self._archive = Archive(
             tree.root,
@@ -74,6 +74,7 @@ class Archiving:
 
     def go(self) -> None:
         """Make what is left. Raises FrameliftError: nothing more can be made."""
+        self._is_new = Description.read(self._out) is None
         self._describe.write(self._out)
         plan = self._plan
         part = "" if self._shard == Shard() else f" in shard {self._shard}"
@@ -98,6 +99,8 @@ class Archiving:
         with Worker(self._archive, self._note) as worker:
             answer = worker.load(images=todo[0].is_image)
             if answer.kind:
+                if self._is_new:  # nothing was made with these options
+                    (self._out / FOLDER / DESCRIPTION).unlink(missing_ok=True)
                 raise answer.error()
             facts = answer.facts["describe"]
             factor = f" ×{facts['scale']}" if facts["scale"] > 1 else ""
@@ -169,8 +172,14 @@ class Archiving:
         }
         return sorted(own_or_imported(settings.task, name, say=self._note).sha256 for name in names)
 
-    def _check_description(self, outcome: dict[str, Any], settings: FileSettings) -> None:
+    def _check_description(
+        self, source: str, outcome: dict[str, Any], settings: FileSettings
+    ) -> None:
         before = Description.read(self._out)
+        if before is not None and before.source != source:
+            self._note(
+                f"{self._out} was begun from {before.source}; files of equal names count once"
+            )
         if before is None or before.outcome == outcome or settings.overwrite:
             return
         changed = [

@@ -161,6 +161,18 @@ def test_new_options_reach_every_file_also_after_a_run_over_some(
     )
 
 
+def test_a_run_that_cannot_start_keeps_no_options(
+    tmp_path: Path, tree: Path, options: list[str]
+) -> None:
+    out = tmp_path / "out"
+    assert "unknown backend 'bogus'" in fail(tree, out, *options, "--backend", "bogus")
+    assert run(tree, out, *options, "--scale", "8").exit_code == 0
+    other = tree.with_name("other")
+    tree.rename(other)
+    again = run(other, out, *options, "--scale", "8")
+    assert f"note: {out} was begun from {tree}; files of equal names count once" in again.stderr
+
+
 def test_status(tmp_path: Path, tree: Path, options: list[str]) -> None:
     out = tmp_path / "out"
     (tree / "b" / "broken.mp4").write_bytes(b"no film")
