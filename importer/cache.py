@@ -10,9 +10,9 @@ from pathlib import Path
 import onnx
 from onnx.external_data_helper import ExternalDataInfo
 
+from ..common.cache_folder import FOLDER_VARIABLE, cache_folder
 from ..common.errors import FrameliftError, ModelError, OutputError
 from ..runtime.models.file import ModelSpec, read_spec
-from ..runtime.tensorrt.cache import FOLDER_VARIABLE, cache_folder
 from .importing import import_model
 from .outcome import ImportOptions
 

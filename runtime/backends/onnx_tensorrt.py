@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...common.cache_folder import cache_folder
 from ...common.errors import BackendError
 from ...common.notes import say_on_stderr
 from ...common.text import one_line
@@ -28,7 +29,6 @@ from ..models.file import INPUT, OUTPUT, ModelSpec
 from ..models.int8_form import refuse_for_processors
 from ..ort.library import engine_problem, load_onnxruntime
 from ..ort.linkage import NVINFER, linked_major, provider_library
-from ..tensorrt.cache import cache_folder
 from .onnx_cuda import preload_libraries
 from .onnx_gpu import INSTALL, OnnxGpuSession, advice, open_on_gpu
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...common.cache_folder import cache_folder
 from ...common.errors import BackendError
 from ...common.notes import say_on_stderr
 from ..gpu.cuda_gate import GATE
@@ -26,7 +27,6 @@ from ..models.int8_form import refuse_for_processors
 from ..ort.plugins import Device, Plugin, devices, plugin_problem, plugin_version
 from ..ort.session import OrtSession
 from ..session.protocol import Frames
-from ..tensorrt.cache import cache_folder
 
 if TYPE_CHECKING:
     import onnx

@@ -6,28 +6,18 @@ built without it.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...common.cache_folder import cache_folder
 from ...common.errors import BackendError, FrameliftError
 from ...common.notes import Say, say_on_stderr
 from ...common.sealed import ENGINE, TIMING_CACHE, DamagedFileError, read_sealed, write_sealed
 from ..gpu.shapes import FrameShape
 from .key import EngineKey
 from .sidecar import Sidecar, read_sidecar, sidecar_beside
-
-FOLDER_VARIABLE = "FRAMELIFT_CACHE"
-
-
-def cache_folder() -> Path:
-    """Where engines are kept: $FRAMELIFT_CACHE, else the user's cache folder."""
-    import platformdirs
-
-    chosen = os.environ.get(FOLDER_VARIABLE)
-    return Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("framelift")
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from framelift.common.cache_folder import cache_folder
 from framelift.common.errors import BackendError, OutputError
 from framelift.runtime.gpu.facts import DeviceFacts
 from framelift.runtime.gpu.shapes import FrameShape, parse_profile
 from framelift.runtime.models.file import ModelSpec, read_spec
-from framelift.runtime.tensorrt.cache import EngineCache, cache_folder
+from framelift.runtime.tensorrt.cache import EngineCache
 from framelift.runtime.tensorrt.key import BuilderOptions, EngineKey
 from framelift.runtime.tensorrt.make import write_plan
 from framelift.runtime.tensorrt.precision import PrecisionReport

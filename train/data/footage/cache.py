@@ -24,6 +24,7 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from ....common.cache_folder import cache_folder
 from ....common.errors import OutputError
 from ..photos import Photo
 from .clips import Clip
@@ -102,12 +103,8 @@ def open_cache(
 
 
 def default_folder() -> Path:
-    """Framelift's cache folder of this user, or what FRAMELIFT_CACHE names."""
-    import platformdirs
-
-    chosen = os.environ.get("FRAMELIFT_CACHE")
-    base = Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("framelift")
-    return base / "footage"
+    """The folder of coded frames among what Framelift keeps for this user."""
+    return cache_folder() / "footage"
 
 
 def frame_bytes(config: CodecConfig, scale: int) -> int:
