@@ -28,9 +28,11 @@ await inPage({
     const lines = new Set();
     const watching = setInterval(() => {
       made.locator(".line").innerText().then((line) => lines.add(line), () => undefined);
-    }, 100);
+    }, 25);
     await made.getByRole("link").waitFor();
     clearInterval(watching);
+    // The job can end between two looks: its last line is read when the link is there.
+    lines.add(await made.locator(".line", { hasText: /^Done/ }).innerText());
     await made.getByRole("button", { name: /^Before and after/ }).click();
     const videos = page.locator(".player video");
     await page.waitForFunction(() => [...document.querySelectorAll(".player video")].every((v) => v.readyState >= 2));
