@@ -121,7 +121,7 @@ def _build(config: LossConfig, style: dict[str, Tensor] | None) -> nn.Module:
         case PixelLossConfig():
             return PixelLoss(config.norm, config.of)
         case FeatureLossConfig():
-            return FeatureLoss(config.layers)
+            return FeatureLoss(config.layers, config.distance == "unit")
         case StyleLossConfig():
             return StyleLoss(config.layers, style)
         case SpectrumConfig():

@@ -28,9 +28,11 @@ class PixelLossConfig(
 class FeatureLossConfig(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="feature"
 ):
-    """Squared distance of VGG-16 features at one or more layers, each with its weight."""
+    """Distance of VGG-16 features at one or more layers, each with its weight."""
 
     layers: dict[str, float] = msgspec.field(default_factory=lambda: {"relu2_2": 1.0})
+    # squared: the paper's; unit: of features that are scaled to length 1 at each position
+    distance: Literal["squared", "unit"] = "squared"
     vgg: str = ""  # weights of this term's VGG; empty: the config's `vgg`
     weight: float = 1.0
 
@@ -39,7 +41,8 @@ class FeatureLossConfig(
 
     @property
     def name(self) -> str:
-        return "feature_" + "+".join(self.layers)
+        kind = "feature" if self.distance == "squared" else "unit_feature"
+        return f"{kind}_{'+'.join(self.layers)}"
 
 
 class StyleLossConfig(

@@ -152,19 +152,38 @@ class SpectrumLoss(nn.Module):
 class FeatureLoss(nn.Module):
     """Feature reconstruction loss (Johnson et al. 2016, equation 2), mean over the batch.
 
-    ‖φ_j(ŷ) − φ_j(y)‖² / (C_j·H_j·W_j) for each VGG-16 layer j, summed with the given weights.
+    ‖φ_j(ŷ) − φ_j(y)‖² / (C_j·H_j·W_j) for each VGG-16 layer j, summed with the given weights. With
+    `unit`, the channels at each position are first divided by their length, and the squared
+    distance is summed over channels and averaged over positions (Zhang et al. 2018, "The
+    unreasonable effectiveness of deep features as a perceptual metric", without its learned
+    weights): 0 to 2 a layer, so that no layer outweighs another by the size of its numbers.
     """
 
-    def __init__(self, layer_weights: Mapping[str, float]) -> None:
+    def __init__(self, layer_weights: Mapping[str, float], unit: bool = False) -> None:
         super().__init__()
         self.layer_weights = dict(layer_weights)
+        self.distance = unit_distance if unit else F.mse_loss
 
     def forward(self, got: Features, wanted: Features) -> Tensor:
         distances = [
-            weight * F.mse_loss(got[layer].float(), wanted[layer].float())
+            weight * self.distance(got[layer].float(), wanted[layer].float())
             for layer, weight in self.layer_weights.items()
         ]
         return torch.stack(distances).sum()
+
+
+def unit_distance(got: Tensor, wanted: Tensor) -> Tensor:
+    """Squared distance of features N×C×H×W that are scaled to length 1 over C; a mean over N, H, W.
+
+    Where all features are 0, as ReLUs leave flat parts of a picture, they stay 0.
+    """
+    units = (features / (_length(features) + 1e-8) for features in (got, wanted))
+    return torch.sub(*units).square().sum(1).mean()
+
+
+def _length(features: Tensor) -> Tensor:
+    """Over the channels, N×1×H×W; its gradient is finite at 0 too."""
+    return (features.square().sum(1, keepdim=True) + 1e-12).sqrt()
 
 
 class StyleLoss(nn.Module):

@@ -19,7 +19,7 @@ from framelift.train.losses import (
     TotalVariationConfig,
     WeightedLoss,
 )
-from framelift.train.losses.terms import SpectrumLoss, gram
+from framelift.train.losses.terms import SpectrumLoss, gram, unit_distance
 from framelift.train.losses.vgg import CONVOLUTIONS, VggFeatures, load_vgg_weights
 from models.artefacts import fine_energy_ratio
 
@@ -67,6 +67,29 @@ def test_feature_loss_is_the_formula_of_the_paper(caffe_file: Path) -> None:
     total, parts = loss(output, target)
     torch.testing.assert_close(total, expected.mean())
     torch.testing.assert_close(parts["feature_relu2_2"], expected.mean())
+
+
+def test_unit_distance_is_of_features_scaled_to_length_1(caffe_file: Path) -> None:
+    layers = {"relu1_2": 1.0, "relu2_2": 0.5}
+    loss = WeightedLoss((FeatureLossConfig(layers, distance="unit", vgg=str(caffe_file)),))
+    output, target = torch.rand(2, 3, 20, 24), torch.rand(2, 3, 20, 24)
+    features = VggFeatures(tuple(layers), load_vgg_weights(str(caffe_file)))
+    got, wanted = features(output), features(target)
+    expected = sum(
+        weight * (2 - 2 * nn.functional.cosine_similarity(got[layer], wanted[layer])).mean()
+        for layer, weight in layers.items()
+    )
+    total, parts = loss(output, target)
+    torch.testing.assert_close(total, expected)
+    assert set(parts) == {"unit_feature_relu1_2+relu2_2"}
+
+
+def test_unit_distance_of_features_that_are_all_0() -> None:
+    got = torch.zeros(1, 4, 3, 3, requires_grad=True)
+    distance = unit_distance(got, torch.ones(1, 4, 3, 3))
+    torch.testing.assert_close(distance.detach(), torch.tensor(1.0))
+    (gradient,) = torch.autograd.grad(distance, got)
+    assert gradient.isfinite().all()
 
 
 def test_layers_and_terms_are_weighted(caffe_file: Path) -> None:
