@@ -139,7 +139,8 @@ def test_saved_json_config_is_read_back(tmp_path: Path) -> None:
         ("[[loss]]\nkind = 'style'\nlayer = {}", r"`layer` in `loss\.1`, did you mean `layers`\?"),
         (
             "[[loss]]\nkind = 'feature'\nnorm = 'l1'",
-            'unknown key `norm` in `loss.1`: it is for kind = "pixel"; "feature" has layers, vgg',
+            'unknown key `norm` in `loss.1`: it is for kind = "pixel"; '
+            '"feature" has layers, distance, vgg',
         ),
         (
             "[[loss]]\nkind = 'pixel'\nlayers = {}",
