@@ -35,7 +35,8 @@ class Cutter:
             session: what runs it.
             max_pixels: of what is run at once; halved when memory runs out.
             tile: largest side of a tile, as of `checked_tile`; None leaves it to `max_pixels`.
-            allocate: makes an uninitialised uint8 array, best where the session reads and writes.
+            allocate: makes an uninitialised array of the model's type, best where the session reads
+                and writes.
             say: takes the line that is said when memory runs out.
             proceed: called between the parts of a frame; what it raises ends the work.
         """
@@ -53,7 +54,7 @@ class Cutter:
         self._padded_out: Frames = np.empty((0, 0, 0, 3), np.uint8)
 
     def run(self, batch: Frames, out: Frames) -> None:
-        """Upscale uint8 N×H×W×3 of any size into `out`, uint8 N×sH×sW×3.
+        """Upscale N×H×W×3 of any size into `out`, of its type, N×sH×sW×3.
 
         Of a model of several frames N is its window, or several windows one behind the other, and
         `out` has one frame for each.

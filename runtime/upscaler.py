@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import threading
+from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 
@@ -11,12 +14,13 @@ import numpy as np
 from ..common.errors import BackendError, ConfigError, FrameError
 from ..common.memory import is_out_of_memory
 from ..common.notes import Say, say_on_stderr
-from .backends.select import AUTO, open_backend
+from .backends.select import AUTO, open_backend, open_named
 from .cutting import Cutter, checked_tile
-from .models.file import ModelSpec, read_spec
+from .models.depth import deep_problem, deepened
+from .models.file import DEEP_BITS, ModelSpec, read_spec
 from .models.memory import activation_budget
 from .models.zoo import resolve
-from .session.frames import as_batch, check_out
+from .session.frames import as_batch, check_out, dtype_of, is_deep
 from .session.grey import is_grey, make_grey
 from .session.pending import Pending, PendingFrames
 from .session.protocol import CancellableSession, Frames, PipelinedSession, Session
@@ -28,10 +32,13 @@ _INTERRUPTED_CALL_SECONDS = 0.5
 
 
 class Upscaler:
-    """Upscales uint8 BGR frames with a Framelift model.
+    """Upscales BGR frames of 8 or 16 bits per channel with a Framelift model.
 
         with Upscaler.load("realtime-small-x4") as upscale:
             big = upscale(frame)
+
+    uint8 frames become uint8 frames. uint16 frames, 0 to 65535, become uint16 frames, which models
+    in fp32 and fp16 compute, and int8 models do not (see `at_depth`).
 
     Several threads may call one upscaler: their calls run one after the other. Several upscalers
     run at the same time.
@@ -44,10 +51,14 @@ class Upscaler:
         *,
         selection: str = "",
         tile: int | None = None,
+        deep: DeepSibling | None = None,
         say: Say = say_on_stderr,
     ) -> None:
         """Use `Upscaler.load`, which opens the session as well."""
         self.spec = spec
+        self.depth = spec.depth
+        """Bits per channel of the frames that it takes and gives, 8 or 16."""
+        self._deep = deep or DeepSibling(spec)
         self.selection = selection
         self._session = session
         self._turns = Turns(self._free, self._cancel)
@@ -103,8 +114,14 @@ class Upscaler:
         spec = model if isinstance(model, ModelSpec) else read_spec(resolve(model))
         checked_tile(spec, tile)
         on_cpu = None if cpu_model is None else read_spec(resolve(cpu_model))
-        session, spec, selection = open_backend(spec, backend, threads, device, on_cpu)
-        return cls(spec, session, selection=selection, tile=tile, say=say)
+        session, chosen, selection = open_backend(spec, backend, threads, device, on_cpu)
+
+        def open_deep(model: ModelSpec) -> Upscaler:
+            again = open_named(model, session.name, threads, device)
+            return cls(model, again, selection=selection, tile=tile, say=say)
+
+        deep = DeepSibling(chosen, spec, open_deep, say)
+        return cls(chosen, session, selection=selection, tile=tile, deep=deep, say=say)
 
     @property
     def scale(self) -> int:
@@ -121,6 +138,30 @@ class Upscaler:
         """Number of frames in the window that come after the output frame."""
         return self.spec.lookahead
 
+    @property
+    def deep_problem(self) -> str | None:
+        """Why it cannot take frames of 16 bits, or None if it can."""
+        return None if self.depth == DEEP_BITS else self._deep.problem
+
+    def at_depth(self, depth: int) -> Upscaler:
+        """The upscaler for frames of 8 or 16 bits per channel: this one, or one that it keeps.
+
+        That one runs the same network on the same device, is loaded when it is first asked for, and
+        is closed with this one. If this one is an int8 model that was chosen for the CPU, the other
+        is the model that it was chosen for.
+
+        Raises:
+            ConfigError: the model does not have that depth.
+            BackendError: it cannot be loaded.
+        """
+        if depth == self.depth:
+            return self
+        if depth != DEEP_BITS:
+            raise ConfigError(
+                f"{self.spec.name} takes and gives uint16 frames only, not {depth} bits"
+            )
+        return self._deep.get(self._turns.check)
+
     def __call__(
         self, frame: Frames, out: Frames | None = None, *, grey: bool | None = None
     ) -> Frames:
@@ -131,22 +172,25 @@ class Upscaler:
         does not tint it.
 
         Args:
-            frame: uint8 H×W×3 BGR, or N×H×W×3; any size from 1×1. It is not changed.
-            out: uint8 sH×sW×3, or N×sH×sW×3, C-contiguous; filled and returned. Without it, a new
-                array is allocated.
+            frame: uint8 or uint16 H×W×3 BGR, or N×H×W×3; any size from 1×1. It is not changed.
+            out: of the same type, sH×sW×3 or N×sH×sW×3, C-contiguous; filled and returned. Without
+                it, a new array is allocated.
             grey: whether the result is made grey, for a frame that is a part of a picture; None
                 looks at the frame.
 
         Raises:
-            FrameError: `frame` or `out` is not such an array.
+            FrameError: `frame` or `out` is not such an array, or the model has 8 bits only.
             BackendError: the engine failed, or the upscaler is closed.
         """
-        batch = as_batch(frame)
+        if self.depth == 8 and is_deep(frame):
+            return self._for_deep_frames()(frame, out, grey=grey)
+        batch = as_batch(frame, self.depth)
         count, height, width, _ = batch.shape
         big = (count, height * self.scale, width * self.scale, 3)
         shape = big if frame.ndim == 4 else big[1:]
         self._turns.check()
-        result = np.empty(shape, np.uint8) if out is None else check_out(out, shape)
+        result = np.empty(shape, dtype_of(self.depth)) if out is None else out
+        check_out(result, shape, self.depth)
         if self.window > 1 and count > 1:
             self._run_sequence(batch, result)
             return result
@@ -174,14 +218,16 @@ class Upscaler:
         frame is run in tiles, the frame is finished on return.
 
         Args:
-            frame: uint8 H×W×3 BGR; it may be changed on return.
-            out: uint8 sH×sW×3, C-contiguous; do not touch it until `result` returns it.
+            frame: uint8 or uint16 H×W×3 BGR; it may be changed on return.
+            out: of the same type, sH×sW×3, C-contiguous; do not touch it until `result` returns it.
 
         Raises:
             FrameError: `frame` or `out` is not such an array.
             BackendError: the engine failed, or the upscaler is closed.
         """
-        batch = as_batch(frame)
+        if self.depth == 8 and is_deep(frame):
+            return self._for_deep_frames().submit(frame, out)
+        batch = as_batch(frame, self.depth)
         if frame.ndim != 3:
             raise FrameError("submit takes one frame, H×W×3: call the upscaler with a batch")
         return self.submit_window(self._windowed(batch), out)
@@ -192,11 +238,13 @@ class Upscaler:
         `frames` is window×H×W×3 and `out` is sH×sW×3. A `sequence` makes these windows from single
         frames.
         """
-        batch = as_batch(frames)
+        if self.depth == 8 and is_deep(frames):
+            return self._for_deep_frames().submit_window(frames, out)
+        batch = as_batch(frames, self.depth)
         if frames.ndim != 4 or len(batch) != self.window:
             raise FrameError(f"{self.spec.name} takes windows of {self.window} frames")
         _, height, width, _ = batch.shape
-        check_out(out, (height * self.scale, width * self.scale, 3))
+        check_out(out, (height * self.scale, width * self.scale, 3), self.depth)
         finish = make_grey if self._stays_grey(batch[-1 - self.lookahead]) else None
         with self._turns.take():
             session = self._cutter.pipelined(height, width)
@@ -213,7 +261,9 @@ class Upscaler:
         return Pending(out, finish=finish)
 
     def empty(self, shape: tuple[int, ...]) -> Frames:
-        """Return an uninitialised uint8 array of any shape, for frames that are used repeatedly.
+        """Return an uninitialised array of any shape, for frames that are used repeatedly.
+
+        It is of type uint8, or of an upscaler of 16 bits uint16.
 
         With the backends tensorrt, onnx-cuda and onnx-tensorrt, the array is page-locked memory,
         which the GPU reads and writes directly. Other arrays are copied once more by the CPU.
@@ -222,8 +272,10 @@ class Upscaler:
         session = self._session
         if isinstance(session, PipelinedSession) and session.pipelined:
             with contextlib.suppress(BackendError):  # of page-locked memory there may be too little
+                if self.depth == DEEP_BITS:
+                    return session.empty((*shape[:-1], 2 * shape[-1])).view(np.uint16)
                 return session.empty(shape)
-        return np.empty(shape, np.uint8)
+        return np.empty(shape, dtype_of(self.depth))
 
     def describe(self) -> dict[str, str | int]:
         """Describe what runs: model, precision, backend, provider, device, engine and version.
@@ -235,6 +287,7 @@ class Upscaler:
             "model": self.spec.name,
             "scale": self.scale,
             "precision": self.spec.precision,
+            **({"depth": self.depth} if self.depth != 8 else {}),
             **self._session.describe(),
         }
 
@@ -275,6 +328,12 @@ class Upscaler:
         """Whether the result of this frame may have no colour; a style or a colouriser adds it."""
         return self.spec.task == "super-resolution" and self.scale > 1 and is_grey(frame)
 
+    def _for_deep_frames(self) -> Upscaler:
+        problem = self.deep_problem
+        if problem is not None:
+            raise FrameError(f"the frame is uint16: {problem}, or give uint8 frames")
+        return self.at_depth(DEEP_BITS)
+
     def _windowed(self, still: Frames) -> Frames:
         """One frame 1×H×W×3, or a batch for a model of one frame, as the model takes it."""
         return still if self.window == 1 else still.repeat(self.window, 0)
@@ -290,6 +349,56 @@ class Upscaler:
             self._session.cancel()
 
     def _free(self) -> None:
+        self._deep.close()
         self._pending.drop()
         self._cutter.clear()
         self._session.close()
+
+
+class DeepSibling:
+    """The upscaler for 16-bit frames that belongs to one for 8 bits; loaded when it is needed."""
+
+    def __init__(
+        self,
+        spec: ModelSpec,
+        source: ModelSpec | None = None,
+        load: Callable[[ModelSpec], Upscaler] | None = None,
+        say: Say = say_on_stderr,
+    ) -> None:
+        """Of the model `spec`. `source` is the one to give 16 bits to, and `load` opens that."""
+        self._spec = spec
+        self._source = source or spec
+        self._load = load
+        self._say = say
+        self._lock = threading.Lock()
+        self._upscaler: Upscaler | None = None
+
+    @cached_property
+    def problem(self) -> str | None:
+        """Why there is none, or None."""
+        if self._load is None:
+            return f"{self._spec.name} was loaded for 8 bits only: use Upscaler.load"
+        return deep_problem(self._source)
+
+    def get(self, proceed: Callable[[], None]) -> Upscaler:
+        """Load it if it is not. `proceed` is called before; what it raises ends the work.
+
+        Raises ConfigError: the model has 8 bits only.
+        """
+        with self._lock:
+            proceed()
+            if self._upscaler is None:
+                if self.problem is not None or self._load is None:
+                    raise ConfigError(str(self.problem))
+                self._upscaler = self._load(deepened(self._source))
+                if self._source is not self._spec:
+                    self._say(
+                        f"{self._spec.name} is int8, which has 8 bits: frames of more are upscaled "
+                        f"with {self._source.name} ({self._source.precision})"
+                    )
+            return self._upscaler
+
+    def close(self) -> None:
+        """Close it, if it was loaded."""
+        if self._upscaler is not None:
+            self._upscaler.close()

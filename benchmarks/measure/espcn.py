@@ -145,7 +145,7 @@ def _open(stack: ExitStack, path: Path, settings: LatencySettings) -> _Runner:
     prepared = prepare(frame)
     out = upscaler(frame)
     same = agreement(out, finish(network.run(prepared)))
-    calls = {
+    calls: dict[str, Callable[[], object]] = {
         NETWORK: lambda: network.run(prepared),
         FRAMES: lambda: upscaler(frame, out=out),
     }

@@ -1,4 +1,4 @@
-"""ONNX Runtime's CPU provider, with the pixel shuffle done on uint8 by the host."""
+"""ONNX Runtime's CPU provider, with the pixel shuffle done on whole numbers by the host."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from ..machine.host import available_processors, processor_name
 from ..models.file import OUTPUT, ModelSpec
 from ..ort.library import engine_problem
 from ..ort.session import OrtSession
+from ..session.frames import dtype_of
 from ..session.protocol import Frames
 from .cpu.packed import PACKED, pack_tail
 from .cpu.reshuffle import Reshuffle
@@ -60,6 +61,7 @@ class OnnxCpuSession:
         self.device = processor_name()
         self._threads = threads or available_processors()
         self._scale, self._window = spec.scale, spec.window
+        self._dtype = dtype_of(spec.depth)
         model = spec.model()
         self._widened = has_half(model.graph)
         widen(model.graph)
@@ -120,6 +122,8 @@ class OnnxCpuSession:
                 self._buffers.popitem(last=False)
             count, height, width, _ = shape
             pictures = count // self._window
-            buffers = self._buffers[shape] = Reshuffle(pictures, height, width, self._scale)
+            buffers = self._buffers[shape] = Reshuffle(
+                pictures, height, width, self._scale, self._dtype
+            )
         self._buffers.move_to_end(shape)
         return buffers

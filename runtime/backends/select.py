@@ -9,9 +9,11 @@ from typing import NamedTuple
 
 from ...common.errors import BackendError, ConfigError, FrameliftError
 from ...common.text import suggestion
-from ..models.file import ModelSpec
+from ..models.depth import in_bytes
+from ..models.file import DEEP_BITS, ModelSpec
 from ..models.int8_form import form_problem
 from ..ort.library import engine_problem
+from ..session.deep import for_deep_frames
 from ..session.protocol import Session
 from . import onnx_cpu, onnx_cuda, onnx_tensorrt, onnx_webgpu, tensorrt, tensorrt_rtx
 from .probe import probe_in_child
@@ -184,6 +186,8 @@ def _open(backend: Backend, spec: ModelSpec, threads: int | None, device: int | 
         raise ConfigError(
             f"device {device} is a GPU, and {backend.name} runs on the CPU: leave one out"
         )
+    if spec.depth == DEEP_BITS and backend.on_gpu:
+        return for_deep_frames(backend.open(in_bytes(spec), threads, device or 0))
     return backend.open(spec, threads, device or 0)
 
 

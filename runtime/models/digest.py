@@ -16,7 +16,7 @@ KEY = "graph_sha256"
 
 # The metadata that decide what the runtime makes of the graph.
 _DECISIVE = ("format", "halo", "minimum_side", "precision", "scale", "size_multiple", "task")
-_DECISIVE_OF_SOME = ("lookahead", "window")
+_DECISIVE_OF_SOME = ("depth", "lookahead", "window")
 
 
 def graph_sha256(model: onnx.ModelProto) -> str:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import onnx
 
 FORMAT = 1
+DEEP_BITS = 16
+"""Depth of models that take and give uint16 frames, of the full range from 0 to 65535."""
 TEMPORAL_FORMAT = 2
 """That of models of several frames, which no earlier framelift can run."""
 INPUT = "frames"
@@ -101,6 +103,8 @@ class ModelSpec:
                 f"{self.path}: takes {self.frame_shape[0]} frames at once, {PREFIX}window says "
                 f"{self.window}: export it again"
             )
+        if self.depth not in (8, DEEP_BITS):
+            raise ModelError(f"{self.path}: {PREFIX}depth is {self.depth}, expected 8 or 16")
         if self.halo < 0:
             raise ModelError(f"{self.path}: {PREFIX}halo must not be negative")
 
@@ -109,6 +113,11 @@ class ModelSpec:
         import onnx
 
         return onnx.load_model_from_string(self.data)
+
+    @property
+    def depth(self) -> int:
+        """Bits per channel of the frames that it takes and gives: 8 (uint8) or 16 (uint16)."""
+        return _integer(self.path, {"depth": "8", **self.metadata}, "depth")
 
     @property
     def is_local(self) -> bool:
@@ -150,7 +159,8 @@ def load(path: str | Path) -> tuple[ModelSpec, onnx.ModelProto]:
     }
     _check_format(path, metadata)
     _check_self_contained(path, model)
-    frame_shape = _check_interface(path, model)
+    depth = _integer(path, {"depth": "8", **metadata}, "depth")
+    frame_shape = _check_interface(path, model, depth)
     require_sealed(path, model)
     _check_weights(path, model)
     size_multiple = _integer(path, metadata, "size_multiple")
@@ -265,28 +275,29 @@ def _check_weights(path: Path, model: onnx.ModelProto) -> None:
 
 
 def _check_interface(
-    path: Path, model: onnx.ModelProto
+    path: Path, model: onnx.ModelProto, depth: int
 ) -> tuple[int | None, int | None, int | None]:
     weights = {tensor.name for tensor in model.graph.initializer}
     inputs = [value for value in model.graph.input if value.name not in weights]
-    shape = _check_value(path, "input", inputs, INPUT)
-    _check_value(path, "output", list(model.graph.output), OUTPUT)
+    shape = _check_value(path, "input", inputs, INPUT, depth)
+    _check_value(path, "output", list(model.graph.output), OUTPUT, depth)
     return shape
 
 
 def _check_value(
-    path: Path, kind: str, values: list[onnx.ValueInfoProto], name: str
+    path: Path, kind: str, values: list[onnx.ValueInfoProto], name: str, depth: int
 ) -> tuple[int | None, int | None, int | None]:
     import onnx
 
-    expected = f"expected one {kind} `{name}`, uint8 N×H×W×3"
+    expected = f"expected one {kind} `{name}`, uint{depth} N×H×W×3"
     if [value.name for value in values] != [name]:
         found = ", ".join(" ".join(value.name.split()) for value in values) or "none"
         raise ModelError(f"{path} has the {kind}s {found}; {expected}: export it again")
     tensor = values[0].type.tensor_type
     if tensor.elem_type not in onnx.TensorProto.DataType.values():
         raise _damaged(path)
-    if tensor.elem_type != onnx.TensorProto.UINT8:
+    wanted = onnx.TensorProto.UINT16 if depth == DEEP_BITS else onnx.TensorProto.UINT8
+    if tensor.elem_type != wanted:
         found = onnx.TensorProto.DataType.Name(tensor.elem_type).lower()
         raise ModelError(f"{path}: {kind} `{name}` is {found}; {expected}: export it again")
     dims = [dim.dim_value if dim.HasField("dim_value") else None for dim in tensor.shape.dim]

@@ -112,8 +112,10 @@ class OrtSession:
         binding = self._binding
         try:
             # By address: on the CPU nothing is copied, on a GPU each array once.
-            binding.bind_input(INPUT, "cpu", 0, np.uint8, frames.shape, frames.ctypes.data)
-            binding.bind_output(output, "cpu", 0, np.uint8, target.shape, target.ctypes.data)
+            binding.bind_input(INPUT, "cpu", 0, frames.dtype.type, frames.shape, frames.ctypes.data)
+            binding.bind_output(
+                output, "cpu", 0, target.dtype.type, target.shape, target.ctypes.data
+            )
             with self._using_gpu():
                 binding.synchronize_inputs()
                 self._session.run_with_iobinding(binding)

@@ -18,7 +18,7 @@ _BLOCK_ROWS = 1080
 
 
 def is_grey(frame: Frames) -> bool:
-    """Whether uint8 H×W×3 has the same value in all three channels, everywhere."""
+    """Whether H×W×3 has the same value in all three channels, everywhere."""
     step = max(1, len(frame) // _SAMPLED_ROWS)
     # Most frames have colour, and nearly all of them show it in a few rows.
     if not _channels_agree(frame[step // 2 :: step]):
@@ -28,9 +28,9 @@ def is_grey(frame: Frames) -> bool:
 
 
 def make_grey(frame: Frames) -> Frames:
-    """Put the BT.601 luma of uint8 H×W×3 BGR, contiguous, into all its channels, and return it.
+    """Put the BT.601 luma of H×W×3 BGR, contiguous, into all its channels, and return it.
 
-    The weights add up to 1 exactly, so that grey pixels keep their value.
+    It is uint8 or uint16. The weights add up to 1 exactly, so that grey pixels keep their value.
     """
     cv2 = load_cv2()
     luma = cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)

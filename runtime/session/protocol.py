@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
-import numpy as np
 from numpy.typing import NDArray
 
 from ...common.errors import BackendError
 
-Frames = NDArray[np.uint8]
+Frames = NDArray[Any]
+"""uint8, or uint16 over its full range for a model of 16 bits."""
 
 
 class Session(Protocol):
@@ -25,9 +25,10 @@ class Session(Protocol):
         """Upscale `frames` into `out`.
 
         Args:
-            frames: uint8 N×H×W×3 BGR, C-contiguous; of a model of several frames its window.
-            out: uint8 N×(sH)×(sW)×3 BGR, C-contiguous and writeable, overwritten; of such a model
-                one frame.
+            frames: uint8 or, of a model of 16 bits, uint16 N×H×W×3 BGR, C-contiguous; of a model
+                of several frames its window.
+            out: the same N×(sH)×(sW)×3 BGR, C-contiguous and writeable, overwritten; of such a
+                model one frame.
 
         Raises:
             BackendError: the engine failed.

@@ -32,9 +32,11 @@ class Glance:
 
 
 def glance(frame: Frames) -> Glance:
-    """Look at a uint8 H×W×3 frame."""
+    """Look at a uint8 or uint16 H×W×3 frame."""
     cv2 = load_cv2()
     small = cv2.resize(frame, _SIZE, interpolation=cv2.INTER_AREA).astype(np.float32)
+    if frame.dtype == np.uint16:
+        small /= 257  # to the levels of 8 bits
     around = small - small.mean(axis=(0, 1))
     return Glance(float(small.mean()), around)
 

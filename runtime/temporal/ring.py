@@ -17,14 +17,14 @@ class FrameRing:
         self.end = 0
         """The number that the next frame will get."""
 
-    def start(self, shape: tuple[int, ...]) -> None:
-        """Forget all frames, and expect those of a shape, H×W×3."""
-        if self._frames.shape[1:] != shape:
-            self._frames = np.empty((2 * self._window, *shape), np.uint8)
+    def start(self, like: Frames) -> None:
+        """Forget all frames, and expect those of the shape and type of this one, H×W×3."""
+        if (self._frames.shape[1:], self._frames.dtype) != (like.shape, like.dtype):
+            self._frames = np.empty((2 * self._window, *like.shape), like.dtype)
         self._first = self.end
 
     def append(self, frame: Frames) -> None:
-        """Copy a frame of the shape that `start` was told."""
+        """Copy a frame as of the one that `start` was told."""
         place = self.end - self._first
         if place == len(self._frames):
             kept = self._window - 1
@@ -34,7 +34,7 @@ class FrameRing:
         self.end += 1
 
     def windowed(self, first: int) -> Frames:
-        """The frames from number `first` on, uint8 window×H×W×3, not to be changed.
+        """The frames from number `first` on, window×H×W×3, not to be changed.
 
         For those from before the oldest or behind the newest, that one is repeated. What is further
         back than the last `window` may be gone.

@@ -26,6 +26,10 @@ class WindowUpscaler(Protocol):
         """How many times larger the result is."""
 
     @property
+    def depth(self) -> int:
+        """Bits per channel of frames: 8 or 16."""
+
+    @property
     def window(self) -> int:
         """How many frames are taken for each that is given."""
 
@@ -74,6 +78,7 @@ class Sequence:
 
     def __init__(self, upscaler: WindowUpscaler) -> None:
         self.scale = upscaler.scale
+        self._depth = upscaler.depth
         self.lookahead = upscaler.lookahead
         self.history = upscaler.window - 1 - upscaler.lookahead
         """How many frames before a frame its window holds."""
@@ -84,17 +89,18 @@ class Sequence:
         self._last: Glance | None = None
 
     def submit(self, frame: Frames, out: Frames) -> PendingFrame:
-        """Take the next frame, uint8 H×W×3, which may be changed on return.
+        """Take the next frame, H×W×3 of the upscaler's depth, which may be changed on return.
 
-        `out` is uint8 sH×sW×3, to be left alone until the frame's `result` returns it. Raises
-        FrameError: `frame` or `out` is not such an array. BackendError: the engine failed on this
-        frame or on one before.
+        `out` is such an array, sH×sW×3, to be left alone until the frame's `result` returns it.
+
+        Raises FrameError: `frame` or `out` is not such an array. BackendError: the engine failed on
+        this frame or on one before.
         """
-        as_batch(frame)
+        as_batch(frame, self._depth)
         if frame.ndim != 3:
             raise FrameError("a sequence takes one frame after the other, H×W×3")
         height, width, _ = frame.shape
-        check_out(out, (height * self.scale, width * self.scale, 3))
+        check_out(out, (height * self.scale, width * self.scale, 3), self._depth)
         self.prime(frame)
         self._waiting.append(PendingFrame(self, self._ring.end - 1, out))
         submitted = self._waiting[-1]
@@ -108,7 +114,7 @@ class Sequence:
         same_scene = self._last is not None and frame.shape == self._shape
         if self._last is None or not same_scene or is_cut(self._last, seen):
             self.end()
-            self._ring.start(frame.shape)
+            self._ring.start(frame)
             self._shape = frame.shape
         self._last = seen
         self._ring.append(frame)

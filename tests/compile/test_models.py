@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import onnx
 import pytest
 
+from framelift.runtime.models.depth import deepened, in_bytes
 from framelift.runtime.models.file import read_spec
 from framelift.runtime.models.zoo import resolve, shipped_models
 
@@ -27,6 +31,21 @@ def test_float_models_build_for_every_generation(builder: Builder, name: str) ->
         assert network["strongly_typed"]
         assert network["inputs"] == [["frames", "UINT8", [-1, -1, -1, 3]]]
         assert network["outputs"] == [["upscaled", "UINT8", [-1, -1, -1, 3]]]
+
+
+@pytest.mark.parametrize("name", ["realtime-small-x4", "johnson-x4"])
+def test_the_form_for_16_bits_builds(builder: Builder, name: str, tmp_path: Path) -> None:
+    """TensorRT has no uint16: frames of 16 bits are seen as twice as many bytes."""
+    model = in_bytes(deepened(read_spec(resolve(name)))).model()
+    kept = {p.key: p.value for p in model.metadata_props if p.key != "framelift.graph_sha256"}
+    del model.metadata_props[:]
+    onnx.helper.set_model_props(model, kept)
+    path = tmp_path / "bytes.onnx"
+    path.write_bytes(model.SerializeToString())
+    assert builder.parse(path) == []
+    for gpu, shapes in (("SM89", "270x960"), ("SM86", "1x64x64:1x270x960:4x540x1920")):
+        built = builder.build(path, shapes, gpu)
+        assert built.get("size", 0) > 100_000, built
 
 
 @pytest.mark.parametrize("name", INT8)

@@ -1,4 +1,4 @@
-"""Rewrites a model's pixel-shuffle tail so that it ends in packed uint8 channels.
+"""Rewrites a model's pixel-shuffle tail so that it ends in packed whole numbers.
 
 ONNX Runtime's CPU provider does the depth-to-space and the change to NHWC element by element in
 float32. Clamping and casting first and letting vectorised copies on the host do the reshuffle (see
@@ -32,8 +32,9 @@ def pack_tail(model: onnx.ModelProto, scale: int) -> bool:
 
     An int8 model's QuantizeLinear → DepthToSpace → Transpose, uint8 already, ends after the first,
     and so it does where a DequantizeLinear of step 1 and a Cast lie between and behind.
-    The output becomes `packed`, uint8 N×(3·s²)×H×W: channel (c·s + r)·s + k is colour c of sub-row
-    r and sub-column k. Values are the same bits, since casting truncates as Floor does.
+    The output becomes `packed`, uint8 or uint16 as it was, N×(3·s²)×H×W: channel (c·s + r)·s + k
+    is colour c of sub-row r and sub-column k. Values are the same bits, since casting truncates
+    as Floor does.
 
     Returns:
         False, with the model unchanged, if it has no such tail.
@@ -41,16 +42,17 @@ def pack_tail(model: onnx.ModelProto, scale: int) -> bool:
     import onnx
 
     graph = Graph(model.graph)
-    tail = _find_tail(graph, scale)
+    tail = _find_tail(graph, scale, model.graph.output[0].type.tensor_type.elem_type)
     if tail is None:
         return False
     graph.nodes = [node for node in graph.nodes if node not in tail.nodes]
     operator = "Identity" if tail.is_uint8 else "Cast"
-    to = None if tail.is_uint8 else onnx.TensorProto.UINT8  # None is left out
+    kind = model.graph.output[0].type.tensor_type.elem_type
+    to = None if tail.is_uint8 else kind  # None is left out
     graph.nodes.append(onnx.helper.make_node(operator, [tail.clamped], [PACKED], to=to))
     h, w = list(model.graph.input[0].type.tensor_type.shape.dim)[1:3]
     n = model.graph.output[0].type.tensor_type.shape.dim[0]  # another N for several frames
-    packed = onnx.helper.make_tensor_value_info(PACKED, onnx.TensorProto.UINT8, [0, 0, 0, 0])
+    packed = onnx.helper.make_tensor_value_info(PACKED, kind, [0, 0, 0, 0])
     dims = packed.type.tensor_type.shape.dim
     dims[0].CopyFrom(n)
     dims[1].dim_value = 3 * scale * scale
@@ -62,13 +64,12 @@ def pack_tail(model: onnx.ModelProto, scale: int) -> bool:
     return True
 
 
-def _find_tail(graph: Graph, scale: int) -> _Tail | None:
-    import onnx
-
+def _find_tail(graph: Graph, scale: int, kind: int) -> _Tail | None:
+    """The tail of a graph whose output is of that type."""
     nodes: list[onnx.NodeProto] = []
     value = graph.output
     steps: tuple[tuple[str, dict[str, object]], ...] = (
-        ("Cast", {"to": onnx.TensorProto.UINT8}),
+        ("Cast", {"to": kind}),
         ("Transpose", {"perm": [0, 2, 3, 1]}),
         ("DepthToSpace", {"blocksize": scale, "mode": b"CRD"}),
     )

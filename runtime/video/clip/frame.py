@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from .colour import Colour
 
-Image = NDArray[np.uint8]
+Image = NDArray[Any]
+"""uint8, or uint16 over its full range for pictures of more than 8 bits."""
 
 
 @dataclass(slots=True)

@@ -133,7 +133,7 @@ class Failing:
 
     def __init__(self, upscaler: Upscaler, after: int) -> None:
         self._upscaler, self.left = upscaler, after
-        self.scale, self.window, self.lookahead = 2, 5, 2
+        self.scale, self.window, self.lookahead, self.depth = 2, 5, 2, 8
 
     def __call__(self, frame: Image, out: Image | None = None) -> Image:
         raise NotImplementedError
