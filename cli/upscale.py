@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..runtime import Upscaler
 
 
-_FOR_VIDEOS = ("start", "end", "resume", "no_audio", "codec", "crf", "preset")
+_FOR_VIDEOS = ("start", "end", "deinterlace", "resume", "no_audio", "codec", "crf", "preset")
 
 
 @click.command()
@@ -63,6 +63,16 @@ _FOR_VIDEOS = ("start", "end", "resume", "no_audio", "codec", "crf", "preset")
 )
 @click.option("--start", metavar="TIME", help="Start at this time: seconds or h:mm:ss.")
 @click.option("--end", metavar="TIME", help="Stop before this time: seconds or h:mm:ss.")
+@click.option(
+    "--deinterlace",
+    type=click.Choice(["frame", "field", "film"]),
+    default="frame",
+    show_default=True,
+    help=(
+        "What interlaced video becomes: a frame for each frame, a frame for each field (50 fields "
+        "become 50 frames), or the film that 3:2 pulldown was made of."
+    ),
+)
 @click.option(
     "--compare",
     is_flag=True,
@@ -121,6 +131,7 @@ def upscale(
     scale: float | None,
     start: str | None,
     end: str | None,
+    deinterlace: str,
     compare: bool,
     no_metadata: bool,
     recursive: bool,
@@ -173,7 +184,7 @@ def upscale(
         parse_target,
     )
     from ..runtime.output_names import expanded
-    from ..runtime.video import ConvertOptions, EncoderOptions, Span, parse_time
+    from ..runtime.video import ConvertOptions, Deinterlace, EncoderOptions, Span, parse_time
     from .options.command_line import hide_arguments
     from .upscaling import Run, Settings, leave, raise_failure
 
@@ -190,8 +201,8 @@ def upscale(
     resume = resume and (typed("resume") or not live)
     if live and several:
         raise ConfigError("several inputs are files that become files; name one live source")
-    if live and (resume or not span.is_whole):
-        raise ConfigError("--resume, --start and --end work only from file to file")
+    if live and (resume or deinterlace != "frame" or not span.is_whole):
+        raise ConfigError("--resume, --start, --end and --deinterlace work only from file to file")
     lasting = LiveOptions(
         Timeouts(timeout, max(timeout, Timeouts.first_frame_seconds)),
         reconnect,
@@ -218,6 +229,7 @@ def upscale(
                     _require_video(
                         start
                         or end
+                        or deinterlace != "frame"
                         or resume
                         or no_audio
                         or codec != EncoderOptions.codec
@@ -228,7 +240,12 @@ def upscale(
             engine = Engine(backend, device, threads, tile)
             upscaler = call_interruptibly(lambda: load_upscaler(task, *models, engine, say=_note))
             convert = ConvertOptions(
-                not no_audio, span, factor, compare, upscaler.spec.sha256 if resume else None
+                not no_audio,
+                span,
+                factor,
+                compare,
+                upscaler.spec.sha256 if resume else None,
+                deinterlace=Deinterlace(deinterlace),
             )
             run = Run(
                 upscaler, Settings(encoder, convert, overwrite, quiet, as_json, not no_metadata)
@@ -260,8 +277,8 @@ def _require_video(set_for_videos: object) -> None:
     """Raise ConfigError for options that would say nothing: there are images alone."""
     if set_for_videos:
         raise ConfigError(
-            "--start, --end, --resume, --codec, --crf, --preset and --no-audio are for videos, and "
-            "the input is images alone"
+            "--start, --end, --deinterlace, --resume, --codec, --crf, --preset and --no-audio are "
+            "for videos, and the input is images alone"
         )
 
 

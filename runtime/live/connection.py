@@ -22,6 +22,7 @@ from ...common.notes import Say
 from ..video.clip.frame import ClipFacts, Image
 from ..video.clip.pixels import ToBgr, colour_of, depth_note
 from ..video.clip.pool import FramePool
+from ..video.reading.rate import frame_rate
 from .address import INPUT_SCHEMES, Source
 from .clock import TIME_BASE
 
@@ -169,7 +170,7 @@ class StreamConnection:
             width_px=picture.width,
             height_px=picture.height,
             time_base=TIME_BASE,
-            average_rate=stream.average_rate or stream.guessed_rate,
+            average_rate=frame_rate(stream),
             sample_aspect_ratio=stream.sample_aspect_ratio or Fraction(1),
             colour=colour,
         )

@@ -7,6 +7,7 @@ from .clip.pool import FramePool
 from .clip.span import Span, parse_time
 from .convert import ConvertOptions, VideoResult, upscale_video
 from .pipeline import Pipeline
+from .reading.deinterlace import Deinterlace
 from .reading.file_source import FileSource
 from .stats import PipelineStats
 from .step import FrameStep
@@ -17,6 +18,7 @@ __all__ = [
     "ENCODERS",
     "ClipFacts",
     "ConvertOptions",
+    "Deinterlace",
     "EncoderOptions",
     "FileSink",
     "FileSource",

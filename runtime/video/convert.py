@@ -17,6 +17,7 @@ from .clip.pool import FramePool
 from .clip.span import Span
 from .pipeline import Pipeline
 from .progress import VideoProgress
+from .reading.deinterlace import Deinterlace
 from .reading.file_source import FileSource
 from .stats import PipelineStats
 from .step import FrameStep, FrameUpscaler
@@ -42,6 +43,7 @@ class ConvertOptions:
     """Work in segments and go on where an interrupted run ended. Names the model, so that what
     another one made is not mixed in."""
     segment_frames: int = SEGMENT_FRAMES
+    deinterlace: Deinterlace = Deinterlace.FRAME
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,7 @@ def job_of(
         "span": [str(options.span.start), str(options.span.end)],
         "factor": str(options.factor),
         "compare": options.compare,
+        "deinterlace": options.deinterlace.value,
         "segment_frames": options.segment_frames,
         "libraries": {name: list(version) for name, version in av.library_versions.items()},
         **more,
@@ -213,6 +216,7 @@ class _Work:
             span=self.options.span,
             after_pts=after_pts,
             context=context,
+            deinterlace=self.options.deinterlace,
             pool=pool,
             say=self.say,
         )

@@ -10,11 +10,9 @@ from fractions import Fraction
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
-from typing import Self, cast
+from typing import Self
 
 import av
-import numpy as np
-from av.sidedata.sidedata import SideData
 from av.stream import Disposition
 
 from ....common.errors import InputError
@@ -24,11 +22,13 @@ from ..clip.input_file import open_input, start_offset
 from ..clip.pixels import ToBgr, colour_of, depth_note
 from ..clip.pool import FramePool
 from ..clip.span import Span
-from .deinterlace import Deinterlacer
+from .deinterlace import Deinterlace, Deinterlacer
 from .integrity import Integrity, may_hide_its_end, structural_fault
+from .orientation import display_matrix
 from .seek import seek_point
 
-_Timed = tuple[av.VideoFrame, int]
+_Timed = tuple[av.VideoFrame, int, int]
+"""A decoded frame, its time and how long it is shown."""
 
 # Times that go back by no more than this are mended; a clock that begins anew is not.
 _JITTER_SECONDS, _JITTER_FRAMES = Fraction(1, 4), 4
@@ -60,6 +60,7 @@ class FileSource:
         after_pts: int | None = None,
         context: int = 0,
         seek_to: Fraction | None = None,
+        deinterlace: Deinterlace = Deinterlace.FRAME,
         pool: FramePool | None = None,
         say: Say = say_on_stderr,
     ) -> None:
@@ -90,10 +91,9 @@ class FileSource:
             self._stream = self._choose_stream()
             self._stream.thread_type = "AUTO"
             self._integrity = Integrity(self.container, self._stream)
-            self._time_base = self._stream.time_base or Fraction(1, av.time_base)
+            self._deinterlacer = self._make_deinterlacer(deinterlace)
+            self._time_base = self._deinterlacer.time_base
             self._offset = start_offset(self.container, self._time_base)
-            self._deinterlacer = Deinterlacer(self._stream)
-            self._rate = self._stream.average_rate or self._stream.guessed_rate
             start = self._span.start if seek_to is None else seek_to
             if container is None and start:
                 self._seek(Path(path), start)
@@ -140,14 +140,13 @@ class FileSource:
             raise RuntimeError(f"{self.path}: the frames were already read.")
         first, self._first = self._first, None
         before: deque[_Timed] = deque(maxlen=self._context)
-        for frame, pts in chain([first], self._decoded):
-            if self._after_pts is not None and pts - self._zero <= self._after_pts:
-                before.append((frame, pts))
+        for timed in chain([first], self._decoded):
+            if self._after_pts is not None and timed[1] - self._zero <= self._after_pts:
+                before.append(timed)
                 continue
             while before:
-                earlier, its_pts = before.popleft()
-                yield replace(self._convert(earlier, its_pts - self._zero), is_context=True)
-            yield self._convert(frame, pts - self._zero)
+                yield replace(self._convert(before.popleft()), is_context=True)
+            yield self._convert(timed)
         if self._moved:
             self._say(
                 f"{self._name}: {self._moved} frames had the time of the frame before them "
@@ -167,14 +166,30 @@ class FileSource:
             self._integrity.begins_midway()
 
     def _timed(self, frames: Iterable[av.VideoFrame]) -> Generator[_Timed, None, None]:
-        """The frames of the span with their times in the input."""
+        """The frames of the span with their times in the input.
+
+        A frame is shown until the next one: what libav calls its duration is, where frames are
+        reordered, that of another one. Each waits for the next, but for those of a y4m pipe, which
+        come as they are filmed and all last equally long.
+        """
+        held: tuple[av.VideoFrame, int] | None = None
+        span = self._span
         for frame in frames:
             pts = self._next_pts(frame)
             seconds = pts * self._time_base
-            if self._span.end is not None and seconds >= self._span.end:
+            ends = span.end is not None and seconds >= span.end
+            if held is not None:
+                yield *held, self._within_span(held[1], pts - held[1])
+                held = None
+            if ends:
                 return
-            if seconds >= self._span.start:
-                yield frame, pts
+            if seconds >= span.start:
+                held = frame, pts
+            if held is not None and self.container.format.name == "yuv4mpegpipe":
+                yield *held, self._duration(frame)
+                held = None
+        if held is not None:
+            yield *held, self._within_span(held[1], self._last_duration(*held))
 
     def _choose_stream(self) -> av.VideoStream:
         moving = [
@@ -196,6 +211,15 @@ class FileSource:
             )
         return stream
 
+    def _make_deinterlacer(self, mode: Deinterlace) -> Deinterlacer:
+        def say(line: str) -> None:
+            self._say(f"{self._name}: {line}")
+
+        try:
+            return Deinterlacer(self._stream, mode, say)
+        except ValueError as error:
+            raise InputError(f"{self.path}: {error}") from error
+
     def _decode(self) -> Generator[av.VideoFrame, None, None]:
         try:
             for packet in self.container.demux():
@@ -206,7 +230,11 @@ class FileSource:
                 if packet.stream.index != self._stream.index:
                     continue
                 frames = self._stream.decode(None if flush else packet)
-                self._fail_if(self._integrity.frames(frames), frames[0].pts if frames else None)
+                self._fail_if(
+                    self._integrity.frames(frames),
+                    frames[0].pts if frames else None,
+                    frames[0].time_base if frames else None,
+                )
                 for frame in frames:
                     yield from self._deinterlacer(frame)
             yield from self._deinterlacer.flush()
@@ -223,7 +251,8 @@ class FileSource:
             return
         place = ""
         if pts is not None:
-            seconds = pts * (time_base or self._time_base) - self._offset * self._time_base
+            unit = time_base or self._stream.time_base or self._time_base
+            seconds = pts * unit - self._offset * self._time_base
             place = f" at {float(seconds):.2f} s"
         raise InputError(f"{self.path}: {fault}{place}; no output was written")
 
@@ -239,17 +268,15 @@ class FileSource:
         has_alpha = any(component.is_alpha for component in format_.components)
         if has_alpha and not format_.has_palette and stream.codec_context.name != "gif":
             self._say(f"{self._name}: the alpha channel is left out")
-        if self._deinterlacer.active:
-            self._say(f"{self._name}: interlaced; each frame is deinterlaced (bwdif)")
         self._picture = (frame.width, frame.height, format_.name)
         return ClipFacts(
             width_px=frame.width,
             height_px=frame.height,
             time_base=self._time_base,
-            average_rate=self._rate,
+            average_rate=self._deinterlacer.rate,
             sample_aspect_ratio=stream.sample_aspect_ratio or Fraction(1),
             colour=colour,
-            display_matrix=_display_matrix(frame),
+            display_matrix=display_matrix(frame),
             frame_count_estimate=self._estimate_count(),
             metadata=dict(self.container.metadata),
             stream_metadata=dict(stream.metadata),
@@ -264,9 +291,10 @@ class FileSource:
             seconds = stream.duration * stream.time_base
         end = seconds if self._span.end is None else min(seconds, self._span.end)
         seconds = max(Fraction(0), end - self._span.start)
-        return round(seconds * (stream.average_rate or 0)) or None
+        return round(seconds * (self._deinterlacer.rate or 0)) or None
 
-    def _convert(self, frame: av.VideoFrame, pts: int) -> Frame:
+    def _convert(self, timed: _Timed) -> Frame:
+        frame, pts, duration = timed
         picture = (frame.width, frame.height, frame.format.name)
         if picture != self._picture:
             raise InputError(
@@ -275,7 +303,7 @@ class FileSource:
                 )
             )
         image = self._to_bgr(frame, self.facts.colour)
-        return Frame(image, pts, self._time_base, self._duration(frame))
+        return Frame(image, pts - self._zero, self._time_base, duration)
 
     def _next_pts(self, frame: av.VideoFrame) -> int:
         """The frame's time; made up from the rate when missing, always after the last one."""
@@ -302,26 +330,25 @@ class FileSource:
                 "there, or rewrite it with one clock first; no output was written"
             )
 
+    def _within_span(self, pts: int, duration: int) -> int:
+        """The duration of a frame at `pts`, cut at the end of the span."""
+        if self._span.end is None:
+            return duration
+        return max(1, min(duration, math.ceil(self._span.end / self._time_base) - pts))
+
+    def _last_duration(self, frame: av.VideoFrame, pts: int) -> int:
+        """How long the last frame is shown: until the end of the track, where that is stated."""
+        stream = self._stream
+        if stream.duration and stream.time_base and not self._offset:
+            end = ((stream.start_time or 0) + stream.duration) * stream.time_base
+            left = round(end / self._time_base) - pts
+            if left > 0:
+                return left
+        return self._duration(frame)
+
     def _duration(self, frame: av.VideoFrame) -> int:
         if frame.duration:
             return frame.duration
-        return round(1 / (self._rate * self._time_base)) if self._rate else 0
-
-
-def _display_matrix(frame: av.VideoFrame) -> tuple[int, ...] | None:
-    try:
-        side_data = cast("dict[str, SideData]", frame.side_data)
-    except ValueError:  # PyAV has no name for a kind of it, as for EXIF in the frames of a camera
-        return _rotation_matrix(frame.rotation)
-    if "DISPLAYMATRIX" not in side_data:
-        return None
-    values: list[int] = np.frombuffer(bytes(side_data["DISPLAYMATRIX"]), np.int32).tolist()
-    return tuple(values)
-
-
-def _rotation_matrix(degrees: int) -> tuple[int, ...] | None:
-    """FFmpeg's display matrix of a counter-clockwise turn, in 16.16 and 2.30 fixed point."""
-    if not degrees:
-        return None
-    cosine, sine = (round(f(math.radians(degrees)) * (1 << 16)) for f in (math.cos, math.sin))
-    return (cosine, -sine, 0, sine, cosine, 0, 0, 0, 1 << 30)
+        return (
+            round(1 / (self._deinterlacer.rate * self._time_base)) if self._deinterlacer.rate else 0
+        )

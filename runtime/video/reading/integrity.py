@@ -10,15 +10,22 @@ import av
 import av.logging
 
 from ..clip.input_file import open_input
+from .rate import frame_rate
 
 # Headers round the duration, and streams end a little apart.
 _TOLERANCE_SECONDS = Fraction(1, 4)
 # Codecs of which every packet with a timestamp becomes exactly one shown frame.
 _PACKET_IS_FRAME = frozenset({"h264", "hevc", "mjpeg", "prores", "ffv1"})
 
+# Packets that may come before one that is shown earlier. H.264 allows 16; encoders use up to 4.
+_MOST_REORDERED = 4
+
 # Their demuxers skip what they cannot make sense of and go on behind it; only the log tells.
 _RESYNCING = frozenset({"matroska,webm", "flv"})
 
+# The duration in their header is the time of the end, wherever the beginning is: so FFmpeg writes
+# it. Others write the distance; what of such a file is missing shows in the log.
+_TIMED_FROM_ZERO = frozenset({"matroska,webm"})
 
 # Plain, with the time code of Blu-ray and camcorders, with the check bytes of DVB.
 _TS_PACKETS = (188, 192, 204)
@@ -87,6 +94,9 @@ class Integrity:
         self._awaited: set[int] = set()
         self._clean_frame_seen = False
         self._end_byte = 0
+        self._shown = self._discarded = 0
+        self._last_shown = -(1 << 63)
+        self._lead_in = False  # at the beginning of an edit, which begins with a key frame
         self._midway = False
         self._first_dts: int | None = None
 
@@ -103,12 +113,32 @@ class Integrity:
         if packet.stream.index != self._stream.index:
             return "the file is damaged or cut short" if packet.is_corrupt else ""
         self._packets += 1
+        self._watch_discarded(packet)
         if self._first_dts is None:
             self._first_dts = packet.dts
         self._end_byte = (packet.pos or 0) + packet.size
         if self._pair_up and packet.pts is not None and not packet.is_discard:
             self._awaited.add(packet.pts)
         return "the file is damaged or cut short" if packet.is_corrupt else ""
+
+    def _watch_discarded(self, packet: av.Packet[av.stream.Stream]) -> None:
+        """Count packets that are not to be shown although frames around them are.
+
+        An edit list leaves out what is before its beginning and behind its end; of several edits,
+        each begins at a key frame and what follows that up to its own beginning.
+        """
+        if packet.pts is None:
+            return
+        if not packet.is_discard:
+            self._shown += 1
+            self._last_shown = max(self._last_shown, packet.pts)
+            self._lead_in = False
+            return
+        self._lead_in = self._lead_in or packet.is_keyframe
+        before_begin = self._shown <= _MOST_REORDERED
+        behind_end = packet.pts > self._last_shown
+        if not (before_begin or behind_end or self._lead_in):
+            self._discarded += 1
 
     def frames(self, frames: Iterable[av.VideoFrame]) -> str:
         """Take note of decoded frames; return what is wrong with them or ""."""
@@ -137,11 +167,18 @@ class Integrity:
             return f"the file is cut short: {self._packets} of {indexed} frames are there"
         duration = Fraction(self._container.duration or 0, av.time_base)
         start = Fraction(self._container.start_time or 0, av.time_base)
+        if self._container.format.name in _TIMED_FROM_ZERO:
+            start = Fraction(0)
         missing = start + duration - self._end_seconds
-        if missing > max(_TOLERANCE_SECONDS, 2 / (self._stream.average_rate or Fraction(25))):
+        if missing > max(_TOLERANCE_SECONDS, 2 / (frame_rate(self._stream) or Fraction(25))):
             return (
                 f"the file is cut short: its header promises {float(duration):.2f} s, "
                 f"{float(missing):.2f} s of them are missing"
+            )
+        if self._discarded:
+            return (
+                "frames in the middle are marked as not to be shown: its list of edits or of times "
+                "is damaged"
             )
         first = self._first_pts
         lost = [pts for pts in self._awaited if first is not None and pts > first]

@@ -23,6 +23,7 @@ from ..clip.frame import ClipFacts, Frame, Image
 from ..clip.pixels import FromBgr, even_size
 from ..clip.span import Span
 from .encoders import Encoder, EncoderOptions
+from .matroska_shape import PLACEHOLDERS, display_size, write_shape
 from .packet_clock import PacketClock
 from .passthrough import Passthrough, lasting_tags
 
@@ -150,6 +151,9 @@ class FileSink:
                 self._passthrough.finish()
                 self._passthrough.close()
             self._container.close()
+            if self._states_shape:
+                aspect = self._facts.sample_aspect_ratio
+                write_shape(self._path, display_size(*self._coded_px, aspect))
             self._finished = True
 
     def _open(self) -> av.container.OutputContainer:
@@ -179,6 +183,10 @@ class FileSink:
         if facts.display_matrix is not None:
             stream.set_display_matrix(self._scaled_matrix(facts.display_matrix))
         stream.metadata.update(lasting_tags(facts.stream_metadata))
+        self._coded_px = width, height
+        self._states_shape = self._path.suffix.lower() == ".mkv" and facts.sample_aspect_ratio != 1
+        if self._states_shape:
+            stream.metadata.update(PLACEHOLDERS)
         self._container.metadata.update(lasting_tags(facts.metadata))
         if self._path.suffix.lower() == ".mkv" and 1000 % facts.time_base.denominator:
             self._say(f"{self._target.name}: .mkv keeps times in whole milliseconds; .mp4 is exact")

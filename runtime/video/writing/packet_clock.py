@@ -18,13 +18,15 @@ class PacketClock:
         self._fixed_up = fixed_up
         self._held: Packet[Stream] | None = None
         self._first: tuple[int, int] | None = None
+        self._last_pts: int | None = None  # of the frame that is shown last
         self._end_pts = 0
 
     def next(self, packet: Packet[Stream]) -> Packet[Stream] | None:
         """Take a packet, return the one before it."""
         if packet.pts is not None and packet.dts is not None:
-            end = packet.pts + (packet.duration or 0)
-            self._end_pts = end if self._first is None else max(self._end_pts, end)
+            if self._last_pts is None or packet.pts > self._last_pts:
+                self._last_pts = packet.pts
+                self._end_pts = packet.pts + (packet.duration or 0)
             self._first = self._first or (packet.pts, packet.dts)
         ready, self._held = self._held, packet
         return ready

@@ -71,6 +71,7 @@ class Passthrough:
         self._audio = audio
         self._say = say
         self._output = output
+        self._last_dts: dict[int, int] = {}
         self._input = open_input(path)
         try:
             self._streams = self._add_streams(video_index)
@@ -209,8 +210,27 @@ class Passthrough:
             packet.dts -= offset
 
     def _write(self, packet: Packet[Stream]) -> None:
-        packet.stream = self._streams[packet.stream.index]
+        index = packet.stream.index
+        packet.stream = self._streams[index]
+        self._make_later(index, packet)
         self._output.mux_one(packet)
+
+    def _make_later(self, index: int, packet: Packet[Stream]) -> None:
+        """Move a packet behind the one before it in its stream.
+
+        Matroska's milliseconds may give two short packets one time, which others refuse.
+        """
+        unit = packet.stream.time_base or packet.time_base
+        stamp = packet.dts if packet.dts is not None else packet.pts
+        if stamp is None or packet.stream.type != "audio":
+            return
+        ticks, last = round(stamp * packet.time_base / unit), self._last_dts.get(index)
+        if last is not None and ticks <= last:
+            ticks = last + 1
+            packet.pts = packet.dts = ticks
+            packet.duration = round((packet.duration or 0) * packet.time_base / unit)
+            packet.time_base = unit
+        self._last_dts[index] = ticks
 
 
 def _has_nameless_channels(stream: Stream) -> bool:

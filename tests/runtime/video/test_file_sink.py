@@ -399,3 +399,50 @@ def test_chapters_and_cover_are_copied(tmp_path: Path, suffix: str) -> None:
     assert (Disposition.attached_pic in dispositions) == (suffix == ".mp4")
     with FileSource(source) as before, FileSource(tmp_path / f"out{suffix}") as after:
         assert len(list(before)) == len(list(after)) == 30
+
+
+@pytest.mark.parametrize("resume", [None, "model"])
+@pytest.mark.parametrize("codec", ["h264", "av1", "prores", "ffv1"])
+def test_matroska_states_the_shape_of_pixels(
+    tmp_path: Path, codec: str, resume: str | None
+) -> None:
+    # That of the container: in the stream, AV1, ProRes and FFV1 say nothing that players read.
+    for aspect, width in ((Fraction(4, 3), 50), (Fraction(10, 11), 352)):
+        source = make_clip(
+            tmp_path / f"{width}.mp4", noise(3, width, 48), sample_aspect_ratio=aspect
+        )
+        target = tmp_path / f"out{width}.mkv"
+        upscale_video(
+            source,
+            target,
+            Nearest(2),
+            EncoderOptions(codec, preset={"av1": "12"}.get(codec)),
+            ConvertOptions(resume=resume),
+            quiet=True,
+            say=lambda _: None,
+        )
+        with av.open(str(target)) as container:
+            stream = container.streams.video[0]
+            assert stream.sample_aspect_ratio == aspect
+            assert stream.metadata.keys().isdisjoint({"stereo_mode", "STEREO_MODE"})
+            side_data = next(container.decode(stream)).side_data
+            assert "STEREO3D" not in side_data
+
+
+def test_a_pause_among_reordered_frames_does_not_freeze_the_end(tmp_path: Path) -> None:
+    pts = [512 * i + (25600 if i >= 9 else 0) for i in range(25)]
+    source = make_clip(
+        tmp_path / "pause.mp4",
+        noise(25),
+        pts=pts,
+        time_base=Fraction(1, 12800),
+        rate=Fraction(25),
+        options={"bf": "3", "b-adapt": "0"},
+    )
+    for name, resume in (("out.mp4", None), ("resumed.mp4", "model"), ("out.mkv", None)):
+        options = ConvertOptions(resume=resume, segment_frames=10)
+        target = tmp_path / name
+        upscale_video(source, target, Nearest(1), None, options, quiet=True, say=lambda _: None)
+        assert frame_times(target) == pytest.approx([p / 12800 for p in pts], abs=6e-4)
+        with av.open(str(target)) as container:
+            assert (container.duration or 0) / av.time_base == pytest.approx(3.0, abs=0.01)
