@@ -1,4 +1,4 @@
-"""Faults of trained networks that PSNR hardly sees: a shift of colour, and patterns."""
+"""Faults of trained networks that PSNR hardly sees: a shift of colour, patterns, and noise."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from framelift.imaging.colour import bgr_to_y
 from framelift.imaging.quality import ImageU8, Upscale, bicubic, trials
+
+from .flatness import deviation_ratio, flat_variances
 
 # Sides of the blocks in which a pattern is looked for, in periods: it may differ between regions.
 _REPEATS = 8
@@ -32,12 +34,14 @@ class Artefacts:
     output, divided by that of the original, at the frequency where that is most, of those beyond
     what the input can hold (the median over the images, since stripes can be seen wrongly in one):
     a blurred texture has less than 1, a mesh of any pitch more, also one whose sign changes with
-    the picture, which the checkerboard does not show.
+    the picture, which the checkerboard does not show. `flat`: the deviation of luma in flat regions
+    of the originals, divided by that of the originals (`deviation_ratio`).
     """
 
     colour_shift: float
     checkerboard: float
     mesh: float
+    flat: float
 
 
 def find_artefacts(
@@ -51,6 +55,7 @@ def find_artefacts(
     """
     period = scale * size_multiple
     shifts, ours, theirs, blocks = [], np.zeros(2), np.zeros(2), 0
+    flat = np.zeros(3)
     ratios: list[NDArray[np.float64]] = []
     for trial in trials((("", original) for original in originals), upscale, scale):
         output, reference = trial.output, trial.reference
@@ -58,6 +63,7 @@ def find_artefacts(
         plain = bgr_to_y(bicubic(scale)(trial.small))
         ours += periodic_energy(bgr_to_y(output) - plain, period)
         theirs += periodic_energy(bgr_to_y(reference) - plain, period)
+        flat += flat_variances(bgr_to_y(output), bgr_to_y(reference))
         blocks += min(reference.shape[:2]) // (_REPEATS * period)
         if min(reference.shape[:2]) >= _WINDOW:
             ratios.append(fine_energy_ratio(bgr_to_y(output), bgr_to_y(reference), scale))
@@ -68,7 +74,8 @@ def find_artefacts(
         raise ValueError("no image with detail")
     share = theirs[0] / theirs[1]
     checkerboard = float(ours[0] / max(ours[1], 1e-12) / share)
-    return Artefacts(float(max(shifts)), checkerboard, float(np.median(ratios, 0).max()))
+    mesh = float(np.median(ratios, 0).max())
+    return Artefacts(float(max(shifts)), checkerboard, mesh, deviation_ratio(flat))
 
 
 def fine_energy_ratio(

@@ -17,10 +17,13 @@ from framelift.common.notes import Say
 from framelift.export.exporter import ExportConfig, export_checkpoint
 from framelift.export.source.load import load_source
 from framelift.export.source.network import weights_sha256
+from framelift.imaging.quality import trials
 from framelift.runtime import Upscaler
 from framelift.runtime.models.file import read_spec
+from framelift.train.checkpoints.file import load_checkpoint
 
 from .artefacts import Artefacts, find_artefacts
+from .perception import LAYERS, Perception, PerceptionMeter, trained_layers
 from .plan import Limits, Model
 from .training import checkpoint_of
 
@@ -42,6 +45,10 @@ class Judged:
     """By precision and set."""
     artefacts: dict[str, Artefacts] = field(default_factory=dict)
     """By precision, over the images of all sets."""
+    perception: dict[str, Perception] = field(default_factory=dict)
+    """Of the plain file, by set; empty where no VGG weights were given."""
+    trained_on: frozenset[str] = frozenset()
+    """The layers of VGG-16 in the losses that made it."""
     espcn: float | None = None
     """Time of the faster file, in ESPCN's."""
     misses: list[str] = field(default_factory=list)
@@ -93,16 +100,21 @@ def export_all(
                 overwrite=True,
             )
             export_checkpoint(checkpoint, file, config, say)
-        judged.append(Judged(model, files))
+        seen = trained_layers(load_checkpoint(checkpoint).training)
+        judged.append(Judged(model, files, trained_on=seen))
     return judged
 
 
-def score(one: Judged, sets: Sequence[Path], vgg: str | None, say: Say) -> None:
-    """Score each file on each set, keep the scores in it, and look for its artefacts.
+def score(
+    one: Judged, sets: Sequence[Path], vgg: str | None, meter: PerceptionMeter | None, say: Say
+) -> None:
+    """Score each file on each set, keep the scores in it, and look for its artefacts; measure the
+    plain one with `meter`, if there is one.
 
     Raises what `measure_quality` raises, and InputError if all images are too small for patterns.
     """
-    images = [read_original(path) for folder in sets for path in originals(folder)]
+    images = {folder: [read_original(path) for path in originals(folder)] for folder in sets}
+    every = [image for of_set in images.values() for image in of_set]
     for precision, file in one.files.items():
         for folder in sets:
             say(f"{file.stem}: {folder.name}")
@@ -114,10 +126,15 @@ def score(one: Judged, sets: Sequence[Path], vgg: str | None, say: Say) -> None:
         with Upscaler.load(file) as upscaler:
             scale, multiple = upscaler.spec.scale, upscaler.spec.size_multiple
             try:
-                one.artefacts[precision] = find_artefacts(images, upscaler, scale, multiple)
+                one.artefacts[precision] = find_artefacts(every, upscaler, scale, multiple)
             except ValueError as error:
                 named = ", ".join(map(str, sets))
                 raise InputError(f"{named}: {error} to look for patterns in; add such") from error
+            if meter is not None and precision == PLAIN:
+                for folder, of_set in images.items():
+                    say(f"{file.stem}: {', '.join(meter.layers)} on {folder.name}")
+                    tried = trials((("", image) for image in of_set), upscaler, scale)
+                    one.perception[folder.resolve().name] = meter(tried)
 
 
 def judge(one: Judged, parent: Judged | None, limits: Limits) -> None:
@@ -136,14 +153,28 @@ def judge(one: Judged, parent: Judged | None, limits: Limits) -> None:
             found.append(f"{precision} checkerboard {artefacts.checkerboard:.2f}")
         if artefacts.mesh > limits.mesh:
             found.append(f"{precision} mesh {artefacts.mesh:.2f}")
-    if parent is None or not model.perceptual:
-        return
+        if artefacts.flat > limits.flat:
+            found.append(f"{precision} {artefacts.flat:.2f} × the deviation of flat regions")
+    if parent is not None and model.perceptual:
+        found += _perceptual_misses(one, parent, limits)
+
+
+def _perceptual_misses(one: Judged, parent: Judged, limits: Limits) -> list[str]:
+    """What a model that is trained for perception misses beside the one it is tuned from."""
+    found = []
     if (drop := psnr_drop(one, parent)) is not None and drop > limits.psnr_drop_db:
         found.append(f"{drop:.2f} dB under {parent.model.name}")
-    for name in limits.feature_sets:
-        gain = feature_gain(one, parent, name)
-        if gain is not None and gain < limits.feature_gain:
-            found.append(f"relu2_2 {gain:.0%} nearer than {parent.model.name} on {name}")
+    if limits.held_out in one.trained_on:
+        found.append(f"trained on {limits.held_out}, which judges it")
+    for layer, least in (one.model.gains or limits.gains).items():
+        for name in limits.sets:
+            gain = nearer(one, parent, name, layer)
+            if gain is None:
+                found.append(f"{layer} not measured: give --hr {name} and a --vgg that has it")
+            elif gain < least:
+                beside = f"nearer than {parent.model.name} on {name}"
+                found.append(f"{layer} {gain:.1%} {beside}, floor {least:.0%}")
+    return found
 
 
 def psnr_drop(one: Judged, parent: Judged) -> float | None:
@@ -156,9 +187,12 @@ def psnr_drop(one: Judged, parent: Judged) -> float | None:
     return max(drops, default=None)
 
 
-def feature_gain(one: Judged, parent: Judged, name: str) -> float | None:
-    """The share by which the features are nearer than the parent's; None if not measured."""
-    ours, theirs = (side.best(name, "feature_distance") for side in (one, parent))
+def nearer(one: Judged, parent: Judged, name: str, layer: str) -> float | None:
+    """The share by which the features at `layer` are nearer to the originals of a set than the
+    parent's, negative if they are farther; None if not measured.
+    """
+    both = [side.perception.get(name) for side in (one, parent)]
+    ours, theirs = (None if side is None else side.distances.get(layer) for side in both)
     return None if ours is None or theirs is None else 1 - ours / theirs
 
 
@@ -188,20 +222,18 @@ def table(judged: Sequence[Judged], sets: Sequence[str]) -> list[Sequence[str]]:
         "floor / aim",
         "int8 loses",
         "× ESPCN",
-        "relu2_2 nearer",
+        *(f"{layer} nearer" for layer in LAYERS),
+        "texture, structure",
         "colour",
         "checkerboard",
         "mesh",
+        "flat",
         "verdict",
     ]
     rows: list[Sequence[str]] = [header]
     for one in judged:
         model, parent = one.model, by_name.get(one.model.parent)
         asked = "" if model.floor_db is None else f"{model.floor_db} / {model.aim_db}"
-        gains = []
-        if parent is not None and model.perceptual:
-            gains = [feature_gain(one, parent, name) for name in sets]
-        nearer = ", ".join(f"{gain:.0%}" for gain in gains if gain is not None)
         found = one.artefacts.get(PLAIN)
         rows.append(
             [
@@ -210,10 +242,12 @@ def table(judged: Sequence[Judged], sets: Sequence[str]) -> list[Sequence[str]]:
                 asked,
                 _loss(one),
                 "" if one.espcn is None else f"{one.espcn:.2f}",
-                nearer,
+                *(_gains(one, parent, sets, layer) for layer in LAYERS),
+                _similarities(one, sets),
                 "" if found is None else f"{found.colour_shift:.2f}",
                 "" if found is None else f"{found.checkerboard:.2f}",
                 "" if found is None else f"{found.mesh:.2f}",
+                "" if found is None else f"{found.flat:.2f}",
                 verdict(one),
             ]
         )
@@ -226,6 +260,20 @@ def verdict(one: Judged) -> str:
         return "; ".join(one.misses)
     psnr, aim = one.best(FLOOR_SET, "psnr_db"), one.model.aim_db
     return "aim" if psnr is not None and aim is not None and psnr >= aim else "good"
+
+
+def _gains(one: Judged, parent: Judged | None, sets: Sequence[str], layer: str) -> str:
+    """How much nearer a layer is on each set, with a star where the layer was trained on."""
+    if parent is None or not one.model.perceptual:
+        return ""
+    gains = [nearer(one, parent, name, layer) for name in sets]
+    star = "*" if layer in one.trained_on else ""
+    return ", ".join(f"{gain:.1%}{star}" for gain in gains if gain is not None)
+
+
+def _similarities(one: Judged, sets: Sequence[str]) -> str:
+    measured = [one.perception[name] for name in sets if name in one.perception]
+    return "; ".join(f"{found.texture:.3f}, {found.structure:.3f}" for found in measured)
 
 
 def _loss(one: Judged) -> str:

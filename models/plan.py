@@ -18,17 +18,20 @@ ZOO = FOLDER / "zoo.toml"
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a perceptual model must keep; see zoo.toml."""
 
-    feature_gain: float
-    feature_sets: tuple[str, ...]
+    held_out: str
+    gains: dict[str, float]
+    sets: tuple[str, ...]
     psnr_drop_db: float
     colour_shift: float
     checkerboard: float
     mesh: float
+    flat: float
 
 
 class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One model. `parent` is the one whose weights it starts from; a `perceptual` model is judged
-    beside it. Its plain file is fp16; with `int8` there is one more.
+    beside it, with `gains` in place of those of `Limits` where it has some. Its plain file is fp16;
+    with `int8` there is one more.
     """
 
     name: str
@@ -40,6 +43,7 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     floor_db: float | None = None
     aim_db: float | None = None
     espcn: float | None = None
+    gains: dict[str, float] = {}
 
 
 class Zoo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

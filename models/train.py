@@ -147,6 +147,7 @@ def _judge(
 ) -> list[str]:
     """Judge those that have a checkpoint; returns a line for each that misses something."""
     from .judging import export_all, judge, measure_times, score, table, verdict
+    from .perception import PerceptionMeter
 
     has_checkpoint = {m.name for m in zoo.model if checkpoint_of(m.name, runs).is_file()}
     trained = [model for model in models if model.name in has_checkpoint]
@@ -155,8 +156,9 @@ def _judge(
     wanted = {m.name for m in trained} | {m.parent for m in trained if m.perceptual}
     there = [m for m in zoo.model if m.name in wanted & has_checkpoint]
     judged = export_all(there, runs, results, calibration, _say)
+    meter = None if vgg is None else PerceptionMeter(vgg)
     for one in judged:
-        score(one, sets, vgg, _say)
+        score(one, sets, vgg, meter, _say)
     documents: list[AnySingle] = [document for one in judged for document in one.documents]
     if timed and (times := measure_times(judged, _say)) is not None:
         documents.append(times)
