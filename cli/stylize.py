@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from .options.completions import model_names
-from .upscale import upscale
+from .upscale import run_upscale, upscale
+from .upscale_options import UpscaleOptions
 
 _MODEL = click.Option(
     ["--model"],
@@ -33,9 +34,8 @@ framelift stylize photo.jpg painted.png --model my-style.onnx
 """
 
 
-def _stylize(**options: Any) -> None:  # noqa: ANN401 - the options of `upscale`
-    assert upscale.callback is not None
-    upscale.callback(**options, scale=None, task="style")
+def _stylize(**options: Any) -> None:  # noqa: ANN401 - the fields of UpscaleOptions
+    run_upscale(UpscaleOptions(**options, scale=None), task="style")
 
 
 stylize = click.Command(

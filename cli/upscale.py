@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..common.errors import ConfigError, FrameliftError, Interrupted
+from ..common.errors import FrameliftError, Interrupted
 from .options.codec import codec_options
 from .options.completions import backend_names, files, model_names
-from .options.defaults import typed
 from .options.device import device_option
 from .options.finite import Finite
+from .upscale_options import UpscaleOptions
 from .upscaling import require_name
 
 if TYPE_CHECKING:
     from ..runtime import Upscaler
-
-
-_FOR_VIDEOS = ("start", "end", "deinterlace", "resume", "no_audio", "codec", "crf", "preset")
+    from .upscale_options import Request
+    from .upscaling import Run
 
 
 @click.command()
@@ -116,35 +115,7 @@ _FOR_VIDEOS = ("start", "end", "deinterlace", "resume", "no_audio", "codec", "cr
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the summary as JSON on standard output."
 )
-def upscale(
-    sources: tuple[str, ...],
-    target: str,
-    model: str | None,
-    backend: str,
-    device: int | None,
-    threads: int | None,
-    tile: int | None,
-    codec: str,
-    crf: int | None,
-    preset: str | None,
-    no_audio: bool,
-    scale: float | None,
-    start: str | None,
-    end: str | None,
-    deinterlace: str,
-    compare: bool,
-    no_metadata: bool,
-    recursive: bool,
-    resume: bool,
-    timeout: float,
-    reconnect: float,
-    keep_all: bool,
-    overwrite: bool,
-    quiet: bool,
-    verbose: bool,
-    as_json: bool,
-    task: str = "super-resolution",
-) -> None:
+def upscale(**options: Any) -> None:  # noqa: ANN401 - the fields of UpscaleOptions
     """Upscale IN, a video, an image or a folder of both, to OUT.
 
     Several inputs go into the folder OUT. For one, OUT may be a folder, too. The name of OUT may
@@ -167,105 +138,33 @@ def upscale(
     framelift upscale 0 window
     framelift upscale rtsp://host/stream recording.mp4
     """
-    from fractions import Fraction
+    run_upscale(UpscaleOptions(**options))
 
-    from ..common.files import check_target
-    from ..common.images import is_image
-    from ..common.signals import call_interruptibly, signals_as_errors
-    from ..importer.loading import Engine, load_upscaler, models_to_run
-    from ..runtime.jobs import plan_many, with_scales
-    from ..runtime.live import (
-        LiveOptions,
-        SourceKind,
-        TargetKind,
-        Timeouts,
-        check_live,
-        parse_source,
-        parse_target,
-    )
-    from ..runtime.output_names import expanded
-    from ..runtime.video import ConvertOptions, Deinterlace, EncoderOptions, Span, parse_time
-    from .options.command_line import hide_arguments
-    from .upscaling import Run, Settings, leave, raise_failure
 
-    if typed("codec"):  # the defaults of these are for the default of that
-        crf = crf if typed("crf") else None
-        preset = preset if typed("preset") else None
-    encoder = EncoderOptions(codec, crf, preset)
-    span = Span(parse_time(start or "0"), parse_time(end) if end else None)
-    factor = None if scale is None else Fraction(str(scale))
-    several = len(sources) > 1
-    origin, goal = parse_source(sources[0]), parse_target(target)
-    hide_arguments({name.text: name.shown for name in (origin, goal) if "://" in name.text})
-    live = (origin.kind, goal.kind) != (SourceKind.FILE, TargetKind.FILE)
-    resume = resume and (typed("resume") or not live)
-    if live and several:
-        raise ConfigError("several inputs are files that become files; name one live source")
-    if live and (resume or deinterlace != "frame" or not span.is_whole):
-        raise ConfigError("--resume, --start, --end and --deinterlace work only from file to file")
-    lasting = LiveOptions(
-        Timeouts(timeout, max(timeout, Timeouts.first_frame_seconds)),
-        reconnect,
-        keep_all,
-        factor,
-        compare,
-        sound_wanted=not no_audio,
-    )
+def run_upscale(options: UpscaleOptions, task: str = "super-resolution") -> None:
+    """Do what the options ask for, with models for `task`: "super-resolution" or "style"."""
+    from ..common.signals import signals_as_errors
+    from .upscale_options import Request
+    from .upscaling import leave, raise_failure
+
+    request = Request.of(options)
+    result = None
     try:
         with signals_as_errors():
-            if live:
-                check_live(origin, goal, encoder, overwrite=overwrite)
-                footage = origin.kind is not SourceKind.FILE or not is_image(origin.path)
+            if request.is_live:
+                footage = request.check_live()
+                run = _loaded(request, task, footage=footage)
+                result = run.live(request.source, request.target, request.live_options())
             else:
-                paths = expanded(sources) if several else [origin.path]
-                if not several and not origin.path.exists():
-                    paths = expanded(sources)
-                several = len(paths) > 1 or paths[0].is_dir()
-                jobs = plan_many(
-                    paths, goal.path, encoder, recursive=recursive, overwrite=overwrite, say=_note
-                )
-                footage = not all(job.is_image for job in jobs)
-                if not footage and typed(*_FOR_VIDEOS):
-                    _require_video(
-                        start
-                        or end
-                        or deinterlace != "frame"
-                        or resume
-                        or no_audio
-                        or codec != EncoderOptions.codec
-                        or crf is not None
-                        or preset is not None
-                    )
-            models = models_to_run(task, model, scale, footage=footage)
-            engine = Engine(backend, device, threads, tile)
-            upscaler = call_interruptibly(lambda: load_upscaler(task, *models, engine, say=_note))
-            convert = ConvertOptions(
-                not no_audio,
-                span,
-                factor,
-                compare,
-                upscaler.spec.sha256 if resume else None,
-                deinterlace=Deinterlace(deinterlace),
-            )
-            run = Run(
-                upscaler, Settings(encoder, convert, overwrite, quiet, as_json, not no_metadata)
-            )
-            run.info(_runs(upscaler, verbose))
-            if live:
-                result = run.live(origin, goal, lasting)
-            else:
-                jobs = with_scales(jobs, scale or upscaler.scale)
-                if several:
-                    run.many(jobs)
-                else:
-                    check_target(jobs[0].target, overwrite=overwrite, source=jobs[0].source)
-                    run.one(jobs[0])
+                jobs = request.plan(_note)
+                run = _loaded(request, task, footage=not all(job.is_image for job in jobs))
+                run.files(jobs, several=request.is_several)
     except Interrupted as error:
         leave(error.exit_code, str(error))
         raise
     run.report()
     try:
-        if live:
+        if result is not None:
             raise_failure(result)
     except FrameliftError as error:
         leave(error.exit_code, str(error), type(error).__name__)
@@ -273,13 +172,19 @@ def upscale(
     leave(0)
 
 
-def _require_video(set_for_videos: object) -> None:
-    """Raise ConfigError for options that would say nothing: there are images alone."""
-    if set_for_videos:
-        raise ConfigError(
-            "--start, --end, --deinterlace, --resume, --codec, --crf, --preset and --no-audio are "
-            "for videos, and the input is images alone"
-        )
+def _loaded(request: Request, task: str, *, footage: bool) -> Run:
+    """The run with its upscaler loaded; the line that names it is printed."""
+    from ..common.signals import call_interruptibly
+    from ..importer.loading import Engine, load_upscaler, models_to_run
+    from .upscaling import Run
+
+    options = request.options
+    models = models_to_run(task, options.model, options.scale, footage=footage)
+    engine = Engine(options.backend, options.device, options.threads, options.tile)
+    upscaler = call_interruptibly(lambda: load_upscaler(task, *models, engine, say=_note))
+    run = Run(upscaler, request.settings(upscaler))
+    run.info(_runs(upscaler, options.verbose))
+    return run
 
 
 def _note(line: str) -> None:

@@ -71,6 +71,20 @@ class Run:
         self._notes.append(line)
         click.echo(f"note: {line}", err=True)
 
+    def files(self, jobs: list[Job], *, several: bool) -> None:
+        """Make files: of several, those after one that fails are made, too."""
+        from ..common.files import check_target
+        from ..runtime.jobs import with_scales
+
+        factor = self._settings.convert.factor
+        jobs = with_scales(jobs, float(factor) if factor else self._upscaler.scale)
+        if several:
+            self.many(jobs)
+        else:
+            overwrite, (job,) = self._settings.overwrite, jobs
+            check_target(job.target, overwrite=overwrite, source=job.source)
+            self.one(job)
+
     def one(self, job: Job) -> None:
         """Do a job; its error ends the command."""
         self._done.append((self._image if job.is_image else self._video)(job))

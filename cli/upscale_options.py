@@ -1,0 +1,184 @@
+"""What the arguments and options of `framelift upscale` ask for, checked together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from ..common.errors import ConfigError
+from .options.defaults import typed
+
+if TYPE_CHECKING:
+    from ..runtime import Upscaler
+    from ..runtime.jobs import Job
+    from ..runtime.live import LiveOptions, Source, Target
+    from ..runtime.video import EncoderOptions, Span
+    from .upscaling import Settings
+
+_FOR_VIDEOS = ("start", "end", "deinterlace", "resume", "no_audio", "codec", "crf", "preset")
+
+
+@dataclass(frozen=True)
+class UpscaleOptions:
+    """The arguments and options of the command, by their names."""
+
+    sources: tuple[str, ...]
+    target: str
+    model: str | None
+    backend: str
+    device: int | None
+    threads: int | None
+    tile: int | None
+    codec: str
+    crf: int | None
+    preset: str | None
+    no_audio: bool
+    scale: float | None
+    start: str | None
+    end: str | None
+    deinterlace: str
+    compare: bool
+    no_metadata: bool
+    recursive: bool
+    resume: bool
+    timeout: float
+    reconnect: float
+    keep_all: bool
+    overwrite: bool
+    quiet: bool
+    verbose: bool
+    as_json: bool
+
+
+@dataclass
+class Request:
+    """The options, with their texts parsed and their contradictions refused."""
+
+    options: UpscaleOptions
+    source: Source
+    target: Target
+    encoder: EncoderOptions
+    span: Span
+    is_live: bool
+    """From or to something that is no file."""
+    resume: bool
+    is_several: bool
+    """More than one file, or a folder; known of files after `plan`."""
+
+    @classmethod
+    def of(cls, options: UpscaleOptions) -> Request:
+        """Parse. Raises ConfigError for what does not go together."""
+        from ..runtime.live import SourceKind, TargetKind, parse_source, parse_target
+        from ..runtime.video import EncoderOptions, Span, parse_time
+        from .options.command_line import hide_arguments
+
+        crf, preset = options.crf, options.preset
+        if typed("codec"):  # the defaults of these are for the default of that
+            crf = crf if typed("crf") else None
+            preset = preset if typed("preset") else None
+        encoder = EncoderOptions(options.codec, crf, preset)
+        end = parse_time(options.end) if options.end else None
+        span = Span(parse_time(options.start or "0"), end)
+        source, target = parse_source(options.sources[0]), parse_target(options.target)
+        hide_arguments({name.text: name.shown for name in (source, target) if "://" in name.text})
+        live = (source.kind, target.kind) != (SourceKind.FILE, TargetKind.FILE)
+        resume = options.resume and (typed("resume") or not live)
+        several = len(options.sources) > 1
+        if live and several:
+            raise ConfigError("several inputs are files that become files; name one live source")
+        if live and (resume or options.deinterlace != "frame" or not span.is_whole):
+            raise ConfigError(
+                "--resume, --start, --end and --deinterlace work only from file to file"
+            )
+        return cls(options, source, target, encoder, span, live, resume, several)
+
+    def check_live(self) -> bool:
+        """Whether a live run is of footage; raises what `runtime.live.check_live` raises."""
+        from ..common.images import is_image
+        from ..runtime.live import SourceKind, check_live
+
+        check_live(self.source, self.target, self.encoder, overwrite=self.options.overwrite)
+        return self.source.kind is not SourceKind.FILE or not is_image(self.source.path)
+
+    def plan(self, say: Callable[[str], None]) -> list[Job]:
+        """The files to make. Raises what `plan_many` raises, and ConfigError for options of videos
+        where there are only images."""
+        from ..runtime.jobs import plan_many
+        from ..runtime.output_names import expanded
+
+        options = self.options
+        globbed = self.is_several or not self.source.path.exists()
+        paths = expanded(options.sources) if globbed else [self.source.path]
+        self.is_several = len(paths) > 1 or paths[0].is_dir()
+        jobs = plan_many(
+            paths,
+            self.target.path,
+            self.encoder,
+            recursive=options.recursive,
+            overwrite=options.overwrite,
+            say=say,
+        )
+        if all(job.is_image for job in jobs) and typed(*_FOR_VIDEOS):
+            self._refuse_options_of_videos()
+        return jobs
+
+    def _refuse_options_of_videos(self) -> None:
+        """Raise ConfigError for options that would have no effect: there are only images."""
+        options, encoder = self.options, self.encoder
+        if (
+            options.start
+            or options.end
+            or options.deinterlace != "frame"
+            or self.resume
+            or options.no_audio
+            or encoder.codec != type(encoder).codec
+            or encoder.crf is not None
+            or encoder.preset is not None
+        ):
+            raise ConfigError(
+                "--start, --end, --deinterlace, --resume, --codec, --crf, --preset and --no-audio "
+                "are for videos, and the input is images alone"
+            )
+
+    def live_options(self) -> LiveOptions:
+        """How the live source is treated."""
+        from ..runtime.live import LiveOptions, Timeouts
+
+        options = self.options
+        return LiveOptions(
+            Timeouts(options.timeout, max(options.timeout, Timeouts.first_frame_seconds)),
+            options.reconnect,
+            options.keep_all,
+            self._factor(),
+            options.compare,
+            sound_wanted=not options.no_audio,
+        )
+
+    def settings(self, upscaler: Upscaler) -> Settings:
+        """How each file is made by this upscaler."""
+        from ..runtime.video import ConvertOptions, Deinterlace
+        from .upscaling import Settings
+
+        options = self.options
+        convert = ConvertOptions(
+            not options.no_audio,
+            self.span,
+            self._factor(),
+            options.compare,
+            upscaler.spec.sha256 if self.resume else None,
+            deinterlace=Deinterlace(options.deinterlace),
+        )
+        return Settings(
+            self.encoder,
+            convert,
+            options.overwrite,
+            options.quiet,
+            options.as_json,
+            not options.no_metadata,
+        )
+
+    def _factor(self) -> Fraction | None:
+        scale = self.options.scale
+        return None if scale is None else Fraction(str(scale))
