@@ -34,8 +34,9 @@ from ..report.checks import (
     require_super_resolution,
     variation_warnings,
 )
-from ..report.documents import Espcn, EspcnResults, EspcnRow, Relative
+from ..report.documents import Espcn
 from ..report.model import describe_model, describe_runtime, new_document
+from ..report.results import EspcnResults, EspcnRow, Relative
 from ..shared.float_session import FloatSession
 from ..shared.frames import Agreement, agreement, finish, input_frames, prepare
 from ..shared.settings import LatencySettings

@@ -10,8 +10,9 @@ from ...runtime.models.file import ModelSpec, load, read_spec
 from ...runtime.models.zoo import default_model, resolve
 from ...runtime.video import EncoderOptions, FileSource
 from ..report.checks import require_super_resolution
-from ..report.documents import AnySingle, Collection, Scores
+from ..report.documents import AnySingle, Collection
 from ..report.model import combine
+from ..report.results import Scores
 from ..rivals import installed
 from ..shared.graph_cost import count
 from ..shared.settings import GridSettings, LatencySettings

@@ -30,8 +30,9 @@ from ...common.opencv import load_cv2
 from ...runtime import Upscaler
 from ...runtime.video import FileSource
 from ..machine.facts import describe_machine
-from ..report.documents import Change, Flicker, FlickerResults, MeanChange
+from ..report.documents import Flicker
 from ..report.model import new_document
+from ..report.results import Change, FlickerResults, MeanChange
 
 ImageU8 = NDArray[np.uint8]
 

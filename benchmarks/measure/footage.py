@@ -26,15 +26,9 @@ from ...runtime import Upscaler
 from ...runtime.video import FileSource
 from ..machine.facts import describe_machine
 from ..report.checks import int8_warnings, require_super_resolution
-from ..report.documents import (
-    Footage,
-    FootageEntry,
-    FootageModel,
-    FootageResults,
-    FootageRow,
-    Scores,
-)
+from ..report.documents import Footage
 from ..report.model import describe_model, describe_runtime, new_document
+from ..report.results import FootageEntry, FootageModel, FootageResults, FootageRow, Scores
 from .flicker import change, static_mask
 
 CLEAN = "clean"

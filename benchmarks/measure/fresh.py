@@ -22,7 +22,7 @@ from ..machine.gpus import device_memory_used
 from ..shared.settings import LatencySettings
 
 if TYPE_CHECKING:
-    from ..report.documents import Start
+    from ..report.results import Start
 
 # A TensorRT engine or a compiled PyTorch network may have to be built.
 _LIMIT_SECONDS = 1800
@@ -42,7 +42,7 @@ def measure_start(model: str | Path, case: LatencySettings) -> Start:
     """
     from msgspec import convert
 
-    from ..report.documents import Start
+    from ..report.results import Start
 
     with _device_memory() as growth:
         started = time.monotonic_ns()

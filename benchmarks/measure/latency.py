@@ -31,8 +31,9 @@ from ..report.checks import (
     scale_warnings,
     variation_warnings,
 )
-from ..report.documents import Case, Latency, LatencyResults, Start
+from ..report.documents import Latency
 from ..report.model import describe_model, describe_runtime, new_document
+from ..report.results import Case, LatencyResults, Start
 from ..rivals import is_rival
 from ..rivals.contender import Contender, open_contender
 from ..shared.frames import Agreement, Frames, agreement, input_frames

@@ -15,7 +15,7 @@ from ...runtime.machine.host import available_processors
 from ..machine.peaks import PeakMeter, Peaks, peak_meter
 from ..machine.roofline import Roofline, compare_with_peak
 from ..report.checks import require_size
-from ..report.documents import Peak
+from ..report.results import Peak
 from ..rivals.contender import Contender
 from ..shared.graph_cost import GraphCost, count
 from ..shared.settings import GridSettings, LatencySettings

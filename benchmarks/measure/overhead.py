@@ -33,8 +33,9 @@ from ..report.checks import (
     require_size,
     variation_warnings,
 )
-from ..report.documents import Overhead, OverheadResults, Relative
+from ..report.documents import Overhead
 from ..report.model import new_document
+from ..report.results import OverheadResults, Relative
 from ..shared.float_session import FloatSession
 from ..shared.frames import agreement, finish, input_frames, prepare
 from ..shared.settings import LatencySettings

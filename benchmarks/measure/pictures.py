@@ -14,8 +14,9 @@ from ...imaging.quality import ImageU8, as_bgr, bicubic, crop_to_multiple, shrin
 from ...runtime import Upscaler
 from ...runtime.video import FileSource
 from ..machine.facts import describe_machine
-from ..report.documents import Picture, Pictures, PicturesResults
+from ..report.documents import Pictures
 from ..report.model import new_document
+from ..report.results import Picture, PicturesResults
 from .quality import originals, read_original
 
 _MAX_WIDTH, _MAX_HEIGHT = 960, 540

@@ -14,8 +14,9 @@ from ...imaging.quality import Distance, ImageU8, Trial, bicubic, trials
 from ...runtime import Upscaler
 from ..machine.facts import describe_machine
 from ..report.checks import int8_warnings, require_super_resolution
-from ..report.documents import NamedPair, Pair, Quality, QualityResults, Scores
+from ..report.documents import Quality
 from ..report.model import new_document
+from ..report.results import NamedPair, Pair, QualityResults, Scores
 
 # The window of SSIM must fit into what is left after cropping and shaving.
 _SSIM_WINDOW = 11

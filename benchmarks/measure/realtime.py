@@ -24,16 +24,16 @@ from ...runtime.video import EncoderOptions, FileSource
 from ..machine.facts import describe_machine
 from ..machine.monitor import Monitor, condition_warnings
 from ..report.checks import machine_warnings
-from ..report.documents import (
+from ..report.documents import Realtime
+from ..report.model import describe_model, describe_runtime, new_document
+from ..report.results import (
     FileToFile,
     Inference,
-    Realtime,
     RealtimeResults,
     RealtimeRow,
     TriedCalls,
     TriedFile,
 )
-from ..report.model import describe_model, describe_runtime, new_document
 from ..shared.frames import input_frames
 from ..shared.settings import LatencySettings
 from ..shared.statistics import summarise

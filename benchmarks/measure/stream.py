@@ -24,8 +24,9 @@ from ...runtime.video.step import FrameUpscaler, pool_for
 from ..machine.facts import describe_machine
 from ..machine.monitor import Monitor, condition_warnings
 from ..report.checks import machine_warnings
-from ..report.documents import Stream, StreamRate, StreamResults
+from ..report.documents import Stream
 from ..report.model import new_document
+from ..report.results import StreamRate, StreamResults
 from ..shared.settings import LatencySettings
 from ..shared.statistics import summarise
 

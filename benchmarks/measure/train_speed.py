@@ -11,8 +11,9 @@ from ...train.loop.throughput import measure_throughput
 from ..machine.facts import describe_machine
 from ..machine.monitor import Monitor, condition_warnings
 from ..report.checks import machine_warnings, variation_warnings
-from ..report.documents import Train, TrainResults
+from ..report.documents import Train
 from ..report.model import new_document
+from ..report.results import TrainResults
 from ..shared.statistics import summarise
 
 

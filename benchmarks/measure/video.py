@@ -27,8 +27,9 @@ from ...runtime.video.step import pool_for
 from ..machine.facts import describe_machine
 from ..machine.monitor import Monitor, condition_warnings
 from ..report.checks import machine_warnings
-from ..report.documents import Run, Video, VideoResults, VideoRun
+from ..report.documents import Video
 from ..report.model import new_document
+from ..report.results import Run, VideoResults, VideoRun
 from ..shared.timing import time_ms
 
 NULL = "none"

@@ -19,21 +19,19 @@ from .documents import (
     AnyDocument,
     AnySingle,
     Espcn,
-    EspcnRow,
     Flicker,
     Footage,
-    FootageModel,
     Latency,
     OfModel,
     Overhead,
     Quality,
-    Scores,
     Stream,
     Train,
     Video,
 )
 from .model import parts
 from .model_rows import model_name
+from .results import EspcnRow, FootageModel, Scores
 
 # A difference of two sets of samples that chance makes more often than this is called noise.
 _SIGNIFICANCE = 0.01

@@ -1,4 +1,4 @@
-"""The reports as types; schema.json is made from them.
+"""The reports as types; schema.json is made from them, their settings and their results.
 
 Times are in milliseconds and sizes in bytes unless the name says otherwise; null is unknown or not
 finite.
@@ -6,405 +6,45 @@ finite.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
 from ..machine.facts import Machine
-from ..machine.monitor import Conditions
-from ..machine.roofline import Roofline
-from ..shared.fields import AboveZero, Count, Part, Positive, Samples
-from ..shared.frames import Agreement
-from ..shared.statistics import Summary
+from ..shared.fields import Part
+from .results import (
+    EspcnResults,
+    FlickerResults,
+    FootageResults,
+    LatencyResults,
+    Model,
+    OverheadResults,
+    PicturesResults,
+    QualityResults,
+    RealtimeResults,
+    StreamResults,
+    TrainResults,
+    VideoResults,
+)
+from .settings import (
+    ConfigSettings,
+    FileOrNoneSettings,
+    FileSettings,
+    ImageSettings,
+    Runtime,
+    Settings,
+    SizeSettings,
+    WithBackend,
+    WithConfig,
+    WithFile,
+    WithFileOrNone,
+    WithImages,
+    WithSize,
+)
 
 SCHEMA: Literal["framelift.benchmark"] = "framelift.benchmark"
 SCHEMA_VERSION: Literal[4] = 4
-
-
-def _with_fields(kind: type[Struct]) -> Meta:
-    """The published schema of a free mapping that has at least the fields of `kind`."""
-    described = msgspec.json.schema(kind)["$defs"][kind.__name__]
-    return Meta(extra_json_schema={key: described[key] for key in ("properties", "required")})
-
-
-class _Ran(Struct):
-    backend: str
-
-
-class _Size(Struct):
-    width: Positive
-    height: Positive
-
-
-class _Images(Struct):
-    images: str
-    count: Positive
-
-
-class _File(Struct):
-    file: str
-
-
-class _FileOrNone(Struct):
-    file: str | None
-
-
-class _Config(Struct):
-    config: str
-
-
-Runtime = Annotated[dict[str, str | int], _with_fields(_Ran)]
-"""What really ran: engine, provider, device, threads; selection: why `auto` chose it."""
-Settings = dict[str, Any]
-SizeSettings = Annotated[Settings, _with_fields(_Size)]
-ImageSettings = Annotated[Settings, _with_fields(_Images)]
-FileSettings = Annotated[Settings, _with_fields(_File)]
-FileOrNoneSettings = Annotated[Settings, _with_fields(_FileOrNone)]
-ConfigSettings = Annotated[Settings, _with_fields(_Config)]
-
-
-class Model(Part):
-    """The file that was measured."""
-
-    name: str
-    file: str
-    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
-    scale: Count
-    precision: str
-    parameters: Count
-    network: dict[str, Any]
-
-
-class Ran(Part):
-    """A model, and what ran it."""
-
-    model: Model
-    runtime: Runtime
-
-    def __post_init__(self) -> None:
-        msgspec.convert(self.runtime, _Ran)
-
-
-class Start(Part):
-    """In a process of its own. engine_build_ms: of a TensorRT engine, built within the first frame
-    or before; null where none is built, or the backend does not tell. device_memory_bytes: by how
-    much the use of the GPU's memory grew at most.
-    """
-
-    process_ms: float
-    load_ms: float
-    first_frame_ms: float
-    cold_start_ms: float
-    peak_rss_bytes: int | None
-    device_memory_bytes: int | None
-    engine_build_ms: float | None
-
-
-class Case(Ran):
-    """One model on one backend, or as a rival runs it, at one input size and batch."""
-
-    name: str
-    rival: bool
-    width: Count
-    height: Count
-    batch: Count
-    scale: Count
-    latency: Summary
-    steady: bool
-    warm_up_ms: list[float]
-    samples_ms: Samples
-    stages_ms: dict[str, float] | None
-    start: Start | None
-    roofline: Roofline | None
-    agreement: Agreement | None
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Width, height, batch and scale."""
-        return self.width, self.height, self.batch, self.scale
-
-
-class Peak(Part):
-    """Per second. operations: the better of the two kinds of arithmetic; copy_bytes: read and
-    written.
-    """
-
-    provider: str
-    precision: str
-    threads: Count
-    gemm_ops: float
-    convolution_ops: float
-    copy_bytes: float
-    operations: float
-
-
-class LatencyResults(Part):
-    """All cases, measured in turn."""
-
-    cases: Annotated[list[Case], Meta(min_length=1)]
-    conditions: Conditions
-    peaks: list[Peak]
-
-
-class Relative(Part):
-    """Beside a reference. Ratios above 1 are slower; median_of_ratios pairs calls of a round."""
-
-    latency: Summary
-    samples_ms: Samples
-    ratio_of_medians: AboveZero
-    median_of_ratios: AboveZero
-
-
-class OverheadResults(Part):
-    """Ratios are to the variant `bare`."""
-
-    variants: Annotated[dict[str, Relative], Meta(min_length=1)]
-    agreement: Agreement
-    conditions: Conditions | None
-
-
-class EspcnRow(Ran):
-    """network: alone, float32 NCHW in and out; frames: uint8 BGR in and out. agreement: of the two
-    forms' images.
-    """
-
-    scale: Count
-    agreement: Agreement
-    network: Relative
-    frames: Relative
-
-
-class EspcnResults(Part):
-    """references: ESPCN of each scale, the others' unit."""
-
-    models: Annotated[list[EspcnRow], Meta(min_length=1)]
-    references: list[EspcnRow]
-    conditions: Conditions
-
-
-class Scores(Part, omit_defaults=True):
-    """Y-PSNR, null where the images are equal, Y-SSIM, and the distance of relu2_2 features."""
-
-    psnr_db: float | None
-    ssim: float
-    feature_distance: float | None = None
-
-
-class Pair(Part):
-    """A model beside bicubic."""
-
-    model: Scores
-    bicubic: Scores
-
-
-class NamedPair(Pair):
-    """One image."""
-
-    name: str
-
-
-class QualityResults(Part):
-    """The images, and the means over them."""
-
-    images: Annotated[list[NamedPair], Meta(min_length=1)]
-    mean: Pair
-
-
-class Run(Part):
-    """One pass over so many frames."""
-
-    frames: Count
-    seconds: float
-
-
-class VideoRun(Part):
-    """fps and occupancy are of the frames that the long run has more than the short one."""
-
-    frames: Count
-    fps: float | None
-    start_up_seconds: float | None
-    occupancy: dict[str, float | None]
-    bottleneck: str
-    short: Run
-    long: Run
-    share_of_inference_rate: float | None = None
-    shares_of_inference_rate: tuple[float | None, ...] = ()
-
-
-class VideoResults(Part):
-    """By sink. inference_fps is the rate of the upscaler alone. Of several rounds the one with the
-    middle share of that rate is given, with the shares of all.
-    """
-
-    runs: Annotated[dict[str, VideoRun], Meta(min_length=1)]
-    conditions: Conditions
-    inference_fps: float
-
-
-class Change(Part):
-    """How much two frames differ, in 8-bit codes: over the whole frame, and where the input is
-    static; a pair without such regions has null.
-    """
-
-    input: float
-    output: float
-    static_share: float
-    static_input: float | None
-    static_output: float | None
-
-
-class MeanChange(Change):
-    """Means over the pairs. ratio: output over input."""
-
-    ratio: float | None
-    static_ratio: float | None
-
-
-class FlickerResults(Part):
-    """Of all pairs of successive frames."""
-
-    pairs: list[Change]
-    mean: MeanChange
-    seconds_per_frame: float
-
-
-class FootageRow(Part):
-    """One clip in one coding. static_change: from frame to frame where nothing moves."""
-
-    clip: str
-    coding: str
-    psnr_db: float | None
-    ssim: float
-    static_change: float | None
-
-
-class FootageEntry(Part):
-    """coded_mean_db: mean over the codings. static_flicker: change from frame to frame where
-    nothing moves, over that of bicubic; null: nothing stands still.
-    """
-
-    rows: Annotated[list[FootageRow], Meta(min_length=1)]
-    mean: dict[str, Scores]
-    coded_mean_db: float | None
-    static_flicker: float | None
-
-
-class FootageModel(FootageEntry):
-    """The same of a model."""
-
-    model: Model
-    runtime: Runtime
-
-    def __post_init__(self) -> None:
-        msgspec.convert(self.runtime, _Ran)
-
-
-class FootageResults(Part):
-    """Models and bicubic on clips, as they are (clean) and coded."""
-
-    codings: Annotated[list[str], Meta(min_length=1)]
-    clips: Annotated[list[str], Meta(min_length=1)]
-    scale: Count
-    bicubic: FootageEntry
-    models: Annotated[list[FootageModel], Meta(min_length=1)]
-
-
-class StreamRate(Part):
-    """A camera of one rate. glass_to_glass is of the latencies beside it."""
-
-    source_fps: float
-    taken: Count
-    shown: Count
-    shown_fps: float | None
-    dropped: Count
-    drop_share: float
-    unreadable: Count
-    glass_to_glass: Summary | None
-    jitter_ms: float | None
-    latencies_ms: list[AboveZero]
-
-
-class StreamResults(Part):
-    """By rate of the camera."""
-
-    rates: list[StreamRate]
-    conditions: Conditions
-
-
-class TrainResults(Part):
-    """Of the steps after the warm-up."""
-
-    images_per_s: float
-    data_wait_share: float
-    step: Summary
-    samples_ms: Samples
-    conditions: Conditions | None
-
-
-class Picture(Part):
-    """Data URIs: bicubic before, the model after."""
-
-    name: str
-    width: Count
-    height: Count
-    before: Annotated[str, Meta(pattern="^data:image/")]
-    after: Annotated[str, Meta(pattern="^data:image/")]
-
-
-class PicturesResults(Part):
-    """What the page shows."""
-
-    pictures: list[Picture]
-
-
-class TriedCalls(Part):
-    """late: share of the calls that took longer than one frame of the rate may."""
-
-    width: Count
-    height: Count
-    late: dict[str, float]
-    latency: Summary
-
-
-class TriedFile(Part):
-    """From file to file."""
-
-    width: Count
-    height: Count
-    fps: float | None
-
-
-Largest = dict[str, tuple[Count, Count] | None]
-"""Frame rate to the largest output (width, height) that holds it."""
-
-
-class Inference(Part):
-    """Calls of the upscaler alone."""
-
-    largest: Largest
-    tried: list[TriedCalls]
-
-
-class FileToFile(Part):
-    """Decoding, upscaling and encoding at once."""
-
-    largest: Largest
-    tried: list[TriedFile]
-
-
-class RealtimeRow(Ran):
-    """One model; file_to_file is null without a video."""
-
-    inference: Inference
-    file_to_file: FileToFile | None
-
-
-class RealtimeResults(Part):
-    """All models."""
-
-    models: Annotated[list[RealtimeRow], Meta(min_length=1)]
-    conditions: Conditions
 
 
 class Document(Part, tag_field="kind"):
@@ -442,7 +82,7 @@ class OfModel(Single):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        msgspec.convert(self.runtime, _Ran)
+        msgspec.convert(self.runtime, WithBackend)
 
 
 class Latency(Single, tag="latency"):
@@ -456,7 +96,7 @@ class Overhead(OfModel, tag="overhead"):
 
     settings: SizeSettings
     results: OverheadResults
-    needed = _Size
+    needed = WithSize
 
 
 class Quality(OfModel, tag="quality"):
@@ -464,7 +104,7 @@ class Quality(OfModel, tag="quality"):
 
     settings: ImageSettings
     results: QualityResults
-    needed = _Images
+    needed = WithImages
 
 
 class Video(OfModel, tag="video"):
@@ -472,7 +112,7 @@ class Video(OfModel, tag="video"):
 
     settings: FileSettings
     results: VideoResults
-    needed = _File
+    needed = WithFile
 
 
 class Stream(OfModel, tag="stream"):
@@ -480,7 +120,7 @@ class Stream(OfModel, tag="stream"):
 
     settings: SizeSettings
     results: StreamResults
-    needed = _Size
+    needed = WithSize
 
 
 class Train(Single, tag="train"):
@@ -488,7 +128,7 @@ class Train(Single, tag="train"):
 
     settings: ConfigSettings
     results: TrainResults
-    needed = _Config
+    needed = WithConfig
 
 
 class Pictures(OfModel, tag="pictures"):
@@ -502,7 +142,7 @@ class Espcn(Single, tag="espcn"):
 
     settings: SizeSettings
     results: EspcnResults
-    needed = _Size
+    needed = WithSize
 
 
 class Realtime(Single, tag="realtime"):
@@ -510,7 +150,7 @@ class Realtime(Single, tag="realtime"):
 
     settings: FileOrNoneSettings
     results: RealtimeResults
-    needed = _FileOrNone
+    needed = WithFileOrNone
 
 
 class Flicker(OfModel, tag="flicker"):
@@ -518,7 +158,7 @@ class Flicker(OfModel, tag="flicker"):
 
     settings: FileSettings
     results: FlickerResults
-    needed = _File
+    needed = WithFile
 
 
 class Footage(Single, tag="footage"):

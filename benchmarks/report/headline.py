@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from .charts import short
 from .checks import is_same
-from .documents import AnySingle, Case, Latency, Model, Quality
+from .documents import AnySingle, Latency, Quality
 from .model_rows import model_name
+from .results import Case, Model
 from .rows import counted
 
 

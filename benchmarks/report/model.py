@@ -23,17 +23,9 @@ from ...common.files import atomic_output
 from ...runtime import ModelSpec, Upscaler
 from ..machine.facts import Machine
 from ..rivals.contender import Contender
-from .documents import (
-    SCHEMA,
-    SCHEMA_VERSION,
-    AnyDocument,
-    AnySingle,
-    Collection,
-    Document,
-    Model,
-    Runtime,
-    Single,
-)
+from .documents import SCHEMA, SCHEMA_VERSION, AnyDocument, AnySingle, Collection, Document, Single
+from .results import Model
+from .settings import Runtime
 
 D = TypeVar("D", bound=Single)
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...common.table import Table, or_dash
-from .documents import (
+from .documents import Quality
+from .results import (
     EspcnResults,
     EspcnRow,
     FootageEntry,
     FootageResults,
     Model,
-    Quality,
     QualityResults,
     RealtimeResults,
     Scores,

@@ -10,24 +10,20 @@ from typing import Any
 from ...common.errors import MissingDependencyError
 from ...common.table import Table
 from .charts import Distribution, Stack, bars, distributions, stacks
-from .documents import (
-    AnyDocument,
-    AnySingle,
+from .documents import AnyDocument, AnySingle, Latency, Pictures, Quality
+from .headline import headlines
+from .model import parts
+from .model_rows import espcn_order, model_name
+from .results import (
     Case,
     EspcnResults,
-    Latency,
     LatencyResults,
     OverheadResults,
     Picture,
-    Pictures,
-    Quality,
     Scores,
     StreamResults,
     VideoResults,
 )
-from .headline import headlines
-from .model import parts
-from .model_rows import espcn_order, model_name
 from .rows import counted, short_names
 from .scatter import Baseline, Point, scatter
 from .tables import Section, machine_facts, sections, title

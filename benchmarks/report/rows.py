@@ -7,8 +7,8 @@ from typing import Any
 
 from ...common.table import Table, or_dash
 from . import model_rows
-from .documents import (
-    AnySingle,
+from .documents import AnySingle
+from .results import (
     Case,
     FlickerResults,
     LatencyResults,

@@ -11,7 +11,6 @@ from ..machine.monitor import Conditions
 from .documents import (
     AnyDocument,
     AnySingle,
-    Case,
     Espcn,
     Flicker,
     Footage,
@@ -20,7 +19,6 @@ from .documents import (
     Pictures,
     Quality,
     Realtime,
-    Runtime,
     Single,
     Stream,
     Train,
@@ -28,7 +26,9 @@ from .documents import (
 )
 from .model import parts
 from .model_rows import model_name, quality_of_models
+from .results import Case
 from .rows import counted, tables_of
+from .settings import Runtime
 
 
 @dataclass(frozen=True)

@@ -293,8 +293,8 @@ def quality(
 
     from ...benchmarks.measure.quality import measure_quality
     from ...benchmarks.measure.record import record_quality
-    from ...benchmarks.report.documents import Scores
     from ...benchmarks.report.model import combine
+    from ...benchmarks.report.results import Scores
     from ...common.files import check_target
     from ...runtime.models.zoo import resolve
 

@@ -12,9 +12,9 @@ from framelift.benchmarks.measure.espcn import measure_espcn
 from framelift.benchmarks.measure.flicker import _changes, mean_of, measure_flicker, static_mask
 from framelift.benchmarks.measure.quality import measure_quality
 from framelift.benchmarks.report.compare import figures
-from framelift.benchmarks.report.documents import Change
 from framelift.benchmarks.report.model import decode
 from framelift.benchmarks.report.page import to_html
+from framelift.benchmarks.report.results import Change
 from framelift.benchmarks.report.tables import to_text
 from framelift.benchmarks.shared.settings import LatencySettings
 from framelift.common.errors import ConfigError, InputError

@@ -19,8 +19,8 @@ from framelift.benchmarks.measure.latency import measure_latency
 from framelift.benchmarks.measure.overhead import BARE, NUMPY, UPSCALER, measure_overhead
 from framelift.benchmarks.measure.quality import measure_quality, originals, read_original
 from framelift.benchmarks.report.checks import agreement_warnings
-from framelift.benchmarks.report.documents import Scores
 from framelift.benchmarks.report.model import decode, write_text
+from framelift.benchmarks.report.results import Scores
 from framelift.benchmarks.report.tables import to_markdown, to_text
 from framelift.benchmarks.shared.frames import Agreement
 from framelift.benchmarks.shared.settings import GridSettings, LatencySettings

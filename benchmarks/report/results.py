@@ -1,0 +1,362 @@
+"""The results of each kind of report, as types.
+
+Times are in milliseconds and sizes in bytes unless the name says otherwise; null is unknown or not
+finite.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from ..machine.monitor import Conditions
+from ..machine.roofline import Roofline
+from ..shared.fields import AboveZero, Count, Part, Samples
+from ..shared.frames import Agreement
+from ..shared.statistics import Summary
+from .settings import Runtime, WithBackend
+
+
+class Model(Part):
+    """The file that was measured."""
+
+    name: str
+    file: str
+    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+    scale: Count
+    precision: str
+    parameters: Count
+    network: dict[str, Any]
+
+
+class Ran(Part):
+    """A model, and what ran it."""
+
+    model: Model
+    runtime: Runtime
+
+    def __post_init__(self) -> None:
+        msgspec.convert(self.runtime, WithBackend)
+
+
+class Start(Part):
+    """In a process of its own. engine_build_ms: of a TensorRT engine, built within the first frame
+    or before; null where none is built, or the backend does not tell. device_memory_bytes: by how
+    much the use of the GPU's memory grew at most.
+    """
+
+    process_ms: float
+    load_ms: float
+    first_frame_ms: float
+    cold_start_ms: float
+    peak_rss_bytes: int | None
+    device_memory_bytes: int | None
+    engine_build_ms: float | None
+
+
+class Case(Ran):
+    """One model on one backend, or as a rival runs it, at one input size and batch."""
+
+    name: str
+    rival: bool
+    width: Count
+    height: Count
+    batch: Count
+    scale: Count
+    latency: Summary
+    steady: bool
+    warm_up_ms: list[float]
+    samples_ms: Samples
+    stages_ms: dict[str, float] | None
+    start: Start | None
+    roofline: Roofline | None
+    agreement: Agreement | None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Width, height, batch and scale."""
+        return self.width, self.height, self.batch, self.scale
+
+
+class Peak(Part):
+    """Per second. operations: the better of the two kinds of arithmetic; copy_bytes: read and
+    written.
+    """
+
+    provider: str
+    precision: str
+    threads: Count
+    gemm_ops: float
+    convolution_ops: float
+    copy_bytes: float
+    operations: float
+
+
+class LatencyResults(Part):
+    """All cases, measured in turn."""
+
+    cases: Annotated[list[Case], Meta(min_length=1)]
+    conditions: Conditions
+    peaks: list[Peak]
+
+
+class Relative(Part):
+    """Beside a reference. Ratios above 1 are slower; median_of_ratios pairs calls of a round."""
+
+    latency: Summary
+    samples_ms: Samples
+    ratio_of_medians: AboveZero
+    median_of_ratios: AboveZero
+
+
+class OverheadResults(Part):
+    """Ratios are to the variant `bare`."""
+
+    variants: Annotated[dict[str, Relative], Meta(min_length=1)]
+    agreement: Agreement
+    conditions: Conditions | None
+
+
+class EspcnRow(Ran):
+    """network: alone, float32 NCHW in and out; frames: uint8 BGR in and out. agreement: of the two
+    forms' images.
+    """
+
+    scale: Count
+    agreement: Agreement
+    network: Relative
+    frames: Relative
+
+
+class EspcnResults(Part):
+    """references: ESPCN of each scale, the others' unit."""
+
+    models: Annotated[list[EspcnRow], Meta(min_length=1)]
+    references: list[EspcnRow]
+    conditions: Conditions
+
+
+class Scores(Part, omit_defaults=True):
+    """Y-PSNR, null where the images are equal, Y-SSIM, and the distance of relu2_2 features."""
+
+    psnr_db: float | None
+    ssim: float
+    feature_distance: float | None = None
+
+
+class Pair(Part):
+    """A model beside bicubic."""
+
+    model: Scores
+    bicubic: Scores
+
+
+class NamedPair(Pair):
+    """One image."""
+
+    name: str
+
+
+class QualityResults(Part):
+    """The images, and the means over them."""
+
+    images: Annotated[list[NamedPair], Meta(min_length=1)]
+    mean: Pair
+
+
+class Run(Part):
+    """One pass over so many frames."""
+
+    frames: Count
+    seconds: float
+
+
+class VideoRun(Part):
+    """fps and occupancy are of the frames that the long run has more than the short one."""
+
+    frames: Count
+    fps: float | None
+    start_up_seconds: float | None
+    occupancy: dict[str, float | None]
+    bottleneck: str
+    short: Run
+    long: Run
+    share_of_inference_rate: float | None = None
+    shares_of_inference_rate: tuple[float | None, ...] = ()
+
+
+class VideoResults(Part):
+    """By sink. inference_fps is the rate of the upscaler alone. Of several rounds the one with the
+    middle share of that rate is given, with the shares of all.
+    """
+
+    runs: Annotated[dict[str, VideoRun], Meta(min_length=1)]
+    conditions: Conditions
+    inference_fps: float
+
+
+class Change(Part):
+    """How much two frames differ, in 8-bit codes: over the whole frame, and where the input is
+    static; a pair without such regions has null.
+    """
+
+    input: float
+    output: float
+    static_share: float
+    static_input: float | None
+    static_output: float | None
+
+
+class MeanChange(Change):
+    """Means over the pairs. ratio: output over input."""
+
+    ratio: float | None
+    static_ratio: float | None
+
+
+class FlickerResults(Part):
+    """Of all pairs of successive frames."""
+
+    pairs: list[Change]
+    mean: MeanChange
+    seconds_per_frame: float
+
+
+class FootageRow(Part):
+    """One clip in one coding. static_change: from frame to frame where nothing moves."""
+
+    clip: str
+    coding: str
+    psnr_db: float | None
+    ssim: float
+    static_change: float | None
+
+
+class FootageEntry(Part):
+    """coded_mean_db: mean over the codings. static_flicker: change from frame to frame where
+    nothing moves, over that of bicubic; null: nothing stands still.
+    """
+
+    rows: Annotated[list[FootageRow], Meta(min_length=1)]
+    mean: dict[str, Scores]
+    coded_mean_db: float | None
+    static_flicker: float | None
+
+
+class FootageModel(FootageEntry):
+    """The same of a model."""
+
+    model: Model
+    runtime: Runtime
+
+    def __post_init__(self) -> None:
+        msgspec.convert(self.runtime, WithBackend)
+
+
+class FootageResults(Part):
+    """Models and bicubic on clips, as they are (clean) and coded."""
+
+    codings: Annotated[list[str], Meta(min_length=1)]
+    clips: Annotated[list[str], Meta(min_length=1)]
+    scale: Count
+    bicubic: FootageEntry
+    models: Annotated[list[FootageModel], Meta(min_length=1)]
+
+
+class StreamRate(Part):
+    """A camera of one rate. glass_to_glass is of the latencies beside it."""
+
+    source_fps: float
+    taken: Count
+    shown: Count
+    shown_fps: float | None
+    dropped: Count
+    drop_share: float
+    unreadable: Count
+    glass_to_glass: Summary | None
+    jitter_ms: float | None
+    latencies_ms: list[AboveZero]
+
+
+class StreamResults(Part):
+    """By rate of the camera."""
+
+    rates: list[StreamRate]
+    conditions: Conditions
+
+
+class TrainResults(Part):
+    """Of the steps after the warm-up."""
+
+    images_per_s: float
+    data_wait_share: float
+    step: Summary
+    samples_ms: Samples
+    conditions: Conditions | None
+
+
+class Picture(Part):
+    """Data URIs: bicubic before, the model after."""
+
+    name: str
+    width: Count
+    height: Count
+    before: Annotated[str, Meta(pattern="^data:image/")]
+    after: Annotated[str, Meta(pattern="^data:image/")]
+
+
+class PicturesResults(Part):
+    """What the page shows."""
+
+    pictures: list[Picture]
+
+
+class TriedCalls(Part):
+    """late: share of the calls that took longer than one frame of the rate may."""
+
+    width: Count
+    height: Count
+    late: dict[str, float]
+    latency: Summary
+
+
+class TriedFile(Part):
+    """From file to file."""
+
+    width: Count
+    height: Count
+    fps: float | None
+
+
+Largest = dict[str, tuple[Count, Count] | None]
+"""Frame rate to the largest output (width, height) that holds it."""
+
+
+class Inference(Part):
+    """Calls of the upscaler alone."""
+
+    largest: Largest
+    tried: list[TriedCalls]
+
+
+class FileToFile(Part):
+    """Decoding, upscaling and encoding at once."""
+
+    largest: Largest
+    tried: list[TriedFile]
+
+
+class RealtimeRow(Ran):
+    """One model; file_to_file is null without a video."""
+
+    inference: Inference
+    file_to_file: FileToFile | None
+
+
+class RealtimeResults(Part):
+    """All models."""
+
+    models: Annotated[list[RealtimeRow], Meta(min_length=1)]
+    conditions: Conditions
