@@ -24,6 +24,7 @@ from ..clip.pool import FramePool
 from ..clip.span import Span
 from .deinterlace import Deinterlace, Deinterlacer
 from .integrity import Integrity, may_hide_its_end, structural_fault
+from .mp4_structure import Mp4Facts, mp4_facts
 from .orientation import display_matrix
 from .seek import seek_point
 
@@ -88,9 +89,15 @@ class FileSource:
         try:
             if container is None:
                 self._fail_if(structural_fault(Path(path), self.container.format.name), None)
+            tables = self._tables() if container is None else Mp4Facts("", cuts=True)
             self._stream = self._choose_stream()
             self._stream.thread_type = "AUTO"
-            self._integrity = Integrity(self.container, self._stream)
+            self._integrity = Integrity(
+                self.container,
+                self._stream,
+                may_hide=tables.cuts and tables.is_even,
+                frames=tables.frames,
+            )
             self._deinterlacer = self._make_deinterlacer(deinterlace)
             self._time_base = self._deinterlacer.time_base
             self._offset = start_offset(self.container, self._time_base)
@@ -147,6 +154,11 @@ class FileSource:
             while before:
                 yield replace(self._convert(before.popleft()), is_context=True)
             yield self._convert(timed)
+        if self._integrity.hidden and self._span.is_whole:
+            self._say(
+                f"{self._name}: its list of edits leaves out {self._integrity.hidden} frames, as a "
+                "player does"
+            )
         if self._moved:
             self._say(
                 f"{self._name}: {self._moved} frames had the time of the frame before them "
@@ -210,6 +222,15 @@ class FileSource:
                 f"{stream.index} is upscaled, the others are left out"
             )
         return stream
+
+    def _tables(self) -> Mp4Facts:
+        """What the tables of an MP4 file tell; of others nothing is known."""
+        path = Path(self.path)
+        if "mp4" not in self.container.format.name or not path.is_file():
+            return Mp4Facts("", cuts=True)
+        tables = mp4_facts(path)
+        self._fail_if(tables.fault, None)
+        return tables
 
     def _make_deinterlacer(self, mode: Deinterlace) -> Deinterlacer:
         def say(line: str) -> None:

@@ -10,12 +10,17 @@ import av
 import av.logging
 
 from ..clip.input_file import open_input
+from .matroska_structure import matroska_fault
 from .rate import frame_rate
 
 # Headers round the duration, and streams end a little apart.
 _TOLERANCE_SECONDS = Fraction(1, 4)
 # Codecs of which every packet with a timestamp becomes exactly one shown frame.
 _PACKET_IS_FRAME = frozenset({"h264", "hevc", "mjpeg", "prores", "ffv1"})
+# The same, but some decoders give their frames other times: only the number counts.
+_FRAME_FOR_PACKET = frozenset({"vp9", "av1", "mpeg4"})
+_NOTHING_CODED = 16
+"""MPEG-4 has packets of at most so many bytes that say that nothing changed."""
 
 # Packets that may come before one that is shown earlier. H.264 allows 16; encoders use up to 4.
 _MOST_REORDERED = 4
@@ -44,6 +49,10 @@ def structural_fault(path: Path, format_name: str) -> str:
         return "the file is cut short: the end mark of a GIF is missing"
     if format_name == "mpegts" and path.is_file() and _ends_in_packet(path.stat().st_size):
         return "the file is cut short, within a packet"
+    if format_name == "matroska,webm" and path.is_file():
+        fault = matroska_fault(path)
+        if fault:
+            return fault
     if format_name not in _RESYNCING:
         return ""
     level, skip = av.logging.get_level(), av.logging.get_skip_repeated()
@@ -84,21 +93,41 @@ def _ends_as_gif(path: Path) -> bool:
 class Integrity:
     """Watches the packets and frames of one video stream and says what is missing at the end."""
 
-    def __init__(self, container: av.container.InputContainer, stream: av.VideoStream) -> None:
+    def __init__(
+        self,
+        container: av.container.InputContainer,
+        stream: av.VideoStream,
+        *,
+        may_hide: bool = True,
+        frames: int | None = None,
+    ) -> None:
+        """`may_hide`: the file may say of frames that they are not to be shown; `frames`: how many
+        there are otherwise.
+        """
         self._container = container
+        self._may_hide = may_hide
+        self._listed = frames or 0
+        self._frames = 0 if may_hide else self._listed
         self._stream = stream
         self._packets = 0
         self._end_seconds = Fraction(0)
         self._first_pts: int | None = None
-        self._pair_up = stream.codec_context.name in _PACKET_IS_FRAME
+        self._codec = stream.codec_context.codec.canonical_name
+        self._pair_up = self._codec in _PACKET_IS_FRAME
         self._awaited: set[int] = set()
         self._clean_frame_seen = False
         self._end_byte = 0
+        self._expected = self._decoded = 0
         self._shown = self._discarded = 0
         self._last_shown = -(1 << 63)
         self._lead_in = False  # at the beginning of an edit, which begins with a key frame
         self._midway = False
         self._first_dts: int | None = None
+
+    @property
+    def hidden(self) -> int:
+        """How many frames the file has but says not to show; to be asked at the end."""
+        return 0 if self._midway else max(0, self._listed - self._decoded)
 
     def begins_midway(self) -> None:
         """The file is read from a key frame on, not from its beginning."""
@@ -117,6 +146,9 @@ class Integrity:
         if self._first_dts is None:
             self._first_dts = packet.dts
         self._end_byte = (packet.pos or 0) + packet.size
+        least = _NOTHING_CODED if self._codec == "mpeg4" else 0
+        if packet.size > least and not packet.is_discard:
+            self._expected += 1
         if self._pair_up and packet.pts is not None and not packet.is_discard:
             self._awaited.add(packet.pts)
         return "the file is damaged or cut short" if packet.is_corrupt else ""
@@ -137,12 +169,13 @@ class Integrity:
         self._lead_in = self._lead_in or packet.is_keyframe
         before_begin = self._shown <= _MOST_REORDERED
         behind_end = packet.pts > self._last_shown
-        if not (before_begin or behind_end or self._lead_in):
+        if not self._may_hide or not (before_begin or behind_end or self._lead_in):
             self._discarded += 1
 
     def frames(self, frames: Iterable[av.VideoFrame]) -> str:
         """Take note of decoded frames; return what is wrong with them or ""."""
         for frame in frames:
+            self._decoded += 1
             # Fields that are coded apart give one frame for two packets.
             self._pair_up = self._pair_up and not frame.interlaced_frame
             if frame.pts is not None:
@@ -177,9 +210,12 @@ class Integrity:
             )
         if self._discarded:
             return (
-                "frames in the middle are marked as not to be shown: its list of edits or of times "
-                "is damaged"
+                "frames are marked as not to be shown without a reason: its list of edits or of "
+                "times is damaged"
             )
+        missing_frames = self._expected - self._decoded
+        if self._codec in _FRAME_FOR_PACKET and missing_frames > 0 and not self._midway:
+            return f"{missing_frames} frames cannot be decoded"
         first = self._first_pts
         lost = [pts for pts in self._awaited if first is not None and pts > first]
         if self._pair_up and lost:
@@ -190,5 +226,5 @@ class Integrity:
         """How many packets the file's list promises from where it is read."""
         entries, first = self._stream.index_entries, self._first_dts
         if not self._midway:
-            return len(entries)
+            return max(len(entries), self._frames)
         return sum(1 for entry in entries if first is not None and entry.timestamp >= first)

@@ -6,11 +6,10 @@ import zlib
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
-# https://www.rfc-editor.org/rfc/rfc9559.html
-_SEGMENT, _CLUSTER, _TRACKS, _TRACK, _VIDEO = 0x18538067, 0x1F43B675, 0x1654AE6B, 0xAE, 0xE0
-_CRC, _VOID = 0xBF, 0xEC
+from ..clip.ebml import CLUSTER, CRC, TRACK, TRACKS, VIDEO, VOID, element_at, elements
+
 _DISPLAY_WIDTH, _DISPLAY_HEIGHT, _DISPLAY_UNIT = 0x54B0, 0x54BA, 0x54B2
 _STEREO_MODE = 0x53B8
 _REPLACED = (_DISPLAY_WIDTH, _DISPLAY_HEIGHT, _DISPLAY_UNIT, _STEREO_MODE)
@@ -20,13 +19,6 @@ _LARGEST = 0xFFFF
 PLACEHOLDERS = {"stereo_mode": "left_right"}
 """Metadata of the video stream for which libav writes a display size and more, whose bytes
 `write_shape` needs."""
-
-
-class _Element(NamedTuple):
-    id: int
-    start: int
-    body: int
-    end: int
 
 
 def display_size(width_px: int, height_px: int, aspect: Fraction) -> tuple[int, int]:
@@ -53,21 +45,21 @@ def write_shape(path: Path, size: tuple[int, int]) -> None:
     """
     with path.open("r+b") as file:
         places = dict(_top_level(file))
-        tracks = bytearray(_read(file, places[_TRACKS]))
+        tracks = bytearray(_read(file, places[TRACKS]))
         _change_tracks(tracks, size)
-        _put(file, places[_TRACKS], tracks)
+        _put(file, places[TRACKS], tracks)
 
 
 def _change_tracks(tracks: bytearray, size: tuple[int, int]) -> None:
-    for track in _children(tracks, 0, len(tracks)):
-        if track.id != _TRACK:
+    for track in elements(tracks, 0, len(tracks)):
+        if track.id != TRACK:
             continue
-        for video in _children(tracks, track.body, track.end):
-            if video.id != _VIDEO:
+        for video in elements(tracks, track.body, track.end):
+            if video.id != VIDEO:
                 continue
             kept = b"".join(
                 tracks[child.start : child.end]
-                for child in _children(tracks, video.body, video.end)
+                for child in elements(tracks, video.body, video.end)
                 if child.id not in _REPLACED
             )
             kept += _number(_DISPLAY_WIDTH, size[0]) + _number(_DISPLAY_HEIGHT, size[1])
@@ -82,23 +74,12 @@ def _change_tracks(tracks: bytearray, size: tuple[int, int]) -> None:
 def _top_level(file: BinaryIO) -> Iterator[tuple[int, tuple[int, int]]]:
     """The elements before the first cluster, with their places in the file."""
     head = file.read(1 << 20)
-    segment = next(one for one in _children(head, 0, len(head)) if one.id == _SEGMENT)
-    for element in _children(head, segment.body, len(head)):
-        if element.id == _CLUSTER:
+    size = file.seek(0, 2)
+    segment = element_at(head, element_at(head, 0, size).end, size)
+    for element in elements(head, segment.body, segment.end):
+        if element.id == CLUSTER:
             return
         yield element.id, (element.body, element.end)
-
-
-def _children(data: bytes | bytearray, start: int, end: int) -> Iterator[_Element]:
-    while start < end:
-        length = 9 - data[start].bit_length()
-        name = int.from_bytes(data[start : start + length])
-        at = start + length
-        wide = 9 - data[at].bit_length()
-        size = int.from_bytes(data[at : at + wide]) - (1 << 7 * wide)
-        body = at + wide
-        yield _Element(name, start, body, body + size)
-        start = body + size
 
 
 def _read(file: BinaryIO, place: tuple[int, int]) -> bytes:
@@ -108,8 +89,8 @@ def _read(file: BinaryIO, place: tuple[int, int]) -> bytes:
 
 def _put(file: BinaryIO, place: tuple[int, int], data: bytearray) -> None:
     """Write the content of an element, its checksum made anew."""
-    first = next(_children(data, 0, len(data)))
-    if first.id == _CRC:
+    first = next(elements(data, 0, len(data)))
+    if first.id == CRC:
         data[first.body : first.end] = zlib.crc32(data[first.end :]).to_bytes(4, "little")
     file.seek(place[0])
     file.write(data)
@@ -122,4 +103,4 @@ def _number(name: int, value: int) -> bytes:
 
 def _void(length: int) -> bytes:
     """An element of `length` bytes that says nothing, at least 2 and less than 128."""
-    return bytes([_VOID, 0x80 | (length - 2)]) + bytes(length - 2)
+    return bytes([VOID, 0x80 | (length - 2)]) + bytes(length - 2)

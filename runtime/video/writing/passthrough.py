@@ -235,7 +235,9 @@ class Passthrough:
 
 def _has_nameless_channels(stream: Stream) -> bool:
     """PCM of Matroska: MP4 wants to know left from right, and libav says so at the very end."""
-    if not isinstance(stream, AudioStream) or not stream.codec_context.name.startswith("pcm_"):
+    if not isinstance(stream, AudioStream) or stream.codec_context is None:
+        return False
+    if not stream.codec_context.name.startswith("pcm_"):
         return False
     return stream.layout.name.endswith("channels")
 

@@ -98,8 +98,13 @@ def test_what_an_edit_list_leaves_out_is_no_damage(tmp_path: Path) -> None:
     duration, start = struct.unpack_from(">Ii", data, table + 8)
     # Begin 6 frames later, in the middle of a group, and end 4 frames earlier.
     struct.pack_into(">Ii", data, table + 8, duration - duration * 10 // 25, start + 6 * 1001)
+    struct.pack_into(">I", data, data.index(b"tkhd") + 4 + 20, duration - duration * 10 // 25)
     path.write_bytes(data)
-    with FileSource(path, say=lambda _: None) as source:
+    notes: list[str] = []
+    with FileSource(path, say=notes.append) as source:
         frames = list(source)
+    assert notes == [
+        f"a.mp4: its list of edits leaves out {25 - len(frames)} frames, as a player does"
+    ]
     assert [frame.pts_seconds for frame in frames] == frame_times(path)
     assert 14 <= len(frames) <= 16
