@@ -6,9 +6,6 @@ Used to make training pairs and to measure models on coded footage.
 from __future__ import annotations
 
 import io
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal
@@ -19,6 +16,7 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation
 from numpy.typing import NDArray
 
 from ..common.errors import ConfigError, MissingDependencyError
+from ..common.scheduling import unchanged_scheduling
 
 Frames = NDArray[np.uint8]
 Encoder = Literal["x264", "x265", "vp9", "av1", "mpeg4", "mpeg2"]
@@ -102,7 +100,7 @@ def encode_and_decode(frames: Frames, coding: Coding) -> tuple[Frames, list[str]
     height, width = frames.shape[1:3]
     frames = _at_least(frames, LEAST_SIDE)
     stored = io.BytesIO()
-    with _same_priority(), av.open(stored, "w", format="matroska") as container:
+    with unchanged_scheduling(), av.open(stored, "w", format="matroska") as container:
         _encode(container, library, frames, coding)
     stored.seek(0)
     decoded, types = [], []
@@ -121,20 +119,6 @@ def _at_least(frames: Frames, side: int) -> Frames:
     """T×H×W×3 with the last row and column repeated until both sides are at least `side`."""
     missing = [(0, max(0, side - length)) for length in frames.shape[1:3]]
     return np.pad(frames, ((0, 0), *missing, (0, 0)), "edge")
-
-
-@contextmanager
-def _same_priority() -> Iterator[None]:
-    """SVT-AV1 makes the calling thread a real-time one where it may; undo that."""
-    if not hasattr(os, "sched_getscheduler"):
-        yield
-        return
-    policy, parameter = os.sched_getscheduler(0), os.sched_getparam(0)
-    try:
-        yield
-    finally:
-        if os.sched_getscheduler(0) != policy:
-            os.sched_setscheduler(0, policy, parameter)
 
 
 def _encode(

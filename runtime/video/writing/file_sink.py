@@ -19,6 +19,7 @@ from av.stream import Disposition, Stream
 from ....common.errors import OutputError
 from ....common.files import describe_os_error
 from ....common.notes import Say, say_on_stderr
+from ....common.scheduling import unchanged_scheduling
 from ..clip.frame import ClipFacts, Frame, Image
 from ..clip.pixels import FromBgr, even_size
 from ..clip.span import Span
@@ -195,7 +196,8 @@ class FileSink:
     def _start(self) -> None:
         """Open the encoder, then write the header: what is refused tells which one was at fault."""
         try:
-            self._stream.codec_context.open(strict=False)
+            with unchanged_scheduling():
+                self._stream.codec_context.open(strict=False)
         except (av.FFmpegError, ValueError) as error:
             width, height = self._stream.codec_context.width, self._stream.codec_context.height
             rate = float(self._facts.average_rate or 25)

@@ -9,6 +9,7 @@ from typing import cast
 import av
 from av.codec.context import Flags
 
+from ....common.scheduling import unchanged_scheduling
 from ..clip.frame import ClipFacts, Frame
 from ..clip.pixels import FromBgr, even_size
 from .encoders import EncoderOptions
@@ -83,4 +84,6 @@ class SegmentSink:
         context.framerate = self._facts.average_rate or Fraction(25)
         context.flags |= Flags.global_header
         context.options = self._options.library_options()
+        with unchanged_scheduling():
+            context.open(strict=False)
         return context

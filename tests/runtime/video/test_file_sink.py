@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from av.stream import Disposition
 
 from framelift.common.errors import ConfigError, MissingDependencyError, OutputError
 from framelift.runtime.video import ConvertOptions, EncoderOptions, FileSource, upscale_video
+from framelift.runtime.video.clip.frame import Image
 from framelift.runtime.video.writing import encoders
 from framelift.runtime.video.writing.encoders import ENCODERS
 
@@ -32,6 +34,9 @@ from ...support.clips import (
 
 if TYPE_CHECKING:
     from av.container.core import Chapter
+
+
+_TASKS = Path("/proc/self/task")
 
 
 def convert(source: Path, target: Path, *, scale: int = 2, **options: str | int) -> list[str]:
@@ -52,6 +57,25 @@ def test_variable_frame_rate_stays_exactly(tmp_path: Path, codec: str, suffix: s
     preset = {"av1": "10", "prores": "lt"}.get(codec, "ultrafast")
     assert convert(source, tmp_path / f"out{suffix}", codec=codec, preset=preset) == []
     assert frame_times(tmp_path / f"out{suffix}") == [Fraction(p, 30000) for p in pts]
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="Linux lists the threads")
+@pytest.mark.parametrize("resume", [None, "the model"])
+def test_no_encoder_makes_threads_real_time(tmp_path: Path, resume: str | None) -> None:
+    """SVT-AV1 does where it may, as root may: then the network gets no time."""
+    seen: set[int] = set()
+
+    class Watching(Nearest):
+        def __call__(self, frame: Image, out: Image | None = None) -> Image:
+            seen.update(os.sched_getscheduler(int(t.name)) for t in _TASKS.iterdir())
+            return super().__call__(frame, out)
+
+    before = {os.sched_getscheduler(int(task.name)) for task in _TASKS.iterdir()}
+    source = make_clip(tmp_path / "in.mp4", noise(40))
+    encoder = EncoderOptions("av1", preset="12")
+    options = ConvertOptions(resume=resume, segment_frames=10)
+    upscale_video(source, tmp_path / "out.mp4", Watching(2), encoder, options, quiet=True)
+    assert seen == before
 
 
 def test_the_track_lasts_until_the_last_frame_was_shown(tmp_path: Path) -> None:
