@@ -52,6 +52,14 @@ if TYPE_CHECKING:
 @codec_options
 @click.option("--no-audio", is_flag=True, help="Do not copy the audio.")
 @click.option(
+    "--no-reuse",
+    is_flag=True,
+    help=(
+        "Compute every pixel of every frame. By default, what did not change since the last frame "
+        "is not computed again; the output is the same."
+    ),
+)
+@click.option(
     "--scale",
     type=Finite(0, 64, min_open=True),
     metavar="FACTOR",
@@ -184,6 +192,11 @@ def _loaded(request: Request, task: str, *, footage: bool) -> Run:
     upscaler = call_interruptibly(lambda: load_upscaler(task, *models, engine, say=_note))
     run = Run(upscaler, request.settings(upscaler))
     run.info(_runs(upscaler, options.verbose))
+    if upscaler.window > 1 and footage and not options.no_reuse:
+        run.info(
+            f"{upscaler.spec.name} looks at {upscaler.window} frames at once: nothing is reused "
+            "from frame to frame"
+        )
     return run
 
 

@@ -17,7 +17,17 @@ if TYPE_CHECKING:
     from ..runtime.video import EncoderOptions, Span
     from .upscaling import Settings
 
-_FOR_VIDEOS = ("start", "end", "deinterlace", "resume", "no_audio", "codec", "crf", "preset")
+_FOR_VIDEOS = (
+    "start",
+    "end",
+    "deinterlace",
+    "resume",
+    "no_audio",
+    "codec",
+    "crf",
+    "preset",
+    "no_reuse",
+)
 
 
 @dataclass(frozen=True)
@@ -35,6 +45,7 @@ class UpscaleOptions:
     crf: int | None
     preset: str | None
     no_audio: bool
+    no_reuse: bool
     scale: float | None
     start: str | None
     end: str | None
@@ -133,13 +144,14 @@ class Request:
             or options.deinterlace != "frame"
             or self.resume
             or options.no_audio
+            or options.no_reuse
             or encoder.codec != type(encoder).codec
             or encoder.crf is not None
             or encoder.preset is not None
         ):
             raise ConfigError(
-                "--start, --end, --deinterlace, --resume, --codec, --crf, --preset and --no-audio "
-                "are for videos, and the input is images alone"
+                "--start, --end, --deinterlace, --resume, --codec, --crf, --preset, --no-audio and "
+                "--no-reuse are for videos, and the input is images alone"
             )
 
     def live_options(self) -> LiveOptions:
@@ -153,6 +165,7 @@ class Request:
             options.keep_all,
             self._factor(),
             options.compare,
+            reuse=not options.no_reuse,
             sound_wanted=not options.no_audio,
         )
 
@@ -169,6 +182,7 @@ class Request:
             options.compare,
             upscaler.spec.sha256 if self.resume else None,
             deinterlace=Deinterlace(options.deinterlace),
+            reuse=not options.no_reuse,
         )
         return Settings(
             self.encoder,

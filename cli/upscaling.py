@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from ..runtime.live import LiveOptions, LiveResult, Source, Target
     from ..runtime.video import ConvertOptions, EncoderOptions
 
+_LEAST_SHOWN = 0.005
+"""Of a share that is shown in whole percents."""
+
 
 def require_name(
     context: click.Context, argument: click.Parameter, value: str | tuple[str, ...]
@@ -276,6 +279,8 @@ def summary(result: dict[str, Any]) -> str:
     if result["kind"] == "image":
         return f"{result['target']}: {size}"
     frames = f"{result['target']}: {result['frames']} frames, {size}, {result['fps']:.1f} fps, "
+    if result["reused"] >= _LEAST_SHOWN:
+        frames += f"{result['reused']:.0%} of the pixels reused, "
     if result["kind"] == "live":
         latency, jitter = result["glass_to_glass_ms"], result["jitter_ms"]
         return (

@@ -20,6 +20,7 @@ from .models.depth import deep_problem, deepened
 from .models.file import DEEP_BITS, ModelSpec, read_spec
 from .models.memory import activation_budget
 from .models.zoo import resolve
+from .reuse import ReusingSequence
 from .session.frames import as_batch, check_out, dtype_of, is_deep
 from .session.grey import is_grey, make_grey
 from .session.pending import Pending, PendingFrames
@@ -60,6 +61,7 @@ class Upscaler:
         """Bits per channel of the frames that it takes and gives, 8 or 16."""
         self._deep = deep or DeepSibling(spec)
         self.selection = selection
+        self._say = say
         self._session = session
         self._turns = Turns(self._free, self._cancel)
         self._pending = PendingFrames(self._turns)
@@ -198,17 +200,32 @@ class Upscaler:
             self._pending.collect_all()
             self._cutter.run(self._windowed(batch), result.reshape(big))
         for before, after in zip(batch, result.reshape(big), strict=True):
-            if self._stays_grey(before) if grey is None else grey:
+            if self.stays_grey(before) if grey is None else grey:
                 make_grey(after)
         return result
 
-    def sequence(self) -> Sequence:
-        """Start a sequence of frames, for models that see a window of several frames.
+    def sequence(self) -> Sequence | ReusingSequence:
+        """Start a sequence of frames that follow each other in time, for instance of a video.
 
-        Submit the frames one after the other. A result is ready when the frames that the model
-        looks ahead to have been submitted. Scenes are kept apart. Use one sequence for each clip.
+        Submit the frames one after the other. Use one sequence for each clip.
+
+        With a model of one frame, what did not change since the last frame is not computed again.
+        The results are the same bits.
+
+        With a model of several frames, a result is ready when the frames that the model looks
+        ahead to have been submitted. Scenes are kept apart, and nothing is reused.
         """
-        return Sequence(self)
+        return Sequence(self) if self.window > 1 else ReusingSequence(self, self._say)
+
+    @property
+    def exact_regions(self) -> bool:
+        """Whether a part of a frame, run alone with `halo` pixels around it, gives the same bits
+        as within the frame, wherever it lies and whatever its size.
+        """
+        spec = self.spec
+        if not spec.is_local or spec.has_fixed_size or spec.frame_shape[0] not in (None, 1):
+            return False
+        return bool(getattr(self._session, "exact_regions", False))
 
     def submit(self, frame: Frames, out: Frames) -> Pending:
         """Start to upscale one frame, and wait for it later with `Pending.result`.
@@ -245,7 +262,7 @@ class Upscaler:
             raise FrameError(f"{self.spec.name} takes windows of {self.window} frames")
         _, height, width, _ = batch.shape
         check_out(out, (height * self.scale, width * self.scale, 3), self.depth)
-        finish = make_grey if self._stays_grey(batch[-1 - self.lookahead]) else None
+        finish = make_grey if self.stays_grey(batch[-1 - self.lookahead]) else None
         with self._turns.take():
             session = self._cutter.pipelined(height, width)
             if session is not None:
@@ -324,8 +341,8 @@ class Upscaler:
         # What was interrupted ends soon.
         self._turns.close(_LONGEST_CALL_SECONDS if kind is None else _INTERRUPTED_CALL_SECONDS)
 
-    def _stays_grey(self, frame: Frames) -> bool:
-        """Whether the result of this frame may have no colour; a style or a colouriser adds it."""
+    def stays_grey(self, frame: Frames) -> bool:
+        """Whether the result of a frame, H×W×3, has no colour; a style or a colouriser adds it."""
         return self.spec.task == "super-resolution" and self.scale > 1 and is_grey(frame)
 
     def _for_deep_frames(self) -> Upscaler:
@@ -339,7 +356,7 @@ class Upscaler:
         return still if self.window == 1 else still.repeat(self.window, 0)
 
     def _run_sequence(self, frames: Frames, out: Frames) -> None:
-        sequence = self.sequence()
+        sequence = Sequence(self)
         under_way = [sequence.submit(frame, big) for frame, big in zip(frames, out, strict=True)]
         for pending in under_way:
             pending.result()

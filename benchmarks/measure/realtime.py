@@ -137,7 +137,9 @@ class _Trials:
         """The same from file to file."""
         if size not in self.files:
             clip = clips.of_size(self._input(size))
-            short, long = (run_pipeline(self._upscaler, clip, n, options) for n in (_SHORT, _LONG))
+            short, long = (
+                run_pipeline(self._upscaler, clip, n, options, reuse=False) for n in (_SHORT, _LONG)
+            )
             self.files[size] = TriedFile(*size, subtract(short, long).fps)
         return (self.files[size].fps or 0.0) >= rate
 

@@ -20,7 +20,7 @@ from ...common.errors import ConfigError
 from ...runtime import Upscaler
 from ...runtime.video import FramePool, Pipeline
 from ...runtime.video.clip.frame import Frame
-from ...runtime.video.step import FrameUpscaler, pool_for
+from ...runtime.video.step import FrameStep, FrameUpscaler, pool_for
 from ..machine.facts import describe_machine
 from ..machine.monitor import Monitor, condition_warnings
 from ..report.checks import machine_warnings
@@ -145,7 +145,8 @@ def run_camera(upscaler: FrameUpscaler, settings: LatencySettings, fps: float) -
     pool = pool_for(upscaler)
     camera = Camera(settings.width, settings.height, fps, settings.seconds, pool)
     display = Display(upscaler.scale)
-    Pipeline(camera, upscaler, display, pool=pool, live=True).run()
+    step = FrameStep(upscaler, reuse=False)  # the camera shows one scene all the time
+    Pipeline(camera, step, display, pool=pool, live=True).run()
     return evaluate(camera.taken, display.shown, fps)
 
 

@@ -23,7 +23,7 @@ from ...runtime import Upscaler
 from ...runtime.live.null_sink import NullSink
 from ...runtime.video import EncoderOptions, FileSink, FileSource, Pipeline
 from ...runtime.video.pipeline import FrameSink
-from ...runtime.video.step import pool_for
+from ...runtime.video.step import FrameStep, pool_for
 from ..machine.facts import describe_machine
 from ..machine.monitor import Monitor, condition_warnings
 from ..report.checks import machine_warnings
@@ -45,6 +45,7 @@ class Pass:
     frames: int
     seconds: float
     busy_seconds: dict[str, float]
+    reused_share: float = 0.0
 
 
 def measure_video(
@@ -56,12 +57,16 @@ def measure_video(
     threads: int | None = None,
     rounds: int = ROUNDS,
     device: int | None = None,
+    *,
+    reuse: bool = True,
 ) -> Video:
     """Measure the first `frames` frames of `file` without and with an encoder.
 
     Beside each run stands its share of the rate of the upscaler alone, which takes as many frames
     as a short run right before and after it, so that what disturbs the machine hits both. Of the
     `rounds`, which take turns, that with the middle share is reported, beside the shares of all.
+    With `reuse`, what did not change from frame to frame is not computed again, as `upscale` does
+    it; the upscaler alone computes everything.
 
     Raises ConfigError for fewer than 8 frames or no round, InputError, ModelError, BackendError,
     OutputError.
@@ -82,7 +87,10 @@ def measure_video(
         before = _inference_ms(upscaler, file, short)
         for _ in range(rounds):
             for name, encoder in sinks.items():
-                runs = [run_pipeline(upscaler, file, count, encoder) for count in (short, total)]
+                runs = [
+                    run_pipeline(upscaler, file, count, encoder, reuse=reuse)
+                    for count in (short, total)
+                ]
                 after = _inference_ms(upscaler, file, short)
                 monitor.sample()
                 result = subtract(*runs)
@@ -105,6 +113,7 @@ def measure_video(
             "rounds": rounds,
             "backend": backend,
             "codec": options.codec,
+            "reuse": reuse,
         }
         found = VideoResults(
             runs={name: middle_round(results) for name, results in measured.items()},
@@ -134,6 +143,7 @@ def subtract(short: Pass, long: Pass) -> VideoRun:
         for name in long.busy_seconds
     }
     occupancy = {name: value / seconds if steady else None for name, value in busy.items()}
+    reused = long.reused_share * long.frames - short.reused_share * short.frames
     return VideoRun(
         frames=long.frames,
         fps=frames / seconds if steady else None,
@@ -142,6 +152,7 @@ def subtract(short: Pass, long: Pass) -> VideoRun:
         bottleneck=max(busy, key=lambda name: busy[name]),
         short=Run(frames=short.frames, seconds=short.seconds),
         long=Run(frames=long.frames, seconds=long.seconds),
+        reused_share=reused / frames,
     )
 
 
@@ -163,7 +174,12 @@ def _inference_ms(upscaler: Upscaler, file: Path, calls: int) -> list[float]:
 
 
 def run_pipeline(
-    upscaler: Upscaler, file: Path, frames: int, encoder: EncoderOptions | None
+    upscaler: Upscaler,
+    file: Path,
+    frames: int,
+    encoder: EncoderOptions | None,
+    *,
+    reuse: bool = True,
 ) -> Pass:
     """Upscale the first `frames` frames of `file`, into nowhere without an encoder."""
     started = perf_counter()
@@ -172,9 +188,10 @@ def run_pipeline(
         FileSource(file, pool=pool, say=_silent) as source,
         _sink(source, upscaler.scale, encoder) as sink,
     ):
-        pipeline = Pipeline(islice(source, frames), upscaler, sink, pool=pool)
-        stats = pipeline.run()
-    return Pass(stats.frames_written, perf_counter() - started, dict(stats.busy_seconds))
+        step = FrameStep(upscaler, reuse=reuse)
+        stats = Pipeline(islice(source, frames), step, sink, pool=pool).run()
+    seconds = perf_counter() - started
+    return Pass(stats.frames_written, seconds, dict(stats.busy_seconds), stats.reused_share)
 
 
 @contextmanager

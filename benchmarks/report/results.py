@@ -174,7 +174,9 @@ class Run(Part):
 
 
 class VideoRun(Part):
-    """fps and occupancy are of the frames that the long run has more than the short one."""
+    """fps, occupancy and the share of the pixels that was reused are of the frames that the long
+    run has more than the short one.
+    """
 
     frames: Count
     fps: float | None
@@ -185,6 +187,7 @@ class VideoRun(Part):
     long: Run
     share_of_inference_rate: float | None = None
     shares_of_inference_rate: tuple[float | None, ...] = ()
+    reused_share: float | None = None
 
 
 class VideoResults(Part):

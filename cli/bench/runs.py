@@ -30,6 +30,7 @@ from .options import (
 @click.option(
     "--rounds", default=3, show_default=True, help="Measure this many times and report the median."
 )
+@click.option("--no-reuse", is_flag=True, help="Compute every pixel of every frame.")
 @codec_options
 @engine_options
 @report_options
@@ -38,6 +39,7 @@ def video(
     file: Path,
     frames: int,
     rounds: int,
+    no_reuse: bool,
     codec: str,
     crf: int | None,
     preset: str | None,
@@ -56,7 +58,10 @@ def video(
     from ...runtime.video import EncoderOptions
 
     options = EncoderOptions(codec, crf, preset)
-    show(measure_video(model, file, options, frames, backend, threads, rounds, device), targets)
+    document = measure_video(
+        model, file, options, frames, backend, threads, rounds, device, reuse=not no_reuse
+    )
+    show(document, targets)
 
 
 @click.command()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from time import perf_counter
 
 from ...common.notes import say_on_stderr
@@ -14,15 +13,13 @@ from ..ort.session import OrtSession
 from ..session.frames import dtype_of
 from ..session.protocol import Frames
 from .cpu.packed import PACKED, pack_tail
+from .cpu.placeless import is_placeless
 from .cpu.reshuffle import Reshuffle
 from .cpu.saturation import prepare_int8
 from .cpu.widen import has_half, widen, widened_bytes
 
 NAME = "onnx-cpu"
 PROVIDER = "CPUExecutionProvider"
-
-# A stream has one frame size, a tiled frame one tile size; one more for a batch's last part.
-_MAX_SHAPES = 2
 
 
 def missing() -> str | None:
@@ -37,10 +34,10 @@ def open_session(spec: ModelSpec, threads: int | None, device: int) -> OnnxCpuSe
 
 
 class OnnxCpuSession:
-    """See `base.Session`. Buffers for at most two shapes of frames are kept between calls.
+    """See `protocol.Session`. Buffers for the largest shape of frames are kept between calls.
 
     `activation_bytes` is what the network takes per input pixel as it is computed here: of an fp16
-    model in float32.
+    model in float32. `exact_regions`: see `Upscaler.exact_regions`.
     """
 
     name = NAME
@@ -60,14 +57,14 @@ class OnnxCpuSession:
         """
         self.device = processor_name()
         self._threads = threads or available_processors()
-        self._scale, self._window = spec.scale, spec.window
-        self._dtype = dtype_of(spec.depth)
+        self._window = spec.window
         model = spec.model()
         self._widened = has_half(model.graph)
         widen(model.graph)
         self.activation_bytes = (
             widened_bytes(spec, model) if self._widened else spec.activation_bytes
         )
+        self.exact_regions = is_placeless(model.graph)
         self._held_channels = prepare_int8(model)
         if self._held_channels:
             say_on_stderr(
@@ -78,21 +75,23 @@ class OnnxCpuSession:
         if self._packed:
             load_cv2()  # what is missing is said now, not at the first frame
         self._session = OrtSession(NAME, model.SerializeToString(), PROVIDER, self._threads)
-        self._buffers: OrderedDict[tuple[int, ...], Reshuffle] = OrderedDict()
+        self._reshuffle: Reshuffle | None = None
         self.stage_seconds = {"inference": 0.0}
         if self._packed:
+            self._reshuffle = Reshuffle(spec.scale, dtype_of(spec.depth))
             self.stage_seconds["pixel shuffle"] = 0.0
 
     def run(self, frames: Frames, out: Frames) -> None:
         started = perf_counter()
-        if not self._packed:
+        reshuffle = self._reshuffle
+        if reshuffle is None:
             self._session.infer(frames, OUTPUT, out)
             self.stage_seconds["inference"] += perf_counter() - started
             return
-        buffers = self._buffers_for(frames.shape)
-        self._session.infer(frames, PACKED, buffers.packed)
+        count, height, width, _ = frames.shape
+        self._session.infer(frames, PACKED, reshuffle.packed(count // self._window, height, width))
         inferred = perf_counter()
-        buffers.into(out)
+        reshuffle.into(out)
         self.stage_seconds["inference"] += inferred - started
         self.stage_seconds["pixel shuffle"] += perf_counter() - inferred
 
@@ -112,18 +111,5 @@ class OnnxCpuSession:
         return described
 
     def close(self) -> None:
-        self._buffers.clear()
+        self._reshuffle = None
         self._session.close()
-
-    def _buffers_for(self, shape: tuple[int, ...]) -> Reshuffle:
-        buffers = self._buffers.get(shape)
-        if buffers is None:
-            if len(self._buffers) == _MAX_SHAPES:
-                self._buffers.popitem(last=False)
-            count, height, width, _ = shape
-            pictures = count // self._window
-            buffers = self._buffers[shape] = Reshuffle(
-                pictures, height, width, self._scale, self._dtype
-            )
-        self._buffers.move_to_end(shape)
-        return buffers

@@ -55,6 +55,8 @@ class LiveOptions:
     factor: Fraction | None = None
     """Output size over input size; `None`: the model's."""
     compare: bool = False
+    reuse: bool = True
+    """Do not compute again what did not change since the last frame."""
     sound_wanted: bool = True
     """Say so when the source has sound, which is not carried."""
 
@@ -152,11 +154,17 @@ def upscale_live(
 
         opened = call_interruptibly(lambda: _open(source, target, options, pool, stack, tell))
         opened, pool = _upright(opened, source, target, pool, tell)
-        step = FrameStep(upscaler, factor=options.factor, compare=options.compare)
+        step = FrameStep(
+            upscaler, factor=options.factor, compare=options.compare, reuse=options.reuse
+        )
         size_px = step.output_size(opened.facts.width_px, opened.facts.height_px)
         if window is None:  # the others cannot change their size on the way
             step = FrameStep(
-                upscaler, factor=options.factor, size_px=size_px, compare=options.compare
+                upscaler,
+                factor=options.factor,
+                size_px=size_px,
+                compare=options.compare,
+                reuse=options.reuse,
             )
         sink = window or _sink(target, opened.facts, size_px, encoder, stack, overwrite, tell)
         pipeline = Pipeline(opened.frames, step, sink, pool=pool, live=opened.drops)

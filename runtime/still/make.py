@@ -33,7 +33,7 @@ def make_image(
     """
     progress = PictureProgress(source.name, quiet=quiet)
     strips = StripUpscaler(upscaler, progress)
-    step = FrameStep(strips, factor=factor, compare=compare)
+    step = FrameStep(strips, factor=factor, compare=compare, reuse=False)
     plain = not compare and factor in (None, upscaler.scale)
     scale = float(factor or upscaler.scale)
     try:

@@ -44,6 +44,8 @@ class ConvertOptions:
     another one made is not mixed in."""
     segment_frames: int = SEGMENT_FRAMES
     deinterlace: Deinterlace = Deinterlace.FRAME
+    reuse: bool = True
+    """Do not compute again what did not change since the last frame; the result is the same."""
 
 
 @dataclass(frozen=True)
@@ -206,7 +208,10 @@ class _Work:
             return sink.copied
 
     def _step(self) -> FrameStep:
-        return FrameStep(self.upscaler, factor=self.options.factor, compare=self.options.compare)
+        options = self.options
+        return FrameStep(
+            self.upscaler, factor=options.factor, compare=options.compare, reuse=options.reuse
+        )
 
     def _source(
         self, pool: FramePool, after_pts: int | None = None, context: int = 0

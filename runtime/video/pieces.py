@@ -135,7 +135,7 @@ def upscale_piece(
     frames of the whole piece. `options.resume` must name the model. Raises what `upscale_video`
     raises.
     """
-    step = FrameStep(upscaler, factor=options.factor, compare=options.compare)
+    step = FrameStep(upscaler, factor=options.factor, compare=options.compare, reuse=options.reuse)
     if step.history > _RUN_IN_FRAMES:
         raise InputError(f"{source_path}: cannot be split for a model of {step.history} frames")
     pool = step.pool()

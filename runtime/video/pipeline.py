@@ -214,17 +214,17 @@ class Pipeline:
             started = perf_counter()
             image = frame.bgr_u8
             out = self._output_pool.take(self._step.output_shape(image))
-            pending = self._step.submit(image, out)
-            frame.bgr_u8 = out
+            pending = self._step.submit(image, out, self._output_pool, source=self._input_pool)
             self._input_pool.give_back(image)
         return _UnderWay(frame, born, pending, perf_counter() - started)
 
     def _collect(self, oldest: _UnderWay) -> None:
         with self._watchdog.watch("upscale"):
             started = perf_counter()
-            oldest.pending.result()
+            oldest.frame.bgr_u8 = oldest.pending.result()
             self.stats.worked("upscale", oldest.seconds + perf_counter() - started)
         self.stats.frames_upscaled += 1
+        self.stats.reused_share = self._step.reused_share
         self._upscaled.put((oldest.frame, oldest.born))
 
     def _encode(self) -> None:

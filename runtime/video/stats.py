@@ -67,6 +67,8 @@ class PipelineStats:
     """Of the decoded ones those that a newer frame of a live source displaced."""
     frames_upscaled: int = 0
     frames_written: int = 0
+    reused_share: float = 0.0
+    """Of all pixels those that did not change and were not computed again, from 0 to 1."""
     wall_seconds: float = 0.0
     busy_seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
     """Time that each stage worked instead of waiting for its neighbours."""
@@ -105,6 +107,7 @@ class PipelineStats:
             "dropped": self.frames_dropped,
             "seconds": round(self.wall_seconds, 3),
             "fps": round(self.fps, 3),
+            "reused": round(self.reused_share, 3),
             "occupancy": {name: round(busy / wall, 3) for name, busy in self.busy_seconds.items()},
             "latency_ms": self.latency.as_dict(),
             "stage_ms": {name: part.as_dict() for name, part in self.stage_latency.items()},

@@ -9,6 +9,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from ...common.opencv import load_cv2
+from ..reuse import ReusingSequence
+from ..reuse.sequence import ReusingFrame
 from ..session.pending import Pending
 from ..temporal import PendingFrame, Sequence
 from .clip.frame import Image
@@ -43,14 +45,14 @@ def pool_for(upscaler: FrameUpscaler) -> FramePool:
 
 
 @runtime_checkable
-class TemporalUpscaler(FrameUpscaler, Protocol):
-    """An `Upscaler`, whose model may take several frames at once."""
+class SequenceUpscaler(FrameUpscaler, Protocol):
+    """An `Upscaler`, which may look at several frames of a clip."""
 
     @property
     def window(self) -> int:
         """How many frames it takes for each that it gives."""
 
-    def sequence(self) -> Sequence:
+    def sequence(self) -> Sequence | ReusingSequence:
         """See `Upscaler.sequence`."""
 
 
@@ -66,6 +68,7 @@ class FrameStep:
         size_px: width and height of every result instead, whatever the frame's size: for a sink
             that cannot change its size.
         compare: put the input, enlarged bicubically, to the left of the result.
+        reuse: do not compute again what did not change since the last frame.
     """
 
     def __init__(
@@ -75,10 +78,11 @@ class FrameStep:
         factor: Fraction | None = None,
         size_px: tuple[int, int] | None = None,
         compare: bool = False,
+        reuse: bool = True,
     ) -> None:
         self._upscaler = upscaler
-        self._sequence: Sequence | None = None
-        if isinstance(upscaler, TemporalUpscaler) and upscaler.window > 1:
+        self._sequence: Sequence | ReusingSequence | None = None
+        if isinstance(upscaler, SequenceUpscaler) and (upscaler.window > 1 or reuse):
             self._sequence = upscaler.sequence()
         self._factor = factor or Fraction(upscaler.scale)
         self._size_px = size_px
@@ -101,6 +105,12 @@ class FrameStep:
         """How many frames before the first one are to be shown to `prime`, if there are any."""
         return self._sequence.history if self._sequence else 0
 
+    @property
+    def reused_share(self) -> float:
+        """Share of the pixels so far that were not computed again, from 0 to 1."""
+        sequence = self._sequence
+        return sequence.reused_share if isinstance(sequence, ReusingSequence) else 0.0
+
     def prime(self, image: Image) -> None:
         """Look at a frame from before the first one."""
         if self._sequence:
@@ -122,8 +132,20 @@ class FrameStep:
         """Fill and return `out`, of the shape that `output_shape` says."""
         return self.submit(image, out).result()
 
-    def submit(self, image: Image, out: Image) -> PendingStep:
-        """Start on `image`, which may be changed on return; see `Upscaler.submit`."""
+    def submit(
+        self,
+        image: Image,
+        out: Image,
+        pool: FramePool | None = None,
+        *,
+        source: FramePool | None = None,
+    ) -> PendingStep:
+        """Start on `image`, which may be changed on return; see `Upscaler.submit`.
+
+        With the `pool` that `out` is of, the result may be another array of it, which is not to be
+        written to; `out` has then been given back. With the pool that `image` is of, `source`, it
+        may be held there, and is not to be changed.
+        """
         after = out
         if self._compare:
             half = out.shape[1] // 2
@@ -136,15 +158,24 @@ class FrameStep:
         scale = self._upscaler.scale
         shape = (image.shape[0] * scale, image.shape[1] * scale, 3)
         if after.shape == shape and after.flags.c_contiguous:
-            return PendingStep(self._start(image, after), out)
+            return PendingStep(self._start(image, after, pool if after is out else None, source))
         big = self._big.take(shape)
-        return PendingStep(self._start(image, big), out, lambda: self._fit(big, after))
+
+        def fit(big: Image) -> Image:
+            self._fit(big, after)
+            return out
+
+        return PendingStep(self._start(image, big, self._big, source), fit)
 
     def once(self, image: Image) -> Image:
         """What becomes of `image`, in a new array."""
         return self(image, np.empty(self.output_shape(image), np.uint8))
 
-    def _start(self, image: Image, big: Image) -> Pending | PendingFrame:
+    def _start(
+        self, image: Image, big: Image, pool: FramePool | None, source: FramePool | None
+    ) -> Pending | PendingFrame | ReusingFrame:
+        if isinstance(self._sequence, ReusingSequence):
+            return self._sequence.submit(image, big, pool, source=source)
         if self._sequence:
             return self._sequence.submit(image, big)
         upscaler = self._upscaler
@@ -175,12 +206,11 @@ class PendingStep:
 
     def __init__(
         self,
-        pending: Pending | PendingFrame,
-        out: Image,
-        finish: Callable[[], None] | None = None,
+        pending: Pending | PendingFrame | ReusingFrame,
+        finish: Callable[[Image], Image] | None = None,
     ) -> None:
+        """`finish` makes the frame of what the upscaler gave."""
         self._pending = pending
-        self._out = out
         self._finish = finish
 
     @property
@@ -198,10 +228,8 @@ class PendingStep:
 
         Raises BackendError.
         """
-        self._pending.result()
-        if self._finish is not None:
-            self._finish()
-        return self._out
+        big = self._pending.result()
+        return big if self._finish is None else self._finish(big)
 
 
 def _fitting(kept: Image, shape: tuple[int, ...]) -> Image:

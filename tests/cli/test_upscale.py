@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import av
@@ -29,6 +30,7 @@ from framelift.runtime.backends import select
 from framelift.runtime.machine.host import processor_name
 from framelift.runtime.models.zoo import default_model
 
+from ..support.clips import make_clip, noise
 from ..support.images import image
 
 ROOT = Path(__file__).parents[2]
@@ -131,6 +133,25 @@ def test_the_summary_as_json(tmp_path: Path, clip: Path, nearest_model_path: Pat
     # What is worth knowing is said even with --quiet.
     assert summary["notes"] == ["out.mkv: .mkv keeps times in whole milliseconds; .mp4 is exact"]
     assert result.stderr == "note: out.mkv: .mkv keeps times in whole milliseconds; .mp4 is exact\n"
+
+
+def test_what_was_reused_is_said(
+    tmp_path: Path, nearest_model_path: Path, tiny_models: ModuleType
+) -> None:
+    still = make_clip(tmp_path / "still.mp4", noise(1) * 20, options={"qp": "0"})
+    model = ("--model", nearest_model_path)
+    reused = run(still, tmp_path / "a.mp4", *model)
+    assert "fps, 95% of the pixels reused, upscaling p50" in reused.stdout
+    computed = run(still, tmp_path / "b.mp4", *model, "--no-reuse")
+    assert "pixels reused" not in computed.stdout
+    assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
+    (done,) = json.loads(run(still, "null", *model, "--json").stdout)["done"]
+    assert done["reused"] == 0.95
+    window = tiny_models.save(tiny_models.window_model(), tmp_path / "window.onnx")
+    said = run(still, tmp_path / "c.mp4", "--model", window)
+    assert "tiny-window looks at 5 frames at once: nothing is reused from frame to frame\n" in (
+        said.stderr
+    )
 
 
 def test_an_image(tmp_path: Path, nearest_model_path: Path) -> None:
@@ -470,7 +491,13 @@ def test_an_image_is_compared_too_and_refuses_what_is_for_videos(
     image, target = tmp_path / "a.png", tmp_path / "b.png"
     cv2.imwrite(str(image), np.full((6, 8, 3), 90, np.uint8))
     arguments = [str(image), str(target), "--model", str(nearest_model_path)]
-    for extra in (["--start", "1"], ["--resume"], ["--crf", "3"], ["--codec", "av1"]):
+    for extra in (
+        ["--start", "1"],
+        ["--resume"],
+        ["--crf", "3"],
+        ["--codec", "av1"],
+        ["--no-reuse"],
+    ):
         result = CliRunner().invoke(upscale, [*arguments, *extra])
         assert isinstance(result.exception, ConfigError)
         assert "are for videos" in str(result.exception)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable
 
 import numpy as np
@@ -23,6 +24,7 @@ class FramePool:
         self._lock = threading.Lock()
         self._shape: tuple[int, ...] = ()
         self._free: list[Image] = []
+        self._held: Counter[int] = Counter()
         self.allocated = 0
         """Arrays made so far."""
 
@@ -37,10 +39,20 @@ class FramePool:
             self.allocated += 1
         return self._allocate(shape)
 
-    def give_back(self, array: Image) -> None:
-        """Return an array that nobody will read any more."""
+    def hold(self, array: Image) -> None:
+        """Keep an array that was taken from being used again until one more `give_back`."""
         with self._lock:
-            if array.shape == self._shape:
+            self._held[id(array)] += 1
+
+    def give_back(self, array: Image) -> None:
+        """Return an array that the caller will not read any more.
+
+        It is used again when everyone who took or held it has given it back.
+        """
+        with self._lock:
+            if self._held[id(array)] > 1:
+                self._held[id(array)] -= 1
+            elif self._held.pop(id(array), 0) == 0 and array.shape == self._shape:
                 self._free.append(array)
 
 

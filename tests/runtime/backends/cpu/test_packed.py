@@ -70,10 +70,11 @@ def test_unpacked_models_run_as_they_are(nearest_model_path: Path, tiny_models: 
 
 @pytest.mark.parametrize("scale", [1, 2, 3, 4, 5, 8])
 def test_reshuffle_matches_transpose(scale: int) -> None:
-    count, height, width = 2, 5, 7
-    buffers = Reshuffle(count, height, width, scale)
-    buffers.packed[...] = np.random.default_rng(3).integers(0, 256, buffers.packed.shape)
-    out = np.empty((count, height * scale, width * scale, 3), np.uint8)
-    buffers.into(out)
-    cells = buffers.packed.reshape(count, 3, scale, scale, height, width)
-    assert np.array_equal(out, cells.transpose(0, 4, 2, 5, 3, 1).reshape(out.shape))
+    reshuffle = Reshuffle(scale)
+    for count, height, width in ((2, 5, 7), (1, 9, 11), (2, 3, 4), (2, 5, 7)):
+        packed = reshuffle.packed(count, height, width)
+        packed[...] = np.random.default_rng(3).integers(0, 256, packed.shape)
+        out = np.empty((count, height * scale, width * scale, 3), np.uint8)
+        reshuffle.into(out)
+        cells = packed.reshape(count, 3, scale, scale, height, width)
+        assert np.array_equal(out, cells.transpose(0, 4, 2, 5, 3, 1).reshape(out.shape))

@@ -1,1 +1,0 @@
-"""Adversarial training: a discriminator that is trained beside the network."""
