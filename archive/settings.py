@@ -9,7 +9,14 @@ from fractions import Fraction
 from typing import Any, Self
 
 from ..importer.loading import Engine
-from ..runtime.video import ConvertOptions, EncoderOptions, Span, parse_time
+from ..runtime.video import (
+    Audio,
+    ConvertOptions,
+    Deinterlace,
+    EncoderOptions,
+    Span,
+    parse_time,
+)
 
 
 @dataclass(frozen=True)
@@ -25,7 +32,9 @@ class FileSettings:
     codec: str = "h264"
     crf: int | None = None
     preset: str | None = None
-    audio: bool = True
+    audio: str | None = None
+    """See `Audio`."""
+    deinterlace: str = Deinterlace.FRAME.value
     scale: str | None = None
     """Output size over input size, as a fraction or a decimal number."""
     start: str | None = None
@@ -56,11 +65,12 @@ class FileSettings:
         """What is made of a video besides its codec, by the model of that hash."""
         span = Span(parse_time(self.start or "0"), parse_time(self.end) if self.end else None)
         return ConvertOptions(
-            self.audio,
+            Audio(self.audio or "auto"),
             span,
             self.factor(),
             self.compare,
             model_sha256 if self.resume else None,
+            deinterlace=Deinterlace(self.deinterlace),
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -81,7 +91,8 @@ class FileSettings:
         return {
             "task": self.task,
             "encoder": [self.codec, *(f"{name}={value}" for name, value in options)],
-            "audio": self.audio,
+            "audio": self.audio or "auto",
+            "deinterlace": self.deinterlace,
             "scale": self.scale,
             "start": self.start,
             "end": self.end,

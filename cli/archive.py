@@ -147,16 +147,18 @@ def _settings(options: dict[str, Any]) -> FileSettings:
     if typed("codec"):  # the defaults of these are for the default of that
         for name in ("crf", "preset"):
             options[name] = options[name] if typed(name) else None
+    if options["no_audio"]:
+        options["audio"] = "none"
     if options["ray"]:
         options["threads"] = options["threads"] or max(1, int(options["cpus_per_worker"]))
     elif typed("workers", "cpus_per_worker", "gpus_per_worker"):
         raise ConfigError("--workers, --cpus-per-worker and --gpus-per-worker are for --ray")
     if options["split"] is not None and (options["start"] or options["end"]):
         raise ConfigError("--split is for whole videos; leave out --start and --end")
+    if options["split"] is not None and options["deinterlace"] != "frame":
+        raise ConfigError("--split works with one frame for each frame; leave out --deinterlace")
     names = FileSettings.__dataclass_fields__.keys() & options.keys()
-    settings = FileSettings(
-        **{name: options[name] for name in names}, audio=not options["no_audio"]
-    )
+    settings = FileSettings(**{name: options[name] for name in names})
     settings.check()
     return settings
 

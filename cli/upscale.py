@@ -50,7 +50,15 @@ if TYPE_CHECKING:
 )
 @click.option("--tile", type=click.IntRange(1), help="Largest side of a tile, in input pixels.")
 @codec_options
-@click.option("--no-audio", is_flag=True, help="Do not copy the audio.")
+@click.option(
+    "--audio",
+    type=click.Choice(["copy", "aac", "none"]),
+    help=(
+        "Copy the audio, encode it as AAC, or leave it out. [default: copy what OUT can hold, "
+        "encode the rest as AAC]"
+    ),
+)
+@click.option("--no-audio", is_flag=True, help="The same as --audio none.")
 @click.option(
     "--no-reuse",
     is_flag=True,

@@ -22,6 +22,7 @@ _FOR_VIDEOS = (
     "end",
     "deinterlace",
     "resume",
+    "audio",
     "no_audio",
     "codec",
     "crf",
@@ -44,6 +45,7 @@ class UpscaleOptions:
     codec: str
     crf: int | None
     preset: str | None
+    audio: str | None
     no_audio: bool
     no_reuse: bool
     scale: float | None
@@ -143,6 +145,7 @@ class Request:
             or options.end
             or options.deinterlace != "frame"
             or self.resume
+            or options.audio
             or options.no_audio
             or options.no_reuse
             or encoder.codec != type(encoder).codec
@@ -150,8 +153,8 @@ class Request:
             or encoder.preset is not None
         ):
             raise ConfigError(
-                "--start, --end, --deinterlace, --resume, --codec, --crf, --preset, --no-audio and "
-                "--no-reuse are for videos, and the input is images alone"
+                "--start, --end, --deinterlace, --resume, --codec, --crf, --preset, --audio, "
+                "--no-audio and --no-reuse are for videos, and the input is images alone"
             )
 
     def live_options(self) -> LiveOptions:
@@ -166,17 +169,17 @@ class Request:
             self._factor(),
             options.compare,
             reuse=not options.no_reuse,
-            sound_wanted=not options.no_audio,
+            sound_wanted=self._audio() != "none",
         )
 
     def settings(self, upscaler: Upscaler) -> Settings:
         """How each file is made by this upscaler."""
-        from ..runtime.video import ConvertOptions, Deinterlace
+        from ..runtime.video import Audio, ConvertOptions, Deinterlace
         from .upscaling import Settings
 
         options = self.options
         convert = ConvertOptions(
-            not options.no_audio,
+            Audio(self._audio()),
             self.span,
             self._factor(),
             options.compare,
@@ -192,6 +195,9 @@ class Request:
             options.as_json,
             not options.no_metadata,
         )
+
+    def _audio(self) -> str:
+        return "none" if self.options.no_audio else self.options.audio or "auto"
 
     def _factor(self) -> Fraction | None:
         scale = self.options.scale

@@ -11,11 +11,13 @@ from .reading.deinterlace import Deinterlace
 from .reading.file_source import FileSource
 from .stats import PipelineStats
 from .step import FrameStep
+from .writing.carried import Audio
 from .writing.encoders import ENCODERS, EncoderOptions
 from .writing.file_sink import FileSink
 
 __all__ = [
     "ENCODERS",
+    "Audio",
     "ClipFacts",
     "ConvertOptions",
     "Deinterlace",

@@ -21,6 +21,7 @@ from .reading.deinterlace import Deinterlace
 from .reading.file_source import FileSource
 from .stats import PipelineStats
 from .step import FrameStep, FrameUpscaler
+from .writing.carried import Audio
 from .writing.encoders import EncoderOptions
 from .writing.file_sink import FileSink
 from .writing.segment_sink import SEGMENT_FRAMES, SegmentSink
@@ -33,7 +34,7 @@ _KEPT = "the finished part is kept; run the same command again to continue"
 class ConvertOptions:
     """What is made of a video besides its codec."""
 
-    audio: bool = True
+    audio: Audio = Audio.AUTO
     span: Span = field(default_factory=Span)
     factor: Fraction | None = None
     """Output size over input size; `None`: the model's."""

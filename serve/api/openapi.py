@@ -30,6 +30,16 @@ _OPTION_TEXTS: dict[str, Schema] = {
         "description": "Of images: leave out EXIF, XMP, IPTC, resolution and text.",
     },
     "no_audio": {"type": "boolean", "description": "Leave the audio out."},
+    "audio": {
+        "type": "string",
+        "enum": ["copy", "aac", "none"],
+        "description": "Copy the audio, encode it as AAC, or leave it out.",
+    },
+    "deinterlace": {
+        "type": "string",
+        "enum": ["frame", "field", "film"],
+        "description": "What interlaced video becomes.",
+    },
     "start": {"type": "string", "description": "First frame's time: seconds or h:mm:ss."},
     "end": {"type": "string", "description": "The time before which the last frame lies."},
 }

@@ -18,7 +18,7 @@ _LONGEST = 100
 _FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": False}
 
 FOR_ALL = ("model", "scale", "compare", "format")
-FOR_VIDEOS = ("codec", "crf", "preset", "no_audio", "start", "end")
+FOR_VIDEOS = ("codec", "crf", "preset", "audio", "no_audio", "deinterlace", "start", "end")
 FOR_IMAGES = ("no_metadata",)
 _SWITCHES = ("compare", "no_audio", "no_metadata")
 IMAGE_FORMATS = ("png", "jpg", "webp", "avif", "tiff", "bmp")

@@ -23,6 +23,7 @@ from ....common.scheduling import unchanged_scheduling
 from ..clip.frame import ClipFacts, Frame, Image
 from ..clip.pixels import FromBgr, even_size
 from ..clip.span import Span
+from .carried import Audio
 from .encoders import Encoder, EncoderOptions
 from .matroska_shape import PLACEHOLDERS, display_size, write_shape
 from .packet_clock import PacketClock
@@ -46,7 +47,7 @@ class FileSink:
         size_px: width and height of the frames to come.
         options: codec, quality and preset.
         copy_from: the input file and the index of its video stream; `None` copies nothing.
-        audio: whether audio is among what is copied.
+        audio: what becomes of the audio.
         span: the part of the input that the frames are; what is copied is cut to it.
         shown_as: the name to use in messages, when `path` is temporary.
 
@@ -62,7 +63,7 @@ class FileSink:
         options: EncoderOptions | None = None,
         *,
         copy_from: tuple[Path, int] | None = None,
-        audio: bool = True,
+        audio: Audio = Audio.AUTO,
         span: Span | None = None,
         shown_as: Path | None = None,
         say: Say = say_on_stderr,
@@ -205,13 +206,7 @@ class FileSink:
                 f"{self._target}: {self._options.codec} cannot encode {width}×{height} at "
                 f"{rate:g} fps; name another --codec or --scale"
             ) from error
-        try:
-            self._container.start_encoding()
-        except av.ArgumentError as error:
-            audio = [what for what in self.copied if what.startswith("audio")]
-            if self._passthrough is None or not audio:
-                raise
-            raise self._passthrough.cannot_hold(" and the ".join(audio)) from error
+        self._container.start_encoding()
 
     def _coded_size(self) -> tuple[int, int]:
         width, height = self._size_px

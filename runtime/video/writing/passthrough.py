@@ -1,10 +1,11 @@
-"""Audio, subtitles and the rest: copied packet by packet, never encoded again."""
+"""Audio, subtitles and the rest: copied packet by packet where the container can hold them."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
 from fractions import Fraction
+from math import floor
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -13,14 +14,21 @@ import av
 from av.audio.stream import AudioStream
 from av.packet import Packet
 from av.stream import Disposition, Stream
+from av.subtitles.stream import SubtitleStream
 
 from ....common.errors import InputError, OutputError
 from ....common.notes import Say, say_on_stderr
 from ..clip.input_file import open_input, start_offset
 from ..clip.span import Span
+from .captions import TEXT, Captions
+from .carried import Audio, Carried, Copied, can_hold, describe, time_of
+from .sound import AacSound
 
 if TYPE_CHECKING:
     from av.container.core import Chapter
+
+# Before the span, sound is decoded for so long, so that it is whole when the span begins.
+_RUN_IN_SECONDS = 2
 
 # Written by the program that made the input about the packets as they were.
 _STALE_TAGS = ("BPS", "DURATION", "NUMBER_OF_", "_STATISTICS", "encoder", "vendor_id", "rotate")
@@ -44,14 +52,14 @@ class Passthrough:
     stream was added and before its header is written; call `copy_until` as the video advances and
     `finish` at the end. Chapters are copied as well.
 
-    An audio stream that the container cannot hold is an error that says what to do, found before
-    any frame is upscaled; other streams that it cannot hold are left out with a line that says so.
-    Of a `span`, whole packets are copied, those that begin in it: audio begins up to one packet,
-    some 20 ms, after the picture.
+    Audio that the container cannot hold is coded anew as AAC, with a line that says so, and text
+    subtitles in the form that it can hold; other streams that it cannot hold are left out with a
+    line. Of a `span`, whole packets of audio are copied, those that begin in it: audio begins up to
+    one packet, some 20 ms, after the picture. Subtitles are cut to the span.
 
     Raises:
         InputError: the file cannot be read to its end.
-        OutputError: the container cannot hold an audio stream.
+        OutputError: the container cannot hold an audio stream, which is not to be coded anew.
     """
 
     def __init__(
@@ -61,7 +69,7 @@ class Passthrough:
         target: Path,
         *,
         video_index: int,
-        audio: bool = True,
+        audio: Audio = Audio.AUTO,
         span: Span | None = None,
         say: Say = say_on_stderr,
     ) -> None:
@@ -71,12 +79,11 @@ class Passthrough:
         self._audio = audio
         self._say = say
         self._output = output
-        self._last_dts: dict[int, int] = {}
         self._input = open_input(path)
         try:
             self._streams = self._add_streams(video_index)
-            self.copied = [_describe(self._input.streams[index]) for index in self._streams]
-            """What is copied, as "audio (aac)"."""
+            self.copied = [carried.description for carried in self._streams.values()]
+            """What is copied or coded anew, as "audio (aac)" or "audio (truehd as aac)"."""
             output.set_chapters(list(self._chapters()))
             self._packets = self._read()
             self._next = next(self._packets, None)
@@ -101,23 +108,23 @@ class Passthrough:
 
     def copy_until(self, seconds: Fraction) -> None:
         """Write the packets that come before `seconds` of the output's time."""
-        while self._next is not None and _time(self._next) <= seconds:
-            self._write(self._next)
+        while self._next is not None and time_of(self._next) <= seconds:
+            self._output.mux_one(self._next)
             self._next = next(self._packets, None)
 
     def finish(self) -> None:
         """Write all that remain."""
         while self._next is not None:
-            self._write(self._next)
+            self._output.mux_one(self._next)
             self._next = next(self._packets, None)
 
-    def _add_streams(self, video_index: int) -> dict[int, Stream]:
-        added: dict[int, Stream] = {}
+    def _add_streams(self, video_index: int) -> dict[int, Carried]:
+        added: dict[int, Carried] = {}
         for stream in self._input.streams:
             moving = stream.type == "video" and not stream.disposition & Disposition.attached_pic
             if stream.index == video_index or moving:
                 continue
-            if stream.type == "audio" and not self._audio:
+            if stream.type == "audio" and self._audio is Audio.NONE:
                 continue
             if stream.type == "data":
                 # QuickTime keeps chapters in such a track; they are written anew.
@@ -136,35 +143,68 @@ class Passthrough:
                 # Matroska keeps covers as attached files; as a track it would be a second film.
                 self._say(f"{self._path.name}: the cover picture is left out")
                 continue
-            copy = self._add(stream)
-            if copy is not None:
-                added[stream.index] = copy
+            carried = self._add(stream)
+            if carried is not None:
+                added[stream.index] = carried
         return added
 
-    def _add(self, stream: Stream) -> Stream | None:
-        if self._output.format.name == "mp4" and _has_nameless_channels(stream):
-            raise self.cannot_hold(_describe(stream))
-        try:
-            copy = self._output.add_stream_from_template(stream, opaque=True)
-        except (ValueError, av.FFmpegError) as error:
-            if stream.type == "audio":
-                raise self.cannot_hold(_describe(stream)) from error
-            self._say(
-                f"{self._path.name}: {_describe(stream)} is left out, "
-                f"{self._target.suffix} cannot hold it"
+    def _add(self, stream: Stream) -> Carried | None:
+        """Copy a stream if the container can hold it; else code it anew, or say what is lost."""
+        if isinstance(stream, AudioStream):
+            return self._add_audio(stream)
+        if can_hold(self._output.format.name, stream):
+            return self._copy(stream)
+        if isinstance(stream, SubtitleStream) and stream.codec_context is not None:
+            with contextlib.suppress(ValueError, av.FFmpegError):
+                if stream.codec_context.codec.canonical_name in TEXT:
+                    captions = Captions(stream, self._output, self._length())
+                    self._tag(captions.target, stream)
+                    self._say(f"{self._path.name}: {captions.description}, for {self._suffix}")
+                    return captions
+        what = f"{describe(stream)} is left out, {self._suffix} cannot hold it"
+        holder = "; .mkv holds it" if stream.type == "subtitle" else ""
+        self._say(f"{self._path.name}: {what}{holder}")
+        return None
+
+    def _add_audio(self, stream: AudioStream) -> Carried:
+        if stream.codec_context is None:
+            raise InputError(
+                f"{self._path}: the codec of its audio, stream {stream.index}, is unknown; to "
+                "leave the audio out, pass --audio none"
             )
-            return None
+        holds = can_hold(self._output.format.name, stream)
+        if holds and self._audio is not Audio.AAC:
+            return self._copy(stream)
+        if self._audio is Audio.COPY:
+            raise OutputError(
+                f"{self._target}: {self._suffix} cannot hold the {describe(stream)} of "
+                f"{self._path}; write to .mkv, or pass --audio aac or --audio none"
+            )
+        sound = AacSound(stream, self._output, self._length(), self._path)
+        self._tag(sound.target, stream)
+        if not holds:
+            self._say(
+                f"{self._path.name}: {sound.description}, {self._suffix} cannot hold it as it is"
+            )
+        return sound
+
+    def _copy(self, stream: Stream) -> Copied:
+        copy = self._output.add_stream_from_template(stream, opaque=True)
+        self._tag(copy, stream)
+        return Copied(stream, copy)
+
+    def _tag(self, copy: Stream, stream: Stream) -> None:
         copy.metadata.update(lasting_tags(stream.metadata))
         with contextlib.suppress(AttributeError):
             copy.disposition = stream.disposition
-        return copy
 
-    def cannot_hold(self, what: str) -> OutputError:
-        """The error that the container cannot hold some audio."""
-        return OutputError(
-            f"{self._target}: {self._target.suffix} cannot hold the {what} of {self._path}; name "
-            "another kind of file (.mkv holds most, .mov the older ones) or pass --no-audio"
-        )
+    @property
+    def _suffix(self) -> str:
+        return self._target.suffix
+
+    def _length(self) -> Fraction | None:
+        """How long the output is at most, in seconds."""
+        return None if self._span.end is None else self._span.end - self._span.start
 
     def _chapters(self) -> Iterator[Chapter]:
         """The chapters that lie in the span, moved along with it."""
@@ -185,21 +225,39 @@ class Passthrough:
             for packet in self._input.demux(chosen):
                 if packet.size == 0 and packet.pts is None and packet.dts is None:
                     continue
+                carried = self._streams[packet.stream.index]
                 self._shift(packet)
-                if self._is_wanted(packet):
-                    yield packet
+                if packet.stream.type == "subtitle":
+                    self._cut(packet)
+                if self._is_wanted(packet, carried):
+                    yield from carried.take(packet)
+            for carried in self._streams.values():
+                yield from carried.finish()
         except av.FFmpegError as error:
             raise InputError(
                 f"{self._path}: its audio or subtitles cannot be read to the end "
                 f"({error.strerror}); no output was written"
             ) from error
 
-    def _is_wanted(self, packet: Packet[Stream]) -> bool:
+    def _is_wanted(self, packet: Packet[Stream], carried: Carried) -> bool:
         """Whether a packet begins in the span. Of a whole file, the encoder's lead-in counts."""
-        span, seconds = self._span, _time(packet)
+        span, seconds = self._span, time_of(packet)
         if span.is_whole:
             return True
-        return seconds >= 0 and (span.end is None or seconds < span.end - span.start)
+        begin = -_RUN_IN_SECONDS if isinstance(carried, AacSound) else 0
+        return seconds >= begin and (span.end is None or seconds < span.end - span.start)
+
+    def _cut(self, packet: Packet[Stream]) -> None:
+        """Cut a subtitle to the span."""
+        if packet.pts is None or not packet.duration or self._span.is_whole:
+            return
+        start, end = packet.pts, packet.pts + packet.duration
+        if start < 0 < end and self._span.start:
+            packet.pts = packet.dts = start = 0
+        length = self._length()
+        if length is not None:
+            end = min(end, floor(length / packet.time_base))
+        packet.duration = max(0, end - start)
 
     def _shift(self, packet: Packet[Stream]) -> None:
         offset = start_offset(self._input, packet.time_base)
@@ -208,46 +266,3 @@ class Passthrough:
             packet.pts -= offset
         if packet.dts is not None:
             packet.dts -= offset
-
-    def _write(self, packet: Packet[Stream]) -> None:
-        index = packet.stream.index
-        packet.stream = self._streams[index]
-        self._make_later(index, packet)
-        self._output.mux_one(packet)
-
-    def _make_later(self, index: int, packet: Packet[Stream]) -> None:
-        """Move a packet behind the one before it in its stream.
-
-        Matroska's milliseconds may give two short packets one time, which others refuse.
-        """
-        unit = packet.stream.time_base or packet.time_base
-        stamp = packet.dts if packet.dts is not None else packet.pts
-        if stamp is None or packet.stream.type != "audio":
-            return
-        ticks, last = round(stamp * packet.time_base / unit), self._last_dts.get(index)
-        if last is not None and ticks <= last:
-            ticks = last + 1
-            packet.pts = packet.dts = ticks
-            packet.duration = round((packet.duration or 0) * packet.time_base / unit)
-            packet.time_base = unit
-        self._last_dts[index] = ticks
-
-
-def _has_nameless_channels(stream: Stream) -> bool:
-    """PCM of Matroska: MP4 wants to know left from right, and libav says so at the very end."""
-    if not isinstance(stream, AudioStream) or stream.codec_context is None:
-        return False
-    if not stream.codec_context.name.startswith("pcm_"):
-        return False
-    return stream.layout.name.endswith("channels")
-
-
-def _describe(stream: Stream) -> str:
-    codec = stream.codec_context.name if stream.codec_context is not None else "unknown"
-    kind = "cover" if stream.type == "video" else stream.type
-    return f"{kind} ({codec})"
-
-
-def _time(packet: Packet[Stream]) -> Fraction:
-    stamp = packet.dts if packet.dts is not None else packet.pts
-    return (stamp or 0) * packet.time_base

@@ -17,7 +17,7 @@ import pytest
 from av.stream import Disposition
 
 from framelift.common.errors import ConfigError, MissingDependencyError, OutputError
-from framelift.runtime.video import ConvertOptions, EncoderOptions, FileSource, upscale_video
+from framelift.runtime.video import Audio, ConvertOptions, EncoderOptions, FileSource, upscale_video
 from framelift.runtime.video.clip.frame import Image
 from framelift.runtime.video.writing import encoders
 from framelift.runtime.video.writing.encoders import ENCODERS
@@ -174,13 +174,19 @@ def test_audio_is_copied_packet_by_packet(tmp_path: Path, suffix: str) -> None:
 def test_audio_that_the_container_cannot_hold_is_refused_at_once(tmp_path: Path) -> None:
     source = make_clip(tmp_path / "a.mkv", audio="tta")
     upscaler = Nearest()
-    with pytest.raises(OutputError, match=r"cannot hold the audio \(tta\).*\.mkv holds most"):
-        upscale_video(source, tmp_path / "out.mp4", upscaler, quiet=True)
+    copy = ConvertOptions(audio=Audio.COPY)
+    with pytest.raises(OutputError, match=r"cannot hold the audio \(tta\).*write to \.mkv"):
+        upscale_video(source, tmp_path / "out.mp4", upscaler, None, copy, quiet=True)
     assert [path.name for path in tmp_path.iterdir()] == ["a.mkv"]
     convert(source, tmp_path / "out.mkv")
     assert audio_packets(tmp_path / "out.mkv") == audio_packets(source)
     result = upscale_video(
-        source, tmp_path / "silent.mp4", upscaler, None, ConvertOptions(audio=False), quiet=True
+        source,
+        tmp_path / "silent.mp4",
+        upscaler,
+        None,
+        ConvertOptions(audio=Audio.NONE),
+        quiet=True,
     )
     assert result.copied == []
 
@@ -190,8 +196,9 @@ def test_audio_that_only_the_whole_file_refuses_is_refused_at_once(
     tmp_path: Path, codec: str, suffix: str
 ) -> None:
     source, upscaler = make_clip(tmp_path / "a.mkv", audio=codec), Nearest()
-    with pytest.raises(OutputError, match=rf"{suffix} cannot hold the audio .*or pass --no-audio"):
-        upscale_video(source, tmp_path / f"out{suffix}", upscaler, quiet=True)
+    copy = ConvertOptions(audio=Audio.COPY)
+    with pytest.raises(OutputError, match=rf"{suffix} cannot hold the audio .*or --audio none"):
+        upscale_video(source, tmp_path / f"out{suffix}", upscaler, None, copy, quiet=True)
     assert [path.name for path in tmp_path.iterdir()] == ["a.mkv"]
 
 

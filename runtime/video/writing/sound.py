@@ -1,0 +1,115 @@
+"""Sound that is decoded and coded anew, as AAC, at the times that it has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import av.filter
+from av.audio.stream import AudioStream
+from av.packet import Packet
+from av.stream import Stream
+
+from ....common.errors import InputError
+from .carried import describe
+
+_RATES = frozenset({8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000})
+_RATE = 48_000
+_LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+_BITS_PER_CHANNEL = 96_000
+_FRAME_SAMPLES = 1024
+
+
+class AacSound:
+    """See `Carried`. Gaps become silence, so that sound and picture stay together."""
+
+    def __init__(
+        self,
+        source: AudioStream,
+        output: av.container.OutputContainer,
+        end: Fraction | None,
+        name: Path,
+    ) -> None:
+        """`end`: the time in seconds at which the sound ends, if not before; `name`: the input."""
+        self._name = name
+        self.description = f"{describe(source).removesuffix(')')} as aac)"
+        self._source = source
+        self._end = end
+        self._rate = source.rate if source.rate in _RATES else _RATE
+        channels = source.layout.nb_channels
+        self._layout = _LAYOUTS.get(channels, "stereo")
+        target = output.add_stream("aac", rate=self._rate, layout=self._layout)
+        assert isinstance(target, AudioStream)
+        target.bit_rate = _BITS_PER_CHANNEL * min(channels, 8)
+        self.target = target
+        self._graph: av.filter.Graph | None = None
+        self._tried = self._begun = False
+
+    def take(self, packet: Packet[Stream]) -> Iterator[Packet[Stream]]:
+        pts, time_base, self._tried = packet.pts, packet.time_base, True
+        try:
+            frames = self._source.decode(packet)
+        except av.InvalidDataError:
+            if self._begun:
+                raise
+            return  # what comes before the first packet that can be decoded alone
+        for frame in frames:
+            self._begun = True
+            if frame.pts is None:
+                frame.pts, frame.time_base = pts, time_base
+            if self._graph is None:
+                self._graph = self._build(frame)
+            self._graph.push(frame)
+            yield from self._pull()
+
+    def finish(self) -> Iterator[Packet[Stream]]:
+        if self._tried and not self._begun:
+            raise InputError(
+                f"{self._name}: none of its {describe(self._source)} can be decoded; to leave the "
+                "audio out, pass --audio none"
+            )
+        if self._graph is not None:
+            for frame in self._source.decode(None):
+                self._graph.push(frame)
+            self._graph.push(None)
+            yield from self._pull()
+        if self._begun:
+            yield from self.target.encode(None)
+
+    def _build(self, frame: av.AudioFrame) -> av.filter.Graph:
+        graph = av.filter.Graph()
+        unit = Fraction(1, frame.sample_rate)
+        nameless = frame.layout.name.endswith("channels")
+        source = graph.add(
+            "abuffer",
+            sample_rate=str(frame.sample_rate),
+            sample_fmt=frame.format.name,
+            channel_layout=self._layout if nameless else frame.layout.name,
+            time_base=str(frame.time_base or unit),
+        )
+        span = "start=0" if self._end is None else f"start=0:end={float(self._end)}"
+        last = source
+        for name, options in (
+            ("atrim", span),
+            ("aresample", f"{self._rate}:async=1:min_hard_comp=0.05"),
+            ("aformat", f"sample_fmts=fltp:channel_layouts={self._layout}"),
+            ("asetnsamples", f"n={_FRAME_SAMPLES}:p=0"),
+            ("abuffersink", ""),
+        ):
+            filter_ = graph.add(name, options or None)
+            last.link_to(filter_)
+            last = filter_
+        graph.configure()
+        return graph
+
+    def _pull(self) -> Iterator[Packet[Stream]]:
+        assert self._graph is not None
+        while True:
+            try:
+                frame = self._graph.pull()
+            except (av.BlockingIOError, av.EOFError):
+                return
+            assert isinstance(frame, av.AudioFrame)
+            yield from self.target.encode(frame)
