@@ -41,6 +41,7 @@ class FileSettings:
     end: str | None = None
     compare: bool = False
     no_metadata: bool = False
+    no_reuse: bool = False
     resume: bool = False
     overwrite: bool = False
 
@@ -71,6 +72,7 @@ class FileSettings:
             self.compare,
             model_sha256 if self.resume else None,
             deinterlace=Deinterlace(self.deinterlace),
+            reuse=not self.no_reuse,
         )
 
     def as_json(self) -> dict[str, Any]:
