@@ -22,12 +22,15 @@ def unchanged_scheduling() -> Iterator[None]:
         yield
         return
     policy, parameter = os.sched_getscheduler(0), os.sched_getparam(0)
-    before = {thread: os.sched_getscheduler(thread) for thread in _threads()}
+    before: dict[int, int] = {}
+    for thread in _threads():
+        with contextlib.suppress(ProcessLookupError):  # it has ended since
+            before[thread] = os.sched_getscheduler(thread)
     try:
         yield
     finally:
         for thread in _threads():
-            with contextlib.suppress(ProcessLookupError):  # it has ended since
+            with contextlib.suppress(ProcessLookupError):
                 if os.sched_getscheduler(thread) != before.get(thread, policy):
                     os.sched_setscheduler(thread, policy, parameter)
 
