@@ -25,6 +25,7 @@ from .documents import (
     OfModel,
     Overhead,
     Quality,
+    Reuse,
     Stream,
     Train,
     Video,
@@ -148,6 +149,10 @@ def _figures(part: AnySingle) -> Iterator[Figure]:
                 if change is not None:
                     name = f"{where} on {settings['file']}, {place}, output / input"
                     yield Figure(name, change, f"{change:.2f}×")
+        case Reuse():
+            for shot in part.results.shots:
+                name = f"{where} on {shot.name}, with reuse / without"
+                yield Figure(name, 1 / shot.speed_up, f"{1 / shot.speed_up:.2f}×")
         case Stream():
             for rate in part.results.rates:
                 if rate.glass_to_glass is not None:

@@ -23,6 +23,7 @@ from .results import (
     PicturesResults,
     QualityResults,
     RealtimeResults,
+    ReuseResults,
     StreamResults,
     TrainResults,
     VideoResults,
@@ -161,6 +162,12 @@ class Flicker(OfModel, tag="flicker"):
     needed = WithFile
 
 
+class Reuse(OfModel, tag="reuse"):
+    """What exact reuse is worth."""
+
+    results: ReuseResults
+
+
 class Footage(Single, tag="footage"):
     """Coded footage."""
 
@@ -179,6 +186,7 @@ AnySingle = (
     | Realtime
     | Flicker
     | Footage
+    | Reuse
 )
 
 

@@ -227,6 +227,29 @@ class FlickerResults(Part):
     seconds_per_frame: float
 
 
+class ReuseShot(Part):
+    """One shot. reused_share: of all pixels those that were not computed again. speed_up: the time
+    of all frames without reuse divided by that with it.
+    """
+
+    name: str
+    width: Count
+    height: Count
+    frames: Count
+    reused_share: float
+    speed_up: float
+    frame_ms: float
+    reusing_frame_ms: float
+    different_frames: int
+
+
+class ReuseResults(Part):
+    """Shots with and without exact reuse."""
+
+    shots: Annotated[list[ReuseShot], Meta(min_length=1)]
+    conditions: Conditions
+
+
 class FootageRow(Part):
     """One clip in one coding. static_change: from frame to frame where nothing moves."""
 

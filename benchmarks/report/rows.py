@@ -14,6 +14,7 @@ from .results import (
     LatencyResults,
     OverheadResults,
     Peak,
+    ReuseResults,
     Start,
     StreamResults,
     TrainResults,
@@ -32,6 +33,7 @@ def tables_of(document: AnySingle) -> list[Table]:
         "video": _video,
         "flicker": _flicker,
         "footage": model_rows.footage,
+        "reuse": _reuse,
         "stream": _stream,
         "train": _train,
         "pictures": lambda results: [],
@@ -237,6 +239,31 @@ def _stream(results: StreamResults) -> list[Table]:
         "p95",
         "p99",
         "jitter, ms",
+    )
+    return [Table(columns, tuple(rows))]
+
+
+def _reuse(results: ReuseResults) -> list[Table]:
+    rows = [
+        (
+            shot.name,
+            f"{shot.width}×{shot.height}",
+            str(shot.frames),
+            f"{shot.reused_share:.0%}",
+            f"{shot.speed_up:.2f}",
+            f"{shot.frame_ms:.2f}",
+            f"{shot.reusing_frame_ms:.2f}",
+        )
+        for shot in results.shots
+    ]
+    columns = (
+        "shot",
+        "input",
+        "frames",
+        "pixels reused",
+        "times as fast",
+        "ms without reuse",
+        "ms with it",
     )
     return [Table(columns, tuple(rows))]
 

@@ -19,6 +19,7 @@ from .documents import (
     Pictures,
     Quality,
     Realtime,
+    Reuse,
     Single,
     Stream,
     Train,
@@ -125,6 +126,8 @@ def title(document: AnySingle) -> str:
             return f"quality of {name} on {settings['images']}"
         case Video() | Flicker():
             return f"{document.kind}: {name} on {settings['file']}"
+        case Reuse():
+            return f"exact reuse by {name}"
         case Pictures():
             return f"pictures by {name}"
     what = "live stream" if isinstance(document, Stream) else document.kind

@@ -326,6 +326,7 @@ for _command in (
     bench_runs.video,
     bench_runs.footage,
     bench_runs.flicker,
+    bench_runs.reuse,
     bench_runs.stream,
     bench_runs.train,
 ):

@@ -16,6 +16,7 @@ from .options import (
     Targets,
     engine_options,
     report_options,
+    say,
     seconds_option,
     show,
     size_option,
@@ -159,6 +160,68 @@ def flicker(
             model, clip, frames, backend, threads, lambda done: bar.update(done - bar.n), device
         )
     show(document, targets)
+
+
+@click.command()
+@click.argument("model", shell_complete=model_names)
+@click.argument("clips", nargs=-1, metavar="[CLIP]...", type=click.Path(path_type=Path))
+@size_option
+@click.option(
+    "--photo",
+    type=click.Path(path_type=Path),
+    help="Photograph of which static shots are made, with the noise of a camera.",
+)
+@click.option(
+    "--codec",
+    "codecs",
+    metavar="ENCODER:QUALITY,...",
+    default="",
+    help="Also measure each CLIP coded with these encoders (x264, x265, vp9, av1, mpeg4, mpeg2).",
+)
+@click.option(
+    "--frames",
+    type=click.IntRange(8),
+    default=72,
+    show_default=True,
+    help="Measure at most this many frames.",
+)
+@click.option(
+    "--rounds",
+    type=click.IntRange(1),
+    default=3,
+    show_default=True,
+    help="Measure this many times; a frame's time is the median.",
+)
+@engine_options
+@report_options
+def reuse(
+    model: str,
+    clips: tuple[Path, ...],
+    size: tuple[int, int],
+    photo: Path | None,
+    codecs: str,
+    frames: int,
+    rounds: int,
+    backend: str,
+    device: int | None,
+    threads: int | None,
+    targets: Targets,
+) -> None:
+    """Measure how much faster MODEL is because what did not change is not computed again.
+
+    A screen recording and an animation are made and coded, besides frames that are all the same and
+    noise; CLIPs are added. Every frame is upscaled with and without reuse, and the results are
+    compared.
+
+    \b
+    framelift bench reuse realtime-small-x4-video-int8 talk.mp4 --codec x264:23,x264:30
+    """
+    from ...benchmarks.measure.reuse import ReuseSettings, measure_reuse
+    from ...imaging.coding import parse_coding
+
+    codings = tuple(parse_coding(text.strip()) for text in codecs.split(",") if text.strip())
+    settings = ReuseSettings(size, frames, rounds, photo, codings, backend, threads, device)
+    show(measure_reuse(model, clips, settings, say), targets)
 
 
 @click.command()

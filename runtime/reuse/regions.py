@@ -106,7 +106,7 @@ def _region(
     blocks: tuple[int, int, int, int], before: Pixels, after: Pixels, reach: Reach
 ) -> Region:
     """What is to be computed for a rectangle of blocks, of which the edges are looked at again."""
-    top, bottom, left, right = (edge * BLOCK for edge in blocks)
+    top, bottom, left, right = (int(edge) * BLOCK for edge in blocks)
     part = np.s_[top:bottom, left:right]
     differ = (before[part] != after[part]).any(axis=2)
     rows, columns = np.flatnonzero(differ.any(axis=1)), np.flatnonzero(differ.any(axis=0))

@@ -17,6 +17,7 @@ from framelift.benchmarks.measure.overhead import measure_overhead
 from framelift.benchmarks.measure.pictures import make_pictures
 from framelift.benchmarks.measure.quality import measure_quality
 from framelift.benchmarks.measure.realtime import measure_realtime
+from framelift.benchmarks.measure.reuse import ReuseSettings, measure_reuse
 from framelift.benchmarks.measure.stream import measure_stream
 from framelift.benchmarks.measure.video import measure_video
 from framelift.benchmarks.shared.settings import GridSettings, LatencySettings
@@ -116,6 +117,12 @@ def reports(
         "quality": measure_quality(shuffle_model_path, photo_folder, threads=1),
         "video": video,
         "flicker": measure_flicker(nearest_model_path, clip, threads=1),
+        "reuse": measure_reuse(
+            shuffle_model_path,
+            (clip,),
+            ReuseSettings((96, 64), 10, 1, codings=(parse_coding("x264:30"),), threads=1),
+            lambda line: None,
+        ),
         "footage": measure_footage([nearest_model_path], [pattern_clip], FOOTAGE),
         "stream": measure_stream(nearest_model_path, live, rates=(60.0,)),
         "pictures": make_pictures(nearest_model_path, [photo_folder], clip, threads=1),

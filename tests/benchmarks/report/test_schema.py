@@ -35,6 +35,7 @@ KINDS = (
     "video",
     "flicker",
     "footage",
+    "reuse",
     "stream",
     "train",
     "pictures",
