@@ -19,7 +19,14 @@ _MODEL = click.Option(
 _COMPARE = click.Option(
     ["--compare"], is_flag=True, help="Show the input to the left of the output."
 )
-_OWN = {"model": [_MODEL], "compare": [_COMPARE], "scale": []}
+_SIZE = click.Option(
+    ["--style-size"],
+    type=click.IntRange(1, 4),
+    default=1,
+    show_default=True,
+    help="How many times as large the strokes are: the picture is painted smaller and enlarged.",
+)
+_OWN = {"model": [_MODEL, _SIZE], "compare": [_COMPARE], "scale": []}
 
 _HELP = """Paint IN, a video, an image or a folder of both, in a style. OUT has the same size.
 
@@ -31,6 +38,7 @@ framelift stylize clip.mp4 painted.mp4
 framelift stylize photos/ painted/
 framelift stylize 0 window
 framelift stylize photo.jpg painted.png --model my-style.onnx
+framelift stylize photo.jpg painted.png --style-size 2
 """
 
 

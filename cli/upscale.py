@@ -196,7 +196,9 @@ def _loaded(request: Request, task: str, *, footage: bool) -> Run:
 
     options = request.options
     models = models_to_run(task, options.model, options.scale, footage=footage)
-    engine = Engine(options.backend, options.device, options.threads, options.tile)
+    engine = Engine(
+        options.backend, options.device, options.threads, options.tile, options.style_size
+    )
     upscaler = call_interruptibly(lambda: load_upscaler(task, *models, engine, say=_note))
     run = Run(upscaler, request.settings(upscaler))
     run.info(_runs(upscaler, options.verbose))

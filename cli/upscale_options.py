@@ -63,6 +63,7 @@ class UpscaleOptions:
     quiet: bool
     verbose: bool
     as_json: bool
+    style_size: int = 1  # of `framelift stylize`
 
 
 @dataclass

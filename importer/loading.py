@@ -9,6 +9,7 @@ from ..common.notes import Say
 from ..runtime import ModelSpec, Upscaler
 from ..runtime.models.file import read_spec
 from ..runtime.models.zoo import DEFAULT_STYLE, default_model, resolve
+from .strokes import with_stroke_size
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class Engine:
     device: int | None = None
     threads: int | None = None
     tile: int | None = None
+    style_size: int = 1  # how many times as large the strokes of a style are
 
 
 def models_to_run(
@@ -40,9 +42,12 @@ def models_to_run(
 def load_upscaler(
     task: str, model: str, cpu_model: str | None, engine: Engine, *, say: Say
 ) -> Upscaler:
-    """Load what `models_to_run` names. Raises what `Upscaler.load` and `own_or_imported` raise."""
+    """Load what `models_to_run` names.
+
+    Raises what `Upscaler.load`, `own_or_imported` and `with_stroke_size` raise.
+    """
     return Upscaler.load(
-        own_or_imported(task, model, say=say),
+        with_stroke_size(own_or_imported(task, model, say=say), engine.style_size),
         engine.backend,
         threads=engine.threads,
         device=engine.device,

@@ -96,3 +96,13 @@ def test_help_is_its_own() -> None:
     assert "Paint IN" in text
     assert "--scale" not in text
     assert "×4" not in text
+
+
+def test_larger_strokes_are_for_exported_styles(
+    tmp_path: Path, style: Path, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FRAMELIFT_CACHE", str(tmp_path / "cache"))
+    result = run(photo, tmp_path / "out.png", "--model", style, "--style-size", "2")
+    assert isinstance(result.exception, ConfigError)
+    assert "the graph of this model does not begin and end as those" in str(result.exception)
+    assert not (tmp_path / "out.png").exists()
