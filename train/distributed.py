@@ -60,6 +60,19 @@ class Processes:
         indices = [device.index] if device.type == "cuda" else None
         return DistributedDataParallel(network, device_ids=indices)
 
+    def average_gradients(self, network: nn.Module) -> None:
+        """Make the gradients of a network that is not wrapped their means over the processes."""
+        if self.count == 1:
+            return
+        gradients = [p.grad for p in network.parameters() if p.grad is not None]
+        together = torch.cat([gradient.flatten() for gradient in gradients])
+        dist.all_reduce(together)
+        sizes = [gradient.numel() for gradient in gradients]
+        for gradient, mean in zip(
+            gradients, torch.split(together / self.count, sizes), strict=True
+        ):
+            gradient.copy_(mean.view_as(gradient))
+
     def synchronise_norms(self, network: nn.Module, device: torch.device) -> None:
         """Make batch norms take their statistics over all processes.
 

@@ -126,8 +126,8 @@ def finish(running: list[subprocess.Popen[str]], code: int = 0) -> list[tuple[st
     return texts
 
 
-def losses(run: Path) -> list[float]:
-    return [json.loads(line)["loss"] for line in (run / "history.jsonl").read_text().splitlines()]
+def losses(run: Path, name: str = "loss") -> list[float]:
+    return [json.loads(line)[name] for line in (run / "history.jsonl").read_text().splitlines()]
 
 
 @pytest.fixture(scope="module")
@@ -153,6 +153,23 @@ def test_two_processes_are_one_with_the_doubled_batch(setting: Path, together: P
     assert losses(together)[:20] == pytest.approx(losses(setting / "one")[:20], rel=1e-4)
     assert losses(together) == pytest.approx(losses(setting / "one"), rel=1e-2)
     assert two.training["batch"] == one.training["batch"] == 4
+
+
+def test_the_discriminators_of_two_processes_are_one(setting: Path) -> None:
+    folder = setting / "adversarial"
+    folder.mkdir()
+    (folder / "photos").symlink_to(setting / "photos")
+    term = '[[loss]]\nkind = "adversarial"\nchannels = 4\nr1_every = 2\n'
+    (folder / "config.toml").write_text(CONFIG + term)
+    short = "steps=4"
+    with started(folder, "two", 2, "--set", short) as running:
+        finish(running)
+    doubled = settings(folder, "data.batch=4", "compute.accumulate=1", short)
+    alone = Trainer(doubled, folder / "one", torch.device("cpu"))
+    alone.run(quiet=True)
+    for name in ("loss", "discriminator", "discriminator_r1", "discriminator_margin"):
+        ours, theirs = losses(folder / "one", name), losses(folder / "two", name)
+        assert ours == pytest.approx(theirs, rel=1e-3, abs=1e-6)
 
 
 def test_a_signal_to_one_process_stops_all_and_resuming_is_exact(

@@ -13,6 +13,7 @@ import msgspec
 from ..data.degradation import MARGIN, Degradation
 from ..data.footage.config import CodecConfig
 from ..losses import (
+    AdversarialConfig,
     FeatureLossConfig,
     LossConfig,
     SpectrumConfig,
@@ -25,6 +26,9 @@ from ..networks.style import REDUCTION
 
 MIN_STYLE_SIDE = 32
 """Smaller style images have nothing left at VGG-16's deepest layers."""
+
+MIN_ADVERSARIAL_CROP = 32
+"""The deepest level of a discriminator is an eighth of the crop a side."""
 
 MAX_LR = 1e30
 """Beyond, float32 overflows in the optimiser itself."""
@@ -144,6 +148,7 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("loss must have at least one term")
         if sum(isinstance(term, StabilityConfig) for term in self.loss) > 1:
             raise ValueError("loss can have one stability term")
+        self._check_adversarial()
         self._check_task()
         scale, multiple = self.network.scale, self.size_multiple
         least = max(scale * MARGIN, 2 * multiple)
@@ -196,6 +201,26 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if (layer := self.validation.feature_layer) and layer not in LAYERS:
             raise ValueError(
                 f"validation.feature_layer must be of {', '.join(LAYERS)}, not {layer!r}"
+            )
+
+    def _check_adversarial(self) -> None:
+        """One discriminator, for a task with originals, beside a term that says which output."""
+        terms = [term for term in self.loss if isinstance(term, AdversarialConfig)]
+        if not terms:
+            return
+        if len(terms) > 1:
+            raise ValueError("loss can have one adversarial term")
+        if len(self.loss) == 1:
+            raise ValueError(
+                "loss needs a term beside the adversarial one, such as pixel or feature: a "
+                "discriminator alone does not ask for the same picture"
+            )
+        if self.task != "super-resolution":
+            raise ValueError(f'an adversarial term is for super-resolution, not for "{self.task}"')
+        if self.data.crop < MIN_ADVERSARIAL_CROP:
+            raise ValueError(
+                f"data.crop must be at least {MIN_ADVERSARIAL_CROP} for an adversarial term, "
+                f"not {self.data.crop}"
             )
 
     def _check_codec(self) -> None:

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from ..adversary.adversary import Adversary, Part
 from ..config.schema import OptimizerConfig, TrainConfig
 from ..distributed import Processes
-from ..losses import WeightedLoss
+from ..losses import AdversarialConfig, WeightedLoss
 from ..networks import SRNetwork
 from .muon import Muon, hidden_kernels
 
@@ -33,7 +34,9 @@ class NotFiniteError(Exception):
 
 
 class Stepper:
-    """Updates `network` towards lower `loss`; holds the optimisers and their state."""
+    """Updates `network` towards lower `loss`, and the discriminator of an adversarial term; holds
+    the optimisers and their state.
+    """
 
     def __init__(
         self,
@@ -56,6 +59,7 @@ class Stepper:
         self.model = processes.wrap(network, device)
         # A compiled wrapper around DistributedDataParallel: its buckets guide the compiler's cuts.
         self.run = torch.compile(self.model) if config.compute.compile else self.model
+        self.adversary = _adversary(config, device, self.layout, processes)
         self.optimizers = build_optimizers(network, config.optimizer, config.compute.amp)
         self._base_lrs = [group["lr"] for group in self._groups()]
         self.scaler = torch.amp.GradScaler(device.type, enabled=config.compute.amp == "fp16")
@@ -84,23 +88,24 @@ class Stepper:
         losses = self._gradients(lr, target, noisy)
         for optimizer in self.optimizers:
             self.scaler.unscale_(optimizer)
-        norm = self._gradient_norm()
+        if self.adversary:
+            self.scaler.unscale_(self.adversary.optimizer)
+        norm = _gradient_norm(self.network)
+        both = [norm, _gradient_norm(self.adversary.discriminator)] if self.adversary else [norm]
         # The only wait for the device in a step: not until these are known may weights change.
-        *means, size = self.processes.mean(torch.stack([*losses.values(), norm]))
+        known = torch.stack([*losses.values(), torch.stack(both).sum()])
+        *means, size = self.processes.mean(known)
         if not math.isfinite(means[0]):
             raise NotFiniteError(f"the loss became {means[0]}")
         if math.isfinite(size):
             self.left_out = 0
             self._update(norm)
+            if self.adversary:
+                self.adversary.update(factor)
         else:
             self._leave_out(size)
         self.scaler.update()
         return dict(zip(losses, means, strict=True))
-
-    def _gradient_norm(self) -> Tensor:
-        """The Euclidean norm of all gradients, of all processes: the same in each."""
-        gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
-        return nn.utils.get_total_norm(gradients).to(torch.float32)
 
     def _update(self, norm: Tensor) -> None:
         if limit := self.config.optimizer.clip_norm:
@@ -116,34 +121,47 @@ class Stepper:
             )
 
     def _gradients(self, lr: Tensor, target: Tensor, noisy: Tensor | None) -> dict[str, Tensor]:
-        """Accumulate the gradients of the batch, part by part; returns the losses' means."""
+        """Accumulate the gradients of the batch, part by part, then those of the discriminator;
+        returns the losses' means.
+        """
         parts = self.config.compute.accumulate
         inputs = [few.contiguous(memory_format=self.layout) for few in lr.tensor_split(parts)]
         targets = target.tensor_split(parts)
         noise = [None] * len(inputs) if noisy is None else noisy.tensor_split(parts)
         sums: dict[str, Tensor] = {}
+        seen: list[Part] = []
         for index, (few, wanted, other) in enumerate(zip(inputs, targets, noise, strict=True)):
             wanted = wanted.contiguous(memory_format=self.layout)
             last = index == len(inputs) - 1
             with nullcontext() if last else self._gradients_stay_here():
                 with self._precision():
-                    total, terms = self._loss(few, wanted, other)
+                    total, terms, output = self._loss(few, wanted, other)
+                if self.adversary:
+                    seen.append((output.detach(), wanted))
                 share = len(few) / len(lr)
                 scaled = self.scaler.scale(total * share if parts > 1 else total)
                 scaled.backward()  # type: ignore[no-untyped-call]
             for name, value in {"loss": total.detach(), **terms}.items():
                 sums[name] = sums.get(name, 0) + value * share
+        if self.adversary:
+            sums |= self.adversary.gradients(seen, self.scaler, self._precision())
         return sums
 
     def _loss(
         self, few: Tensor, wanted: Tensor, noisy: Tensor | None
-    ) -> tuple[Tensor, dict[str, Tensor]]:
+    ) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+        """The weighted sum, its terms, and the output."""
         if noisy is None:
-            total, terms = self.loss(self.run(few), wanted)
+            output, other = self.run(few), None
         else:  # one pass for both: several processes and the compiler expect one for each step
             output, other = self.run(torch.cat((few, noisy))).split(len(few))
-            total, terms = self.loss(output, wanted, other)
-        return total, terms
+        total, terms = self.loss(output, wanted, other)
+        if self.adversary:
+            config = self.adversary.config
+            value = self.adversary.against(output, wanted)
+            total = total + config.weight * value
+            terms[config.name] = value.detach()
+        return total, terms, output
 
     @contextmanager
     def _gradients_stay_here(self) -> Iterator[None]:
@@ -172,10 +190,13 @@ class Stepper:
 
     def state(self) -> dict[str, Any]:
         """What resuming needs."""
-        return {
+        state: dict[str, Any] = {
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "scaler": self.scaler.state_dict(),
         }
+        if self.adversary:
+            state["adversary"] = self.adversary.state()
+        return state
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Take up a state that `state` returned."""
@@ -183,6 +204,24 @@ class Stepper:
             optimizer.load_state_dict(kept)
         if state.get("scaler"):
             self.scaler.load_state_dict(state["scaler"])
+        if self.adversary:
+            self.adversary.load_state(state["adversary"])
+
+
+def _gradient_norm(network: nn.Module) -> Tensor:
+    """The Euclidean norm of all gradients, of all processes: the same in each."""
+    gradients = [p.grad for p in network.parameters() if p.grad is not None]
+    return nn.utils.get_total_norm(gradients).to(torch.float32)
+
+
+def _adversary(
+    config: TrainConfig, device: torch.device, layout: torch.memory_format, processes: Processes
+) -> Adversary | None:
+    """The opponent that the adversarial term asks for, if there is one."""
+    for term in config.loss:
+        if isinstance(term, AdversarialConfig):
+            return Adversary(term, device, layout, processes)
+    return None
 
 
 def build_optimizers(

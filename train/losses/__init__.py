@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from .configs import (
+    AdversarialConfig,
     FeatureLossConfig,
     LossConfig,
     PixelLossConfig,
@@ -26,8 +27,9 @@ class WeightedLoss(nn.Module):
 
     All terms on the same VGG weights share one frozen network, which is run once for the output and
     once, without a graph, for the target. With `style_image`, 1×3×H×W in the same convention, style
-    terms compare with its Gram matrices, computed here once. Raises CheckpointError for weights
-    that cannot be read or lack a layer.
+    terms compare with its Gram matrices, computed here once. Adversarial terms are left out: they
+    change with the discriminator, which `framelift.train.adversary` trains. Raises CheckpointError
+    for weights that cannot be read or lack a layer.
     """
 
     def __init__(
@@ -37,6 +39,7 @@ class WeightedLoss(nn.Module):
         style_image: Tensor | None = None,
     ) -> None:
         super().__init__()
+        configs = [config for config in configs if not isinstance(config, AdversarialConfig)]
         self.names = _unique_names(configs)
         self.weights = tuple(config.weight for config in configs)
         sources = [_source(config, vgg) for config in configs]
@@ -130,9 +133,12 @@ def _build(config: LossConfig, style: dict[str, Tensor] | None) -> nn.Module:
             return TotalVariation()
         case StabilityConfig():
             return StabilityLoss()
+        case AdversarialConfig():
+            raise AssertionError("no term of two images alone")
 
 
 __all__ = [
+    "AdversarialConfig",
     "FeatureLossConfig",
     "LossConfig",
     "PixelLossConfig",

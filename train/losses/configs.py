@@ -121,6 +121,37 @@ class StabilityConfig(
         return "stability"
 
 
+class AdversarialConfig(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="adversarial"
+):
+    """What a discriminator, trained beside the network, thinks of its outputs."""
+
+    network: Literal["unet", "patch"] = "unet"  # a logit for each pixel, or for 8×8 pixels
+    channels: int = 32  # width at full resolution; doubled three times
+    # relativistic: each output against its own original; hinge: outputs and originals on their own
+    objective: Literal["relativistic", "hinge"] = "relativistic"
+    lr: float = 1e-4  # of the discriminator's Adam; follows the schedule of the network's
+    betas: tuple[float, float] = (0.9, 0.99)
+    r1: float = 1.0  # weight of the gradient penalty on photographs; 0: none
+    r1_every: int = 8  # it is taken every so many steps, so many times
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name, least in (("channels", 1), ("r1_every", 1)):
+            if (value := getattr(self, name)) < least:
+                raise ValueError(f"{name} must be at least {least}, not {value}")
+        if not 0 < self.lr <= 1:
+            raise ValueError(f"lr must be above 0 and at most 1, not {self.lr}")
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise ValueError(f"betas must be in [0, 1), not {list(self.betas)}")
+        if not 0 <= self.r1 < math.inf:
+            raise ValueError(f"r1 must be a number of at least 0, not {self.r1}")
+
+    @property
+    def name(self) -> str:
+        return "adversarial"
+
+
 LossConfig = (
     PixelLossConfig
     | FeatureLossConfig
@@ -128,6 +159,7 @@ LossConfig = (
     | TotalVariationConfig
     | SpectrumConfig
     | StabilityConfig
+    | AdversarialConfig
 )
 
 

@@ -1,0 +1,1 @@
+"""Adversarial training: a discriminator that is trained beside the network."""
