@@ -62,8 +62,10 @@ class Film:
         return pieces_of(self.whole, len(self.pieces))
 
     def place(self, piece: int) -> Path:
-        """What names the work folder of a piece."""
-        return self.folder / f"{piece:05}"
+        """What names the work folder of a piece: with the suffix of the target, by which its pixel
+        format is chosen.
+        """
+        return self.folder / f"{piece:05}{self.target.suffix}"
 
     def has(self, item: Item, records: Records) -> bool:
         """Whether a piece is done, and its segments are there."""

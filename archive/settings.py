@@ -29,9 +29,11 @@ class FileSettings:
     device: int | None = None
     threads: int | None = None
     tile: int | None = None
-    codec: str = "h264"
+    codec: str = EncoderOptions.codec
     crf: int | None = None
     preset: str | None = None
+    pixel_format: str | None = None
+    assume_transfer: str | None = None
     audio: str | None = None
     """See `Audio`."""
     deinterlace: str = Deinterlace.FRAME.value
@@ -52,7 +54,7 @@ class FileSettings:
 
     def encoder(self) -> EncoderOptions:
         """The options of the video encoder."""
-        return EncoderOptions(self.codec, self.crf, self.preset)
+        return EncoderOptions(self.codec, self.crf, self.preset, self.pixel_format)
 
     def engine(self) -> Engine:
         """Where the model runs."""
@@ -73,6 +75,7 @@ class FileSettings:
             model_sha256 if self.resume else None,
             deinterlace=Deinterlace(self.deinterlace),
             reuse=not self.no_reuse,
+            assume_transfer=self.assume_transfer,
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -89,10 +92,16 @@ class FileSettings:
 
         Where and how fast it is made is not among them.
         """
-        options = sorted(self.encoder().library_options().items())
+        encoder = self.encoder()
+        options = sorted(encoder.library_options().items())
+        of_depth = {
+            "codec_by_depth": encoder.codec != encoder.codec_name or None,
+            "pixel_format": self.pixel_format,
+            "assume_transfer": self.assume_transfer,
+        }
         return {
             "task": self.task,
-            "encoder": [self.codec, *(f"{name}={value}" for name, value in options)],
+            "encoder": [encoder.codec_name, *(f"{name}={value}" for name, value in options)],
             "audio": self.audio or "auto",
             "deinterlace": self.deinterlace,
             "scale": self.scale,
@@ -100,6 +109,7 @@ class FileSettings:
             "end": self.end,
             "compare": self.compare,
             "no_metadata": self.no_metadata,
+            **{name: value for name, value in of_depth.items() if value is not None},
         }
 
 

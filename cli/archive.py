@@ -145,7 +145,7 @@ def _settings(options: dict[str, Any]) -> FileSettings:
     if options["scale"] is not None:
         options["scale"] = str(options["scale"])
     if typed("codec"):  # the defaults of these are for the default of that
-        for name in ("crf", "preset"):
+        for name in ("crf", "preset", "pixel_format"):
             options[name] = options[name] if typed(name) else None
     if options["no_audio"]:
         options["audio"] = "none"

@@ -9,6 +9,7 @@ import click
 from ..common.errors import FrameliftError, Interrupted
 from .options.codec import codec_options
 from .options.completions import backend_names, files, model_names
+from .options.depth import depth_options
 from .options.device import device_option
 from .options.finite import Finite
 from .upscale_options import UpscaleOptions
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 )
 @click.option("--tile", type=click.IntRange(1), help="Largest side of a tile, in input pixels.")
 @codec_options
+@depth_options
 @click.option(
     "--audio",
     type=click.Choice(["copy", "aac", "none"]),

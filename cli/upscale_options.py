@@ -27,6 +27,8 @@ _FOR_VIDEOS = (
     "codec",
     "crf",
     "preset",
+    "pixel_format",
+    "assume_transfer",
     "no_reuse",
 )
 
@@ -45,6 +47,8 @@ class UpscaleOptions:
     codec: str
     crf: int | None
     preset: str | None
+    pixel_format: str | None
+    assume_transfer: str | None
     audio: str | None
     no_audio: bool
     no_reuse: bool
@@ -88,11 +92,12 @@ class Request:
         from ..runtime.video import EncoderOptions, Span, parse_time
         from .options.command_line import hide_arguments
 
-        crf, preset = options.crf, options.preset
+        crf, preset, pixel_format = options.crf, options.preset, options.pixel_format
         if typed("codec"):  # the defaults of these are for the default of that
             crf = crf if typed("crf") else None
             preset = preset if typed("preset") else None
-        encoder = EncoderOptions(options.codec, crf, preset)
+            pixel_format = pixel_format if typed("pixel_format") else None
+        encoder = EncoderOptions(options.codec, crf, preset, pixel_format)
         end = parse_time(options.end) if options.end else None
         span = Span(parse_time(options.start or "0"), end)
         source, target = parse_source(options.sources[0]), parse_target(options.target)
@@ -152,10 +157,13 @@ class Request:
             or encoder.codec != type(encoder).codec
             or encoder.crf is not None
             or encoder.preset is not None
+            or encoder.pixel_format is not None
+            or options.assume_transfer is not None
         ):
             raise ConfigError(
-                "--start, --end, --deinterlace, --resume, --codec, --crf, --preset, --audio, "
-                "--no-audio and --no-reuse are for videos, and the input is images alone"
+                "--start, --end, --deinterlace, --resume, --codec, --crf, --preset, "
+                "--pixel-format, --assume-transfer, --audio, --no-audio and --no-reuse are for "
+                "videos, and the input is images alone"
             )
 
     def live_options(self) -> LiveOptions:
@@ -186,6 +194,7 @@ class Request:
             options.compare,
             upscaler.spec.sha256 if self.resume else None,
             deinterlace=Deinterlace(options.deinterlace),
+            assume_transfer=options.assume_transfer,
             reuse=not options.no_reuse,
         )
         return Settings(

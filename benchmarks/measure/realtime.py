@@ -101,7 +101,7 @@ def measure_realtime(
         "threads": threads,
         "seconds": seconds,
         "file": video and video.name,
-        "codec": video and options.codec,
+        "codec": video and options.codec_name,
     }
     warnings = [*machine_warnings(machine, conditions), *condition_warnings(conditions)]
     results = RealtimeResults(models=rows, conditions=conditions)

@@ -77,7 +77,7 @@ def measure_video(
         raise ConfigError(f"rounds must be at least 1, got {rounds}")
     machine = describe_machine()
     monitor = Monitor(gpu=bool(machine.gpus))
-    sinks = {NULL: None, options.codec: options}
+    sinks = {NULL: None, options.codec_name: options}
     measured: dict[str, list[VideoRun]] = {name: [] for name in sinks}
     alone_ms: list[float] = []
     with Upscaler.load(model, backend=backend, threads=threads, device=device) as upscaler:
@@ -112,7 +112,7 @@ def measure_video(
             "frames": total,
             "rounds": rounds,
             "backend": backend,
-            "codec": options.codec,
+            "codec": options.codec_name,
             "reuse": reuse,
         }
         found = VideoResults(

@@ -12,8 +12,8 @@ _Command = Callable[..., None]
 _OPTIONS = (
     click.option(
         "--codec",
-        default="h264",
-        show_default=True,
+        default="auto",
+        show_default="h264, for more than 8 bits hevc",
         help=(
             "Video encoder: h264, hevc, av1, prores, ffv1 (lossless), h264-nvenc, hevc-nvenc "
             "or av1-nvenc."

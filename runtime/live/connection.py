@@ -19,7 +19,9 @@ from av.codec.context import Flags
 
 from ...common.errors import InputError
 from ...common.notes import Say
+from ..video.clip.colour import require_sdr
 from ..video.clip.frame import ClipFacts, Image
+from ..video.clip.pixel_format import pixel_format
 from ..video.clip.pixels import ToBgr, colour_of, depth_note
 from ..video.clip.pool import FramePool
 from ..video.reading.rate import frame_rate
@@ -108,7 +110,7 @@ class StreamConnection:
             self._decoded = self._decode()
             self._first = self._first_picture()
             self.facts = self._read_facts(self._first)
-            note = depth_note(self._first.format)
+            note = depth_note(pixel_format(self._first.format))
             if note and say is not None:
                 say(f"{self._shown}: {note}")
         except BaseException:
@@ -164,6 +166,7 @@ class StreamConnection:
         stream = self._stream
         try:
             colour = colour_of(picture, stream.codec_context)
+            require_sdr(colour)
         except ValueError as error:
             raise InputError(f"{self._shown}: {error}") from error
         return ClipFacts(

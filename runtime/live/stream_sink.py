@@ -143,8 +143,8 @@ class StreamSink:
         open_seconds: float = _OPEN_SECONDS,
         write_seconds: float = _WRITE_SECONDS,
     ) -> None:
-        if options.codec not in _STREAMED_CODECS:
-            raise ConfigError(f"{options.codec} cannot be streamed: use h264 or hevc")
+        if options.codec_name not in _STREAMED_CODECS:
+            raise ConfigError(f"{options.codec_name} cannot be streamed: use h264 or hevc")
         options.check_available()
         self._busy = threading.Lock()
         self._publisher = Publisher(target, open_seconds=open_seconds, write_seconds=write_seconds)

@@ -10,11 +10,13 @@ from typing import Any
 
 import av
 
-from ...common.errors import Interrupted, OutputError
+from ...common.errors import ConfigError, Interrupted, OutputError
 from ...common.files import NOTHING_LEFT, atomic_output, check_target
 from ...common.notes import Say, say_on_stderr
+from .clip.colour import TRANSFERS
 from .clip.pool import FramePool
 from .clip.span import Span
+from .depth import prepare
 from .pipeline import Pipeline
 from .progress import VideoProgress
 from .reading.deinterlace import Deinterlace
@@ -44,9 +46,16 @@ class ConvertOptions:
     """Work in segments and go on where an interrupted run ended. Names the model, so that what
     another one made is not mixed in."""
     segment_frames: int = SEGMENT_FRAMES
+    assume_transfer: str | None = None
+    """"sdr", "pq" or "hlg", for clips of BT.2020 that do not state it."""
     deinterlace: Deinterlace = Deinterlace.FRAME
     reuse: bool = True
     """Do not compute again what did not change since the last frame; the result is the same."""
+
+    def __post_init__(self) -> None:
+        if self.assume_transfer not in (None, *TRANSFERS):
+            known = ", ".join(TRANSFERS)
+            raise ConfigError(f"transfer {self.assume_transfer!r} is unknown: use {known}")
 
 
 @dataclass(frozen=True)
@@ -76,8 +85,10 @@ def upscale_video(
 ) -> VideoResult:
     """Upscale a video file; the target appears only when it is complete.
 
-    Every frame keeps its time; audio, subtitles, chapters and metadata are copied; colour matrix
-    and range, pixel shape and rotation are carried. A progress bar is shown unless `quiet`.
+    Depth and chroma are kept as far as `EncoderOptions` and players allow, with frames of 16 bits
+    on the way; what is lost is said. Every frame keeps its time; audio, subtitles, chapters and
+    metadata are copied; colour matrix and range, pixel shape and rotation are carried. A progress
+    bar is shown unless `quiet`.
 
     Raises:
         InputError: the source cannot be read to its end.
@@ -126,6 +137,8 @@ def job_of(
         "modified_ns": status.st_mtime_ns if status else 0,
         "model": options.resume,
         "encoder": [encoder.codec, *sorted(encoder.library_options().items())],
+        "pixel_format": encoder.pixel_format,
+        "assume_transfer": options.assume_transfer,
         "span": [str(options.span.start), str(options.span.end)],
         "factor": str(options.factor),
         "compare": options.compare,
@@ -149,16 +162,15 @@ class _Work:
 
     def at_once(self) -> VideoResult:
         """Encode straight into the target."""
-        step = self._step()
-        pool = step.pool()
         with ExitStack() as stack:
             temporary = stack.enter_context(
                 atomic_output(self.target, overwrite=self.overwrite, source=self.source_path)
             )
-            source = stack.enter_context(self._source(pool))
+            source = stack.enter_context(self._source())
             facts = source.facts
+            step, pool, encoder = self._prepared(source)
             size_px = step.output_size(facts.width_px, facts.height_px)
-            sink = stack.enter_context(self._sink(temporary, source, size_px))
+            sink = stack.enter_context(self._sink(temporary, source, size_px, encoder))
             progress = stack.enter_context(self._progress(facts.frame_count_estimate))
             stats = Pipeline(source, step, sink, pool=pool).run(progress)
             copied = sink.copied
@@ -166,8 +178,6 @@ class _Work:
 
     def in_segments(self) -> VideoResult:
         """Encode what segments are missing, then join them."""
-        step = self._step()
-        pool = step.pool()
         folder = WorkFolder(self.target, job_of(self.source_path, self.encoder, self.options))
         with folder:
             if folder.started_anew:
@@ -175,15 +185,17 @@ class _Work:
             done = folder.complete()
             times = [times for path in done for times in read_times(path)]
             last = max(pts for pts, _ in times) if times else None
-            with self._source(pool, after_pts=last, context=step.history) as source:
+            history = self._step(self.upscaler).history
+            with self._source(after_pts=last, context=history) as source:
                 facts = source.facts
+                step, pool, encoder = self._prepared(source)
                 size_px = step.output_size(facts.width_px, facts.height_px)
                 sink = SegmentSink(
                     folder,
                     len(done),
                     facts,
                     size_px,
-                    self.encoder,
+                    encoder,
                     target=self.target,
                     segment_frames=self.options.segment_frames,
                 )
@@ -192,48 +204,62 @@ class _Work:
                 left = facts.frame_count_estimate
                 with self._progress(left - len(times) if left else None) as progress:
                     stats = Pipeline(source, step, sink, pool=pool).run(progress)
-                copied = self._join(folder.complete(), source, size_px)
+                copied = self._join(folder.complete(), source, size_px, encoder)
         folder.remove()
         return VideoResult(self.target, *size_px, copied, stats, len(times))
 
     def _join(
-        self, segments: list[Path], source: FileSource, size_px: tuple[int, int]
+        self,
+        segments: list[Path],
+        source: FileSource,
+        size_px: tuple[int, int],
+        encoder: EncoderOptions,
     ) -> list[str]:
         with (
             atomic_output(
                 self.target, overwrite=self.overwrite, source=self.source_path
             ) as temporary,
-            self._sink(temporary, source, size_px) as sink,
+            self._sink(temporary, source, size_px, encoder) as sink,
         ):
             join_segments(segments, sink)
             return sink.copied
 
-    def _step(self) -> FrameStep:
+    def _prepared(self, source: FileSource) -> tuple[FrameStep, FramePool, EncoderOptions]:
+        """What upscales and stores the frames of this clip, of the depth that it has."""
+        prepared = prepare(
+            self.source_path, source.facts, self.target, self.upscaler, self.encoder, self.say
+        )
+        step = self._step(prepared.upscaler)
+        pool = step.pool()
+        source.use_pool(pool)
+        return step, pool, prepared.encoder
+
+    def _step(self, upscaler: FrameUpscaler) -> FrameStep:
         options = self.options
         return FrameStep(
-            self.upscaler, factor=options.factor, compare=options.compare, reuse=options.reuse
+            upscaler, factor=options.factor, compare=options.compare, reuse=options.reuse
         )
 
-    def _source(
-        self, pool: FramePool, after_pts: int | None = None, context: int = 0
-    ) -> FileSource:
+    def _source(self, after_pts: int | None = None, context: int = 0) -> FileSource:
         return FileSource(
             self.source_path,
             span=self.options.span,
             after_pts=after_pts,
             context=context,
             deinterlace=self.options.deinterlace,
-            pool=pool,
+            assume_transfer=self.options.assume_transfer,
             say=self.say,
         )
 
-    def _sink(self, path: Path, source: FileSource, size_px: tuple[int, int]) -> FileSink:
+    def _sink(
+        self, path: Path, source: FileSource, size_px: tuple[int, int], encoder: EncoderOptions
+    ) -> FileSink:
         span = self.options.span
         return FileSink(
             path,
             source.facts,
             size_px,
-            self.encoder,
+            encoder,
             copy_from=(self.source_path, source.stream_index),
             audio=self.options.audio,
             span=span if span.is_whole else Span(source.start_seconds, span.end),

@@ -28,6 +28,7 @@ from ...common.notes import Say, say_on_stderr
 from .clip.frame import Frame
 from .clip.input_file import open_input, start_offset
 from .convert import ConvertOptions, VideoResult, job_of, join_segments
+from .depth import prepare
 from .pipeline import Pipeline
 from .reading.file_source import FileSource
 from .reading.seek import seek_point
@@ -135,29 +136,37 @@ def upscale_piece(
     frames of the whole piece. `options.resume` must name the model. Raises what `upscale_video`
     raises.
     """
-    step = FrameStep(upscaler, factor=options.factor, compare=options.compare, reuse=options.reuse)
-    if step.history > _RUN_IN_FRAMES:
-        raise InputError(f"{source_path}: cannot be split for a model of {step.history} frames")
-    pool = step.pool()
+    history = FrameStep(upscaler).history
+    if history > _RUN_IN_FRAMES:
+        raise InputError(f"{source_path}: cannot be split for a model of {history} frames")
     with _folder(source_path, piece, work_target, encoder, options) as folder, encoder.in_use():
         done = folder.complete()
         times = [pts for path in done for pts, _ in read_times(path)]
         with FileSource(
             source_path,
             after_pts=max(times) if times else piece.before_pts,
-            context=step.history,
+            context=history,
             seek_to=Fraction(piece.seek_seconds) if piece.seek_seconds else None,
-            pool=pool,
+            assume_transfer=options.assume_transfer,
             say=say,
         ) as source:
             facts = source.facts
+            prepared = prepare(source_path, facts, work_target, upscaler, encoder, say)
+            step = FrameStep(
+                prepared.upscaler,
+                factor=options.factor,
+                compare=options.compare,
+                reuse=options.reuse,
+            )
+            pool = step.pool()
+            source.use_pool(pool)
             size_px = step.output_size(facts.width_px, facts.height_px)
             segments = SegmentSink(
                 folder,
                 len(done),
                 facts,
                 size_px,
-                encoder,
+                prepared.encoder,
                 target=work_target,
                 segment_frames=options.segment_frames,
             )
@@ -191,8 +200,9 @@ def join_pieces(
         if not found:
             raise InputError(f"{source_path}: the segments of piece {piece.number} are gone")
         segments += found
-    with FileSource(source_path, say=_silent) as source:
+    with FileSource(source_path, assume_transfer=options.assume_transfer, say=_silent) as source:
         facts = source.facts
+        prepared = prepare(source_path, facts, work_targets[0], upscaler, encoder, _silent)
         size_px = step.output_size(facts.width_px, facts.height_px)
         with (
             atomic_output(target, overwrite=overwrite, source=source_path) as temporary,
@@ -200,7 +210,7 @@ def join_pieces(
                 temporary,
                 facts,
                 size_px,
-                encoder,
+                prepared.encoder,
                 copy_from=(source_path, source.stream_index),
                 audio=options.audio,
                 shown_as=target,

@@ -150,7 +150,7 @@ class FrameStep:
         if self._compare:
             half = out.shape[1] // 2
             cv2 = load_cv2()
-            self._before = _fitting(self._before, (out.shape[0], half, 3))
+            self._before = _fitting(self._before, (out.shape[0], half, 3), out)
             size = half, out.shape[0]
             cv2.resize(image, size, dst=self._before, interpolation=cv2.INTER_CUBIC)
             np.copyto(out[:, :half], self._before)
@@ -169,7 +169,7 @@ class FrameStep:
 
     def once(self, image: Image) -> Image:
         """What becomes of `image`, in a new array."""
-        return self(image, np.empty(self.output_shape(image), np.uint8))
+        return self(image, np.empty(self.output_shape(image), image.dtype))
 
     def _start(
         self, image: Image, big: Image, pool: FramePool | None, source: FramePool | None
@@ -195,7 +195,7 @@ class FrameStep:
             if after.flags.c_contiguous:
                 cv2.resize(big, size, dst=after, interpolation=method)
             else:
-                self._small = _fitting(self._small, after.shape)
+                self._small = _fitting(self._small, after.shape, after)
                 cv2.resize(big, size, dst=self._small, interpolation=method)
                 np.copyto(after, self._small)
         self._big.give_back(big)
@@ -232,6 +232,7 @@ class PendingStep:
         return big if self._finish is None else self._finish(big)
 
 
-def _fitting(kept: Image, shape: tuple[int, ...]) -> Image:
-    """`kept` if it has that shape, else a new array."""
-    return kept if kept.shape == shape else np.empty(shape, np.uint8)
+def _fitting(kept: Image, shape: tuple[int, ...], like: Image) -> Image:
+    """`kept` if it has that shape and the type of `like`, else a new array."""
+    fits = kept.shape == shape and kept.dtype == like.dtype
+    return kept if fits else np.empty(shape, like.dtype)

@@ -25,6 +25,14 @@ _OPTION_TEXTS: dict[str, Schema] = {
     "codec": {"type": "string", "description": "As --codec: h264, hevc, av1, prores, ffv1, …"},
     "crf": {"type": "integer", "description": "Quality, 0 (best) to 51, av1 63."},
     "preset": {"type": "string", "description": "Encoder speed, ultrafast to veryslow."},
+    "pixel_format": {
+        "type": "string",
+        "description": "As --pixel-format: same, or FFmpeg's name, such as yuv420p10le.",
+    },
+    "assume_transfer": {
+        "enum": ["sdr", "pq", "hlg"],
+        "description": "What videos of BT.2020 are that do not state it.",
+    },
     "no_metadata": {
         "type": "boolean",
         "description": "Of images: leave out EXIF, XMP, IPTC, resolution and text.",

@@ -18,7 +18,18 @@ _LONGEST = 100
 _FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": False}
 
 FOR_ALL = ("model", "scale", "compare", "format")
-FOR_VIDEOS = ("codec", "crf", "preset", "audio", "no_audio", "deinterlace", "start", "end")
+FOR_VIDEOS = (
+    "codec",
+    "crf",
+    "preset",
+    "pixel_format",
+    "assume_transfer",
+    "audio",
+    "no_audio",
+    "deinterlace",
+    "start",
+    "end",
+)
 FOR_IMAGES = ("no_metadata",)
 _SWITCHES = ("compare", "no_audio", "no_metadata")
 IMAGE_FORMATS = ("png", "jpg", "webp", "avif", "tiff", "bmp")
@@ -57,7 +68,7 @@ def plan(given: Mapping[str, object], suffix: str, settings: Settings) -> Plan:
         if name in _SWITCHES:
             arguments += [f"--{name.replace('_', '-')}"] * _switch(name, value)
         elif name not in ("model", "format"):
-            arguments.append(f"--{name}={value}")
+            arguments.append(f"--{name.replace('_', '-')}={value}")
     result_suffix = f".{_format(options, picture)}"
     problem = settings.check_options(command, [*settings.arguments, *arguments])
     if problem is not None:

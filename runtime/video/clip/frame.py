@@ -9,6 +9,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from .colour import Colour
+from .hdr import HdrMetadata
+from .pixel_format import PixelFormat, named_format
 
 Image = NDArray[Any]
 """uint8, or uint16 over its full range for pictures of more than 8 bits."""
@@ -19,7 +21,7 @@ class Frame:
     """One picture. Its pixels may be a buffer that is reused once the frame was handed back."""
 
     bgr_u8: Image
-    """uint8 H×W×3, BGR, C-contiguous."""
+    """uint8 or uint16 H×W×3, BGR, C-contiguous."""
     pts: int
     """Presentation time in units of `time_base`."""
     time_base: Fraction
@@ -51,6 +53,9 @@ class ClipFacts:
     """Width of a pixel divided by its height."""
     colour: Colour
     """The colour description of the decoded pictures, with every guess already made."""
+    pixel_format: PixelFormat = field(default_factory=lambda: named_format("yuv420p"))
+    """What the decoded pictures are stored as."""
+    hdr: HdrMetadata = field(default_factory=HdrMetadata)
     display_matrix: tuple[int, ...] | None = None
     """Nine fixed-point numbers that rotate or mirror the picture for display; `None`: upright."""
     frame_count_estimate: int | None = None

@@ -7,7 +7,9 @@ import numpy as np
 from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 
 from .colour import FULL, UNSPECIFIED, Colour, complete_colour
+from .deep_pixels import DeepPixels
 from .frame import Image
+from .pixel_format import PixelFormat, named_format
 from .pool import FramePool
 
 # Chroma is interpolated to every pixel and rounded, not truncated: code values within 2 of the
@@ -22,8 +24,10 @@ _TO_YUV = (
 )
 
 
-def colour_of(frame: av.VideoFrame, context: av.VideoCodecContext) -> Colour:
-    """The colour description of a decoded picture, completed.
+def colour_of(
+    frame: av.VideoFrame, context: av.VideoCodecContext, assume_transfer: str | None = None
+) -> Colour:
+    """The colour description of a decoded picture, completed as of `complete_colour`.
 
     Raises:
         ValueError: see `complete_colour`.
@@ -36,6 +40,7 @@ def colour_of(frame: av.VideoFrame, context: av.VideoCodecContext) -> Colour:
         transfer=_stated(frame.color_trc, context.color_trc),
         is_rgb=is_rgb(format_),
         lines=frame.height,
+        assume_transfer=assume_transfer,
     )
 
 
@@ -44,22 +49,37 @@ def is_rgb(format_: av.VideoFormat) -> bool:
     return bool(format_.is_rgb or format_.has_palette)
 
 
-def depth_note(format_: av.VideoFormat) -> str:
+def depth_note(format_: PixelFormat) -> str:
     """What is to be said of a pixel format with more than 8 bits per channel, or ""."""
-    if max(component.bits for component in format_.components) <= 8:
+    if not format_.is_deep:
         return ""
     return f"{format_.name} is reduced to 8 bits per channel"
 
 
 class ToBgr:
-    """Converts pictures to uint8 H×W×3 BGR arrays out of a pool. Used from one thread."""
+    """Converts pictures to H×W×3 BGR arrays out of a pool. Used from one thread.
+
+    They have 8 or 16 bits per channel, as the arrays of the pool have.
+    """
 
     def __init__(self, pool: FramePool) -> None:
         self._pool = pool
+        self._deep = DeepPixels()
         self._reformatter = VideoReformatter()
 
     def __call__(self, frame: av.VideoFrame, colour: Colour) -> Image:
         """Return the picture in an array that whoever consumes it gives back to the pool."""
+        shape = (frame.height, frame.width, 3)
+        image = self._pool.take(shape)
+        if image.dtype == np.uint16:
+            self._deep.to_bgr(frame, colour, image)
+            return image
+        if named_format(frame.format.name).chroma == 0:
+            # libswscale takes grey for full range, whatever it is told.
+            wide = np.empty(shape, np.uint16)
+            self._deep.to_bgr(frame, colour, wide)
+            np.copyto(image, ((wide.astype(np.uint32) + 128) // 257).astype(np.uint8))
+            return image
         if is_rgb(frame.format):
             converted = self._reformatter.reformat(frame, format="bgr24")
         else:
@@ -74,17 +94,17 @@ class ToBgr:
                 threads=1,
             )
         plane = converted.planes[0]
-        shape = (frame.height, frame.width, 3)
         rows: Image = np.ndarray(
             shape, np.uint8, memoryview(plane), strides=(plane.line_size, 3, 1)
         )
-        image = self._pool.take(shape)
         np.copyto(image, rows)
         return image
 
 
 class FromBgr:
-    """Converts uint8 H×W×3 BGR arrays to pictures of one pixel format. Used from one thread."""
+    """Converts uint8 or uint16 H×W×3 BGR arrays to pictures of one pixel format. Used from one
+    thread.
+    """
 
     def __init__(self, pixel_format: str, colour: Colour, coded_size_px: tuple[int, int]) -> None:
         """`coded_size_px` is width and height to pad to, at the right and the bottom."""
@@ -93,16 +113,32 @@ class FromBgr:
         self._size_px = coded_size_px
         self._padded: Image | None = None
         self._reformatter = VideoReformatter()
+        self._deep = DeepPixels()
 
     def __call__(self, image: Image) -> av.VideoFrame:
         """Return the picture; `image` is not read any more afterwards."""
         height, width = image.shape[:2]
         if (width, height) != self._size_px:
             image = self._pad(image)
-        picture = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(image), format="bgr24")
-        if not self._format.startswith("yuv"):
+        converted = self._converted(np.ascontiguousarray(image))
+        # ProRes takes these from each frame, the others from the encoder's settings.
+        converted.color_primaries = self._colour.primaries
+        converted.color_trc = self._colour.transfer
+        if not named_format(self._format).is_rgb:
+            converted.colorspace = self._colour.matrix
+            converted.color_range = self._colour.range
+        return converted
+
+    def _converted(self, image: Image) -> av.VideoFrame:
+        format_ = named_format(self._format)
+        # libswscale takes grey for full range, whatever it is told.
+        if image.dtype == np.uint16 or format_.chroma == 0:
+            wide = image if image.dtype == np.uint16 else image.astype(np.uint16) * 257
+            return self._deep.from_bgr(wide, self._format, self._colour)
+        picture = av.VideoFrame.from_numpy_buffer(image, format="bgr24")
+        if format_.is_rgb:
             return self._reformatter.reformat(picture, format=self._format)
-        converted = self._reformatter.reformat(
+        return self._reformatter.reformat(
             picture,
             format=self._format,
             src_colorspace=self._colour.swscale_matrix,
@@ -111,15 +147,11 @@ class FromBgr:
             dst_color_range=ColorRange(self._colour.range),
             interpolation=_TO_YUV,
         )
-        # ProRes takes these from each frame, the others from the encoder's settings.
-        converted.color_primaries = self._colour.primaries
-        converted.color_trc = self._colour.transfer
-        return converted
 
     def _pad(self, image: Image) -> Image:
         """Repeat the last column and row up to the coded size, in the same array every time."""
         if self._padded is None:
-            self._padded = np.empty((self._size_px[1], self._size_px[0], 3), np.uint8)
+            self._padded = np.empty((self._size_px[1], self._size_px[0], 3), image.dtype)
         padded, (height, width) = self._padded, image.shape[:2]
         np.copyto(padded[:height, :width], image)
         padded[height:, :width] = image[-1:]
@@ -127,9 +159,12 @@ class FromBgr:
         return padded
 
 
-def even_size(width_px: int, height_px: int) -> tuple[int, int]:
-    """The size that 4:2:0 video needs: both sides even."""
-    return width_px + width_px % 2, height_px + height_px % 2
+def even_size(width_px: int, height_px: int, chroma: int = 1) -> tuple[int, int]:
+    """The size that video of a chroma needs, as of `PixelFormat`: of 4:2:0 both sides are even, of
+    4:2:2 the width is.
+    """
+    width = width_px + width_px % 2 if chroma in (1, 2) else width_px
+    return width, height_px + height_px % 2 if chroma == 1 else height_px
 
 
 def _stated(by_frame: int, by_container: int) -> int:

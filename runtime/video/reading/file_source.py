@@ -17,8 +17,11 @@ from av.stream import Disposition
 
 from ....common.errors import InputError
 from ....common.notes import Say, say_on_stderr
+from ..clip.colour import require_sdr
 from ..clip.frame import ClipFacts, Frame
+from ..clip.hdr import HdrMetadata, read_hdr
 from ..clip.input_file import open_input, start_offset
+from ..clip.pixel_format import pixel_format
 from ..clip.pixels import ToBgr, colour_of, depth_note
 from ..clip.pool import FramePool
 from ..clip.span import Span
@@ -27,6 +30,7 @@ from .integrity import Integrity, may_hide_its_end, structural_fault
 from .mp4_structure import Mp4Facts, mp4_facts
 from .orientation import display_matrix
 from .seek import seek_point
+from .side_data import side_data_of
 
 _Timed = tuple[av.VideoFrame, int, int]
 """A decoded frame, its time and how long it is shown."""
@@ -63,6 +67,7 @@ class FileSource:
         seek_to: Fraction | None = None,
         deinterlace: Deinterlace = Deinterlace.FRAME,
         pool: FramePool | None = None,
+        assume_transfer: str | None = None,
         say: Say = say_on_stderr,
     ) -> None:
         """Open `path`; or take a `container` that is open already, which `path` only names.
@@ -71,7 +76,7 @@ class FileSource:
         `span` the first frame gets time 0. Frames up to `after_pts`, in the times that frames
         get, are left out without being converted, but for the last `context` of them. With
         `seek_to`, a time in seconds, reading begins at a key frame before it where that is safe;
-        frames keep their times.
+        frames keep their times. `assume_transfer`: see `complete_colour`.
         """
         self.path = path
         self._name = Path(path).name if container is None else str(path)
@@ -82,7 +87,7 @@ class FileSource:
         self._context = context
         self._last_pts: int | None = None
         self._moved = 0
-        self._pool = pool or FramePool()
+        self._assume_transfer = assume_transfer
         self.container = container or open_input(Path(path))
         if container is not None and may_hide_its_end(container):
             say(f"{self._name}: states no duration, so a cut cannot be detected in one pass")
@@ -116,7 +121,8 @@ class FileSource:
         except BaseException:
             self.container.close()
             raise
-        self._to_bgr = ToBgr(self._pool)
+        self._to_bgr = ToBgr(pool or FramePool())
+        self._is_prepared = False
 
     def __enter__(self) -> Self:
         return self
@@ -137,6 +143,14 @@ class FileSource:
             return
         self.container.close()
 
+    def use_pool(self, pool: FramePool) -> None:
+        """Take arrays from this pool, which decides whether frames have 8 or 16 bits per channel.
+
+        To be called before the iteration. Without it, what 8 bits lose is said at its beginning.
+        """
+        self._to_bgr = ToBgr(pool)
+        self._is_prepared = True
+
     @property
     def stream_index(self) -> int:
         """The index of the video stream that is decoded."""
@@ -145,6 +159,8 @@ class FileSource:
     def __iter__(self) -> Iterator[Frame]:
         if self._first is None:
             raise RuntimeError(f"{self.path}: the frames were already read.")
+        if not self._is_prepared:
+            self._check_depth()
         first, self._first = self._first, None
         before: deque[_Timed] = deque(maxlen=self._context)
         for timed in chain([first], self._decoded):
@@ -169,6 +185,15 @@ class FileSource:
     def start_seconds(self) -> Fraction:
         """The time in the input, in seconds, that the frames' time 0 is."""
         return self._zero * self._time_base
+
+    def _check_depth(self) -> None:
+        """Say that frames get 8 bits. Raises InputError: they are HDR."""
+        try:
+            require_sdr(self.facts.colour)
+        except ValueError as error:
+            raise InputError(f"{self.path}: {error}") from error
+        if note := depth_note(self.facts.pixel_format):
+            self._say(f"{self._name}: {note}")
 
     def _seek(self, path: Path, start: Fraction) -> None:
         """Go to a key frame before `start`, in seconds."""
@@ -280,11 +305,9 @@ class FileSource:
     def _read_facts(self, frame: av.VideoFrame) -> ClipFacts:
         stream, format_ = self._stream, frame.format
         try:
-            colour = colour_of(frame, stream.codec_context)
+            colour = colour_of(frame, stream.codec_context, self._assume_transfer)
         except ValueError as error:
             raise InputError(f"{self.path}: {error}") from error
-        if note := depth_note(format_):
-            self._say(f"{self._name}: {note}")
         # FFmpeg gives every GIF an alpha channel.
         has_alpha = any(component.is_alpha for component in format_.components)
         if has_alpha and not format_.has_palette and stream.codec_context.name != "gif":
@@ -297,6 +320,8 @@ class FileSource:
             average_rate=self._deinterlacer.rate,
             sample_aspect_ratio=stream.sample_aspect_ratio or Fraction(1),
             colour=colour,
+            pixel_format=pixel_format(format_),
+            hdr=read_hdr(side_data_of(frame)) if colour.hdr else HdrMetadata(),
             display_matrix=display_matrix(frame),
             frame_count_estimate=self._estimate_count(),
             metadata=dict(self.container.metadata),

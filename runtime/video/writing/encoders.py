@@ -14,6 +14,7 @@ import av.codec
 
 from ....common.errors import ConfigError, MissingDependencyError, OutputError
 from ...gpu.cuda_gate import GATE
+from ..clip.pixel_format import PixelFormat, named_format
 
 _X26X_PRESETS = (
     "ultrafast",
@@ -33,14 +34,22 @@ _QUICKTIME = (".mp4", ".m4v", ".mov")
 _MOST = (*_QUICKTIME, ".mkv")
 _TRIAL_SECONDS = 30.0
 
+AUTO = "auto"
+AUTO_8_BITS, AUTO_DEEP = "h264", "hevc"
+"""What "auto" is for 8 bits and for more."""
+SAME = "same"
+
 
 @dataclass(frozen=True)
 class Encoder:
-    """One way to encode: FFmpeg's name for it, its pixel format and what may be set."""
+    """One way to encode: FFmpeg's name for it, its pixel formats and what may be set."""
 
     library: str
     pixel_format: str
+    """What 8-bit 4:2:0 video is stored as, if nothing else is asked for."""
     suffixes: tuple[str, ...]
+    formats: tuple[str, ...]
+    """Every pixel format that may be asked for."""
     default_crf: int | None = None
     default_preset: str | None = None
     presets: tuple[str, ...] = ()
@@ -53,6 +62,19 @@ class Encoder:
     is_hardware: bool = False
 
 
+_YUV = ("yuv420p", "yuv422p", "yuv444p")
+_X264_FORMATS = (*_YUV, *(f"{name}10le" for name in _YUV), "gray", "gray10le")
+_X265_FORMATS = (*_X264_FORMATS, *(f"{name}12le" for name in _YUV), "gray12le")
+_FFV1_BITS = (9, 10, 12, 14, 16)
+_FFV1_FORMATS = (
+    "bgr0",
+    *(f"gbrp{bits}le" for bits in _FFV1_BITS),
+    *_YUV,
+    *(f"{name}{bits}le" for name in _YUV for bits in _FFV1_BITS),
+    "gray",
+    *(f"gray{bits}le" for bits in _FFV1_BITS),
+)
+
 # Apple's players know HEVC under this name only.
 _APPLE_HEVC = "hvc1"
 
@@ -60,34 +82,46 @@ ENCODERS = {
     # Inference on the CPU shares the processors with the encoder. Three clips at 1920×1080, CPU ms
     # and kB a frame, dB against what was encoded: medium at 18 takes 122, 30 and 44.6; this 51, 30
     # and 44.0; superfast at 18 takes 29, 41 and 44.4.
-    "h264": Encoder("libx264", "yuv420p", _MOST, 17, "veryfast", _X26X_PRESETS),
+    "h264": Encoder("libx264", "yuv420p", _MOST, _X264_FORMATS, 17, "veryfast", _X26X_PRESETS),
     "hevc": Encoder(
         "libx265",
         "yuv420p",
         _MOST,
+        _X265_FORMATS,
         20,
         "medium",
         _X26X_PRESETS,
         options=(("x265-params", "log-level=error"),),
         quicktime_tag=_APPLE_HEVC,
     ),
-    "av1": Encoder("libsvtav1", "yuv420p", (".mp4", ".mkv"), 28, "8", _AV1_PRESETS, worst_crf=63),
+    "av1": Encoder(
+        "libsvtav1",
+        "yuv420p",
+        (".mp4", ".mkv"),
+        ("yuv420p", "yuv420p10le"),
+        28,
+        "8",
+        _AV1_PRESETS,
+        worst_crf=63,
+    ),
     "prores": Encoder(
         "prores_ks",
         "yuv422p10le",
         (".mov", ".mkv"),
+        ("yuv422p10le", "yuv444p10le"),
         default_preset="hq",
         presets=_PRORES_PRESETS,
         options=(("vendor", "apl0"),),
         preset_option="profile",
     ),
     # RGB, so that the frames are kept bit for bit.
-    "ffv1": Encoder("ffv1", "bgr0", (".mkv",), is_lossless=True),
+    "ffv1": Encoder("ffv1", "bgr0", (".mkv",), _FFV1_FORMATS, is_lossless=True),
     **{
         f"{codec}-nvenc": Encoder(
             f"{codec}_nvenc",
             "yuv420p",
             (".mp4", ".mkv") if codec == "av1" else _MOST,
+            ("yuv420p",) if codec == "h264" else ("yuv420p", "p010le"),
             default_crf=crf,
             default_preset="p5",
             presets=_NVENC_PRESETS,
@@ -105,32 +139,66 @@ ENCODERS = {
 class EncoderOptions:
     """What the user asked for. `None` takes the encoder's default.
 
+    `choose` makes of it, for one clip, options with a codec and a pixel format of their own.
+
     Raises:
         ConfigError: an unknown codec or preset, a CRF outside the codec's range, or either for a
-            codec that has none.
+            codec that has none, or a pixel format that the codec does not have.
     """
 
-    codec: str = "h264"
+    codec: str = AUTO
+    """One of `ENCODERS`, or "auto": h264, and hevc for more than 8 bits."""
     crf: int | None = None
     preset: str | None = None
+    pixel_format: str | None = None
+    """A pixel format of FFmpeg, or "same" for that of the source. `None` is "same" as far as
+    players of the container know it, and RGB for ffv1."""
 
     def __post_init__(self) -> None:
-        if self.codec not in ENCODERS:
+        if self.codec not in (AUTO, *ENCODERS):
             raise ConfigError(f"unknown codec {self.codec!r}; known are {', '.join(ENCODERS)}")
         encoder = self.encoder
+        self._check_pixel_format()
         if self.crf is not None and encoder.default_crf is None:
             reason = "is lossless" if encoder.is_lossless else "has a quality by preset only"
-            raise ConfigError(f"{self.codec} {reason}: a CRF means nothing to it; leave it out")
+            raise ConfigError(
+                f"{self.codec_name} {reason}: a CRF means nothing to it; leave it out"
+            )
         if self.crf is not None and not 0 <= self.crf <= encoder.worst_crf:
             raise ConfigError(f"CRF {self.crf} is outside 0 (best) to {encoder.worst_crf} (worst)")
         if self.preset is not None and self.preset not in encoder.presets:
             known = ", ".join(encoder.presets) or "none"
-            raise ConfigError(f"{self.codec} has no preset {self.preset!r}; known are: {known}")
+            raise ConfigError(
+                f"{self.codec_name} has no preset {self.preset!r}; known are: {known}"
+            )
 
     @property
     def encoder(self) -> Encoder:
-        """The encoder of that name."""
-        return ENCODERS[self.codec]
+        """The encoder of that name; of "auto" the one for 8 bits."""
+        return ENCODERS[self.codec_name]
+
+    @property
+    def codec_name(self) -> str:
+        """The codec; of "auto" the one for 8 bits."""
+        return AUTO_8_BITS if self.codec == AUTO else self.codec
+
+    @property
+    def stored_format(self) -> PixelFormat:
+        """What frames are stored as, of options that `choose` made."""
+        named = self.pixel_format not in (None, SAME)
+        return named_format(str(self.pixel_format) if named else self.encoder.pixel_format)
+
+    def _check_pixel_format(self) -> None:
+        name = self.pixel_format
+        if name is None or name == SAME:
+            return
+        codecs = (AUTO_8_BITS, AUTO_DEEP) if self.codec == AUTO else (self.codec,)
+        known = dict.fromkeys(name for codec in codecs for name in ENCODERS[codec].formats)
+        if name not in known:
+            which = "h264 and hevc have" if self.codec == AUTO else f"{self.codec} has"
+            raise ConfigError(
+                f"{which} no pixel format {name!r}; known are {SAME}, {', '.join(known)}"
+            )
 
     def library_options(self) -> dict[str, str]:
         """The options in FFmpeg's words."""
@@ -154,8 +222,8 @@ class EncoderOptions:
         """Raise `OutputError` unless the container that `target` names can hold this codec."""
         if target.suffix.lower() not in self.encoder.suffixes:
             raise OutputError(
-                f"{target}: {self.codec} video cannot be written to {target.suffix or 'no suffix'}"
-                f"; use {', '.join(self.encoder.suffixes)}"
+                f"{target}: {self.codec_name} video cannot be written to "
+                f"{target.suffix or 'no suffix'}; use {', '.join(self.encoder.suffixes)}"
             )
 
     def check_available(self) -> None:
@@ -167,14 +235,14 @@ class EncoderOptions:
             av.codec.Codec(self.encoder.library, "w")
         except av.codec.codec.UnknownCodecError as error:
             raise MissingDependencyError(
-                f"the installed PyAV has no {self.codec} encoder ({self.encoder.library}): run "
-                "`pip install --force-reinstall --only-binary :all: av`"
+                f"the installed PyAV has no {self.codec_name} encoder ({self.encoder.library}): "
+                "run `pip install --force-reinstall --only-binary :all: av`"
             ) from error
         if self.encoder.is_hardware and not hardware_works(self.encoder.library):
-            software = self.codec.removesuffix("-nvenc")
+            software = self.codec_name.removesuffix("-nvenc")
             raise MissingDependencyError(
-                f"{self.codec} needs an NVIDIA GPU with this encoder and its driver, which cannot "
-                f"be used here: use --codec {software}"
+                f"{self.codec_name} needs an NVIDIA GPU with this encoder and its driver, which "
+                f"cannot be used here: use --codec {software}"
             )
 
 

@@ -6,6 +6,7 @@ import contextlib
 import os
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -20,14 +21,19 @@ from ....common.errors import OutputError
 from ....common.files import describe_os_error
 from ....common.notes import Say, say_on_stderr
 from ....common.scheduling import unchanged_scheduling
+from ..clip.colour import LIMITED
 from ..clip.frame import ClipFacts, Frame, Image
+from ..clip.hdr import encoder_options
+from ..clip.pixel_format import PixelFormat
 from ..clip.pixels import FromBgr, even_size
 from ..clip.span import Span
 from .carried import Audio
-from .encoders import Encoder, EncoderOptions
+from .encoders import EncoderOptions
 from .matroska_shape import PLACEHOLDERS, display_size, write_shape
 from .packet_clock import PacketClock
 from .passthrough import Passthrough, lasting_tags
+
+_DAY = 86400  # seconds
 
 
 class FileSink:
@@ -70,7 +76,7 @@ class FileSink:
     ) -> None:
         self._path = path
         self._target = shown_as or path
-        self._facts = facts
+        self._facts = facts = as_stored(facts, options or EncoderOptions())
         self._size_px = size_px
         self._options = options or EncoderOptions()
         self._say = say
@@ -172,13 +178,14 @@ class FileSink:
         facts, encoder = self._facts, self._options.encoder
         rate = facts.average_rate or 25
         stream = self._container.add_stream(
-            encoder.library, rate=rate, options=self._options.library_options()
+            encoder.library, rate=rate, options=options_for(self._options, facts)
         )
         assert isinstance(stream, av.VideoStream)
         width, height = self._coded_size()
-        self._from_bgr = FromBgr(encoder.pixel_format, facts.colour, (width, height))
+        stored = self._options.stored_format
+        self._from_bgr = FromBgr(stored.name, facts.colour, (width, height))
         context = stream.codec_context
-        configure(context, facts, encoder, (width, height))
+        configure(context, facts, stored, (width, height))
         if encoder.quicktime_tag and self._path.suffix.lower() != ".mkv":
             context.codec_tag = encoder.quicktime_tag
         stream.disposition = Disposition.default
@@ -203,20 +210,21 @@ class FileSink:
             width, height = self._stream.codec_context.width, self._stream.codec_context.height
             rate = float(self._facts.average_rate or 25)
             raise OutputError(
-                f"{self._target}: {self._options.codec} cannot encode {width}×{height} at "
+                f"{self._target}: {self._options.codec_name} cannot encode {width}×{height} at "
                 f"{rate:g} fps; name another --codec or --scale"
             ) from error
         self._container.start_encoding()
 
     def _coded_size(self) -> tuple[int, int]:
         width, height = self._size_px
-        if "420" not in self._options.encoder.pixel_format or not (width % 2 or height % 2):
-            return width, height
-        coded = even_size(width, height)
-        self._say(
-            f"{self._target.name}: {width}×{height} is padded to {coded[0]}×{coded[1]}, "
-            "4:2:0 video needs even sizes"
-        )
+        coded = coded_size(self._size_px, self._options)
+        if coded != self._size_px:
+            chroma = self._options.stored_format.chroma_name
+            sizes = "even sizes" if chroma == "4:2:0" else "an even width"
+            self._say(
+                f"{self._target.name}: {width}×{height} is padded to {coded[0]}×{coded[1]}, "
+                f"{chroma} video needs {sizes}"
+            )
         return coded
 
     def _scaled_matrix(self, matrix: tuple[int, ...]) -> tuple[int, ...]:
@@ -236,6 +244,8 @@ class FileSink:
 
     def _write(self, packet: Packet[Stream]) -> None:
         if packet.pts is not None:
+            if packet.dts is not None and abs(packet.pts - packet.dts) * packet.time_base > _DAY:
+                packet.dts = packet.pts  # x265 gives clips of two frames any number
             packet.duration = self._durations.pop(packet.pts, 0) or packet.duration
         ready = self._clock.next(packet)
         if ready is None:
@@ -265,19 +275,42 @@ class FileSink:
             self._busy.release()
 
 
+def options_for(options: EncoderOptions, facts: ClipFacts) -> dict[str, str]:
+    """The options in FFmpeg's words for one clip, which may have metadata of HDR."""
+    settings = options.library_options()
+    for key, value in encoder_options(options.encoder.library, facts.hdr).items():
+        settings[key] = ":".join(part for part in (settings.get(key), value) if part)
+    return settings
+
+
+def as_stored(facts: ClipFacts, options: EncoderOptions) -> ClipFacts:
+    """The facts of what is written: ProRes has limited range only."""
+    if options.encoder.library != "prores_ks":
+        return facts
+    return replace(facts, colour=replace(facts.colour, range=LIMITED))
+
+
+def coded_size(size_px: tuple[int, int], options: EncoderOptions) -> tuple[int, int]:
+    """The size that frames are padded to for the chroma that they are stored in."""
+    stored = options.stored_format
+    if options.encoder.library == "prores_ks":  # which pads by itself
+        return size_px
+    return even_size(*size_px, stored.chroma)
+
+
 def configure(
-    context: av.VideoCodecContext, facts: ClipFacts, encoder: Encoder, size_px: tuple[int, int]
+    context: av.VideoCodecContext, facts: ClipFacts, stored: PixelFormat, size_px: tuple[int, int]
 ) -> None:
     """Set an encoder up for a clip, whose times and colours it keeps."""
     os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 writes a page about itself unless told so
     context.width, context.height = size_px
-    context.pix_fmt = encoder.pixel_format
+    context.pix_fmt = stored.name
     context.time_base = facts.time_base
     context.flags |= Flags.frame_duration
     context.sample_aspect_ratio = facts.sample_aspect_ratio
     context.color_primaries = facts.colour.primaries
     context.color_trc = facts.colour.transfer
-    if encoder.pixel_format.startswith("yuv"):
+    if not stored.is_rgb:
         context.colorspace = facts.colour.matrix
         context.color_range = facts.colour.range
 

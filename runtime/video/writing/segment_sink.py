@@ -11,9 +11,9 @@ from av.codec.context import Flags
 
 from ....common.scheduling import unchanged_scheduling
 from ..clip.frame import ClipFacts, Frame
-from ..clip.pixels import FromBgr, even_size
+from ..clip.pixels import FromBgr
 from .encoders import EncoderOptions
-from .file_sink import configure, output_errors
+from .file_sink import as_stored, coded_size, configure, options_for, output_errors
 from .segments import Coded, WorkFolder
 
 SEGMENT_FRAMES = 250
@@ -34,15 +34,14 @@ class SegmentSink:
         target: Path,
         segment_frames: int = SEGMENT_FRAMES,
     ) -> None:
-        encoder = options.encoder
         self._folder = folder
         self._number = first_number
-        self._facts = facts
-        self._size_px = even_size(*size_px) if "420" in encoder.pixel_format else size_px
+        self._facts = facts = as_stored(facts, options)
+        self._size_px = coded_size(size_px, options)
         self._options = options
         self._target = target
         self._segment_frames = segment_frames
-        self._from_bgr = FromBgr(encoder.pixel_format, facts.colour, self._size_px)
+        self._from_bgr = FromBgr(options.stored_format.name, facts.colour, self._size_px)
         self._context: av.VideoCodecContext | None = None
         self._durations: dict[int, int] = {}
         self._coded: list[Coded] = []
@@ -78,12 +77,12 @@ class SegmentSink:
             self._coded.append(Coded(packet.pts, duration, packet.is_keyframe, bytes(packet)))
 
     def _new_encoder(self) -> av.VideoCodecContext:
-        encoder = self._options.encoder
-        context = cast("av.VideoCodecContext", av.CodecContext.create(encoder.library, "w"))
-        configure(context, self._facts, encoder, self._size_px)
+        library = self._options.encoder.library
+        context = cast("av.VideoCodecContext", av.CodecContext.create(library, "w"))
+        configure(context, self._facts, self._options.stored_format, self._size_px)
         context.framerate = self._facts.average_rate or Fraction(25)
         context.flags |= Flags.global_header
-        context.options = self._options.library_options()
+        context.options = options_for(self._options, self._facts)
         with unchanged_scheduling():
             context.open(strict=False)
         return context

@@ -254,8 +254,13 @@ def test_subtitles_and_all_audio_of_a_real_clip(tmp_path: Path, shared: Path) ->
 
 def test_odd_sizes_are_padded_where_they_must_be(tmp_path: Path) -> None:
     source = make_clip(tmp_path / "odd.mkv", noise(3, 33, 21), codec="ffv1", pixel_format="yuv444p")
-    assert convert(source, tmp_path / "even.mp4", scale=2) == []
-    (note,) = convert(source, tmp_path / "odd.mp4", scale=1)
+    (chroma,) = convert(source, tmp_path / "even.mp4", scale=2)
+    assert chroma == (
+        "odd.mkv: 4:4:4 is reduced to 4:2:0, which players of .mp4 know; --pixel-format same keeps "
+        "more"
+    )
+    again, note = convert(source, tmp_path / "odd.mp4", scale=1)
+    assert again == chroma
     assert "33×21 is padded to 34×22" in note
     with FileSource(tmp_path / "odd.mp4") as result:
         assert (result.facts.width_px, result.facts.height_px) == (34, 22)

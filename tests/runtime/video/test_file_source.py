@@ -95,11 +95,13 @@ def test_ten_bits_are_reduced_with_a_note(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("transfer", "name"), [(16, "PQ"), (18, "HLG")])
-def test_hdr_is_refused(tmp_path: Path, transfer: int, name: str) -> None:
+def test_hdr_is_refused_where_frames_have_8_bits(tmp_path: Path, transfer: int, name: str) -> None:
     path = make_clip(tmp_path / "hdr.mp4", pixel_format="yuv420p10le", colour=(9, 1, 9, transfer))
     notes: list[str] = []
-    with pytest.raises(InputError, match=f"hdr.mp4: is HDR video \\({name}"):
-        FileSource(path, say=notes.append)
+    with FileSource(path, say=notes.append) as source:
+        assert source.facts.colour.hdr == name
+        with pytest.raises(InputError, match=f"hdr.mp4: is HDR video \\({name}"):
+            next(iter(source))
     assert not notes  # that it is reduced to 8 bits, for instance, which does not happen
 
 

@@ -1,0 +1,35 @@
+"""The options about bits per channel, for the commands that make videos of videos."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import click
+
+_Command = Callable[..., None]
+
+# Said here and not read from the runtime, which would import PyAV for `--help`; a test compares.
+TRANSFERS = ("sdr", "pq", "hlg")
+_OPTIONS = (
+    click.option(
+        "--pixel-format",
+        metavar="NAME",
+        help=(
+            "Pixel format of videos: same, for the depth and chroma of the source, or one of "
+            "FFmpeg's names such as yuv420p10le. [default: same, as far as players of the "
+            "container know it; RGB for ffv1]"
+        ),
+    ),
+    click.option(
+        "--assume-transfer",
+        type=click.Choice(TRANSFERS),
+        help="What videos of BT.2020 are that do not state it: SDR, HDR with PQ, or HLG.",
+    ),
+)
+
+
+def depth_options(command: _Command) -> _Command:
+    """Give `command` the arguments `pixel_format` and `assume_transfer`."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command

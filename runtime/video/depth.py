@@ -1,0 +1,79 @@
+"""Decides for one clip how many bits its frames have on the way, and what it is stored as."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, Self, runtime_checkable
+
+from ...common.errors import ConfigError, InputError
+from ...common.notes import Say
+from .clip.frame import ClipFacts
+from .step import FrameUpscaler
+from .writing.choice import choose
+from .writing.encoders import EncoderOptions
+
+_DEEP = 16
+
+
+@runtime_checkable
+class DeepUpscaler(FrameUpscaler, Protocol):
+    """An `Upscaler`, which may take frames of 16 bits."""
+
+    @property
+    def depth(self) -> int:
+        """Bits per channel of its frames."""
+
+    @property
+    def deep_problem(self) -> str | None:
+        """Why it does not take 16 bits, or `None`."""
+
+    def at_depth(self, depth: int) -> Self:
+        """See `Upscaler.at_depth`."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What makes a clip."""
+
+    upscaler: FrameUpscaler
+    encoder: EncoderOptions
+
+
+def prepare(
+    source: Path | str,
+    facts: ClipFacts,
+    target: Path,
+    upscaler: FrameUpscaler,
+    encoder: EncoderOptions,
+    say: Say,
+) -> Prepared:
+    """The upscaler for the clip's depth and the encoder for its pixels; what is lost is said.
+
+    Raises:
+        InputError: it is HDR video, and 8 bits would be left.
+        MissingDependencyError: the encoder is missing.
+    """
+    try:
+        choice = choose(facts, encoder, target.suffix, problem_of(upscaler))
+    except ConfigError as error:
+        raise InputError(f"{source}: {error}") from error
+    if choice.encoder.codec != encoder.codec:
+        choice.encoder.check_available()
+    for note in choice.notes:
+        say(f"{Path(source).name}: {note}")
+    return Prepared(at_depth(upscaler, choice.depth), choice.encoder)
+
+
+def problem_of(upscaler: FrameUpscaler) -> str | None:
+    """Why an upscaler takes no frames of 16 bits, or `None`."""
+    if not isinstance(upscaler, DeepUpscaler):
+        return "the upscaler takes no others"
+    return upscaler.deep_problem
+
+
+def at_depth(upscaler: FrameUpscaler, depth: int) -> FrameUpscaler:
+    """The upscaler for frames of that depth; a model of 16 bits has no other."""
+    if not isinstance(upscaler, DeepUpscaler) or upscaler.depth == _DEEP:
+        return upscaler
+    return upscaler.at_depth(depth)
