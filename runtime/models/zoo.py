@@ -9,7 +9,7 @@ from ...common.text import suggestion
 
 MODELS = Path(__file__).parent
 
-DEFAULT_STYLE = "style-brush"
+DEFAULT_STYLE = "starry-night"
 """What `framelift stylize` runs when no model is named."""
 
 # What runs when no model is named: of a scale, the first of these that ships. Videos are

@@ -43,8 +43,8 @@ def test_it_times_nothing(builder: Builder) -> None:
 
 
 def test_a_cancelled_build_stops(builder: Builder) -> None:
-    whole = builder.build(resolve("style-brush"))
-    stopped = builder.build(resolve("style-brush"), cancel=True)
+    whole = builder.build(resolve("starry-night"))
+    stopped = builder.build(resolve("starry-night"), cancel=True)
     assert stopped["error"] == "BackendError"
     assert stopped["message"].endswith("for 1x270x480: the build was cancelled")
     assert stopped["phases"] < whole["phases"]

@@ -32,8 +32,7 @@ from framelift.train.validation.scores import load_originals
 
 ROOT = Path(__file__).parents[2]
 CHECKPOINTS = ROOT / "models"
-PICTURES = ("raccoon.jpg", "brush.jpg")
-STYLE_IMAGE = ROOT / "examples" / PICTURES[1]
+EXAMPLES = ROOT / "examples"
 TASKS = {name: read_spec(path).task for name, path in shipped_models().items()}
 SETS = ("Set5", "Set14", "BSD100")
 STYLES = [name for name, task in TASKS.items() if task == "style"]
@@ -107,18 +106,24 @@ def test_was_trained_as_its_preset_says(name: str) -> None:
     assert {key: training[key] for key in wanted} == wanted
 
 
+def painting_of(name: str) -> Path:
+    """The picture whose style a shipped model has."""
+    return EXAMPLES / "styles" / f"{name.removesuffix('-video').replace('-', '_')}.jpg"
+
+
 @pytest.mark.parametrize("name", STYLES)
 def test_a_style_is_that_of_the_example(name: str) -> None:
     training = load_checkpoint(CHECKPOINTS / f"{name}.safetensors").training
+    painting = painting_of(name)
     assert training["style_image"] == {
-        "name": STYLE_IMAGE.name,
-        "sha256": hashlib.sha256(STYLE_IMAGE.read_bytes()).hexdigest(),
+        "name": painting.name,
+        "sha256": hashlib.sha256(painting.read_bytes()).hexdigest(),
     }
 
 
 @pytest.mark.parametrize("name", STYLES)
 def test_a_style_has_the_colours_of_its_picture(name: str) -> None:
-    photo, style = (cv2.imread(str(ROOT / "examples" / file)) for file in PICTURES)
+    photo, style = (cv2.imread(str(path)) for path in (EXAMPLES / "raccoon.jpg", painting_of(name)))
     assert photo is not None
     assert style is not None
     content: NDArray[np.uint8] = photo[:384, :512].astype(np.uint8)

@@ -128,10 +128,10 @@ def test_no_default_model(tmp_path: Path) -> None:
 
 def test_uses_of_each_shipped_model(tmp_path: Path) -> None:
     assert default_uses(on_cpu=True, folder=tmp_path) == {}
-    for name in (*FOOTAGE, "realtime-medium-x2-perceptual", "style-brush"):
+    for name in (*FOOTAGE, "realtime-medium-x2-perceptual", "starry-night"):
         (tmp_path / f"{name}.onnx").touch()
     assert default_uses(on_cpu=False, folder=tmp_path) == {
-        "style-brush": ["styles"],
+        "starry-night": ["styles"],
         "realtime-medium-x2-perceptual": ["images", "footage"],
         "realtime-small-x4-perceptual": ["images"],
         "realtime-medium-x4-video": ["footage"],

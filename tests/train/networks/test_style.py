@@ -30,6 +30,8 @@ SMALL = (
     "style.side=48",
     "tensorboard=false",
     "schedule.warmup=0",
+    "loss.0.layers={relu2_2=1.0}",
+    "loss.1.layers={relu1_2=1e-4, relu2_2=5e-5}",
 )
 
 
@@ -67,7 +69,7 @@ def train(
     resume: bool = False,
 ) -> Path | None:
     return start(
-        "style-brush",
+        "starry-night",
         [photos],
         out,
         (*SMALL, *overrides),
@@ -134,7 +136,7 @@ def test_content_is_the_photograph_itself() -> None:
 
 def test_resuming_with_a_stability_term_is_exact(tmp_path: Path, photos: Path, vgg: Path) -> None:
     whole, config = tmp_path / "whole", tmp_path / "stable.toml"
-    preset = (PRESETS / "style-brush.toml").read_text(encoding="utf-8")
+    preset = (PRESETS / "starry-night.toml").read_text(encoding="utf-8")
     config.write_text(f'{preset}\n[[loss]]\nkind = "stability"\nweight = 100.0\n', "utf-8")
 
     def run(out: Path, steps: int, resume: bool) -> Path | None:
@@ -196,7 +198,7 @@ def test_noise_is_drawn_from_the_seeds_alone() -> None:
 )
 def test_settings_that_make_no_sense_are_refused(overrides: list[str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        load_config("style-brush", overrides)
+        load_config("starry-night", overrides)
 
 
 def test_super_resolution_has_no_style_image() -> None:
@@ -220,4 +222,4 @@ def test_a_style_image_that_will_not_do_is_named(tmp_path: Path, photos: Path, v
         with pytest.raises(InputError, match=message):
             train(photos, vgg, tmp_path / "run", style=path)
     with pytest.raises(ConfigError, match="no style image: pass --style IMAGE"):
-        start("style-brush", [photos], tmp_path / "run", SMALL, vgg=str(vgg), device="cpu")
+        start("starry-night", [photos], tmp_path / "run", SMALL, vgg=str(vgg), device="cpu")
