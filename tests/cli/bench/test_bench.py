@@ -222,8 +222,8 @@ def test_training_speed_of_a_style(
     small = ("--set", "data.crop=32", "--set", "data.batch=1", "--set", "style.side=32")
     timed = ("--steps", 2, "--warm-up", 0, "--device", "cpu", "--threads", 1, "--json", "-")
     layers = ("--set", "loss.0.layers={relu2_2=1.0}", "--set", "loss.1.layers={relu2_2=1.0}")
-    command = ("bench", "train", "starry-night", "--data", folder, "--vgg", vgg, *small, *layers)
-    command = (*command, *timed)
+    given = (*small, *layers, *timed)
+    command = ("bench", "train", "starry-night", "--data", folder, "--vgg", vgg, *given)
     assert run(*command, "--style", style) == 0
     assert json.loads(capsys.readouterr().out)["results"]["images_per_s"] > 0
     assert "no style image: pass --style" in failure(capsys, *command)
