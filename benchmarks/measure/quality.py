@@ -49,7 +49,7 @@ def read_original(path: Path) -> ImageU8:
         ) from error
     if picture.depth > 8:
         raise InputError(f"{path}: has uint16 samples; the protocol is for 8-bit images")
-    return np.ascontiguousarray(picture.bgr_u8[..., 0]) if picture.is_grey else picture.bgr_u8
+    return np.ascontiguousarray(picture.bgr[..., 0]) if picture.is_grey else picture.bgr
 
 
 def measure_quality(

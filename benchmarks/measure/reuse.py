@@ -110,7 +110,7 @@ def _shots(
     yield "screen recording", screen_recording(size, count)
     yield "animation on twos", animation_on_twos(size, count)
     if settings.photo is not None:
-        photo = read_image(settings.photo, say=progress).bgr_u8
+        photo = read_image(settings.photo, say=progress).bgr
         for crf in STATIC_CRF:
             yield f"static photograph, CRF {crf}", static_shot(photo, size, count, crf)
     for clip in clips:

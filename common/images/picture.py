@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-Pixels = NDArray[np.uint8]
 AnyPixels = NDArray[Any]
+Pixels = AnyPixels
+"""uint8, or uint16 over its full range."""
 
 
 @dataclass(frozen=True)
@@ -32,14 +32,14 @@ class Metadata:
 class Picture:
     """An image file's content, upright."""
 
-    bgr_u8: Pixels
-    """uint8 H×W×3, BGR."""
-    alpha_u8: Pixels | None = None
-    """uint8 H×W, or `None` for an opaque image."""
+    bgr: Pixels
+    """uint8 or uint16 H×W×3, BGR."""
+    alpha: Pixels | None = None
+    """Of the same type, H×W, or `None` for an opaque image."""
     icc_profile: bytes | None = None
     """Its ICC colour profile; `None` without one."""
     is_grey: bool = False
-    """Whether the file stores one channel of brightness; the three of `bgr_u8` are equal."""
+    """Whether the file stores one channel of brightness; the three of `bgr` are equal."""
     depth: int = 8
     """Bits per channel of the file."""
     colour_chunks: tuple[tuple[bytes, bytes], ...] = ()

@@ -21,7 +21,8 @@ _LINES = 64  # filtered at a time
 class PngWriter:
     """One PNG of a size that is known before.
 
-    The lines are uint8 n×W (grey) or n×W×C with 2 (grey, alpha), 3 (RGB) or 4 (RGBA) channels.
+    The lines are uint8 or, of a `depth` of 16 bits, uint16: n×W (grey) or n×W×C with 2 (grey,
+    alpha), 3 (RGB) or 4 (RGBA) channels.
     """
 
     def __init__(
@@ -31,19 +32,23 @@ class PngWriter:
         height: int,
         channels: int,
         chunks: Iterable[tuple[bytes, bytes]] = (),
+        *,
+        depth: int = 8,
     ) -> None:
         self._file = file
-        self._channels = channels
-        self._before = np.zeros((1, width * channels), np.uint8)
+        self._pixel_bytes = channels * depth // 8
+        self._before = np.zeros((1, width * self._pixel_bytes), np.uint8)
         self._deflate = zlib.compressobj(_LEVEL, strategy=zlib.Z_FILTERED)
-        header = struct.pack(">IIBBBBB", width, height, 8, _COLOUR_TYPES[channels], 0, 0, 0)
+        header = struct.pack(">IIBBBBB", width, height, depth, _COLOUR_TYPES[channels], 0, 0, 0)
         file.write(SIGNATURE + chunk(b"IHDR", header))
         for kind, data in chunks:
             file.write(chunk(kind, data))
 
     def write(self, lines: AnyPixels) -> None:
         """Add lines at the bottom."""
-        flat = np.ascontiguousarray(lines).reshape(len(lines), -1)
+        if lines.dtype == np.uint16:
+            lines = lines.astype(">u2")
+        flat = np.ascontiguousarray(lines).reshape(len(lines), -1).view(np.uint8)
         for start in range(0, len(flat), _LINES):
             part = flat[start : start + _LINES]
             self._put(self._deflate.compress(self._filtered(part)))
@@ -57,7 +62,7 @@ class PngWriter:
     def _filtered(self, lines: AnyPixels) -> bytes:
         """Each line as differences to its left or upper neighbours, whichever are smaller."""
         left = np.zeros_like(lines)
-        left[:, self._channels :] = lines[:, : -self._channels]
+        left[:, self._pixel_bytes :] = lines[:, : -self._pixel_bytes]
         sub = lines - left
         up = lines - np.concatenate([self._before, lines[:-1]])
         is_up = _cost(up) < _cost(sub)

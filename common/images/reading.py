@@ -47,22 +47,24 @@ class Outline:
     width: int
     height: int
     frames: int
+    is_deep: bool = False
+    """Whether it has more than 8 bits per channel."""
 
 
-def read_image(path: Path, *, say: Say) -> Picture:
-    """Read an image upright as 8-bit BGR, with its transparency, colour profile and metadata.
+def read_image(path: Path, *, keep_depth: bool = False, say: Say) -> Picture:
+    """Read an image upright as BGR, with its transparency, colour profile and metadata.
 
     The EXIF orientation is applied. Grey becomes three equal channels. 16 bits per channel are
-    rounded to 8, and CMYK becomes sRGB, each with a line that says so. Of files with several pages
-    or frames the first is taken, with a line. An alpha channel that is opaque everywhere counts as
-    none.
+    rounded to 8 unless `keep_depth`, and CMYK becomes sRGB, each with a line that says so. Of files
+    with several pages or frames the first is taken, with a line. An alpha channel that is opaque
+    everywhere counts as none.
 
     Raises:
         InputError: it does not exist, is empty, damaged, no image, too large for the memory, or has
             pixels of neither 8 nor 16 bits.
     """
     with opened(path) as (image, data):
-        return _read(path, image, data, say)
+        return _read(path, image, data, keep_depth, say)
 
 
 def read_outline(path: Path) -> Outline:
@@ -75,7 +77,7 @@ def read_outline(path: Path) -> Outline:
         chunks = _png_chunks(path, image, data)
         if _orientation(image, chunks, upright=True) > 4:
             width, height = height, width
-        return Outline(width, height, frame_count(image))
+        return Outline(width, height, frame_count(image), is_deep(image))
 
 
 @contextmanager
@@ -131,7 +133,7 @@ def prepare_pillow() -> None:
             module.register_heif_opener()
 
 
-def _read(path: Path, image: Image, data: bytes, say: Say) -> Picture:
+def _read(path: Path, image: Image, data: bytes, keep_depth: bool, say: Say) -> Picture:
     depth = 16 if is_deep(image) else 8
     chunks = _png_chunks(path, image, data)
     frames = frame_count(image)
@@ -148,11 +150,12 @@ def _read(path: Path, image: Image, data: bytes, say: Say) -> Picture:
         say(f"{path.name}: its {kind} data is damaged and left out")
     if frames > 1:
         say(f"{path.name}: contains {frames} images; only the first is upscaled")
-    if colour.dtype == np.uint16:
+    if colour.dtype == np.uint16 and not keep_depth:
         say(f"{path.name}: 16 bits per channel are reduced to 8")
+    stored = np.ascontiguousarray if keep_depth else _to_u8
     return Picture(
-        _to_u8(colour),
-        None if alpha is None else _to_u8(alpha),
+        stored(colour),
+        None if alpha is None else stored(alpha),
         profile,
         is_grey=grey,
         depth=depth,

@@ -30,8 +30,8 @@ _UNDEFINED, _BYTE, _SHORT, _LONG, _LONG8 = 7, 1, 3, 4, 16
 class TiffWriter:
     """One TIFF of a size that is known before; BigTIFF if it may become larger than 4 GiB.
 
-    The lines are uint8 n×W (grey) or n×W×C with 2 (grey, alpha), 3 (RGB) or 4 (RGBA) channels; the
-    alpha is straight.
+    The lines are uint8 or, of a `depth` of 16 bits, uint16: n×W (grey) or n×W×C with 2 (grey,
+    alpha), 3 (RGB) or 4 (RGBA) channels; the alpha is straight.
     """
 
     def __init__(
@@ -43,21 +43,24 @@ class TiffWriter:
         metadata: Metadata,
         icc_profile: bytes | None,
         *,
+        depth: int = 8,
         is_big: bool | None = None,
     ) -> None:
         """`is_big` chooses BigTIFF or not; None goes by the size."""
         self._file = file
         self._shape = height, width, channels
+        self._depth = depth
+        line_bytes = width * channels * depth // 8
         self._metadata, self._profile = metadata, icc_profile
-        self._is_big = width * height * channels > _BIG_BYTES if is_big is None else is_big
-        self._rows = max(1, _STRIP_BYTES // (width * channels))
-        self._waiting = np.empty((0, width * channels), np.uint8)
+        self._is_big = height * line_bytes > _BIG_BYTES if is_big is None else is_big
+        self._rows = max(1, _STRIP_BYTES // line_bytes)
+        self._waiting = np.empty((0, width * channels), "<u2" if depth == 16 else np.uint8)
         self._strips: list[tuple[int, int]] = []
         file.write(self._header(0))
 
     def write(self, lines: AnyPixels) -> None:
         """Add lines at the bottom."""
-        flat = lines.reshape(len(lines), -1)
+        flat = lines.reshape(len(lines), -1).astype(self._waiting.dtype, copy=False)
         if len(self._waiting):
             flat = np.concatenate([self._waiting, flat])
         whole = len(flat) // self._rows * self._rows
@@ -107,7 +110,7 @@ class TiffWriter:
                 tags[tag] = dict(block.get_ifd(tag)) if is_directory else block[tag]
         put(_WIDTH, _LONG, width)
         put(_HEIGHT, _LONG, height)
-        put(_BITS, _SHORT, (8,) * channels)
+        put(_BITS, _SHORT, (self._depth,) * channels)
         put(_COMPRESSION, _SHORT, _DEFLATE)
         put(_MEANING, _SHORT, 1 if channels < 3 else 2)
         # Filled in later: Pillow would move what is written here.

@@ -23,7 +23,7 @@ JPEG_QUALITY = 95
 AVIF_QUALITY = 90
 PNG_SUFFIXES = (".png", ".apng")
 STRIP_SUFFIXES = (*PNG_SUFFIXES, ".tif", ".tiff")
-"""Formats that are written line by line, lower case."""
+"""Formats that are written line by line, and hold 16 bits per channel; lower case."""
 _FORMATS = {
     ".webp": "WEBP",
     ".bmp": "BMP",
@@ -74,11 +74,11 @@ def encode_image(target: Path, picture: Picture, *, say: Say) -> bytes:
         OutputError: the suffix is unknown or the format cannot hold an image of this size.
     """
     check_image_suffix(target)
-    height, width = picture.bgr_u8.shape[:2]
+    height, width = picture.bgr.shape[:2]
     file = io.BytesIO()
     if target.suffix.lower() in STRIP_SUFFIXES:
         writer = strip_writer(file, target, picture, width, height, say=say)
-        writer.write(channels_of(picture.bgr_u8, picture.alpha_u8, grey=picture.is_grey))
+        writer.write(channels_of(picture.bgr, picture.alpha, grey=picture.is_grey))
         writer.close()
         return file.getvalue()
     name = _FORMATS[target.suffix.lower()]
@@ -89,7 +89,7 @@ def encode_image(target: Path, picture: Picture, *, say: Say) -> bytes:
         )
     grey = picture.is_grey and name in _GREY_FORMATS
     options = _options(name, target, picture, grey, renewed(picture.metadata, width, height), say)
-    _save(file, target, name, channels_of(picture.bgr_u8, picture.alpha_u8, grey=grey), options)
+    _save(file, target, name, channels_of(picture.bgr, picture.alpha, grey=grey), options)
     return file.getvalue()
 
 
@@ -99,28 +99,30 @@ def strip_writer(
     """A writer for a PNG or TIFF of that size, with all that `picture` has beside its pixels."""
     profile = _usable_profile(target, picture, picture.is_grey, say)
     metadata = renewed(picture.metadata, width, height)
-    channels = (1 if picture.is_grey else 3) + (picture.alpha_u8 is not None)
+    channels = (1 if picture.is_grey else 3) + (picture.alpha is not None)
+    depth = 8 * picture.bgr.dtype.itemsize
     if target.suffix.lower() not in PNG_SUFFIXES:
         _say_what_is_lost("TIFF", target, picture, metadata, say)
-        return TiffWriter(file, width, height, channels, metadata, profile)
+        return TiffWriter(file, width, height, channels, metadata, profile, depth=depth)
     chunks: list[tuple[bytes, bytes]] = list(picture.colour_chunks)
     if profile is not None:
         chunks.append((b"iCCP", b"ICC profile\0\0" + zlib.compress(profile)))
-    return PngWriter(file, width, height, channels, chunks + _png_metadata(metadata))
+    chunks += _png_metadata(metadata)
+    return PngWriter(file, width, height, channels, chunks, depth=depth)
 
 
-def channels_of(bgr_u8: AnyPixels, alpha_u8: AnyPixels | None, *, grey: bool) -> AnyPixels:
+def channels_of(bgr: AnyPixels, alpha: AnyPixels | None, *, grey: bool) -> AnyPixels:
     """Pixels as files have them: grey H×W, with alpha H×W×2, or RGB, or RGBA."""
     if grey:
-        only = bgr_u8[..., 0]
-        return only if alpha_u8 is None else np.dstack([only, alpha_u8])
-    rgb = np.ascontiguousarray(bgr_u8[..., ::-1])
-    return rgb if alpha_u8 is None else np.dstack([rgb, alpha_u8])
+        only = bgr[..., 0]
+        return only if alpha is None else np.dstack([only, alpha])
+    rgb = np.ascontiguousarray(bgr[..., ::-1])
+    return rgb if alpha is None else np.dstack([rgb, alpha])
 
 
 def check_transparency(source: Path, target: Path, picture: Picture) -> None:
     """Raise OutputError: the picture is transparent and the target's format cannot be."""
-    if picture.alpha_u8 is not None and target.suffix.lower() not in ALPHA_SUFFIXES:
+    if picture.alpha is not None and target.suffix.lower() not in ALPHA_SUFFIXES:
         names = ", ".join(suffix for suffix in ALPHA_SUFFIXES if suffix not in (".apng", ".tiff"))
         raise OutputError(
             f"{target}: {source} has transparency, which {target.suffix} cannot hold; use {names}"

@@ -83,8 +83,8 @@ def _from_folder(folder: Path, say: Say) -> list[Frames]:
         except InputError as error:
             say(f"{error}; it is left out")
             continue
-        if picture.alpha_u8 is None:
-            frames.append(picture.bgr_u8)
+        if picture.alpha is None:
+            frames.append(picture.bgr)
         else:
             say(f"{path}: is left out, it has transparent pixels with hidden colours")
     return frames

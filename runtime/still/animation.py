@@ -106,7 +106,7 @@ def _made(
         milliseconds: list[int] = []
         for picture, duration in _frames(source, image, count):
             big = call_interruptibly(partial(upscale_picture, picture, upscaler))
-            frames.append(PilImage.fromarray(channels_of(big.bgr_u8, big.alpha_u8, grey=False)))
+            frames.append(PilImage.fromarray(channels_of(big.bgr, big.alpha, grey=False)))
             milliseconds.append(duration)
             progress(len(frames), count)
         loops = int(image.info.get("loop", 1 if image.format == "GIF" else 0))

@@ -32,7 +32,7 @@ from ..tiling import TilePlan
 from .strips import StripUpscaler, enlarged_alpha
 
 ImageUpscaler = Callable[[Pixels], Pixels]
-"""What is needed of an `Upscaler`: uint8 H×W×3 BGR in, the same larger out."""
+"""What is needed of an `Upscaler`: H×W×3 BGR in, the same larger out."""
 Say = Callable[[str], None]
 
 _LARGE_PIXELS = 64_000_000  # of the result: what it takes is said before the work
@@ -57,12 +57,14 @@ def upscale_image(
     *,
     strips: StripUpscaler | None = None,
     scale: float | None = None,
+    keep_depth: bool = False,
     say: Say,
 ) -> tuple[int, int]:
     """Upscale an image file and return the new width and height in pixels.
 
     `strips` does what `upscaler` does, piece by piece, for formats that can be written so. `scale`
-    is the size of the result over that of the source, if it is known.
+    is the size of the result over that of the source, if it is known. With `keep_depth`, an image
+    of 16 bits per channel stays one; `upscaler` takes uint16 then.
 
     Raises:
         InputError: the source is no image, damaged, has pixels of neither 8 nor 16 bits, or it and
@@ -77,17 +79,20 @@ def upscale_image(
         if strips is not None and strips.is_possible and target.suffix.lower() in STRIP_SUFFIXES:
             plan = strips.plan(outline.height, outline.width)
         if scale is not None:
-            needs = _Needs(source, target, outline.width, outline.height, scale, plan, strips)
+            deep = keep_depth and outline.is_deep
+            needs = _Needs(
+                source, target, outline.width, outline.height, scale, plan, strips, 2 if deep else 1
+            )
             needs.check(options.inform)
         # In another thread, so that Ctrl-C need not wait for the network. The file is written
         # here: a thread that was left behind must not bring the temporary file back.
-        picture = call_interruptibly(lambda: _read(source, target, options, say))
+        picture = call_interruptibly(lambda: _read(source, target, options, keep_depth, say))
         if plan is not None and strips is not None:
             return _in_strips(temporary, target, picture, strips, plan, say)
 
         def make() -> tuple[bytes, tuple[int, int]]:
             big = upscale_picture(picture, upscaler)
-            height, width = big.bgr_u8.shape[:2]
+            height, width = big.bgr.shape[:2]
             return encode_image(target, big, say=say), (width, height)
 
         encoded, size = call_interruptibly(make)
@@ -97,19 +102,19 @@ def upscale_image(
 
 def upscale_picture(picture: Picture, upscaler: ImageUpscaler) -> Picture:
     """Colour goes through the network, transparency through a cubic resize."""
-    alpha = picture.alpha_u8
-    small = picture.bgr_u8 if alpha is None else bleed(picture.bgr_u8, alpha)
+    alpha = picture.alpha
+    small = picture.bgr if alpha is None else bleed(picture.bgr, alpha)
     big = upscaler(small)
     if alpha is not None:
         cv2 = load_cv2()
         size = big.shape[1], big.shape[0]
         alpha = cast("Pixels", cv2.resize(alpha, size, interpolation=cv2.INTER_CUBIC))
     # A style gives colour to a grey picture.
-    return replace(picture, bgr_u8=big, alpha_u8=alpha, is_grey=picture.is_grey and is_grey(big))
+    return replace(picture, bgr=big, alpha=alpha, is_grey=picture.is_grey and is_grey(big))
 
 
-def _read(source: Path, target: Path, options: ImageOptions, say: Say) -> Picture:
-    picture = read_image(source, say=say)
+def _read(source: Path, target: Path, options: ImageOptions, keep_depth: bool, say: Say) -> Picture:
+    picture = read_image(source, keep_depth=keep_depth, say=say)
     check_transparency(source, target, picture)
     return picture if options.keep_metadata else picture.without_metadata()
 
@@ -122,9 +127,9 @@ def _in_strips(
     plan: TilePlan,
     say: Say,
 ) -> tuple[int, int]:
-    scale, (height, width) = strips.scale, picture.bgr_u8.shape[:2]
-    alpha = picture.alpha_u8
-    small = picture.bgr_u8 if alpha is None else bleed(picture.bgr_u8, alpha)
+    scale, (height, width) = strips.scale, picture.bgr.shape[:2]
+    alpha = picture.alpha
+    small = picture.bgr if alpha is None else bleed(picture.bgr, alpha)
     with temporary.open("wb") as file:
         size = width * scale, height * scale
         writer = strip_writer(file, target, picture, *size, say=say)
@@ -152,6 +157,7 @@ class _Needs:
     scale: float
     plan: TilePlan | None
     strips: StripUpscaler | None
+    sample_bytes: int = 1
 
     def check(self, inform: Say) -> None:
         """Say what a large picture takes. Raises InputError: there is less."""
@@ -160,7 +166,8 @@ class _Needs:
         if width * height >= _LARGE_PIXELS:
             inform(
                 f"{self.source.name}: {self.width}×{self.height} becomes {width}×{height}, "
-                f"{_gigabytes(3 * width * height)} of pixels; this takes about {needed} of memory"
+                f"{_gigabytes(3 * self.sample_bytes * width * height)} of pixels; this takes about "
+                f"{needed} of memory"
             )
         available = available_memory_bytes()
         if available is None or self.memory_bytes <= available:
@@ -176,7 +183,7 @@ class _Needs:
     @property
     def memory_bytes(self) -> int:
         """The most that is taken at a time, about."""
-        pixels = self.width * self.height
+        pixels = self.width * self.height * self.sample_bytes
         if self.plan is not None and self.strips is not None:
             working = self.strips.memory_bytes(self.height, self.width)
             return max(_READ_BYTES * pixels, 3 * pixels + working)

@@ -5,12 +5,16 @@ from __future__ import annotations
 from fractions import Fraction
 from pathlib import Path
 
+from ...common.images import read_outline
+from ...common.images.writing import STRIP_SUFFIXES
 from ..upscaler import Upscaler
 from ..video.step import FrameStep
 from .animation import is_animation, upscale_animation
 from .image import ImageOptions, Say, upscale_image
 from .progress import PictureProgress
 from .strips import StripUpscaler
+
+_DEEP = 16
 
 
 def make_image(
@@ -31,6 +35,9 @@ def make_image(
 
     Raises what `upscale_image` raises.
     """
+    keep_depth = _keeps_depth(source, target, upscaler)
+    if keep_depth:
+        upscaler = upscaler.at_depth(_DEEP)
     progress = PictureProgress(source.name, quiet=quiet)
     strips = StripUpscaler(upscaler, progress)
     step = FrameStep(strips, factor=factor, compare=compare, reuse=False)
@@ -49,7 +56,17 @@ def make_image(
             options,
             strips=strips if plain else None,
             scale=scale,
+            keep_depth=keep_depth,
             say=say,
         )
     finally:
         progress.close()
+
+
+def _keeps_depth(source: Path, target: Path, upscaler: Upscaler) -> bool:
+    """Whether an image has 16 bits per channel, and so can the result and the model's frames."""
+    return (
+        target.suffix.lower() in STRIP_SUFFIXES
+        and read_outline(source).is_deep
+        and upscaler.deep_problem is None
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from ..models.file import ModelSpec
 from ..session.grey import is_grey
 from ..tiling import Span, TilePlan, minimum_tile, plan_fixed_tiles
 
-Pixels = NDArray[np.uint8]
+Pixels = NDArray[Any]
 
 _TILE_PIXELS = 1 << 19  # of the input, run at once
 _STRIP_BYTES = 96 << 20  # of the result
@@ -30,6 +30,8 @@ class TileUpscaler(Protocol):
     """What is needed of an `Upscaler`."""
 
     spec: ModelSpec
+    depth: int
+    """Bits per channel of what it takes."""
 
     @property
     def scale(self) -> int:
@@ -53,15 +55,16 @@ class StripUpscaler:
         self._upscaler = upscaler
         self._progress = progress
         self.scale = upscaler.scale
+        self.depth = upscaler.depth
 
     def __call__(self, frame: Pixels, out: Pixels | None = None) -> Pixels:
-        """Upscale uint8 H×W×3 into `out`, uint8 sH×sW×3, and return it, as an `Upscaler` does."""
+        """Upscale H×W×3 into `out`, of its type, sH×sW×3, and return it, as an `Upscaler` does."""
         height, width = frame.shape[:2]
         plan = self.plan(height, width) if self.is_possible else None
         if plan is None:
             return self._upscaler(frame, out)
         if out is None:
-            out = np.empty((self.scale * height, self.scale * width, 3), np.uint8)
+            out = np.empty((self.scale * height, self.scale * width, 3), frame.dtype)
         start = 0
         for strip in self.run(frame, plan):
             out[start : start + len(strip)] = strip
@@ -85,7 +88,7 @@ class StripUpscaler:
         if height * width <= _TILE_PIXELS:
             return None
         least = max(minimum_tile(spec.halo, multiple, spec.minimum_side), 4 * spec.halo)
-        rows = _STRIP_BYTES // (3 * spec.scale * spec.scale * width)
+        rows = _STRIP_BYTES // (3 * self.depth // 8 * spec.scale * spec.scale * width)
         tall = _multiple_of(min(height, max(least, rows, 64)), multiple)
         wide = _multiple_of(min(width, max(least, _TILE_PIXELS // tall)), multiple)
         return plan_fixed_tiles(height, width, spec.halo, multiple, (tall, wide))
@@ -94,27 +97,29 @@ class StripUpscaler:
         """About what the work takes beside the picture itself."""
         plan = self.plan(height, width)
         tile = _TILE_PIXELS if plan is None else plan.height * plan.width
-        strip = 3 * self.scale**2 * width * (height if plan is None else plan.height)
+        strip = (
+            3 * self.depth // 8 * self.scale**2 * width * (height if plan is None else plan.height)
+        )
         spec = self._upscaler.spec
         return _BASE_BYTES + strip + tile * (2 * spec.activation_bytes + 9 * self.scale**2)
 
     def run(
-        self, bgr_u8: Pixels, plan: TilePlan, call: Call = lambda function: function()
+        self, bgr: Pixels, plan: TilePlan, call: Call = lambda function: function()
     ) -> Iterator[Pixels]:
-        """Upscale uint8 H×W×3, and yield uint8 n×sW×3 from top to bottom, each in the same memory.
+        """Upscale H×W×3, and yield n×sW×3 of its type from top to bottom, each in the same memory.
 
         `call` runs the network on one tile: `call_interruptibly`, or just so.
         """
-        s, (height, width) = self.scale, bgr_u8.shape[:2]
+        s, (height, width) = self.scale, bgr.shape[:2]
         # Of the whole picture, as its tiles are to agree.
-        grey = is_grey(bgr_u8) and self._upscaler.spec.task == "super-resolution" and s > 1
+        grey = is_grey(bgr) and self._upscaler.spec.task == "super-resolution" and s > 1
         total, done = len(plan.rows) * len(plan.columns), 0
-        memory = np.empty((s * plan.height, s * width, 3), np.uint8)
+        memory = np.empty((s * plan.height, s * width, 3), bgr.dtype)
         for row in plan.rows:
             stop = min(row.keep_stop, height)
             strip = memory[: s * (stop - row.keep_start)]
             for column in plan.columns:
-                part = bgr_u8[row.start : row.start + plan.height]
+                part = bgr[row.start : row.start + plan.height]
                 tile = np.ascontiguousarray(part[:, column.start : column.start + plan.width])
                 big = call(partial(self._upscaler, tile, grey=grey))
                 _place(strip, big, row, column, stop, min(column.keep_stop, width), s)
@@ -123,11 +128,11 @@ class StripUpscaler:
             yield strip
 
 
-def enlarged_alpha(alpha_u8: Pixels, start: int, stop: int, scale: int) -> Pixels:
+def enlarged_alpha(alpha: Pixels, start: int, stop: int, scale: int) -> Pixels:
     """Rows `scale`·start to `scale`·stop of the transparency, H×W, resized by a cubic filter."""
     cv2 = load_cv2()
-    top, bottom = max(0, start - _CUBIC_REACH), min(len(alpha_u8), stop + _CUBIC_REACH)
-    part = alpha_u8[top:bottom]
+    top, bottom = max(0, start - _CUBIC_REACH), min(len(alpha), stop + _CUBIC_REACH)
+    part = alpha[top:bottom]
     size = part.shape[1] * scale, len(part) * scale
     big: Pixels = cv2.resize(part, size, interpolation=cv2.INTER_CUBIC)
     return big[scale * (start - top) : scale * (stop - top)]

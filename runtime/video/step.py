@@ -11,6 +11,7 @@ import numpy as np
 from ...common.opencv import load_cv2
 from ..reuse import ReusingSequence
 from ..reuse.sequence import ReusingFrame
+from ..session.frames import dtype_of
 from ..session.pending import Pending
 from ..temporal import PendingFrame, Sequence
 from .clip.frame import Image
@@ -41,7 +42,10 @@ class PipelinedUpscaler(FrameUpscaler, Protocol):
 
 def pool_for(upscaler: FrameUpscaler) -> FramePool:
     """A pool of arrays that the upscaler reads and writes without a copy."""
-    return FramePool(upscaler.empty if isinstance(upscaler, PipelinedUpscaler) else None)
+    if isinstance(upscaler, PipelinedUpscaler):
+        return FramePool(upscaler.empty)
+    dtype = dtype_of(getattr(upscaler, "depth", 8))
+    return FramePool(lambda shape: np.empty(shape, dtype))
 
 
 @runtime_checkable

@@ -138,7 +138,7 @@ def load_originals(
             skipped.append(f"{path}: {size} is too small to score")
         else:  # grey ones stay grey
             picture = read_image(path, say=lambda line: None)
-            image = picture.bgr_u8
+            image = picture.bgr
             originals.append((path.stem, image[..., 0].copy() if picture.is_grey else image))
     if not originals:
         why = f"{len(skipped)} left out, the first: {skipped[0]}" if skipped else "holds no image"

@@ -101,7 +101,7 @@ def test_every_suffix_is_read_and_written(tmp_path: Path, suffix: str) -> None:
     with opened(target) as (image, _):  # by Pillow
         result = np.asarray(image.convert("RGB"))[..., ::-1]
     assert result.shape == (40, 60, 3)
-    expected = Nearest()(read_image(source, say=print).bgr_u8)
+    expected = Nearest()(read_image(source, say=print).bgr)
     if suffix not in (".png", ".apng", ".tif", ".tiff", ".bmp", ".ppm"):
         assert np.abs(result.astype(int) - expected).mean() < 8
     else:
@@ -129,8 +129,8 @@ def test_exif_orientation_is_applied_to_colour_and_alpha(tmp_path: Path, orienta
         7: np.rot90(pixels, 2).swapaxes(0, 1),
         8: np.rot90(pixels),
     }[orientation]
-    np.testing.assert_array_equal(read.bgr_u8, turned[..., :3])
-    np.testing.assert_array_equal(read.alpha_u8, turned[..., 3])
+    np.testing.assert_array_equal(read.bgr, turned[..., :3])
+    np.testing.assert_array_equal(read.alpha, turned[..., 3])
 
 
 def test_alpha_is_kept_where_the_format_has_it(tmp_path: Path) -> None:
@@ -170,7 +170,7 @@ def test_cmyk_is_no_transparency(tmp_path: Path) -> None:
 def test_grey_becomes_colour(tmp_path: Path) -> None:
     source = save(tmp_path / "grey.png", picture()[..., 0])
     read = read_image(source, say=print)
-    np.testing.assert_array_equal(read.bgr_u8, np.repeat(picture()[..., :1], 3, 2))
+    np.testing.assert_array_equal(read.bgr, np.repeat(picture()[..., :1], 3, 2))
 
 
 def test_sixteen_bits_are_rounded_to_eight_and_said(tmp_path: Path) -> None:
@@ -178,7 +178,7 @@ def test_sixteen_bits_are_rounded_to_eight_and_said(tmp_path: Path) -> None:
     source = save(tmp_path / "deep.png", np.dstack([values] * 3))
     notes: list[str] = []
     read = read_image(source, say=notes.append)
-    np.testing.assert_array_equal(read.bgr_u8[..., 1], np.round(values / 257))
+    np.testing.assert_array_equal(read.bgr[..., 1], np.round(values / 257))
     assert notes == ["deep.png: 16 bits per channel are reduced to 8"]
 
 
@@ -337,4 +337,4 @@ def test_a_png_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     source = save(tmp_path / "deep.png", np.full((8, 9, 3), 514, np.uint16))
     monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", None)  # by OpenCV alone
     read = read_image(source, say=lambda line: None)
-    assert (read.depth, int(read.bgr_u8[0, 0, 0])) == (16, 2)
+    assert (read.depth, int(read.bgr[0, 0, 0])) == (16, 2)

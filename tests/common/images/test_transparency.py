@@ -62,12 +62,12 @@ def tiff_rgba(path: Path, pixel: tuple[int, ...], extra: int) -> Path:
 
 def test_alpha_of_a_tiff_is_straight_or_associated_as_it_says(tmp_path: Path) -> None:
     straight = read_image(tiff_rgba(tmp_path / "s.tif", (200, 100, 50, 128), 2), say=print)
-    assert straight.bgr_u8[0, 0].tolist() == [50, 100, 200]
+    assert straight.bgr[0, 0].tolist() == [50, 100, 200]
     associated = read_image(tiff_rgba(tmp_path / "a.tif", (100, 50, 25, 128), 1), say=print)
-    np.testing.assert_allclose(associated.bgr_u8[0, 0], [50, 100, 200], atol=1)
+    np.testing.assert_allclose(associated.bgr[0, 0], [50, 100, 200], atol=1)
     for picture in (straight, associated):
-        assert picture.alpha_u8 is not None
-        assert np.unique(picture.alpha_u8).tolist() == [128]
+        assert picture.alpha is not None
+        assert np.unique(picture.alpha).tolist() == [128]
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".webp", ".avif"])
@@ -87,24 +87,24 @@ def test_palettes_transparent_colours_and_grey_with_alpha(tmp_path: Path) -> Non
     palette.putpalette([10, 20, 30, 200, 100, 50])
     palette.save(tmp_path / "palette.png", transparency=1)
     read = read_image(tmp_path / "palette.png", say=print)
-    assert read.bgr_u8[0, 1].tolist() == [30, 20, 10]
-    assert read.alpha_u8 is not None
-    assert read.alpha_u8[0, :2].tolist() == [0, 255]
+    assert read.bgr[0, 1].tolist() == [30, 20, 10]
+    assert read.alpha is not None
+    assert read.alpha[0, :2].tolist() == [0, 255]
 
     rgb = np.full((4, 4, 3), 7, np.uint8)
     rgb[1, 1] = 1, 2, 3
     Image.fromarray(rgb).save(tmp_path / "key.png", transparency=(1, 2, 3))
     read = read_image(tmp_path / "key.png", say=print)
-    assert read.alpha_u8 is not None
-    assert read.alpha_u8[1, :2].tolist() == [255, 0]
+    assert read.alpha is not None
+    assert read.alpha[1, :2].tolist() == [255, 0]
 
     grey = np.dstack([np.full((4, 4), 90, np.uint8), np.full((4, 4), 60, np.uint8)])
     for name in ("la.png", "la.tif"):
         Image.fromarray(grey, "LA").save(tmp_path / name)
         read = read_image(tmp_path / name, say=print)
         assert read.is_grey
-        assert read.alpha_u8 is not None
-        assert (read.bgr_u8[0, 0].tolist(), int(read.alpha_u8[0, 0])) == ([90] * 3, 60)
+        assert read.alpha is not None
+        assert (read.bgr[0, 0].tolist(), int(read.alpha[0, 0])) == ([90] * 3, 60)
 
 
 @pytest.mark.parametrize("mode", ["L", "LA"])
