@@ -224,7 +224,7 @@ def _open(
             return _live(connect, source, options, stack, say)
     elif source.kind is SourceKind.PIPE:
         reader = stack.enter_context(PipeReader(source))
-        container, total_bytes = open_pipe(source, reader), lambda: reader.total_bytes
+        container, total_bytes = open_pipe(source, reader, say), lambda: reader.total_bytes
     name = source.path if source.kind is SourceKind.FILE else source.shown
     file = stack.enter_context(
         FileSource(name, container=container, total_bytes=total_bytes, pool=pool, say=say)

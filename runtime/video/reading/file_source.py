@@ -32,8 +32,12 @@ from .orientation import display_matrix
 from .seek import seek_point
 from .side_data import side_data_of
 
+_Picture = tuple[int, int, str]
 _Timed = tuple[av.VideoFrame, int, int]
 """A decoded frame, its time and how long it is shown."""
+
+_LOOKED_AT = 100
+"""Packets behind damage in which another size of the pictures is looked for."""
 
 # Times that go back by no more than this are mended; a clock that begins anew is not.
 _JITTER_SECONDS, _JITTER_FRAMES = Fraction(1, 4), 4
@@ -88,6 +92,7 @@ class FileSource:
         self._last_pts: int | None = None
         self._moved = 0
         self._assume_transfer = assume_transfer
+        self._picture: _Picture | None = None
         self.container = container or open_input(Path(path))
         if container is not None and may_hide_its_end(container):
             say(f"{self._name}: states no duration, so a cut cannot be detected in one pass")
@@ -272,6 +277,8 @@ class FileSource:
                 flush = packet.size == 0 and packet.pts is None and packet.dts is None
                 if not flush:
                     fault = self._integrity.packet(packet)
+                    if fault:
+                        fault = self._size_change() or fault
                     self._fail_if(fault, packet.pts, packet.time_base)
                 if packet.stream.index != self._stream.index:
                     continue
@@ -291,6 +298,18 @@ class FileSource:
             ) from error
         total = self._total_bytes() if self._total_bytes else self.container.size
         self._fail_if(self._integrity.verdict(total), None)
+
+    def _size_change(self) -> str:
+        """Say so if a recording was joined of two sizes, where the packets are out of order."""
+        before = self._picture
+        for number, packet in enumerate(self.container.demux(self._stream)):
+            for frame in self._stream.decode(packet):
+                after = (frame.width, frame.height, frame.format.name)
+                if before is not None and after != before:
+                    return _changes(before, after)
+            if number == _LOOKED_AT:
+                break
+        return ""
 
     def _fail_if(self, fault: str, pts: int | None, time_base: Fraction | None = None) -> None:
         if not fault:
@@ -342,12 +361,8 @@ class FileSource:
     def _convert(self, timed: _Timed) -> Frame:
         frame, pts, duration = timed
         picture = (frame.width, frame.height, frame.format.name)
-        if picture != self._picture:
-            raise InputError(
-                "{}: changes from {}×{} {} to {}×{} {} on the way; split it there first".format(
-                    self.path, *self._picture, *picture
-                )
-            )
+        if self._picture is not None and picture != self._picture:
+            raise InputError(f"{self.path}: {_changes(self._picture, picture)}")
         image = self._to_bgr(frame, self.facts.colour)
         return Frame(image, pts - self._zero, self._time_base, duration)
 
@@ -398,3 +413,9 @@ class FileSource:
         return (
             round(1 / (self._deinterlacer.rate * self._time_base)) if self._deinterlacer.rate else 0
         )
+
+
+def _changes(before: _Picture, after: _Picture) -> str:
+    return "changes from {}×{} {} to {}×{} {} on the way (split it there first)".format(
+        *before, *after
+    )

@@ -111,6 +111,24 @@ def test_mpegts_through_a_named_pipe_from_a_slow_writer(tmp_path: Path) -> None:
     assert [round(float(t * 30000 / 1001)) for t in frame_times(target)] == list(range(40))
 
 
+def test_mp4_with_its_index_at_the_end_is_read_from_a_pipe(
+    tmp_path: Path, nearest_model_path: Path
+) -> None:
+    images = noise(60, 192, 128)
+    source = make_clip(tmp_path / "a.mp4", images, options={"crf": "1"})
+    data = source.read_bytes()
+    assert data.index(b"mdat") < data.index(b"moov")
+    done = command("-", tmp_path / "out.mp4", model=nearest_model_path, data=data)
+    assert done.returncode == 0
+    assert done.stderr.decode() == (
+        "note: stdin: an MP4 file with its index at the end; it is read wholly first\n"
+    )
+    assert frame_times(tmp_path / "out.mp4") == frame_times(source)
+    cut = command("-", tmp_path / "cut.mp4", model=nearest_model_path, data=data[:-3000])
+    assert cut.returncode == 1
+    assert not (tmp_path / "cut.mp4").exists()
+
+
 def test_a_pipe_that_may_have_been_cut_is_said_to_be(
     tmp_path: Path, nearest_model_path: Path
 ) -> None:

@@ -108,3 +108,24 @@ def test_what_an_edit_list_leaves_out_is_no_damage(tmp_path: Path) -> None:
     ]
     assert [frame.pts_seconds for frame in frames] == frame_times(path)
     assert 14 <= len(frames) <= 16
+
+
+@pytest.mark.parametrize("codec", ["libx264", "mpeg2video"])
+def test_a_transport_stream_that_changes_its_size_is_called_so(tmp_path: Path, codec: str) -> None:
+    parts = [
+        make_clip(
+            tmp_path / f"{number}.ts",
+            noise(25, width, height),
+            pts=[25 * number + i for i in range(25)],
+            time_base=Fraction(1, 25),
+            rate=Fraction(25),
+            codec=codec,
+        ).read_bytes()
+        for number, (width, height) in enumerate(((160, 128), (192, 112)))
+    ]
+    (tmp_path / "a.ts").write_bytes(b"".join(parts))
+    with (
+        pytest.raises(InputError, match="changes from 160×128 yuv420p to 192×112 yuv420p"),
+        FileSource(tmp_path / "a.ts", say=lambda _: None) as source,
+    ):
+        list(source)
