@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
@@ -100,6 +102,7 @@ def main(argv: Sequence[str] | None = None, *, prepare: Callable[[], None] = lam
 
 def _run(argv: Sequence[str], prepare: Callable[[], None]) -> NoReturn:
     try:
+        _raise_interrupts()
         prepare()
         code = framelift.main(
             args=argv,
@@ -128,6 +131,14 @@ def _run(argv: Sequence[str], prepare: Callable[[], None]) -> NoReturn:
     except MemoryError as error:
         _fail("MemoryError", f"out of memory: {error}".removesuffix(": "), 1)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _raise_interrupts() -> None:
+    """Let Ctrl-C be an exception again, which `entry` has made the end."""
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(
+        signal.SIGINT
+    ) not in (signal.SIG_IGN, None):
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _only_asks(argv: Sequence[str]) -> bool:

@@ -145,6 +145,7 @@ class StreamSink:
     ) -> None:
         if options.codec_name not in _STREAMED_CODECS:
             raise ConfigError(f"{options.codec_name} cannot be streamed: use h264 or hevc")
+        options.check_size(target.shown, *size_px)
         options.check_available()
         self._busy = threading.Lock()
         self._publisher = Publisher(target, open_seconds=open_seconds, write_seconds=write_seconds)

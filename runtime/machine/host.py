@@ -9,7 +9,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from ...common.errors import ConfigError
 from .nvidia import device_nodes, gpu_problem
+
+_MOST_THREADS, _THREADS_PER_PROCESSOR = 64, 4
 
 
 def available_processors() -> int:
@@ -17,6 +20,17 @@ def available_processors() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def check_threads(threads: int) -> None:
+    """Raise ConfigError for a number of threads that would keep the system busy with itself."""
+    processors = available_processors()
+    most = max(_MOST_THREADS, _THREADS_PER_PROCESSOR * processors)
+    if threads > most:
+        raise ConfigError(
+            f"{threads} threads are too many for {processors} processors; use {most} or fewer, or "
+            "leave the number out"
+        )
 
 
 def has_gpu() -> bool:

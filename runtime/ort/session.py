@@ -13,6 +13,7 @@ import numpy as np
 from ...common.errors import BackendError
 from ...common.text import first_line
 from ..gpu.cuda_gate import GATE
+from ..machine.host import check_threads
 from ..models.file import INPUT
 from ..session.protocol import Frames
 from .library import load_onnxruntime
@@ -61,6 +62,7 @@ class OrtSession:
 
         Raises:
             BackendError: the model is refused, or another provider would run nodes of it.
+            ConfigError: there are far more threads than processors.
             MissingDependencyError: ONNX Runtime is not installed.
         """
         ort = load_onnxruntime()
@@ -70,6 +72,7 @@ class OrtSession:
         self._using_gpu: Callable[[], AbstractContextManager[None]] = (
             nullcontext if provider == _CPU else GATE.using
         )
+        check_threads(threads)
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1

@@ -68,6 +68,11 @@ def test_batch_equals_singles(shuffle_model_path: Path) -> None:
             assert _difference(upscale(frame), big) <= 1
 
 
+def test_far_more_threads_than_processors_are_refused(shuffle_model_path: Path) -> None:
+    with pytest.raises(ConfigError, match="100000 threads are too many"):
+        Upscaler.load(shuffle_model_path, backend="onnx-cpu", threads=100000)
+
+
 def test_any_thread_count_gives_the_same_frames(shuffle_model_path: Path) -> None:
     frame = _noise(37, 53, 3)
     outputs = []

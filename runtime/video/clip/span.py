@@ -8,6 +8,8 @@ from fractions import Fraction
 
 from ....common.errors import ConfigError
 
+_LATEST_SECONDS = 10**9
+_LONGEST_TEXT = 40
 _TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?|\.\d+)")
 
 
@@ -44,5 +46,10 @@ def parse_time(text: str) -> Fraction:
         raise ConfigError(
             f"{text!r} is not a time: write seconds, such as 90.5, or h:mm:ss, such as 1:02:03.5"
         )
+    if len(text) > _LONGEST_TEXT:
+        raise ConfigError(f"{text[:_LONGEST_TEXT]}...: is no time, it has {len(text)} characters")
     hours, minutes, seconds = match.groups()
-    return int(hours or 0) * 3600 + int(minutes or 0) * 60 + Fraction(seconds)
+    time = int(hours or 0) * 3600 + int(minutes or 0) * 60 + Fraction(seconds)
+    if time > _LATEST_SECONDS:
+        raise ConfigError(f"{text!r} is later than any video is long; write seconds or h:mm:ss")
+    return time

@@ -60,6 +60,7 @@ class Encoder:
     preset_option: str = "preset"
     is_lossless: bool = False
     is_hardware: bool = False
+    least_side_px: int = 1
 
 
 _YUV = ("yuv420p", "yuv422p", "yuv444p")
@@ -93,6 +94,7 @@ ENCODERS = {
         _X26X_PRESETS,
         options=(("x265-params", "log-level=error"),),
         quicktime_tag=_APPLE_HEVC,
+        least_side_px=64,  # x265 4.1 writes beyond the memory of smaller pictures
     ),
     "av1": Encoder(
         "libsvtav1",
@@ -224,6 +226,15 @@ class EncoderOptions:
             raise OutputError(
                 f"{target}: {self.codec_name} video cannot be written to "
                 f"{target.suffix or 'no suffix'}; use {', '.join(self.encoder.suffixes)}"
+            )
+
+    def check_size(self, target: Path | str, width_px: int, height_px: int) -> None:
+        """Raise `OutputError` for pictures that are too small for the encoder."""
+        least = self.encoder.least_side_px
+        if min(width_px, height_px) < least:
+            raise OutputError(
+                f"{target}: {self.codec} cannot encode {width_px}×{height_px}, each side must have "
+                f"{least} pixels; name another --codec or a larger size"
             )
 
     def check_available(self) -> None:

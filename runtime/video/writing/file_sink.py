@@ -87,6 +87,7 @@ class FileSink:
         self._finished = False
         self.frames_written = 0
         self._options.check_suffix(self._target)
+        self._options.check_size(self._target, *size_px)
         self._options.check_available()
         with self._as_output_error():
             self._container = self._open()

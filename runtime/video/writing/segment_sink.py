@@ -34,6 +34,7 @@ class SegmentSink:
         target: Path,
         segment_frames: int = SEGMENT_FRAMES,
     ) -> None:
+        options.check_size(target, *size_px)
         self._folder = folder
         self._number = first_number
         self._facts = facts = as_stored(facts, options)

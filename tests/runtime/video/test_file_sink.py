@@ -221,9 +221,9 @@ def test_an_attached_font_is_left_out_of_mp4_with_a_note(tmp_path: Path) -> None
 
 
 def test_what_an_encoder_cannot_do_is_said_with_another_way(tmp_path: Path) -> None:
-    source = make_clip(tmp_path / "a.mkv", noise(3, 4, 4), codec="ffv1", pixel_format="bgr0")
-    with pytest.raises(OutputError, match=r"hevc cannot encode 4×4 at .* name another --codec"):
-        convert(source, tmp_path / "out.mp4", scale=1, codec="hevc")
+    source = make_clip(tmp_path / "a.mkv", noise(3, 2, 2), codec="ffv1", pixel_format="bgr0")
+    with pytest.raises(OutputError, match=r"av1 cannot encode 2×2 at .* name another --codec"):
+        convert(source, tmp_path / "out.mp4", scale=1, codec="av1")
     assert [path.name for path in tmp_path.iterdir()] == ["a.mkv"]
 
 
@@ -482,3 +482,20 @@ def test_a_pause_among_reordered_frames_does_not_freeze_the_end(tmp_path: Path) 
         assert frame_times(target) == pytest.approx([p / 12800 for p in pts], abs=6e-4)
         with av.open(str(target)) as container:
             assert (container.duration or 0) / av.time_base == pytest.approx(3.0, abs=0.01)
+
+
+@pytest.mark.parametrize("resume", [None, "model"])
+def test_pictures_that_hevc_has_no_room_for_are_refused(tmp_path: Path, resume: str | None) -> None:
+    for width, height in ((62, 64), (64, 62), (16, 16)):
+        source = make_clip(tmp_path / f"{width}x{height}.mp4", noise(3, width, height))
+        with pytest.raises(OutputError, match=f"hevc cannot encode {width}×{height}, each side"):
+            upscale_video(
+                source,
+                tmp_path / "out.mp4",
+                Nearest(1),
+                EncoderOptions("hevc"),
+                ConvertOptions(resume=resume),
+                quiet=True,
+                say=lambda _: None,
+            )
+        assert not (tmp_path / "out.mp4").exists()
