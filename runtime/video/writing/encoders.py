@@ -233,7 +233,7 @@ class EncoderOptions:
         least = self.encoder.least_side_px
         if min(width_px, height_px) < least:
             raise OutputError(
-                f"{target}: {self.codec} cannot encode {width_px}×{height_px}, each side must have "
+                f"{target}: {self.codec_name} cannot encode {width_px}×{height_px}, each side must have "
                 f"{least} pixels; name another --codec or a larger size"
             )
 
