@@ -233,8 +233,8 @@ class EncoderOptions:
         least = self.encoder.least_side_px
         if min(width_px, height_px) < least:
             raise OutputError(
-                f"{target}: {self.codec_name} cannot encode {width_px}×{height_px}, each side must have "
-                f"{least} pixels; name another --codec or a larger size"
+                f"{target}: {self.codec_name} cannot encode {width_px}×{height_px}, each side must "
+                f"have {least} pixels; name another --codec or a larger size"
             )
 
     def check_available(self) -> None:
