@@ -13,6 +13,7 @@ import cv2
 import msgspec
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from framelift.export.int8.gate import MAX_DROP_DB
@@ -28,6 +29,7 @@ from framelift.runtime.models.scores import recorded_scores
 from framelift.runtime.models.zoo import shipped_models
 from framelift.train.checkpoints.file import load_checkpoint
 from framelift.train.config.file import load_config
+from framelift.train.networks import build_network
 from framelift.train.validation.scores import load_originals
 
 ROOT = Path(__file__).parents[2]
@@ -131,6 +133,18 @@ def test_a_style_has_the_colours_of_its_picture(name: str) -> None:
         painted = stylise(content)
     assert painted.shape == content.shape
     assert _colour_distance(painted, style) < 0.5 * _colour_distance(content, style)
+
+
+@pytest.mark.parametrize("name", STYLES)
+def test_a_style_makes_no_picture_of_rounding_errors(name: str) -> None:
+    """Of a frame of one colour the norms would enlarge nothing else."""
+    checkpoint = load_checkpoint(CHECKPOINTS / f"{name}.safetensors")
+    network = build_network(checkpoint.network_config).eval()
+    network.load_state_dict(checkpoint.weights)
+    white = torch.ones(1, 3, 40, 56)
+    with torch.inference_mode():
+        rounded, exact = network(white), network.double()(white.double())
+    assert float((rounded - exact).abs().max()) < 0.5 / 255
 
 
 def _colour_distance(image: np.ndarray, other: np.ndarray) -> float:

@@ -28,6 +28,10 @@ from .johnson import ResidualBlock, ScaledTanh, fold_norms
 REDUCTION = 4
 """The residual blocks work at this fraction of the frame's resolution."""
 
+EPSILON = 1e-2
+"""Added to the variances of instance norms, which are above 1e-2 in pictures with any detail. Of a
+frame of one colour they are 0, and PyTorch's 1e-5 would make a picture of the rounding errors."""
+
 
 class StyleConfig(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="style"
@@ -87,7 +91,7 @@ def _conv(inputs: int, outputs: int, side: int, stride: int = 1) -> nn.Conv2d:
 def _norm(width: int, config: StyleConfig) -> nn.Module:
     if config.norm == "batch":
         return nn.BatchNorm2d(width)
-    return nn.InstanceNorm2d(width, affine=True)
+    return nn.InstanceNorm2d(width, eps=EPSILON, affine=True)
 
 
 def _stage(conv: nn.Conv2d | nn.ConvTranspose2d, config: StyleConfig) -> list[nn.Module]:
