@@ -178,6 +178,7 @@ class Request:
             self._factor(),
             options.compare,
             reuse=not options.no_reuse,
+            assume_transfer=options.assume_transfer,
             sound_wanted=self._audio() != "none",
         )
 

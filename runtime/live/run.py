@@ -17,7 +17,9 @@ from ...common.files import atomic_output, check_target
 from ...common.notes import Say, say_on_stderr
 from ...common.signals import call_interruptibly, first_signal_stops
 from ..video.clip.frame import ClipFacts, Frame
+from ..video.clip.pixel_format import PixelFormat
 from ..video.clip.pool import FramePool
+from ..video.depth import at_depth, depth_of, prepare, problem_of
 from ..video.pipeline import FrameSink, Pipeline
 from ..video.reading.file_source import FileSource
 from ..video.stats import PipelineStats
@@ -35,7 +37,7 @@ from .status import Status
 from .stream_sink import StreamSink
 from .turned import Turned, is_upright, turn_of
 from .window_sink import WindowSink, require_windows
-from .y4m_sink import Y4mSink
+from .y4m_sink import Y4mSink, y4m_format
 
 _WINDOW_TICK_SECONDS = 0.004
 _TICK_SECONDS = 0.1
@@ -57,6 +59,8 @@ class LiveOptions:
     compare: bool = False
     reuse: bool = True
     """Do not compute again what did not change since the last frame."""
+    assume_transfer: str | None = None
+    """See `ConvertOptions`; of pipes and files."""
     sound_wanted: bool = True
     """Say so when the source has sound, which is not carried."""
 
@@ -88,6 +92,8 @@ class _Input:
     endless: bool = True
     """Stopping it is how it ends; a file that is stopped is incomplete."""
     live: LiveSource | None = None
+    file: FileSource | None = None
+    """What `frames` comes from, if that is a file or a pipe."""
 
 
 def check_live(
@@ -153,7 +159,14 @@ def upscale_live(
             say(line)
 
         opened = call_interruptibly(lambda: _open(source, target, options, pool, stack, tell))
-        opened, pool = _upright(opened, source, target, pool, tell)
+        chosen = _at_depth(opened, source, target, upscaler, encoder, tell)
+        if chosen[0] is not upscaler:
+            pool = pool_for(chosen[0])
+        upscaler, encoder, stored = chosen
+        if opened.file is not None and stored is not None:
+            opened.file.use_pool(pool)
+        is_deep = stored is not None and depth_of(upscaler) == 16
+        opened, pool = _upright(opened, source, target, pool, tell, is_deep=is_deep)
         step = FrameStep(
             upscaler, factor=options.factor, compare=options.compare, reuse=options.reuse
         )
@@ -166,7 +179,9 @@ def upscale_live(
                 compare=options.compare,
                 reuse=options.reuse,
             )
-        sink = window or _sink(target, opened.facts, size_px, encoder, stack, overwrite, tell)
+        sink = window or _sink(
+            target, opened.facts, size_px, encoder, stored, stack, overwrite, tell
+        )
         pipeline = Pipeline(opened.frames, step, sink, pool=pool, live=opened.drops)
         ended_by = _run(pipeline, opened, window, status)
         failure = opened.live.failure if opened.live else None
@@ -178,6 +193,37 @@ def upscale_live(
         ended_by="the loss of the source" if failure else ended_by,
         failure=failure,
     )
+
+
+def _at_depth(
+    opened: _Input,
+    source: Source,
+    target: Target,
+    upscaler: FrameUpscaler,
+    encoder: EncoderOptions,
+    say: Say,
+) -> tuple[FrameUpscaler, EncoderOptions, PixelFormat | None]:
+    """The upscaler for the depth of a file or pipe, its encoder, and what it is stored as.
+
+    Cameras, network streams, and what goes to a window or a stream have 8 bits: `None`.
+    """
+    if opened.file is None or target.kind in (TargetKind.WINDOW, TargetKind.STREAM):
+        return upscaler, encoder, None
+    facts = opened.facts
+    if target.kind is TargetKind.FILE:
+        made = prepare(source.shown, facts, target.path, upscaler, encoder, say)
+        return made.upscaler, made.encoder, made.encoder.stored_format
+    stored = y4m_format(facts.pixel_format, encoder)
+    problem = problem_of(upscaler)
+    if problem is not None and facts.colour.hdr:
+        raise InputError(
+            f"{source.shown}: is HDR video ({facts.colour.hdr}), which needs more than 8 bits: "
+            f"{problem}"
+        )
+    if problem is not None and stored.is_deep:
+        say(f"{source.shown}: upscaled with 8 bits per channel: {problem}")
+        stored = y4m_format(replace(facts.pixel_format, bits=8), EncoderOptions())
+    return at_depth(upscaler, 16 if stored.is_deep else 8), encoder, stored
 
 
 def _run(pipeline: Pipeline, opened: _Input, window: WindowSink | None, status: Status) -> str:
@@ -227,14 +273,26 @@ def _open(
         container, total_bytes = open_pipe(source, reader, say), lambda: reader.total_bytes
     name = source.path if source.kind is SourceKind.FILE else source.shown
     file = stack.enter_context(
-        FileSource(name, container=container, total_bytes=total_bytes, pool=pool, say=say)
+        FileSource(
+            name,
+            container=container,
+            total_bytes=total_bytes,
+            pool=pool,
+            assume_transfer=options.assume_transfer,
+            say=say,
+        )
     )
     _tell_of_sound(file.container, source, target, options, say)
     if target.kind in (TargetKind.WINDOW, TargetKind.STREAM):
         paced = Paced(file)
         return _Input(paced, file.facts, paced.stop, drops=not options.keep_all)
     return _Input(
-        file, file.facts, lambda: None, drops=False, endless=source.kind is SourceKind.PIPE
+        file,
+        file.facts,
+        lambda: None,
+        drops=False,
+        endless=source.kind is SourceKind.PIPE,
+        file=file,
     )
 
 
@@ -258,7 +316,13 @@ def _tell_of_sound(
 
 
 def _upright(
-    opened: _Input, source: Source, target: Target, pool: FramePool, say: Say
+    opened: _Input,
+    source: Source,
+    target: Target,
+    pool: FramePool,
+    say: Say,
+    *,
+    is_deep: bool,
 ) -> tuple[_Input, FramePool]:
     """Turn a clip that is to be shown turned, where the target cannot state that; with the pool
     that the frames are of.
@@ -273,7 +337,7 @@ def _upright(
             "cannot state; it comes out as it is stored"
         )
         return opened, pool
-    turned = Turned(opened.frames, turn, pool)
+    turned = Turned(opened.frames, turn, pool, is_deep=is_deep)
     return replace(opened, frames=turned, facts=turn.facts(opened.facts)), turned.own
 
 
@@ -295,6 +359,7 @@ def _sink(
     facts: ClipFacts,
     size_px: tuple[int, int],
     encoder: EncoderOptions,
+    stored: PixelFormat | None,
     stack: ExitStack,
     overwrite: bool,
     say: Say,
@@ -311,5 +376,5 @@ def _sink(
         if sys.stdout is None:  # Python's word for one that was closed before it started
             raise OutputError(f"{target.shown}: is closed; send it to a pipe or a file")
         stream = stack.enter_context(FileIO(os.dup(sys.stdout.fileno()), "wb"))
-        return Y4mSink(stream, facts, size_px, target.shown, say)
+        return Y4mSink(stream, facts, size_px, target.shown, say, stored=stored)
     return NullSink()

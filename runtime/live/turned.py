@@ -74,13 +74,18 @@ def _linear(matrix: tuple[int, ...]) -> tuple[int, int, int, int]:
 
 
 class Turned:
-    """Turns each frame. The buffers it gets go back to `pool`, those it gives are of `own`."""
+    """Turns each frame. The buffers it gets go back to `pool`, those it gives are of `own`.
 
-    def __init__(self, frames: Iterable[Frame], turn: Turn, pool: FramePool) -> None:
+    `is_deep`: they have 16 bits per channel.
+    """
+
+    def __init__(
+        self, frames: Iterable[Frame], turn: Turn, pool: FramePool, *, is_deep: bool = False
+    ) -> None:
         self._frames = frames
         self._turn = turn
         self._pool = pool
-        self.own = FramePool()
+        self.own = FramePool(_deep_array) if is_deep else FramePool()
 
     def __iter__(self) -> Iterator[Frame]:
         for frame in self._frames:
@@ -89,3 +94,7 @@ class Turned:
             out = self._turn(frame.bgr_u8, self.own.take((*shape, channels)))
             self._pool.give_back(frame.bgr_u8)
             yield replace(frame, bgr_u8=out)
+
+
+def _deep_array(shape: tuple[int, ...]) -> Image:
+    return np.empty(shape, np.uint16)

@@ -2,28 +2,62 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from io import FileIO
 
 import numpy as np
 
-from ...common.errors import OutputError
+from ...common.errors import ConfigError, OutputError
 from ...common.notes import Say, say_on_stderr
 from ..video.clip.colour import LIMITED, UNSPECIFIED, complete_colour
 from ..video.clip.frame import ClipFacts, Frame
+from ..video.clip.pixel_format import PixelFormat, named_format
 from ..video.clip.pixels import FromBgr, even_size
+from ..video.writing.encoders import SAME, EncoderOptions
 
 _DEFAULT_RATE = Fraction(30)
+_BITS = (8, 10, 12, 16)
 # Times in whole milliseconds depart by less than this from even ones.
 _UNEVEN_FRAMES = Fraction(1, 2)
 
 
+def y4m_format(source: PixelFormat, options: EncoderOptions) -> PixelFormat:
+    """The pixel format for a clip: the one that is asked for, or the depth and chroma of its own.
+
+    Raises ConfigError: y4m has no such format.
+    """
+    name = options.pixel_format
+    if name not in (None, SAME):
+        if options.stored_format.is_rgb:
+            raise ConfigError(
+                f"y4m has no pixel format {name!r}: use one of YUV, such as yuv420p10le"
+            )
+        return options.stored_format
+    bits = next((known for known in _BITS if known >= source.bits), _BITS[-1])
+    base = ("gray", "yuv420p", "yuv422p", "yuv444p")[source.chroma]
+    return named_format(base if bits == 8 else f"{base}{bits}le")
+
+
+def _colour_space(stored: PixelFormat) -> str:
+    """The C of a header, as FFmpeg writes and reads it, with what older programs look at."""
+    if stored.chroma == 0:
+        return "Cmono" if stored.bits == 8 else f"Cmono{stored.bits}"
+    if stored.name == "yuv420p":
+        return "C420mpeg2"
+    samples = stored.chroma_name.replace(":", "")
+    if not stored.is_deep:
+        return f"C{samples}"
+    return f"C{samples}p{stored.bits} XYSCSS={samples}P{stored.bits}"
+
+
 class Y4mSink:
-    """Writes YUV4MPEG2, 4:2:0, limited range, to an unbuffered stream.
+    """Writes YUV4MPEG2 of limited range, with the depth and chroma of `stored`, to an unbuffered
+    stream.
 
     The format has a fixed frame rate and cannot name a colour matrix, so that the one is used that
-    readers assume: BT.709 from 720 lines up, BT.601 below. That a clip's times are uneven is
-    said, once.
+    readers assume: BT.709 from 720 lines up, BT.601 below. HDR keeps its own, and a line says that
+    the next program must be told. That a clip's times are uneven is said, once.
 
     Raises:
         OutputError: from `write`, when the reader has gone.
@@ -36,6 +70,8 @@ class Y4mSink:
         size_px: tuple[int, int],
         shown: str,
         say: Say = say_on_stderr,
+        *,
+        stored: PixelFormat | None = None,
     ) -> None:
         self._stream = stream
         self._say = say
@@ -43,7 +79,8 @@ class Y4mSink:
         self._frames = 0
         self._even = True
         self._shown = shown
-        width, height = even_size(*size_px)
+        stored = stored or named_format("yuv420p")
+        width, height = even_size(*size_px, stored.chroma)
         colour = complete_colour(
             matrix=UNSPECIFIED,
             range_=LIMITED,
@@ -52,12 +89,20 @@ class Y4mSink:
             is_rgb=False,
             lines=height,
         )
-        self._from_bgr = FromBgr("yuv420p", colour, (width, height))
+        if facts.colour.hdr is not None:
+            colour = replace(facts.colour, range=LIMITED)
+            say(
+                f"{shown}: y4m cannot state HDR ({facts.colour.hdr}, BT.2020); tell the program "
+                "that reads it"
+            )
+        self._from_bgr = FromBgr(stored.name, colour, (width, height))
+        self._dtype = np.dtype(np.uint16 if stored.is_deep else np.uint8)
         rate, aspect = facts.average_rate or _DEFAULT_RATE, facts.sample_aspect_ratio
         self._rate = rate
         self._header = (
             f"YUV4MPEG2 W{width} H{height} F{rate.numerator}:{rate.denominator} Ip "
-            f"A{aspect.numerator}:{aspect.denominator} C420mpeg2 XCOLORRANGE=LIMITED\n"
+            f"A{aspect.numerator}:{aspect.denominator} {_colour_space(stored)} "
+            "XCOLORRANGE=LIMITED\n"
         ).encode()
 
     def write(self, frame: Frame) -> None:
@@ -65,10 +110,10 @@ class Y4mSink:
         picture = self._from_bgr(frame.bgr_u8)
         self._put(self._header + b"FRAME\n")
         self._header = b""
-        for number, plane in enumerate(picture.planes):
-            width = picture.width if number == 0 else picture.width // 2
-            rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
-            self._put(np.ascontiguousarray(rows[: plane.height, :width]).data.cast("B"))
+        for plane in picture.planes:
+            rows = np.frombuffer(memoryview(plane), self._dtype)
+            rows = rows.reshape(-1, plane.line_size // self._dtype.itemsize)
+            self._put(np.ascontiguousarray(rows[: plane.height, : plane.width]).data.cast("B"))
 
     def finish(self) -> None:
         """Nothing waits: the stream is not buffered."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, Self, runtime_checkable
+from typing import Protocol, Self, cast
 
 from ...common.errors import ConfigError, InputError
 from ...common.notes import Say
@@ -16,7 +16,6 @@ from .writing.encoders import EncoderOptions
 _DEEP = 16
 
 
-@runtime_checkable
 class DeepUpscaler(FrameUpscaler, Protocol):
     """An `Upscaler`, which may take frames of 16 bits."""
 
@@ -67,13 +66,18 @@ def prepare(
 
 def problem_of(upscaler: FrameUpscaler) -> str | None:
     """Why an upscaler takes no frames of 16 bits, or `None`."""
-    if not isinstance(upscaler, DeepUpscaler):
+    if not hasattr(upscaler, "at_depth"):
         return "the upscaler takes no others"
-    return upscaler.deep_problem
+    return cast("DeepUpscaler", upscaler).deep_problem
+
+
+def depth_of(upscaler: FrameUpscaler) -> int:
+    """Bits per channel of its frames."""
+    return getattr(upscaler, "depth", 8)
 
 
 def at_depth(upscaler: FrameUpscaler, depth: int) -> FrameUpscaler:
     """The upscaler for frames of that depth; a model of 16 bits has no other."""
-    if not isinstance(upscaler, DeepUpscaler) or upscaler.depth == _DEEP:
+    if not hasattr(upscaler, "at_depth") or depth_of(upscaler) == _DEEP:
         return upscaler
-    return upscaler.at_depth(depth)
+    return cast("DeepUpscaler", upscaler).at_depth(depth)

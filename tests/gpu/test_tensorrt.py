@@ -182,7 +182,7 @@ def test_int8_with_zero_point_0_runs_in_int8(tmp_path: Path, tiny_models: Module
     from framelift.export.int8.quantisation import calibrate, quantise
     from framelift.export.parity.comparison import REFERENCE
 
-    photo = read_image(REFERENCE, say=print).bgr_u8
+    photo = read_image(REFERENCE, say=print).bgr
     calibrated = calibrate(onnx.load(resolve("realtime-small-x4")), [crop(photo)])
     model = quantise(calibrated, 100.0, symmetric=True)
     path = tiny_models.save(tiny_models.set_metadata(model, precision="int8"), tmp_path / "m.onnx")

@@ -160,11 +160,11 @@ def test_ten_bits_of_a_stream_are_said_and_hdr_is_refused(
     )
     notes = list[str]()
     if transfer == 16:
-        with pytest.raises(InputError, match=r"a\.ts: is HDR video \(PQ \(HDR10\)\)"):
+        with pytest.raises(InputError, match=r"a\.ts: is HDR video \(PQ\)"):
             upscale(f"{url}/a.ts", "null")
         return
     upscale(f"{url}/a.ts", "null", notes=notes)
-    assert notes == [f"{url}/a.ts: yuv420p10le is reduced to 8 bits per channel"]
+    assert notes == [f"{url}/a.ts: upscaled with 8 bits per channel: the upscaler takes no others"]
 
 
 def test_a_file_on_a_web_server_is_played_once(

@@ -55,6 +55,12 @@ def _by_ffmpeg(path: Path, name: str) -> Deep:
     return frame.to_ndarray()
 
 
+def _by_opencv(path: Path) -> Deep:
+    pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    assert pixels is not None
+    return pixels
+
+
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
 def test_a_gradient_keeps_its_levels(tmp_path: Path, upscaler: Upscaler, suffix: str) -> None:
     source, target = tmp_path / f"in{suffix}", tmp_path / f"out{suffix}"
@@ -67,7 +73,7 @@ def test_a_gradient_keeps_its_levels(tmp_path: Path, upscaler: Upscaler, suffix:
     assert len(np.unique(big)) > 10_000
     wanted = cv2.resize(grey, (512, 512), interpolation=cv2.INTER_CUBIC)
     assert np.abs(big.astype(int) - wanted)[8:-8, 8:-8].mean() < 200
-    again = cv2.imread(str(target), cv2.IMREAD_UNCHANGED)
+    again = _by_opencv(target)
     assert np.array_equal(again, big)
 
 
@@ -112,7 +118,7 @@ def test_large_pictures_are_made_in_strips_of_16_bits(
     assert StripUpscaler(upscaler.at_depth(16)).plan(200, 150) is not None
     for name in ("out.png", "out.tif"):
         assert _make(source, tmp_path / name, upscaler) == []
-        got = cv2.imread(str(tmp_path / name), cv2.IMREAD_UNCHANGED)
+        got = _by_opencv(tmp_path / name)
         assert np.abs(got.astype(int) - expected).max() <= 1
 
 

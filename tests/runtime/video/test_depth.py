@@ -83,7 +83,7 @@ def test_pictures_of_a_gpu_s_decoder_are_the_same(tmp_path: Path) -> None:
     images = [np.empty((64, 96, 3), np.uint16) for _ in range(2)]
     for name, image in zip(("yuv420p10le", "p010le"), images, strict=True):
         DeepPixels().to_bgr(picture.reformat(format=name), Colour(1, 1), image)
-    assert np.array_equal(*images)
+    assert np.array_equal(images[0], images[1])
 
 
 @pytest.mark.parametrize(

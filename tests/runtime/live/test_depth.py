@@ -1,0 +1,100 @@
+"""Depth, chroma and HDR through pipes: y4m, and what goes from files and pipes to files."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from framelift.common.errors import ConfigError
+from framelift.runtime.live.y4m_sink import Y4mSink, y4m_format
+from framelift.runtime.video.clip.colour import Colour
+from framelift.runtime.video.clip.frame import ClipFacts, Frame
+from framelift.runtime.video.clip.pixel_format import named_format
+from framelift.runtime.video.writing.encoders import EncoderOptions
+
+from ...support.deep_clips import chart, ffprobe, make_deep_clip, planes_of
+
+_RATE = Fraction(25)
+_MAIN = "import sys; from framelift.cli.main import main; main(sys.argv[1:])"
+
+
+def _facts(name: str, transfer: int = 2) -> ClipFacts:
+    colour = Colour(1, 1) if transfer == 2 else Colour(9, 1, 9, transfer)
+    return ClipFacts(96, 64, 1 / _RATE, _RATE, Fraction(1), colour, named_format(name))
+
+
+def _written(path: Path, facts: ClipFacts, lines: list[str]) -> bytes:
+    image = np.full((64, 96, 3), 30000, np.uint16)
+    image[:, :48] = 5000
+    stored = y4m_format(facts.pixel_format, EncoderOptions())
+    with io.FileIO(path, "w") as stream:
+        sink = Y4mSink(stream, facts, (96, 64), "out.y4m", lines.append, stored=stored)
+        for number in range(2):
+            sink.write(Frame(image, number, 1 / _RATE, 1))
+    return path.read_bytes().partition(b"\n")[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "header", "read_as"),
+    [
+        ("yuv420p", b"C420mpeg2 ", "yuv420p"),
+        ("yuv422p", b"C422 ", "yuv422p"),
+        ("yuv420p10le", b"C420p10 ", "yuv420p10le"),
+        ("yuv422p9le", b"C422p10 ", "yuv422p10le"),
+        ("yuv444p12le", b"C444p12 ", "yuv444p12le"),
+        ("gbrp16le", b"C444p16 ", "yuv444p16le"),
+        ("gray10le", b"Cmono10 ", "gray10le"),
+    ],
+)
+def test_y4m_has_the_depth_and_chroma_of_the_clip(
+    tmp_path: Path, name: str, header: bytes, read_as: str
+) -> None:
+    lines: list[str] = []
+    assert header in _written(tmp_path / "a.y4m", _facts(name), lines)
+    assert lines == []
+    with av.open(str(tmp_path / "a.y4m")) as container:
+        frames = list(container.decode(video=0))
+    assert [frame.format.name for frame in frames] == [read_as] * 2
+    luma, *chroma = planes_of(frames[1])
+    bits = named_format(read_as).bits
+    white, black = 219 << (bits - 8), 16 << (bits - 8)
+    assert luma[0, 10] == pytest.approx(black + 5000 / 65535 * white, abs=2)
+    assert luma[0, 90] == pytest.approx(black + 30000 / 65535 * white, abs=2)
+    for plane in chroma:
+        assert np.abs(plane.astype(int) - (128 << (bits - 8))).max() <= 1
+
+
+def test_y4m_cannot_state_hdr(tmp_path: Path) -> None:
+    lines: list[str] = []
+    _written(tmp_path / "a.y4m", _facts("yuv420p10le", 16), lines)
+    assert lines == ["out.y4m: y4m cannot state HDR (PQ, BT.2020); tell the program that reads it"]
+
+
+def test_y4m_of_a_format_that_is_asked_for() -> None:
+    source = named_format("yuv420p")
+    asked = EncoderOptions(pixel_format="yuv444p10le")
+    assert y4m_format(source, asked).name == "yuv444p10le"
+    with pytest.raises(ConfigError, match="y4m has no pixel format 'gbrp10le'"):
+        y4m_format(source, EncoderOptions("ffv1", pixel_format="gbrp10le"))
+
+
+def test_10_bits_from_a_pipe_to_a_pipe_and_from_there_to_a_file(tmp_path: Path) -> None:
+    source = make_deep_clip(tmp_path / "a.mkv", chart("yuv422p10le"), "yuv422p10le")
+
+    def upscale(*arguments: str, data: bytes) -> subprocess.CompletedProcess[bytes]:
+        command = [sys.executable, "-c", _MAIN, "upscale", *arguments]
+        options = ["--model", "realtime-nano-x2", "--backend", "onnx-cpu", "--quiet"]
+        return subprocess.run([*command, *options], input=data, capture_output=True, check=True)
+
+    first = upscale("-", "-", data=source.read_bytes())
+    assert b" C422p10 " in first.stdout.partition(b"\n")[0]
+    upscale("-", str(tmp_path / "out.mkv"), "--preset", "ultrafast", data=first.stdout)
+    stream = ffprobe(tmp_path / "out.mkv")
+    assert (stream["width"], stream["pix_fmt"]) == (384, "yuv422p10le")
