@@ -16,6 +16,7 @@ from ..importer.loading import load_upscaler, models_to_run
 from ..runtime import Upscaler
 from ..runtime.still import ImageOptions, make_image
 from ..runtime.video import ConvertOptions, upscale_video
+from ..runtime.video.clip.fit import known_factor
 from ..runtime.video.pieces import Piece, join_pieces, plan_pieces, upscale_piece
 from .settings import FileSettings
 
@@ -114,11 +115,10 @@ class FileUpscaler:
     def load(self, *, images: bool) -> Upscaler:
         """The upscaler for images or for videos. Raises what `load_upscaler` raises."""
         settings = self._settings
-        factor = settings.factor()
         models = models_to_run(
             settings.task,
             settings.model,
-            None if factor is None else float(factor),
+            known_factor(settings.factor()),
             footage=not images,
         )
         if models not in self._upscalers:

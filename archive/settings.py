@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
-from fractions import Fraction
 from typing import Any, Self
 
 from ..importer.loading import Engine
@@ -17,6 +16,7 @@ from ..runtime.video import (
     Span,
     parse_time,
 )
+from ..runtime.video.clip.fit import Scaling, parse_scaling
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,10 @@ class FileSettings:
     deinterlace: str = Deinterlace.FRAME.value
     scale: str | None = None
     """Output size over input size, as a fraction or a decimal number."""
+    size: str | None = None
+    """What the output fits into, as "1920x1080"."""
+    width: int | None = None
+    height: int | None = None
     start: str | None = None
     end: str | None = None
     compare: bool = False
@@ -60,9 +64,9 @@ class FileSettings:
         """Where the model runs."""
         return Engine(self.backend, self.device, self.threads, self.tile)
 
-    def factor(self) -> Fraction | None:
-        """Output size over input size; `None`: the model's."""
-        return None if self.scale is None else Fraction(self.scale)
+    def factor(self) -> Scaling | None:
+        """Output size over input size, or what the output fits into; `None`: the model's."""
+        return parse_scaling(self.scale, self.size, self.width, self.height)
 
     def convert(self, model_sha256: str | None) -> ConvertOptions:
         """What is made of a video besides its codec, by the model of that hash."""
@@ -105,6 +109,7 @@ class FileSettings:
             "audio": self.audio or "auto",
             "deinterlace": self.deinterlace,
             "scale": self.scale,
+            "size": [self.size, self.width, self.height],
             "start": self.start,
             "end": self.end,
             "compare": self.compare,

@@ -25,6 +25,7 @@ from ..common.errors import ConfigError, Interrupted
 from ..common.progress import above_bar
 from ..common.text import printable
 from ..importer.loading import models_to_run, own_or_imported
+from ..runtime.video.clip.fit import known_factor
 from .output.json_output import print_json
 
 _NAMES_SHOWN = 5
@@ -162,8 +163,7 @@ class Archiving:
 
     def _models(self, settings: FileSettings) -> list[str]:
         """Name and hash of the models for videos and images, found before anything is begun."""
-        factor = settings.factor()
-        scale = None if factor is None else float(factor)
+        scale = known_factor(settings.factor())
         names = {
             name
             for footage in (True, False)

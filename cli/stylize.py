@@ -26,7 +26,14 @@ _SIZE = click.Option(
     show_default=True,
     help="How many times as large the strokes are: the picture is painted smaller and enlarged.",
 )
-_OWN = {"model": [_MODEL, _SIZE], "compare": [_COMPARE], "scale": []}
+_OWN = {
+    "model": [_MODEL, _SIZE],
+    "compare": [_COMPARE],
+    "scale": [],
+    "size": [],
+    "width": [],
+    "height": [],
+}
 
 _HELP = """Paint IN, a video, an image or a folder of both, in a style. OUT has the same size.
 
@@ -43,7 +50,9 @@ framelift stylize photo.jpg painted.png --style-size 2
 
 
 def _stylize(**options: Any) -> None:  # noqa: ANN401 - the fields of UpscaleOptions
-    run_upscale(UpscaleOptions(**options, scale=None), task="style")
+    run_upscale(
+        UpscaleOptions(**options, scale=None, size=None, width=None, height=None), task="style"
+    )
 
 
 stylize = click.Command(

@@ -78,6 +78,13 @@ if TYPE_CHECKING:
         "[default: the model's scale]"
     ),
 )
+@click.option(
+    "--size",
+    metavar="WxH",
+    help="Make the output as large as fits into this size, such as 1920x1080, in its own shape.",
+)
+@click.option("--width", type=click.IntRange(1, 65535), help="Make the output so wide.")
+@click.option("--height", type=click.IntRange(1, 65535), help="Make the output so high.")
 @click.option("--start", metavar="TIME", help="Start at this time: seconds or h:mm:ss.")
 @click.option("--end", metavar="TIME", help="Stop before this time: seconds or h:mm:ss.")
 @click.option(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from ..common.errors import ConfigError
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from ..runtime.jobs import Job
     from ..runtime.live import LiveOptions, Source, Target
     from ..runtime.video import EncoderOptions, Span
+    from ..runtime.video.clip.fit import Scaling
     from .upscaling import Settings
 
 _FOR_VIDEOS = (
@@ -53,6 +53,9 @@ class UpscaleOptions:
     no_audio: bool
     no_reuse: bool
     scale: float | None
+    size: str | None
+    width: int | None
+    height: int | None
     start: str | None
     end: str | None
     deinterlace: str
@@ -90,8 +93,10 @@ class Request:
         """Parse. Raises ConfigError for what does not go together."""
         from ..runtime.live import SourceKind, TargetKind, parse_source, parse_target
         from ..runtime.video import EncoderOptions, Span, parse_time
+        from ..runtime.video.clip.fit import parse_scaling
         from .options.command_line import hide_arguments
 
+        parse_scaling(options.scale, options.size, options.width, options.height)
         crf, preset, pixel_format = options.crf, options.preset, options.pixel_format
         if typed("codec"):  # the defaults of these are for the default of that
             crf = crf if typed("crf") else None
@@ -210,6 +215,8 @@ class Request:
     def _audio(self) -> str:
         return "none" if self.options.no_audio else self.options.audio or "auto"
 
-    def _factor(self) -> Fraction | None:
-        scale = self.options.scale
-        return None if scale is None else Fraction(str(scale))
+    def _factor(self) -> Scaling | None:
+        from ..runtime.video.clip.fit import parse_scaling
+
+        options = self.options
+        return parse_scaling(options.scale, options.size, options.width, options.height)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from ..common.errors import FrameliftError, InputError, Interrupted, OutputError
+from ..common.errors import ConfigError, FrameliftError, InputError, Interrupted, OutputError
 from .output import log_file
 from .output.json_output import print_failure, print_json
 
@@ -78,9 +78,13 @@ class Run:
         """Make files: of several, those after one that fails are made, too."""
         from ..common.files import check_target
         from ..runtime.jobs import with_scales
+        from ..runtime.output_names import SCALE
+        from ..runtime.video.clip.fit import Fit, known_factor
 
         factor = self._settings.convert.factor
-        jobs = with_scales(jobs, float(factor) if factor else self._upscaler.scale)
+        if isinstance(factor, Fit) and any(SCALE in job.target.name for job in jobs):
+            raise ConfigError("{scale} in a name needs --scale, not a size")
+        jobs = with_scales(jobs, known_factor(factor) or self._upscaler.scale)
         if several:
             self.many(jobs)
         else:

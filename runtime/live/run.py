@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 from io import FileIO
 
 import av.container
@@ -16,6 +15,7 @@ from ...common.errors import InputError, OutputError
 from ...common.files import atomic_output, check_target
 from ...common.notes import Say, say_on_stderr
 from ...common.signals import call_interruptibly, first_signal_stops
+from ..video.clip.fit import Scaling
 from ..video.clip.frame import ClipFacts, Frame
 from ..video.clip.pixel_format import PixelFormat
 from ..video.clip.pool import FramePool
@@ -54,7 +54,7 @@ class LiveOptions:
     """How long it is tried to connect again; 0: not at all, and the end of a stream is the end."""
     keep_all: bool = False
     """Hold the source back instead of dropping frames when the upscaler is slower."""
-    factor: Fraction | None = None
+    factor: Scaling | None = None
     """Output size over input size; `None`: the model's."""
     compare: bool = False
     reuse: bool = True

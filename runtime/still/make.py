@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from pathlib import Path
 
 from ...common.images import read_outline
 from ...common.images.writing import STRIP_SUFFIXES
 from ..upscaler import Upscaler
+from ..video.clip.fit import Fit, Scaling, known_factor
 from ..video.step import FrameStep
 from .animation import is_animation, upscale_animation
 from .image import ImageOptions, Say, upscale_image
@@ -23,7 +23,7 @@ def make_image(
     upscaler: Upscaler,
     options: ImageOptions = ImageOptions(),  # noqa: B008 - frozen
     *,
-    factor: Fraction | None = None,
+    factor: Scaling | None = None,
     compare: bool = False,
     quiet: bool = True,
     say: Say,
@@ -42,7 +42,10 @@ def make_image(
     strips = StripUpscaler(upscaler, progress)
     step = FrameStep(strips, factor=factor, compare=compare, reuse=False)
     plain = not compare and factor in (None, upscaler.scale)
-    scale = float(factor or upscaler.scale)
+    scale = known_factor(factor) or upscaler.scale
+    if isinstance(factor, Fit):
+        outline = read_outline(source)
+        scale = float(factor.factor(outline.width, outline.height))
     try:
         if is_animation(source, target):
             step = FrameStep(upscaler, factor=factor, compare=compare)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from ...common.errors import ConfigError, Interrupted, OutputError
 from ...common.files import NOTHING_LEFT, atomic_output, check_target
 from ...common.notes import Say, say_on_stderr
 from .clip.colour import TRANSFERS
+from .clip.fit import Scaling
 from .clip.pool import FramePool
 from .clip.span import Span
 from .depth import prepare
@@ -38,8 +38,8 @@ class ConvertOptions:
 
     audio: Audio = Audio.AUTO
     span: Span = field(default_factory=Span)
-    factor: Fraction | None = None
-    """Output size over input size; `None`: the model's."""
+    factor: Scaling | None = None
+    """Output size over input size, or what the output fits into; `None`: the model's."""
     compare: bool = False
     """Put the input to the left of the result."""
     resume: str | None = None

@@ -14,6 +14,7 @@ from ..reuse.sequence import ReusingFrame
 from ..session.frames import dtype_of
 from ..session.pending import Pending
 from ..temporal import PendingFrame, Sequence
+from .clip.fit import Scaling, factor_of
 from .clip.frame import Image
 from .clip.pool import FramePool
 
@@ -67,8 +68,9 @@ class FrameStep:
 
     Args:
         upscaler: what makes the frame larger.
-        factor: output size over input size, when it is not the upscaler's own: the result is
-            resized, with area averages when it shrinks and Lanczos when it grows.
+        factor: output size over input size, or what the output fits into, when it is not the
+            upscaler's own: the result is resized, with area averages when it shrinks and Lanczos
+            when it grows.
         size_px: width and height of every result instead, whatever the frame's size: for a sink
             that cannot change its size.
         compare: put the input, enlarged bicubically, to the left of the result.
@@ -79,7 +81,7 @@ class FrameStep:
         self,
         upscaler: FrameUpscaler,
         *,
-        factor: Fraction | None = None,
+        factor: Scaling | None = None,
         size_px: tuple[int, int] | None = None,
         compare: bool = False,
         reuse: bool = True,
@@ -88,7 +90,7 @@ class FrameStep:
         self._sequence: Sequence | ReusingSequence | None = None
         if isinstance(upscaler, SequenceUpscaler) and (upscaler.window > 1 or reuse):
             self._sequence = upscaler.sequence()
-        self._factor = factor or Fraction(upscaler.scale)
+        self._factor: Scaling = factor or Fraction(upscaler.scale)
         self._size_px = size_px
         self._compare = compare
         nothing: Image = np.empty((0, 0, 3), np.uint8)
@@ -124,7 +126,8 @@ class FrameStep:
         """Width and height of what becomes of a frame of that size."""
         if self._size_px is not None:
             return self._size_px
-        width, height = (max(1, round(side * self._factor)) for side in (width_px, height_px))
+        factor = factor_of(self._factor, width_px, height_px)
+        width, height = (max(1, round(side * factor)) for side in (width_px, height_px))
         return width * 2 if self._compare else width, height
 
     def output_shape(self, image: Image) -> tuple[int, int, int]:
