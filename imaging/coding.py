@@ -12,11 +12,12 @@ from typing import Literal
 
 import av
 import numpy as np
-from av.video.reformatter import ColorRange, Colorspace, Interpolation
+from av.video.reformatter import ColorRange, Colorspace
 from numpy.typing import NDArray
 
 from ..common.errors import ConfigError, MissingDependencyError
 from ..common.scheduling import unchanged_scheduling
+from ..common.swscale import TO_RGB, TO_YUV
 
 Frames = NDArray[np.uint8]
 Encoder = Literal["x264", "x265", "vp9", "av1", "mpeg4", "mpeg2"]
@@ -41,15 +42,6 @@ LIBRARIES: dict[Encoder, str] = {
 
 LEAST_SIDE = 64
 """Smaller frames are padded: x265 (of PyAV 18.1) overwrites memory when one is narrower."""
-
-# As runtime/video/clip/pixels.py converts, so that training sees what the runtime will see.
-_TO_RGB = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
-_TO_YUV = (
-    Interpolation.BICUBIC
-    | Interpolation.ACCURATE_RND
-    | Interpolation.FULL_CHR_H_INP
-    | Interpolation.FULL_CHR_H_INT
-)
 
 
 @dataclass(frozen=True)
@@ -165,7 +157,7 @@ def _to_yuv(frame: NDArray[np.uint8], coding: Coding) -> av.VideoFrame:
         dst_colorspace=coding.matrix,
         src_color_range=ColorRange.JPEG,
         dst_color_range=_range(coding),
-        interpolation=_TO_YUV,
+        interpolation=TO_YUV,
     )
 
 
@@ -176,7 +168,7 @@ def _to_rgb(picture: av.VideoFrame, coding: Coding) -> NDArray[np.uint8]:
         dst_colorspace=coding.matrix,
         src_color_range=_range(coding),
         dst_color_range=ColorRange.JPEG,
-        interpolation=_TO_RGB,
+        interpolation=TO_RGB,
     )
     return converted.to_ndarray().astype(np.uint8, copy=False)
 

@@ -42,7 +42,7 @@ def make_deep_clip(
     """Write frames that are given as planes of codes; nothing is converted."""
     height, width = planes[0][0].shape
     matrix, primaries, transfer = COLOURS[kind] if tags is None else tags
-    lossless = {"libx265": "lossless=1:log-level=none", "libx264": "qp=0"}.get(codec, "")
+    lossless = {"libx265": "lossless=1:bframes=0:log-level=none", "libx264": "qp=0"}.get(codec, "")
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=Fraction(25))
         assert isinstance(stream, av.VideoStream)

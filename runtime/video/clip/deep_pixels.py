@@ -10,20 +10,15 @@ from __future__ import annotations
 
 import av
 import numpy as np
-from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
+from av.video.reformatter import ColorRange, VideoReformatter
 from numpy.typing import NDArray
 
 from ....common.opencv import load_cv2
+from ....common.swscale import TO_YUV
 from .colour import FULL, Colour
 from .frame import Image
 from .pixel_format import named_format
 
-_RESAMPLED = (
-    Interpolation.BICUBIC
-    | Interpolation.ACCURATE_RND
-    | Interpolation.FULL_CHR_H_INP
-    | Interpolation.FULL_CHR_H_INT
-)
 _PLANAR = "yuv444p16le"
 _WHITE = 65535.0
 
@@ -82,7 +77,7 @@ class DeepPixels:
             dst_colorspace=1,
             src_color_range=ColorRange.MPEG,
             dst_color_range=ColorRange.MPEG,
-            interpolation=_RESAMPLED,
+            interpolation=TO_YUV,
         )
 
     def _buffer(self, shape: tuple[int, ...]) -> Image:

@@ -4,24 +4,14 @@ from __future__ import annotations
 
 import av
 import numpy as np
-from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
+from av.video.reformatter import ColorRange, VideoReformatter
 
+from ....common.swscale import TO_RGB, TO_YUV
 from .colour import FULL, UNSPECIFIED, Colour, complete_colour
 from .deep_pixels import DeepPixels
 from .frame import Image
 from .pixel_format import PixelFormat, named_format
 from .pool import FramePool
-
-# Chroma is interpolated to every pixel and rounded, not truncated: code values within 2 of the
-# truth. The fast defaults are up to 4 off and let two pixels share their chroma.
-_TO_BGR = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
-# Rounded instead of truncated; with it colour bars survive a round trip within 2 code values.
-_TO_YUV = (
-    Interpolation.BICUBIC
-    | Interpolation.ACCURATE_RND
-    | Interpolation.FULL_CHR_H_INP
-    | Interpolation.FULL_CHR_H_INT
-)
 
 
 def colour_of(
@@ -90,7 +80,7 @@ class ToBgr:
                 dst_colorspace=colour.swscale_matrix,
                 src_color_range=ColorRange(colour.range),
                 dst_color_range=ColorRange.JPEG,
-                interpolation=_TO_BGR,
+                interpolation=TO_RGB,
                 threads=1,
             )
         plane = converted.planes[0]
@@ -145,7 +135,7 @@ class FromBgr:
             dst_colorspace=self._colour.swscale_matrix,
             src_color_range=ColorRange.JPEG,
             dst_color_range=ColorRange(self._colour.range),
-            interpolation=_TO_YUV,
+            interpolation=TO_YUV,
         )
 
     def _pad(self, image: Image) -> Image:

@@ -26,6 +26,7 @@ from ..clip.pixels import ToBgr, colour_of, depth_note
 from ..clip.pool import FramePool
 from ..clip.span import Span
 from .deinterlace import Deinterlace, Deinterlacer
+from .dolby_vision import check_profile, dolby_vision_profile
 from .integrity import Integrity, may_hide_its_end, structural_fault
 from .mp4_structure import Mp4Facts, mp4_facts
 from .orientation import display_matrix
@@ -84,6 +85,7 @@ class FileSource:
         """
         self.path = path
         self._name = Path(path).name if container is None else str(path)
+        self._is_file = container is None
         self._say = say
         self._total_bytes = total_bytes
         self._span = span or Span()
@@ -324,6 +326,10 @@ class FileSource:
     def _read_facts(self, frame: av.VideoFrame) -> ClipFacts:
         stream, format_ = self._stream, frame.format
         try:
+            if self._is_file:
+                profile = dolby_vision_profile(Path(self.path), self.container.format.name)
+                if note := check_profile(profile):
+                    self._say(f"{self._name}: {note}")
             colour = colour_of(frame, stream.codec_context, self._assume_transfer)
         except ValueError as error:
             raise InputError(f"{self.path}: {error}") from error
