@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ..runtime import Upscaler
     from ..runtime.jobs import Job
     from ..runtime.live import LiveOptions, Source, Target
-    from ..runtime.video import EncoderOptions, Span
+    from ..runtime.video import ConvertOptions, EncoderOptions, Span
     from ..runtime.video.clip.fit import Scaling
     from .upscaling import Settings
 
@@ -189,11 +189,25 @@ class Request:
 
     def settings(self, upscaler: Upscaler) -> Settings:
         """How each file is made by this upscaler."""
-        from ..runtime.video import Audio, ConvertOptions, Deinterlace
         from .upscaling import Settings
 
         options = self.options
-        convert = ConvertOptions(
+        return Settings(
+            self.encoder,
+            self._factor(),
+            options.compare,
+            lambda: self._convert_options(upscaler),
+            options.overwrite,
+            options.quiet,
+            options.as_json,
+            not options.no_metadata,
+        )
+
+    def _convert_options(self, upscaler: Upscaler) -> ConvertOptions:
+        from ..runtime.video import Audio, ConvertOptions, Deinterlace
+
+        options = self.options
+        return ConvertOptions(
             Audio(self._audio()),
             self.span,
             self._factor(),
@@ -202,14 +216,6 @@ class Request:
             deinterlace=Deinterlace(options.deinterlace),
             assume_transfer=options.assume_transfer,
             reuse=not options.no_reuse,
-        )
-        return Settings(
-            self.encoder,
-            convert,
-            options.overwrite,
-            options.quiet,
-            options.as_json,
-            not options.no_metadata,
         )
 
     def _audio(self) -> str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ..runtime.jobs import Job
     from ..runtime.live import LiveOptions, LiveResult, Source, Target
     from ..runtime.video import ConvertOptions, EncoderOptions
+    from ..runtime.video.clip.fit import Scaling
 
 _LEAST_SHOWN = 0.005
 """Of a share that is shown in whole percents."""
@@ -45,7 +46,10 @@ class Settings:
     """What the options of the command say."""
 
     encoder: EncoderOptions
-    convert: ConvertOptions
+    factor: Scaling | None
+    compare: bool
+    convert: Callable[[], ConvertOptions]
+    """What videos become; PyAV is loaded for that."""
     overwrite: bool
     quiet: bool
     as_json: bool
@@ -81,7 +85,7 @@ class Run:
         from ..runtime.output_names import SCALE
         from ..runtime.video.clip.fit import Fit, known_factor
 
-        factor = self._settings.convert.factor
+        factor = self._settings.factor
         if isinstance(factor, Fit) and any(SCALE in job.target.name for job in jobs):
             raise ConfigError("{scale} in a name needs --scale, not a size")
         jobs = with_scales(jobs, known_factor(factor) or self._upscaler.scale)
@@ -203,14 +207,14 @@ class Run:
     def _image(self, job: Job) -> dict[str, Any]:
         from ..runtime.still import ImageOptions, make_image
 
-        settings, convert = self._settings, self._settings.convert
+        settings = self._settings
         width, height = make_image(
             job.source,
             job.target,
             self._upscaler,
             ImageOptions(settings.overwrite, settings.metadata, self.info),
-            factor=convert.factor,
-            compare=convert.compare,
+            factor=settings.factor,
+            compare=settings.compare,
             quiet=settings.quiet,
             say=self.note,
         )
@@ -231,7 +235,7 @@ class Run:
             job.target,
             self._upscaler,
             settings.encoder,
-            settings.convert,
+            settings.convert(),
             overwrite=settings.overwrite,
             quiet=settings.quiet,
             say=self._say_through_bar(),

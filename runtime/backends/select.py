@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from importlib import import_module
 from itertools import groupby
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ...common.errors import BackendError, ConfigError, FrameliftError
 from ...common.text import suggestion
+from ..machine.nvidia import gpu_problem
 from ..models.depth import in_bytes
 from ..models.file import DEEP_BITS, ModelSpec
 from ..models.int8_form import form_problem
 from ..ort.library import engine_problem
 from ..session.deep import for_deep_frames
 from ..session.protocol import Session
-from . import onnx_cpu, onnx_cuda, onnx_tensorrt, onnx_webgpu, tensorrt, tensorrt_rtx
+from . import onnx_cpu
 from .probe import probe_in_child
 
 AUTO = "auto"
@@ -59,34 +61,54 @@ class Backend:
         return reason
 
 
+def _in(module: str, name: str) -> Callable[..., Any]:
+    """A function of a backend's module, which is imported when it is first called."""
+
+    def call(*arguments: object) -> object:
+        return getattr(import_module(f".{module}", __package__), name)(*arguments)
+
+    return call
+
+
+def _on_nvidia(module: str) -> Callable[[], str | None]:
+    """`missing` of a backend for NVIDIA's GPUs; without one, its module is not imported."""
+    missing = _in(module, "missing")
+    return lambda: gpu_problem() or missing()
+
+
 BACKENDS = {
     backend.name: backend
     for backend in (
         Backend(
-            tensorrt.NAME,
-            tensorrt.missing,
-            tensorrt.TensorrtSession,
+            "tensorrt",
+            _on_nvidia("tensorrt"),
+            _in("tensorrt", "TensorrtSession"),
             needs_trial=True,
-            try_out=tensorrt.try_out,
+            try_out=_in("tensorrt", "try_out"),
         ),
         Backend(
-            tensorrt_rtx.NAME,
-            tensorrt_rtx.missing,
-            tensorrt_rtx.TensorrtRtxSession,
+            "tensorrt-rtx",
+            _on_nvidia("tensorrt_rtx"),
+            _in("tensorrt_rtx", "TensorrtRtxSession"),
             needs_trial=True,
         ),
         Backend(
-            onnx_tensorrt.NAME,
-            onnx_tensorrt.missing,
-            onnx_tensorrt.OnnxTensorrtSession,
+            "onnx-tensorrt",
+            _on_nvidia("onnx_tensorrt"),
+            _in("onnx_tensorrt", "OnnxTensorrtSession"),
             needs_trial=True,
-            try_out=onnx_tensorrt.try_out,
+            try_out=_in("onnx_tensorrt", "try_out"),
         ),
-        Backend(onnx_cuda.NAME, onnx_cuda.missing, onnx_cuda.OnnxCudaSession, needs_trial=True),
         Backend(
-            onnx_webgpu.NAME,
-            onnx_webgpu.missing,
-            onnx_webgpu.OnnxWebgpuSession,
+            "onnx-cuda",
+            _on_nvidia("onnx_cuda"),
+            _in("onnx_cuda", "OnnxCudaSession"),
+            needs_trial=True,
+        ),
+        Backend(
+            "onnx-webgpu",
+            _in("onnx_webgpu", "missing"),
+            _in("onnx_webgpu", "OnnxWebgpuSession"),
             needs_trial=True,
             must_be_faster=True,
         ),

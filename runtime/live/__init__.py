@@ -2,10 +2,31 @@
 
 from __future__ import annotations
 
-from .address import Source, SourceKind, Target, TargetKind, parse_source, parse_target
-from .connection import Timeouts
-from .run import LiveOptions, LiveResult, check_live, upscale_live
-from .source import LiveSource
+from typing import TYPE_CHECKING
+
+from ...common.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from .address import Source, SourceKind, Target, TargetKind, parse_source, parse_target
+    from .connection import Timeouts
+    from .run import LiveOptions, LiveResult, check_live, upscale_live
+    from .source import LiveSource
+else:
+    _MODULES = {
+        "LiveOptions": ".run",
+        "LiveResult": ".run",
+        "LiveSource": ".source",
+        "Source": ".address",
+        "SourceKind": ".address",
+        "Target": ".address",
+        "TargetKind": ".address",
+        "Timeouts": ".connection",
+        "check_live": ".run",
+        "parse_source": ".address",
+        "parse_target": ".address",
+        "upscale_live": ".run",
+    }
+    __getattr__ = lazy_names(__name__, _MODULES)
 
 __all__ = [
     "LiveOptions",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
-import av
+if TYPE_CHECKING:
+    import av
 
 _CHROMA_NAMES = {0: "4:0:0", 1: "4:2:0", 2: "4:2:2", 3: "4:4:4"}
 # Chroma samples for 4×4 pixels, to the least of the usual ones that holds as many.
@@ -52,4 +54,6 @@ def pixel_format(format_: av.VideoFormat) -> PixelFormat:
 @cache
 def named_format(name: str) -> PixelFormat:
     """The format of that name. Raises ValueError if FFmpeg knows none."""
+    import av
+
     return pixel_format(av.VideoFormat(name, 16, 16))

@@ -9,9 +9,6 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import av
-import av.codec
-
 from ....common.errors import ConfigError, MissingDependencyError, OutputError
 from ...gpu.cuda_gate import GATE
 from ..clip.pixel_format import PixelFormat, named_format
@@ -242,6 +239,8 @@ class EncoderOptions:
 
         A hardware encoder is tried once in a child process, which a broken driver may end.
         """
+        import av.codec
+
         try:
             av.codec.Codec(self.encoder.library, "w")
         except av.codec.codec.UnknownCodecError as error:

@@ -1,0 +1,43 @@
+"""Packages import their modules when a name is first used."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGES = ("framelift.runtime.live", "framelift.runtime.video", "framelift.importer")
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_every_name_of_a_package_is_there(name: str) -> None:
+    package = importlib.import_module(name)
+    for public in package.__all__:
+        assert getattr(package, public) is not None
+    with pytest.raises(AttributeError, match=f"module '{name}' has no attribute 'nothing'"):
+        package.nothing  # noqa: B018
+
+
+def test_an_image_is_upscaled_without_what_is_for_videos_and_gpus(
+    tmp_path: Path, nearest_model_path: Path
+) -> None:
+    code = f"""
+import sys
+import cv2, numpy as np
+cv2.imwrite({str(tmp_path / "a.png")!r}, np.zeros((4, 5, 3), np.uint8))
+from framelift.cli.main import main
+try:
+    main(["upscale", {str(tmp_path / "a.png")!r}, {str(tmp_path / "b.png")!r},
+          "--model", {str(nearest_model_path)!r}, "--backend", "onnx-cpu"])
+except SystemExit as ended:
+    assert not ended.code
+unwanted = {{"av", "torch", "ray", "PIL.IcnsImagePlugin", "framelift.runtime.live.run",
+             "framelift.runtime.video.convert", "framelift.runtime.backends.tensorrt",
+             "framelift.importer.importing"}}
+assert not unwanted & set(sys.modules), unwanted & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert (tmp_path / "b.png").exists()
