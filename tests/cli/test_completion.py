@@ -53,7 +53,7 @@ def binaries(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 "realtime-nano-x4-video-int8",
             ],
         ),
-        (["upscale", "--model", "starry"], ["starry-night"]),
+        (["upscale", "--model", "starry"], ["starry-night", "starry-night-video"]),
         (["train", "compact-"], ["compact-x2", "compact-x4"]),
         (["upscale", "--backend", "onnx-w"], ["onnx-webgpu"]),
         (["export", "--precision", "i"], ["int8"]),
