@@ -164,7 +164,8 @@ def upscale_live(
             pool = pool_for(chosen[0])
         upscaler, encoder, stored = chosen
         if opened.file is not None and stored is not None:
-            opened.file.use_pool(pool)
+            keep_alpha = stored.has_alpha and not options.compare
+            opened.file.use_pool(pool, keep_alpha=keep_alpha)
         is_deep = stored is not None and depth_of(upscaler) == 16
         opened, pool = _upright(opened, source, target, pool, tell, is_deep=is_deep)
         step = FrameStep(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -226,12 +226,16 @@ class _Work:
 
     def _prepared(self, source: FileSource) -> tuple[FrameStep, FramePool, EncoderOptions]:
         """What upscales and stores the frames of this clip, of the depth that it has."""
+        facts = source.facts
+        if self.options.compare and facts.pixel_format.has_alpha:
+            self.say(f"{self.source_path.name}: beside the input, the alpha channel is left out")
+            facts = replace(facts, pixel_format=replace(facts.pixel_format, has_alpha=False))
         prepared = prepare(
-            self.source_path, source.facts, self.target, self.upscaler, self.encoder, self.say
+            self.source_path, facts, self.target, self.upscaler, self.encoder, self.say
         )
         step = self._step(prepared.upscaler)
         pool = step.pool()
-        source.use_pool(pool)
+        source.use_pool(pool, keep_alpha=prepared.encoder.stored_format.has_alpha)
         return step, pool, prepared.encoder
 
     def _step(self, upscaler: FrameUpscaler) -> FrameStep:

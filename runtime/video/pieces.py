@@ -159,7 +159,10 @@ def upscale_piece(
                 reuse=options.reuse,
             )
             pool = step.pool()
-            source.use_pool(pool)
+            source.use_pool(
+                pool,
+                keep_alpha=prepared.encoder.stored_format.has_alpha and not options.compare,
+            )
             size_px = step.output_size(facts.width_px, facts.height_px)
             segments = SegmentSink(
                 folder,

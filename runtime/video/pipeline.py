@@ -213,6 +213,8 @@ class Pipeline:
         with self._watchdog.watch("upscale"):
             started = perf_counter()
             image = frame.bgr_u8
+            if frame.alpha is not None:
+                frame.alpha = self._step.enlarged_alpha(frame.alpha)
             out = self._output_pool.take(self._step.output_shape(image))
             pending = self._step.submit(image, out, self._output_pool, source=self._input_pool)
             self._input_pool.give_back(image)

@@ -130,6 +130,12 @@ class FrameStep:
         width, height = (max(1, round(side * factor)) for side in (width_px, height_px))
         return width * 2 if self._compare else width, height
 
+    def enlarged_alpha(self, alpha: Image) -> Image:
+        """The transparency of a frame, H×W, as large as what becomes of the frame."""
+        size = self.output_size(alpha.shape[1], alpha.shape[0])
+        big: Image = load_cv2().resize(alpha, size, interpolation=load_cv2().INTER_CUBIC)
+        return big
+
     def output_shape(self, image: Image) -> tuple[int, int, int]:
         """The shape of what becomes of `image`, uint8 H×W×3."""
         width, height = self.output_size(image.shape[1], image.shape[0])

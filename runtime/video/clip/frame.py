@@ -31,6 +31,8 @@ class Frame:
     age_seconds: float = 0.0
     """How old it was when it was decoded, by its own clock against that of the quickest frame of
     a live source; 0 for files."""
+    alpha: Image | None = None
+    """Transparency, H×W of the same type, of a clip whose alpha is kept."""
     is_context: bool = False
     """Lies before the first frame that is wanted: models of several frames look at it."""
 

@@ -7,6 +7,7 @@ import numpy as np
 from av.video.reformatter import ColorRange, VideoReformatter
 
 from ....common.swscale import TO_RGB, TO_YUV
+from .alpha import opaque_format, with_alpha
 from .colour import FULL, UNSPECIFIED, Colour, complete_colour
 from .deep_pixels import DeepPixels
 from .frame import Image
@@ -105,12 +106,21 @@ class FromBgr:
         self._reformatter = VideoReformatter()
         self._deep = DeepPixels()
 
-    def __call__(self, image: Image) -> av.VideoFrame:
-        """Return the picture; `image` is not read any more afterwards."""
+    def __call__(self, image: Image, alpha: Image | None = None) -> av.VideoFrame:
+        """Return the picture; `image` is not read any more afterwards.
+
+        Of formats with alpha, a picture without `alpha` is opaque.
+        """
         height, width = image.shape[:2]
         if (width, height) != self._size_px:
             image = self._pad(image)
-        converted = self._converted(np.ascontiguousarray(image))
+        image = np.ascontiguousarray(image)
+        if named_format(self._format).has_alpha:
+            opaque = opaque_format(self._format)
+            colours = None if opaque == "bgr24" else self._converted(image, opaque)
+            converted = with_alpha(colours, image, alpha, self._format)
+        else:
+            converted = self._converted(image, self._format)
         # ProRes takes these from each frame, the others from the encoder's settings.
         converted.color_primaries = self._colour.primaries
         converted.color_trc = self._colour.transfer
@@ -119,18 +129,19 @@ class FromBgr:
             converted.color_range = self._colour.range
         return converted
 
-    def _converted(self, image: Image) -> av.VideoFrame:
-        format_ = named_format(self._format)
+    def _converted(self, image: Image, name: str) -> av.VideoFrame:
+        format_ = named_format(name)
         # libswscale takes grey for full range, whatever it is told.
-        if image.dtype == np.uint16 or format_.chroma == 0:
+        deep_rgb = format_.is_rgb and format_.is_deep
+        if image.dtype == np.uint16 or format_.chroma == 0 or deep_rgb:
             wide = image if image.dtype == np.uint16 else image.astype(np.uint16) * 257
-            return self._deep.from_bgr(wide, self._format, self._colour)
+            return self._deep.from_bgr(wide, name, self._colour)
         picture = av.VideoFrame.from_numpy_buffer(image, format="bgr24")
         if format_.is_rgb:
-            return self._reformatter.reformat(picture, format=self._format)
+            return self._reformatter.reformat(picture, format=name)
         return self._reformatter.reformat(
             picture,
-            format=self._format,
+            format=name,
             src_colorspace=self._colour.swscale_matrix,
             dst_colorspace=self._colour.swscale_matrix,
             src_color_range=ColorRange.JPEG,

@@ -13,10 +13,13 @@ from types import TracebackType
 from typing import Self
 
 import av
+import numpy as np
 from av.stream import Disposition
 
 from ....common.errors import InputError
+from ....common.images.alpha import bleed
 from ....common.notes import Say, say_on_stderr
+from ..clip.alpha import alpha_of
 from ..clip.colour import require_sdr
 from ..clip.frame import ClipFacts, Frame
 from ..clip.hdr import HdrMetadata, read_hdr
@@ -129,7 +132,7 @@ class FileSource:
             self.container.close()
             raise
         self._to_bgr = ToBgr(pool or FramePool())
-        self._is_prepared = False
+        self._is_prepared = self._keeps_alpha = False
 
     def __enter__(self) -> Self:
         return self
@@ -150,11 +153,13 @@ class FileSource:
             return
         self.container.close()
 
-    def use_pool(self, pool: FramePool) -> None:
+    def use_pool(self, pool: FramePool, *, keep_alpha: bool = False) -> None:
         """Take arrays from this pool, which decides whether frames have 8 or 16 bits per channel.
 
         To be called before the iteration. Without it, what 8 bits lose is said at its beginning.
+        With `keep_alpha`, frames have the transparency of the clip.
         """
+        self._keeps_alpha = keep_alpha and self.facts.pixel_format.has_alpha
         self._to_bgr = ToBgr(pool)
         self._is_prepared = True
 
@@ -201,6 +206,8 @@ class FileSource:
             raise InputError(f"{self.path}: {error}") from error
         if note := depth_note(self.facts.pixel_format):
             self._say(f"{self._name}: {note}")
+        if self.facts.pixel_format.has_alpha:
+            self._say(f"{self._name}: the alpha channel is left out")
 
     def _seek(self, path: Path, start: Fraction) -> None:
         """Go to a key frame before `start`, in seconds."""
@@ -333,10 +340,11 @@ class FileSource:
             colour = colour_of(frame, stream.codec_context, self._assume_transfer)
         except ValueError as error:
             raise InputError(f"{self.path}: {error}") from error
-        # FFmpeg gives every GIF an alpha channel.
-        has_alpha = any(component.is_alpha for component in format_.components)
-        if has_alpha and not format_.has_palette and stream.codec_context.name != "gif":
-            self._say(f"{self._name}: the alpha channel is left out")
+        stored = pixel_format(format_)
+        if stored.has_alpha and (format_.has_palette or stream.codec_context.name == "gif"):
+            stored = replace(stored, has_alpha=False)  # FFmpeg gives every GIF an alpha channel
+        if stream.metadata.get("alpha_mode") == "1":  # of VP8 and VP9, which FFmpeg does not decode
+            self._say(f"{self._name}: its alpha is left out; the decoder of VP8 and VP9 skips it")
         self._picture = (frame.width, frame.height, format_.name)
         return ClipFacts(
             width_px=frame.width,
@@ -345,7 +353,7 @@ class FileSource:
             average_rate=self._deinterlacer.rate,
             sample_aspect_ratio=stream.sample_aspect_ratio or Fraction(1),
             colour=colour,
-            pixel_format=pixel_format(format_),
+            pixel_format=stored,
             hdr=read_hdr(side_data_of(frame)) if colour.hdr else HdrMetadata(),
             display_matrix=display_matrix(frame),
             frame_count_estimate=self._estimate_count(),
@@ -370,7 +378,11 @@ class FileSource:
         if self._picture is not None and picture != self._picture:
             raise InputError(f"{self.path}: {_changes(self._picture, picture)}")
         image = self._to_bgr(frame, self.facts.colour)
-        return Frame(image, pts - self._zero, self._time_base, duration)
+        made = Frame(image, pts - self._zero, self._time_base, duration)
+        if self._keeps_alpha:
+            made.alpha = alpha_of(frame, image.dtype)
+            np.copyto(image, bleed(image, made.alpha))
+        return made
 
     def _next_pts(self, frame: av.VideoFrame) -> int:
         """The frame's time; made up from the rate when missing, always after the last one."""

@@ -96,10 +96,11 @@ def _stored(options: EncoderOptions, wanted: PixelFormat, suffix: str) -> PixelF
 
 
 def _nearest(wanted: PixelFormat, names: Iterable[str]) -> PixelFormat:
-    """The format that loses least, chroma before bits, and of those the smallest."""
+    """The format that loses least, alpha before chroma before bits, and of those the smallest."""
 
     def cost(format_: PixelFormat) -> tuple[int, ...]:
         return (
+            wanted.has_alpha != format_.has_alpha,
             max(0, wanted.chroma - format_.chroma),
             max(0, wanted.bits - format_.bits),
             wanted.is_rgb != format_.is_rgb,
@@ -136,6 +137,10 @@ def _known_to_players(options: EncoderOptions, suffix: str) -> list[str]:
 def _lost(
     source: PixelFormat, stored: PixelFormat, options: EncoderOptions, suffix: str
 ) -> list[str]:
+    if source.has_alpha and not stored.has_alpha:
+        alone = replace(source, has_alpha=False)
+        kept = "the alpha channel is left out; --codec prores and ffv1 keep it"
+        return [kept, *_lost(alone, stored, options, suffix)]
     lost = []
     if stored.bits < source.bits:
         lost.append(f"{source.bits} bits per channel are reduced to {stored.bits}")

@@ -66,6 +66,8 @@ _X265_FORMATS = (*_X264_FORMATS, *(f"{name}12le" for name in _YUV), "gray12le")
 _FFV1_BITS = (9, 10, 12, 14, 16)
 _FFV1_FORMATS = (
     "bgr0",
+    "bgra",
+    *(f"gbrap{bits}le" for bits in (10, 12, 14, 16)),
     *(f"gbrp{bits}le" for bits in _FFV1_BITS),
     *_YUV,
     *(f"{name}{bits}le" for name in _YUV for bits in _FFV1_BITS),
@@ -107,7 +109,7 @@ ENCODERS = {
         "prores_ks",
         "yuv422p10le",
         (".mov", ".mkv"),
-        ("yuv422p10le", "yuv444p10le"),
+        ("yuv422p10le", "yuv444p10le", "yuva444p10le"),
         default_preset="hq",
         presets=_PRORES_PRESETS,
         options=(("vendor", "apl0"),),

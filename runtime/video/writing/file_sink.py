@@ -22,7 +22,7 @@ from ....common.files import describe_os_error
 from ....common.notes import Say, say_on_stderr
 from ....common.scheduling import unchanged_scheduling
 from ..clip.colour import LIMITED
-from ..clip.frame import ClipFacts, Frame, Image
+from ..clip.frame import ClipFacts, Frame
 from ..clip.hdr import encoder_options
 from ..clip.pixel_format import PixelFormat
 from ..clip.pixels import FromBgr, even_size
@@ -129,7 +129,7 @@ class FileSink:
     def write(self, frame: Frame) -> None:
         """Encode a frame. Its buffer is not read any more when this returns."""
         with self._busy, self._as_output_error():
-            picture = self._to_picture(frame.bgr_u8)
+            picture = self._to_picture(frame)
             picture.pts = frame.pts
             picture.time_base = frame.time_base
             picture.duration = frame.duration
@@ -237,11 +237,12 @@ class FileSink:
         ratios = (height_ratio, width_ratio) if turned else (width_ratio, height_ratio)
         return (*matrix[:6], round(matrix[6] * ratios[0]), round(matrix[7] * ratios[1]), matrix[8])
 
-    def _to_picture(self, image: Image) -> av.VideoFrame:
+    def _to_picture(self, frame: Frame) -> av.VideoFrame:
+        image = frame.bgr_u8
         width, height = self._size_px
         if image.shape != (height, width, 3):
             raise ValueError(f"Expected frames of {height}×{width}×3, got {image.shape = }.")
-        return self._from_bgr(image)
+        return self._from_bgr(image, frame.alpha)
 
     def _write(self, packet: Packet[Stream]) -> None:
         if packet.pts is not None:

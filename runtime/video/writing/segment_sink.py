@@ -50,7 +50,7 @@ class SegmentSink:
     def write(self, frame: Frame) -> None:
         with output_errors(self._target):
             context = self._context = self._context or self._new_encoder()
-            picture = self._from_bgr(frame.bgr_u8)
+            picture = self._from_bgr(frame.bgr_u8, frame.alpha)
             picture.pts, picture.time_base = frame.pts, frame.time_base
             picture.duration = frame.duration
             self._durations[frame.pts] = frame.duration
