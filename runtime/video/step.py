@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from ...common.errors import BackendError
 from ...common.opencv import load_cv2
 from ..reuse import ReusingSequence
 from ..reuse.sequence import ReusingFrame
@@ -17,6 +18,7 @@ from ..temporal import PendingFrame, Sequence
 from .clip.fit import Scaling, factor_of
 from .clip.frame import Image
 from .clip.pool import FramePool
+from .sanity import fault_of_output, has_structure
 
 
 class FrameUpscaler(Protocol):
@@ -92,6 +94,7 @@ class FrameStep:
             self._sequence = upscaler.sequence()
         self._factor: Scaling = factor or Fraction(upscaler.scale)
         self._size_px = size_px
+        self._is_checked = False
         self._compare = compare
         nothing: Image = np.empty((0, 0, 3), np.uint8)
         self._small = self._before = nothing  # kept from frame to frame
@@ -159,6 +162,7 @@ class FrameStep:
         written to; `out` has then been given back. With the pool that `image` is of, `source`, it
         may be held there, and is not to be changed.
         """
+        check = self._check(image)
         after = out
         if self._compare:
             half = out.shape[1] // 2
@@ -171,14 +175,33 @@ class FrameStep:
         scale = self._upscaler.scale
         shape = (image.shape[0] * scale, image.shape[1] * scale, 3)
         if after.shape == shape and after.flags.c_contiguous:
-            return PendingStep(self._start(image, after, pool if after is out else None, source))
+            started = self._start(image, after, pool if after is out else None, source)
+            return PendingStep(started, check=check)
         big = self._big.take(shape)
 
         def fit(big: Image) -> Image:
             self._fit(big, after)
             return out
 
-        return PendingStep(self._start(image, big, self._big, source), fit)
+        return PendingStep(self._start(image, big, self._big, source), fit, check)
+
+    def _check(self, image: Image) -> Callable[[Image], None] | None:
+        """What to do with the output of the first frame that shows something, or `None`."""
+        if self._is_checked or not has_structure(image):
+            return None
+        self._is_checked = True
+        before = image.copy()
+        return lambda output: self._refuse_nonsense(before, output)
+
+    def _refuse_nonsense(self, image: Image, output: Image) -> None:
+        fault = fault_of_output(image, output)
+        if fault:
+            spec = getattr(self._upscaler, "spec", None)
+            raise BackendError(
+                f"{getattr(spec, 'name', 'the model')}: its output has nothing of the input, it is "
+                f"{fault}; the model is damaged, or is computed wrongly here: try another --model "
+                "or --backend onnx-cpu"
+            )
 
     def once(self, image: Image) -> Image:
         """What becomes of `image`, in a new array."""
@@ -221,10 +244,12 @@ class PendingStep:
         self,
         pending: Pending | PendingFrame | ReusingFrame,
         finish: Callable[[Image], Image] | None = None,
+        check: Callable[[Image], None] | None = None,
     ) -> None:
-        """`finish` makes the frame of what the upscaler gave."""
+        """`finish` makes the frame of what the upscaler gave, after `check` looked at it."""
         self._pending = pending
         self._finish = finish
+        self._check = check
 
     @property
     def done(self) -> bool:
@@ -242,6 +267,8 @@ class PendingStep:
         Raises BackendError.
         """
         big = self._pending.result()
+        if self._check is not None:
+            self._check(big)
         return big if self._finish is None else self._finish(big)
 
 
