@@ -14,8 +14,8 @@ _LEAST_INPUT = 6.0
 """Standard deviation of the input's fields, of 255, below which it shows too little to judge by."""
 _LEAST_OUTPUT = 1.0
 _LEAST_LIKENESS = 0.15
-"""Correlation of the fields. Measured on photographs, a ramp, squares and noise: johnson-x4 has 0.97
-and more, the styles 0.50 and more."""
+"""Correlation of the fields. Measured on photographs, a ramp, squares and noise: johnson-x4 has
+0.97 and more, the styles 0.50 and more."""
 
 
 def has_structure(image: Image) -> bool:
