@@ -10,6 +10,7 @@ import pytest
 from framelift.cli.bench.group import bench
 from framelift.cli.upscale import upscale
 from framelift.runtime.video import ENCODERS, EncoderOptions
+from framelift.runtime.video.clip.colour import TRANSFERS
 
 
 def helps(command: click.Command) -> dict[str, str]:
@@ -37,8 +38,14 @@ def test_help_names_every_codec_and_its_quality(command: click.Command) -> None:
         in said["crf"]
     )
     named = ", ".join(
-        f"{crf}" if name == default.codec else f"{name} {crf}" for name, crf in wanted.items()
+        f"{crf}" if name == default.codec_name else f"{name} {crf}" for name, crf in wanted.items()
     )
     assert f"[default: {named}]" in said["crf"]
     presets = default.encoder.presets
     assert f"{presets[0]} to {presets[-1]}" in said["preset"]
+
+
+def test_help_names_what_can_be_assumed() -> None:
+    (option,) = (option for option in upscale.params if option.name == "assume_transfer")
+    assert isinstance(option.type, click.Choice)
+    assert tuple(option.type.choices) == tuple(TRANSFERS)
