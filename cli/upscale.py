@@ -146,7 +146,7 @@ def upscale(**options: Any) -> None:  # noqa: ANN401 - the fields of UpscaleOpti
     Several inputs go into the folder OUT. For one, OUT may be a folder, too. The name of OUT may
     have {stem}, {suffix}, {folder} and {scale} in it, which each input fills in.
 
-    Videos become H.264 in .mp4, .m4v, .mov or .mkv. Every frame keeps its time, and audio,
+    Videos become H.264, those of more than 8 bits HEVC, in .mp4, .m4v, .mov or .mkv. Every frame keeps its time, and audio,
     subtitles, chapters and metadata are copied. An existing OUT is replaced only with --overwrite.
     Files of a folder that are already in OUT are skipped. OUT appears only when it is complete.
 
