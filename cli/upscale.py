@@ -146,9 +146,10 @@ def upscale(**options: Any) -> None:  # noqa: ANN401 - the fields of UpscaleOpti
     Several inputs go into the folder OUT. For one, OUT may be a folder, too. The name of OUT may
     have {stem}, {suffix}, {folder} and {scale} in it, which each input fills in.
 
-    Videos become H.264, those of more than 8 bits HEVC, in .mp4, .m4v, .mov or .mkv. Every frame keeps its time, and audio,
-    subtitles, chapters and metadata are copied. An existing OUT is replaced only with --overwrite.
-    Files of a folder that are already in OUT are skipped. OUT appears only when it is complete.
+    Videos become H.264, those of more than 8 bits HEVC, in .mp4, .m4v, .mov or .mkv. Every
+    frame keeps its time, and audio, subtitles, chapters and metadata are copied. An existing
+    OUT is replaced only with --overwrite. Files of a folder that are already in OUT are
+    skipped. OUT appears only when it is complete.
 
     IN may also be the number of a camera, an rtsp://, rtmp://, http://, udp:// or tcp:// URL, a
     named pipe, or - for standard input. OUT may be window, an rtmp://, udp:// or tcp:// URL, - for
