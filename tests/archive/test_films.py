@@ -89,11 +89,12 @@ def test_shards_help_with_the_films_of_others_also_when_one_is_killed(
         assert worker.do(FILM).state == "split"
         assert worker.do(Item("film.mp4", "film.mp4", 1, piece=0)).state == "piece"
         killer = kill_when(
-            lambda: any(archive.out.glob(".framelift-archive/films/*/.00002.framelift/*.seg")),
+            lambda: any(archive.out.glob(".framelift-archive/films/*/.00002.mp4.framelift")),
             lambda: worker.child_pid,
         )
         assert worker.do(Item("film.mp4", "film.mp4", 1, piece=2)).state == "piece"
-        killer.join()
+        killer.join(timeout=10)
+        assert not killer.is_alive()
     lost = [row for row in rows(archive) if row.state == "failed"]
     assert [(row.piece, row.kind) for row in lost] == [(2, "ProcessLost")]
     assert run(archive) == [
@@ -109,9 +110,9 @@ def test_pieces_that_were_removed_are_made_again(archive: Archive) -> None:
         assert worker.do(FILM).state == "split"
         assert worker.do(Item("film.mp4", "film.mp4", 1, piece=1)).state == "piece"
     (folder,) = (archive.out / ".framelift-archive" / "films").iterdir()
-    for path in (folder / ".00001.framelift").iterdir():
+    for path in (folder / ".00001.mp4.framelift").iterdir():
         path.unlink()
-    (folder / ".00001.framelift").rmdir()
+    (folder / ".00001.mp4.framelift").rmdir()
     assert run(archive, FILM)[-1] == "film.mp4 4 done"
     assert [row.piece for row in rows(archive)].count(1) == 2
 

@@ -69,6 +69,8 @@ def look_at(path: Path) -> Looked:
     """Read a file that may be a photograph; image libraries stay silent."""
     if path.suffix.lower() not in SUFFIXES:
         return Looked(None, f"{path.suffix} images cannot be read; convert it to PNG")
+    if path.exists() and not path.is_file():  # a named pipe would keep us waiting
+        return Looked(None, "not a file")
     with native_output_caught() as caught:
         image = read_rgb(path)
         transparent = image is not None and is_transparent(path)

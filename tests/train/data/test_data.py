@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from fractions import Fraction
 from pathlib import Path
 
@@ -111,6 +112,15 @@ def test_a_link_that_leads_nowhere_is_left_out(folder: Path) -> None:
     found = find_photos([folder], smallest=32)
     assert len(found.photos) == 3
     assert f"{folder / 'loop.png'}: not a readable image" in found.skipped
+
+
+def test_a_named_pipe_and_a_folder_are_left_out(folder: Path) -> None:
+    os.mkfifo(folder / "pipe.png")
+    (folder / "folder.png").mkdir()
+    found = find_photos([folder], smallest=32)
+    assert len(found.photos) == 3
+    assert f"{folder / 'pipe.png'}: not a file" in found.skipped
+    assert f"{folder / 'folder.png'}: not a file" in found.skipped
 
 
 def test_opencv_is_quiet_about_what_it_cannot_read(

@@ -200,8 +200,9 @@ def test_a_state_that_does_not_know_the_order_is_taken_up(tmp_path: Path, photos
     resumed = Trainer(config(tmp_path, photos), run, CPU)
     resumed.resume()
     assert resumed.step == 4
+    other = shutil.copytree(photos, tmp_path / "other")
     with pytest.raises(ConfigError, match=r"`data\.folders` was "):
-        Trainer(config(tmp_path, photos.parent), run, CPU).resume()
+        Trainer(config(tmp_path, other), run, CPU).resume()
 
 
 def test_ctrl_c_once_more_stops_at_once_and_keeps_the_last_checkpoint(
