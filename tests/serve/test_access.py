@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from pathlib import Path
 
@@ -55,7 +56,8 @@ def test_a_port_that_is_taken_is_one_line(
     ("options", "line"),
     [
         (["--backend", "onnx-gpu"], "unknown backend 'onnx-gpu'"),
-        (["--memory", "20M"], "out of memory"),
+        # Python itself may not have enough to say so.
+        (["--memory", "20M"], "(out of memory|.* may have needed more than .* of memory)"),
     ],
 )
 def test_options_with_which_no_job_can_run_are_refused_at_the_start(
@@ -63,9 +65,8 @@ def test_options_with_which_no_job_can_run_are_refused_at_the_start(
 ) -> None:
     with pytest.raises(SystemExit):
         main(["serve", "--port", "0", "--folder", str(tmp_path / "f"), *options])
-    assert capsys.readouterr().err.startswith(
-        f"framelift: jobs cannot run with these options: {line}"
-    )
+    said = capsys.readouterr().err
+    assert re.match(f"framelift: jobs cannot run with these options: {line}", said), said
     assert not (tmp_path / "f").exists()
 
 

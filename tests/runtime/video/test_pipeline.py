@@ -157,7 +157,7 @@ def test_nothing_is_left_when_a_video_fails_midway(tmp_path: Path, stage: str) -
 
 
 def test_statistics() -> None:
-    stats = Pipeline(Numbers(60), Nearest(), Collector(delay_seconds=0.002)).run()
+    stats = Pipeline(Numbers(60), Nearest(), Collector(delay_seconds=0.006)).run()
     facts = stats.as_dict()
     assert facts["frames"] == 60
     assert stats.fps == pytest.approx(60 / stats.wall_seconds)
