@@ -122,6 +122,7 @@ def joined(processes: Processes, device: torch.device) -> Iterator[None]:
             backend, rank=processes.rank, world_size=processes.count, timeout=PATIENCE
         )
         yield
+        dist.barrier()  # a process that leaves while others still talk to it can be aborted
     except (RuntimeError, ValueError) as error:
         # Gloo reports a lost peer as a plain RuntimeError, and a missing address as ValueError.
         if isinstance(error, FrameliftError):
