@@ -15,6 +15,7 @@ from typing import NoReturn
 import click
 
 from ..common.errors import FrameliftError, Interrupted
+from ..common.memory import is_out_of_memory
 from ..common.text import one_line
 from .archive import archive
 from .bench.group import bench
@@ -135,6 +136,10 @@ def _run(argv: Sequence[str], prepare: Callable[[], None]) -> NoReturn:
         _fail("OSError", f"{where}{error.strerror or error}", 1)
     except MemoryError as error:
         _fail("MemoryError", f"out of memory: {error}".removesuffix(": "), 1)
+    except ImportError as error:  # a library for which there is no room
+        if not is_out_of_memory(error):
+            raise
+        _fail("MemoryError", "out of memory", 1)
     sys.exit(code if isinstance(code, int) else 0)
 
 

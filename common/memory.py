@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 
-# PyTorch, ONNX Runtime's arenas, CUDA, TensorRT and C++ each have their own words for it. WebGPU
-# calls what depends on a buffer that it could not make invalid, and counts the parts of one that is
-# too large.
+# PyTorch, ONNX Runtime's arenas, CUDA, TensorRT, C++ and the loader of libraries each have their
+# own words for it. WebGPU calls what depends on a buffer that it could not make invalid, and counts
+# the parts of one that is too large.
 _OUT_OF_MEMORY = re.compile(
     r"out of memory|failed to allocate|bad_alloc|memoryallocation|can(?:no|')t allocate"
-    r"|is invalid due to a previous error|too many storage buffers in shader",
+    r"|is invalid due to a previous error|too many storage buffers in shader"
+    r"|failed to map segment",
     re.IGNORECASE,
 )
 

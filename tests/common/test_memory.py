@@ -17,6 +17,7 @@ from framelift.common.memory import is_out_of_memory
         "onnx-webgpu failed: Too many storage buffers in shader. Current: 14, Max is 12",
         "onnx-cuda failed: CUDA failure 2: out of memory",
         "CUDA out of memory. Tried to allocate 20.00 MiB.",
+        "_imaging.cpython-311-x86_64-linux-gnu.so: failed to map segment from shared object",
         "[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory: you tried "
         "to allocate 4000000000000 bytes. Error code 12 (Cannot allocate memory)",
     ],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import sys
 from pathlib import Path
 
@@ -56,8 +55,7 @@ def test_a_port_that_is_taken_is_one_line(
     ("options", "line"),
     [
         (["--backend", "onnx-gpu"], "unknown backend 'onnx-gpu'"),
-        # Python itself may not have enough to say so.
-        (["--memory", "20M"], "(out of memory|.* may have needed more than .* of memory)"),
+        (["--memory", "20M"], "out of memory"),
     ],
 )
 def test_options_with_which_no_job_can_run_are_refused_at_the_start(
@@ -65,8 +63,9 @@ def test_options_with_which_no_job_can_run_are_refused_at_the_start(
 ) -> None:
     with pytest.raises(SystemExit):
         main(["serve", "--port", "0", "--folder", str(tmp_path / "f"), *options])
-    said = capsys.readouterr().err
-    assert re.match(f"framelift: jobs cannot run with these options: {line}", said), said
+    assert capsys.readouterr().err.startswith(
+        f"framelift: jobs cannot run with these options: {line}"
+    )
     assert not (tmp_path / "f").exists()
 
 
