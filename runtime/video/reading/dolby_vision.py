@@ -10,10 +10,11 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
+from .mp4_structure import read_moov
+
 _BOXES = (b"dvcC", b"dvvC", b"dvwC")
 _MATROSKA_TYPE = b"\x41\xe7\x84"  # BlockAddIDType, of four bytes
 _MATROSKA_DATA = b"\x41\xed"  # BlockAddIDExtraData
-_MOST_BYTES = 1 << 26
 _HEAD_BYTES = 1 << 20
 _OWN_COLOURS = (5,)
 _NO_BASE_LAYER = "whose colours nothing but a Dolby Vision decoder knows"
@@ -22,24 +23,13 @@ _NO_BASE_LAYER = "whose colours nothing but a Dolby Vision decoder knows"
 def dolby_vision_profile(path: Path, format_name: str) -> int | None:
     """The profile that an MP4, QuickTime or Matroska file states; `None` without one."""
     try:
-        with path.open("rb") as file:
-            if "matroska" in format_name:
+        if "matroska" in format_name:
+            with path.open("rb") as file:
                 return _in_matroska(file.read(_HEAD_BYTES))
-            if "mp4" not in format_name:
-                return None
-            while len(head := file.read(16)) >= 8:
-                size, kind = struct.unpack_from(">I4s", head)
-                if size == 1 and len(head) == 16:
-                    (size,) = struct.unpack_from(">Q", head, 8)
-                if kind == b"moov" and 8 < size <= _MOST_BYTES:
-                    file.seek(8 - len(head), 1)
-                    return _in_boxes(file.read(size - 8))
-                if size < 8:
-                    return None
-                file.seek(size - len(head), 1)
+        moov = read_moov(path) if "mp4" in format_name else None
     except (OSError, struct.error):
         return None
-    return None
+    return None if moov is None else _in_boxes(moov)
 
 
 def check_profile(profile: int | None) -> str | None:

@@ -53,7 +53,7 @@ def mp4_facts(path: Path) -> Mp4Facts:
     Fragmented files, whose tables are all over the file, are taken as they are.
     """
     try:
-        moov = _moov(path)
+        moov = read_moov(path)
         if moov is None:
             return Mp4Facts("", cuts=True)
         return _facts(moov)
@@ -160,7 +160,11 @@ def display_times(deltas: list[tuple[int, int]], offsets: list[tuple[int, int]])
     return [time + offset for time, offset in zip(decoded, moved, strict=True)]
 
 
-def _moov(path: Path) -> bytes | None:
+def read_moov(path: Path) -> bytes | None:
+    """The content of the box with the tables of an MP4 or MOV file; None without one.
+
+    Raises struct.error for a file that ends within the head of a box, and OSError.
+    """
     with path.open("rb") as file:
         total = file.seek(0, 2)
         start = 0
