@@ -4,9 +4,10 @@ python -m models.blind render --hr SETS --method fidelity=realtime-medium-x4 \\
     --method new=new.onnx --method bicubic --out runs/blind
 python -m models.blind tally runs/blind answers.txt
 
-`render` writes a sheet for each pair, two methods on one place of a photograph side by side, at 2:1
-and at 1:1, and `key.json`, which says whose they are. Who looks at the sheets gets neither the key
-nor the command, and writes a line for each: its number, and left, right or same.
+`render` writes a sheet for each pair, two methods on one place of a photograph or of a frame of a
+coded clip side by side, at 2:1 and at 1:1, and `key.json`, which says whose they are. Who looks at
+the sheets gets neither the key nor the command, and writes a line for each: its number, and left,
+right or same.
 """
 
 from __future__ import annotations
@@ -23,11 +24,13 @@ import cv2
 import msgspec
 import numpy as np
 
+from framelift.benchmarks.measure.footage import code_clip, read_clip
 from framelift.benchmarks.measure.quality import read_original
 from framelift.common.errors import ConfigError, FrameliftError, InputError
 from framelift.common.files import write_atomic
 from framelift.common.table import align
-from framelift.imaging.quality import ImageU8, Upscale, bicubic, trials
+from framelift.imaging.coding import parse_coding
+from framelift.imaging.quality import ImageU8, Upscale, as_bgr, bicubic, shrink
 from framelift.runtime import Upscaler
 
 from .pairs import Pair, Picture, Pictures, drawn, preferred, read_answers, tally
@@ -61,7 +64,7 @@ def main() -> None:
     "listed",
     type=click.Path(path_type=Path),
     default=FOLDER / "blind.toml",
-    help="Which places are shown. [default: models/blind.toml]",
+    help="Which places of which photographs or clips are shown. [default: models/blind.toml]",
 )
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="DIR")
 def render(
@@ -154,25 +157,34 @@ def _read_pictures(path: Path) -> tuple[Picture, ...]:
 def _places(
     pictures: set[Picture], root: Path, upscales: Mapping[str, Upscale], scale: int
 ) -> dict[Picture, dict[str, ImageU8]]:
-    """What each method makes of each place. Photographs are reduced and enlarged whole."""
+    """What each method makes of each place. Photographs and frames are enlarged whole."""
     found = {}
     for picture in sorted(pictures, key=lambda one: (one.file, one.left, one.top)):
         path = root / picture.file
         if not path.is_file():
             raise InputError(f"{path}: no such file; --hr is the folder of Set14 and BSD100")
-        original = read_original(path)
+        small = _reduced(picture, path, scale)
         rows = slice(picture.top, picture.top + SIDE)
         columns = slice(picture.left, picture.left + SIDE)
-        made = {}
-        for name, upscale in upscales.items():
-            (trial,) = trials([(picture.file, original)], upscale, scale)
-            made[name] = trial.output[rows, columns].copy()
-            if made[name].shape[:2] != (SIDE, SIDE):
-                raise InputError(
-                    f"{path}: has no {SIDE}×{SIDE} pixels at {picture.left}, {picture.top}"
-                )
+        made = {name: upscale(small)[rows, columns].copy() for name, upscale in upscales.items()}
+        if any(place.shape[:2] != (SIDE, SIDE) for place in made.values()):
+            raise InputError(
+                f"{path}: has no {SIDE}×{SIDE} pixels at {picture.left}, {picture.top}"
+            )
         found[picture] = made
     return found
+
+
+def _reduced(picture: Picture, path: Path, scale: int) -> ImageU8:
+    """What the methods get: the photograph reduced, or a frame of the reduced and coded clip."""
+    if picture.frame is None:
+        return as_bgr(shrink(read_original(path), scale))
+    frames = read_clip(path, max(picture.frame + 1, 2), scale)
+    if len(frames) <= picture.frame:
+        raise InputError(f"{path}: has {len(frames)} frames; there is no frame {picture.frame}")
+    coding = parse_coding(picture.coding) if picture.coding else None
+    coded = code_clip(np.stack([shrink(frame, scale) for frame in frames]), coding)
+    return np.ascontiguousarray(coded[picture.frame])
 
 
 def _sheet(left: ImageU8, right: ImageU8) -> bytes:

@@ -15,12 +15,18 @@ ANSWERS = ("left", "right", "same")
 
 
 class Picture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A place in a photograph; `left` and `top` in pixels."""
+    """A place in a photograph or in a frame of a clip; `left` and `top` in pixels.
+
+    `frame`, from 0, is for clips; `coding`, such as "x264:23", is what the reduced clip is coded
+    with before it is upscaled, none if empty.
+    """
 
     kind: str
     file: str
     left: int
     top: int
+    frame: int | None = None
+    coding: str = ""
 
 
 class Pictures(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

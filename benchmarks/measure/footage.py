@@ -106,11 +106,11 @@ def measure_footage(
         rows: list[list[FootageRow]] = [[] for _ in upscales]
         done, total = 0, len(clips) * len(codings)
         for clip in clips:
-            originals = _frames(clip, settings.first + settings.count, scale)
+            originals = read_clip(clip, settings.first + settings.count, scale)
             first = min(settings.first, len(originals) - 1)
             small = np.stack([shrink(frame, scale) for frame in originals])
             for coding in codings:
-                given = small if coding is None else _coded(small, coding)
+                given = code_clip(small, coding)
                 masks = [static_mask(*pair) for pair in pairwise(given[first:])]
                 for upscale, made in zip(upscales, rows, strict=True):
                     scores = _score(upscale, given[first:], originals[first:], masks, scale)
@@ -151,8 +151,11 @@ def name_of(coding: Coding | None) -> str:
     return CLEAN if coding is None else f"{coding.encoder}:{coding.quality:g}"
 
 
-def _frames(clip: Path, count: int, scale: int) -> list[ImageU8]:
-    """The first frames of a clip, BGR, with sides that reduce to even numbers."""
+def read_clip(clip: Path, count: int, scale: int) -> list[ImageU8]:
+    """The first frames of a clip, uint8 BGR, with sides that reduce to even numbers.
+
+    Raises InputError for a clip that cannot be read, has one frame or is too small to reduce.
+    """
     with FileSource(clip, say=_silent) as source:
         frames = [frame.bgr_u8.copy() for frame in islice(source, count)]
     if len(frames) < 2:
@@ -166,7 +169,13 @@ def _frames(clip: Path, count: int, scale: int) -> list[ImageU8]:
     return [crop_to_multiple(frame, 2 * scale) for frame in frames]
 
 
-def _coded(small: NDArray[np.uint8], coding: Coding) -> NDArray[np.uint8]:
+def code_clip(small: NDArray[np.uint8], coding: Coding | None) -> NDArray[np.uint8]:
+    """N×H×W×3 BGR frames after an encoder and its decoder; without a coding as they are.
+
+    Raises MissingDependencyError for an encoder that this build of FFmpeg lacks.
+    """
+    if coding is None:
+        return small
     decoded, _ = encode_and_decode(np.ascontiguousarray(small[..., ::-1]), coding)
     return np.ascontiguousarray(decoded[..., ::-1])
 

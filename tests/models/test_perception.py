@@ -10,7 +10,6 @@ import pytest
 import torch
 
 from framelift.imaging.quality import ImageU8, Trial
-from framelift.train.losses.vgg import CONVOLUTIONS, WIDTHS
 from models.flatness import deviation_ratio, flat_variances
 from models.perception import PerceptionMeter, similarities, trained_layers
 
@@ -22,22 +21,6 @@ def photo() -> ImageU8:
     image = cv2.imread(str(ROOT / "examples" / "raccoon.jpg"))
     assert image is not None
     return image[100:228, 100:228].astype(np.uint8)
-
-
-@pytest.fixture(scope="module")
-def vgg(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A VGG-16 up to relu3_3 with random kernels, in Caffe's form."""
-    generator = np.random.default_rng(0)
-    arrays, inputs = {}, 3
-    for name in CONVOLUTIONS[:7]:
-        width = WIDTHS[int(name[4]) - 1]
-        kernel = generator.normal(0, (2 / (9 * inputs)) ** 0.5, (width, inputs, 3, 3))
-        arrays[f"{name}.weight"] = kernel.astype(np.float32)
-        arrays[f"{name}.bias"] = np.zeros(width, np.float32)
-        inputs = width
-    path = tmp_path_factory.mktemp("vgg") / "vgg.npz"
-    np.savez(path, **arrays)  # type: ignore[arg-type]
-    return str(path)
 
 
 def trial(original: ImageU8, output: ImageU8) -> Trial:
