@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from itertools import product
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from framelift.runtime.video.clip.colour import Colour
 from framelift.runtime.video.clip.deep_pixels import DeepPixels
 from framelift.runtime.video.clip.frame import Image
 from framelift.runtime.video.clip.pixel_format import named_format
+from framelift.runtime.video.writing.segments import work_path
 
 from ...support.clips import Nearest, make_clip, noise
 from ...support.deep_clips import (
@@ -345,7 +347,8 @@ def test_resumed_equals_uninterrupted(tmp_path: Path, upscaler: Upscaler) -> Non
 
     options = ConvertOptions(resume="model", segment_frames=3)
     upscale_video(source, tmp_path / "whole.mp4", upscaler, FAST, options, quiet=True, say=_silent)
-    target, failing = tmp_path / "b.mp4", _Failing(upscaler.at_depth(16), 5)
+    target = tmp_path / "b.mp4"
+    failing = _Failing(upscaler.at_depth(16), 5, work_path(target) / "000000.seg")
     with pytest.raises(BackendError, match="cut"):
         upscale_video(source, target, failing, FAST, options, quiet=True, say=_silent)
     lines: list[str] = []
@@ -359,13 +362,13 @@ def test_resumed_equals_uninterrupted(tmp_path: Path, upscaler: Upscaler) -> Non
 
 
 class _Failing:
-    """An upscaler of 16 bits that fails after some frames."""
+    """An upscaler of 16 bits that fails after some frames, once their first segment is there."""
 
     deep_problem = None
     depth = 16
 
-    def __init__(self, upscaler: Upscaler, frames: int) -> None:
-        self._upscaler, self._left = upscaler, frames
+    def __init__(self, upscaler: Upscaler, frames: int, segment: Path) -> None:
+        self._upscaler, self._left, self._segment = upscaler, frames, segment
         self.scale = upscaler.scale
 
     def at_depth(self, depth: int) -> _Failing:
@@ -376,6 +379,9 @@ class _Failing:
 
     def submit(self, frame: Image, out: Image) -> Pending:
         if not self._left:
+            end = time.monotonic() + 30
+            while not self._segment.exists() and time.monotonic() < end:
+                time.sleep(0.01)
             raise BackendError("cut")
         self._left -= 1
         return Pending(self._upscaler(frame, out))

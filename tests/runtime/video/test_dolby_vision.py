@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from framelift.common.errors import InputError
-from framelift.runtime.video.reading.dolby_vision import dolby_vision_profile
+from framelift.runtime.video.reading.damage import structure_of
+from framelift.runtime.video.reading.dolby_vision import profile_in_matroska
 from framelift.runtime.video.reading.file_source import FileSource
 
 from ...support.deep_clips import chart, ffprobe, make_deep_clip
 
+MP4 = "mov,mp4,m4a,3gp,3g2,mj2"
 _AROUND = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd")
 
 
@@ -65,12 +67,12 @@ def test_matroska_states_it_in_its_track(tmp_path: Path) -> None:
     mapping = b"\x41\xe7\x84dvcC" + b"\x41\xed\x98" + _record(5)
     path = tmp_path / "a.mkv"
     path.write_bytes(b"\x1a\x45\xdf\xa3" + bytes(100) + b"\x41\xe4\xa2" + mapping + bytes(50))
-    assert dolby_vision_profile(path, "matroska,webm") == 5
+    assert profile_in_matroska(path) == 5
 
 
 def test_other_files_state_none(clip: Path, tmp_path: Path) -> None:
-    assert dolby_vision_profile(clip, "mov,mp4,m4a,3gp,3g2,mj2") is None
+    assert structure_of(clip, MP4).dolby_vision is None
     damaged = tmp_path / "b.mp4"
     for data in (b"", b"\0\0\0\1moov", bytes(100), clip.read_bytes()[:500]):
         damaged.write_bytes(data)
-        assert dolby_vision_profile(damaged, "mov,mp4") is None
+        assert structure_of(damaged, MP4).dolby_vision is None

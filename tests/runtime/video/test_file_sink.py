@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import subprocess
@@ -59,6 +60,15 @@ def test_variable_frame_rate_stays_exactly(tmp_path: Path, codec: str, suffix: s
     assert frame_times(tmp_path / f"out{suffix}") == [Fraction(p, 30000) for p in pts]
 
 
+def _policies() -> set[int]:
+    """How the threads of this process are scheduled."""
+    policies = set[int]()
+    for task in _TASKS.iterdir():
+        with contextlib.suppress(ProcessLookupError):  # it has ended since
+            policies.add(os.sched_getscheduler(int(task.name)))
+    return policies
+
+
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="Linux lists the threads")
 @pytest.mark.parametrize("resume", [None, "the model"])
 def test_no_encoder_makes_threads_real_time(tmp_path: Path, resume: str | None) -> None:
@@ -67,10 +77,10 @@ def test_no_encoder_makes_threads_real_time(tmp_path: Path, resume: str | None) 
 
     class Watching(Nearest):
         def __call__(self, frame: Image, out: Image | None = None) -> Image:
-            seen.update(os.sched_getscheduler(int(t.name)) for t in _TASKS.iterdir())
+            seen.update(_policies())
             return super().__call__(frame, out)
 
-    before = {os.sched_getscheduler(int(task.name)) for task in _TASKS.iterdir()}
+    before = _policies()
     source = make_clip(tmp_path / "in.mp4", noise(40))
     encoder = EncoderOptions("av1", preset="12")
     options = ConvertOptions(resume=resume, segment_frames=10)
