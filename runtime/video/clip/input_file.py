@@ -1,4 +1,4 @@
-"""Opening a local media file safely, and its zero of time."""
+"""Opening a local media file safely, its main video stream and its zero of time."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import cast
 
 import av
 from av.format import Flags
+from av.stream import Disposition
 
 from ....common.errors import InputError
+from ....common.notes import Say
 
 
 def open_input(
@@ -47,6 +49,31 @@ def open_input(
         raise InputError(
             f"{path}: cannot be read as a video, or is damaged ({error.strerror})"
         ) from error
+
+
+def main_video(container: av.container.InputContainer, say: Say) -> av.VideoStream:
+    """The video stream that FFmpeg takes for the best, pictures of covers left aside.
+
+    Raises ValueError: there is none that can be decoded. The message is a clause without a subject.
+    """
+    moving = [
+        stream
+        for stream in container.streams.video
+        if not stream.disposition & Disposition.attached_pic
+    ]
+    if not moving:
+        raise ValueError("has no video stream")
+    best = container.streams.best("video")
+    stream = best if isinstance(best, av.VideoStream) and best in moving else moving[0]
+    # None when nothing of the stream could be made out; libav would crash on using it.
+    if stream.codec_context is None:
+        raise ValueError("the codec of its video stream is unknown")
+    if len(moving) > 1:
+        say(
+            f"contains {len(moving)} video streams; only stream {stream.index} is upscaled, the "
+            "others are left out"
+        )
+    return stream
 
 
 def start_offset(container: av.container.InputContainer, time_base: Fraction) -> int:

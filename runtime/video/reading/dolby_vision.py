@@ -10,26 +10,12 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
-from .mp4_structure import read_moov
-
 _BOXES = (b"dvcC", b"dvvC", b"dvwC")
 _MATROSKA_TYPE = b"\x41\xe7\x84"  # BlockAddIDType, of four bytes
 _MATROSKA_DATA = b"\x41\xed"  # BlockAddIDExtraData
 _HEAD_BYTES = 1 << 20
 _OWN_COLOURS = (5,)
 _NO_BASE_LAYER = "whose colours nothing but a Dolby Vision decoder knows"
-
-
-def dolby_vision_profile(path: Path, format_name: str) -> int | None:
-    """The profile that an MP4, QuickTime or Matroska file states; `None` without one."""
-    try:
-        if "matroska" in format_name:
-            with path.open("rb") as file:
-                return _in_matroska(file.read(_HEAD_BYTES))
-        moov = read_moov(path) if "mp4" in format_name else None
-    except (OSError, struct.error):
-        return None
-    return None if moov is None else _in_boxes(moov)
 
 
 def check_profile(profile: int | None) -> str | None:
@@ -47,19 +33,22 @@ def check_profile(profile: int | None) -> str | None:
     return f"Dolby Vision of profile {profile}: its base layer is upscaled, the rest is left out"
 
 
-def _in_boxes(moov: bytes) -> int | None:
-    """The profile of a record whose box has the size of such boxes."""
+def profile_in_mp4(moov: bytes) -> int | None:
+    """The profile that the tables of an MP4 or QuickTime file state; `None` without one."""
     for kind in _BOXES:
         place = moov.find(kind)
         while place >= 4:
             (size,) = struct.unpack_from(">I", moov, place - 4)
-            if size == 32:
+            if size == 32:  # that of such boxes
                 return _profile(moov[place + 4 : place + 28])
             place = moov.find(kind, place + 1)
     return None
 
 
-def _in_matroska(head: bytes) -> int | None:
+def profile_in_matroska(path: Path) -> int | None:
+    """The profile that a track of a Matroska file states; `None` without one."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
     for kind in _BOXES:
         place = head.find(_MATROSKA_TYPE + kind)
         if place < 0:

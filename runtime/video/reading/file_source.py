@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from itertools import chain
@@ -14,7 +13,6 @@ from typing import Self
 
 import av
 import numpy as np
-from av.stream import Disposition
 
 from ....common.errors import InputError
 from ....common.images.alpha import bleed
@@ -22,29 +20,19 @@ from ....common.notes import Say, say_on_stderr
 from ..clip.alpha import alpha_of
 from ..clip.colour import require_sdr
 from ..clip.frame import ClipFacts, Frame
-from ..clip.hdr import HdrMetadata, read_hdr
-from ..clip.input_file import open_input, start_offset
-from ..clip.pixel_format import pixel_format
+from ..clip.input_file import main_video, open_input, start_offset
 from ..clip.pixels import ToBgr, colour_of, depth_note
 from ..clip.pool import FramePool
 from ..clip.span import Span
+from .clip_facts import clip_facts
+from .clock import Clock, Timed
+from .damage import may_hide_its_end, structure_of
+from .decoding import Decoder, Picture
 from .deinterlace import Deinterlace, Deinterlacer
-from .dolby_vision import check_profile, dolby_vision_profile
-from .integrity import Integrity, may_hide_its_end, structural_fault
-from .mp4_structure import Mp4Facts, mp4_facts
-from .orientation import display_matrix
+from .dolby_vision import check_profile
+from .integrity import Integrity
 from .seek import seek_point
-from .side_data import side_data_of
-
-_Picture = tuple[int, int, str]
-_Timed = tuple[av.VideoFrame, int, int]
-"""A decoded frame, its time and how long it is shown."""
-
-_LOOKED_AT = 100
-"""Packets behind damage in which another size of the pictures is looked for."""
-
-# Times that go back by no more than this are mended; a clock that begins anew is not.
-_JITTER_SECONDS, _JITTER_FRAMES = Fraction(1, 4), 4
+from .structure import Structure
 
 
 class FileSource:
@@ -88,51 +76,74 @@ class FileSource:
         """
         self.path = path
         self._name = Path(path).name if container is None else str(path)
-        self._is_file = container is None
         self._say = say
-        self._total_bytes = total_bytes
         self._span = span or Span()
         self._after_pts = after_pts
         self._context = context
-        self._last_pts: int | None = None
-        self._moved = 0
         self._assume_transfer = assume_transfer
-        self._picture: _Picture | None = None
+        self._to_bgr = ToBgr(pool or FramePool())
+        self._is_prepared = self._keeps_alpha = False
         self.container = container or open_input(Path(path))
         if container is not None and may_hide_its_end(container):
-            say(f"{self._name}: states no duration, so a cut cannot be detected in one pass")
+            self._note("states no duration, so a cut cannot be detected in one pass")
         try:
+            structure = Structure()
             if container is None:
-                self._fail_if(structural_fault(Path(path), self.container.format.name), None)
-            tables = self._tables() if container is None else Mp4Facts("", cuts=True)
-            self._stream = self._choose_stream()
-            self._stream.thread_type = "AUTO"
-            self._integrity = Integrity(
-                self.container,
-                self._stream,
-                may_hide=tables.cuts and tables.is_even,
-                frames=tables.frames,
-            )
-            self._deinterlacer = self._make_deinterlacer(deinterlace)
-            self._time_base = self._deinterlacer.time_base
-            self._offset = start_offset(self.container, self._time_base)
+                structure = structure_of(Path(path), self.container.format.name)
+            self._open(structure, deinterlace, total_bytes)
             start = self._span.start if seek_to is None else seek_to
             if container is None and start:
                 self._seek(Path(path), start)
-            self._decoded = self._timed(self._decode())
-            self._first = next(self._decoded, None)
+            self._timed = self._clock.timed(self._decoder.frames())
+            self._first = next(self._timed, None)
             if self._first is None:
                 what = "none of its frames can be decoded"
-                if self._last_pts is not None:
+                if self._clock.last_pts is not None:
                     what = f"ends before {float(self._span.start):g} s"
                 raise InputError(f"{path}: contains a video stream but {what}")
-            self._zero = 0 if self._span.is_whole else self._first[1]
-            self.facts = self._read_facts(self._first[0])
+            self._zero = 0 if self._span.is_whole else self._first.pts
+            self.facts = self._read_facts(self._first.frame, structure.dolby_vision)
         except BaseException:
             self.container.close()
             raise
-        self._to_bgr = ToBgr(pool or FramePool())
-        self._is_prepared = self._keeps_alpha = False
+
+    def _open(
+        self,
+        structure: Structure,
+        deinterlace: Deinterlace,
+        total_bytes: Callable[[], int] | None,
+    ) -> None:
+        """Choose the stream and make what its frames pass through."""
+        container = self.container
+        if structure.fault:
+            raise InputError(f"{self.path}: {structure.fault}; no output was written")
+        try:
+            self._stream = main_video(container, self._note)
+            self._stream.thread_type = "AUTO"
+            self._integrity = Integrity(
+                container, self._stream, may_hide=structure.may_hide, frames=structure.frames
+            )
+            self._deinterlacer = Deinterlacer(self._stream, deinterlace, self._note)
+        except ValueError as error:
+            raise InputError(f"{self.path}: {error}") from error
+        self._clock = Clock(
+            self.path,
+            self._stream,
+            self._deinterlacer,
+            offset=start_offset(container, self._deinterlacer.time_base),
+            span=self._span,
+            # Frames of a y4m pipe come as they are filmed and all last equally long.
+            waits=container.format.name != "yuv4mpegpipe",
+        )
+        self._decoder = Decoder(
+            self.path,
+            container,
+            self._stream,
+            self._integrity,
+            self._deinterlacer,
+            self._clock,
+            total_bytes,
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -148,7 +159,7 @@ class FileSource:
     def close(self) -> None:
         """Close the file; a thread that is still reading from it keeps it open until it is done."""
         try:
-            self._decoded.close()
+            self._timed.close()
         except ValueError:  # another thread is inside the generator
             return
         self.container.close()
@@ -174,29 +185,27 @@ class FileSource:
         if not self._is_prepared:
             self._check_depth()
         first, self._first = self._first, None
-        before: deque[_Timed] = deque(maxlen=self._context)
-        for timed in chain([first], self._decoded):
-            if self._after_pts is not None and timed[1] - self._zero <= self._after_pts:
+        before: deque[Timed] = deque(maxlen=self._context)
+        for timed in chain([first], self._timed):
+            if self._after_pts is not None and timed.pts - self._zero <= self._after_pts:
                 before.append(timed)
                 continue
             while before:
                 yield replace(self._convert(before.popleft()), is_context=True)
             yield self._convert(timed)
         if self._integrity.hidden and self._span.is_whole:
-            self._say(
-                f"{self._name}: its list of edits leaves out {self._integrity.hidden} frames, as a "
-                "player does"
-            )
-        if self._moved:
-            self._say(
-                f"{self._name}: {self._moved} frames had the time of the frame before them "
+            hidden = self._integrity.hidden
+            self._note(f"its list of edits leaves out {hidden} frames, as a player does")
+        if self._clock.moved:
+            self._note(
+                f"{self._clock.moved} frames had the time of the frame before them "
                 "or an earlier one and were moved behind it"
             )
 
     @property
     def start_seconds(self) -> Fraction:
         """The time in the input, in seconds, that the frames' time 0 is."""
-        return self._zero * self._time_base
+        return self._zero * self._clock.time_base
 
     def _check_depth(self) -> None:
         """Say that frames get 8 bits. Raises InputError: they are HDR."""
@@ -205,9 +214,9 @@ class FileSource:
         except ValueError as error:
             raise InputError(f"{self.path}: {error}") from error
         if note := depth_note(self.facts.pixel_format):
-            self._say(f"{self._name}: {note}")
+            self._note(note)
         if self.facts.pixel_format.has_alpha:
-            self._say(f"{self._name}: the alpha channel is left out")
+            self._note("the alpha channel is left out")
 
     def _seek(self, path: Path, start: Fraction) -> None:
         """Go to a key frame before `start`, in seconds."""
@@ -216,224 +225,35 @@ class FileSource:
             self.container.seek(stamp, stream=self._stream)
             self._integrity.begins_midway()
 
-    def _timed(self, frames: Iterable[av.VideoFrame]) -> Generator[_Timed, None, None]:
-        """The frames of the span with their times in the input.
-
-        A frame is shown until the next one: what libav calls its duration is, where frames are
-        reordered, that of another one. Each waits for the next, but for those of a y4m pipe, which
-        come as they are filmed and all last equally long.
-        """
-        held: tuple[av.VideoFrame, int] | None = None
-        span = self._span
-        for frame in frames:
-            pts = self._next_pts(frame)
-            seconds = pts * self._time_base
-            ends = span.end is not None and seconds >= span.end
-            if held is not None:
-                yield *held, self._within_span(held[1], pts - held[1])
-                held = None
-            if ends:
-                return
-            if seconds >= span.start:
-                held = frame, pts
-            if held is not None and self.container.format.name == "yuv4mpegpipe":
-                yield *held, self._duration(frame)
-                held = None
-        if held is not None:
-            yield *held, self._within_span(held[1], self._last_duration(*held))
-
-    def _choose_stream(self) -> av.VideoStream:
-        moving = [
-            stream
-            for stream in self.container.streams.video
-            if not stream.disposition & Disposition.attached_pic
-        ]
-        if not moving:
-            raise InputError(f"{self.path}: has no video stream")
-        best = self.container.streams.best("video")
-        stream = best if isinstance(best, av.VideoStream) and best in moving else moving[0]
-        # None when nothing of the stream could be made out; libav would crash on using it.
-        if stream.codec_context is None:
-            raise InputError(f"{self.path}: the codec of its video stream is unknown")
-        if len(moving) > 1:
-            self._say(
-                f"{self._name}: contains {len(moving)} video streams; only stream "
-                f"{stream.index} is upscaled, the others are left out"
-            )
-        return stream
-
-    def _tables(self) -> Mp4Facts:
-        """What the tables of an MP4 file tell; of others nothing is known."""
-        path = Path(self.path)
-        if "mp4" not in self.container.format.name or not path.is_file():
-            return Mp4Facts("", cuts=True)
-        tables = mp4_facts(path)
-        self._fail_if(tables.fault, None)
-        return tables
-
-    def _make_deinterlacer(self, mode: Deinterlace) -> Deinterlacer:
-        def say(line: str) -> None:
-            self._say(f"{self._name}: {line}")
-
+    def _read_facts(self, first: av.VideoFrame, dolby_vision: int | None) -> ClipFacts:
         try:
-            return Deinterlacer(self._stream, mode, say)
+            if note := check_profile(dolby_vision):
+                self._note(note)
+            colour = colour_of(first, self._stream.codec_context, self._assume_transfer)
         except ValueError as error:
             raise InputError(f"{self.path}: {error}") from error
-
-    def _decode(self) -> Generator[av.VideoFrame, None, None]:
-        try:
-            for packet in self.container.demux():
-                flush = packet.size == 0 and packet.pts is None and packet.dts is None
-                if not flush:
-                    fault = self._integrity.packet(packet)
-                    if fault:
-                        fault = self._size_change() or fault
-                    self._fail_if(fault, packet.pts, packet.time_base)
-                if packet.stream.index != self._stream.index:
-                    continue
-                frames = self._stream.decode(None if flush else packet)
-                self._fail_if(
-                    self._integrity.frames(frames),
-                    frames[0].pts if frames else None,
-                    frames[0].time_base if frames else None,
-                )
-                for frame in frames:
-                    yield from self._deinterlacer(frame)
-            yield from self._deinterlacer.flush()
-        except av.FFmpegError as error:
-            raise InputError(
-                f"{self.path}: cannot be decoded to the end ({error.strerror}); "
-                "the file is damaged, no output was written"
-            ) from error
-        total = self._total_bytes() if self._total_bytes else self.container.size
-        self._fail_if(self._integrity.verdict(total), None)
-
-    def _size_change(self) -> str:
-        """Say so if a recording was joined of two sizes, where the packets are out of order."""
-        before = self._picture
-        for number, packet in enumerate(self.container.demux(self._stream)):
-            for frame in self._stream.decode(packet):
-                after = (frame.width, frame.height, frame.format.name)
-                if before is not None and after != before:
-                    return _changes(before, after)
-            if number == _LOOKED_AT:
-                break
-        return ""
-
-    def _fail_if(self, fault: str, pts: int | None, time_base: Fraction | None = None) -> None:
-        if not fault:
-            return
-        place = ""
-        if pts is not None:
-            unit = time_base or self._stream.time_base or self._time_base
-            seconds = pts * unit - self._offset * self._time_base
-            place = f" at {float(seconds):.2f} s"
-        raise InputError(f"{self.path}: {fault}{place}; no output was written")
-
-    def _read_facts(self, frame: av.VideoFrame) -> ClipFacts:
-        stream, format_ = self._stream, frame.format
-        try:
-            if self._is_file:
-                profile = dolby_vision_profile(Path(self.path), self.container.format.name)
-                if note := check_profile(profile):
-                    self._say(f"{self._name}: {note}")
-            colour = colour_of(frame, stream.codec_context, self._assume_transfer)
-        except ValueError as error:
-            raise InputError(f"{self.path}: {error}") from error
-        stored = pixel_format(format_)
-        if stored.has_alpha and (format_.has_palette or stream.codec_context.name == "gif"):
-            stored = replace(stored, has_alpha=False)  # FFmpeg gives every GIF an alpha channel
-        if stream.metadata.get("alpha_mode") == "1":  # of VP8 and VP9, which FFmpeg does not decode
-            self._say(f"{self._name}: its alpha is left out; the decoder of VP8 and VP9 skips it")
-        self._picture = (frame.width, frame.height, format_.name)
-        return ClipFacts(
-            width_px=frame.width,
-            height_px=frame.height,
-            time_base=self._time_base,
-            average_rate=self._deinterlacer.rate,
-            sample_aspect_ratio=stream.sample_aspect_ratio or Fraction(1),
+        self._decoder.picture = Picture.of(first)
+        return clip_facts(
+            self.container,
+            self._stream,
+            first,
+            self._clock,
+            rate=self._deinterlacer.rate,
             colour=colour,
-            pixel_format=stored,
-            hdr=read_hdr(side_data_of(frame)) if colour.hdr else HdrMetadata(),
-            display_matrix=display_matrix(frame),
-            frame_count_estimate=self._estimate_count(),
-            metadata=dict(self.container.metadata),
-            stream_metadata=dict(stream.metadata),
+            say=self._note,
         )
 
-    def _estimate_count(self) -> int | None:
-        stream = self._stream
-        if stream.frames and self._span.is_whole:
-            return stream.frames
-        seconds = Fraction(self.container.duration or 0, av.time_base)
-        if stream.duration and stream.time_base:
-            seconds = stream.duration * stream.time_base
-        end = seconds if self._span.end is None else min(seconds, self._span.end)
-        seconds = max(Fraction(0), end - self._span.start)
-        return round(seconds * (self._deinterlacer.rate or 0)) or None
-
-    def _convert(self, timed: _Timed) -> Frame:
+    def _convert(self, timed: Timed) -> Frame:
         frame, pts, duration = timed
-        picture = (frame.width, frame.height, frame.format.name)
-        if self._picture is not None and picture != self._picture:
-            raise InputError(f"{self.path}: {_changes(self._picture, picture)}")
+        picture = self._decoder.picture
+        if picture and (change := picture.change_to(Picture.of(frame))):
+            raise InputError(f"{self.path}: {change}")
         image = self._to_bgr(frame, self.facts.colour)
-        made = Frame(image, pts - self._zero, self._time_base, duration)
+        made = Frame(image, pts - self._zero, self._clock.time_base, duration)
         if self._keeps_alpha:
             made.alpha = alpha_of(frame, image.dtype)
             np.copyto(image, bleed(image, made.alpha))
         return made
 
-    def _next_pts(self, frame: av.VideoFrame) -> int:
-        """The frame's time; made up from the rate when missing, always after the last one."""
-        stated = frame.pts if frame.pts is not None else frame.dts
-        last = self._last_pts
-        if stated is not None:
-            pts = stated - self._offset
-        else:
-            pts = 0 if last is None else last + max(1, self._duration(frame))
-        if last is not None and pts <= last:
-            self._check_jump_back(last, pts, frame)
-            pts = last + 1
-            self._moved += 1
-        self._last_pts = pts
-        return pts
-
-    def _check_jump_back(self, last: int, pts: int, frame: av.VideoFrame) -> None:
-        """Raise InputError where the clock begins anew, as in recordings that were joined."""
-        back = (last - pts) * self._time_base
-        if back > max(_JITTER_SECONDS, _JITTER_FRAMES * self._duration(frame) * self._time_base):
-            raise InputError(
-                f"{self.path}: its clock jumps back by {float(back):.2f} s at "
-                f"{float(last * self._time_base):.2f} s, as in files that were joined; split it "
-                "there, or rewrite it with one clock first; no output was written"
-            )
-
-    def _within_span(self, pts: int, duration: int) -> int:
-        """The duration of a frame at `pts`, cut at the end of the span."""
-        if self._span.end is None:
-            return duration
-        return max(1, min(duration, math.ceil(self._span.end / self._time_base) - pts))
-
-    def _last_duration(self, frame: av.VideoFrame, pts: int) -> int:
-        """How long the last frame is shown: until the end of the track, where that is stated."""
-        stream = self._stream
-        if stream.duration and stream.time_base and not self._offset:
-            end = ((stream.start_time or 0) + stream.duration) * stream.time_base
-            left = round(end / self._time_base) - pts
-            if left > 0:
-                return left
-        return self._duration(frame)
-
-    def _duration(self, frame: av.VideoFrame) -> int:
-        if frame.duration:
-            return frame.duration
-        return (
-            round(1 / (self._deinterlacer.rate * self._time_base)) if self._deinterlacer.rate else 0
-        )
-
-
-def _changes(before: _Picture, after: _Picture) -> str:
-    return "changes from {}×{} {} to {}×{} {} on the way (split it there first)".format(
-        *before, *after
-    )
+    def _note(self, line: str) -> None:
+        self._say(f"{self._name}: {line}")

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from fractions import Fraction
-from pathlib import Path
 
 import av
-import av.logging
 
-from ..clip.input_file import open_input
-from .matroska_structure import matroska_fault
+from .damage import ends_in_packet
 from .rate import frame_rate
 
 # Headers round the duration, and streams end a little apart.
@@ -25,69 +22,9 @@ _NOTHING_CODED = 16
 # Packets that may come before one that is shown earlier. H.264 allows 16; encoders use up to 4.
 _MOST_REORDERED = 4
 
-# Their demuxers skip what they cannot make sense of and go on behind it; only the log tells.
-_RESYNCING = frozenset({"matroska,webm", "flv"})
-
 # The duration in their header is the time of the end, wherever the beginning is: so FFmpeg writes
 # it. Others write the distance; what of such a file is missing shows in the log.
 _TIMED_FROM_ZERO = frozenset({"matroska,webm"})
-
-# Plain, with the time code of Blu-ray and camcorders, with the check bytes of DVB.
-_TS_PACKETS = (188, 192, 204)
-# Zeros that some writers put behind the end.
-_GIF_PADDING = 4096
-
-
-def structural_fault(path: Path, format_name: str) -> str:
-    """Look for damage that decoding would not show, without decoding anything.
-
-    A file of a format whose demuxer skips what it does not understand is read once through, for
-    what the demuxer complains of; of some others the size or the last bytes tell that they were
-    cut. The rest is watched while it is decoded. Returns what is wrong, or "".
-    """
-    if format_name == "gif" and not _ends_as_gif(path):
-        return "the file is cut short: the end mark of a GIF is missing"
-    if format_name == "mpegts" and path.is_file() and _ends_in_packet(path.stat().st_size):
-        return "the file is cut short, within a packet"
-    if format_name == "matroska,webm" and path.is_file():
-        fault = matroska_fault(path)
-        if fault:
-            return fault
-    if format_name not in _RESYNCING:
-        return ""
-    level, skip = av.logging.get_level(), av.logging.get_skip_repeated()
-    # libav is silent by default, because a log line of a codec's own thread would need the GIL;
-    # here no codec is open, and only this thread's lines are caught.
-    av.logging.set_level(av.logging.ERROR)
-    av.logging.set_skip_repeated(False)
-    try:
-        with av.logging.Capture(local=True) as lines, open_input(path) as container:
-            for _ in container.demux():
-                pass
-    except av.FFmpegError as error:
-        return f"the file cannot be read to its end ({error.strerror})"
-    finally:
-        av.logging.set_level(level)
-        av.logging.set_skip_repeated(skip)
-    if any(name == format_name for _, name, _ in lines):
-        return "the file is damaged or cut short"
-    return ""
-
-
-def may_hide_its_end(container: av.container.InputContainer) -> bool:
-    """Whether an input that cannot be read twice may be cut without a trace."""
-    hides = container.format.name in _RESYNCING | {"gif"}
-    return hides and not container.duration
-
-
-def _ends_in_packet(size_bytes: int) -> bool:
-    return all(size_bytes % packet for packet in _TS_PACKETS)
-
-
-def _ends_as_gif(path: Path) -> bool:
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - _GIF_PADDING))
-        return file.read().rstrip(b"\0").endswith(b";")
 
 
 class Integrity:
@@ -192,7 +129,7 @@ class Integrity:
         """After the last packet: what is missing of an input of that many bytes, or ""."""
         if self._container.format.name == "yuv4mpegpipe" and total_bytes > self._end_byte:
             return "the last frame is cut short"
-        if self._container.format.name == "mpegts" and _ends_in_packet(total_bytes):
+        if self._container.format.name == "mpegts" and ends_in_packet(total_bytes):
             return "the file is cut short, within a packet"
         # Complete for MP4, MOV and AVI; Matroska's lists key frames only.
         indexed = self._indexed()

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
+
+from .dolby_vision import profile_in_mp4
+from .structure import Structure
 
 _LARGEST_MOOV = 1 << 28
 _MOST_SAMPLES = 1 << 26
@@ -33,58 +36,44 @@ class _Track:
     """Length, in the film's units, and beginning, in the track's."""
 
 
-@dataclass(frozen=True)
-class Mp4Facts:
-    """What the tables tell about the video."""
-
-    fault: str
-    """What is wrong, or ""."""
-    cuts: bool = False
-    """An edit list leaves out frames at the beginning or the end."""
-    is_even: bool = True
-    """See `is_even`."""
-    frames: int | None = None
-    """How many frames the only video track has."""
-
-
-def mp4_facts(path: Path) -> Mp4Facts:
+def mp4_structure(path: Path) -> Structure:
     """Compare the tables of each track with each other.
 
     Fragmented files, whose tables are all over the file, are taken as they are.
     """
     try:
-        moov = read_moov(path)
+        moov = _read_moov(path)
         if moov is None:
-            return Mp4Facts("", cuts=True)
-        return _facts(moov)
+            return Structure()
+        return replace(_structure(moov), dolby_vision=profile_in_mp4(moov))
     except (struct.error, IndexError, ValueError):
-        return Mp4Facts(f"{_DAMAGED}its tables cannot be read")
+        return Structure(f"{_DAMAGED}its tables cannot be read")
 
 
-def _facts(moov: bytes) -> Mp4Facts:
+def _structure(moov: bytes) -> Structure:
     timescale, tracks = 0, []
     for name, body in _boxes(moov):
         if name == b"mvex":
-            return Mp4Facts("", cuts=True)
+            return Structure()
         if name == b"mvhd":
             timescale = struct.unpack_from(">I", body, 20 if body[0] else 12)[0]
         elif name == b"trak":
             tracks.append(_track(body))
         elif name not in _KNOWN_IN_MOOV and b"stsz" in body:
-            return Mp4Facts(f"{_DAMAGED}a track has no sound name")
+            return Structure(f"{_DAMAGED}a track has no sound name")
     cuts, even, counts = False, True, list[int]()
     for track in tracks:
         if track.kind != b"vide" or not track.samples or not track.deltas:
             continue
         if not timescale or not track.timescale:
-            return Mp4Facts(f"{_DAMAGED}its unit of time is missing")
+            return Structure(f"{_DAMAGED}its unit of time is missing")
         fault = _counts_fault(track) or _edits_fault(track, timescale, tracks)
         if fault:
-            return Mp4Facts(_DAMAGED + fault)
+            return Structure(_DAMAGED + fault)
         cuts = cuts or _cuts(track, timescale)
-        even = even and is_even(track.deltas, track.offsets)
+        even = even and _is_even(track.deltas, track.offsets)
         counts.append(track.samples)
-    return Mp4Facts("", cuts, even, counts[0] if len(counts) == 1 else None)
+    return Structure("", cuts and even, counts[0] if len(counts) == 1 else None)
 
 
 def _counts_fault(track: _Track) -> str:
@@ -145,11 +134,11 @@ def _cuts(track: _Track, timescale: int) -> bool:
 
 def _displayed(track: _Track) -> tuple[int, int]:
     """When the first frame is shown, and the last one no longer, in the track's units."""
-    times = display_times(track.deltas, track.offsets)
+    times = _display_times(track.deltas, track.offsets)
     return min(times), max(times) + track.deltas[-1][1]
 
 
-def display_times(deltas: list[tuple[int, int]], offsets: list[tuple[int, int]]) -> list[int]:
+def _display_times(deltas: list[tuple[int, int]], offsets: list[tuple[int, int]]) -> list[int]:
     """When each frame is shown, in the order of decoding, from the runs of the two tables."""
     decoded, now = [], 0
     for count, delta in deltas:
@@ -160,7 +149,7 @@ def display_times(deltas: list[tuple[int, int]], offsets: list[tuple[int, int]])
     return [time + offset for time, offset in zip(decoded, moved, strict=True)]
 
 
-def read_moov(path: Path) -> bytes | None:
+def _read_moov(path: Path) -> bytes | None:
     """The content of the box with the tables of an MP4 or MOV file; None without one.
 
     Raises struct.error for a file that ends within the head of a box, and OSError.
@@ -242,9 +231,9 @@ def _edits(body: bytes, version: int) -> list[tuple[int, int]]:
     return [struct.unpack_from(form, body, 8 + size * index) for index in range(count)]
 
 
-def is_even(deltas: list[tuple[int, int]], offsets: list[tuple[int, int]]) -> bool:
+def _is_even(deltas: list[tuple[int, int]], offsets: list[tuple[int, int]]) -> bool:
     """Whether frames that are decoded evenly are shown evenly, as they should be."""
     if len({delta for _, delta in deltas[:-1]}) > 1:
         return True
-    shown = sorted(display_times(deltas, offsets))
+    shown = sorted(_display_times(deltas, offsets))
     return len({later - earlier for earlier, later in pairwise(shown[:-1])}) <= 1

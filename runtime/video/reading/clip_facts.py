@@ -1,0 +1,52 @@
+"""What a sink must know of a file, from its headers and its first frame."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+import av
+
+from ....common.notes import Say
+from ..clip.colour import Colour
+from ..clip.frame import ClipFacts
+from ..clip.hdr import HdrMetadata, read_hdr
+from ..clip.pixel_format import PixelFormat, pixel_format
+from .clock import Clock
+from .side_data import display_matrix, side_data_of
+
+
+def clip_facts(
+    container: av.container.InputContainer,
+    stream: av.VideoStream,
+    first: av.VideoFrame,
+    clock: Clock,
+    *,
+    rate: Fraction | None,
+    colour: Colour,
+    say: Say,
+) -> ClipFacts:
+    """The facts of a clip with that colour and `rate` frames a second; what is lost is said."""
+    if stream.metadata.get("alpha_mode") == "1":  # of VP8 and VP9, which FFmpeg does not decode
+        say("its alpha is left out; the decoder of VP8 and VP9 skips it")
+    return ClipFacts(
+        width_px=first.width,
+        height_px=first.height,
+        time_base=clock.time_base,
+        average_rate=rate,
+        sample_aspect_ratio=stream.sample_aspect_ratio or Fraction(1),
+        colour=colour,
+        pixel_format=_stored_format(first, stream),
+        hdr=read_hdr(side_data_of(first)) if colour.hdr else HdrMetadata(),
+        display_matrix=display_matrix(first),
+        frame_count_estimate=clock.frame_count(Fraction(container.duration or 0, av.time_base)),
+        metadata=dict(container.metadata),
+        stream_metadata=dict(stream.metadata),
+    )
+
+
+def _stored_format(frame: av.VideoFrame, stream: av.VideoStream) -> PixelFormat:
+    stored = pixel_format(frame.format)
+    if stored.has_alpha and (frame.format.has_palette or stream.codec_context.name == "gif"):
+        return replace(stored, has_alpha=False)  # FFmpeg gives every GIF an alpha channel
+    return stored

@@ -1,0 +1,86 @@
+"""Damage that shows before anything is decoded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import av.logging
+
+from ..clip.input_file import open_input
+from .dolby_vision import profile_in_matroska
+from .matroska_structure import matroska_fault
+from .mp4_structure import mp4_structure
+from .structure import Structure
+
+# Their demuxers skip what they cannot make sense of and go on behind it; only the log tells.
+_RESYNCING = frozenset({"matroska,webm", "flv"})
+
+# Plain, with the time code of Blu-ray and camcorders, with the check bytes of DVB.
+_TS_PACKETS = (188, 192, 204)
+# Zeros that some writers put behind the end.
+_GIF_PADDING = 4096
+
+
+def structure_of(path: Path, format_name: str) -> Structure:
+    """Look for damage that decoding would not show, without decoding anything.
+
+    The tables of MP4 and the elements of Matroska are compared with each other. A file of a format
+    whose demuxer skips what it does not understand is read once through, for what the demuxer
+    complains of; of some others the size or the last bytes tell that they were cut. The rest is
+    watched while it is decoded.
+    """
+    if format_name in _RESYNCING:
+        is_matroska = format_name == "matroska,webm" and path.is_file()
+        fault = matroska_fault(path) if is_matroska else ""
+        return Structure(
+            fault or _complaint(path, format_name),
+            dolby_vision=profile_in_matroska(path) if is_matroska else None,
+        )
+    if not path.is_file():
+        return Structure()
+    if "mp4" in format_name:
+        return mp4_structure(path)
+    if format_name == "gif" and not _ends_as_gif(path):
+        return Structure("the file is cut short: the end mark of a GIF is missing")
+    if format_name == "mpegts" and ends_in_packet(path.stat().st_size):
+        return Structure("the file is cut short, within a packet")
+    return Structure()
+
+
+def may_hide_its_end(container: av.container.InputContainer) -> bool:
+    """Whether an input that cannot be read twice may be cut without a trace."""
+    hides = container.format.name in _RESYNCING | {"gif"}
+    return hides and not container.duration
+
+
+def ends_in_packet(size_bytes: int) -> bool:
+    """Whether a transport stream of that size ends within a packet."""
+    return all(size_bytes % packet for packet in _TS_PACKETS)
+
+
+def _ends_as_gif(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _GIF_PADDING))
+        return file.read().rstrip(b"\0").endswith(b";")
+
+
+def _complaint(path: Path, format_name: str) -> str:
+    """What the demuxer complains of when it reads the file once through; "" for nothing."""
+    level, skip = av.logging.get_level(), av.logging.get_skip_repeated()
+    # libav is silent by default, because a log line of a codec's own thread would need the GIL;
+    # here no codec is open, and only this thread's lines are caught.
+    av.logging.set_level(av.logging.ERROR)
+    av.logging.set_skip_repeated(False)
+    try:
+        with av.logging.Capture(local=True) as lines, open_input(path) as container:
+            for _ in container.demux():
+                pass
+    except av.FFmpegError as error:
+        return f"the file cannot be read to its end ({error.strerror})"
+    finally:
+        av.logging.set_level(level)
+        av.logging.set_skip_repeated(skip)
+    if any(name == format_name for _, name, _ in lines):
+        return "the file is damaged or cut short"
+    return ""

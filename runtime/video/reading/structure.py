@@ -1,0 +1,19 @@
+"""What the structure of a file tells about its video."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Structure:
+    """What a file tells, as far as its format tells it."""
+
+    fault: str = ""
+    """What is wrong, or ""."""
+    may_hide: bool = True
+    """Frames may be left out on purpose, such as by a list of edits."""
+    frames: int | None = None
+    """How many frames the video has."""
+    dolby_vision: int | None = None
+    """The profile of Dolby Vision that is stated."""
