@@ -20,7 +20,7 @@ from msgspec.structs import replace
 
 from ...common.errors import ConfigError
 from ...runtime import Upscaler
-from ...runtime.live.null_sink import NullSink
+from ...runtime.live.targets import NullSink
 from ...runtime.video import EncoderOptions, FileSink, FileSource, Pipeline
 from ...runtime.video.pipeline import FrameSink
 from ...runtime.video.step import FrameStep, pool_for

@@ -9,11 +9,12 @@ from ...common.lazy import lazy_names
 if TYPE_CHECKING:
     from .address import Source, SourceKind, Target, TargetKind, parse_source, parse_target
     from .connection import Timeouts
-    from .run import LiveOptions, LiveResult, check_live, upscale_live
+    from .opening import LiveOptions
+    from .run import LiveResult, check_live, upscale_live
     from .source import LiveSource
 else:
     _MODULES = {
-        "LiveOptions": ".run",
+        "LiveOptions": ".opening",
         "LiveResult": ".run",
         "LiveSource": ".source",
         "Source": ".address",
