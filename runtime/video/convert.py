@@ -182,31 +182,32 @@ class _Work:
         with folder:
             if folder.started_anew:
                 self.say(f"{self.target.name}: the input or the settings changed; starting again")
-            done = folder.complete()
-            times = [times for path in done for times in read_times(path)]
-            last = max(pts for pts, _ in times) if times else None
+            found = folder.found()
             history = self._step(self.upscaler).history
-            with self._source(after_pts=last, context=history) as source:
+            with self._source(after_pts=found.last_pts, context=history) as source:
                 facts = source.facts
                 step, pool, encoder = self._prepared(source)
                 size_px = step.output_size(facts.width_px, facts.height_px)
                 sink = SegmentSink(
                     folder,
-                    len(done),
+                    found,
                     facts,
                     size_px,
                     encoder,
                     target=self.target,
                     segment_frames=self.options.segment_frames,
+                    say=self.say,
                 )
+                done = len(found.pts)
                 if done:
-                    self.say(f"{self.target.name}: continuing after {len(times)} frames")
+                    self.say(f"{self.target.name}: continuing after {done} frames")
+                sink.restore()
                 left = facts.frame_count_estimate
-                with self._progress(left - len(times) if left else None) as progress:
+                with self._progress(left - done if left else None) as progress:
                     stats = Pipeline(source, step, sink, pool=pool).run(progress)
                 copied = self._join(folder.complete(), source, size_px, encoder)
         folder.remove()
-        return VideoResult(self.target, *size_px, copied, stats, len(times))
+        return VideoResult(self.target, *size_px, copied, stats, done)
 
     def _join(
         self,

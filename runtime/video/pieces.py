@@ -37,7 +37,7 @@ from .step import FrameStep, FrameUpscaler
 from .writing.encoders import EncoderOptions
 from .writing.file_sink import FileSink
 from .writing.segment_sink import SEGMENT_FRAMES, SegmentSink
-from .writing.segments import WorkFolder, read_times
+from .writing.segments import WorkFolder
 
 _RUN_IN_FRAMES = 32
 """Decoding begins at least so many frames before a piece, for models of several frames."""
@@ -140,11 +140,10 @@ def upscale_piece(
     if history > _RUN_IN_FRAMES:
         raise InputError(f"{source_path}: cannot be split for a model of {history} frames")
     with _folder(source_path, piece, work_target, encoder, options) as folder, encoder.in_use():
-        done = folder.complete()
-        times = [pts for path in done for pts, _ in read_times(path)]
+        found = folder.found()
         with FileSource(
             source_path,
-            after_pts=max(times) if times else piece.before_pts,
+            after_pts=found.last_pts if found.pts else piece.before_pts,
             context=history,
             seek_to=Fraction(piece.seek_seconds) if piece.seek_seconds else None,
             assume_transfer=options.assume_transfer,
@@ -166,17 +165,19 @@ def upscale_piece(
             size_px = step.output_size(facts.width_px, facts.height_px)
             segments = SegmentSink(
                 folder,
-                len(done),
+                found,
                 facts,
                 size_px,
                 prepared.encoder,
                 target=work_target,
                 segment_frames=options.segment_frames,
+                say=say,
             )
+            segments.restore()
             frames = _until(source, piece.end_pts, step.lookahead)
             sink = _UntilSink(segments, piece.end_pts)
             stats = Pipeline(frames, step, sink, pool=pool).run()
-    return stats, len(times) + sink.frames_written
+    return stats, len(found.pts) + sink.frames_written
 
 
 def join_pieces(

@@ -121,13 +121,17 @@ class FromBgr:
             converted = with_alpha(colours, image, alpha, self._format)
         else:
             converted = self._converted(image, self._format)
+        return self.tagged(converted)
+
+    def tagged(self, picture: av.VideoFrame) -> av.VideoFrame:
+        """A picture of the format with the clip's colour stated in it."""
         # ProRes takes these from each frame, the others from the encoder's settings.
-        converted.color_primaries = self._colour.primaries
-        converted.color_trc = self._colour.transfer
+        picture.color_primaries = self._colour.primaries
+        picture.color_trc = self._colour.transfer
         if not named_format(self._format).is_rgb:
-            converted.colorspace = self._colour.matrix
-            converted.color_range = self._colour.range
-        return converted
+            picture.colorspace = self._colour.matrix
+            picture.color_range = self._colour.range
+        return picture
 
     def _converted(self, image: Image, name: str) -> av.VideoFrame:
         format_ = named_format(name)

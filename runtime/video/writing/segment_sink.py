@@ -9,34 +9,41 @@ from typing import cast
 import av
 from av.codec.context import Flags
 
+from ....common.notes import Say, say_on_stderr
 from ....common.scheduling import unchanged_scheduling
 from ..clip.frame import ClipFacts, Frame
 from ..clip.pixels import FromBgr
 from .encoders import EncoderOptions
 from .file_sink import as_stored, coded_size, configure, options_for, output_errors
-from .segments import Coded, WorkFolder
+from .segments import Coded, Found, WorkFolder
+from .unfinished import Unfinished
 
 SEGMENT_FRAMES = 250
 """An encoder's usual distance of key frames: segments of this length cost no quality."""
 
 
 class SegmentSink:
-    """See `pipeline.FrameSink`. Each segment has an encoder of its own, so depends on no other."""
+    """See `pipeline.FrameSink`. Each segment has an encoder of its own, so depends on no other.
+
+    It goes on behind what was `found`: call `restore` before the first `write`.
+    """
 
     def __init__(
         self,
         folder: WorkFolder,
-        first_number: int,
+        found: Found,
         facts: ClipFacts,
         size_px: tuple[int, int],
         options: EncoderOptions,
         *,
         target: Path,
         segment_frames: int = SEGMENT_FRAMES,
+        say: Say = say_on_stderr,
     ) -> None:
         options.check_size(target, *size_px)
         self._folder = folder
-        self._number = first_number
+        self._number = len(found.segments)
+        self._unfinished = Unfinished(folder, found.spool, segment_frames, target.name, say)
         self._facts = facts = as_stored(facts, options)
         self._size_px = coded_size(size_px, options)
         self._options = options
@@ -47,14 +54,26 @@ class SegmentSink:
         self._durations: dict[int, int] = {}
         self._coded: list[Coded] = []
 
+    def restore(self) -> None:
+        """Encode the frames of the unfinished segment that was found."""
+        size_px, name = self._size_px, self._options.stored_format.name
+        with output_errors(self._target):
+            for picture in self._unfinished.found(name, size_px):
+                self._encode(self._from_bgr.tagged(picture))
+
     def write(self, frame: Frame) -> None:
         with output_errors(self._target):
-            context = self._context = self._context or self._new_encoder()
             picture = self._from_bgr(frame.bgr_u8, frame.alpha)
-            picture.pts, picture.time_base = frame.pts, frame.time_base
-            picture.duration = frame.duration
-            self._durations[frame.pts] = frame.duration
-            self._take(context.encode(picture))
+            picture.pts, picture.duration = frame.pts, frame.duration
+            self._unfinished.keep(picture)
+            self._encode(picture)
+
+    def _encode(self, picture: av.VideoFrame) -> None:
+        assert picture.pts is not None
+        context = self._context = self._context or self._new_encoder()
+        picture.time_base = self._facts.time_base
+        self._durations[picture.pts] = picture.duration
+        self._take(context.encode(picture))
         if len(self._durations) == self._segment_frames:
             self._complete()
 
@@ -68,6 +87,7 @@ class SegmentSink:
             self._take(self._context.encode(None))
         self._folder.add(self._number, self._coded)
         self._number += 1
+        self._unfinished.begin(self._number)
         self._context, self._coded = None, []
         self._durations.clear()
 

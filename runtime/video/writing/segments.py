@@ -3,7 +3,7 @@
 They lie in a folder beside the target, `.NAME.framelift`: `job.json` says what they are parts of,
 and each segment is a file of encoded packets that begins with a key frame. A segment appears when
 it is complete, with a sha256 over its content; a damaged one counts as missing, and so do those
-behind it.
+behind it. The frames of the segment that is being made lie in a file of their own (`spool.py`).
 """
 
 from __future__ import annotations
@@ -26,8 +26,10 @@ from filelock import FileLock, Timeout
 from ....common.errors import OutputError
 from ....common.files import NAME_BYTES, shortened
 from .file_sink import output_errors
+from .spool import Spool
 
 _MAGIC = b"framelift segment 1\n"
+_SPOOL = ".frames"
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,23 @@ class Coded:
         packet: av.Packet[Stream] = av.Packet(self.data)
         packet.pts, packet.dts, packet.is_keyframe = self.pts, dts, self.is_keyframe
         return packet
+
+
+@dataclass(frozen=True)
+class Found:
+    """What an interrupted run left."""
+
+    segments: list[Path]
+    """Those that are sound, from the first on."""
+    spool: Spool
+    """The frames behind them, of a segment that is not complete."""
+    pts: list[int]
+    """The times of all frames."""
+
+    @property
+    def last_pts(self) -> int | None:
+        """The time of the last frame, or `None`."""
+        return max(self.pts, default=None)
 
 
 class WorkFolder:
@@ -74,7 +93,7 @@ class WorkFolder:
             found = job.read_text(encoding="utf-8") if job.exists() else ""
             if found != self._job:
                 self.started_anew = bool(found)
-                for path in self.path.glob("*.seg*"):
+                for path in self._parts():
                     path.unlink()
                 _write(job, self._job.encode())
         return self
@@ -85,9 +104,21 @@ class WorkFolder:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if not any(self.path.glob("*.seg")):
+        if not any(path.suffix in (".seg", _SPOOL) for path in self._parts()):
             self.remove()
         self._lock.release()
+
+    def found(self) -> Found:
+        """What is there to go on from; all else is removed."""
+        segments = self.complete()
+        spool = self.spool(len(segments))
+        times = [pts for path in segments for pts, _ in read_times(path)]
+        return Found(segments, spool, times + spool.pts)
+
+    def spool(self, number: int) -> Spool:
+        """The frames of segment `number` while it is made. Raises OutputError."""
+        with output_errors(self._target):
+            return Spool(self.path / f"{number:06}{_SPOOL}")
 
     def complete(self) -> list[Path]:
         """The segments that are sound, from the first on; what follows them is removed."""
@@ -96,8 +127,9 @@ class WorkFolder:
             if path.name != self._name(len(sound)) or not _is_sound(path):
                 break
             sound.append(path)
-        for path in self.path.glob("*.seg*"):
-            if path not in sound:
+        following = self.path / f"{len(sound):06}{_SPOOL}"
+        for path in self._parts():
+            if path not in sound and path != following:
                 path.unlink()
         return sound
 
@@ -115,6 +147,9 @@ class WorkFolder:
 
     def _name(self, number: int) -> str:
         return f"{number:06}.seg"
+
+    def _parts(self) -> list[Path]:
+        return [*self.path.glob("*.seg*"), *self.path.glob(f"*{_SPOOL}")]
 
 
 def work_path(target: Path) -> Path:

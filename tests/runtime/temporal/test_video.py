@@ -151,7 +151,7 @@ class Failing:
 
 @pytest.mark.parametrize("after", [6, 11, 12, 13, 21])
 def test_resumed_equals_uninterrupted(tmp_path: Path, upscaler: Upscaler, after: int) -> None:
-    """Segments end anywhere in a scene, just behind and just before a cut."""
+    """Runs end anywhere in a scene, just behind and just before a cut."""
     source = make_clip(tmp_path / "in.mp4", [*moving(12), *moving(16, seed=1)])
     options = ConvertOptions(resume="model", segment_frames=5)
     whole, parted = tmp_path / "whole.mp4", tmp_path / "parted.mp4"
@@ -159,7 +159,7 @@ def test_resumed_equals_uninterrupted(tmp_path: Path, upscaler: Upscaler, after:
     with pytest.raises(InputError, match="interrupted"):
         upscale_video(source, parted, Failing(upscaler, after), QUICK, options, quiet=True)
     result = upscale_video(source, parted, upscaler, QUICK, options, quiet=True, say=lambda _: None)
-    assert result.frames_resumed == after // 5 * 5
+    assert after - 3 <= result.frames_resumed <= after  # the last ones may still be in a queue
     assert result.stats.frames_written + result.frames_resumed == 28
     assert parted.read_bytes() == whole.read_bytes()
 
