@@ -134,11 +134,7 @@ def measure_espcn(
 
 
 def _open(stack: ExitStack, path: Path, settings: LatencySettings) -> _Runner:
-    upscaler = stack.enter_context(
-        Upscaler.load(
-            path, backend=settings.backend, threads=settings.threads, device=settings.device
-        )
-    )
+    upscaler = stack.enter_context(settings.load(path))
     require_super_resolution(upscaler.spec, "a comparison with ESPCN")
     require_size(upscaler.spec, settings.height, settings.width)
     network = FloatSession.of(upscaler, settings.device)

@@ -15,7 +15,7 @@ from ..report.model import combine
 from ..report.results import Scores
 from ..rivals import installed
 from ..shared.graph_cost import count
-from ..shared.settings import GridSettings, LatencySettings
+from ..shared.settings import GridSettings, LatencySettings, Placement
 from .espcn import measure_espcn
 from .latency import measure_latency
 from .overhead import measure_overhead
@@ -40,18 +40,15 @@ _HEAVY_MACS = 50e9
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(Placement):
     """What goes into the report besides latency; `images` are folders of originals, `vgg` is for
     the distance of features."""
 
     images: tuple[Path, ...] = ()
     video: Path | None = None
     size: tuple[int, int] = (480, 270)
-    backend: str = "auto"
-    threads: int | None = None
     seconds: float = 3.0
     vgg: str | None = None
-    device: int | None = None
 
 
 def measure_everything(
@@ -75,12 +72,12 @@ def main_model(models: Sequence[str]) -> str:
 
 
 def _measure(plan: Plan, models: list[str], progress: Callable[[str], None]) -> Iterator[AnySingle]:
-    main, engine, device = main_model(models), (plan.backend, plan.threads), plan.device
+    main = main_model(models)
     one = LatencySettings(
         *plan.size,
         backend=plan.backend,
         threads=plan.threads,
-        device=device,
+        device=plan.device,
         seconds=plan.seconds,
         iterations=_ITERATIONS,
         most_seconds=_MOST_SECONDS,
@@ -89,7 +86,7 @@ def _measure(plan: Plan, models: list[str], progress: Callable[[str], None]) -> 
         (plan.size,),
         backends=(plan.backend,),
         threads=plan.threads,
-        device=device,
+        device=plan.device,
         seconds=plan.seconds,
         iterations=_LATENCY_ITERATIONS,
         most_seconds=_LATENCY_MOST_SECONDS,
@@ -103,15 +100,13 @@ def _measure(plan: Plan, models: list[str], progress: Callable[[str], None]) -> 
     for images in plan.images:
         progress(f"quality on {images}")
         for name in models:
-            yield measure_quality(name, images, *engine, vgg=plan.vgg, known=known, device=device)
+            yield measure_quality(name, images, plan, vgg=plan.vgg, known=known)
     if light:
         yield measure_espcn(light, replace(one, seconds=plan.seconds / 3), progress)
         yield measure_realtime(
             light,
             plan.video,
-            backend=plan.backend,
-            threads=plan.threads,
-            device=device,
+            placement=plan,
             seconds=min(plan.seconds, _REALTIME_SECONDS),
             progress=progress,
         )
@@ -121,12 +116,10 @@ def _measure(plan: Plan, models: list[str], progress: Callable[[str], None]) -> 
     progress("overhead")
     yield measure_overhead(main, one)
     if plan.images or plan.video:
-        yield make_pictures(main, plan.images[:1], plan.video, *engine, device=device)
+        yield make_pictures(main, plan.images[:1], plan.video, plan)
     if plan.video is not None:
         progress(f"video {plan.video}")
-        yield measure_video(
-            main, plan.video, EncoderOptions(), _VIDEO_FRAMES, *engine, device=device
-        )
+        yield measure_video(main, plan.video, EncoderOptions(), _VIDEO_FRAMES, placement=plan)
     progress("live stream")
     yield measure_stream(main, one)
 

@@ -27,12 +27,12 @@ from numpy.typing import NDArray
 
 from ...common.errors import ConfigError
 from ...common.opencv import load_cv2
-from ...runtime import Upscaler
 from ...runtime.video import FileSource
 from ..machine.facts import describe_machine
 from ..report.documents import Flicker
 from ..report.model import new_document
 from ..report.results import Change, FlickerResults, MeanChange
+from ..shared.settings import ANYWHERE, Placement
 
 ImageU8 = NDArray[np.uint8]
 
@@ -49,10 +49,8 @@ def measure_flicker(
     model: str | Path,
     clip: Path,
     frames: int = 60,
-    backend: str = "auto",
-    threads: int | None = None,
+    placement: Placement = ANYWHERE,
     progress: Callable[[int], None] | None = None,
-    device: int | None = None,
 ) -> Flicker:
     """Run a model on the first `frames` frames of a video and compare how both change.
 
@@ -64,7 +62,7 @@ def measure_flicker(
     machine = describe_machine()
     times_ms: list[float] = []
     with (
-        Upscaler.load(model, backend=backend, threads=threads, device=device) as upscaler,
+        placement.load(model) as upscaler,
         FileSource(clip, say=_silent) as source,
     ):
 
@@ -87,7 +85,7 @@ def measure_flicker(
         settings = {
             "file": clip.name,
             "frames": len(times_ms),
-            "backend": backend,
+            "backend": placement.backend,
             "still_codes": STILL,
             "surroundings_px": AROUND,
         }

@@ -29,6 +29,7 @@ from ..report.checks import int8_warnings, require_super_resolution
 from ..report.documents import Footage
 from ..report.model import describe_model, describe_runtime, new_document
 from ..report.results import FootageEntry, FootageModel, FootageResults, FootageRow, Scores
+from ..shared.settings import Placement
 from .flicker import change, static_mask
 
 CLEAN = "clean"
@@ -42,15 +43,12 @@ _LEAST_STATIC = 0.01  # of the frames' area; less says nothing about flicker
 
 
 @dataclass(frozen=True)
-class FootageSettings:
+class FootageSettings(Placement):
     """Which codings, which frames and how the models run."""
 
     codings: tuple[Coding, ...]
     first: int = FIRST
     count: int = COUNT
-    backend: str = "auto"
-    threads: int | None = None
-    device: int | None = None
 
 
 @dataclass
@@ -88,12 +86,7 @@ def measure_footage(
     upscalers: list[Upscaler] = []
     try:
         for model in models:
-            upscaler = Upscaler.load(
-                model,
-                backend=settings.backend,
-                threads=settings.threads,
-                device=settings.device,
-            )
+            upscaler = settings.load(model)
             upscalers.append(upscaler)
             require_super_resolution(upscaler.spec, "a comparison with originals")
         if len(scales := {upscaler.scale for upscaler in upscalers}) != 1:

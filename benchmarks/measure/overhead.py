@@ -23,7 +23,6 @@ from statistics import median
 
 import numpy as np
 
-from ...runtime import Upscaler
 from ..machine.facts import describe_machine
 from ..machine.monitor import Monitor, condition_warnings
 from ..report.checks import (
@@ -57,9 +56,7 @@ def measure_overhead(model: str | Path, settings: LatencySettings) -> Overhead:
         raise ValueError(f"overhead is measured with single frames, got batch {settings.batch}")
     machine = describe_machine()
     frame = input_frames(settings)[0]
-    with Upscaler.load(
-        model, backend=settings.backend, threads=settings.threads, device=settings.device
-    ) as upscaler:
+    with settings.load(model) as upscaler:
         require_size(upscaler.spec, settings.height, settings.width)
         plain = FloatSession.of(upscaler, settings.device)
         s = upscaler.scale

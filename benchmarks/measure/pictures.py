@@ -11,12 +11,12 @@ import numpy as np
 
 from ...common.opencv import load_cv2
 from ...imaging.quality import ImageU8, as_bgr, bicubic, crop_to_multiple, shrink
-from ...runtime import Upscaler
 from ...runtime.video import FileSource
 from ..machine.facts import describe_machine
 from ..report.documents import Pictures
 from ..report.model import new_document
 from ..report.results import Picture, PicturesResults
+from ..shared.settings import ANYWHERE, Placement
 from .quality import originals, read_original
 
 _MAX_WIDTH, _MAX_HEIGHT = 960, 540
@@ -30,9 +30,7 @@ def make_pictures(
     model: str | Path,
     folders: Sequence[Path] = (),
     video: Path | None = None,
-    backend: str = "auto",
-    threads: int | None = None,
-    device: int | None = None,
+    placement: Placement = ANYWHERE,
 ) -> Pictures:
     """Enlarge by bicubic and by `model`: the first two photographs of each folder, shrunk before,
     and a frame of `video` as it is. The middle, at most 960×540, as data URIs `before` and `after`.
@@ -40,14 +38,14 @@ def make_pictures(
     Raises InputError, ModelError, BackendError, MissingDependencyError.
     """
     machine = describe_machine()
-    with Upscaler.load(model, backend=backend, threads=threads, device=device) as upscaler:
+    with placement.load(model) as upscaler:
         scale, pictures = upscaler.scale, []
         for name, small in _inputs(folders, video, scale):
             after = upscaler(small)
             height, width = after.shape[:2]
             before = data_uri(bicubic(scale)(small))
             pictures.append(Picture(name, width, height, before, data_uri(after)))
-        settings = {"files": [picture.name for picture in pictures], "backend": backend}
+        settings = {"files": [picture.name for picture in pictures], "backend": placement.backend}
         return new_document(Pictures, machine, settings, PicturesResults(pictures), [], upscaler)
 
 

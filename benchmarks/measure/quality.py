@@ -11,12 +11,12 @@ import numpy as np
 from ...common.errors import InputError, MissingDependencyError
 from ...common.images import IMAGE_SUFFIXES, read_image
 from ...imaging.quality import Distance, ImageU8, Trial, bicubic, trials
-from ...runtime import Upscaler
 from ..machine.facts import describe_machine
 from ..report.checks import int8_warnings, require_super_resolution
 from ..report.documents import Quality
 from ..report.model import new_document
 from ..report.results import NamedPair, Pair, QualityResults, Scores
+from ..shared.settings import ANYWHERE, Placement
 
 # The window of SSIM must fit into what is left after cropping and shaving.
 _SSIM_WINDOW = 11
@@ -55,13 +55,11 @@ def read_original(path: Path) -> ImageU8:
 def measure_quality(
     model: str | Path,
     folder: Path,
-    backend: str = "auto",
-    threads: int | None = None,
+    placement: Placement = ANYWHERE,
     progress: Callable[[int, int], None] | None = None,
     vgg: str | None = None,
     matching: bool = False,
     known: dict[tuple[object, ...], Scores] | None = None,
-    device: int | None = None,
 ) -> Quality:
     """Score a model and bicubic on every image of `folder` and return the report.
 
@@ -77,7 +75,7 @@ def measure_quality(
     distance = None if vgg is None else feature_distance(vgg)
     images: list[NamedPair] = []
     known = {} if known is None else known
-    with Upscaler.load(model, backend=backend, threads=threads, device=device) as upscaler:
+    with placement.load(model) as upscaler:
         require_super_resolution(upscaler.spec, "a comparison with originals")
         scale = upscaler.scale
         named = ((path.stem, _scorable(path, scale)) for path in paths)
@@ -95,7 +93,7 @@ def measure_quality(
         settings: dict[str, str | int] = {
             "images": folder.resolve().name,
             "count": len(paths),
-            "backend": backend,
+            "backend": placement.backend,
         }
         if matching:
             settings["post-processing"] = "histogram matching"

@@ -35,7 +35,7 @@ from ..report.results import (
     TriedFile,
 )
 from ..shared.frames import input_frames
-from ..shared.settings import LatencySettings
+from ..shared.settings import ANYWHERE, LatencySettings, Placement
 from ..shared.statistics import summarise
 from ..shared.timing import no_garbage_collection, repeat, time_ms, warm_up
 from .video import run_pipeline, subtract
@@ -67,10 +67,8 @@ def measure_realtime(
     models: Sequence[str | Path],
     video: Path | None = None,
     options: EncoderOptions | None = None,
+    placement: Placement = ANYWHERE,
     *,
-    backend: str = "auto",
-    threads: int | None = None,
-    device: int | None = None,
     seconds: float = 1.0,
     rates: Sequence[int] = RATES,
     sizes: Sequence[Size] = SIZES,
@@ -91,14 +89,14 @@ def measure_realtime(
         for model in models:
             path = resolve(model)
             progress(f"real time of {path.stem}")
-            with Upscaler.load(path, backend=backend, threads=threads, device=device) as upscaler:
+            with placement.load(path) as upscaler:
                 rows.append(_measure(upscaler, clips, options, seconds, rates, sizes))
             monitor.sample()
     conditions = monitor.report()
     settings = {
         "rates": list(rates),
-        "backend": backend,
-        "threads": threads,
+        "backend": placement.backend,
+        "threads": placement.threads,
         "seconds": seconds,
         "file": video and video.name,
         "codec": video and options.codec_name,

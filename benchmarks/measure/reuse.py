@@ -30,6 +30,7 @@ from ..report.checks import machine_warnings
 from ..report.documents import Reuse
 from ..report.model import new_document
 from ..report.results import ReuseResults, ReuseShot
+from ..shared.settings import Placement
 from ..shared.shots import STATIC_CRF, animation_on_twos, screen_recording, static_shot
 from ..shared.timing import time_ms
 
@@ -40,7 +41,7 @@ _LEAST_FRAMES = 8
 
 
 @dataclass(frozen=True)
-class ReuseSettings:
+class ReuseSettings(Placement):
     """`size` is width and height of the shots that are made. `codings`: clips are measured coded
     with each as well as they are. Raises ConfigError for values that make no sense.
     """
@@ -50,9 +51,6 @@ class ReuseSettings:
     rounds: int = 3
     photo: Path | None = None
     codings: tuple[Coding, ...] = ()
-    backend: str = "auto"
-    threads: int | None = None
-    device: int | None = None
 
     def __post_init__(self) -> None:
         if self.frames < _LEAST_FRAMES:
@@ -72,9 +70,7 @@ def measure_reuse(
     """
     machine = describe_machine()
     monitor = Monitor(gpu=bool(machine.gpus))
-    with Upscaler.load(
-        model, backend=settings.backend, threads=settings.threads, device=settings.device
-    ) as upscaler:
+    with settings.load(model) as upscaler:
         if upscaler.window > 1:
             raise ConfigError(f"{upscaler.spec.name} takes several frames: nothing is reused")
         shots = []

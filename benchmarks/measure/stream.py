@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...common.errors import ConfigError
-from ...runtime import Upscaler
 from ...runtime.video import FramePool, Pipeline
 from ...runtime.video.clip.frame import Frame
 from ...runtime.video.step import FrameStep, FrameUpscaler, pool_for
@@ -121,9 +120,7 @@ def measure_stream(
     """
     machine = describe_machine()
     monitor = Monitor(gpu=bool(machine.gpus))
-    with Upscaler.load(
-        model, backend=settings.backend, threads=settings.threads, device=settings.device
-    ) as upscaler:
+    with settings.load(model) as upscaler:
         warm = np.zeros((settings.height, settings.width, 3), np.uint8)
         for _ in range(3):
             upscaler(warm)

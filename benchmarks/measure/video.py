@@ -30,6 +30,7 @@ from ..report.checks import machine_warnings
 from ..report.documents import Video
 from ..report.model import new_document
 from ..report.results import Run, VideoResults, VideoRun
+from ..shared.settings import ANYWHERE, Placement
 from ..shared.timing import time_ms
 
 NULL = "none"
@@ -53,10 +54,8 @@ def measure_video(
     file: Path,
     options: EncoderOptions,
     frames: int = 120,
-    backend: str = "auto",
-    threads: int | None = None,
     rounds: int = ROUNDS,
-    device: int | None = None,
+    placement: Placement = ANYWHERE,
     *,
     reuse: bool = True,
 ) -> Video:
@@ -80,7 +79,7 @@ def measure_video(
     sinks = {NULL: None, options.codec_name: options}
     measured: dict[str, list[VideoRun]] = {name: [] for name in sinks}
     alone_ms: list[float] = []
-    with Upscaler.load(model, backend=backend, threads=threads, device=device) as upscaler:
+    with placement.load(model) as upscaler:
         total = _available(file, frames)
         short = total // _SHORT_SHARE
         run_pipeline(upscaler, file, short, None)  # engine and file cache are warm afterwards
@@ -111,7 +110,7 @@ def measure_video(
             "file": file.name,
             "frames": total,
             "rounds": rounds,
-            "backend": backend,
+            "backend": placement.backend,
             "codec": options.codec_name,
             "reuse": reuse,
         }

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from ...runtime import Upscaler
 from ..shared.frames import Frames
 from ..shared.settings import LatencySettings
 from . import is_rival, open_rival
@@ -39,4 +38,4 @@ def open_contender(model: str | Path, case: LatencySettings) -> Contender:
     """
     if is_rival(case.backend):
         return open_rival(case.backend, model, case)
-    return Upscaler.load(model, backend=case.backend, threads=case.threads, device=case.device)
+    return case.load(model)

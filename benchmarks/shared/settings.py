@@ -4,12 +4,35 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ...common.errors import ConfigError
 
+if TYPE_CHECKING:
+    from ...runtime import Upscaler
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placement:
+    """Where models run, as `Upscaler.load` takes it."""
+
+    backend: str = "auto"
+    threads: int | None = None
+    device: int | None = None
+
+    def load(self, model: str | Path) -> Upscaler:
+        """Load a model there. Raises what `Upscaler.load` raises."""
+        from ...runtime import Upscaler
+
+        return Upscaler.load(model, self.backend, threads=self.threads, device=self.device)
+
+
+ANYWHERE = Placement()
+
 
 @dataclass(frozen=True)
-class LatencySettings:
+class LatencySettings(Placement):
     """One case: `batch` frames of `width`×`height` per call, for at least `seconds` and at least
     `iterations` calls after warm-up; a case whose calls took `most_seconds` makes no more.
     Raises ConfigError for values that make no sense.
@@ -18,12 +41,9 @@ class LatencySettings:
     width: int
     height: int
     batch: int = 1
-    backend: str = "auto"
-    threads: int | None = None
     seconds: float = 5.0
     iterations: int = 30
     most_seconds: float | None = None
-    device: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("width", "height", "batch", "iterations"):
@@ -69,14 +89,14 @@ class GridSettings:
             LatencySettings(
                 *size,
                 batch,
-                engine,
-                self.threads,
                 self.seconds,
                 self.iterations,
                 self.most_seconds,
-                self.device,
+                backend=backend,
+                threads=self.threads,
+                device=self.device,
             )
             for size in self.sizes
             for batch in self.batches
-            for engine in (*self.backends, *self.rivals)
+            for backend in (*self.backends, *self.rivals)
         ]

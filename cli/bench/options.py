@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ...common.errors import ConfigError
+from ..options.codec import codec_options
 from ..options.completions import backend_names
 from ..options.device import device_option
 from ..options.finite import Finite
@@ -141,7 +142,24 @@ size_option = click.option(
     show_default=True,
     help="Size of the input frame, in pixels.",
 )
-engine_options = together(
+
+
+def _with_placement(command: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(command)
+    def wrapped(
+        backend: str,
+        device: int | None,
+        threads: int | None,
+        **options: Any,  # noqa: ANN401 - the command's own
+    ) -> None:
+        from ...benchmarks.shared.settings import Placement
+
+        command(**options, placement=Placement(backend=backend, device=device, threads=threads))
+
+    return wrapped
+
+
+placement_options = together(
     click.option(
         "--backend",
         default="auto",
@@ -151,7 +169,26 @@ engine_options = together(
     ),
     device_option,
     threads_option,
+    _with_placement,
 )
+
+
+def _with_encoder(command: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(command)
+    def wrapped(
+        codec: str,
+        crf: int | None,
+        preset: str | None,
+        **options: Any,  # noqa: ANN401 - the command's own
+    ) -> None:
+        from ...runtime.video import EncoderOptions
+
+        command(**options, encoder=EncoderOptions(codec, crf, preset))
+
+    return wrapped
+
+
+encoder_options = together(codec_options, _with_encoder)
 vgg_option = click.option(
     "--vgg",
     metavar="SOURCE",

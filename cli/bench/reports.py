@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,8 +13,8 @@ from ..options.completions import model_names
 from ..options.finite import Finite
 from .options import (
     Targets,
-    engine_options,
     parse_percent,
+    placement_options,
     report_options,
     say,
     shipped_or,
@@ -21,6 +22,9 @@ from .options import (
     size_option,
     vgg_option,
 )
+
+if TYPE_CHECKING:
+    from ...benchmarks.shared.settings import Placement
 
 
 @click.command(name="all")
@@ -42,7 +46,7 @@ from .options import (
     show_default=True,
     help="Measure each case for at least this many seconds, after warm-up.",
 )
-@engine_options
+@placement_options
 @report_options
 def everything(
     models: tuple[str, ...],
@@ -51,15 +55,13 @@ def everything(
     file: Path | None,
     size: tuple[int, int],
     seconds: float,
-    backend: str,
-    device: int | None,
-    threads: int | None,
+    placement: Placement,
     targets: Targets,
 ) -> None:
     """Measure everything about MODELs, by default all bundled models, in one report."""
     from ...benchmarks.measure.everything import Plan, measure_everything
 
-    plan = Plan(images, file, size, backend, threads, seconds, vgg, device)
+    plan = Plan(images, file, size, seconds, vgg, **vars(placement))
     show(measure_everything(plan, shipped_or(models), say), targets)
 
 

@@ -20,7 +20,7 @@ from framelift.benchmarks.measure.realtime import measure_realtime
 from framelift.benchmarks.measure.reuse import ReuseSettings, measure_reuse
 from framelift.benchmarks.measure.stream import measure_stream
 from framelift.benchmarks.measure.video import measure_video
-from framelift.benchmarks.shared.settings import GridSettings, LatencySettings
+from framelift.benchmarks.shared.settings import GridSettings, LatencySettings, Placement
 from framelift.imaging.coding import parse_coding
 from framelift.runtime.video import EncoderOptions
 from tests.support.reports import Json, as_json
@@ -85,6 +85,7 @@ def training_report(tmp_path_factory: pytest.TempPathFactory) -> Json:
     return as_json(document)
 
 
+ONE_THREAD = Placement(threads=1)
 FOOTAGE = FootageSettings(
     (parse_coding("x264:20"), parse_coding("mpeg4:12")), first=1, count=6, threads=1
 )
@@ -110,13 +111,15 @@ def reports(
     )
     one = LatencySettings(32, 24, backend="onnx-cpu", threads=1, seconds=0, iterations=4)
     live = LatencySettings(136, 16, backend="onnx-cpu", threads=1, seconds=0.15)
-    video = measure_video(nearest_model_path, clip, EncoderOptions("ffv1"), threads=1, rounds=2)
+    video = measure_video(
+        nearest_model_path, clip, EncoderOptions("ffv1"), rounds=2, placement=ONE_THREAD
+    )
     measured = {
         "latency": measure_latency([shuffle_model_path], grid),
         "overhead": measure_overhead(shuffle_model_path, one),
-        "quality": measure_quality(shuffle_model_path, photo_folder, threads=1),
+        "quality": measure_quality(shuffle_model_path, photo_folder, ONE_THREAD),
         "video": video,
-        "flicker": measure_flicker(nearest_model_path, clip, threads=1),
+        "flicker": measure_flicker(nearest_model_path, clip, placement=ONE_THREAD),
         "reuse": measure_reuse(
             shuffle_model_path,
             (clip,),
@@ -125,13 +128,13 @@ def reports(
         ),
         "footage": measure_footage([nearest_model_path], [pattern_clip], FOOTAGE),
         "stream": measure_stream(nearest_model_path, live, rates=(60.0,)),
-        "pictures": make_pictures(nearest_model_path, [photo_folder], clip, threads=1),
+        "pictures": make_pictures(nearest_model_path, [photo_folder], clip, ONE_THREAD),
         "espcn": measure_espcn([shuffle_model_path], one),
         "realtime": measure_realtime(
             [shuffle_model_path],
             clip,
             EncoderOptions("ffv1"),
-            threads=1,
+            ONE_THREAD,
             seconds=0,
             rates=(1, 2000),
             sizes=((32, 24), (64, 48)),

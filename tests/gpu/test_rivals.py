@@ -21,7 +21,7 @@ def test_they_give_the_image_of_the_cpu(name: str, batch: int) -> None:
     if name not in installed():
         pytest.skip(f"{name} cannot run on this machine")
     model = resolve("realtime-nano-x4")
-    case = LatencySettings(64, 48, batch, name)
+    case = LatencySettings(64, 48, batch, backend=name)
     frames = input_frames(case)[0]
     rival = open_rival(name, model, case)
     for _ in range(3):  # compiled, recorded, replayed

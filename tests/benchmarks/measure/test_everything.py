@@ -34,7 +34,7 @@ def test_everything_about_several_models_is_one_report(
     monkeypatch.setattr("framelift.benchmarks.measure.limits.peak_meter", lambda *key: None)
     larger = tiny_models.pixel_shuffle_model(channels=16, name="larger")
     path = tiny_models.save(larger, tmp_path / "larger.onnx")
-    plan = Plan((photo_folder,), clip, (136, 16), "onnx-cpu", threads=1, seconds=0.05)
+    plan = Plan((photo_folder,), clip, (136, 16), backend="onnx-cpu", threads=1, seconds=0.05)
     said: list[str] = []
     models = (str(path), str(shuffle_model_path))
     document = measure_everything(plan, models, said.append)
@@ -90,7 +90,7 @@ def test_models_too_large_for_real_time_have_latency_and_quality_alone(
     monkeypatch.setattr(everything, "_LATENCY_ITERATIONS", 1)
     monkeypatch.setattr(everything, "_HEAVY_MACS", 0)
     monkeypatch.setattr("framelift.benchmarks.measure.limits.peak_meter", lambda *key: None)
-    plan = Plan((photo_folder,), None, (136, 16), "onnx-cpu", threads=1, seconds=0)
+    plan = Plan((photo_folder,), None, (136, 16), backend="onnx-cpu", threads=1, seconds=0)
     document = measure_everything(plan, [str(shuffle_model_path)], lambda line: None)
     kinds = [part.kind for part in document.documents]
     assert kinds == ["quality", "latency", "overhead", "pictures", "stream"]

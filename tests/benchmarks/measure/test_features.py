@@ -10,6 +10,7 @@ import pytest
 
 from framelift.benchmarks.measure.quality import measure_quality
 from framelift.benchmarks.report.tables import to_text
+from framelift.benchmarks.shared.settings import Placement
 from framelift.common.errors import CheckpointError, MissingDependencyError
 from tests.support.reports import as_json
 
@@ -47,7 +48,7 @@ def test_equal_images_have_no_distance(vgg: Path) -> None:
 def test_quality_gives_the_distance_of_model_and_bicubic(
     vgg: Path, photo_folder: Path, nearest_model_path: Path
 ) -> None:
-    report = measure_quality(nearest_model_path, photo_folder, threads=1, vgg=str(vgg))
+    report = measure_quality(nearest_model_path, photo_folder, Placement(threads=1), vgg=str(vgg))
     document = as_json(report)
     mean = document["results"]["mean"]
     assert mean["model"]["feature_distance"] > mean["bicubic"]["feature_distance"] > 0

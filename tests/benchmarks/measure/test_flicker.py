@@ -89,7 +89,7 @@ def test_a_style_has_no_original_and_no_espcn(
     model = tiny_models.set_metadata(tiny_models.nearest_model(1, "plain"), task="style")
     path = tiny_models.save(model, tmp_path / "plain.onnx")
     with pytest.raises(ConfigError, match="plain is a style model: a comparison with originals"):
-        measure_quality(path, photo_folder, threads=1)
+        measure_quality(path, photo_folder)
     with pytest.raises(ConfigError, match="plain is a style model: a comparison with ESPCN"):
         measure_espcn([path], LatencySettings(8, 8, threads=1, seconds=0, iterations=1))
 

@@ -72,4 +72,4 @@ def test_what_holds_is_told_of_calls_and_of_files(reports: dict[str, Json]) -> N
 
 def test_sizes_that_no_input_gives_are_refused(shuffle_model_path: Path) -> None:
     with pytest.raises(ConfigError, match="none of the sizes is a multiple of its scale"):
-        measure_realtime([shuffle_model_path], sizes=((30, 24),), threads=1, seconds=0)
+        measure_realtime([shuffle_model_path], sizes=((30, 24),), seconds=0)

@@ -34,7 +34,7 @@ QUICK = sorted(set(rivals.NAMES) - {"torch-compile", *ON_CUDA})
 def test_rivals_give_the_upscalers_image(name: str, batch: int, shuffle_model_path: Path) -> None:
     if name not in installed():
         pytest.skip(f"the packages of {name} are not installed")
-    case = LatencySettings(20, 14, batch, name, threads=1)
+    case = LatencySettings(20, 14, batch, backend=name, threads=1)
     frames = input_frames(case)[0]
     with Upscaler.load(shuffle_model_path, backend="onnx-cpu") as upscaler:
         expected = upscaler(frames)

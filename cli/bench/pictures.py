@@ -1,0 +1,186 @@
+"""`framelift bench quality`, `footage` and `flicker`: how good the pictures are."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ...common.errors import ConfigError
+from ..options.completions import model_names
+from .options import (
+    Targets,
+    placement_options,
+    report_options,
+    show,
+    vgg_option,
+)
+
+if TYPE_CHECKING:
+    from ...benchmarks.shared.settings import Placement
+
+
+@click.command()
+@click.argument("models", nargs=-1, required=True, metavar="MODEL...", shell_complete=model_names)
+@click.option(
+    "--hr",
+    "folders",
+    type=click.Path(path_type=Path),
+    required=True,
+    multiple=True,
+    help="Folder of original (high-resolution) images. Repeatable.",
+)
+@vgg_option
+@click.option(
+    "--histogram-matching",
+    "matching",
+    is_flag=True,
+    help=(
+        "Match the histogram of each output to that of its input before scoring, as Johnson et "
+        "al. do."
+    ),
+)
+@click.option(
+    "--record",
+    is_flag=True,
+    help="Store the scores in the model's file, where `framelift models` finds them.",
+)
+@placement_options
+@report_options
+def quality(
+    models: tuple[str, ...],
+    folders: tuple[Path, ...],
+    vgg: str | None,
+    matching: bool,
+    record: bool,
+    placement: Placement,
+    targets: Targets,
+) -> None:
+    """Measure PSNR and SSIM (Y) of MODELs and of bicubic, by the protocol of the literature.
+
+    With --vgg, also measure the distance of VGG-16 features at relu2_2, as in Johnson et al.
+    """
+    from tqdm import tqdm
+
+    from ...benchmarks.measure.quality import measure_quality
+    from ...benchmarks.measure.record import record_quality
+    from ...benchmarks.report.model import combine
+    from ...benchmarks.report.results import Scores
+    from ...common.files import check_target
+    from ...runtime.models.zoo import resolve
+
+    if record and matching:
+        raise ConfigError("--record keeps the scores of the model itself: leave the matching out")
+    for path in map(resolve, models if record else ()):
+        # Now, not after an hour of measuring.
+        check_target(Path(os.path.realpath(path)), overwrite=True)
+    documents = []
+    known: dict[tuple[object, ...], Scores] = {}
+    for folder, model in ((folder, model) for folder in folders for model in models):
+        with tqdm(unit="image", desc=model, leave=False, disable=None) as bar:
+
+            def progress(done: int, total: int, bar: tqdm[None] = bar) -> None:
+                bar.total = total
+                bar.update(done - bar.n)
+
+            documents.append(
+                measure_quality(model, folder, placement, progress, vgg, matching, known)
+            )
+        if record:
+            record_quality(resolve(model), folder, documents[-1], vgg)
+    show(documents[0] if len(documents) == 1 else combine(documents), targets)
+
+
+@click.command()
+@click.argument("models", nargs=-1, required=True, metavar="MODEL...", shell_complete=model_names)
+@click.option(
+    "--clip",
+    "clips",
+    type=click.Path(path_type=Path),
+    required=True,
+    multiple=True,
+    help="Video of the original size. Repeatable.",
+)
+@click.option(
+    "--codec",
+    "codecs",
+    metavar="ENCODER:QUALITY,...",
+    default="x264:23,x264:28,x265:27,vp9:38,mpeg4:6",
+    show_default=True,
+    help="Encoders (x264, x265, vp9, av1, mpeg4, mpeg2), each with its crf or quantiser.",
+)
+@click.option(
+    "--first", type=click.IntRange(0), default=12, show_default=True, help="Begin with this frame."
+)
+@click.option(
+    "--frames",
+    type=click.IntRange(2),
+    default=33,
+    show_default=True,
+    help="Measure at most this many frames.",
+)
+@placement_options
+@report_options
+def footage(
+    models: tuple[str, ...],
+    clips: tuple[Path, ...],
+    codecs: str,
+    first: int,
+    frames: int,
+    placement: Placement,
+    targets: Targets,
+) -> None:
+    """Compare MODELs with bicubic on clips that real encoders coded.
+
+    Each clip is reduced by the scale of the models, coded with each encoder, decoded and upscaled.
+    The result is compared with the clip.
+
+    \b
+    framelift bench footage realtime-small-x4-video realtime-small-x4 --clip a.mp4 --clip b.mp4
+    """
+    from tqdm import tqdm
+
+    from ...benchmarks.measure.footage import FootageSettings, measure_footage
+    from ...imaging.coding import parse_coding
+
+    codings = tuple(parse_coding(text.strip()) for text in codecs.split(","))
+    settings = FootageSettings(codings, first, frames, **vars(placement))
+    with tqdm(unit="coding", leave=False, disable=None) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        document = measure_footage(models, clips, settings, progress)
+    show(document, targets)
+
+
+@click.command()
+@click.argument("model", shell_complete=model_names)
+@click.argument("clip", type=click.Path(path_type=Path))
+@click.option("--frames", default=60, show_default=True, help="Measure at most this many frames.")
+@placement_options
+@report_options
+def flicker(
+    model: str,
+    clip: Path,
+    frames: int,
+    placement: Placement,
+    targets: Targets,
+) -> None:
+    """Measure how much more the output of MODEL changes from frame to frame than CLIP itself.
+
+    The ratio is measured over whole frames and where the clip is static. In static regions all
+    change is flicker. This is mainly for styles; a super-resolution model should be near 1.
+    """
+    from tqdm import tqdm
+
+    from ...benchmarks.measure.flicker import measure_flicker
+
+    with tqdm(unit="frame", desc=model, leave=False, disable=None) as bar:
+        document = measure_flicker(
+            model, clip, frames, placement, lambda done: bar.update(done - bar.n)
+        )
+    show(document, targets)

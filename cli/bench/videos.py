@@ -1,0 +1,153 @@
+"""`framelift bench video`, `realtime` and `reuse`: whole videos."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..options.completions import model_names
+from ..options.finite import Finite
+from .options import (
+    Targets,
+    encoder_options,
+    placement_options,
+    report_options,
+    say,
+    shipped_or,
+    show,
+    size_option,
+)
+
+if TYPE_CHECKING:
+    from ...benchmarks.shared.settings import Placement
+    from ...runtime.video import EncoderOptions
+
+
+@click.command()
+@click.argument("model", shell_complete=model_names)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--frames", default=120, show_default=True, help="Measure at most this many frames.")
+@click.option(
+    "--rounds", default=3, show_default=True, help="Measure this many times and report the median."
+)
+@click.option("--no-reuse", is_flag=True, help="Compute every pixel of every frame.")
+@encoder_options
+@placement_options
+@report_options
+def video(
+    model: str,
+    file: Path,
+    frames: int,
+    rounds: int,
+    no_reuse: bool,
+    encoder: EncoderOptions,
+    placement: Placement,
+    targets: Targets,
+) -> None:
+    """Measure the fps of upscaling the video FILE, without and with an encoder, and how busy each
+    stage is.
+
+    A short run is subtracted from a long one, so that opening files and filling queues do not
+    count.
+    """
+    from ...benchmarks.measure.video import measure_video
+
+    document = measure_video(model, file, encoder, frames, rounds, placement, reuse=not no_reuse)
+    show(document, targets)
+
+
+@click.command()
+@click.argument("models", nargs=-1, metavar="[MODEL]...", shell_complete=model_names)
+@click.option(
+    "--video",
+    "file",
+    type=click.Path(path_type=Path),
+    help="Also measure from file to file, with the frames of this video, resized.",
+)
+@encoder_options
+@click.option(
+    "--seconds",
+    type=Finite(0),
+    default=1.0,
+    show_default=True,
+    help="Measure each size for at least this many seconds, after warm-up.",
+)
+@placement_options
+@report_options
+def realtime(
+    models: tuple[str, ...],
+    file: Path | None,
+    encoder: EncoderOptions,
+    seconds: float,
+    placement: Placement,
+    targets: Targets,
+) -> None:
+    """Find the largest output at 24, 30 and 60 fps of MODELs, by default all bundled models."""
+    from ...benchmarks.measure.realtime import measure_realtime
+
+    document = measure_realtime(
+        shipped_or(models), file, encoder, placement, seconds=seconds, progress=say
+    )
+    show(document, targets)
+
+
+@click.command()
+@click.argument("model", shell_complete=model_names)
+@click.argument("clips", nargs=-1, metavar="[CLIP]...", type=click.Path(path_type=Path))
+@size_option
+@click.option(
+    "--photo",
+    type=click.Path(path_type=Path),
+    help="Photograph of which static shots are made, with the noise of a camera.",
+)
+@click.option(
+    "--codec",
+    "codecs",
+    metavar="ENCODER:QUALITY,...",
+    default="",
+    help="Also measure each CLIP coded with these encoders (x264, x265, vp9, av1, mpeg4, mpeg2).",
+)
+@click.option(
+    "--frames",
+    type=click.IntRange(8),
+    default=72,
+    show_default=True,
+    help="Measure at most this many frames.",
+)
+@click.option(
+    "--rounds",
+    type=click.IntRange(1),
+    default=3,
+    show_default=True,
+    help="Measure this many times; a frame's time is the median.",
+)
+@placement_options
+@report_options
+def reuse(
+    model: str,
+    clips: tuple[Path, ...],
+    size: tuple[int, int],
+    photo: Path | None,
+    codecs: str,
+    frames: int,
+    rounds: int,
+    placement: Placement,
+    targets: Targets,
+) -> None:
+    """Measure how much faster MODEL is because what did not change is not computed again.
+
+    A screen recording and an animation are made and coded, besides frames that are all the same and
+    noise; CLIPs are added. Every frame is upscaled with and without reuse, and the results are
+    compared.
+
+    \b
+    framelift bench reuse realtime-small-x4-video-int8 talk.mp4 --codec x264:23,x264:30
+    """
+    from ...benchmarks.measure.reuse import ReuseSettings, measure_reuse
+    from ...imaging.coding import parse_coding
+
+    codings = tuple(parse_coding(text.strip()) for text in codecs.split(",") if text.strip())
+    settings = ReuseSettings(size, frames, rounds, photo, codings, **vars(placement))
+    show(measure_reuse(model, clips, settings, say), targets)
