@@ -99,6 +99,11 @@ def build(
     if output is not None:
         check_target(output, overwrite=overwrite)
     spec = read_spec(resolve(model))
+    if spec.depth != 8:
+        raise ConfigError(
+            f"{spec.path} takes uint16 frames, which TensorRT has not: export it without --depth "
+            "16; Framelift then gives TensorRT frames of 16 bits as bytes"
+        )
     with signals_as_errors(), build_progress(spec, profile) as progress:
         if gpu is not None:
             made = make_rtx_engine(spec, profile, options, progress, capability_of(gpu))

@@ -51,6 +51,13 @@ if TYPE_CHECKING:
     show_default=True,
     help="Precision of the numbers inside the network.",
 )
+@click.option(
+    "--depth",
+    type=click.Choice(["8", "16"]),
+    default="8",
+    show_default=True,
+    help="Bits per channel of the frames: 8 (uint8), or 16 (uint16, 0 to 65535).",
+)
 @click.option("--fixed", metavar="HxW", help="Accept only frames of this height and width.")
 @click.option("--batch", type=int, help="Accept only this many frames at a time.")
 @click.option(
@@ -93,6 +100,7 @@ def export(
     opset: int | None,
     targets: tuple[str, ...],
     precision: str,
+    depth: str,
     fixed: str | None,
     batch: int | None,
     calibration: Path | None,
@@ -111,6 +119,8 @@ def export(
     """
     if engine is not None and triton is None:
         raise ConfigError("--engine is for --triton: name the repository too")
+    if engine is not None and depth != "8":
+        raise ConfigError("--engine is for models of 8 bits: TensorRT has no uint16")
     if triton is not None and checkpoint.suffix == ".onnx":
         _refuse_export_options()
         _serve(checkpoint, triton, engine)
@@ -133,6 +143,7 @@ def export(
         opset=opset,
         targets=parse_targets(targets),
         precision=precision,
+        depth=int(depth),
         size=size,
         batch=batch,
         calibration=calibration,
@@ -199,7 +210,8 @@ def _say(message: str) -> None:
 
 
 def _report(exported: Exported) -> None:
-    _say("parity with PyTorch    max |Δ|   off by > 1      PSNR")
+    limit = f"off by > {exported.parity[0].allowed}"
+    _say(f"parity with PyTorch    max |Δ|  {limit:>11}      PSNR")
     for case in exported.parity:
         decibels = "equal" if case.psnr_db is None else f"{case.psnr_db:.1f} dB"
         _say(
@@ -216,7 +228,8 @@ def _report(exported: Exported) -> None:
         _say("for GPUs and smaller files: on CPUs Framelift computes it in float32")
     size_kb = exported.path.stat().st_size / 1000
     _say(
-        f"opset {exported.opset}, {exported.precision}, {exported.parameters:,} parameters, "
+        f"opset {exported.opset}, {exported.precision}, {exported.parity[0].depth}-bit frames, "
+        f"{exported.parameters:,} parameters, "
         f"{size_kb:.0f} kB"
     )
     click.echo(exported.path)

@@ -62,8 +62,8 @@ def _interface(spec: ModelSpec) -> dict[str, str]:
         for size, name in zip(spec.frame_shape[1:], "HW", strict=True)
     )
     return {
-        "frames": f"uint8 {n}×{h}×{w}×3 BGR",
-        "upscaled": f"uint8 {pictures}×{big_h}×{big_w}×3 BGR",
+        "frames": f"uint{spec.depth} {n}×{h}×{w}×3 BGR",
+        "upscaled": f"uint{spec.depth} {pictures}×{big_h}×{big_w}×3 BGR",
     }
 
 

@@ -14,12 +14,13 @@ from ..common.files import atomic_output, check_target
 from ..common.notes import Say
 from ..common.text import one_line
 from ..runtime.models.digest import PREFIX, seal
-from ..runtime.models.file import ACTIVATION_BYTES, FORMAT, WHOLE_FRAME
+from ..runtime.models.file import ACTIVATION_BYTES, DEEP_BITS, FORMAT, WHOLE_FRAME
 from ..runtime.models.tensors import all_tensors, not_finite
 from ..runtime.ort.library import load_onnxruntime
 from .check.node_rules import tensorrt_problems
 from .check.targets import TARGETS, choose_opset, parse_targets, shuffles_integers
 from .check.typed_graph import TypedGraph
+from .deep_form import to_deep
 from .graph.cleanup import clean_up
 from .graph.contract import apply_frame_contract, with_sizes
 from .int8.gate import MAX_DROP_DB, Quantised, to_int8
@@ -37,6 +38,7 @@ from .source.network import Source, weights_sha256
 from .torch_export import export_core
 
 PRECISIONS = ("fp32", "fp16", "int8")
+DEPTHS = (8, DEEP_BITS)
 MAX_VALUES = 2**31 - 1
 
 
@@ -48,6 +50,7 @@ class ExportConfig:
         opset: ONNX opset; None picks the best one that all `targets` read.
         targets: where the model must run, such as "onnxruntime" or "tensorrt11".
         precision: "fp32", "fp16" or "int8".
+        depth: bits per channel of the frames: 8 (uint8) or 16 (uint16, 0 to 65535).
         size: height and width of the frames; None accepts any size.
         batch: frames at a time; None accepts any number.
         calibration: folder of images, or a video, to calibrate int8 on. int8 needs it.
@@ -60,6 +63,7 @@ class ExportConfig:
     opset: int | None = None
     targets: tuple[str, ...] = TARGETS
     precision: str = "fp32"
+    depth: int = 8
     size: tuple[int, int] | None = None
     batch: int | None = None
     calibration: Path | None = None
@@ -73,6 +77,7 @@ class ExportConfig:
         if self.precision not in PRECISIONS:
             known = ", ".join(PRECISIONS)
             raise ConfigError(f"unknown precision {self.precision!r}: use one of {known}")
+        self._check_depth()
         if self.batch is not None and self.batch < 1:
             raise ConfigError(f"batch is {self.batch}: use 1 or more")
         if self.size is not None and min(self.size) < 1:
@@ -86,6 +91,27 @@ class ExportConfig:
             raise ConfigError(
                 "--calibration, --quality-set and --max-drop are for --precision int8: pass it, too"
             )
+
+    def _check_depth(self) -> None:
+        if self.depth not in DEPTHS:
+            raise ConfigError(f"depth is {self.depth}: use 8 or 16")
+        if self.depth == 8:
+            return
+        if self.precision == "int8":
+            raise ConfigError("int8 has 8 bits: use --depth 16 with --precision fp32 or fp16")
+        without = [target for target in self.targets if target.startswith("tensorrt")]
+        if without and self.targets != TARGETS:
+            raise ConfigError(
+                f"TensorRT has no uint16, so that {without[0]} cannot run a model of --depth 16: "
+                "leave this target out (Framelift runs the model on TensorRT, as bytes)"
+            )
+
+    @property
+    def readers(self) -> tuple[str, ...]:
+        """The targets that can run the file as it is written."""
+        if self.depth == 8:
+            return self.targets
+        return tuple(target for target in self.targets if not target.startswith("tensorrt"))
 
 
 @dataclass(frozen=True)
@@ -171,11 +197,16 @@ def export_checkpoint(
     _check(model)
     _require_finite(model)
     _require_portable(model, config.targets, say)
+    if config.depth == DEEP_BITS:
+        model, parity, half = to_deep(model, loaded.network, asked, config.precision, say)
+        _check(model)
     metadata = describe(loaded, config, target.stem, opset, halo, parity)
     if int8 is not None:
         metadata["framelift.quantisation"] = json.dumps(int8.record())
     if half is not None:
         metadata["framelift.half_precision"] = json.dumps(half.record())
+    if config.depth == DEEP_BITS:
+        metadata[PREFIX + "depth"] = str(config.depth)
     activation = measured_activation_bytes(model, asked)
     if activation is not None:
         metadata[PREFIX + ACTIVATION_BYTES] = str(activation)
@@ -202,7 +233,7 @@ def describe(
         "framelift.halo": str(halo),
         "framelift.precision": config.precision,
         "framelift.opset": str(opset),
-        "framelift.targets": " ".join(config.targets),
+        "framelift.targets": " ".join(config.readers),
         "framelift.network": json.dumps({**source.description, "parameters": source.parameters}),
         "framelift.training": json.dumps(source.training),
         "framelift.weights_sha256": weights_sha256(source.weights),

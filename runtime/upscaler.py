@@ -16,12 +16,12 @@ from ..common.memory import is_out_of_memory
 from ..common.notes import Say, say_on_stderr
 from .backends.select import AUTO, open_backend, open_named
 from .cutting import Cutter, checked_tile
-from .models.depth import deep_problem, deepened
+from .models.depth import at_bits, depth_problem
 from .models.file import DEEP_BITS, ModelSpec, read_spec
 from .models.memory import activation_budget
 from .models.zoo import resolve
 from .reuse import ReusingSequence
-from .session.frames import as_batch, check_out, dtype_of, is_deep
+from .session.frames import as_batch, bits_of, check_out, dtype_of
 from .session.grey import is_grey, make_grey
 from .session.pending import Pending, PendingFrames
 from .session.protocol import CancellableSession, Frames, PipelinedSession, Session
@@ -52,14 +52,14 @@ class Upscaler:
         *,
         selection: str = "",
         tile: int | None = None,
-        deep: DeepSibling | None = None,
+        sibling: Sibling | None = None,
         say: Say = say_on_stderr,
     ) -> None:
         """Use `Upscaler.load`, which opens the session as well."""
         self.spec = spec
         self.depth = spec.depth
-        """Bits per channel of the frames that it takes and gives, 8 or 16."""
-        self._deep = deep or DeepSibling(spec)
+        """Bits per channel of the frames that its model takes and gives, 8 or 16."""
+        self._sibling = sibling or Sibling(spec)
         self.selection = selection
         self._say = say
         self._session = session
@@ -118,12 +118,12 @@ class Upscaler:
         on_cpu = None if cpu_model is None else read_spec(resolve(cpu_model))
         session, chosen, selection = open_backend(spec, backend, threads, device, on_cpu)
 
-        def open_deep(model: ModelSpec) -> Upscaler:
+        def open_sibling(model: ModelSpec) -> Upscaler:
             again = open_named(model, session.name, threads, device)
             return cls(model, again, selection=selection, tile=tile, say=say)
 
-        deep = DeepSibling(chosen, spec, open_deep, say)
-        return cls(chosen, session, selection=selection, tile=tile, deep=deep, say=say)
+        sibling = Sibling(chosen, spec, open_sibling, say)
+        return cls(chosen, session, selection=selection, tile=tile, sibling=sibling, say=say)
 
     @property
     def scale(self) -> int:
@@ -143,7 +143,7 @@ class Upscaler:
     @property
     def deep_problem(self) -> str | None:
         """Why it cannot take frames of 16 bits, or None if it can."""
-        return None if self.depth == DEEP_BITS else self._deep.problem
+        return None if self.depth == DEEP_BITS else self._sibling.problem
 
     def at_depth(self, depth: int) -> Upscaler:
         """The upscaler for frames of 8 or 16 bits per channel: this one, or one that it keeps.
@@ -158,11 +158,16 @@ class Upscaler:
         """
         if depth == self.depth:
             return self
-        if depth != DEEP_BITS:
-            raise ConfigError(
-                f"{self.spec.name} takes and gives uint16 frames only, not {depth} bits"
-            )
-        return self._deep.get(self._turns.check)
+        if depth not in (8, DEEP_BITS):
+            raise ConfigError(f"frames have 8 or {DEEP_BITS} bits per channel, not {depth}")
+        return self._sibling.get(self._turns.check)
+
+    def _takes_elsewhere(self, frame: Frames) -> bool:
+        """Whether a frame has another depth than the model, so that another upscaler runs it."""
+        bits = bits_of(frame)
+        if bits is None or bits == self.depth:
+            return False
+        return bits == DEEP_BITS or self._sibling.problem is None
 
     def __call__(
         self, frame: Frames, out: Frames | None = None, *, grey: bool | None = None
@@ -184,8 +189,8 @@ class Upscaler:
             FrameError: `frame` or `out` is not such an array, or the model has 8 bits only.
             BackendError: the engine failed, or the upscaler is closed.
         """
-        if self.depth == 8 and is_deep(frame):
-            return self._for_deep_frames()(frame, out, grey=grey)
+        if self._takes_elsewhere(frame):
+            return self._for_other_depth(frame)(frame, out, grey=grey)
         batch = as_batch(frame, self.depth)
         count, height, width, _ = batch.shape
         big = (count, height * self.scale, width * self.scale, 3)
@@ -242,8 +247,8 @@ class Upscaler:
             FrameError: `frame` or `out` is not such an array.
             BackendError: the engine failed, or the upscaler is closed.
         """
-        if self.depth == 8 and is_deep(frame):
-            return self._for_deep_frames().submit(frame, out)
+        if self._takes_elsewhere(frame):
+            return self._for_other_depth(frame).submit(frame, out)
         batch = as_batch(frame, self.depth)
         if frame.ndim != 3:
             raise FrameError("submit takes one frame, H×W×3: call the upscaler with a batch")
@@ -255,8 +260,8 @@ class Upscaler:
         `frames` is window×H×W×3 and `out` is sH×sW×3. A `sequence` makes these windows from single
         frames.
         """
-        if self.depth == 8 and is_deep(frames):
-            return self._for_deep_frames().submit_window(frames, out)
+        if self._takes_elsewhere(frames):
+            return self._for_other_depth(frames).submit_window(frames, out)
         batch = as_batch(frames, self.depth)
         if frames.ndim != 4 or len(batch) != self.window:
             raise FrameError(f"{self.spec.name} takes windows of {self.window} frames")
@@ -345,11 +350,11 @@ class Upscaler:
         """Whether the result of a frame, H×W×3, has no colour; a style or a colouriser adds it."""
         return self.spec.task == "super-resolution" and self.scale > 1 and is_grey(frame)
 
-    def _for_deep_frames(self) -> Upscaler:
-        problem = self.deep_problem
+    def _for_other_depth(self, frame: Frames) -> Upscaler:
+        problem = self._sibling.problem
         if problem is not None:
             raise FrameError(f"the frame is uint16: {problem}, or give uint8 frames")
-        return self.at_depth(DEEP_BITS)
+        return self.at_depth(bits_of(frame) or self.depth)
 
     def _windowed(self, still: Frames) -> Frames:
         """One frame 1×H×W×3, or a batch for a model of one frame, as the model takes it."""
@@ -366,14 +371,16 @@ class Upscaler:
             self._session.cancel()
 
     def _free(self) -> None:
-        self._deep.close()
+        self._sibling.close()
         self._pending.drop()
         self._cutter.clear()
         self._session.close()
 
 
-class DeepSibling:
-    """The upscaler for 16-bit frames that belongs to one for 8 bits; loaded when it is needed."""
+class Sibling:
+    """The upscaler for frames of 16 bits that belongs to one for 8 bits, or the other way round;
+    loaded when it is needed.
+    """
 
     def __init__(
         self,
@@ -382,11 +389,12 @@ class DeepSibling:
         load: Callable[[ModelSpec], Upscaler] | None = None,
         say: Say = say_on_stderr,
     ) -> None:
-        """Of the model `spec`. `source` is the one to give 16 bits to, and `load` opens that."""
+        """Of the model `spec`. `source` is the one to give the other depth, `load` opens that."""
         self._spec = spec
         self._source = source or spec
         self._load = load
         self._say = say
+        self._bits = 8 if spec.depth == DEEP_BITS else DEEP_BITS
         self._lock = threading.Lock()
         self._upscaler: Upscaler | None = None
 
@@ -394,20 +402,22 @@ class DeepSibling:
     def problem(self) -> str | None:
         """Why there is none, or None."""
         if self._load is None:
-            return f"{self._spec.name} was loaded for 8 bits only: use Upscaler.load"
-        return deep_problem(self._source)
+            return (
+                f"{self._spec.name} was loaded for {self._spec.depth} bits only: use Upscaler.load"
+            )
+        return depth_problem(self._source, self._bits)
 
     def get(self, proceed: Callable[[], None]) -> Upscaler:
         """Load it if it is not. `proceed` is called before; what it raises ends the work.
 
-        Raises ConfigError: the model has 8 bits only.
+        Raises ConfigError: the model has one depth only.
         """
         with self._lock:
             proceed()
             if self._upscaler is None:
                 if self.problem is not None or self._load is None:
                     raise ConfigError(str(self.problem))
-                self._upscaler = self._load(deepened(self._source))
+                self._upscaler = self._load(at_bits(self._source, self._bits))
                 if self._source is not self._spec:
                     self._say(
                         f"{self._spec.name} is int8, which has 8 bits: frames of more are upscaled "

@@ -82,7 +82,8 @@ def measure_latency(
 ) -> Latency:
     """Measure the grid and return the report; `progress` is told what is being done.
 
-    Timed is `upscaler(frame, out=frame)`, uint8 BGR in and out. Start-up is that of a new process.
+    Timed is `upscaler(frame, out=frame)`, BGR of the model's depth in and out. Start-up is that
+    of a new process.
     Raises ModelError, BackendError, MissingDependencyError.
     """
     for name in settings.backends:
@@ -159,7 +160,7 @@ def _open(stack: ExitStack, spec: ModelSpec, one: LatencySettings, fresh: bool) 
     # Where a program that cares for time has them, and `framelift upscale` does.
     own = [contender.empty(frame.shape) for frame in frames]
     for target, frame in zip(own, frames, strict=True):
-        np.copyto(target, frame)
+        np.copyto(target, frame if contender.depth == 8 else frame.astype(np.uint16) * 257)
     frames, out = own, contender.empty(shape)
     return _Case(spec, one, start, contender, frames, out)
 

@@ -50,10 +50,10 @@ class Agreement(Part, omit_defaults=True, rename={"beside": "with"}):
 
 
 def agreement(a: Frames, b: Frames) -> Agreement:
-    """Compare two uint8 arrays of one shape."""
-    difference = np.abs(a.astype(np.int16) - b)
+    """Compare two arrays of one shape, uint8 or uint16."""
+    difference = np.abs(a.astype(np.int32) - b)
     return Agreement(
         max_abs=int(difference.max()),
         share_within_1=float(np.mean(difference <= 1)),
-        psnr_db=psnr(a, b),
+        psnr_db=psnr(a, b, np.iinfo(a.dtype).max),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,7 +18,8 @@ from .patterns import flat, saturated
 from .session import open_session, run_session
 from .sizes import Sizes
 
-Frames = NDArray[np.uint8]
+Frames = NDArray[Any]
+"""uint8, or uint16 of the full range."""
 RunFrames = Callable[[Frames], Frames]
 
 REFERENCE = Path(__file__).parent / "reference.png"
@@ -25,6 +27,8 @@ REFERENCE = Path(__file__).parent / "reference.png"
 MAX_OFF_SHARE = 1e-3
 """Share of values that may be off by more than one code value (design invariant 1, fp32)."""
 FP16_MIN_PSNR_DB = 50.0
+ALLOWED = {8: 1, 16: 16}
+"""Code values that a value may be off, by the depth of the frames; 16 is one of 12 bits."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +38,18 @@ class Parity:
     frames: str  # what the frames show, as `reference_frames` names them
     shape: tuple[int, ...]  # N, H, W, 3
     max_difference: int  # code values
-    off_share: float  # share of values off by more than 1
+    off_share: float  # share of values off by more than is allowed at this depth
     psnr_db: float | None  # None when equal everywhere
+    depth: int = 8
 
     def label(self) -> str:
         """Kind and shape of the frames, N×H×W."""
         return f"{self.frames} {'×'.join(map(str, self.shape[:3]))}"
+
+    @property
+    def allowed(self) -> int:
+        """How many code values a value may be off."""
+        return ALLOWED[self.depth]
 
     def record(self) -> dict[str, float | None]:
         """The numbers, for the metadata."""
@@ -52,7 +62,7 @@ class Parity:
     def failure(self, precision: str) -> str | None:
         """What breaks the precision's limit, or None. int8 is judged by quality, not here."""
         numbers = (
-            f"{self.off_share:.3%} of values are off by more than 1, at most by "
+            f"{self.off_share:.3%} of values are off by more than {self.allowed}, at most by "
             f"{self.max_difference}, PSNR {self.psnr_db} dB"
         )
         if precision == "fp32" and self.off_share > MAX_OFF_SHARE:
@@ -82,6 +92,20 @@ def reference_frames(sizes: Sizes | None = None) -> list[tuple[str, Frames]]:
     fitted = [(name, fit(frames, sizes)) for name, frames in batches]
     # Fixed sizes make some of them alike.
     return list({(name, frames.shape): (name, frames) for name, frames in fitted}.values())
+
+
+def deep_reference_frames(sizes: Sizes | None = None) -> list[tuple[str, Frames]]:
+    """The same as uint16, with levels between those of 8 bits, and a ramp of all 65,536 levels."""
+    sizes = sizes or Sizes()
+    rng = np.random.default_rng(1)
+    batches = []
+    for name, frames in reference_frames(sizes):
+        deep = frames.astype(np.int32) * 257
+        if name in ("photograph", "noise"):
+            deep += rng.integers(-128, 129, deep.shape)
+        batches.append((name, deep.clip(0, 65535).astype(np.uint16)))
+    ramp = np.arange(65536, dtype=np.uint16).reshape(1, 256, 256, 1).repeat(3, -1)
+    return [*batches, ("ramp", fit(ramp, sizes))]
 
 
 def reference_photograph() -> Frames:
@@ -126,14 +150,19 @@ def onnx_frames(model: onnx.ModelProto) -> RunFrames:
 
 def compare(name: str, shape: tuple[int, ...], wanted: Frames, got: Frames) -> Parity:
     """Compare what two implementations made of one batch of frames of that shape."""
-    if wanted.shape != got.shape:
-        raise ExportError(f"parity: the model returns shape {got.shape}, PyTorch {wanted.shape}")
-    difference = np.abs(wanted.astype(np.int16) - got)
-    ratio = psnr(wanted, got)
+    if (wanted.shape, wanted.dtype) != (got.shape, got.dtype):
+        raise ExportError(
+            f"parity: the model returns {got.dtype} of shape {got.shape}, PyTorch {wanted.dtype} "
+            f"of shape {wanted.shape}"
+        )
+    depth = 8 * wanted.itemsize
+    difference = np.abs(wanted.astype(np.int32) - got)
+    ratio = psnr(wanted, got, np.iinfo(wanted.dtype).max)
     return Parity(
         name,
         shape,
         int(difference.max()),
-        float((difference > 1).mean()),
+        float((difference > ALLOWED[depth]).mean()),
         round(ratio, 2) if np.isfinite(ratio) else None,
+        depth,
     )

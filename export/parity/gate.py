@@ -9,7 +9,15 @@ from torch import nn
 
 from ...common.errors import ExportError
 from ...common.text import one_line
-from .comparison import Frames, Parity, RunFrames, compare, onnx_frames, reference_frames
+from .comparison import (
+    Frames,
+    Parity,
+    RunFrames,
+    compare,
+    deep_reference_frames,
+    onnx_frames,
+    reference_frames,
+)
 from .half_gate import HalfRunner, Peak
 from .sizes import Sizes
 
@@ -17,11 +25,15 @@ from .sizes import Sizes
 class Gate:
     """Compares models with one PyTorch network, whose outputs are computed once."""
 
-    def __init__(self, network: nn.Module, sizes: Sizes | None = None) -> None:
-        """Run `network` on the reference frames; raises ExportError if it gives NaN or infinity."""
+    def __init__(self, network: nn.Module, sizes: Sizes | None = None, depth: int = 8) -> None:
+        """Run `network` on reference frames of 8 or 16 bits.
+
+        Raises ExportError if it gives NaN or infinity.
+        """
         sizes = sizes or Sizes()
         run = torch_frames(network)
-        self._cases = [(name, frames, run(frames)) for name, frames in reference_frames(sizes)]
+        shown = reference_frames(sizes) if depth == 8 else deep_reference_frames(sizes)
+        self._cases = [(name, frames, run(frames)) for name, frames in shown]
 
     def measure(self, model: onnx.ModelProto) -> list[Parity]:
         """Compare on every batch of reference frames.
@@ -59,24 +71,27 @@ def _within(measured: list[Parity], precision: str) -> list[Parity]:
 
 
 def torch_frames(network: nn.Module) -> RunFrames:
-    """`network` (float RGB in [0, 1]) on frames, with the contract's clamp and rounding.
+    """`network` (float RGB in [0, 1]) on uint8 or uint16 frames, clamped and rounded as the
+    contract says.
 
     The returned function raises ExportError if the network's output is not finite.
     """
 
     def run(frames: Frames) -> Frames:
-        rgb = torch.from_numpy(np.ascontiguousarray(frames[..., ::-1])).permute(0, 3, 1, 2)
+        white = float(np.iinfo(frames.dtype).max)
+        single = np.ascontiguousarray(frames[..., ::-1], np.float32)
+        rgb = torch.from_numpy(single).permute(0, 3, 1, 2)
         try:
             with torch.inference_mode():
-                output = network(rgb.float() / 255)
+                output = network(rgb / white)
         except Exception as error:  # a community network's own code
             size = f"{frames.shape[1]}×{frames.shape[2]}"
             reason = one_line(error, 160)
             raise ExportError(f"the network fails on frames of {size} pixels: {reason}") from error
         if not bool(torch.isfinite(output).all()):
             raise ExportError("the network's output contains NaN or infinity: train it again")
-        levels = (output * 255 + 0.5).clamp(0, 255).floor().byte()
-        bgr: Frames = levels.permute(0, 2, 3, 1).numpy()[..., ::-1]
-        return np.ascontiguousarray(bgr)
+        levels = (output * white + 0.5).clamp(0, white).floor()
+        bgr = levels.permute(0, 2, 3, 1).numpy()[..., ::-1]
+        return np.ascontiguousarray(bgr, frames.dtype)
 
     return run

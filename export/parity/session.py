@@ -14,7 +14,7 @@ from ...common.errors import ExportError
 from ...common.text import first_line, one_line
 from ...runtime.ort.library import load_onnxruntime
 
-Frames = NDArray[np.uint8]
+Frames = NDArray[Any]  # uint8 or uint16
 
 
 def open_session(

@@ -14,7 +14,7 @@ from ..parity.session import open_session, run_session
 from ..parity.sizes import Sizes
 
 _SIDE = 32
-_COUNTED = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.UINT8)
+_COUNTED = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.UINT8, TensorProto.UINT16)
 
 
 def measured_activation_bytes(model: onnx.ModelProto, sizes: Sizes, window: int = 1) -> int | None:
@@ -33,7 +33,8 @@ def measured_activation_bytes(model: onnx.ModelProto, sizes: Sizes, window: int 
     shown = [value.name for value in graph.value_info if _kind(value) in _COUNTED]
     level = load_onnxruntime().GraphOptimizationLevel.ORT_DISABLE_ALL
     session = open_session(model, level, outputs=shown)
-    values = run_session(session, np.zeros((count, height, width, 3), np.uint8))
+    dtype = onnx.helper.tensor_dtype_to_np_dtype(_kind(model.graph.input[0]))
+    values = run_session(session, np.zeros((count, height, width, 3), dtype))
     found = {name: value.nbytes for name, value in zip(shown, values, strict=True)}
     pixels = height * width * count // window
     return max(1, math.ceil(peak_bytes(graph, found) / pixels))

@@ -59,7 +59,7 @@ def onnx_config(spec: ModelSpec, config: ServingConfig) -> str:
             _head(onnx_name(spec), "onnxruntime", batch),
             _tensors(spec, height, width, count),
             _scheduling(batch, config),
-            _warm_up(batch, warm, count),
+            _warm_up(batch, warm, count, spec.depth),
             _parameters(spec),
         )
     )
@@ -80,7 +80,7 @@ def tensorrt_config(spec: ModelSpec, profile: ShapeProfile, config: ServingConfi
             _tensors(spec, height, width, count),
             _scheduling(batch, config),
             _cuda_graphs(batch, profile) if profile.is_fixed else "",
-            _warm_up(batch, warm, count),
+            _warm_up(batch, warm, count, spec.depth),
             _parameters(spec),
         )
     )
@@ -99,15 +99,16 @@ def _tensors(spec: ModelSpec, height: int | None, width: int | None, count: int 
         *(side * scale if side else -1 for side in (height, width)),
         3,
     ]
-    return _tensor("input", INPUT, small) + _tensor("output", OUTPUT, big)
+    values = (("input", INPUT, small), ("output", OUTPUT, big))
+    return "".join(_tensor(*value, spec.depth) for value in values)
 
 
-def _tensor(kind: str, name: str, dims: list[int]) -> str:
+def _tensor(kind: str, name: str, dims: list[int], depth: int) -> str:
     shape = ", ".join(map(str, dims))
     return f"""{kind} [
   {{
     name: {_text(name)}
-    data_type: TYPE_UINT8
+    data_type: TYPE_UINT{depth}
     dims: [ {shape} ]
   }}
 ]
@@ -152,7 +153,7 @@ def _cuda_graphs(batch: int, profile: ShapeProfile) -> str:
 """
 
 
-def _warm_up(batch: int, size: tuple[int, ...], count: int | None) -> str:
+def _warm_up(batch: int, size: tuple[int, ...], count: int | None, depth: int) -> str:
     """Black frames before a version is called ready: one, and a full batch."""
     shape = ", ".join(map(str, (*((count,) if count else ()), *size, 3)))
     sizes = sorted({min(1, batch), batch})
@@ -164,7 +165,7 @@ def _warm_up(batch: int, size: tuple[int, ...], count: int | None) -> str:
     inputs {{
       key: {_text(INPUT)}
       value {{
-        data_type: TYPE_UINT8
+        data_type: TYPE_UINT{depth}
         dims: [ {shape} ]
         zero_data: true
       }}
@@ -186,7 +187,7 @@ def _parameters(spec: ModelSpec) -> str:
         "framelift.halo": str(spec.halo) if spec.is_local else "whole frame",
         "framelift.precision": spec.precision,
         "framelift.licence": spec.licence,
-        "framelift.colour": "uint8 BGR, N×H×W×3",
+        "framelift.colour": f"uint{spec.depth} BGR, N×H×W×3",
     }
     return "".join(
         f"parameters {{\n  key: {_text(key)}\n  value {{ string_value: {_text(value)} }}\n}}\n"

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from ...common.errors import BackendError, ConfigError, FrameliftError
 from ...common.text import suggestion
 from ..machine.nvidia import gpu_problem
-from ..models.depth import in_bytes
+from ..models.byte_form import in_bytes
 from ..models.file import DEEP_BITS, ModelSpec
 from ..models.int8_form import form_problem
 from ..ort.library import engine_problem

@@ -40,6 +40,16 @@ class Graph:
         self.constants[name] = np.array(value, dtype, order="C")
         return name
 
+    def unused(self, name: str) -> str:
+        """`name`, with a number behind it if a node, a value or a constant is called so already."""
+        values = [name for node in self.nodes for name in (node.name, *node.output)]
+        taken = {*self.constants, *values, self.input}
+        free, number = name, 1
+        while free in taken:
+            number += 1
+            free = f"{name}_{number}"
+        return free
+
     def used_tensors(self) -> list[onnx.TensorProto]:
         """The constants that some node reads, as initializers; what a node computes is none."""
         import onnx

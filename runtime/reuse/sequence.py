@@ -18,7 +18,7 @@ import numpy as np
 from ...common.errors import FrameError
 from ...common.notes import Say
 from ..models.file import ModelSpec
-from ..session.frames import as_batch, check_out, is_deep
+from ..session.frames import as_batch, bits_of, check_out
 from ..session.pending import Pending
 from ..session.protocol import Frames
 from ..session.scratch import Scratch
@@ -163,7 +163,7 @@ class ReusingSequence:
             BackendError: the engine failed.
         """
         upscaler = self._upscaler
-        if upscaler.depth == 8 and is_deep(frame):  # which another network computes
+        if bits_of(frame) not in (None, upscaler.depth):  # which another network computes
             self.end()
             return ReusingFrame(upscaler.submit(frame, out))
         batch, s = as_batch(frame, upscaler.depth), upscaler.spec.scale

@@ -16,9 +16,11 @@ def dtype_of(depth: int) -> np.dtype[Any]:
     return np.dtype(np.uint16 if depth == DEEP_BITS else np.uint8)
 
 
-def is_deep(frame: Any) -> bool:  # noqa: ANN401 - whatever the user gives
-    """Whether these are frames of 16 bits."""
-    return isinstance(frame, np.ndarray) and frame.dtype == np.uint16
+def bits_of(frame: Any) -> int | None:  # noqa: ANN401 - whatever the user gives
+    """Bits per channel of frames, 8 or 16; None if they are no frames."""
+    if not isinstance(frame, np.ndarray):
+        return None
+    return {np.dtype(np.uint8): 8, np.dtype(np.uint16): DEEP_BITS}.get(frame.dtype)
 
 
 def as_batch(frame: Any, depth: int = 8) -> Frames:  # noqa: ANN401 - likewise

@@ -13,8 +13,6 @@ from .step import FrameUpscaler
 from .writing.choice import choose
 from .writing.encoders import EncoderOptions
 
-_DEEP = 16
-
 
 class DeepUpscaler(FrameUpscaler, Protocol):
     """An `Upscaler`, which may take frames of 16 bits."""
@@ -77,7 +75,7 @@ def depth_of(upscaler: FrameUpscaler) -> int:
 
 
 def at_depth(upscaler: FrameUpscaler, depth: int) -> FrameUpscaler:
-    """The upscaler for frames of that depth; a model of 16 bits has no other."""
-    if not hasattr(upscaler, "at_depth") or depth_of(upscaler) == _DEEP:
+    """The upscaler for frames of that depth, if it has one."""
+    if not hasattr(upscaler, "at_depth"):
         return upscaler
     return cast("DeepUpscaler", upscaler).at_depth(depth)

@@ -7,7 +7,8 @@ from pathlib import Path
 import onnx
 import pytest
 
-from framelift.runtime.models.depth import deepened, in_bytes
+from framelift.runtime.models.byte_form import in_bytes
+from framelift.runtime.models.depth import at_bits
 from framelift.runtime.models.file import read_spec
 from framelift.runtime.models.zoo import resolve, shipped_models
 
@@ -36,7 +37,7 @@ def test_float_models_build_for_every_generation(builder: Builder, name: str) ->
 @pytest.mark.parametrize("name", ["realtime-small-x4", "johnson-x4"])
 def test_the_form_for_16_bits_builds(builder: Builder, name: str, tmp_path: Path) -> None:
     """TensorRT has no uint16: frames of 16 bits are seen as twice as many bytes."""
-    model = in_bytes(deepened(read_spec(resolve(name)))).model()
+    model = in_bytes(at_bits(read_spec(resolve(name)), 16)).model()
     kept = {p.key: p.value for p in model.metadata_props if p.key != "framelift.graph_sha256"}
     del model.metadata_props[:]
     onnx.helper.set_model_props(model, kept)

@@ -15,7 +15,8 @@ from onnx import TensorProto, helper
 
 from framelift.common.errors import ConfigError, FrameError, ModelError
 from framelift.runtime import Upscaler
-from framelift.runtime.models.depth import deep_problem, deepened, in_bytes
+from framelift.runtime.models.byte_form import in_bytes
+from framelift.runtime.models.depth import at_bits, depth_problem
 from framelift.runtime.models.digest import seal
 from framelift.runtime.models.file import ModelSpec, read_spec
 from framelift.runtime.models.zoo import resolve
@@ -143,10 +144,10 @@ def test_the_float_model_is_taken_for_deep_frames_with_one_line() -> None:
 
 
 def test_a_graph_without_the_usual_end_is_refused(nearest_model_path: Path) -> None:
-    problem = deep_problem(read_spec(nearest_model_path))
+    problem = depth_problem(read_spec(nearest_model_path), 16)
     assert problem == "tiny-nearest takes 8 bits only: its graph does not end as exported ones do"
     with pytest.raises(ModelError, match="tiny-nearest takes 8 bits only"):
-        deepened(read_spec(nearest_model_path))
+        at_bits(read_spec(nearest_model_path), 16)
 
 
 class _Bytes:
@@ -170,7 +171,7 @@ class _Bytes:
 @pytest.mark.parametrize("name", ["tiny", "realtime-nano-x4"])
 def test_the_form_in_bytes_gives_the_same(shuffle_model_path: Path, name: str) -> None:
     path = shuffle_model_path if name == "tiny" else resolve(name)
-    spec = deepened(read_spec(path))
+    spec = at_bits(read_spec(path), 16)
     frames = _deep_noise(1, 12, 17, 3)
     got = np.empty((1, 48, 68, 3), np.uint16)
     ByteSession(_Bytes(in_bytes(spec))).run(frames, got)
@@ -183,7 +184,7 @@ def test_the_form_in_bytes_gives_the_same(shuffle_model_path: Path, name: str) -
 def test_a_file_of_16_bits(
     tmp_path: Path, shuffle_model_path: Path, tiny_models: ModuleType
 ) -> None:
-    spec = deepened(read_spec(shuffle_model_path))
+    spec = at_bits(read_spec(shuffle_model_path), 16)
     model = tiny_models.set_metadata(spec.model(), depth="16")
     seal(model)
     path = tiny_models.save(model, tmp_path / "deep.onnx")
@@ -194,8 +195,15 @@ def test_a_file_of_16_bits(
     ):
         assert upscale.spec.depth == upscale.depth == 16
         assert np.array_equal(upscale(frame), other(frame))
+        small = (frame >> 8).astype(np.uint8)
+        difference = np.abs(upscale(small).astype(int) - other(small))
+        assert difference.max() <= 1
+        assert np.mean(difference > 0) < 0.001
+        assert upscale.at_depth(8).describe().get("depth") is None
         with pytest.raises(FrameError, match="the frame is uint8, expected uint16"):
-            upscale(np.zeros((4, 4, 3), np.uint8))
+            other.at_depth(16)(small)
+        with pytest.raises(FrameError, match="the frame is float32, expected uint16"):
+            upscale(frame.astype(np.float32))
     tiny_models.save(tiny_models.set_metadata(model, depth="8", graph_sha256=None), path)
     with pytest.raises(ModelError, match="input `frames` is uint16; expected one input"):
         read_spec(path)
