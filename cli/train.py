@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -48,6 +49,7 @@ def _list_presets(context: click.Context, parameter: click.Parameter, asked: boo
 )
 @click.option(
     "--validate",
+    "validation",
     type=click.Path(path_type=Path),
     metavar="DIR",
     help="Folder of high-resolution images to measure PSNR and SSIM on during training.",
@@ -79,19 +81,7 @@ def _list_presets(context: click.Context, parameter: click.Parameter, asked: boo
     callback=_list_presets,
     help="List the presets and exit.",
 )
-def train(
-    config: str,
-    folders: tuple[Path, ...],
-    out: Path,
-    resume: bool,
-    overrides: tuple[str, ...],
-    validate: Path | None,
-    vgg: str | None,
-    style: Path | None,
-    device: str,
-    threads: int | None,
-    quiet: bool,
-) -> None:
+def train(**options: Any) -> None:  # noqa: ANN401 - the fields of RunOptions
     """Train a network. CONFIG is a .toml file or the name of a preset.
 
     \b
@@ -101,24 +91,11 @@ def train(
     torchrun --nproc-per-node 4 --no-python framelift train CONFIG --data photos --out runs/four
     """
     try:
-        from ..train.loop.start import start
+        from ..train.loop.start import RunOptions, start
     except ModuleNotFoundError as error:
         raise MissingDependencyError(
             f"training needs {error.name}: pip install 'framelift[train]'"
         ) from error
-    path = start(
-        config,
-        folders,
-        out,
-        overrides,
-        validate,
-        vgg=vgg,
-        style=style,
-        resume=resume,
-        device=device,
-        threads=threads,
-        quiet=quiet,
-        say=lambda line: click.echo(line, err=True),
-    )
+    path = start(RunOptions(**options), say=lambda line: click.echo(line, err=True))
     if path is not None:
         click.echo(path)

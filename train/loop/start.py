@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -19,22 +20,27 @@ from .claim import claimed
 from .trainer import Trainer
 
 
-def start(
-    config: str,
-    folders: Sequence[Path],
-    out: Path,
-    overrides: Sequence[str] = (),
-    validation: Path | None = None,
-    *,
-    vgg: str | None = None,
-    style: Path | None = None,
-    resume: bool = False,
-    device: str = "auto",
-    threads: int | None = None,
-    quiet: bool = False,
-    say: Callable[[str], None] = print,
-) -> Path | None:
-    """Train as `config` (a path or preset name) says; returns the checkpoint's path.
+@dataclass(frozen=True)
+class RunOptions:
+    """The arguments and options of `framelift train`. `config` is a path or the name of a preset,
+    `overrides` are its settings as KEY=VALUE.
+    """
+
+    config: str
+    folders: Sequence[Path]
+    out: Path
+    overrides: Sequence[str] = ()
+    validation: Path | None = None
+    vgg: str | None = None
+    style: Path | None = None
+    resume: bool = False
+    device: str = "auto"
+    threads: int | None = None
+    quiet: bool = False
+
+
+def start(options: RunOptions, say: Callable[[str], None] = print) -> Path | None:
+    """Train as the options say; returns the checkpoint's path.
 
     Started by torchrun it trains together with the other processes, of which all but the first
     return None.
@@ -42,16 +48,29 @@ def start(
     Raises ConfigError, InputError, CheckpointError, BackendError, OutputError, TrainingError,
     MissingDependencyError and Interrupted, each with one line for the user.
     """
-    resolved = resolve(config, folders, overrides, validation, vgg, style)
+    out = options.out
+    resolved = resolve(
+        options.config,
+        options.folders,
+        options.overrides,
+        options.validation,
+        options.vgg,
+        options.style,
+    )
     processes = processes_from_environment()
     if processes.leads:  # the others write nothing
         _check_folder(out)
     with claimed(out) if processes.leads else nullcontext():
-        if not resume:
+        if not options.resume:
             _refuse_what_is_kept(out)
-        limit_threads(threads, processes)
-        chosen = choose_device(device, processes)
-        return _run(resolved, out, chosen, processes, resume, quiet, say)
+        limit_threads(options.threads, processes)
+        chosen = choose_device(options.device, processes)
+        with joined(processes, chosen):
+            trainer = Trainer(resolved, out, chosen, processes, resumes=options.resume)
+            if processes.leads:
+                _introduce(trainer, say)
+            path = trainer.run(quiet=options.quiet or not processes.leads)
+            return path if processes.leads else None
 
 
 def _refuse_what_is_kept(out: Path) -> None:
@@ -61,23 +80,6 @@ def _refuse_what_is_kept(out: Path) -> None:
         raise OutputError(
             f"{out} already contains {kept.name}: move it, or use another --out folder"
         )
-
-
-def _run(
-    resolved: TrainConfig,
-    out: Path,
-    chosen: torch.device,
-    processes: Processes,
-    resume: bool,
-    quiet: bool,
-    say: Callable[[str], None],
-) -> Path | None:
-    with joined(processes, chosen):
-        trainer = Trainer(resolved, out, chosen, processes, resumes=resume)
-        if processes.leads:
-            _introduce(trainer, say)
-        path = trainer.run(quiet=quiet or not processes.leads)
-        return path if processes.leads else None
 
 
 def _check_folder(out: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from framelift.common.errors import InputError, OutputError
 from framelift.train.loop.claim import LOCK, claimed
-from framelift.train.loop.start import start
+from framelift.train.loop.start import RunOptions, start
 
 HOLD = """
 import sys, time
@@ -36,7 +36,11 @@ def test_a_second_run_in_one_folder_is_refused_until_the_first_has_gone(tmp_path
             with pytest.raises(
                 OutputError, match=f"^run folder {run}: another training is running"
             ):
-                start("realtime-small-x4", [tmp_path], run, device="cpu", resume=resume, threads=1)
+                start(
+                    RunOptions(
+                        "realtime-small-x4", [tmp_path], run, device="cpu", resume=resume, threads=1
+                    )
+                )
         os.kill(holder.pid, signal.SIGKILL)  # the system frees what it held
         holder.wait()
         with claimed(run):
@@ -49,7 +53,11 @@ def test_a_second_run_in_one_folder_is_refused_until_the_first_has_gone(tmp_path
 def test_a_folder_that_nothing_was_written_into_is_removed(tmp_path: Path) -> None:
     deep = tmp_path / "a" / "b"
     with pytest.raises(InputError, match="no such folder"):
-        start("realtime-small-x4", [tmp_path / "none"], deep / "run", device="cpu", threads=1)
+        start(
+            RunOptions(
+                "realtime-small-x4", [tmp_path / "none"], deep / "run", device="cpu", threads=1
+            )
+        )
     assert not list(tmp_path.iterdir())
     (tmp_path / "there").mkdir()
     with claimed(tmp_path / "there"):

@@ -11,7 +11,7 @@ import torch
 
 from framelift.common.errors import BackendError, InputError, OutputError
 from framelift.train.distributed import Processes
-from framelift.train.loop.start import choose_device, start
+from framelift.train.loop.start import RunOptions, choose_device, start
 
 
 @pytest.mark.parametrize("name", ["01", "\N{ARABIC-INDIC DIGIT THREE}", "-1", "cuda:0", "mps", ""])
@@ -33,7 +33,7 @@ def test_a_device_that_is_not_there_is_named(number: str, monkeypatch: pytest.Mo
 def test_a_checkpoint_without_its_state_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"dear")
     with pytest.raises(OutputError, match=r"already contains model\.safetensors: .* --out folder"):
-        start("realtime-small-x4", [tmp_path], tmp_path, device="cpu")
+        start(RunOptions("realtime-small-x4", [tmp_path], tmp_path, device="cpu"))
     assert (tmp_path / "model.safetensors").read_bytes() == b"dear"
 
 
@@ -41,9 +41,13 @@ def test_a_run_folder_that_cannot_be_made_is_named_at_once(tmp_path: Path) -> No
     (tmp_path / "file").write_bytes(b"")
     for out in (tmp_path / "file", tmp_path / "file" / "deep" / "run"):
         with pytest.raises(OutputError, match=f"^run folder {out}: {tmp_path}/file is a file; use"):
-            start("realtime-small-x4", [tmp_path / "none"], out, device="cpu")
+            start(RunOptions("realtime-small-x4", [tmp_path / "none"], out, device="cpu"))
     with pytest.raises(OutputError, match=r"File name too long"):
-        start("realtime-small-x4", [tmp_path / "none"], tmp_path / ("x" * 300), device="cpu")
+        start(
+            RunOptions(
+                "realtime-small-x4", [tmp_path / "none"], tmp_path / ("x" * 300), device="cpu"
+            )
+        )
 
 
 def test_run_folders_that_lead_nowhere_or_are_not_writable(
@@ -53,16 +57,22 @@ def test_run_folders_that_lead_nowhere_or_are_not_writable(
     (tmp_path / "loop").symlink_to("loop")
     for name in ("dangling", "loop"):
         with pytest.raises(OutputError, match=f"{name}: is a link to nothing; use another"):
-            start("realtime-small-x4", [tmp_path / "none"], tmp_path / name, device="cpu")
+            start(
+                RunOptions("realtime-small-x4", [tmp_path / "none"], tmp_path / name, device="cpu")
+            )
     monkeypatch.setattr(os, "access", lambda _, mode: not mode & os.W_OK)
     with pytest.raises(OutputError, match=f"the folder {tmp_path} is not writable"):
-        start("realtime-small-x4", [tmp_path / "none"], tmp_path / "run", device="cpu")
+        start(RunOptions("realtime-small-x4", [tmp_path / "none"], tmp_path / "run", device="cpu"))
     # A process of another machine writes nothing, and need not be able to.
     for name, value in {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "0"}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("framelift.train.loop.start.joined", lambda *_: nullcontext())
     with pytest.raises(InputError, match="none: no such folder"):
-        start("realtime-small-x4", [tmp_path / "none"], tmp_path / "run", device="cpu", threads=1)
+        start(
+            RunOptions(
+                "realtime-small-x4", [tmp_path / "none"], tmp_path / "run", device="cpu", threads=1
+            )
+        )
 
 
 def test_more_processes_than_devices_are_named(monkeypatch: pytest.MonkeyPatch) -> None:

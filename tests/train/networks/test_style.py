@@ -14,7 +14,7 @@ from framelift.train.checkpoints.file import load_checkpoint
 from framelift.train.config.file import load_config
 from framelift.train.config.preset_files import PRESETS
 from framelift.train.data.degradation import degrade, target_of, with_noise
-from framelift.train.loop.start import start
+from framelift.train.loop.start import RunOptions, start
 from framelift.train.losses import StyleLossConfig, WeightedLoss
 from framelift.train.losses.terms import gram
 from framelift.train.losses.vgg import CONVOLUTIONS, VggFeatures, load_vgg_weights
@@ -69,16 +69,18 @@ def train(
     resume: bool = False,
 ) -> Path | None:
     return start(
-        "starry-night",
-        [photos],
-        out,
-        (*SMALL, *overrides),
-        vgg=str(vgg),
-        style=style or photos / "0.png",
-        device="cpu",
-        threads=1,
-        quiet=True,
-        resume=resume,
+        RunOptions(
+            "starry-night",
+            [photos],
+            out,
+            (*SMALL, *overrides),
+            vgg=str(vgg),
+            style=style or photos / "0.png",
+            device="cpu",
+            threads=1,
+            quiet=True,
+            resume=resume,
+        ),
         say=lambda line: None,
     )
 
@@ -141,16 +143,18 @@ def test_resuming_with_a_stability_term_is_exact(tmp_path: Path, photos: Path, v
 
     def run(out: Path, steps: int, resume: bool) -> Path | None:
         return start(
-            str(config),
-            [photos],
-            out,
-            (*SMALL, f"steps={steps}", "schedule.kind=constant"),
-            vgg=str(vgg),
-            style=photos / "0.png",
-            device="cpu",
-            threads=1,
-            quiet=True,
-            resume=resume,
+            RunOptions(
+                str(config),
+                [photos],
+                out,
+                (*SMALL, f"steps={steps}", "schedule.kind=constant"),
+                vgg=str(vgg),
+                style=photos / "0.png",
+                device="cpu",
+                threads=1,
+                quiet=True,
+                resume=resume,
+            ),
             say=lambda line: None,
         )
 
@@ -165,16 +169,18 @@ def test_resuming_with_a_stability_term_is_exact(tmp_path: Path, photos: Path, v
     assert one.training["style_image"]["name"] == "0.png"
     with pytest.raises(ConfigError, match=r"`style\.image` was"):
         start(
-            str(config),
-            [photos],
-            whole,
-            (*SMALL, "steps=7", "schedule.kind=constant"),
-            vgg=str(vgg),
-            style=photos / "1.png",
-            device="cpu",
-            threads=1,
-            quiet=True,
-            resume=True,
+            RunOptions(
+                str(config),
+                [photos],
+                whole,
+                (*SMALL, "steps=7", "schedule.kind=constant"),
+                vgg=str(vgg),
+                style=photos / "1.png",
+                device="cpu",
+                threads=1,
+                quiet=True,
+                resume=True,
+            )
         )
 
 
@@ -222,4 +228,8 @@ def test_a_style_image_that_will_not_do_is_named(tmp_path: Path, photos: Path, v
         with pytest.raises(InputError, match=message):
             train(photos, vgg, tmp_path / "run", style=path)
     with pytest.raises(ConfigError, match="no style image: pass --style IMAGE"):
-        start("starry-night", [photos], tmp_path / "run", SMALL, vgg=str(vgg), device="cpu")
+        start(
+            RunOptions(
+                "starry-night", [photos], tmp_path / "run", SMALL, vgg=str(vgg), device="cpu"
+            )
+        )
