@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     type=click.Choice(["copy", "aac", "none"]),
     help=(
         "Copy the audio, encode it as AAC, or leave it out. [default: copy what OUT can hold, "
-        "encode the rest as AAC]"
+        "encode the rest as AAC, for .webm as Opus]"
     ),
 )
 @click.option("--no-audio", is_flag=True, help="The same as --audio none.")
@@ -146,9 +146,9 @@ def upscale(**options: Any) -> None:  # noqa: ANN401 - the fields of UpscaleOpti
     Several inputs go into the folder OUT. For one, OUT may be a folder, too. The name of OUT may
     have {stem}, {suffix}, {folder} and {scale} in it, which each input fills in.
 
-    Videos become H.264, those of more than 8 bits HEVC, in .mp4, .m4v, .mov or .mkv. Every
-    frame keeps its time, and audio, subtitles, chapters and metadata are copied. An existing
-    OUT is replaced only with --overwrite. Files of a folder that are already in OUT are
+    Videos become H.264, those of more than 8 bits HEVC, in .mp4, .m4v, .mov or .mkv; in .webm they
+    become AV1. Every frame keeps its time, and audio, subtitles, chapters and metadata are copied.
+    An existing OUT is replaced only with --overwrite. Files of a folder that are already in OUT are
     skipped. OUT appears only when it is complete.
 
     IN may also be the number of a camera, an rtsp://, rtmp://, http://, udp:// or tcp:// URL, a

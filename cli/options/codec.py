@@ -13,23 +13,24 @@ _OPTIONS = (
     click.option(
         "--codec",
         default="auto",
-        show_default="h264, for more than 8 bits hevc",
+        show_default="h264, for more than 8 bits hevc, in .webm av1",
         help=(
-            "Video encoder: h264, hevc, av1, prores, ffv1 (lossless), h264-nvenc, hevc-nvenc "
-            "or av1-nvenc."
+            "Video encoder: h264, hevc, av1, vp9, prores, ffv1 (lossless), h264-nvenc, "
+            "hevc-nvenc or av1-nvenc."
         ),
     ),
     click.option(
         "--crf",
         type=int,
-        help="Quality, from 0 (best) to 51, for av1 to 63. [default: 17, hevc 20, av1 28]",
+        help="Quality, from 0 (best) to 51, for av1 and vp9 to 63. [default: 17, hevc 20, av1 28, "
+        "vp9 24]",
     ),
     click.option(
         "--preset",
         help=(
-            "Encoder speed, ultrafast to veryslow; for av1 0 to 13; for prores the profile. "
-            "Slower presets make smaller files but take CPU time from the model. [default: "
-            "veryfast, hevc medium, av1 8, prores hq]"
+            "Encoder speed, ultrafast to veryslow; for av1 0 to 13; for vp9 5 to 8; for prores the "
+            "profile. Slower presets make smaller files but take CPU time from the model. "
+            "[default: veryfast, hevc medium, av1 8, vp9 6, prores hq]"
         ),
     ),
 )

@@ -51,6 +51,7 @@ def prepare(
         InputError: it is HDR video, and 8 bits would be left.
         MissingDependencyError: the encoder is missing.
     """
+    encoder = encoder.for_target(target)
     try:
         choice = choose(facts, encoder, target.suffix, problem_of(upscaler))
     except ConfigError as error:

@@ -22,8 +22,8 @@ _OPTION_TEXTS: dict[str, Schema] = {
         "description": "Format of the result. Default: png; for videos mp4, or what the codec "
         "needs.",
     },
-    "codec": {"type": "string", "description": "As --codec: h264, hevc, av1, prores, ffv1, …"},
-    "crf": {"type": "integer", "description": "Quality, 0 (best) to 51, av1 63."},
+    "codec": {"type": "string", "description": "As --codec: h264, hevc, av1, vp9, prores, ffv1, …"},
+    "crf": {"type": "integer", "description": "Quality, 0 (best) to 51, av1 and vp9 63."},
     "preset": {"type": "string", "description": "Encoder speed, ultrafast to veryslow."},
     "pixel_format": {
         "type": "string",

@@ -33,7 +33,7 @@ FOR_VIDEOS = (
 FOR_IMAGES = ("no_metadata",)
 _SWITCHES = ("compare", "no_audio", "no_metadata")
 IMAGE_FORMATS = ("png", "jpg", "webp", "avif", "tiff", "bmp")
-VIDEO_FORMATS = ("mp4", "mkv", "mov", "m4v")
+VIDEO_FORMATS = ("mp4", "mkv", "mov", "m4v", "webm")
 _CONTAINERS = {"prores": "mov", "ffv1": "mkv"}
 """The container where none is asked for, of codecs that .mp4 does not hold."""
 

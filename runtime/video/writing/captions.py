@@ -13,7 +13,8 @@ from av.subtitles.codeccontext import SubtitleCodecContext
 from av.subtitles.stream import SubtitleStream
 from av.subtitles.subtitle import AssSubtitle, SubtitleSet
 
-from .carried import QUICKTIME, describe
+from .carried import describe
+from .containers import named_container
 
 TEXT = frozenset({"subrip", "ass", "ssa", "webvtt", "mov_text", "text"})
 """Codecs of subtitles that are text, by FFmpeg's names."""
@@ -42,8 +43,8 @@ class Captions:
         Raises:
             av.FFmpegError, ValueError: they cannot be decoded, or not written to `output`.
         """
-        self._one_at_a_time = output.format.name in QUICKTIME
-        codec = "mov_text" if self._one_at_a_time else "srt"
+        codec = named_container(output.format.name).subtitle_codec
+        self._one_at_a_time = codec == "mov_text"
         self.description = f"{describe(source).removesuffix(')')} as {codec})"
         self._decoder = source.codec_context
         self._decoder.open(strict=False)

@@ -13,15 +13,12 @@ from av.audio.stream import AudioStream
 from av.packet import Packet
 from av.stream import Stream
 
-QUICKTIME = frozenset({"mp4", "mov"})
-"""Containers whose subtitles are `mov_text`."""
-
 
 class Audio(StrEnum):
     """What becomes of the sound."""
 
     AUTO = "auto"
-    """It is copied; what the container cannot hold is coded anew, as AAC."""
+    """It is copied; what the container cannot hold is coded anew, as AAC, in WebM as Opus."""
     COPY = "copy"
     """It is copied; what the container cannot hold is an error."""
     AAC = "aac"

@@ -127,6 +127,8 @@ def _known_to_players(options: EncoderOptions, suffix: str) -> list[str]:
             formats = [f for f in formats if f.chroma == 1 and f.bits == 8]
         case "hevc" if suffix.lower() in _FOR_PLAYERS:
             formats = [f for f in formats if f.chroma == 1 and f.bits <= 10]
+        case "vp9":
+            formats = [f for f in formats if f.chroma == 1]
         case "h264" | "hevc":
             formats = [f for f in formats if f.chroma > 0]
         case "ffv1":  # so that frames are kept bit for bit

@@ -28,6 +28,7 @@ from ..clip.pixel_format import PixelFormat
 from ..clip.pixels import FromBgr, even_size
 from ..clip.span import Span
 from .carried import Audio
+from .containers import container_of
 from .encoders import EncoderOptions
 from .matroska_shape import PLACEHOLDERS, display_size, write_shape
 from .packet_clock import PacketClock
@@ -76,13 +77,14 @@ class FileSink:
     ) -> None:
         self._path = path
         self._target = shown_as or path
-        self._facts = facts = as_stored(facts, options or EncoderOptions())
+        self._container_kind = container_of(path)
+        self._options = (options or EncoderOptions()).for_target(path)
+        self._facts = facts = as_stored(facts, self._options)
         self._size_px = size_px
-        self._options = options or EncoderOptions()
         self._say = say
         self._busy = threading.Lock()
         self._durations: dict[int, int] = {}
-        self._clock = PacketClock(fixed_up=path.suffix.lower() != ".mkv")
+        self._clock = PacketClock(fixed_up=not self._container_kind.is_matroska)
         self._passthrough: Passthrough | None = None
         self._finished = False
         self.frames_written = 0
@@ -166,14 +168,13 @@ class FileSink:
             self._finished = True
 
     def _open(self) -> av.container.OutputContainer:
-        quicktime = self._path.suffix.lower() != ".mkv"
         # The index goes to the front so that a player can start before it has the whole file.
         # The unit in which is said that a track begins later than the film; else it is 1 ms.
         options = {"movflags": "+faststart", "movie_timescale": "90000"}
-        if not quicktime:
+        kind = self._container_kind
+        if kind.is_matroska:
             options = {"avoid_negative_ts": "disabled"}
-        format_ = {".mkv": "matroska", ".mov": "mov"}.get(self._path.suffix.lower(), "mp4")
-        return av.open(f"file:{self._path}", "w", format=format_, container_options=options)
+        return av.open(f"file:{self._path}", "w", format=kind.name, container_options=options)
 
     def _add_video_stream(self) -> av.VideoStream:
         facts, encoder = self._facts, self._options.encoder
@@ -187,19 +188,23 @@ class FileSink:
         self._from_bgr = FromBgr(stored.name, facts.colour, (width, height))
         context = stream.codec_context
         configure(context, facts, stored, (width, height))
-        if encoder.quicktime_tag and self._path.suffix.lower() != ".mkv":
+        is_matroska = self._container_kind.is_matroska
+        if encoder.quicktime_tag and not is_matroska:
             context.codec_tag = encoder.quicktime_tag
         stream.disposition = Disposition.default
         if facts.display_matrix is not None:
             stream.set_display_matrix(self._scaled_matrix(facts.display_matrix))
         stream.metadata.update(lasting_tags(facts.stream_metadata))
         self._coded_px = width, height
-        self._states_shape = self._path.suffix.lower() == ".mkv" and facts.sample_aspect_ratio != 1
+        self._states_shape = is_matroska and facts.sample_aspect_ratio != 1
         if self._states_shape:
             stream.metadata.update(PLACEHOLDERS)
         self._container.metadata.update(lasting_tags(facts.metadata))
-        if self._path.suffix.lower() == ".mkv" and 1000 % facts.time_base.denominator:
-            self._say(f"{self._target.name}: .mkv keeps times in whole milliseconds; .mp4 is exact")
+        if is_matroska and 1000 % facts.time_base.denominator:
+            suffix = self._path.suffix.lower()
+            self._say(
+                f"{self._target.name}: {suffix} keeps times in whole milliseconds; .mp4 is exact"
+            )
         return stream
 
     def _start(self) -> None:

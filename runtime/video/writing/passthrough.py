@@ -22,7 +22,8 @@ from ..clip.input_file import open_input, start_offset
 from ..clip.span import Span
 from .captions import TEXT, Captions
 from .carried import Audio, Carried, Copied, can_hold, describe, time_of
-from .sound import AacSound
+from .containers import named_container
+from .sound import Sound
 
 if TYPE_CHECKING:
     from av.container.core import Chapter
@@ -52,10 +53,10 @@ class Passthrough:
     stream was added and before its header is written; call `copy_until` as the video advances and
     `finish` at the end. Chapters are copied as well.
 
-    Audio that the container cannot hold is coded anew as AAC, with a line that says so, and text
-    subtitles in the form that it can hold; other streams that it cannot hold are left out with a
-    line. Of a `span`, whole packets of audio are copied, those that begin in it: audio begins up to
-    one packet, some 20 ms, after the picture. Subtitles are cut to the span.
+    Audio that the container cannot hold is coded anew as AAC or Opus, with a line that says so, and
+    text subtitles in the form that it can hold; other streams that it cannot hold are left out with
+    a line. Of a `span`, whole packets of audio are copied, those that begin in it: audio begins up
+    to one packet, some 20 ms, after the picture. Subtitles are cut to the span.
 
     Raises:
         InputError: the file cannot be read to its end.
@@ -79,6 +80,7 @@ class Passthrough:
         self._audio = audio
         self._say = say
         self._output = output
+        self._container = named_container(output.format.name)
         self._input = open_input(path)
         try:
             self._streams = self._add_streams(video_index)
@@ -131,15 +133,14 @@ class Passthrough:
                 if not self._input.chapters():
                     self._say(f"{self._path.name}: data stream {stream.index} is left out")
                 continue
-            matroska = self._output.format.name == "matroska"
-            if stream.type == "attachment" and not matroska:
+            if stream.type == "attachment" and self._output.format.name != "matroska":
                 # libav takes the stream, and refuses the whole file when its header is written.
                 self._say(
                     f"{self._path.name}: an attached file is left out, {self._target.suffix} "
                     "cannot hold it"
                 )
                 continue
-            if stream.type == "video" and matroska:
+            if stream.type == "video" and self._container.is_matroska:
                 # Matroska keeps covers as attached files; as a track it would be a second film.
                 self._say(f"{self._path.name}: the cover picture is left out")
                 continue
@@ -180,7 +181,13 @@ class Passthrough:
                 f"{self._target}: {self._suffix} cannot hold the {describe(stream)} of "
                 f"{self._path}; write to .mkv, or pass --audio aac or --audio none"
             )
-        sound = AacSound(stream, self._output, self._length(), self._path)
+        codec = self._container.audio_codec
+        if self._audio is Audio.AAC and codec != "aac":
+            raise OutputError(
+                f"{self._target}: {self._suffix} cannot hold AAC; leave out --audio aac, and what "
+                f"it cannot hold becomes {codec.capitalize()}"
+            )
+        sound = Sound(stream, self._output, codec, self._length(), self._path)
         self._tag(sound.target, stream)
         if not holds:
             self._say(
@@ -244,7 +251,7 @@ class Passthrough:
         span, seconds = self._span, time_of(packet)
         if span.is_whole:
             return True
-        begin = -_RUN_IN_SECONDS if isinstance(carried, AacSound) else 0
+        begin = -_RUN_IN_SECONDS if isinstance(carried, Sound) else 0
         return seconds >= begin and (span.end is None or seconds < span.end - span.start)
 
     def _cut(self, packet: Packet[Stream]) -> None:

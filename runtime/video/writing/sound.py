@@ -1,8 +1,9 @@
-"""Sound that is decoded and coded anew, as AAC, at the times that it has."""
+"""Sound that is decoded and coded anew, as AAC or Opus, at the times that it has."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,33 +16,53 @@ from av.stream import Stream
 from ....common.errors import InputError
 from .carried import describe
 
-_RATES = frozenset({8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000})
+_OPUS_RATES = frozenset({8000, 12000, 16000, 24000, 48000})
+_AAC_RATES = frozenset({8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000})
 _RATE = 48_000
-_LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+_AAC_LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 _BITS_PER_CHANNEL = 96_000
-_FRAME_SAMPLES = 1024
 
 
-class AacSound:
+@dataclass(frozen=True)
+class _Encoder:
+    library: str
+    rates: frozenset[int]
+    layouts: dict[int, str]
+    sample_format: str
+    packet_samples: int
+
+
+_ENCODERS = {
+    "aac": _Encoder("aac", _AAC_RATES, _AAC_LAYOUTS, "fltp", 1024),
+    "opus": _Encoder("libopus", _OPUS_RATES, _AAC_LAYOUTS | {4: "quad"}, "flt", 960),
+}
+
+
+class Sound:
     """See `Carried`. Gaps become silence, so that sound and picture stay together."""
 
     def __init__(
         self,
         source: AudioStream,
         output: av.container.OutputContainer,
+        codec: str,
         end: Fraction | None,
         name: Path,
     ) -> None:
-        """`end`: the time in seconds at which the sound ends, if not before; `name`: the input."""
+        """`codec`: "aac" or "opus"; `end`: the time in seconds at which the sound ends, if not
+        before; `name`: the input.
+        """
         self._name = name
-        self.description = f"{describe(source).removesuffix(')')} as aac)"
+        self.description = f"{describe(source).removesuffix(')')} as {codec})"
         self._source = source
         self._end = end
-        self._rate = source.rate if source.rate in _RATES else _RATE
+        self._encoder = encoder = _ENCODERS[codec]
+        self._rate = source.rate if source.rate in encoder.rates else _RATE
         channels = source.layout.nb_channels
-        self._layout = _LAYOUTS.get(channels, "stereo")
-        target = output.add_stream("aac", rate=self._rate, layout=self._layout)
+        self._layout = encoder.layouts.get(channels, "stereo")
+        target = output.add_stream(encoder.library, rate=self._rate, layout=self._layout)
         assert isinstance(target, AudioStream)
+        target.codec_context.format = av.AudioFormat(encoder.sample_format)
         target.bit_rate = _BITS_PER_CHANNEL * min(channels, 8)
         self.target = target
         self._graph: av.filter.Graph | None = None
@@ -94,8 +115,11 @@ class AacSound:
         for name, options in (
             ("atrim", span),
             ("aresample", f"{self._rate}:async=1:min_hard_comp=0.05"),
-            ("aformat", f"sample_fmts=fltp:channel_layouts={self._layout}"),
-            ("asetnsamples", f"n={_FRAME_SAMPLES}:p=0"),
+            (
+                "aformat",
+                f"sample_fmts={self._encoder.sample_format}:channel_layouts={self._layout}",
+            ),
+            ("asetnsamples", f"n={self._encoder.packet_samples}:p=0"),
             ("abuffersink", ""),
         ):
             filter_ = graph.add(name, options or None)

@@ -34,7 +34,7 @@ def test_help_names_every_codec_and_its_quality(command: click.Command) -> None:
         if encoder.default_crf is not None and not encoder.is_hardware
     }
     assert (
-        f"0 (best) to {default.encoder.worst_crf}, for av1 to {ENCODERS['av1'].worst_crf}"
+        f"0 (best) to {default.encoder.worst_crf}, for av1 and vp9 to {ENCODERS['av1'].worst_crf}"
         in said["crf"]
     )
     named = ", ".join(

@@ -292,7 +292,7 @@ def test_playback_can_start_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"codec": "vp8"}, "unknown codec 'vp8'; known are h264, hevc, av1, prores, ffv1"),
+        ({"codec": "vp8"}, "unknown codec 'vp8'; known are h264, hevc, av1, vp9, prores, ffv1"),
         ({"crf": 52}, "CRF 52 is outside 0"),
         ({"codec": "av1", "crf": 64}, "CRF 64 is outside 0"),
         ({"codec": "ffv1", "crf": 10}, "ffv1 is lossless"),
