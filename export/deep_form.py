@@ -7,8 +7,8 @@ from torch import nn
 
 from ..common.errors import ExportError, ModelError
 from ..common.notes import Say
+from ..runtime.models.contract import DEEP_BITS
 from ..runtime.models.depth import set_depth
-from ..runtime.models.file import DEEP_BITS
 from .parity.comparison import Parity
 from .parity.gate import Gate
 from .parity.half_gate import Peak

@@ -13,8 +13,10 @@ from ..common.errors import ConfigError, ExportError, InputError, OutputError
 from ..common.files import atomic_output, check_target
 from ..common.notes import Say
 from ..common.text import one_line
+from ..runtime.models.contract import DEEP_BITS
 from ..runtime.models.digest import PREFIX, seal
-from ..runtime.models.file import ACTIVATION_BYTES, DEEP_BITS, FORMAT, WHOLE_FRAME
+from ..runtime.models.file import WHOLE_FRAME
+from ..runtime.models.metadata import ACTIVATION_BYTES, FORMAT
 from ..runtime.models.tensors import all_tensors, not_finite
 from ..runtime.ort.library import load_onnxruntime
 from .check.node_rules import tensorrt_problems

@@ -16,8 +16,9 @@ from ..common.memory import is_out_of_memory
 from ..common.notes import Say, say_on_stderr
 from .backends.select import AUTO, open_backend, open_named
 from .cutting import Cutter, checked_tile
+from .models.contract import DEEP_BITS
 from .models.depth import at_bits, depth_problem
-from .models.file import DEEP_BITS, ModelSpec, read_spec
+from .models.file import ModelSpec, read_spec
 from .models.memory import activation_budget
 from .models.zoo import resolve
 from .reuse import ReusingSequence

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from ...common.errors import ConfigError
 from ...runtime.gpu.shapes import ShapeProfile
-from ...runtime.models.file import INPUT, OUTPUT, ModelSpec
+from ...runtime.models.contract import INPUT, OUTPUT
+from ...runtime.models.file import ModelSpec
 
 # Frames of the size that is warmed up where the model takes any.
 _WARM_HEIGHT, _WARM_WIDTH = 270, 480

@@ -7,7 +7,8 @@ from time import perf_counter
 from ...common.notes import say_on_stderr
 from ...common.opencv import load_cv2
 from ..machine.host import available_processors, processor_name
-from ..models.file import OUTPUT, ModelSpec
+from ..models.contract import OUTPUT
+from ..models.file import ModelSpec
 from ..ort.library import engine_problem
 from ..ort.session import OrtSession
 from ..session.frames import dtype_of

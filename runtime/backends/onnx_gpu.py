@@ -17,7 +17,8 @@ from ..gpu.cuda_python import cuda_python_problem
 from ..gpu.shapes import FrameShape
 from ..machine.host import available_processors
 from ..machine.nvidia import driver_advice, driver_problem
-from ..models.file import OUTPUT, ModelSpec
+from ..models.contract import OUTPUT
+from ..models.file import ModelSpec
 from ..ort.linkage import CUDART, linked_major, load_problem, provider_library
 from ..ort.session import OrtSession
 from ..session.protocol import Frames, failures_of

@@ -25,7 +25,8 @@ from ...common.errors import BackendError
 from ...common.notes import say_on_stderr
 from ...common.text import one_line
 from ..machine.nvidia import device_name, gpu_problem, installed_driver
-from ..models.file import INPUT, OUTPUT, ModelSpec
+from ..models.contract import INPUT, OUTPUT
+from ..models.file import ModelSpec
 from ..models.int8_form import refuse_for_processors
 from ..ort.library import engine_problem, load_onnxruntime
 from ..ort.linkage import NVINFER, linked_major, provider_library

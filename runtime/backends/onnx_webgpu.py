@@ -14,7 +14,8 @@ from pathlib import Path
 
 from ...common.errors import BackendError
 from ..machine.host import available_processors
-from ..models.file import OUTPUT, ModelSpec
+from ..models.contract import OUTPUT
+from ..models.file import ModelSpec
 from ..models.int8_form import refuse_for_processors
 from ..ort.plugins import Device, Plugin, devices, plugin_problem, plugin_version
 from ..ort.session import LEFT_TO_CPU, OrtSession

@@ -12,7 +12,8 @@ from ...common.errors import BackendError, ConfigError, FrameliftError
 from ...common.text import suggestion
 from ..machine.nvidia import gpu_problem
 from ..models.byte_form import in_bytes
-from ..models.file import DEEP_BITS, ModelSpec
+from ..models.contract import DEEP_BITS
+from ..models.file import ModelSpec
 from ..models.int8_form import form_problem
 from ..ort.library import engine_problem
 from ..session.deep import for_deep_frames

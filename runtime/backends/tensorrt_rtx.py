@@ -22,7 +22,8 @@ from ..gpu.cuda_gate import GATE
 from ..gpu.shapes import FrameShape, ShapeProfile, profile_for
 from ..machine.host import available_processors
 from ..machine.nvidia import device_name, gpu_problem
-from ..models.file import INPUT, OUTPUT, ModelSpec
+from ..models.contract import INPUT, OUTPUT
+from ..models.file import ModelSpec
 from ..models.int8_form import refuse_for_processors
 from ..ort.plugins import Device, Plugin, devices, plugin_problem, plugin_version
 from ..ort.session import OrtSession

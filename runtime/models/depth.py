@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...common.errors import ModelError
-from .file import DEEP_BITS, ModelSpec
+from .contract import DEEP_BITS
+from .file import ModelSpec
 from .graph import Graph, attributes
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from cuda.bindings import runtime
 from ...common.errors import BackendError
 from ..gpu.cuda_gate import GATE
 from ..gpu.shapes import FrameShape
-from ..models.file import OUTPUT
+from ..models.contract import OUTPUT
 from .session import DeviceBinding, OrtSession
 
 # ONNX Runtime frees a recorded graph with its session only.

@@ -14,7 +14,7 @@ from ...common.errors import BackendError
 from ...common.text import first_line
 from ..gpu.cuda_gate import GATE
 from ..machine.host import check_threads
-from ..models.file import INPUT
+from ..models.contract import INPUT
 from ..session.protocol import Frames
 from .library import load_onnxruntime
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...common.errors import FrameError
-from ..models.file import DEEP_BITS
+from ..models.contract import DEEP_BITS
 from .protocol import Frames
 
 

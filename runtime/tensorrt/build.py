@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, cast
 from ...common.errors import BackendError
 from ...common.signals import call_interruptibly
 from ..gpu.shapes import ShapeProfile
-from ..models.file import INPUT, ModelSpec
+from ..models.contract import INPUT
+from ..models.file import ModelSpec
 from .entry import Entry
 from .key import BuilderOptions
 from .library import Library

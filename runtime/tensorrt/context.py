@@ -14,7 +14,7 @@ from ...common.errors import BackendError
 from ..gpu.cuda import call
 from ..gpu.memory import Resources
 from ..gpu.shapes import FrameShape
-from ..models.file import INPUT, OUTPUT
+from ..models.contract import INPUT, OUTPUT
 from .cache import CachedEngine
 from .entry import Entry
 from .library import Library

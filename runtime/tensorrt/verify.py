@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...common.errors import BackendError
-from ..models.file import INPUT, OUTPUT, ModelSpec
+from ..models.contract import INPUT, OUTPUT
+from ..models.file import ModelSpec
 from .entry import Entry
 from .precision import PrecisionReport, check_precision, convolution_types, layer_count
 

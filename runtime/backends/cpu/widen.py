@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...models.file import ACTIVATION_BYTES, ModelSpec
+from ...models.file import ModelSpec
 from ...models.memory import activation_bytes_per_pixel
+from ...models.metadata import ACTIVATION_BYTES
 
 if TYPE_CHECKING:
     import onnx
