@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +16,30 @@ from .output.json_output import print_json
 if TYPE_CHECKING:
     from ..runtime.tensorrt.cache import EngineCache
     from ..runtime.tensorrt.sidecar import Sidecar
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """The arguments and options of `framelift engine build`, by their names."""
+
+    model: str
+    shapes: str
+    output: Path | None
+    device: int | None
+    gpu: str | None
+    level: int
+    tf32: bool
+    rebuild: bool
+    overwrite: bool
+    as_json: bool
+
+    def check_for_another_machine(self) -> None:
+        """Raise ConfigError for what does not go together with --gpu."""
+        if self.output is None:
+            raise ConfigError("--gpu builds for another machine: pass --output, too")
+        if self.device is not None or self.rebuild:
+            name = "--device" if self.device is not None else "--rebuild"
+            raise ConfigError(f"{name} is for this machine: leave out that option or --gpu")
 
 
 @click.group()
@@ -65,18 +90,7 @@ def engine() -> None:
 @click.option("--rebuild", is_flag=True, help="Build even if the engine is in the cache.")
 @click.option("-y", "--overwrite", is_flag=True, help="Replace an existing FILE.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def build(
-    model: str,
-    shapes: str,
-    output: Path | None,
-    device: int | None,
-    gpu: str | None,
-    level: int,
-    tf32: bool,
-    rebuild: bool,
-    overwrite: bool,
-    as_json: bool,
-) -> None:
+def build(**options: Any) -> None:  # noqa: ANN401 - the fields of BuildOptions
     """Build an engine of MODEL for frames of these sizes and store it in the cache.
 
     MODEL is an .onnx file or the name of a bundled model. This needs TensorRT 10.16 or 11 and the
@@ -92,13 +106,15 @@ def build(
     from ..runtime.tensorrt.make import build_progress, make_engine, make_rtx_engine, write_plan
     from ..runtime.tensorrt.rtx import capability_of
 
-    profile = parse_profile(shapes)
-    options = BuilderOptions(level=level, tf32=tf32)
+    chosen = BuildOptions(**options)
+    gpu, output = chosen.gpu, chosen.output
+    profile = parse_profile(chosen.shapes)
+    builder = BuilderOptions(level=chosen.level, tf32=chosen.tf32)
     if gpu is not None:
-        _check_for_another_machine(output, device, rebuild)
+        chosen.check_for_another_machine()
     if output is not None:
-        check_target(output, overwrite=overwrite)
-    spec = read_spec(resolve(model))
+        check_target(output, overwrite=chosen.overwrite)
+    spec = read_spec(resolve(chosen.model))
     if spec.depth != 8:
         raise ConfigError(
             f"{spec.path} takes uint16 frames, which TensorRT has not: export it without --depth "
@@ -106,32 +122,29 @@ def build(
         )
     with signals_as_errors(), build_progress(spec, profile) as progress:
         if gpu is not None:
-            made = make_rtx_engine(spec, profile, options, progress, capability_of(gpu))
+            made = make_rtx_engine(spec, profile, builder, progress, capability_of(gpu))
         else:
             made = make_engine(
-                spec, profile, options, progress, device=device or 0, rebuild=rebuild
+                spec,
+                profile,
+                builder,
+                progress,
+                device=chosen.device or 0,
+                rebuild=chosen.rebuild,
             )
         if output is not None:
-            write_plan(made, output, overwrite=overwrite)
+            write_plan(made, output, overwrite=chosen.overwrite)
     path = output or made.engine.path
     if path is None:
         raise BackendError("the engine could not be stored in the cache: pass --output")
     sidecar = made.engine.sidecar
-    if as_json:
+    if chosen.as_json:
         document = {"path": str(path), "built": made.built, **sidecar.document()}
         print_json(document)
         return
     took = f"built in {sidecar.build_seconds:.1f} s" if made.built else "taken from the cache"
     click.echo(f"{took}; {sidecar.model_precision}, {_precision(sidecar)}", err=True)
     click.echo(path)
-
-
-def _check_for_another_machine(output: Path | None, device: int | None, rebuild: bool) -> None:
-    if output is None:
-        raise ConfigError("--gpu builds for another machine: pass --output, too")
-    if device is not None or rebuild:
-        name = "--device" if device is not None else "--rebuild"
-        raise ConfigError(f"{name} is for this machine: leave out that option or --gpu")
 
 
 @engine.command("list")

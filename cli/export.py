@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 from click.core import ParameterSource
@@ -20,8 +21,50 @@ from .options.defaults import typed
 from .options.finite import Finite
 
 if TYPE_CHECKING:
-    from ..export.exporter import Exported
+    from ..export.exporter import ExportConfig, Exported
     from ..export.int8.gate import Quantised
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """The arguments and options of the command, by their names."""
+
+    checkpoint: Path
+    output: Path | None
+    opset: int | None
+    targets: tuple[str, ...]
+    precision: str
+    depth: str
+    fixed: str | None
+    batch: int | None
+    calibration: Path | None
+    quality_set: Path | None
+    max_drop: float | None
+    licence: str
+    overwrite: bool
+    triton: Path | None
+    engine: Path | None
+
+    def config(self) -> ExportConfig:
+        """How to export. Raises ConfigError."""
+        from ..export.check.targets import parse_targets
+        from ..export.exporter import ExportConfig
+
+        # The user's defaults of these are for int8.
+        judged = self.precision == "int8" or typed("calibration", "quality_set", "max_drop")
+        return ExportConfig(
+            opset=self.opset,
+            targets=parse_targets(self.targets),
+            precision=self.precision,
+            depth=int(self.depth),
+            size=None if self.fixed is None else parse_size(self.fixed),
+            batch=self.batch,
+            calibration=self.calibration if judged else None,
+            quality_set=self.quality_set if judged else None,
+            max_drop_db=self.max_drop if judged else None,
+            licence=self.licence,
+            overwrite=self.overwrite,
+        )
 
 
 @click.command()
@@ -94,32 +137,18 @@ if TYPE_CHECKING:
     metavar="FILE.plan",
     help="With --triton: also serve this engine of the model (see `framelift engine build`).",
 )
-def export(
-    checkpoint: Path,
-    output: Path | None,
-    opset: int | None,
-    targets: tuple[str, ...],
-    precision: str,
-    depth: str,
-    fixed: str | None,
-    batch: int | None,
-    calibration: Path | None,
-    quality_set: Path | None,
-    max_drop: float | None,
-    licence: str,
-    overwrite: bool,
-    triton: Path | None,
-    engine: Path | None,
-) -> None:
+def export(**options: Any) -> None:  # noqa: ANN401 - the fields of ExportOptions
     """Export CHECKPOINT to one self-describing ONNX model that takes and returns frames.
 
     CHECKPOINT is a checkpoint of `framelift train` or a community super-resolution model (.pth,
     .safetensors). The model is compared with PyTorch on a photograph, on noise and on extreme
     frames, at several sizes. It is written only if they agree.
     """
+    chosen = ExportOptions(**options)
+    checkpoint, triton, engine = chosen.checkpoint, chosen.triton, chosen.engine
     if engine is not None and triton is None:
         raise ConfigError("--engine is for --triton: name the repository too")
-    if engine is not None and depth != "8":
+    if engine is not None and chosen.depth != "8":
         raise ConfigError("--engine is for models of 8 bits: TensorRT has no uint16")
     if triton is not None and checkpoint.suffix == ".onnx":
         _refuse_export_options()
@@ -129,34 +158,19 @@ def export(
         raise CheckpointError(f"checkpoint {checkpoint}: is a folder; name a file in it")
     if checkpoint.suffix == ".onnx":
         _refuse_onnx(checkpoint)
-    size = None if fixed is None else parse_size(fixed)
     try:
-        from ..export.check.targets import parse_targets
-        from ..export.exporter import ExportConfig, export_checkpoint
+        from ..export.exporter import export_checkpoint
+
+        config = chosen.config()
     except ModuleNotFoundError as error:
         raise MissingDependencyError(
             f"export needs {error.name}: pip install 'framelift[train,cpu]'"
         ) from error
-    if precision != "int8" and not typed("calibration", "quality_set", "max_drop"):
-        calibration = quality_set = max_drop = None
-    config = ExportConfig(
-        opset=opset,
-        targets=parse_targets(targets),
-        precision=precision,
-        depth=int(depth),
-        size=size,
-        batch=batch,
-        calibration=calibration,
-        quality_set=quality_set,
-        max_drop_db=max_drop,
-        licence=licence,
-        overwrite=overwrite,
-    )
-    target = output or checkpoint.with_suffix(".onnx")
+    target = chosen.output or checkpoint.with_suffix(".onnx")
     if triton is not None:
         from ..export.triton.repository import check_before_export
 
-        check_before_export(triton, engine, target.stem, precision)
+        check_before_export(triton, engine, target.stem, config.precision)
     _report(_interruptible(lambda: export_checkpoint(checkpoint, target, config, _say)))
     if triton is not None:
         _serve(target, triton, engine)

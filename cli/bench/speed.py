@@ -75,24 +75,17 @@ if TYPE_CHECKING:
 @seconds_option
 @iterations_option
 @click.option(
-    "--no-fresh",
-    "fresh",
-    flag_value=False,
-    default=True,
-    help="Do not measure the start of each case in a new process.",
+    "--no-fresh", is_flag=True, help="Do not measure the start of each case in a new process."
 )
-@click.option(
-    "--no-roofline",
-    "roofline",
-    flag_value=False,
-    default=True,
-    help="Do not measure the machine's peak.",
-)
+@click.option("--no-roofline", is_flag=True, help="Do not measure the machine's peak.")
 @report_options
 def latency(
     models: tuple[str, ...],
+    rivals: tuple[str, ...],
+    no_fresh: bool,
+    no_roofline: bool,
     targets: Targets,
-    **options: Any,  # noqa: ANN401 - the fields of GridSettings
+    **options: Any,  # noqa: ANN401 - other fields of GridSettings
 ) -> None:
     """Measure how long MODELs take per frame: percentiles, fps, share of the machine's peak,
     start-up.
@@ -107,8 +100,13 @@ def latency(
     from ...benchmarks.measure.latency import measure_latency
     from ...benchmarks.shared.settings import GridSettings
 
-    rivals = options["rivals"]
-    settings = GridSettings(**{**options, "rivals": _rivals(rivals)}, lenient="all" in rivals)
+    settings = GridSettings(
+        **options,
+        rivals=_rivals(rivals),
+        fresh=not no_fresh,
+        roofline=not no_roofline,
+        lenient="all" in rivals,
+    )
     show(measure_latency(models, settings, say), targets)
 
 
