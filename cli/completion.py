@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import click
-from click.shell_completion import get_completion_class
 
 SHELLS = ("bash", "zsh", "fish")
 VARIABLE = "_FRAMELIFT_COMPLETE"
@@ -19,6 +18,8 @@ def completion(shell: str) -> None:
     eval "$(framelift completion zsh)"     in ~/.zshrc
     framelift completion fish | source     in ~/.config/fish/config.fish
     """
+    from click.shell_completion import get_completion_class
+
     context = click.get_current_context().find_root()
     kind = get_completion_class(shell)
     assert kind is not None

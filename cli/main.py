@@ -1,4 +1,5 @@
-"""The `framelift` command. Command modules import only click at the top, so `--help` stays fast."""
+"""The `framelift` command. A command's module is imported when the command runs or is listed, and
+imports only click at the top, so that `--help` stays fast."""
 
 from __future__ import annotations
 
@@ -17,26 +18,12 @@ import click
 from ..common.errors import FrameliftError, Interrupted
 from ..common.memory import is_out_of_memory
 from ..common.text import one_line
-from .archive import archive
-from .bench.group import bench
-from .check import check
-from .completion import VARIABLE, completion
-from .doctor import doctor
-from .engine import engine
-from .export import export
-from .import_model import import_model
-from .inspect import inspect
-from .models import models
+from .completion import VARIABLE
+from .lazy_commands import LazyCommands
 from .options.defaults import read_defaults
 from .output import log_file
 from .output.json_output import expect_json, print_failure
-from .serve import serve
-from .stylize import stylize
-from .train import train
-from .upscale import upscale
-from .upscaling import leave_at_once
 from .usage import in_one_line, kind_of
-from .web import web
 
 _GARBAGE_THRESHOLD = 20_000
 """Objects after which Python looks for cycles. Its own 700 makes imports a tenth slower."""
@@ -55,7 +42,30 @@ def _show_version(context: click.Context, option: click.Parameter, asked: bool) 
     context.exit()
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+_COMMANDS = {
+    "train": "train:train",
+    "export": "export:export",
+    "import": "import_model:import_model",
+    "check": "check:check",
+    "engine": "engine:engine",
+    "upscale": "upscale:upscale",
+    "archive": "archive:archive",
+    "stylize": "stylize:stylize",
+    "serve": "serve:serve",
+    "bench": "bench.group:bench",
+    "inspect": "inspect:inspect",
+    "models": "models:models",
+    "doctor": "doctor:doctor",
+    "web": "web:web",
+    "completion": "completion:completion",
+}
+"""Command to the module in this folder, and its name there."""
+
+
+@click.group(
+    commands=LazyCommands(__package__ or "", _COMMANDS, log_file.with_log_file),
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.option(
     "--version",
     is_flag=True,
@@ -68,33 +78,13 @@ def framelift() -> None:
     """Train small super-resolution networks, export them to ONNX, upscale video in real time."""
 
 
-for command in (
-    train,
-    export,
-    import_model,
-    check,
-    engine,
-    upscale,
-    archive,
-    stylize,
-    serve,
-    bench,
-    inspect,
-    models,
-    doctor,
-    web,
-    completion,
-):
-    framelift.add_command(command)
-    log_file.with_log_file(command)
-
-
 def main(argv: Sequence[str] | None = None, *, prepare: Callable[[], None] = lambda: None) -> None:
     """Run the command line; every failure ends as one line on stderr and a non-zero exit code.
 
     `prepare` is called before the command; its errors end the same way.
     """
     gc.set_threshold(_GARBAGE_THRESHOLD)
+    gc.enable()
     _mend_standard_streams()
     argv = sys.argv[1:] if argv is None else argv
     expect_json(argv)
@@ -126,6 +116,8 @@ def _run(argv: Sequence[str], prepare: Callable[[], None]) -> NoReturn:
     except click.ClickException as error:
         _fail(kind_of(error), in_one_line(error), error.exit_code)
     except Interrupted as error:
+        from .upscaling import leave_at_once
+
         leave_at_once(error.exit_code, str(error))  # PyTorch takes seconds to end in order
     except FrameliftError as error:
         _fail(type(error).__name__, one_line(error), error.exit_code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -169,11 +170,16 @@ def upscale(**options: Any) -> None:  # noqa: ANN401 - the fields of UpscaleOpti
 
 def run_upscale(options: UpscaleOptions, task: str = "super-resolution") -> None:
     """Do what the options ask for, with models for `task`: "super-resolution" or "style"."""
+    from ..common.garbage import no_search_for_garbage
     from ..common.signals import signals_as_errors
     from .upscale_options import Request
+
+    # Else NumPy starts a thread for each processor, for linear algebra, of which there is little.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from .upscaling import leave, raise_failure
 
-    request = Request.of(options)
+    with no_search_for_garbage():
+        request = Request.of(options)
     result = None
     try:
         with signals_as_errors():
@@ -182,8 +188,9 @@ def run_upscale(options: UpscaleOptions, task: str = "super-resolution") -> None
                 run = _loaded(request, task, footage=footage)
                 result = run.live(request.source, request.target, request.live_options())
             else:
-                jobs = request.plan(_note)
-                run = _loaded(request, task, footage=not all(job.is_image for job in jobs))
+                with no_search_for_garbage():
+                    jobs = request.plan(_note)
+                    run = _loaded(request, task, footage=not all(job.is_image for job in jobs))
                 run.files(jobs, several=request.is_several)
     except Interrupted as error:
         leave(error.exit_code, str(error))

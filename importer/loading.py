@@ -9,7 +9,6 @@ from ..common.notes import Say
 from ..runtime import ModelSpec, Upscaler
 from ..runtime.models.file import read_spec
 from ..runtime.models.zoo import DEFAULT_STYLE, default_model, resolve
-from .strokes import with_stroke_size
 
 
 @dataclass(frozen=True)
@@ -46,8 +45,16 @@ def load_upscaler(
 
     Raises what `Upscaler.load`, `own_or_imported` and `with_stroke_size` raise.
     """
+    source: str | ModelSpec = model
+    if cpu_model is None:  # else it is a bundled one, which need not be read where the other runs
+        source = own_or_imported(task, model, say=say)
+    if engine.style_size != 1:
+        from .strokes import with_stroke_size
+
+        spec = source if isinstance(source, ModelSpec) else read_spec(resolve(source))
+        source = with_stroke_size(spec, engine.style_size)
     return Upscaler.load(
-        with_stroke_size(own_or_imported(task, model, say=say), engine.style_size),
+        source,
         engine.backend,
         threads=engine.threads,
         device=engine.device,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from types import TracebackType
 
@@ -14,7 +14,7 @@ import numpy as np
 from ..common.errors import BackendError, ConfigError, FrameError
 from ..common.memory import is_out_of_memory
 from ..common.notes import Say, say_on_stderr
-from .backends.select import AUTO, open_backend, open_named
+from .backends.select import AUTO, open_backend, open_named, runs_on_cpu
 from .cutting import Cutter, checked_tile
 from .models.contract import DEEP_BITS
 from .models.depth import at_bits, depth_problem
@@ -114,16 +114,24 @@ class Upscaler:
         """
         if threads is not None and threads < 1:
             raise ConfigError(f"threads is {threads}: use 1 or more")
-        spec = model if isinstance(model, ModelSpec) else read_spec(resolve(model))
-        checked_tile(spec, tile)
+
+        @cache
+        def source() -> ModelSpec:
+            return model if isinstance(model, ModelSpec) else read_spec(resolve(model))
+
         on_cpu = None if cpu_model is None else read_spec(resolve(cpu_model))
+        if on_cpu is not None and device is None and runs_on_cpu(backend):
+            spec = on_cpu  # `model` need not be read
+        else:
+            spec = source()
+        checked_tile(spec, tile)
         session, chosen, selection = open_backend(spec, backend, threads, device, on_cpu)
 
         def open_sibling(model: ModelSpec) -> Upscaler:
             again = open_named(model, session.name, threads, device)
             return cls(model, again, selection=selection, tile=tile, say=say)
 
-        sibling = Sibling(chosen, spec, open_sibling, say)
+        sibling = Sibling(chosen, source, open_sibling, say)
         return cls(chosen, session, selection=selection, tile=tile, sibling=sibling, say=say)
 
     @property
@@ -386,13 +394,13 @@ class Sibling:
     def __init__(
         self,
         spec: ModelSpec,
-        source: ModelSpec | None = None,
+        source: Callable[[], ModelSpec] | None = None,
         load: Callable[[ModelSpec], Upscaler] | None = None,
         say: Say = say_on_stderr,
     ) -> None:
-        """Of the model `spec`. `source` is the one to give the other depth, `load` opens that."""
+        """Of the model `spec`. `source` reads the one to give the other depth, `load` opens that."""
         self._spec = spec
-        self._source = source or spec
+        self._read = source
         self._load = load
         self._say = say
         self._bits = 8 if spec.depth == DEEP_BITS else DEEP_BITS
@@ -407,6 +415,10 @@ class Sibling:
                 f"{self._spec.name} was loaded for {self._spec.depth} bits only: use Upscaler.load"
             )
         return depth_problem(self._source, self._bits)
+
+    @property
+    def _source(self) -> ModelSpec:
+        return self._spec if self._read is None else self._read()
 
     def get(self, proceed: Callable[[], None]) -> Upscaler:
         """Load it if it is not. `proceed` is called before; what it raises ends the work.

@@ -104,7 +104,10 @@ def open_bytes(data: bytes) -> Image:
     """The image in these bytes, opened by Pillow. Raises OSError and others of Pillow."""
     from PIL import Image
 
-    prepare_pillow()
+    if (known := _plugins_for(data)) is None:
+        prepare_pillow()
+    else:
+        _load_plugins(known)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return Image.open(
@@ -124,17 +127,31 @@ def frame_count(image: Image) -> int:
 @cache
 def prepare_pillow() -> None:
     """Load Pillow's formats and the installed plug-ins, once."""
-    from PIL import Image
-
-    # Not `Image.init`, which loads 40 modules, a tenth of the start of `framelift upscale`.
-    for format_ in _PLUGINS_OF_PILLOW:
-        with contextlib.suppress(ImportError):  # Pillow of other releases, without one of them
-            importlib.import_module(f"PIL.{format_}ImagePlugin")
-    Image.MAX_IMAGE_PIXELS = None  # a photograph of 200 megapixels is no attack
+    _load_plugins(_PLUGINS_OF_PILLOW)
     for name in PLUGINS:
         module = importlib.import_module(name)
         if name == "pillow_heif":
             module.register_heif_opener()
+
+
+@cache
+def _load_plugins(names: tuple[str, ...]) -> None:
+    """Not by `Image.init`, which loads 40 modules, a tenth of the start of `framelift upscale`."""
+    from PIL import Image
+
+    for name in names:
+        with contextlib.suppress(ImportError):  # Pillow of other releases, without one of them
+            importlib.import_module(f"PIL.{name}ImagePlugin")
+    Image.MAX_IMAGE_PIXELS = None  # a photograph of 200 megapixels is no attack
+
+
+def _plugins_for(data: bytes) -> tuple[str, ...] | None:
+    """Those that alone take what begins so, for the two usual formats; None for others."""
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return ("Png",)
+    if data.startswith(b"\xff\xd8\xff"):
+        return ("Jpeg", "Mpo")
+    return None
 
 
 def _read(path: Path, image: Image, data: bytes, keep_depth: bool, say: Say) -> Picture:

@@ -17,7 +17,7 @@ from ..machine.host import available_processors
 from ..models.contract import OUTPUT
 from ..models.file import ModelSpec
 from ..models.int8_form import refuse_for_processors
-from ..ort.plugins import Device, Plugin, devices, plugin_problem, plugin_version
+from ..ort.plugins import Device, Plugin, devices, is_installed, plugin_problem, plugin_version
 from ..ort.session import LEFT_TO_CPU, OrtSession
 from ..session.protocol import Frames
 from .cpu.widen import has_half, widen, widened_bytes
@@ -46,7 +46,8 @@ _NO_HALF = "requires f16"  # in the plug-in's message
 
 def missing() -> str | None:
     """Why this backend cannot be used here, as far as can be told without loading the plug-in."""
-    return plugin_problem(PLUGIN) or _no_gpu()
+    # Without a GPU the rest need not be asked, which takes longer.
+    return (_no_gpu() if is_installed(PLUGIN) else None) or plugin_problem(PLUGIN)
 
 
 def _no_gpu() -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -57,20 +58,40 @@ def processor_name() -> str:
 def available_memory_bytes(root: Path = Path("/")) -> int | None:
     """What programs can still take without others being moved to disk; None if it is not known.
 
-    Limits of a container and of this process (`ulimit -d`) count. `root` is where /proc/self/cgroup
-    and /sys lie.
+    Limits of a container and of this process (`ulimit -d`) count. `root` is where /proc and /sys
+    lie.
     """
-    import psutil  # 12 ms, which commands without a model need not wait for
-
-    found = list(_control_groups(root))
-    with suppress(OSError):
-        found.append(psutil.virtual_memory().available)
-        if sys.platform == "linux":
-            process = psutil.Process()
-            most, _ = process.rlimit(psutil.RLIMIT_DATA)
-            if most != psutil.RLIM_INFINITY:
-                found.append(most - process.memory_info().data)
+    found = [
+        *_control_groups(root),
+        *(_on_linux(root) if sys.platform == "linux" else _by_psutil()),
+    ]
     return max(0, min(found)) if found else None
+
+
+def _on_linux(root: Path) -> Iterator[int]:
+    """What psutil says, which takes 6 ms to import: a fortieth of the time of a small picture."""
+    import resource
+
+    available = None
+    with suppress(OSError):
+        meminfo = (root / "proc/meminfo").read_text(encoding="ascii")
+        available = re.search(r"^MemAvailable:\s*(\d+) kB$", meminfo, re.MULTILINE)
+    if available is None:  # a kernel before 3.14
+        yield from _by_psutil()
+    else:
+        yield int(available[1]) << 10
+    with suppress(OSError):
+        most, _ = resource.getrlimit(resource.RLIMIT_DATA)
+        if most != resource.RLIM_INFINITY:
+            data_pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[5])
+            yield most - data_pages * resource.getpagesize()
+
+
+def _by_psutil() -> Iterator[int]:
+    import psutil
+
+    with suppress(OSError):
+        yield psutil.virtual_memory().available
 
 
 def _control_groups(root: Path) -> Iterator[int]:

@@ -6,7 +6,6 @@ Unlike onnxruntime-gpu they lie beside the plain onnxruntime, and several fit in
 from __future__ import annotations
 
 import ctypes
-import importlib.metadata
 import importlib.util
 import os
 import re
@@ -73,8 +72,15 @@ def plugin_problem(plugin: Plugin) -> str | None:
     return None
 
 
+def is_installed(plugin: Plugin) -> bool:
+    """Whether its package is there."""
+    return _folder(plugin) is not None
+
+
 def plugin_version(plugin: Plugin) -> str | None:
     """The version of its package, or None where it is not installed."""
+    import importlib.metadata
+
     try:
         return importlib.metadata.version(plugin.distribution)
     except importlib.metadata.PackageNotFoundError:

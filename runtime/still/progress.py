@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 from time import monotonic
+from typing import TYPE_CHECKING
 
-from tqdm import tqdm
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 _SOON_SECONDS = 1.0
 _LINE_EVERY_SECONDS = 10.0
@@ -32,6 +34,8 @@ class PictureProgress:
             return
         if sys.stderr.isatty():
             if self._bar is None:
+                from tqdm import tqdm
+
                 tqdm.monitor_interval = 0  # its thread would outlive the bar
                 self._bar = tqdm(desc=self._name, total=total, unit=" tiles", dynamic_ncols=True)
             self._bar.update(done - self._bar.n)

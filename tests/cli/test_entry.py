@@ -1,10 +1,13 @@
-"""The command is interrupted while it is still being loaded."""
+"""The command is interrupted while it is still being loaded, and how it ends."""
 
 from __future__ import annotations
 
 import signal
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
 
 SLOW = """
 import sys, time
@@ -12,7 +15,8 @@ class Slow:
     def find_spec(self, name, path, target=None):
         if name == "framelift.cli.main":
             print("loading", flush=True)
-            time.sleep(20)
+            for _ in range(200):  # a signal just before a long sleep would be seen after it
+                time.sleep(0.1)
 sys.meta_path.insert(0, Slow())
 from framelift.cli.entry import main
 main()
@@ -29,3 +33,52 @@ def test_ctrl_c_while_the_command_is_loaded_is_one_line() -> None:
         _, errors = child.communicate(timeout=10)
     assert errors == "framelift: interrupted\n"
     assert child.returncode == 130
+
+
+_MAIN = "import sys; from framelift.cli.entry import main; main()"
+
+
+def test_what_is_registered_for_the_end_is_called() -> None:
+    code = f"import atexit; atexit.register(print, 'last', end='', flush=True); {_MAIN}"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("framelift ")
+    assert done.stdout.endswith("\nlast")
+
+
+@pytest.mark.parametrize(("arguments", "code"), [(["--help"], 0), (["nothing"], 2)])
+def test_all_output_arrives_with_the_exit_code(arguments: list[str], code: int) -> None:
+    plain = "import sys; from framelift.cli.main import main; main()"
+    ends = [
+        subprocess.run([sys.executable, "-c", way, *arguments], capture_output=True, text=True)
+        for way in (_MAIN, plain)
+    ]
+    assert [end.returncode for end in ends] == [code, code]
+    assert (ends[0].stdout, ends[0].stderr) == (ends[1].stdout, ends[1].stderr)
+
+
+def test_threads_that_are_waited_for_end_their_work(tmp_path: Path) -> None:
+    file = tmp_path / "written"
+    code = (
+        "import threading, time, pathlib\n"
+        f"def late(): time.sleep(0.3); pathlib.Path({str(file)!r}).write_text('all')\n"
+        f"threading.Thread(target=late).start()\n{_MAIN}"
+    )
+    subprocess.run([sys.executable, "-c", code, "--version"], check=True, capture_output=True)
+    assert file.read_text() == "all"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_output_that_is_refused_is_said_once() -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", _MAIN, "models", "--json"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith("framelift: ")
+    assert done.stderr.endswith("No space left on device\n")
+    assert done.stderr.count("\n") == 1

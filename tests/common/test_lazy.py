@@ -34,10 +34,13 @@ try:
           "--model", {str(nearest_model_path)!r}, "--backend", "onnx-cpu"])
 except SystemExit as ended:
     assert not ended.code
-unwanted = {{"av", "torch", "ray", "PIL.IcnsImagePlugin", "framelift.runtime.live.run",
-             "framelift.runtime.video.convert", "framelift.runtime.backends.tensorrt",
-             "framelift.importer.importing"}}
+unwanted = {{"av", "torch", "ray", "psutil", "tqdm", "PIL.IcnsImagePlugin", "PIL.AvifImagePlugin",
+             "framelift.runtime.live.run", "framelift.runtime.video.convert",
+             "framelift.runtime.backends.tensorrt", "framelift.importer.importing",
+             "framelift.importer.strokes", "framelift.cli.train", "framelift.cli.bench.group"}}
 assert not unwanted & set(sys.modules), unwanted & set(sys.modules)
+import gc
+assert gc.isenabled()
 """
     subprocess.run([sys.executable, "-c", code], check=True)
     assert (tmp_path / "b.png").exists()

@@ -29,6 +29,15 @@ def test_this_machine_tells() -> None:
     assert 1 << 20 < available < 1 << 50
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere psutil is asked")
+def test_linux_tells_what_psutil_tells(tmp_path: Path) -> None:
+    write(tmp_path, {"proc/meminfo": Path("/proc/meminfo").read_text(encoding="ascii")})
+    said = available_memory_bytes(tmp_path)
+    assert said == pytest.approx(psutil.virtual_memory().available, rel=0.2)  # others use it, too
+    write(tmp_path, {"proc/meminfo": "MemTotal:  99 kB\nMemAvailable:     3072 kB\n"})
+    assert available_memory_bytes(tmp_path) == 3 << 20
+
+
 @pytest.fixture
 def eight_gib(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the system has left."""

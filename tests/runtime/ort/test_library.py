@@ -21,14 +21,16 @@ def test_installed_engine_loads() -> None:
 
 @pytest.mark.parametrize("other", ["onnxruntime-gpu", "onnxruntime-webgpu"])
 def test_packages_that_overwrite_each_other(
-    monkeypatch: pytest.MonkeyPatch, nearest_model_path: Path, other: str
+    monkeypatch: pytest.MonkeyPatch, nearest_model_path: Path, tmp_path: Path, other: str
 ) -> None:
-    distribution = importlib.metadata.distribution
-
-    def found(name: str) -> importlib.metadata.Distribution:
-        return distribution("onnxruntime" if name == other else name)
-
-    monkeypatch.setattr(importlib.metadata, "distribution", found)
+    (tmp_path / "onnxruntime").mkdir()
+    (tmp_path / "onnxruntime/__init__.py").touch()
+    for name in ("onnxruntime", other):
+        folder = tmp_path / f"{name.replace('-', '_')}-1.30.0.dist-info"
+        folder.mkdir()
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.30.0\n")
+    monkeypatch.delitem(sys.modules, "onnxruntime", raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
     for backend in ("auto", "onnx-cpu"):
         with pytest.raises(
             BackendError,
