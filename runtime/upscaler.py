@@ -398,7 +398,7 @@ class Sibling:
         load: Callable[[ModelSpec], Upscaler] | None = None,
         say: Say = say_on_stderr,
     ) -> None:
-        """Of the model `spec`. `source` reads the one to give the other depth, `load` opens that."""
+        """Of the model `spec`. `source` reads what to give the other depth, `load` opens that."""
         self._spec = spec
         self._read = source
         self._load = load
