@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _BITS_PER_SAMPLE = 258
 _MOST_PIXELS_OF_OPENCV = 1 << 30
+_NOT_OPENCV_S = ("AVIF", "HEIF", "JXL")
 _GREY = ("1", "L", "LA", "La", "I;16", "I;16B", "I;16L", "I;16N")
 
 
@@ -46,6 +47,8 @@ def is_deep(image: Image) -> bool:
 def suits_opencv(image: Image) -> bool:
     """Whether OpenCV gives the pixels of this file as they are meant."""
     width, height = image.size
+    if image.format in _NOT_OPENCV_S:
+        return False
     if width * height > _MOST_PIXELS_OF_OPENCV or image.mode == "CMYK":
         return False
     if is_deep(image) or image.format in ("JPEG", "MPO", "PPM"):
@@ -72,13 +75,15 @@ def decode_by_opencv(data: bytes) -> tuple[AnyPixels | None, bool]:
 
 
 def decode_by_pillow(image: Image) -> tuple[Pixels, Pixels | None]:
-    """The colours, uint8 H×W×3 BGR, and the transparency, H×W, of an image of 8 bits.
+    """The colours, H×W×3 BGR, and the transparency, H×W: uint8, or uint16 of grey in JPEG XL.
 
     Palettes, transparent colours and colours that were multiplied by alpha are resolved.
 
     Raises OSError and other errors of Pillow: it is damaged or cut short.
     """
     image.load()
+    if image.mode == "I;16":
+        return np.repeat(np.asarray(image)[..., None], 3, 2), None
     transparent = image.has_transparency_data
     grey = is_stored_grey(image)
     wanted = ("LA" if transparent else "L") if grey else ("RGBA" if transparent else "RGB")

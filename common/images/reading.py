@@ -26,6 +26,9 @@ from .decoding import (
     suits_opencv,
     turned,
 )
+from .deep_formats import DEEP_FORMATS, colour_chunk, stored_bits
+from .deep_formats import decode as decode_deep
+from .jxl_header import bits_per_channel as jxl_bits
 from .metadata import ORIENTATION, exif_of, read_metadata
 from .picture import AnyPixels, Picture, Pixels
 from .png_chunks import COLOUR, read_chunks
@@ -48,17 +51,22 @@ class Outline:
     width: int
     height: int
     frames: int
-    is_deep: bool = False
-    """Whether it has more than 8 bits per channel."""
+    bits: int = 8
+    """Bits per channel."""
+
+    @property
+    def is_deep(self) -> bool:
+        """Whether it has more than 8 bits per channel."""
+        return self.bits > 8
 
 
 def read_image(path: Path, *, keep_depth: bool = False, say: Say) -> Picture:
     """Read an image upright as BGR, with its transparency, colour profile and metadata.
 
-    The EXIF orientation is applied. Grey becomes three equal channels. 16 bits per channel are
-    rounded to 8 unless `keep_depth`, and CMYK becomes sRGB, each with a line that says so. Of files
-    with several pages or frames the first is taken, with a line. An alpha channel that is opaque
-    everywhere counts as none.
+    The EXIF orientation is applied. Grey becomes three equal channels. More than 8 bits per channel
+    are rounded to 8, or with `keep_depth` become uint16 of the full range. CMYK becomes sRGB. A
+    line says what is lost. Of files with several pages or frames the first is taken, with a line.
+    An alpha channel that is opaque everywhere counts as none.
 
     Raises:
         InputError: it does not exist, is empty, damaged, no image, too large for the memory, or has
@@ -78,7 +86,7 @@ def read_outline(path: Path) -> Outline:
         chunks = _png_chunks(path, image, data)
         if _orientation(image, chunks, upright=True) > 4:
             width, height = height, width
-        return Outline(width, height, frame_count(image), is_deep(image))
+        return Outline(width, height, frame_count(image), _bits(image, data))
 
 
 @contextmanager
@@ -155,7 +163,7 @@ def _plugins_for(data: bytes) -> tuple[str, ...] | None:
 
 
 def _read(path: Path, image: Image, data: bytes, keep_depth: bool, say: Say) -> Picture:
-    depth = 16 if is_deep(image) else 8
+    depth = _bits(image, data)
     chunks = _png_chunks(path, image, data)
     frames = frame_count(image)
     metadata, damaged = read_metadata(image, chunks)
@@ -164,15 +172,16 @@ def _read(path: Path, image: Image, data: bytes, keep_depth: bool, say: Say) -> 
     if image.mode == "CMYK" and depth == 8:
         say(f"{path.name}: its printing colours (CMYK) become sRGB")
         image, profile = _converted(path, image), None
-    colour, alpha = _pixels(path, image, data, say)
+    colour, alpha = _pixels(path, image, data, depth, say)
     colour = turned(colour, orientation)
     alpha = None if alpha is None or _is_opaque(alpha) else turned(alpha, orientation)
+    _say_what_is_not_read(path, image, data, depth, say)
     for kind in damaged:
         say(f"{path.name}: its {kind} data is damaged and left out")
     if frames > 1:
         say(f"{path.name}: contains {frames} images; only the first is upscaled")
     if colour.dtype == np.uint16 and not keep_depth:
-        say(f"{path.name}: 16 bits per channel are reduced to 8")
+        say(f"{path.name}: {depth} bits per channel are reduced to 8")
     stored = np.ascontiguousarray if keep_depth else _to_u8
     return Picture(
         stored(colour),
@@ -180,16 +189,40 @@ def _read(path: Path, image: Image, data: bytes, keep_depth: bool, say: Say) -> 
         profile,
         is_grey=grey,
         depth=depth,
-        colour_chunks=tuple(
-            (kind, part) for kind, part in chunks if kind in COLOUR and kind != b"iCCP"
-        ),
+        colour_chunks=_colour_chunks(image, data, chunks),
         metadata=metadata,
     )
 
 
-def _pixels(path: Path, image: Image, data: bytes, say: Say) -> tuple[AnyPixels, AnyPixels | None]:
+def _bits(image: Image, data: bytes) -> int:
+    """Bits per channel of the file; 16 for any number above 8, but of AVIF and HEIC."""
+    if image.format in DEEP_FORMATS:
+        return stored_bits(image, data)
+    return 16 if is_deep(image) else 8
+
+
+def _say_what_is_not_read(path: Path, image: Image, data: bytes, depth: int, say: Say) -> None:
+    """Pillow's plug-in for JPEG XL reads colours of any depth as 8 bits."""
+    bits = jxl_bits(data) if image.format == "JXL" else depth
+    if bits > depth:
+        say(f"{path.name}: {bits} bits per channel are read as {depth}; convert it to PNG first")
+
+
+def _colour_chunks(
+    image: Image, data: bytes, chunks: list[tuple[bytes, bytes]]
+) -> tuple[tuple[bytes, bytes], ...]:
+    if image.format in DEEP_FORMATS:
+        return colour_chunk(image, data)
+    return tuple((kind, part) for kind, part in chunks if kind in COLOUR and kind != b"iCCP")
+
+
+def _pixels(
+    path: Path, image: Image, data: bytes, depth: int, say: Say
+) -> tuple[AnyPixels, AnyPixels | None]:
     """Colours, H×W×3 BGR of 8 or 16 bits, and transparency."""
     _require_integers(path, image)
+    if depth > 8 and image.format in DEEP_FORMATS:
+        return _deep_pixels(path, image, data, depth)
     if not suits_opencv(image):
         try:
             return decode_by_pillow(image)
@@ -204,6 +237,25 @@ def _pixels(path: Path, image: Image, data: bytes, say: Say) -> tuple[AnyPixels,
         raise InputError(f"{path}: has {raw.dtype} pixels; convert it to 8 or 16 bits first")
     if tells_of_damage:
         say(f"{path.name}: is damaged inside; what could be read of it is upscaled")
+    return _parted(raw)
+
+
+def _deep_pixels(
+    path: Path, image: Image, data: bytes, depth: int
+) -> tuple[AnyPixels, AnyPixels | None]:
+    try:
+        raw = decode_deep(image, data, depth, decode_by_opencv)
+    except MemoryError:
+        raise
+    except Exception as error:  # of a damaged file; decoders raise many kinds
+        raise InputError(f"{path}: {_DAMAGED}") from error
+    if raw is None or raw.shape[1::-1] != image.size:
+        raise InputError(f"{path}: {_DAMAGED}")
+    return _parted(raw)
+
+
+def _parted(raw: AnyPixels) -> tuple[AnyPixels, AnyPixels | None]:
+    """Colours and transparency of H×W, BGR or BGRA."""
     if raw.ndim == 2:
         return np.repeat(raw[..., None], 3, 2), None
     return raw[..., :3], raw[..., 3] if raw.shape[2] == 4 else None

@@ -11,6 +11,8 @@ from typing import IO, Any, Protocol
 import numpy as np
 
 from ..errors import OutputError
+from .deep_formats import DEEP_FORMATS, bits_to_write, heif_colours, with_avif_colours
+from .deep_formats import encode as encode_deep
 from .metadata import photoshop_segment, renewed, with_resolution
 from .picture import AnyPixels, Metadata, Picture
 from .png_chunks import iptc_text
@@ -24,6 +26,8 @@ AVIF_QUALITY = 90
 PNG_SUFFIXES = (".png", ".apng")
 STRIP_SUFFIXES = (*PNG_SUFFIXES, ".tif", ".tiff")
 """Formats that are written line by line, and hold 16 bits per channel; lower case."""
+DEEP_SUFFIXES = (*STRIP_SUFFIXES, ".avif", ".heic", ".heif")
+"""Formats that hold more than 8 bits per channel, lower case."""
 _FORMATS = {
     ".webp": "WEBP",
     ".bmp": "BMP",
@@ -87,10 +91,32 @@ def encode_image(target: Path, picture: Picture, *, say: Say) -> bytes:
         raise OutputError(
             f"{target}: {width}×{height} pixels are too many for {target.suffix}; use .png"
         )
+    if picture.bgr.dtype == np.uint16:
+        return _encode_deep(target, name, picture, say)
     grey = picture.is_grey and name in _GREY_FORMATS
     options = _options(name, target, picture, grey, renewed(picture.metadata, width, height), say)
+    if name == "HEIF":
+        options |= heif_colours(picture)
     _save(file, target, name, channels_of(picture.bgr, picture.alpha, grey=grey), options)
+    if name == "AVIF":
+        return with_avif_colours(file.getvalue(), picture)
     return file.getvalue()
+
+
+def _encode_deep(target: Path, name: str, picture: Picture, say: Say) -> bytes:
+    """An AVIF or HEIC file of 10 or 12 bits per channel."""
+    height, width = picture.bgr.shape[:2]
+    bits = bits_to_write(name, picture)
+    if picture.depth > bits:
+        say(f"{target.name}: {picture.depth} bits per channel become {bits}; use .png to keep all")
+    metadata = renewed(picture.metadata, width, height)
+    options = _options(name, target, picture, False, metadata, say)
+    try:
+        return encode_deep(name, picture, bits, AVIF_QUALITY, options)
+    except MemoryError:
+        raise
+    except Exception as error:  # encoders raise many kinds
+        raise _not_written(target, picture.bgr, error) from error
 
 
 def strip_writer(
@@ -140,11 +166,15 @@ def _save(
     except MemoryError:
         raise
     except Exception as error:  # encoders raise many kinds
-        height, width = pixels.shape[:2]
-        raise OutputError(
-            f"{target}: {width}×{height} pixels cannot be written as {target.suffix} ({error}); "
-            "use .png"
-        ) from error
+        raise _not_written(target, pixels, error) from error
+
+
+def _not_written(target: Path, pixels: AnyPixels, error: Exception) -> OutputError:
+    height, width = pixels.shape[:2]
+    return OutputError(
+        f"{target}: {width}×{height} pixels cannot be written as {target.suffix} ({error}); "
+        "use .png"
+    )
 
 
 def _options(
@@ -190,7 +220,7 @@ def _say_what_is_lost(
     name: str, target: Path, picture: Picture, metadata: Metadata, say: Say
 ) -> None:
     kinds = {kind for kind, _ in picture.colour_chunks}
-    if b"cICP" in kinds:
+    if b"cICP" in kinds and name not in DEEP_FORMATS:
         say(f"{target.name}: what the source says of its colours (cICP) is left out; use .png")
     elif b"gAMA" in kinds and _is_unusual(picture):
         say(f"{target.name}: what the source says of its colours (gAMA) is left out; use .png")

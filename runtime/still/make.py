@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ...common.images import read_outline
-from ...common.images.writing import STRIP_SUFFIXES
+from ...common.images.writing import DEEP_SUFFIXES
 from ..upscaler import Upscaler
 from ..video.clip.fit import Fit, Scaling, known_factor
 from ..video.step import FrameStep
@@ -67,9 +67,11 @@ def make_image(
 
 
 def _keeps_depth(source: Path, target: Path, upscaler: Upscaler) -> bool:
-    """Whether an image has 16 bits per channel, and so can the result and the model's frames."""
+    """Whether an image has more than 8 bits per channel, and so can the result and the model's
+    frames.
+    """
     return (
-        target.suffix.lower() in STRIP_SUFFIXES
+        target.suffix.lower() in DEEP_SUFFIXES
         and read_outline(source).is_deep
         and upscaler.deep_problem is None
     )
