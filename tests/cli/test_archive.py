@@ -24,7 +24,7 @@ from framelift.cli.archive import LEFT_OUT, archive
 from framelift.cli.upscale import upscale
 from framelift.common.errors import FrameliftError
 
-from .test_upscale import write_clip
+from ..support.upscaling import write_clip
 
 MAIN = "from framelift.cli.main import main; main()"
 CLIPS = ("a.mp4", "b/c.mp4", "b/d/e.mp4", "f.mp4", "g.mp4", "h.mp4")

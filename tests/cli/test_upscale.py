@@ -1,17 +1,11 @@
-"""`framelift upscale` as a user meets it."""
+"""`framelift upscale` with one input."""
 
 from __future__ import annotations
 
-import errno
 import json
-import os
-import signal
 import subprocess
 import sys
 import textwrap
-import time
-from collections.abc import Callable
-from fractions import Fraction
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -24,7 +18,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from framelift.cli.upscale import upscale
-from framelift.common.errors import ConfigError, FrameliftError
+from framelift.common.errors import ConfigError
 from framelift.runtime import upscaler
 from framelift.runtime.backends import select
 from framelift.runtime.machine.host import processor_name
@@ -32,54 +26,7 @@ from framelift.runtime.models.zoo import default_model
 
 from ..support.clips import make_clip, noise
 from ..support.images import image
-
-ROOT = Path(__file__).parents[2]
-
-
-def run(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(upscale, [str(argument) for argument in arguments])
-
-
-def fail(*arguments: str | Path) -> str:
-    """The one line with which the command ends; it must be a user's error."""
-    result = run(*arguments)
-    assert isinstance(result.exception, FrameliftError), result.exception
-    assert result.exception.exit_code == 1
-    message = str(result.exception)
-    assert "\n" not in message
-    return message
-
-
-@pytest.fixture
-def clip(tmp_path: Path) -> Path:
-    path = tmp_path / "clip.mp4"
-    write_clip(path, 20)
-    return path
-
-
-def write_clip(path: Path, frames: int) -> None:
-    rng = np.random.default_rng(0)
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=30)
-        sound = container.add_stream("aac", rate=48000)
-        assert isinstance(stream, av.VideoStream)
-        assert isinstance(sound, av.AudioStream)
-        stream.width, stream.height, stream.pix_fmt = 32, 24, "yuv420p"
-        for index in range(frames):
-            image = np.repeat(rng.integers(0, 255, (24, 1, 3), np.uint8), 32, 1)
-            frame = av.VideoFrame.from_ndarray(image, format="bgr24")
-            frame.pts, frame.time_base = index, Fraction(1, 30)
-            container.mux(stream.encode(frame))
-            noise = (rng.standard_normal((1, 1600)) * 3000).astype(np.int16)
-            samples = av.AudioFrame.from_ndarray(noise, "s16", "mono")
-            samples.sample_rate, samples.pts = 48000, index * 1600
-            container.mux(sound.encode(samples))
-        container.mux(stream.encode(None))
-        container.mux(sound.encode(None))
-
-
-def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
+from ..support.upscaling import fail, names, run
 
 
 def test_a_video(tmp_path: Path, clip: Path, nearest_model_path: Path) -> None:
@@ -185,94 +132,6 @@ def test_default_models_of_processors_are_int8(tmp_path: Path, clip: Path) -> No
     assert chosen(result) == f"{default_model(4)}-int8"
 
 
-def test_a_folder_goes_on_after_a_broken_file(
-    tmp_path: Path, clip: Path, nearest_model_path: Path
-) -> None:
-    folder, out = tmp_path / "in", tmp_path / "new" / "out"
-    folder.mkdir()
-    clip.rename(folder / "b.mp4")
-    write_webm(folder / "b.webm")
-    image(folder / "a.png")
-    (folder / "broken.jpg").write_text("no image")
-    (folder / "notes.txt").write_text("left alone")
-    result = run(folder, out, "--model", nearest_model_path, "--quiet")
-    assert str(result.exception) == "1 of 4 files failed: broken.jpg"
-    assert result.stderr.startswith(f"failed: {folder / 'broken.jpg'}: cannot be read as an image")
-    assert names(out) == ["a.png", "b.mp4", "b.webm.mp4"]
-    before = {path.name: path.stat().st_mtime_ns for path in out.iterdir()}
-    (folder / "broken.jpg").unlink()
-    again = run(folder, out, "--model", nearest_model_path)
-    assert again.exit_code == 0
-    assert "3 already there (--overwrite makes them again)" in again.stderr
-    assert {path.name: path.stat().st_mtime_ns for path in out.iterdir()} == before
-
-
-def write_webm(path: Path) -> None:
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libvpx-vp9", rate=30, options={"deadline": "realtime"})
-        assert isinstance(stream, av.VideoStream)
-        stream.width, stream.height, stream.pix_fmt = 32, 24, "yuv420p"
-        for index in range(3):
-            frame = av.VideoFrame.from_ndarray(np.full((24, 32, 3), 90, np.uint8), format="bgr24")
-            frame.pts, frame.time_base = index, Fraction(1, 30)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-
-
-def test_a_folder_of_failures_leaves_no_folder(tmp_path: Path, nearest_model_path: Path) -> None:
-    folder = tmp_path / "in"
-    folder.mkdir()
-    (folder / "broken.mp4").write_text("no video")
-    assert "1 of 1 files failed" in fail(folder, tmp_path / "out", "--model", nearest_model_path)
-    assert names(tmp_path) == ["in"]
-
-
-def test_existing_outputs_are_kept_unless_told(
-    tmp_path: Path, clip: Path, nearest_model_path: Path
-) -> None:
-    target = tmp_path / "out.mp4"
-    target.write_text("precious")
-    message = fail(clip, target, "--model", nearest_model_path)
-    assert message == f"{target}: already exists; pass --overwrite to replace it"
-    assert target.read_text() == "precious"
-    assert run(clip, target, "--model", nearest_model_path, "-y", "-q").exit_code == 0
-    assert target.stat().st_size > 1000
-
-
-def test_bad_inputs_and_outputs(tmp_path: Path, clip: Path, nearest_model_path: Path) -> None:
-    text, empty, folder = tmp_path / "text.mp4", tmp_path / "empty.png", tmp_path / "folder"
-    text.write_text("This is no video.\n" * 50)
-    empty.touch()
-    folder.mkdir()
-    cut = tmp_path / "cut.mp4"
-    cut.write_bytes(clip.read_bytes()[:1500])
-    before = names(tmp_path)
-    cases: list[tuple[str | Path, Path, str]] = [
-        (text, tmp_path / "o.mp4", "cannot be read as a video"),
-        (cut, tmp_path / "o.mp4", "cannot be read as a video, or is damaged"),
-        (empty, tmp_path / "o.png", "the file is empty"),
-        (tmp_path / "none.mp4", tmp_path / "o.mp4", "no such file or folder"),
-        ("99", tmp_path / "o.mp4", "camera 99: cannot be opened"),
-        ("rtsp://127.0.0.1:9/x", tmp_path / "o.mp4", "/x: cannot be opened (Connection refused)"),
-        ("ftp://host/x.mp4", tmp_path / "o.mp4", "ftp://host/x.mp4: cannot be read from; use one"),
-        (folder, Path("-"), "is a folder; name a folder for its results, too"),
-        (tmp_path / "none.mp4", Path("null"), "no such file or folder"),
-        (clip, tmp_path / "o.xyz", "cannot be written to .xyz; use .mp4, .m4v, .mov, .mkv"),
-        (clip, tmp_path / "o.png", "cannot be written to .png; use .mp4"),
-        (empty, tmp_path / "o.mp4", "an image cannot be written to .mp4; use .png"),
-        (clip, tmp_path / "none" / "o.mp4", "none does not exist; create it first"),
-        (clip, clip, "is the input itself"),
-        (folder, clip, "is a file, but"),
-        (folder, tmp_path / "o", "no image or video is in this folder"),
-        (tmp_path, tmp_path, "is the input itself; name another folder"),
-    ]
-    for source, target, message in cases:
-        assert message in fail(source, target, "--model", nearest_model_path, "-q"), source
-    assert "is not an ONNX file" in fail(clip, tmp_path / "o.mp4", "--model", text)
-    assert "unknown codec 'vp8'" in fail(clip, tmp_path / "o.mp4", "--codec", "vp8")
-    assert names(tmp_path) == before
-
-
 def test_a_part_at_another_size_beside_the_input(
     tmp_path: Path, clip: Path, nearest_model_path: Path
 ) -> None:
@@ -318,136 +177,6 @@ def test_help_mentions_every_kind_of_input() -> None:
     result = run("--help")
     assert "a video, an image or a folder of both" in result.stdout
     assert isinstance(upscale, click.Command)
-
-
-def slow_run(
-    source: Path, target: Path, model: Path, seconds: float, *options: str
-) -> subprocess.Popen[str]:
-    """The command in a process of its own, with an upscaler that takes its time."""
-    arguments = [str(source), str(target), "--model", str(model), "-q", *options]
-    code = textwrap.dedent(
-        f"""
-        import signal, sys, time
-        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # also where the tests run under nohup
-        from framelift.cli.upscale import upscale
-        from framelift.common.errors import FrameliftError
-        from framelift.runtime import Upscaler
-        submit = Upscaler.submit
-        frames = 0
-
-        def slow(self, frame, out):
-            global frames
-            frames += 1
-            if frames == 5:
-                print("five", flush=True)
-                time.sleep({seconds})
-            return submit(self, frame, out)
-
-        Upscaler.submit = slow
-        try:
-            upscale.main({arguments!r}, standalone_mode=False)
-        except FrameliftError as error:
-            print(f"framelift: {{error}}", file=sys.stderr)
-            sys.exit(error.exit_code)
-        """
-    )
-    return subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-
-
-@pytest.mark.parametrize(
-    ("number", "code", "name"),
-    [
-        (signal.SIGINT, 130, "Ctrl-C"),
-        (signal.SIGTERM, 143, "SIGTERM"),
-        (signal.SIGHUP, 129, "SIGHUP"),
-    ],
-)
-@pytest.mark.parametrize("stuck_seconds", [0.1, 60])
-def test_a_signal_ends_it_within_two_seconds_and_leaves_nothing(
-    tmp_path: Path,
-    clip: Path,
-    nearest_model_path: Path,
-    number: signal.Signals,
-    code: int,
-    name: str,
-    stuck_seconds: float,
-) -> None:
-    write_clip(clip, 400)
-    with slow_run(clip, tmp_path / "out.mp4", nearest_model_path, stuck_seconds) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "five\n"
-        started = time.monotonic()
-        process.send_signal(number)
-        _, stderr = process.communicate(timeout=20)
-    assert time.monotonic() - started < 2
-    assert process.returncode == code
-    assert stderr == f"framelift: interrupted by {name}; no output was left behind\n"
-    assert names(tmp_path) == ["clip.mp4"]
-
-
-@pytest.mark.parametrize(
-    ("options", "kept"),
-    [
-        ([], "2 finished files are kept, run the same command again to continue"),
-        (
-            ["--overwrite"],
-            "2 finished files are kept; the same command makes them again, without --overwrite it "
-            "skips what is there",
-        ),
-        (["--resume"], "2 finished files are kept, run the same command again to continue"),
-    ],
-)
-def test_an_interrupted_folder_says_what_is_kept_and_goes_on(
-    tmp_path: Path, nearest_model_path: Path, options: list[str], kept: str
-) -> None:
-    folder, out = tmp_path / "in", tmp_path / "out"
-    folder.mkdir()
-    for name in ("a.png", "b.png"):
-        image(folder / name)
-    write_clip(folder / "c.mp4", 40)
-    with slow_run(folder, out, nearest_model_path, 60, *options) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "five\n"
-        process.send_signal(signal.SIGINT)
-        _, stderr = process.communicate(timeout=20)
-    assert process.returncode == 130
-    assert stderr == f"framelift: interrupted by Ctrl-C; {kept}\n"
-    assert names(out) == ["a.png", "b.png"]
-    again = run(folder, out, "--model", nearest_model_path, *options)
-    assert again.exit_code == 0
-    assert ("2 already there" in again.stderr) == (options != ["--overwrite"])
-    assert names(out) == ["a.png", "b.png", "c.mp4"]
-
-
-def test_a_folder_goes_on_after_a_name_that_the_system_refuses(
-    tmp_path: Path, nearest_model_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder, out = tmp_path / "in", tmp_path / "out"
-    folder.mkdir()
-    stem = 246 * "a"
-    for name in (f"{stem}.webm", f"{stem}.mp4"):  # of which one becomes .webm.mp4
-        write_clip(folder / "clip.mp4", 3)
-        (folder / "clip.mp4").rename(folder / name)
-    image(folder / "z.png")
-    refused = f"{stem}.webm.mp4"
-    monkeypatch.setattr(Path, "exists", refusing(Path.exists, out / refused))
-    result = run(folder, out, "--model", nearest_model_path, "-q", "--no-audio")
-    assert str(result.exception) == f"1 of 3 files failed: {stem}.webm"
-    assert result.stderr == f"failed: {out / refused}: File name too long\n"
-    assert names(out) == [f"{stem}.mp4", "z.png"]
-
-
-def refusing(exists: Callable[[Path], bool], refused: Path) -> Callable[[Path], bool]:
-    """`Path.exists` as Python 3.11 has it for names that are too long; later ones say False."""
-
-    def checked(path: Path) -> bool:
-        if path == refused:
-            raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), str(path))
-        return exists(path)
-
-    return checked
 
 
 def test_it_does_not_import_torch(tmp_path: Path, clip: Path, nearest_model_path: Path) -> None:
