@@ -33,6 +33,8 @@ class Frame:
     a live source; 0 for files."""
     alpha: Image | None = None
     """Transparency, H×W of the same type, of a clip whose alpha is kept."""
+    hdr10_plus: bytes | None = None
+    """HDR10+ metadata of this frame, as a message of ITU-T T.35."""
     is_context: bool = False
     """Lies before the first frame that is wanted: models of several frames look at it."""
 

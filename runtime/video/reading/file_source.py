@@ -20,6 +20,7 @@ from ....common.notes import Say, say_on_stderr
 from ..clip.alpha import alpha_of
 from ..clip.colour import require_sdr
 from ..clip.frame import ClipFacts, Frame
+from ..clip.hdr10_plus import HdrPlusError, message_of
 from ..clip.input_file import main_video, open_input, start_offset
 from ..clip.pixels import ToBgr, colour_of, depth_note
 from ..clip.pool import FramePool
@@ -32,6 +33,7 @@ from .deinterlace import Deinterlace, Deinterlacer
 from .dolby_vision import check_profile
 from .integrity import Integrity
 from .seek import seek_point
+from .side_data import side_data_of
 from .structure import Structure
 
 
@@ -82,7 +84,7 @@ class FileSource:
         self._context = context
         self._assume_transfer = assume_transfer
         self._to_bgr = ToBgr(pool or FramePool())
-        self._is_prepared = self._keeps_alpha = False
+        self._is_prepared = self._keeps_alpha = self._leaves_hdr10_plus_out = False
         self.container = container or open_input(Path(path))
         if container is not None and may_hide_its_end(container):
             self._note("states no duration, so a cut cannot be detected in one pass")
@@ -250,10 +252,25 @@ class FileSource:
             raise InputError(f"{self.path}: {change}")
         image = self._to_bgr(frame, self.facts.colour)
         made = Frame(image, pts - self._zero, self._clock.time_base, duration)
+        if self.facts.hdr.is_dynamic:
+            made.hdr10_plus = self._hdr10_plus(frame)
         if self._keeps_alpha:
             made.alpha = alpha_of(frame, image.dtype)
             np.copyto(image, bleed(image, made.alpha))
         return made
+
+    def _hdr10_plus(self, frame: av.VideoFrame) -> bytes | None:
+        """The metadata of one frame, if it has any that can be stated again."""
+        found = side_data_of(frame).get("DYNAMIC_HDR_PLUS")
+        if found is None:
+            return None
+        try:
+            return message_of(bytes(found))
+        except HdrPlusError as error:
+            if not self._leaves_hdr10_plus_out:
+                self._note(f"HDR10+ metadata that {error} is left out")
+            self._leaves_hdr10_plus_out = True
+            return None
 
     def _note(self, line: str) -> None:
         self._say(f"{self._name}: {line}")

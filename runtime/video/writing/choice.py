@@ -13,6 +13,7 @@ from ....common.errors import ConfigError
 from ..clip.frame import ClipFacts
 from ..clip.hdr import encoder_options
 from ..clip.pixel_format import PixelFormat, named_format
+from .dynamic_hdr import can_state
 from .encoders import AUTO, AUTO_8_BITS, AUTO_DEEP, SAME, EncoderOptions
 
 _DEEP = 16
@@ -169,6 +170,9 @@ def _hdr_lost(facts: ClipFacts, options: EncoderOptions) -> list[str]:
             f"what is said of the mastering display and the light is left out: {options.codec} "
             "cannot state it here, hevc and av1 can"
         )
-    if facts.hdr.is_dynamic:
-        lost.append("HDR10+ metadata of single frames is left out; HDR10 remains")
+    if facts.hdr.is_dynamic and not can_state(options.encoder.library):
+        lost.append(
+            f"HDR10+ metadata of single frames is left out: {options.codec} cannot state it here, "
+            "hevc and av1 can"
+        )
     return lost

@@ -29,6 +29,7 @@ from ..clip.pixels import FromBgr, even_size
 from ..clip.span import Span
 from .carried import Audio
 from .containers import container_of
+from .dynamic_hdr import DynamicHdr
 from .encoders import EncoderOptions
 from .matroska_shape import PLACEHOLDERS, display_size, write_shape
 from .packet_clock import PacketClock
@@ -84,6 +85,7 @@ class FileSink:
         self._say = say
         self._busy = threading.Lock()
         self._durations: dict[int, int] = {}
+        self._dynamic_hdr = DynamicHdr(self._options.encoder.library)
         self._clock = PacketClock(fixed_up=not self._container_kind.is_matroska)
         self._passthrough: Passthrough | None = None
         self._finished = False
@@ -136,6 +138,7 @@ class FileSink:
             picture.time_base = frame.time_base
             picture.duration = frame.duration
             self._durations[frame.pts] = frame.duration
+            self._dynamic_hdr.note(frame.pts, frame.hdr10_plus)
             for packet in self._stream.encode(picture):
                 self._write(packet)
             self.frames_written += 1
@@ -254,6 +257,7 @@ class FileSink:
             if packet.dts is not None and abs(packet.pts - packet.dts) * packet.time_base > _DAY:
                 packet.dts = packet.pts  # x265 gives clips of two frames any number
             packet.duration = self._durations.pop(packet.pts, 0) or packet.duration
+        packet = self._dynamic_hdr.put_into(packet)
         ready = self._clock.next(packet)
         if ready is None:
             return

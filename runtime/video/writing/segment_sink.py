@@ -13,6 +13,7 @@ from ....common.notes import Say, say_on_stderr
 from ....common.scheduling import unchanged_scheduling
 from ..clip.frame import ClipFacts, Frame
 from ..clip.pixels import FromBgr
+from .dynamic_hdr import DynamicHdr
 from .encoders import EncoderOptions
 from .file_sink import as_stored, coded_size, configure, options_for, output_errors
 from .segments import Coded, Found, WorkFolder
@@ -52,6 +53,7 @@ class SegmentSink:
         self._from_bgr = FromBgr(options.stored_format.name, facts.colour, self._size_px)
         self._context: av.VideoCodecContext | None = None
         self._durations: dict[int, int] = {}
+        self._dynamic_hdr = DynamicHdr(options.encoder.library)
         self._coded: list[Coded] = []
 
     def restore(self) -> None:
@@ -65,7 +67,9 @@ class SegmentSink:
         with output_errors(self._target):
             picture = self._from_bgr(frame.bgr_u8, frame.alpha)
             picture.pts, picture.duration = frame.pts, frame.duration
-            self._unfinished.keep(picture)
+            if not self._facts.hdr.is_dynamic:  # of which the pictures alone do not tell
+                self._unfinished.keep(picture)
+            self._dynamic_hdr.note(frame.pts, frame.hdr10_plus)
             self._encode(picture)
 
     def _encode(self, picture: av.VideoFrame) -> None:
@@ -95,7 +99,8 @@ class SegmentSink:
         for packet in packets:
             assert packet.pts is not None
             duration = self._durations[packet.pts]
-            self._coded.append(Coded(packet.pts, duration, packet.is_keyframe, bytes(packet)))
+            data = self._dynamic_hdr.put_into_data(packet.pts, bytes(packet))
+            self._coded.append(Coded(packet.pts, duration, packet.is_keyframe, data))
 
     def _new_encoder(self) -> av.VideoCodecContext:
         library = self._options.encoder.library
