@@ -80,7 +80,7 @@ def frames(clip: Path) -> Iterator[Image]:
     """All frames, uint8 BGR."""
     with FileSource(clip) as source:
         for frame in source:
-            yield frame.bgr_u8
+            yield frame.bgr
 
 
 if __name__ == "__main__":

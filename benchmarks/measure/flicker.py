@@ -69,11 +69,11 @@ def measure_flicker(
         def both() -> Iterator[tuple[ImageU8, ImageU8]]:
             for frame in islice(source, frames):
                 started = perf_counter()
-                output = upscaler(frame.bgr_u8)
+                output = upscaler(frame.bgr)
                 times_ms.append((perf_counter() - started) * 1000)
                 if progress is not None:
                     progress(len(times_ms))
-                yield frame.bgr_u8, output
+                yield frame.bgr, output
 
         pairs = [_changes(before, after) for before, after in pairwise(both())]
         if len(times_ms) < _MIN_FRAMES:

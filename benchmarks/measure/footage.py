@@ -150,7 +150,7 @@ def read_clip(clip: Path, count: int, scale: int) -> list[ImageU8]:
     Raises InputError for a clip that cannot be read, has one frame or is too small to reduce.
     """
     with FileSource(clip, say=_silent) as source:
-        frames = [frame.bgr_u8.copy() for frame in islice(source, count)]
+        frames = [frame.bgr.copy() for frame in islice(source, count)]
     if len(frames) < 2:
         raise InputError(f"{clip}: has {len(frames)} frames; at least 2 are needed")
     height, width = frames[0].shape[:2]

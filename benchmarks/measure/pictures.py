@@ -68,7 +68,7 @@ def _inputs(
     if video is not None:
         with FileSource(video, say=_silent) as source:
             *_, frame = islice(source, _FRAME)
-        small = _middle(frame.bgr_u8, _MAX_WIDTH // scale, _MAX_HEIGHT // scale)
+        small = _middle(frame.bgr, _MAX_WIDTH // scale, _MAX_HEIGHT // scale)
         yield f"frame of {video.name}", np.ascontiguousarray(small)
 
 

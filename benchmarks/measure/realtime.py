@@ -167,7 +167,7 @@ class _Clips:
         """Raises InputError."""
         self._folder = folder
         with FileSource(video, say=_silent) as source:
-            self._images = [frame.bgr_u8.copy() for frame in islice(source, _LONG)]
+            self._images = [frame.bgr.copy() for frame in islice(source, _LONG)]
         if not self._images:
             raise InputError(f"{video}: has no frames")
 

@@ -121,7 +121,7 @@ def _shots(
 
 def _read(clip: Path, count: int) -> Frames:
     with FileSource(clip, say=lambda line: None) as source:
-        frames = [frame.bgr_u8.copy() for frame in islice(source, count)]
+        frames = [frame.bgr.copy() for frame in islice(source, count)]
     if len(frames) < _LEAST_FRAMES:
         raise ConfigError(f"{clip}: has {len(frames)} frames, at least {_LEAST_FRAMES} are needed")
     return np.stack(frames)

@@ -103,7 +103,7 @@ class Display:
         self.shown: list[tuple[int, float]] = []
 
     def write(self, frame: Frame) -> None:
-        self.shown.append((read_code(frame.bgr_u8, self._scale), self._clock()))
+        self.shown.append((read_code(frame.bgr, self._scale), self._clock()))
 
     def finish(self) -> None:
         pass

@@ -167,7 +167,7 @@ def _available(file: Path, frames: int) -> int:
 def _inference_ms(upscaler: Upscaler, file: Path, calls: int) -> list[float]:
     """How long the upscaler alone takes for a frame of the file, so many times."""
     with FileSource(file, say=_silent) as source:
-        image = next(iter(source)).bgr_u8
+        image = next(iter(source)).bgr
     out = upscaler(image)
     return [time_ms(lambda: upscaler(image, out=out)) for _ in range(calls)]
 

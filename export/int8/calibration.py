@@ -100,7 +100,7 @@ def _from_video(path: Path) -> list[Frames]:
     with FileSource(path, say=_ignore) as source:
         for index, frame in enumerate(source):
             if index % step == 0:
-                kept.append(frame.bgr_u8)
+                kept.append(frame.bgr)
             if len(kept) > MAX_FRAMES:  # the length of a video is known at its end only
                 kept, step = kept[::2], 2 * step
     return kept

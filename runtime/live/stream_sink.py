@@ -174,7 +174,7 @@ class StreamSink:
 
     def write(self, frame: Frame) -> None:
         with self._busy:
-            picture = self._from_bgr(frame.bgr_u8)
+            picture = self._from_bgr(frame.bgr)
             picture.pts, picture.time_base = frame.pts, frame.time_base
             self._container.mux(self._stream.encode(picture))
 

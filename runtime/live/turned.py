@@ -89,11 +89,11 @@ class Turned:
 
     def __iter__(self) -> Iterator[Frame]:
         for frame in self._frames:
-            height, width, channels = frame.bgr_u8.shape
+            height, width, channels = frame.bgr.shape
             shape = (width, height) if self._turn.transposes else (height, width)
-            out = self._turn(frame.bgr_u8, self.own.take((*shape, channels)))
-            self._pool.give_back(frame.bgr_u8)
-            yield replace(frame, bgr_u8=out)
+            out = self._turn(frame.bgr, self.own.take((*shape, channels)))
+            self._pool.give_back(frame.bgr)
+            yield replace(frame, bgr=out)
 
 
 def _deep_array(shape: tuple[int, ...]) -> Image:

@@ -33,9 +33,9 @@ class WindowSink:
 
     def write(self, frame: Frame) -> None:
         with self._lock:
-            if self._image.shape != frame.bgr_u8.shape:
-                self._image = np.empty_like(frame.bgr_u8)
-            np.copyto(self._image, frame.bgr_u8)
+            if self._image.shape != frame.bgr.shape:
+                self._image = np.empty_like(frame.bgr)
+            np.copyto(self._image, frame.bgr)
             self._fresh = True
 
     def finish(self) -> None:

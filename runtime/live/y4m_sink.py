@@ -107,7 +107,7 @@ class Y4mSink:
 
     def write(self, frame: Frame) -> None:
         self._check_time(frame.pts * frame.time_base)
-        picture = self._from_bgr(frame.bgr_u8)
+        picture = self._from_bgr(frame.bgr)
         self._put(self._header + b"FRAME\n")
         self._header = b""
         for plane in picture.planes:

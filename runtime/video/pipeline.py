@@ -171,7 +171,7 @@ class Pipeline:
             self.stats.frames_decoded += 1
             if displaced is not None:
                 self.stats.frames_dropped += 1
-                self._input_pool.give_back(displaced[0].bgr_u8)
+                self._input_pool.give_back(displaced[0].bgr)
         self._decoded.close()
 
     def _upscale(self) -> None:
@@ -206,13 +206,13 @@ class Pipeline:
 
     def _prime(self, frame: Frame) -> None:
         with self._watchdog.watch("upscale"):
-            self._step.prime(frame.bgr_u8)
-            self._input_pool.give_back(frame.bgr_u8)
+            self._step.prime(frame.bgr)
+            self._input_pool.give_back(frame.bgr)
 
     def _submit(self, frame: Frame, born: float) -> _UnderWay:
         with self._watchdog.watch("upscale"):
             started = perf_counter()
-            image = frame.bgr_u8
+            image = frame.bgr
             if frame.alpha is not None:
                 frame.alpha = self._step.enlarged_alpha(frame.alpha)
             out = self._output_pool.take(self._step.output_shape(image))
@@ -223,7 +223,7 @@ class Pipeline:
     def _collect(self, oldest: _UnderWay) -> None:
         with self._watchdog.watch("upscale"):
             started = perf_counter()
-            oldest.frame.bgr_u8 = oldest.pending.result()
+            oldest.frame.bgr = oldest.pending.result()
             self.stats.worked("upscale", oldest.seconds + perf_counter() - started)
         self.stats.frames_upscaled += 1
         self.stats.reused_share = self._step.reused_share
@@ -234,7 +234,7 @@ class Pipeline:
             with self._watchdog.watch("encode"):
                 started = perf_counter()
                 self._sink.write(frame)
-                self._output_pool.give_back(frame.bgr_u8)
+                self._output_pool.give_back(frame.bgr)
                 now = perf_counter()
             self.stats.worked("encode", now - started)
             self.stats.wrote(frame, born, now)

@@ -20,7 +20,7 @@ Image = NDArray[Any]
 class Frame:
     """One picture. Its pixels may be a buffer that is reused once the frame was handed back."""
 
-    bgr_u8: Image
+    bgr: Image
     """uint8 or uint16 H×W×3, BGR, C-contiguous."""
     pts: int
     """Presentation time in units of `time_base`."""

@@ -246,7 +246,7 @@ class FileSink:
         return (*matrix[:6], round(matrix[6] * ratios[0]), round(matrix[7] * ratios[1]), matrix[8])
 
     def _to_picture(self, frame: Frame) -> av.VideoFrame:
-        image = frame.bgr_u8
+        image = frame.bgr
         width, height = self._size_px
         if image.shape != (height, width, 3):
             raise ValueError(f"Expected frames of {height}×{width}×3, got {image.shape = }.")

@@ -65,7 +65,7 @@ class SegmentSink:
 
     def write(self, frame: Frame) -> None:
         with output_errors(self._target):
-            picture = self._from_bgr(frame.bgr_u8, frame.alpha)
+            picture = self._from_bgr(frame.bgr, frame.alpha)
             picture.pts, picture.duration = frame.pts, frame.duration
             if not self._facts.hdr.is_dynamic:  # of which the pictures alone do not tell
                 self._unfinished.keep(picture)

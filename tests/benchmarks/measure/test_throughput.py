@@ -95,7 +95,7 @@ def test_the_camera_keeps_its_rate() -> None:
     assert len(frames) == 15
     assert camera.taken == pytest.approx([5 + n / 30 for n in range(15)])
     assert waits == pytest.approx([1 / 30 - 0.01] * 14)
-    assert [read_code(frame.bgr_u8, 1) for frame in frames] == list(range(15))
+    assert [read_code(frame.bgr, 1) for frame in frames] == list(range(15))
     assert float(frames[3].pts_seconds) == pytest.approx(0.1)
 
 

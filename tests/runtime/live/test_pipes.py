@@ -165,7 +165,7 @@ def test_colours_of_y4m_are_those_that_readers_assume(tmp_path: Path) -> None:
         sink.write(Frame(colour_bars(), 0, Fraction(1, 25), 1))
         sink.finish()
     with FileSource(target) as result:
-        image = next(iter(result)).bgr_u8
+        image = next(iter(result)).bgr
     assert np.abs(image[20, 8::16].astype(int) - np.array(BARS_BGR)).max() <= 2
 
 

@@ -63,7 +63,7 @@ def test_a_turned_clip_is_played_in_few_buffers(
 
     class Collected:
         def write(self, frame: Frame) -> None:
-            sizes.append(frame.bgr_u8.shape[1::-1])
+            sizes.append(frame.bgr.shape[1::-1])
 
         def finish(self) -> None:
             pass

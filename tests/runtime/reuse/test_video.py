@@ -39,7 +39,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def pictures(path: Path) -> list[tuple[int, bytes]]:
     with FileSource(path) as source:
-        return [(frame.pts, frame.bgr_u8.tobytes()) for frame in source]
+        return [(frame.pts, frame.bgr.tobytes()) for frame in source]
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ class Keeper:
 
     def write(self, frame: Frame) -> None:
         time.sleep(0.01)
-        self.seen[frame.pts] = frame.bgr_u8.copy()
+        self.seen[frame.pts] = frame.bgr.copy()
 
     def finish(self) -> None:
         """Nothing to complete."""
@@ -147,7 +147,7 @@ def test_results_that_are_still_being_written_are_left_alone(shuffle_model_path:
         class Slow(Keeper):
             def write(self, frame: Frame) -> None:
                 for _ in range(3):
-                    if not np.array_equal(frame.bgr_u8, expected[frame.pts]):
+                    if not np.array_equal(frame.bgr, expected[frame.pts]):
                         wrong.append(frame.pts)
                     time.sleep(0.003)
 

@@ -52,7 +52,7 @@ class Sink:
         self.frames: list[tuple[int, NDArray[np.uint8]]] = []
 
     def write(self, frame: Frame) -> None:
-        self.frames.append((frame.pts, frame.bgr_u8.copy()))
+        self.frames.append((frame.pts, frame.bgr.copy()))
 
     def finish(self) -> None:
         pass
@@ -124,7 +124,7 @@ def test_clips_keep_number_and_times_and_follow_each_other(
     made = []
     for name in ("a", "b"):
         with FileSource(tmp_path / f"{name}-out.mp4") as source:
-            made.append([frame.bgr_u8.tobytes() for frame in source])
+            made.append([frame.bgr.tobytes() for frame in source])
     assert made[0] == made[1]
 
 

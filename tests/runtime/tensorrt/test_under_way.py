@@ -129,7 +129,7 @@ def test_the_pipeline_submits_a_frame_before_it_waits_for_the_last(
         right: ClassVar[list[bool]] = []
 
         def write(self, frame: Frame) -> None:
-            self.right.append(np.array_equal(frame.bgr_u8, upscaled(noise(9, 7, seed=frame.pts))))
+            self.right.append(np.array_equal(frame.bgr, upscaled(noise(9, 7, seed=frame.pts))))
 
         def finish(self) -> None:
             """All is checked as it comes."""
@@ -317,7 +317,7 @@ def test_no_frame_of_a_pipeline_is_copied_by_the_processor(
         right: ClassVar[list[bool]] = []
 
         def write(self, frame: Frame) -> None:
-            self.right.append(np.array_equal(frame.bgr_u8, upscaled(noise(9, 7, seed=frame.pts))))
+            self.right.append(np.array_equal(frame.bgr, upscaled(noise(9, 7, seed=frame.pts))))
 
     monkeypatch.setattr("framelift.runtime.gpu.runner.np.copyto", copied)
     Pipeline(source(), step, Checking(), pool=pool).run()

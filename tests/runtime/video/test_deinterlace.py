@@ -112,7 +112,7 @@ def test_fields_that_begin_later_are_deinterlaced(tmp_path: Path) -> None:
     notes: list[str] = []
     frames = read(path, Deinterlace.FRAME, notes)
     assert [frame.pts_seconds for frame in frames] == [Fraction(i, 25) for i in range(16)]
-    assert max(combing(frame.bgr_u8) for frame in frames) < 3
+    assert max(combing(frame.bgr) for frame in frames) < 3
     assert notes == ["a.mkv: interlaced from 0.32 s on; each frame is deinterlaced (bwdif)"]
 
 
@@ -125,7 +125,7 @@ def test_every_field_becomes_a_frame(tmp_path: Path) -> None:
     with av.open(str(target)) as container:
         stream = container.streams.video[0]
         assert (stream.average_rate, stream.duration) == (50, 1 / stream.time_base)  # type: ignore[operator]
-    bars = [int(np.argmax(frame.bgr_u8[32, :, 1] > 200)) for frame in read(path, Deinterlace.FIELD)]
+    bars = [int(np.argmax(frame.bgr[32, :, 1] > 200)) for frame in read(path, Deinterlace.FIELD)]
     steps = np.diff(bars[2:20])
     assert set(steps.tolist()) <= {1, 2, 3}  # of frames, it would be 0 and 4
 
@@ -141,7 +141,7 @@ def test_pulldown_is_named_and_undone(tmp_path: Path) -> None:
     steps = {b.pts_seconds - a.pts_seconds for a, b in pairwise(frames)}
     assert steps == {Fraction(1001, 24000)}
     for index, frame in enumerate(frames[4:-4], 4):
-        difference = frame.bgr_u8.astype(int) - picture(2 * index)
+        difference = frame.bgr.astype(int) - picture(2 * index)
         assert np.abs(difference).mean() < 4, index
 
 

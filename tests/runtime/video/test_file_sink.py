@@ -120,8 +120,8 @@ def test_colour_bars_come_through_within_two_code_values(
     )
     convert(source, tmp_path / "out.mp4", crf=4)
     with FileSource(source) as original, FileSource(tmp_path / "out.mp4") as result:
-        before = [frame.bgr_u8 for frame in original][1]
-        after = [frame.bgr_u8 for frame in result][1]
+        before = [frame.bgr for frame in original][1]
+        after = [frame.bgr for frame in result][1]
         written = result.facts.colour
     assert (written.matrix, written.range, written.primaries, written.transfer) == colour
     assert np.abs(after[40, 16::32].astype(int) - before[20, 8::16]).max() <= 2
@@ -135,7 +135,7 @@ def test_untagged_standard_definition_is_tagged_with_the_matrix_that_was_used(
     convert(source, tmp_path / "out.mp4", scale=4, preset="ultrafast", crf=4)
     with FileSource(tmp_path / "out.mp4") as result:
         assert result.facts.colour.matrix == 6
-        image = next(iter(result)).bgr_u8
+        image = next(iter(result)).bgr
     # Twice encoded, so twice the error of one conversion; the wrong matrix would be 20 off.
     assert np.abs(image[400, 16::32].astype(int) - np.array(BARS_BGR)).max() <= 4
 
@@ -146,7 +146,7 @@ def test_lossless_frames_are_kept_bit_for_bit(tmp_path: Path) -> None:
     convert(source, tmp_path / "out.mkv", codec="ffv1")
     with FileSource(tmp_path / "out.mkv") as result:
         for frame, image in zip(result, images, strict=True):
-            np.testing.assert_array_equal(frame.bgr_u8, Nearest(2)(image))
+            np.testing.assert_array_equal(frame.bgr, Nearest(2)(image))
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
@@ -337,8 +337,8 @@ def test_colours_of_the_other_codecs(tmp_path: Path, codec: str, suffix: str) ->
     )
     convert(source, tmp_path / f"out{suffix}", codec=codec)
     with FileSource(source) as original, FileSource(tmp_path / f"out{suffix}") as result:
-        before = [frame.bgr_u8 for frame in original][1]
-        after = [frame.bgr_u8 for frame in result][1]
+        before = [frame.bgr for frame in original][1]
+        after = [frame.bgr for frame in result][1]
         colour = result.facts.colour
     assert (colour.matrix, colour.range, colour.primaries, colour.transfer) == (1, 1, 1, 1)
     assert np.abs(after[40, 16::32].astype(int) - before[20, 8::16]).max() <= 2

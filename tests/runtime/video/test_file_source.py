@@ -21,7 +21,7 @@ from ...support.clips import BARS_BGR, colour_bars, make_clip, noise
 def read(path: Path, notes: list[str] | None = None) -> list[tuple[Fraction, np.ndarray]]:
     say = (notes if notes is not None else []).append
     with FileSource(path, say=say) as source:
-        return [(frame.pts_seconds, frame.bgr_u8) for frame in source]
+        return [(frame.pts_seconds, frame.bgr) for frame in source]
 
 
 def test_variable_frame_rate_is_read_exactly(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ class Interrupting(Nearest):
 
 def pictures(path: Path) -> list[bytes]:
     with FileSource(path) as source:
-        return [frame.bgr_u8.tobytes() for frame in source]
+        return [frame.bgr.tobytes() for frame in source]
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_a_span_is_exact_to_the_frame_and_takes_its_audio_along(tmp_path: Path) 
     with FileSource(source) as whole, FileSource(target) as part:
         for before, after in zip(list(whole)[20:50], part, strict=True):
             # 4:2:0 twice; other frames are 30 and more away.
-            assert np.abs(before.bgr_u8.astype(int) - after.bgr_u8).mean() < 8
+            assert np.abs(before.bgr.astype(int) - after.bgr).mean() < 8
     wanted = [
         (time - span.start, data)
         for time, data in audio_packets(source)
@@ -153,7 +153,7 @@ def test_a_span_begins_at_a_key_frame_and_gives_what_decoding_all_gives(
 
                 patch.setattr(file_source, "seek_point", note)
                 with FileSource(path, span=Span(start), say=lambda line: None) as source:
-                    frames = [(f.pts, f.duration, f.bgr_u8.tobytes()) for f in source]
+                    frames = [(f.pts, f.duration, f.bgr.tobytes()) for f in source]
                 made.append((source.start_seconds, frames))
                 assert (found[0] is not None) == (sought and search is seek_point)
         assert made[0] == made[1]
@@ -191,8 +191,8 @@ def test_other_sizes_and_before_beside_after(
     assert (result.width_px, result.height_px) == size
     with FileSource(target) as made:
         for frame, image in zip(made, images, strict=True):
-            assert frame.bgr_u8.shape == (size[1], size[0], 3)
-            halves = np.split(frame.bgr_u8, 2, axis=1) if compare else [frame.bgr_u8]
+            assert frame.bgr.shape == (size[1], size[0], 3)
+            halves = np.split(frame.bgr, 2, axis=1) if compare else [frame.bgr]
             for half in halves:
                 assert abs(float(half.mean()) - float(image.mean())) < 2
             if compare and factor is None:

@@ -43,7 +43,7 @@ def split(
 
 def pictures(path: Path) -> list[bytes]:
     with FileSource(path) as source:
-        return [frame.bgr_u8.tobytes() for frame in source]
+        return [frame.bgr.tobytes() for frame in source]
 
 
 @pytest.mark.parametrize(

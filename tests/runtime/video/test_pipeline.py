@@ -53,8 +53,8 @@ class Collector:
         if frame.pts == self.fail_at:
             raise OutputError("the sink broke")
         time.sleep(self.delay_seconds)
-        assert frame.bgr_u8.shape == (8, 12, 3)
-        self.seen.append((frame.pts, int(frame.bgr_u8[0, 0, 0])))
+        assert frame.bgr.shape == (8, 12, 3)
+        self.seen.append((frame.pts, int(frame.bgr[0, 0, 0])))
 
     def finish(self) -> None:
         self.finished = True
