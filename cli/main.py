@@ -48,10 +48,10 @@ _COMMANDS = {
     "import": "import_model:import_model",
     "check": "check:check",
     "engine": "engine:engine",
-    "upscale": "upscale:upscale",
-    "archive": "archive:archive",
-    "stylize": "stylize:stylize",
-    "serve": "serve:serve",
+    "upscale": "upscale.command:upscale",
+    "archive": "archive.command:archive",
+    "stylize": "upscale.stylize:stylize",
+    "serve": "serve.command:serve",
     "bench": "bench.group:bench",
     "inspect": "inspect:inspect",
     "models": "models:models",
@@ -116,7 +116,7 @@ def _run(argv: Sequence[str], prepare: Callable[[], None]) -> NoReturn:
     except click.ClickException as error:
         _fail(kind_of(error), in_one_line(error), error.exit_code)
     except Interrupted as error:
-        from .upscaling import leave_at_once
+        from .leaving import leave_at_once
 
         leave_at_once(error.exit_code, str(error))  # PyTorch takes seconds to end in order
     except FrameliftError as error:

@@ -20,8 +20,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from framelift.archive.settings import FileSettings
-from framelift.cli.archive import LEFT_OUT, archive
-from framelift.cli.upscale import upscale
+from framelift.cli.archive.command import LEFT_OUT, archive
+from framelift.cli.upscale.command import upscale
 from framelift.common.errors import FrameliftError
 
 from ..support.upscaling import write_clip
@@ -309,7 +309,7 @@ def test_a_list_on_the_standard_input(tmp_path: Path, tree: Path, options: list[
 
 def test_help_does_not_load_the_runtime() -> None:
     code = (
-        "import sys; import framelift.cli.archive; "
+        "import sys; import framelift.cli.archive.command; "
         "sys.exit(any(name in sys.modules for name in ('av', 'onnx', 'numpy', 'ray')))"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

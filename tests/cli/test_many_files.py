@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from framelift.cli.upscale import upscale
+from framelift.cli.upscale.command import upscale
 from framelift.common.errors import FrameliftError, InputError, OutputError
 
 

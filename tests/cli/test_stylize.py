@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from framelift.cli.stylize import stylize
-from framelift.cli.upscale import upscale
+from framelift.cli.upscale.command import upscale
+from framelift.cli.upscale.stylize import stylize
 from framelift.common.errors import ConfigError
 from framelift.runtime.models import zoo
 

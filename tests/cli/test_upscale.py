@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from framelift.cli.upscale import upscale
+from framelift.cli.upscale.command import upscale
 from framelift.common.errors import ConfigError
 from framelift.runtime import upscaler
 from framelift.runtime.backends import select
@@ -183,7 +183,7 @@ def test_it_does_not_import_torch(tmp_path: Path, clip: Path, nearest_model_path
     code = textwrap.dedent(
         f"""
         import sys
-        from framelift.cli.upscale import upscale
+        from framelift.cli.upscale.command import upscale
         upscale.main({[str(clip), str(tmp_path / "o.mp4"), "--model", str(nearest_model_path)]!r},
                      standalone_mode=False)
         sys.exit("torch" in sys.modules)
@@ -195,7 +195,7 @@ def test_it_does_not_import_torch(tmp_path: Path, clip: Path, nearest_model_path
 
 def test_importing_the_command_loads_nothing_heavy() -> None:
     code = (
-        "import sys; import framelift.cli.upscale; "
+        "import sys; import framelift.cli.upscale.command; "
         "sys.exit(any(name in sys.modules for name in ('av', 'cv2', 'numpy', 'onnx')))"
     )
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0

@@ -24,7 +24,7 @@ def slow_run(
         f"""
         import signal, sys, time
         signal.signal(signal.SIGHUP, signal.SIG_DFL)  # also where the tests run under nohup
-        from framelift.cli.upscale import upscale
+        from framelift.cli.upscale.command import upscale
         from framelift.common.errors import FrameliftError
         from framelift.runtime import Upscaler
         submit = Upscaler.submit

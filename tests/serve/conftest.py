@@ -18,7 +18,7 @@ import httpx
 import pytest
 import uvicorn
 
-from framelift.cli.serve import _problem
+from framelift.cli.serve.settings import problem_of
 from framelift.serve.app import create_app
 from framelift.serve.jobs.service import Service
 from framelift.serve.jobs.settings import Limits, Model, Settings
@@ -26,7 +26,7 @@ from framelift.serve.server import listen
 
 from ..support.clips import make_clip, noise
 
-COMMAND = (sys.executable, "-P", "-m", "framelift.cli.serve_job")
+COMMAND = (sys.executable, "-P", "-m", "framelift.cli.serve.job")
 
 
 @dataclass
@@ -114,7 +114,7 @@ def settings(nearest_model_path: Path) -> Settings:
     return Settings(
         folder=Path(),
         command=COMMAND,
-        check_options=_problem,
+        check_options=problem_of,
         models={"tiny": Model("tiny", "upscale", str(nearest_model_path), {"scale": 4})},
         arguments=["--backend=onnx-cpu", "--threads=1"],
         workers=2,

@@ -221,7 +221,7 @@ def test_the_token_of_the_environment_is_not_told_to_jobs(
 def test_packages_that_are_missing_are_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("framelift.cli.serve._PACKAGES", ("starlette", "no_such_package"))
+    monkeypatch.setattr("framelift.cli.serve.command._PACKAGES", ("starlette", "no_such_package"))
     with pytest.raises(SystemExit):
         main(["serve"])
     assert capsys.readouterr().err == (

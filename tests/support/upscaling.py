@@ -9,7 +9,7 @@ import av
 import numpy as np
 from click.testing import CliRunner, Result
 
-from framelift.cli.upscale import upscale
+from framelift.cli.upscale.command import upscale
 from framelift.common.errors import FrameliftError
 
 ROOT = Path(__file__).parents[2]

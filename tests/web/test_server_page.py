@@ -10,7 +10,7 @@ from pathlib import Path
 import av
 import pytest
 
-from framelift.cli.serve import _problem
+from framelift.cli.serve.settings import problem_of
 from framelift.serve.jobs.settings import Model, Settings
 
 from ..serve.conftest import COMMAND, Served, running
@@ -27,7 +27,7 @@ def settings(nearest_model_path: Path, tmp_path_factory: pytest.TempPathFactory)
     return Settings(
         folder=tmp_path_factory.mktemp("served") / "folder",
         command=COMMAND,
-        check_options=_problem,
+        check_options=problem_of,
         models={name: Model(name, "upscale", str(nearest_model_path), {"scale": 4})},
         arguments=["--backend=onnx-cpu", "--threads=1"],
     )

@@ -8,7 +8,7 @@ import click
 import pytest
 
 from framelift.cli.bench.group import bench
-from framelift.cli.upscale import upscale
+from framelift.cli.upscale.command import upscale
 from framelift.runtime.video import ENCODERS, EncoderOptions
 from framelift.runtime.video.clip.colour import TRANSFERS
 

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from framelift.cli.upscale import upscale as command
+from framelift.cli.upscale.command import upscale as command
 from framelift.common.errors import InputError
 from framelift.runtime import Upscaler
 from framelift.runtime.still import make_image

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..common.errors import FrameliftError, Interrupted
-from .options.codec import codec_options
-from .options.completions import backend_names, files, model_names
-from .options.depth import depth_options
-from .options.device import device_option
-from .options.finite import Finite
-from .upscale_options import UpscaleOptions
-from .upscaling import require_name
+from ...common.errors import FrameliftError, Interrupted
+from ..options.codec import codec_options
+from ..options.completions import backend_names, files, model_names
+from ..options.depth import depth_options
+from ..options.device import device_option
+from ..options.finite import Finite
+from ..options.names import require_name
+from .options import UpscaleOptions
 
 if TYPE_CHECKING:
-    from ..runtime import Upscaler
-    from .upscale_options import Request
-    from .upscaling import Run
+    from ...runtime import Upscaler
+    from .options import Request
+    from .run import Run
 
 
 @click.command()
@@ -170,13 +170,14 @@ def upscale(**options: Any) -> None:  # noqa: ANN401 - the fields of UpscaleOpti
 
 def run_upscale(options: UpscaleOptions, task: str = "super-resolution") -> None:
     """Do what the options ask for, with models for `task`: "super-resolution" or "style"."""
-    from ..common.garbage import no_search_for_garbage
-    from ..common.signals import signals_as_errors
-    from .upscale_options import Request
+    from ...common.garbage import no_search_for_garbage
+    from ...common.signals import signals_as_errors
+    from .options import Request
 
     # Else NumPy starts a thread for each processor, for linear algebra, of which there is little.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from .upscaling import leave, raise_failure
+    from ..leaving import leave
+    from .run import raise_failure
 
     with no_search_for_garbage():
         request = Request.of(options)
@@ -207,9 +208,9 @@ def run_upscale(options: UpscaleOptions, task: str = "super-resolution") -> None
 
 def _loaded(request: Request, task: str, *, footage: bool) -> Run:
     """The run with its upscaler loaded; the line that names it is printed."""
-    from ..common.signals import call_interruptibly
-    from ..importer.loading import Engine, load_upscaler, models_to_run
-    from .upscaling import Run
+    from ...common.signals import call_interruptibly
+    from ...importer.loading import Engine, load_upscaler, models_to_run
+    from .run import Run
 
     options = request.options
     models = models_to_run(task, options.model, options.scale, footage=footage)
@@ -233,7 +234,7 @@ def _note(line: str) -> None:
 
 def _runs(upscaler: Upscaler, verbose: bool) -> str:
     """What runs, in one short line: of GPUs that are not there `doctor` tells."""
-    from ..runtime.machine.host import has_gpu
+    from ...runtime.machine.host import has_gpu
 
     facts = upscaler.describe()
     choice = f"{facts['backend']} on {facts['device']}"

@@ -1,6 +1,6 @@
 """The process of one job of `framelift serve`: the command itself, under limits.
 
-    python -m framelift.cli.serve_job LIMITS upscale input.mp4 result.mp4 --json ...
+    python -m framelift.cli.serve.job LIMITS upscale input.mp4 result.mp4 --json ...
 
 It runs in the job's folder. LIMITS is a JSON object with the fields of
 `framelift.serve.jobs.settings.Limits`. On the standard output it writes one JSON object a line
@@ -17,16 +17,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..serve.jobs.settings import Limits
-from .main import main
+from ...serve.jobs.settings import Limits
+from ..main import main
 
 _SECONDS_BETWEEN = 0.3
 
 
 def run(argv: list[str]) -> None:
     """Run the job. Ends the process as the command does."""
-    from ..runtime.video.progress import listen
-    from ..serve.jobs.process_limits import apply_limits, end_with_server
+    from ...runtime.video.progress import listen
+    from ...serve.jobs.process_limits import apply_limits, end_with_server
 
     limits, arguments = Limits(**json.loads(argv[0])), argv[1:]
     end_with_server()
@@ -36,7 +36,7 @@ def run(argv: list[str]) -> None:
 
 
 def _check(arguments: list[str], limits: Limits) -> None:
-    from ..serve.jobs.checks import check_upload
+    from ...serve.jobs.checks import check_upload
 
     scales = [text.removeprefix("--scale=") for text in arguments if text.startswith("--scale=")]
     facts = check_upload(Path(arguments[1]), limits, float(scales[-1]) if scales else None)

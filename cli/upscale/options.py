@@ -6,16 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..common.errors import ConfigError
-from .options.defaults import typed
+from ...common.errors import ConfigError
+from ..options.defaults import typed
 
 if TYPE_CHECKING:
-    from ..runtime import Upscaler
-    from ..runtime.jobs import Job
-    from ..runtime.live import LiveOptions, Source, Target
-    from ..runtime.video import ConvertOptions, EncoderOptions, Span
-    from ..runtime.video.clip.fit import Scaling
-    from .upscaling import Settings
+    from ...runtime import Upscaler
+    from ...runtime.jobs import Job
+    from ...runtime.live import LiveOptions, Source, Target
+    from ...runtime.video import ConvertOptions, EncoderOptions, Span
+    from ...runtime.video.clip.fit import Scaling
+    from .run import Settings
 
 _FOR_VIDEOS = (
     "start",
@@ -91,10 +91,10 @@ class Request:
     @classmethod
     def of(cls, options: UpscaleOptions) -> Request:
         """Parse. Raises ConfigError for what does not go together."""
-        from ..runtime.live import SourceKind, TargetKind, parse_source, parse_target
-        from ..runtime.video import EncoderOptions, Span, parse_time
-        from ..runtime.video.clip.fit import parse_scaling
-        from .options.command_line import hide_arguments
+        from ...runtime.live import SourceKind, TargetKind, parse_source, parse_target
+        from ...runtime.video import EncoderOptions, Span, parse_time
+        from ...runtime.video.clip.fit import parse_scaling
+        from ..options.command_line import hide_arguments
 
         parse_scaling(options.scale, options.size, options.width, options.height)
         crf, preset, pixel_format = options.crf, options.preset, options.pixel_format
@@ -120,8 +120,8 @@ class Request:
 
     def check_live(self) -> bool:
         """Whether a live run is of footage; raises what `runtime.live.check_live` raises."""
-        from ..common.images import is_image
-        from ..runtime.live import SourceKind, check_live
+        from ...common.images import is_image
+        from ...runtime.live import SourceKind, check_live
 
         check_live(self.source, self.target, self.encoder, overwrite=self.options.overwrite)
         return self.source.kind is not SourceKind.FILE or not is_image(self.source.path)
@@ -129,8 +129,8 @@ class Request:
     def plan(self, say: Callable[[str], None]) -> list[Job]:
         """The files to make. Raises what `plan_many` raises, and ConfigError for options of videos
         where there are only images."""
-        from ..runtime.jobs import plan_many
-        from ..runtime.output_names import expanded
+        from ...runtime.jobs import plan_many
+        from ...runtime.output_names import expanded
 
         options = self.options
         globbed = self.is_several or not self.source.path.exists()
@@ -173,7 +173,7 @@ class Request:
 
     def live_options(self) -> LiveOptions:
         """How the live source is treated."""
-        from ..runtime.live import LiveOptions, Timeouts
+        from ...runtime.live import LiveOptions, Timeouts
 
         options = self.options
         return LiveOptions(
@@ -189,7 +189,7 @@ class Request:
 
     def settings(self, upscaler: Upscaler) -> Settings:
         """How each file is made by this upscaler."""
-        from .upscaling import Settings
+        from .run import Settings
 
         options = self.options
         return Settings(
@@ -204,7 +204,7 @@ class Request:
         )
 
     def _convert_options(self, upscaler: Upscaler) -> ConvertOptions:
-        from ..runtime.video import Audio, ConvertOptions, Deinterlace
+        from ...runtime.video import Audio, ConvertOptions, Deinterlace
 
         options = self.options
         return ConvertOptions(
@@ -222,7 +222,7 @@ class Request:
         return "none" if self.options.no_audio else self.options.audio or "auto"
 
     def _factor(self) -> Scaling | None:
-        from ..runtime.video.clip.fit import parse_scaling
+        from ...runtime.video.clip.fit import parse_scaling
 
         options = self.options
         return parse_scaling(options.scale, options.size, options.width, options.height)

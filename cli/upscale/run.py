@@ -2,43 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import sys
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..common.errors import ConfigError, FrameliftError, InputError, Interrupted, OutputError
-from .output import log_file
-from .output.json_output import print_failure, print_json
+from ...common.errors import ConfigError, FrameliftError, InputError, Interrupted, OutputError
+from ..output.json_output import print_json
 
 if TYPE_CHECKING:
-    from ..runtime import Upscaler
-    from ..runtime.jobs import Job
-    from ..runtime.live import LiveOptions, LiveResult, Source, Target
-    from ..runtime.video import ConvertOptions, EncoderOptions
-    from ..runtime.video.clip.fit import Scaling
+    from ...runtime import Upscaler
+    from ...runtime.jobs import Job
+    from ...runtime.live import LiveOptions, LiveResult, Source, Target
+    from ...runtime.video import ConvertOptions, EncoderOptions
+    from ...runtime.video.clip.fit import Scaling
 
 _LEAST_SHOWN = 0.005
 """Of a share that is shown in whole percents."""
-
-
-def require_name(
-    context: click.Context, argument: click.Parameter, value: str | tuple[str, ...]
-) -> str | tuple[str, ...]:
-    """Refuse an empty IN or OUT, which as a path would be the current folder."""
-    if not all(value) if isinstance(value, tuple) else not value:
-        raise click.BadParameter(
-            "is empty (an unset variable?); name a file, a folder or a stream",
-            context,
-            argument,
-        )
-    return value
 
 
 @dataclass(frozen=True)
@@ -80,10 +63,10 @@ class Run:
 
     def files(self, jobs: list[Job], *, several: bool) -> None:
         """Make files: of several, those after one that fails are made, too."""
-        from ..common.files import check_target
-        from ..runtime.jobs import with_scales
-        from ..runtime.output_names import SCALE
-        from ..runtime.video.clip.fit import Fit, known_factor
+        from ...common.files import check_target
+        from ...runtime.jobs import with_scales
+        from ...runtime.output_names import SCALE
+        from ...runtime.video.clip.fit import Fit, known_factor
 
         factor = self._settings.factor
         if isinstance(factor, Fit) and any(SCALE in job.target.name for job in jobs):
@@ -147,7 +130,7 @@ class Run:
 
     def live(self, source: Source, target: Target, options: LiveOptions) -> LiveResult:
         """Upscale from or to something that is no file."""
-        from ..runtime.live import TargetKind, upscale_live
+        from ...runtime.live import TargetKind, upscale_live
 
         self._summary_on_stderr = target.kind is TargetKind.Y4M
         ahead = self._upscaler.lookahead
@@ -205,7 +188,7 @@ class Run:
             raise FrameliftError(f"{len(self._failed)} of {total} files failed: {names}")
 
     def _image(self, job: Job) -> dict[str, Any]:
-        from ..runtime.still import ImageOptions, make_image
+        from ...runtime.still import ImageOptions, make_image
 
         settings = self._settings
         width, height = make_image(
@@ -227,7 +210,7 @@ class Run:
         }
 
     def _video(self, job: Job) -> dict[str, Any]:
-        from ..runtime.video import upscale_video
+        from ...runtime.video import upscale_video
 
         settings = self._settings
         result = upscale_video(
@@ -254,7 +237,7 @@ class Run:
         return facts
 
     def _say_through_bar(self) -> Callable[[str], None]:
-        from ..common.progress import above_bar
+        from ...common.progress import above_bar
 
         def say(line: str) -> None:
             with above_bar():
@@ -300,24 +283,3 @@ def summary(result: dict[str, Any]) -> str:
     upscaling = result["stage_ms"]["upscale"]  # not latency_ms, most of which is waiting in queues
     speed = f"upscaling p50 {upscaling['p50']:.0f} ms p95 {upscaling['p95']:.0f} ms a frame"
     return f"{frames}{speed}{copied}"
-
-
-def leave(exit_code: int, message: str = "", kind: str = "Interrupted") -> None:
-    """End now if a thread is stuck in native code, where the interpreter's own end would hang."""
-    if not any(thread.name.startswith("framelift") for thread in threading.enumerate()):
-        return
-    leave_at_once(exit_code, message, kind)
-
-
-def leave_at_once(exit_code: int, message: str = "", kind: str = "Interrupted") -> NoReturn:
-    """Say it and exit without taking the interpreter down in order."""
-    # Whoever closed the terminal reads no message, and an error here would hang the process.
-    with contextlib.suppress(OSError):
-        if message:
-            click.echo(f"framelift: {message}", err=True)
-            print_failure(kind, message, exit_code)
-        log_file.end(exit_code)
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, AttributeError):  # None: closed
-            stream.flush()
-    os._exit(exit_code)

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..common.errors import ConfigError, FrameliftError, Interrupted
-from .options.completions import files
-from .options.finite import Finite
-from .upscale import upscale
-from .upscaling import require_name
+from ...common.errors import ConfigError, FrameliftError, Interrupted
+from ..options.completions import files
+from ..options.finite import Finite
+from ..options.names import require_name
+from ..upscale.command import upscale
 
 if TYPE_CHECKING:
-    from ..archive.settings import FileSettings
+    from ...archive.settings import FileSettings
 
 LEFT_OUT = frozenset({"timeout", "reconnect", "keep_all", "verbose", "recursive"})
 """Those options of `framelift upscale` that do not concern a file."""
@@ -116,17 +116,20 @@ Write ./status for a folder that is named status.
 
 
 def _archive(source: str, target: str, **options: Any) -> None:  # noqa: ANN401
-    from ..archive.cluster import HeadLostError
-    from ..common.signals import signals_as_errors
-    from .archiving import Archiving, show_status
-    from .upscaling import leave_at_once
+    from ...archive.cluster import HeadLostError
+    from ...common.signals import signals_as_errors
+    from ..leaving import leave_at_once
+    from .run import ArchiveOptions, Archiving
+    from .status import show_status
 
     if source == "status":
         show_status(Path(target), as_json=options["as_json"])
         return
     settings = _settings(options)
     with signals_as_errors():
-        run = Archiving(source, Path(target), settings, options)
+        names = ArchiveOptions.__dataclass_fields__.keys()
+        own = ArchiveOptions(**{name: options[name] for name in names})
+        run = Archiving(source, Path(target), settings, own)
         try:
             run.go()
         except Interrupted as error:
@@ -139,8 +142,8 @@ def _archive(source: str, target: str, **options: Any) -> None:  # noqa: ANN401
 
 
 def _settings(options: dict[str, Any]) -> FileSettings:
-    from ..archive.settings import FileSettings
-    from .options.defaults import typed
+    from ...archive.settings import FileSettings
+    from ..options.defaults import typed
 
     if options["scale"] is not None:
         options["scale"] = str(options["scale"])

@@ -6,45 +6,63 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 from tqdm import tqdm
 
-from ..archive.cluster import Cluster, run_on_ray
-from ..archive.job import Archive, Outcome
-from ..archive.ledger import DESCRIPTION, FOLDER, Description, Ledger, Row
-from ..archive.listing import Item, check_places, list_files, parse_tree, with_targets
-from ..archive.run import Plan, Tally, plan_run, run_here
-from ..archive.settings import FileSettings, digest
-from ..archive.shards import Shard, parse_shard
-from ..archive.status import Status, read_status
-from ..archive.work import Worker
-from ..common.errors import ConfigError, Interrupted
-from ..common.progress import above_bar
-from ..common.text import printable
-from ..importer.loading import models_to_run, own_or_imported
-from ..runtime.video.clip.fit import known_factor
-from .output.json_output import print_json
+from ...archive.cluster import Cluster, run_on_ray
+from ...archive.job import Archive, Outcome
+from ...archive.ledger import DESCRIPTION, FOLDER, Description, Ledger
+from ...archive.listing import Item, check_places, list_files, parse_tree, with_targets
+from ...archive.run import Plan, Tally, plan_run, run_here
+from ...archive.settings import FileSettings, digest
+from ...archive.shards import Shard, parse_shard
+from ...archive.work import Worker
+from ...common.errors import ConfigError, Interrupted
+from ...common.progress import above_bar
+from ...common.text import printable
+from ...importer.loading import models_to_run, own_or_imported
+from ...runtime.video.clip.fit import known_factor
+from ..output.json_output import print_json
+from .status import files_text, line_of
 
 _NAMES_SHOWN = 5
 _NOTES_KEPT = 99
+
+
+@dataclass(frozen=True)
+class ArchiveOptions:
+    """The options of the command that are not about how each file is upscaled, by their names."""
+
+    list_file: str | None
+    shard: str | None
+    retries: int
+    ray: str | None
+    workers: int | None
+    cpus_per_worker: float
+    gpus_per_worker: float
+    split: float | None
+    missing: bool
+    quiet: bool
+    as_json: bool
 
 
 class Archiving:
     """One run of the command."""
 
     def __init__(
-        self, source: str, out: Path, settings: FileSettings, options: dict[str, Any]
+        self, source: str, out: Path, settings: FileSettings, options: ArchiveOptions
     ) -> None:
         self._notes: list[str] = []
-        self._quiet, self._as_json = bool(options["quiet"]), bool(options["as_json"])
+        self._quiet, self._as_json = options.quiet, options.as_json
         self._out = out
-        self._shard = parse_shard(options["shard"]) if options["shard"] else Shard()
+        self._shard = parse_shard(options.shard) if options.shard else Shard()
         tree = parse_tree(source)
         check_places(tree, out)
-        list_file = Path(options["list_file"]) if options["list_file"] else None
+        list_file = Path(options.list_file) if options.list_file else None
         found = list_files(tree, out, list_file, self._note)
         outcome = {**settings.outcome(), "models": self._models(settings)}
         self._check_description(str(tree), outcome, settings)
@@ -54,9 +72,9 @@ class Archiving:
             out.absolute(),
             settings,
             digest(outcome),
-            options["retries"],
-            options["missing"],
-            None if options["split"] is None else 60 * options["split"],
+            options.retries,
+            options.missing,
+            None if options.split is None else 60 * options.split,
             name,
         )
         records = Ledger(out, self._archive.digest).refresh()
@@ -80,7 +98,7 @@ class Archiving:
         plan = self._plan
         part = "" if self._shard == Shard() else f" in shard {self._shard}"
         done, left = plan.done_before, len(plan.todo)
-        self._info(f"{_files(len(plan.items))}{part}, {done} done before, {left} to do")
+        self._info(f"{files_text(len(plan.items))}{part}, {done} done before, {left} to do")
         self._started = time.monotonic()
         if not plan.todo:
             return
@@ -111,7 +129,7 @@ class Archiving:
     def kept(self, error: Interrupted) -> Interrupted:
         """The error of an interrupted run, of which more is left than of a single file."""
         done = self._tally.done + self._plan.done_before
-        files = f"{_files(done, 'finished ')} {'is' if done == 1 else 'are'}"
+        files = f"{files_text(done, 'finished ')} {'is' if done == 1 else 'are'}"
         text = str(error).partition(";")[0]
         return Interrupted(
             f"{text}; {files} kept, run the same command again to continue", error.exit_code
@@ -146,12 +164,12 @@ class Archiving:
             print_json(document, indent=None)
         elif not self._quiet:
             click.echo(
-                f"{self._out}: {_files(tally.done)} made in {tqdm.format_interval(seconds)}, "
+                f"{self._out}: {files_text(tally.done)} made in {tqdm.format_interval(seconds)}, "
                 f"{self._plan.done_before + tally.earlier} done before, {len(tally.failed)} failed"
             )
         if tally.there:
             self._info(
-                f"{_files(len(tally.there))} already there that the ledger does not have "
+                f"{files_text(len(tally.there))} already there that the ledger does not have "
                 "(--overwrite makes them again)"
             )
         if not tally.failed:
@@ -159,7 +177,7 @@ class Archiving:
         names = ", ".join(map(printable, list(tally.failed)[:_NAMES_SHOWN]))
         more = len(tally.failed) - _NAMES_SHOWN
         rest = f" and {more} more (framelift archive status {self._out})" if more > 0 else ""
-        return f"{len(tally.failed)} of {_files(len(self._plan.items))} failed: {names}{rest}"
+        return f"{len(tally.failed)} of {files_text(len(self._plan.items))} failed: {names}{rest}"
 
     def _models(self, settings: FileSettings) -> list[str]:
         """Name and hash of the models for videos and images, found before anything is begun."""
@@ -202,7 +220,7 @@ class Archiving:
             elif outcome.state == "split":
                 click.echo(f"{printable(item.target)}: in {outcome.pieces} pieces")
             elif row is not None and outcome.state in ("done", "piece"):
-                click.echo(f"{self._count()} {_line(row)}{self._left()}")
+                click.echo(f"{self._count()} {line_of(row)}{self._left()}")
 
     def _count(self) -> str:
         return f"[{self._tally.files}/{len(self._plan.todo)}]"
@@ -242,74 +260,17 @@ class Archiving:
             click.echo(f"note: {line}", err=True)
 
 
-def _cluster(options: dict[str, Any]) -> Cluster | None:
-    if not options["ray"]:
+def _cluster(options: ArchiveOptions) -> Cluster | None:
+    if not options.ray:
         return None
     return Cluster(
-        None if options["ray"] == "local" else options["ray"],
-        options["workers"],
-        options["cpus_per_worker"],
-        options["gpus_per_worker"],
+        None if options.ray == "local" else options.ray,
+        options.workers,
+        options.cpus_per_worker,
+        options.gpus_per_worker,
     )
-
-
-def _line(row: Row) -> str:
-    """One line about a file or a piece that is done."""
-    target = printable(row.target)
-    if row.frames is None or row.seconds is None:
-        return f"{target}: was complete"
-    if row.piece is not None:
-        part = f"{target}: piece {row.piece + 1} of {row.pieces}"
-        return f"{part}, {row.frames} frames, {row.fps or 0:.1f} fps"
-    size = f"{row.width}×{row.height}"
-    if row.pieces:
-        return f"{target}: {row.frames} frames, {size}, joined of {row.pieces} pieces"
-    if row.frames == 1:
-        return f"{target}: {size}, {row.seconds:.1f} s"
-    return f"{target}: {row.frames} frames, {size}, {row.fps or 0:.1f} fps"
-
-
-def _files(count: int, what: str = "") -> str:
-    return f"{count} {what}file" if count == 1 else f"{count} {what}files"
 
 
 def _shown(value: object) -> str:
     # The first digits of a hash are enough to tell two models apart.
     return " ".join(str(part)[:12] for part in value) if isinstance(value, list) else str(value)
-
-
-def show_status(out: Path, *, as_json: bool) -> None:
-    """Print how far the archive in `out` is. Raises InputError: there is none."""
-    status = read_status(out)
-    if as_json:
-        print_json(status.as_json())
-        return
-    records = status.records
-    skipped = f", {len(records.skipped)} were already there" if records.skipped else ""
-    click.echo(
-        f"{out}: {len(records.done)} of {_files(status.files)} done, {len(records.failed)} failed, "
-        f"{status.left} left{skipped}"
-    )
-    if status.rate.files_per_hour:
-        time_left = status.seconds_left
-        left = f"; {tqdm.format_interval(time_left)} left at this rate" if time_left else ""
-        click.echo(
-            f"rate: {status.rate.files_per_hour:g} files an hour, "
-            f"{status.rate.frames_per_second:g} frames a second{left}"
-        )
-    _show_details(status)
-
-
-def _show_details(status: Status) -> None:
-    records = status.records
-    if status.workers:
-        hosts = ", ".join(f"{count} on {host}" for host, count in sorted(status.workers.items()))
-        click.echo(f"being made now: {hosts}")
-    for source, pieces in records.pieces_done.items():
-        click.echo(f"in pieces: {printable(source)}, {len(pieces)} done")
-    if records.unreadable:
-        click.echo(f"{records.unreadable} rows of the ledger are damaged and do not count")
-    for row in records.failed.values():
-        tries = records.tries.get(row.source, 1)
-        times = "1 try" if tries == 1 else f"{tries} tries"
-        click.echo(f"failed after {times} (last on {row.host}): {row.error}")

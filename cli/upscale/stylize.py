@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from .options.completions import model_names
-from .upscale import run_upscale, upscale
-from .upscale_options import UpscaleOptions
+from ..options.completions import model_names
+from .command import run_upscale, upscale
+from .options import UpscaleOptions
 
 _MODEL = click.Option(
     ["--model"],
