@@ -13,10 +13,11 @@ from ..ort.library import engine_problem
 from ..ort.session import OrtSession
 from ..session.frames import dtype_of
 from ..session.protocol import Frames
+from .cpu.grouped import group_pixels
 from .cpu.packed import PACKED, pack_tail
 from .cpu.placeless import is_placeless
 from .cpu.reshuffle import Reshuffle
-from .cpu.saturation import prepare_int8
+from .cpu.saturation import has_vnni, prepare_int8
 from .cpu.widen import has_half, widen, widened_bytes
 
 NAME = "onnx-cpu"
@@ -72,6 +73,8 @@ class OnnxCpuSession:
                 f"{spec.name}: {self.device} is not known to have VNNI: int8 weights get a coarser "
                 "step, so that its 16-bit sums hold; a little less exact than elsewhere"
             )
+        if has_vnni():
+            group_pixels(model)
         self._packed = pack and pack_tail(model, spec.scale)
         if self._packed:
             load_cv2()  # what is missing is said now, not at the first frame

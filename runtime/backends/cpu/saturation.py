@@ -46,14 +46,23 @@ def adds_in_16_bits(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
     Args:
         cpuinfo: what the kernel says of the processors.
     """
-    if platform.machine().lower() not in ("x86_64", "amd64"):
+    return _is_x86() and not has_vnni(cpuinfo)
+
+
+def has_vnni(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+    """Whether this is an x86 processor that is known to have VNNI."""
+    if not _is_x86():
         return False
     try:
         lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
-        return True
+        return False
     flags = next((line for line in lines if line.startswith("flags")), "")
-    return _VNNI.isdisjoint(flags.split())
+    return not _VNNI.isdisjoint(flags.split())
+
+
+def _is_x86() -> bool:
+    return platform.machine().lower() in ("x86_64", "amd64")
 
 
 def hold_sums(model: onnx.ModelProto) -> int:
