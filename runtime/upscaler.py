@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import threading
-from collections.abc import Callable
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 
@@ -17,7 +15,6 @@ from ..common.notes import Say, say_on_stderr
 from .backends.select import AUTO, open_backend, open_named, runs_on_cpu
 from .cutting import Cutter, checked_tile
 from .models.contract import DEEP_BITS
-from .models.depth import at_bits, depth_problem
 from .models.file import ModelSpec, read_spec
 from .models.memory import activation_budget
 from .models.zoo import resolve
@@ -27,6 +24,7 @@ from .session.grey import is_grey, make_grey
 from .session.pending import Pending, PendingFrames
 from .session.protocol import CancellableSession, Frames, PipelinedSession, Session
 from .session.turns import Turns
+from .sibling import Sibling
 from .temporal import Sequence
 
 _LONGEST_CALL_SECONDS = 60.0
@@ -53,7 +51,7 @@ class Upscaler:
         *,
         selection: str = "",
         tile: int | None = None,
-        sibling: Sibling | None = None,
+        sibling: Sibling[Upscaler] | None = None,
         say: Say = say_on_stderr,
     ) -> None:
         """Use `Upscaler.load`, which opens the session as well."""
@@ -384,61 +382,3 @@ class Upscaler:
         self._pending.drop()
         self._cutter.clear()
         self._session.close()
-
-
-class Sibling:
-    """The upscaler for frames of 16 bits that belongs to one for 8 bits, or the other way round;
-    loaded when it is needed.
-    """
-
-    def __init__(
-        self,
-        spec: ModelSpec,
-        source: Callable[[], ModelSpec] | None = None,
-        load: Callable[[ModelSpec], Upscaler] | None = None,
-        say: Say = say_on_stderr,
-    ) -> None:
-        """Of the model `spec`. `source` reads what to give the other depth, `load` opens that."""
-        self._spec = spec
-        self._read = source
-        self._load = load
-        self._say = say
-        self._bits = 8 if spec.depth == DEEP_BITS else DEEP_BITS
-        self._lock = threading.Lock()
-        self._upscaler: Upscaler | None = None
-
-    @cached_property
-    def problem(self) -> str | None:
-        """Why there is none, or None."""
-        if self._load is None:
-            return (
-                f"{self._spec.name} was loaded for {self._spec.depth} bits only: use Upscaler.load"
-            )
-        return depth_problem(self._source, self._bits)
-
-    @property
-    def _source(self) -> ModelSpec:
-        return self._spec if self._read is None else self._read()
-
-    def get(self, proceed: Callable[[], None]) -> Upscaler:
-        """Load it if it is not. `proceed` is called before; what it raises ends the work.
-
-        Raises ConfigError: the model has one depth only.
-        """
-        with self._lock:
-            proceed()
-            if self._upscaler is None:
-                if self.problem is not None or self._load is None:
-                    raise ConfigError(str(self.problem))
-                self._upscaler = self._load(at_bits(self._source, self._bits))
-                if self._source is not self._spec:
-                    self._say(
-                        f"{self._spec.name} is int8, which has 8 bits: frames of more are upscaled "
-                        f"with {self._source.name} ({self._source.precision})"
-                    )
-            return self._upscaler
-
-    def close(self) -> None:
-        """Close it, if it was loaded."""
-        if self._upscaler is not None:
-            self._upscaler.close()
