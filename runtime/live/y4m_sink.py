@@ -79,6 +79,8 @@ class Y4mSink:
         self._frames = 0
         self._even = True
         self._shown = shown
+        if facts.pixel_format.has_alpha:
+            say(f"{shown}: the alpha channel is left out; files of prores, ffv1 and vp9 keep it")
         stored = stored or named_format("yuv420p")
         width, height = even_size(*size_px, stored.chroma)
         colour = complete_colour(

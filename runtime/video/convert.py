@@ -97,8 +97,7 @@ def upscale_video(
     """
     encoder, options = encoder or EncoderOptions(), options or ConvertOptions()
     encoder.check_suffix(target)
-    encoder = encoder.for_target(target)
-    encoder.check_available()
+    encoder.for_target(target).check_available()
     work = _Work(source_path, target, upscaler, encoder, options, overwrite, quiet, say)
     if options.resume is None:
         with encoder.in_use():

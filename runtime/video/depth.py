@@ -51,7 +51,7 @@ def prepare(
         InputError: it is HDR video, and 8 bits would be left.
         MissingDependencyError: the encoder is missing.
     """
-    encoder = encoder.for_target(target)
+    encoder = encoder.for_target(target, has_alpha=facts.pixel_format.has_alpha)
     try:
         choice = choose(facts, encoder, target.suffix, problem_of(upscaler))
     except ConfigError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import av
+import av.video.plane
 import numpy as np
 from numpy.typing import DTypeLike
 
@@ -12,6 +13,7 @@ from .pixel_format import named_format
 _PLANE = 3
 _PACKED = "bgra"
 _OPAQUE = {
+    "yuva420p": "yuv420p",
     "yuva444p10le": "yuv444p10le",
     **{f"gbrap{bits}le": f"gbrp{bits}le" for bits in (10, 12, 14, 16)},
 }
@@ -44,24 +46,26 @@ def with_alpha(
     height, width = image.shape[:2]
     if alpha is None:
         alpha = np.full((height, width), np.iinfo(image.dtype).max, image.dtype)
+    elif alpha.shape != (height, width):  # pictures are padded at the right and the bottom
+        alpha = np.pad(alpha, [(0, height - alpha.shape[0]), (0, width - alpha.shape[1])], "edge")
     if name == _PACKED:
         packed = np.dstack([_scaled(image, _white(image), 255), _scaled(alpha, _white(alpha), 255)])
         return av.VideoFrame.from_ndarray(np.ascontiguousarray(packed), format=name)
     assert picture is not None
     made = av.VideoFrame(width, height, name)
-    for number in range(_PLANE):
-        source = np.frombuffer(memoryview(picture.planes[number]), np.uint16)
-        rows = source.reshape(picture.planes[number].height, -1)[:, :width]
-        _put(made, number, rows)
     bits = named_format(name).bits
-    _put(made, _PLANE, _scaled(alpha, _white(alpha), (1 << bits) - 1))
+    for number in range(_PLANE):
+        plane = picture.planes[number]
+        rows = _rows(plane, bits)[:, : plane.width]
+        _rows(made.planes[number], bits)[:, : plane.width] = rows
+    _rows(made.planes[_PLANE], bits)[:, :width] = _scaled(alpha, _white(alpha), (1 << bits) - 1)
     return made
 
 
-def _put(picture: av.VideoFrame, number: int, codes: Image) -> None:
-    plane = picture.planes[number]
-    rows = np.frombuffer(memoryview(plane), np.uint16).reshape(plane.height, -1)
-    rows[:, : codes.shape[1]] = codes
+def _rows(plane: av.video.plane.VideoPlane, bits: int) -> Image:
+    """The lines of a plane, with what is behind their ends."""
+    stored = np.uint16 if bits > 8 else np.uint8
+    return np.frombuffer(memoryview(plane), stored).reshape(plane.height, -1)
 
 
 def _white(image: Image) -> int:

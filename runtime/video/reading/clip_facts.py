@@ -12,6 +12,7 @@ from ..clip.colour import Colour
 from ..clip.frame import ClipFacts
 from ..clip.hdr import HdrMetadata, read_hdr
 from ..clip.pixel_format import PixelFormat, pixel_format
+from .alpha_decoder import states_alpha
 from .clock import Clock
 from .side_data import display_matrix, side_data_of
 
@@ -27,8 +28,8 @@ def clip_facts(
     say: Say,
 ) -> ClipFacts:
     """The facts of a clip with that colour and `rate` frames a second; what is lost is said."""
-    if stream.metadata.get("alpha_mode") == "1":  # of VP8 and VP9, which FFmpeg does not decode
-        say("its alpha is left out; the decoder of VP8 and VP9 skips it")
+    if states_alpha(stream) and not pixel_format(first.format).has_alpha:
+        say("states alpha, and none is in its first frame or no decoder of libvpx is installed")
     return ClipFacts(
         width_px=first.width,
         height_px=first.height,

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import av
 
 from ....common.errors import InputError
+from .alpha_decoder import alpha_decoder
 from .clock import Clock
 from .deinterlace import Deinterlacer
 from .integrity import Integrity
@@ -54,6 +55,8 @@ class Decoder:
         self._path = path
         self._container = container
         self._stream = stream
+        # Of VP8 and VP9 with alpha it is another decoder than the stream's own.
+        self._codec = alpha_decoder(stream) or stream.codec_context
         self._integrity = integrity
         self._deinterlacer = deinterlacer
         self._clock = clock
@@ -76,7 +79,7 @@ class Decoder:
                     self._fail_if(fault, packet)
                 if packet.stream.index != self._stream.index:
                     continue
-                frames = self._stream.decode(None if flush else packet)
+                frames = self._codec.decode(None if flush else packet)
                 self._fail_if(self._integrity.frames(frames), frames[0] if frames else None)
                 for frame in frames:
                     yield from self._deinterlacer(frame)
@@ -92,7 +95,7 @@ class Decoder:
     def _size_change(self) -> str:
         """Say so if a recording was joined of two sizes, where the packets are out of order."""
         for number, packet in enumerate(self._container.demux(self._stream)):
-            for frame in self._stream.decode(packet):
+            for frame in self._codec.decode(packet):
                 change = self.picture.change_to(Picture.of(frame)) if self.picture else ""
                 if change:
                     return change

@@ -18,6 +18,7 @@ from .encoders import AUTO, AUTO_8_BITS, AUTO_DEEP, SAME, EncoderOptions
 
 _DEEP = 16
 _FOR_PLAYERS = (".mp4", ".m4v")
+_VP9_ALPHA = (".webm", ".mkv")
 _PRORES_444 = "4444"
 
 
@@ -92,8 +93,14 @@ def _stored(options: EncoderOptions, wanted: PixelFormat, suffix: str) -> PixelF
     if options.pixel_format is None:
         return _nearest(wanted, _known_to_players(options, suffix))
     if options.pixel_format == SAME:
-        return _nearest(wanted, _of_preset(options))
-    return options.stored_format
+        return _nearest(wanted, _of_preset(options, suffix))
+    stored = options.stored_format
+    if stored.has_alpha and stored.name not in _of_preset(options, suffix):
+        raise ConfigError(
+            f"cannot be stored as {stored.name} in {suffix} ({options.codec}), which holds no "
+            "alpha; use .webm, .mkv, or --codec prores with .mov"
+        )
+    return stored
 
 
 def _nearest(wanted: PixelFormat, names: Iterable[str]) -> PixelFormat:
@@ -112,9 +119,11 @@ def _nearest(wanted: PixelFormat, names: Iterable[str]) -> PixelFormat:
     return min((named_format(name) for name in names), key=cost)
 
 
-def _of_preset(options: EncoderOptions) -> list[str]:
-    """The formats of a codec; those of ProRes depend on its profile."""
+def _of_preset(options: EncoderOptions, suffix: str) -> list[str]:
+    """The formats of a codec; those of ProRes depend on its profile, alpha of VP9 on the file."""
     names = list(options.encoder.formats)
+    if options.codec == "vp9" and suffix.lower() not in _VP9_ALPHA:
+        names = [name for name in names if not named_format(name).has_alpha]
     if options.codec != "prores" or options.preset is None:
         return names
     return [name for name in names if ("444" in name) == (options.preset == _PRORES_444)]
@@ -122,7 +131,7 @@ def _of_preset(options: EncoderOptions) -> list[str]:
 
 def _known_to_players(options: EncoderOptions, suffix: str) -> list[str]:
     """The formats of a codec that players of a container know."""
-    formats = [named_format(name) for name in _of_preset(options)]
+    formats = [named_format(name) for name in _of_preset(options, suffix)]
     match options.codec:
         case "h264" if suffix.lower() != ".mkv":
             formats = [f for f in formats if f.chroma == 1 and f.bits == 8]
@@ -142,7 +151,7 @@ def _lost(
 ) -> list[str]:
     if source.has_alpha and not stored.has_alpha:
         alone = replace(source, has_alpha=False)
-        kept = "the alpha channel is left out; --codec prores and ffv1 keep it"
+        kept = "the alpha channel is left out; --codec prores, ffv1 and vp9 (not in .mp4) keep it"
         return [kept, *_lost(alone, stored, options, suffix)]
     lost = []
     if stored.bits < source.bits:
@@ -152,7 +161,7 @@ def _lost(
         lost.append(f"{was} is reduced to {stored.chroma_name}")
     if not lost or options.pixel_format not in (None, SAME):
         return [" and ".join(lost)] if lost else []
-    best = _nearest(source, _of_preset(options))
+    best = _nearest(source, _of_preset(options, suffix))
     if options.pixel_format is None and best != stored:
         why = f"which players of {suffix} know; --pixel-format same keeps more"
     else:

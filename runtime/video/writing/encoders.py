@@ -37,6 +37,8 @@ AUTO_8_BITS, AUTO_DEEP = "h264", "hevc"
 """What "auto" is for 8 bits and for more."""
 _AUTO_OF_SUFFIX = {".webm": "av1"}
 """What "auto" is in containers that hold neither."""
+_AUTO_WITH_ALPHA = "vp9"
+"""What it is there for clips with alpha."""
 SAME = "same"
 
 
@@ -114,7 +116,7 @@ ENCODERS = {
         "libvpx-vp9",
         "yuv420p",
         (".webm", ".mkv", ".mp4"),
-        _YUV,
+        (*_YUV, "yuva420p"),
         24,
         "6",
         _VP9_PRESETS,
@@ -236,10 +238,15 @@ class EncoderOptions:
             GATE.using_all_the_time("NVENC encodes") if self.encoder.is_hardware else nullcontext()
         )
 
-    def for_target(self, target: Path) -> EncoderOptions:
-        """The options with the codec that "auto" is in the container that `target` names."""
+    def for_target(self, target: Path, *, has_alpha: bool = False) -> EncoderOptions:
+        """The options with the codec that "auto" is in the container that `target` names, for a
+        clip with alpha one that keeps it.
+        """
         codec = _AUTO_OF_SUFFIX.get(target.suffix.lower())
-        return self if codec is None or self.codec != AUTO else replace(self, codec=codec)
+        if codec is None or self.codec != AUTO:
+            return self
+        keeps = has_alpha and self.pixel_format in (None, SAME)
+        return replace(self, codec=_AUTO_WITH_ALPHA if keeps else codec)
 
     def check_suffix(self, target: Path) -> None:
         """Raise `OutputError` unless the container that `target` names can hold this codec."""

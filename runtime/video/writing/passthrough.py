@@ -32,7 +32,16 @@ if TYPE_CHECKING:
 _RUN_IN_SECONDS = 2
 
 # Written by the program that made the input about the packets as they were.
-_STALE_TAGS = ("BPS", "DURATION", "NUMBER_OF_", "_STATISTICS", "encoder", "vendor_id", "rotate")
+_STALE_TAGS = (
+    "BPS",
+    "DURATION",
+    "NUMBER_OF_",
+    "_STATISTICS",
+    "alpha_mode",
+    "encoder",
+    "vendor_id",
+    "rotate",
+)
 
 
 def lasting_tags(metadata: dict[str, str]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import cast
 import av
 from av.codec.context import Flags
 
+from ....common.errors import OutputError
 from ....common.notes import Say, say_on_stderr
 from ....common.scheduling import unchanged_scheduling
 from ..clip.frame import ClipFacts, Frame
@@ -42,6 +43,11 @@ class SegmentSink:
         say: Say = say_on_stderr,
     ) -> None:
         options.check_size(target, *size_px)
+        if options.codec == "vp9" and options.stored_format.has_alpha:
+            raise OutputError(
+                f"{target}: VP9 keeps alpha beside its frames, which unfinished work cannot store; "
+                "use --codec ffv1 or prores, or leave the alpha out with --pixel-format yuv420p"
+            )
         self._folder = folder
         self._number = len(found.segments)
         self._unfinished = Unfinished(folder, found.spool, segment_frames, target.name, say)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import subprocess
 import sys
+import threading
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,13 +14,17 @@ import av
 import numpy as np
 import pytest
 
-from framelift.common.errors import ConfigError
+from framelift.common.errors import ConfigError, InputError
+from framelift.runtime.live import Timeouts, parse_source, parse_target, upscale_live
+from framelift.runtime.live.connection import StreamConnection
 from framelift.runtime.live.y4m_sink import Y4mSink, y4m_format
 from framelift.runtime.video.clip.colour import Colour
 from framelift.runtime.video.clip.frame import ClipFacts, Frame
 from framelift.runtime.video.clip.pixel_format import named_format
+from framelift.runtime.video.clip.pool import FramePool
 from framelift.runtime.video.writing.encoders import EncoderOptions
 
+from ...support.clips import Nearest
 from ...support.deep_clips import chart, ffprobe, make_deep_clip, planes_of
 
 _RATE = Fraction(25)
@@ -75,6 +81,59 @@ def test_y4m_cannot_state_hdr(tmp_path: Path) -> None:
     lines: list[str] = []
     _written(tmp_path / "a.y4m", _facts("yuv420p10le", 16), lines)
     assert lines == ["out.y4m: y4m cannot state HDR (PQ, BT.2020); tell the program that reads it"]
+
+
+def test_y4m_without_the_alpha_of_the_clip_says_so(tmp_path: Path) -> None:
+    lines: list[str] = []
+    assert b"C444 " in _written(tmp_path / "a.y4m", _facts("yuva444p"), lines)
+    assert lines == [
+        "out.y4m: the alpha channel is left out; files of prores, ffv1 and vp9 keep it"
+    ]
+
+
+def test_a_stream_has_8_bits_and_says_so(tmp_path: Path, free_port: int) -> None:
+    source = make_deep_clip(tmp_path / "a.mkv", chart("yuv420p10le"), "yuv420p10le")
+    url, seen, notes = f"tcp://127.0.0.1:{free_port}", list[str](), list[str]()
+
+    def receive() -> None:
+        with contextlib.suppress(OSError), av.open(url, options={"listen": "1"}) as container:
+            seen.extend(frame.format.name for frame in container.decode(video=0))
+
+    server = threading.Thread(target=receive, daemon=True)
+    server.start()
+    upscale_live(
+        parse_source(str(source)), parse_target(url), Nearest(2), quiet=True, say=notes.append
+    )
+    server.join(8)
+    assert set(seen) == {"yuv420p"}
+    assert "a.mkv: yuv420p10le is reduced to 8 bits per channel" in notes
+
+
+def test_hdr_is_refused_where_there_are_8_bits(tmp_path: Path) -> None:
+    source = make_deep_clip(tmp_path / "a.mkv", chart("yuv420p10le"), "yuv420p10le", kind="pq")
+    target = parse_target("rtmp://127.0.0.1:9/a")
+    with pytest.raises(InputError, match=r"is HDR video \(PQ\)"):
+        upscale_live(parse_source(str(source)), target, Nearest(2), quiet=True, say=print)
+
+
+@pytest.mark.parametrize("kind", ["sdr", "pq"])
+def test_a_network_stream_is_read_with_8_bits(tmp_path: Path, kind: str) -> None:
+    clip = make_deep_clip(tmp_path / "a.ts", chart("yuv420p10le"), "yuv420p10le", kind=kind)
+    notes: list[str] = []
+
+    def connect() -> StreamConnection:
+        source = parse_source("rtsp://host/stream")
+        return StreamConnection(
+            source, av.open(str(clip)), Timeouts(), FramePool(), say=notes.append
+        )
+
+    if kind == "pq":
+        with pytest.raises(InputError, match=r"is HDR video \(PQ\)"):
+            connect()
+        return
+    image, _ = next(connect().frames())
+    assert image.dtype == np.uint8
+    assert notes == ["rtsp://host/stream: yuv420p10le is reduced to 8 bits per channel"]
 
 
 def test_y4m_of_a_format_that_is_asked_for() -> None:

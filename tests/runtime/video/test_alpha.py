@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from framelift.common.errors import InputError, OutputError
 from framelift.runtime import Upscaler
 from framelift.runtime.video import ConvertOptions, EncoderOptions, upscale_video
 
 from ...support.deep_clips import chart, ffprobe, make_deep_clip, planes_of
 
-_LEFT_OUT = "the alpha channel is left out; --codec prores and ffv1 keep it"
+_LEFT_OUT = "the alpha channel is left out; --codec prores, ffv1 and vp9 (not in .mp4) keep it"
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +133,65 @@ def test_hidden_colours_do_not_leak(tmp_path: Path, upscaler: Upscaler) -> None:
     assert int(made[seen][:, :3].max()) < 60
 
 
-def test_alpha_of_vp9_is_said(tmp_path: Path, upscaler: Upscaler) -> None:
+def _alpha_by_libvpx(path: Path) -> NDArray[np.float64]:
+    """That of the second frame of VP9, from 0 to 1."""
+    decoder = av.CodecContext.create("libvpx-vp9", "r")
+    with av.open(str(path)) as container:
+        assert container.streams.video[0].metadata.get("alpha_mode") == "1"
+        packets = list(container.demux(video=0))
+    frames = [frame for packet in packets for frame in decoder.decode(packet)]
+    assert isinstance(frames[1], av.VideoFrame)
+    return planes_of(frames[1])[3] / 255
+
+
+@pytest.mark.parametrize(
+    ("codec", "suffix", "stored"),
+    [("prores", ".mov", "yuva444p12le"), ("ffv1", ".mkv", "bgra"), ("auto", ".webm", "yuv420p")],
+)
+def test_alpha_of_vp9_is_carried(
+    tmp_path: Path, upscaler: Upscaler, codec: str, suffix: str, stored: str
+) -> None:
+    source, target = _clip(tmp_path / "a.webm", "libvpx-vp9", "yuva420p"), tmp_path / f"o{suffix}"
+    assert _upscale(source, target, upscaler, codec) == []
+    assert ffprobe(target)["pix_fmt"] == stored
+    got = _alpha_by_libvpx(target) if suffix == ".webm" else _alpha(target)
+    assert got.shape == (128, 192)
+    assert np.abs(got[64, 8:-8] - np.linspace(0, 1, 192)[8:-8]).max() < 0.04
+
+
+@pytest.mark.parametrize(("name", "codec"), [("yuva444p10le", "ffv1"), ("yuva420p", "ffv1")])
+def test_other_alpha_goes_into_webm(
+    tmp_path: Path, upscaler: Upscaler, name: str, codec: str
+) -> None:
+    source, target = _clip(tmp_path / "a.mkv", codec, name), tmp_path / "out.webm"
+    notes = _upscale(source, target, upscaler, "auto")
+    assert not any("alpha" in note for note in notes)
+    assert ffprobe(target)["codec_name"] == "vp9"
+    got = _alpha_by_libvpx(target)[64, 8:-8]
+    assert np.abs(got - np.linspace(0, 1, 192)[8:-8]).max() < 0.04
+
+
+def test_alpha_of_odd_sizes_goes_into_webm(tmp_path: Path) -> None:
+    source = _clip(tmp_path / "a.mkv", "ffv1", "yuva444p10le")
+    with Upscaler.load("realtime-nano-x2", "onnx-cpu") as upscaler:
+        encoder, options = EncoderOptions("vp9"), ConvertOptions(factor=Fraction(33, 32))
+        upscale_video(source, tmp_path / "o.webm", upscaler, encoder, options, quiet=True)
+    assert _alpha_by_libvpx(tmp_path / "o.webm").shape == (66, 100)
+
+
+def test_vp9_in_mp4_has_no_alpha(tmp_path: Path, upscaler: Upscaler) -> None:
     source = _clip(tmp_path / "a.webm", "libvpx-vp9", "yuva420p")
-    notes = _upscale(source, tmp_path / "out.mov", upscaler, "prores")
-    assert notes == ["a.webm: its alpha is left out; the decoder of VP8 and VP9 skips it"]
+    assert _upscale(source, tmp_path / "out.mp4", upscaler, "vp9") == [f"a.webm: {_LEFT_OUT}"]
+    encoder = EncoderOptions("vp9", pixel_format="yuva420p")
+    with pytest.raises(InputError, match=r"cannot be stored as yuva420p in \.mp4"):
+        upscale_video(source, tmp_path / "other.mp4", upscaler, encoder, quiet=True)
+    options = ConvertOptions(resume="model")
+    with pytest.raises(OutputError, match=r"VP9 keeps alpha beside its frames"):
+        _upscale(source, tmp_path / "out.webm", upscaler, "vp9", options)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.webm", "out.mp4"]
+
+
+def test_a_target_without_alpha_does_not_state_it(tmp_path: Path, upscaler: Upscaler) -> None:
+    source = _clip(tmp_path / "a.webm", "libvpx-vp9", "yuva420p")
+    _upscale(source, tmp_path / "out.mkv", upscaler, "h264")
+    assert "alpha_mode" not in ffprobe(tmp_path / "out.mkv").get("tags", {})
