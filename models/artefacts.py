@@ -13,6 +13,7 @@ from framelift.imaging.colour import bgr_to_y
 from framelift.imaging.quality import ImageU8, Upscale, bicubic, trials
 
 from .flatness import deviation_ratio, flat_variances
+from .grid import phase_spread
 
 # Sides of the blocks in which a pattern is looked for, in periods: it may differ between regions.
 _REPEATS = 8
@@ -35,13 +36,16 @@ class Artefacts:
     what the input can hold (the median over the images, since stripes can be seen wrongly in one):
     a blurred texture has less than 1, a mesh of any pitch more, also one whose sign changes with
     the picture, which the checkerboard does not show. `flat`: the deviation of luma in flat regions
-    of the originals, divided by that of the originals (`deviation_ratio`).
+    of the originals, divided by that of the originals (`deviation_ratio`). `grid`: how unevenly
+    detail is spread over the pixels that come from one pixel of the input, divided by that of the
+    originals (`phase_spread`): of all of these the one that people see as a grid or blocks.
     """
 
     colour_shift: float
     checkerboard: float
     mesh: float
     flat: float
+    grid: float
 
 
 def find_artefacts(
@@ -55,7 +59,7 @@ def find_artefacts(
     """
     period = scale * size_multiple
     shifts, ours, theirs, blocks = [], np.zeros(2), np.zeros(2), 0
-    flat = np.zeros(3)
+    flat, spreads = np.zeros(3), np.zeros(2)
     ratios: list[NDArray[np.float64]] = []
     for trial in trials((("", original) for original in originals), upscale, scale):
         output, reference = trial.output, trial.reference
@@ -67,6 +71,7 @@ def find_artefacts(
         blocks += min(reference.shape[:2]) // (_REPEATS * period)
         if min(reference.shape[:2]) >= _WINDOW:
             ratios.append(fine_energy_ratio(bgr_to_y(output), bgr_to_y(reference), scale))
+            spreads += [phase_spread(bgr_to_y(image), scale) for image in (output, reference)]
     if not blocks or not ratios:
         least = max(_REPEATS * period, _WINDOW)
         raise ValueError(f"no image of {least}×{least} pixels")
@@ -75,7 +80,8 @@ def find_artefacts(
     share = theirs[0] / theirs[1]
     checkerboard = float(ours[0] / max(ours[1], 1e-12) / share)
     mesh = float(np.median(ratios, 0).max())
-    return Artefacts(float(max(shifts)), checkerboard, mesh, deviation_ratio(flat))
+    grid = float(spreads[0] / max(spreads[1], 1e-12))
+    return Artefacts(float(max(shifts)), checkerboard, mesh, deviation_ratio(flat), grid)
 
 
 def fine_energy_ratio(

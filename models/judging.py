@@ -155,6 +155,8 @@ def judge(one: Judged, parent: Judged | None, limits: Limits) -> None:
             found.append(f"{precision} mesh {artefacts.mesh:.2f}")
         if artefacts.flat > limits.flat:
             found.append(f"{precision} {artefacts.flat:.2f} × the deviation of flat regions")
+        if artefacts.grid > limits.grid:
+            found.append(f"{precision} grid {artefacts.grid:.1f}")
     if parent is not None and model.perceptual:
         found += _perceptual_misses(one, parent, limits)
 
@@ -228,6 +230,7 @@ def table(judged: Sequence[Judged], sets: Sequence[str]) -> list[Sequence[str]]:
         "checkerboard",
         "mesh",
         "flat",
+        "grid",
         "verdict",
     ]
     rows: list[Sequence[str]] = [header]
@@ -248,6 +251,7 @@ def table(judged: Sequence[Judged], sets: Sequence[str]) -> list[Sequence[str]]:
                 "" if found is None else f"{found.checkerboard:.2f}",
                 "" if found is None else f"{found.mesh:.2f}",
                 "" if found is None else f"{found.flat:.2f}",
+                "" if found is None else f"{found.grid:.1f}",
                 verdict(one),
             ]
         )

@@ -26,6 +26,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     checkerboard: float
     mesh: float
     flat: float
+    grid: float
 
 
 class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -11,7 +11,8 @@ import pytest
 
 from framelift.imaging.quality import ImageU8, Upscale, bicubic, shrink
 from framelift.runtime import Upscaler
-from models.artefacts import find_artefacts, periodic_energy
+from models.artefacts import Artefacts, find_artefacts, periodic_energy
+from models.grid import phase_spread
 
 ROOT = Path(__file__).parents[2]
 
@@ -96,6 +97,28 @@ def test_a_flat_picture_among_others_hides_no_mesh(photo: ImageU8) -> None:
     )
     assert clean < 1
     assert meshed > 2
+
+
+def test_grids_of_changing_sign(photo: ImageU8, shipped: Upscale) -> None:
+    """Texture that is strong at some pixels of each block: no checkerboard, but people see it."""
+    noise = np.random.default_rng(0).normal(0, 6, (*photo.shape[:2], 1))
+    some = np.zeros(noise.shape)
+    some[::4, ::4] = some[1::4, 1::4] = 2
+
+    def grid(extra: np.ndarray) -> Artefacts:
+        return find_artefacts([photo], changed(shipped, lambda image: extra), 4)
+
+    plain, even, uneven = grid(0 * noise), grid(noise), grid(noise * some)
+    assert plain.grid < 3
+    assert even.grid < 2
+    assert uneven.grid > 3 * plain.grid
+    assert uneven.checkerboard < 1
+
+
+def test_an_image_without_a_whole_pixel_of_the_input() -> None:
+    assert phase_spread(np.random.default_rng(0).normal(size=(6, 64)), 4) > 0
+    with pytest.raises(ValueError, match="holds no pixel of an input ×4"):
+        phase_spread(np.zeros((5, 64)), 4)
 
 
 def test_shifted_colour(photo: ImageU8) -> None:

@@ -16,6 +16,7 @@ from ..losses import (
     AdversarialConfig,
     FeatureLossConfig,
     LossConfig,
+    PhaseConfig,
     SpectrumConfig,
     StabilityConfig,
     StyleLossConfig,
@@ -102,7 +103,8 @@ class ScheduleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ComputeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How a step is computed; what it computes stays the same, to the precision chosen.
 
-    But for `accumulate` beside a `spectrum` loss, which is of all pictures that pass at once.
+    But for `accumulate` beside a `spectrum` or `phase` loss, which are of all pictures that pass at
+    once.
     """
 
     amp: Literal["off", "bf16", "fp16"] = "off"  # of the network, VGG and (bf16) Muon's matrices
@@ -184,9 +186,11 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                         f"data.crop must be at least {least} for loss.{index} (layer {deepest} of "
                         f"VGG-16), not {self.data.crop}"
                     )
-            if isinstance(term, SpectrumConfig) and scale < 2:
-                raise ValueError(f"loss.{index} (spectrum) needs a network that enlarges")
-            if isinstance(term, SpectrumConfig) and term.scale != scale:
+            if not isinstance(term, SpectrumConfig | PhaseConfig):
+                continue
+            if scale < 2:
+                raise ValueError(f"loss.{index} ({term.name}) needs a network that enlarges")
+            if term.scale != scale:
                 raise ValueError(
                     f"loss.{index}.scale must be {scale}, the network's, not {term.scale}"
                 )

@@ -12,13 +12,22 @@ from .configs import (
     AdversarialConfig,
     FeatureLossConfig,
     LossConfig,
+    PhaseConfig,
     PixelLossConfig,
     SpectrumConfig,
     StabilityConfig,
     StyleLossConfig,
     TotalVariationConfig,
 )
-from .terms import FeatureLoss, PixelLoss, SpectrumLoss, StabilityLoss, StyleLoss, TotalVariation
+from .terms import (
+    FeatureLoss,
+    PhaseLoss,
+    PixelLoss,
+    SpectrumLoss,
+    StabilityLoss,
+    StyleLoss,
+    TotalVariation,
+)
 from .vgg import VggFeatures, load_vgg_weights
 
 
@@ -129,6 +138,8 @@ def _build(config: LossConfig, style: dict[str, Tensor] | None) -> nn.Module:
             return StyleLoss(config.layers, style)
         case SpectrumConfig():
             return SpectrumLoss(config.scale, config.limit, config.grid)
+        case PhaseConfig():
+            return PhaseLoss(config.scale, config.limit)
         case TotalVariationConfig():
             return TotalVariation()
         case StabilityConfig():
@@ -141,6 +152,7 @@ __all__ = [
     "AdversarialConfig",
     "FeatureLossConfig",
     "LossConfig",
+    "PhaseConfig",
     "PixelLossConfig",
     "SpectrumConfig",
     "StabilityConfig",

@@ -90,11 +90,7 @@ class SpectrumConfig(
     weight: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.scale < 2:
-            raise ValueError(
-                f"scale must be at least 2, not {self.scale}: a network that does not enlarge "
-                "needs no such term"
-            )
+        _check_scale(self.scale)
         for name, value in (("limit", self.limit), ("grid", self.grid)):
             if not 0 < value < math.inf:
                 raise ValueError(f"{name} must be finite and above 0, not {value}")
@@ -102,6 +98,25 @@ class SpectrumConfig(
     @property
     def name(self) -> str:
         return "spectrum"
+
+
+class PhaseConfig(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="phase"
+):
+    """Texture that depends on where within a pixel of the input it lies: the grid people see."""
+
+    scale: int = 4  # the network's
+    limit: float = 1.0  # times as much as in the target
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check_scale(self.scale)
+        if not 0 <= self.limit < math.inf:
+            raise ValueError(f"limit must be a number of at least 0, not {self.limit}")
+
+    @property
+    def name(self) -> str:
+        return "phase"
 
 
 class StabilityConfig(
@@ -158,9 +173,18 @@ LossConfig = (
     | StyleLossConfig
     | TotalVariationConfig
     | SpectrumConfig
+    | PhaseConfig
     | StabilityConfig
     | AdversarialConfig
 )
+
+
+def _check_scale(scale: int) -> None:
+    if scale < 2:
+        raise ValueError(
+            f"scale must be at least 2, not {scale}: a network that does not enlarge needs no such "
+            "term"
+        )
 
 
 def _check_layers(layers: dict[str, float]) -> None:

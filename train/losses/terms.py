@@ -149,6 +149,47 @@ class SpectrumLoss(nn.Module):
         return both[self._beyond(side)]
 
 
+class PhaseLoss(nn.Module):
+    """How much the texture of the output depends on where within a pixel of the input it lies.
+
+    A network that makes scale×scale pixels of each pixel of the input tends to draw more detail at
+    some of these places (phases) than at others. People see a grid, although its sign changes with
+    the picture, so that no frequency shows it. Photographs do not have it. log(d² + 1 code²) is
+    averaged for each phase over windows of 15×15 pixels of the input, where d are the first and
+    second differences of luma along rows and along columns; the spread is the variance of these
+    means over the phases of a window, averaged over windows and differences. The loss is what the
+    spread has above `limit` times that of the target.
+    """
+
+    _CELLS = 15  # a side of a window, in pixels of the input; the 16th is lost to the differences
+    _CODE = 1 / 255
+
+    def __init__(self, scale: int, limit: float = 1.0) -> None:
+        super().__init__()
+        self.scale = scale
+        self.limit = limit
+
+    def forward(self, output: Tensor, target: Tensor) -> Tensor:
+        return torch.relu(self.spread(output) - self.limit * self.spread(target))
+
+    def spread(self, images: Tensor) -> Tensor:
+        """One value for N×3×H×W, at least two pixels of the input a side.
+
+        `models/artefacts.py` measures the same.
+        """
+        plane = luma(images.float())[:, None]
+        spreads = [self._of(torch.diff(plane, n, dim)) for dim in (2, 3) for n in (1, 2)]
+        return torch.stack(spreads).mean()
+
+    def _of(self, differences: Tensor) -> Tensor:
+        detail = torch.log(differences.square() + self._CODE**2)
+        rows, columns = (side // self.scale for side in detail.shape[2:])
+        whole = detail[:, :, : rows * self.scale, : columns * self.scale]
+        phases = F.pixel_unshuffle(whole, self.scale)  # as channels
+        means = F.avg_pool2d(phases, [min(self._CELLS, rows), min(self._CELLS, columns)])
+        return means.var(1, correction=0).mean()
+
+
 class FeatureLoss(nn.Module):
     """Feature reconstruction loss (Johnson et al. 2016, equation 2), mean over the batch.
 

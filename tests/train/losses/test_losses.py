@@ -13,15 +13,17 @@ from torch import Tensor, nn
 from framelift.common.errors import CheckpointError
 from framelift.train.losses import (
     FeatureLossConfig,
+    PhaseConfig,
     PixelLossConfig,
     SpectrumConfig,
     StyleLossConfig,
     TotalVariationConfig,
     WeightedLoss,
 )
-from framelift.train.losses.terms import SpectrumLoss, gram, unit_distance
+from framelift.train.losses.terms import PhaseLoss, SpectrumLoss, gram, unit_distance
 from framelift.train.losses.vgg import CONVOLUTIONS, VggFeatures, load_vgg_weights
 from models.artefacts import fine_energy_ratio
+from models.grid import phase_spread
 
 
 def random_kernels(upto: str) -> dict[str, np.ndarray]:
@@ -269,6 +271,43 @@ def test_spectrum_is_what_the_mesh_is_measured_by(scale: int) -> None:
 def test_spectrum_of_a_crop_smaller_than_its_window() -> None:
     loss = WeightedLoss((SpectrumConfig(scale=2, limit=0.1),))
     assert loss(torch.rand(1, 3, 24, 24), torch.rand(1, 3, 24, 24))[0] > 0
+
+
+def test_phase_sees_texture_that_is_not_everywhere_in_a_pixel_of_the_input() -> None:
+    torch.manual_seed(0)
+    loss = WeightedLoss((PhaseConfig(scale=4),))
+    target, texture = (torch.rand(4, 3, 128, 128) / 4 + 0.3 for _ in range(2))
+    even = loss(texture, target)[0]
+    assert even < 0.01
+    assert loss(torch.nn.functional.avg_pool2d(target, 3, 1, 1), target)[0] < 0.05
+    some = torch.ones(4, 4)
+    some[:, 0] = 0.3
+    uneven = (0.4 + (texture - 0.4) * some.repeat(32, 32)).requires_grad_()
+    before = loss(uneven, target)[0]
+    assert before > 0.3
+    before.backward()
+    assert uneven.grad is not None
+    stepped = (uneven - 0.01 * uneven.grad.sign()).detach()
+    assert loss(stepped, target)[0] < before
+    assert WeightedLoss((PhaseConfig(scale=4, limit=1e3),))(uneven, target)[0] == 0
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+def test_phase_is_what_the_grid_is_measured_by(scale: int) -> None:
+    values = np.random.default_rng(0).normal(120, 20, (70, 133))
+    values[::scale] = 120
+    image = torch.from_numpy(values / 255).float().expand(1, 3, -1, -1)
+    measured = PhaseLoss(scale).spread(image).item()
+    assert measured == pytest.approx(phase_spread(values, scale), rel=1e-3)
+
+
+def test_phase_of_small_and_flat_pictures_is_a_number() -> None:
+    loss = WeightedLoss((PhaseConfig(scale=2),))
+    small = torch.rand(1, 3, 8, 8, requires_grad=True)
+    total = loss(small, torch.full((1, 3, 8, 8), 0.5))[0]
+    total.backward()
+    assert small.grad is not None
+    assert torch.isfinite(small.grad).all()
 
 
 def test_total_variation_is_zero_for_a_flat_picture_and_known_for_an_edge() -> None:
