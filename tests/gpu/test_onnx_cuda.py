@@ -21,6 +21,7 @@ from framelift.runtime.models.zoo import resolve
 
 from ..support.frames import noise
 from ..support.gpu_reference import (
+    assert_deep_frames_are_right,
     assert_frames_under_way_are_right,
     assert_same_within_one,
     assert_threads_get_their_own_frames,
@@ -128,6 +129,11 @@ def test_stages_take_their_times_and_nothing_grows(shuffle_model_path: Path) -> 
     for stage, seconds in after.items():
         # 800 frames of 320×240 take more than nothing and less than a minute.
         assert 1e-5 < seconds - before[stage] < 60
+
+
+@pytest.mark.parametrize("name", ["realtime-nano-x4", "realtime-small-x2"])
+def test_frames_of_16_bits(name: str) -> None:
+    assert_deep_frames_are_right(resolve(name), "onnx-cuda")
 
 
 @pytest.mark.parametrize("pinned", [False, True])

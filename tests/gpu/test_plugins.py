@@ -19,6 +19,7 @@ from framelift.runtime.models.zoo import resolve
 
 from ..support.frames import noise
 from ..support.gpu_reference import (
+    assert_deep_frames_are_right,
     assert_same_within_one,
     assert_threads_get_their_own_frames,
     on_the_cpu,
@@ -59,6 +60,10 @@ def test_a_shipped_model_on_changing_sizes(backend: str) -> None:
             assert difference.max() <= 2  # half precision here, float32 there
             assert (difference <= 1).mean() >= 0.999
         assert upscale.describe()["backend"] == backend
+
+
+def test_frames_of_16_bits(backend: str) -> None:
+    assert_deep_frames_are_right(resolve("realtime-nano-x4"), backend)
 
 
 def test_tiles_and_the_trial(shuffle_model_path: Path, backend: str) -> None:

@@ -31,6 +31,7 @@ from framelift.runtime.tensorrt.provide import Provided
 
 from ..support.frames import noise
 from ..support.gpu_reference import (
+    assert_deep_frames_are_right,
     assert_frames_under_way_are_right,
     assert_same_within_one,
     assert_threads_get_their_own_frames,
@@ -240,6 +241,11 @@ def test_two_processes_build_one_engine(shuffle_model_path: Path, cache: Path) -
     assert [child.returncode for child in children] == [0, 0], said
     assert sum("taken from the cache" in error for _, error in said) == 1
     assert len(list(cache.rglob("*.engine"))) == 1
+
+
+@pytest.mark.parametrize("name", ["realtime-nano-x4", "realtime-small-x2"])
+def test_frames_of_16_bits(name: str) -> None:
+    assert_deep_frames_are_right(resolve(name), "tensorrt")
 
 
 @pytest.mark.parametrize("pinned", [False, True])

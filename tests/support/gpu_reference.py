@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from framelift.runtime import Upscaler
 
-Frames = NDArray[np.uint8]
+Frames = NDArray[Any]
 
 
 def on_the_cpu(model: Path, frames: Frames) -> Frames:
@@ -24,6 +25,27 @@ def assert_same_within_one(got: Frames, expected: Frames) -> None:
     difference = np.abs(got.astype(np.int16) - expected)
     assert difference.max() <= 1
     assert (difference == 0).mean() >= 0.99
+
+
+def assert_deep_frames_are_right(model: Path, backend: str) -> None:
+    """uint16 frames, one after the other and under way, are the CPU's within one code of 10 bits:
+    half precision there, float32 here.
+    """
+    rng = np.random.default_rng(3)
+    frames = rng.integers(0, 65536, (4, 37, 53, 3)).astype(np.uint16)
+    expected = on_the_cpu(model, frames)
+    with Upscaler.load(model, backend) as upscale:
+        called = upscale(frames)
+        deep = upscale.at_depth(16)
+        outs = deep.empty(expected.shape)
+        pairs = zip(frames, outs, strict=True)
+        for pending in [deep.submit(frame, out) for frame, out in pairs]:
+            pending.result()
+    assert called.dtype == outs.dtype == np.uint16
+    for got in (called, outs):
+        difference = np.abs(got.astype(np.int32) - expected)
+        assert difference.max() <= 257
+        assert (difference <= 65).mean() >= 0.99
 
 
 def assert_frames_under_way_are_right(model: Path, backend: str, *, pinned: bool) -> None:

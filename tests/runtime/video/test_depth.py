@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from fractions import Fraction
 from itertools import product
 from pathlib import Path
 
@@ -17,8 +18,9 @@ from framelift.runtime.session.pending import Pending
 from framelift.runtime.video import ConvertOptions, EncoderOptions, upscale_video
 from framelift.runtime.video.clip.colour import Colour
 from framelift.runtime.video.clip.deep_pixels import DeepPixels
-from framelift.runtime.video.clip.frame import Image
+from framelift.runtime.video.clip.frame import ClipFacts, Image
 from framelift.runtime.video.clip.pixel_format import named_format
+from framelift.runtime.video.writing.choice import choose
 from framelift.runtime.video.writing.segments import work_path
 
 from ...support.clips import Nearest, make_clip, noise
@@ -181,6 +183,42 @@ def _comes_through(
     assert kept or f"{spelled} is reduced to {stored.chroma_name}" in lost
     assert len(read_planes(folder / f"out{suffix}")) == 2
     return notes
+
+
+@pytest.mark.parametrize(
+    ("codec", "name", "stored", "depth", "note"),
+    [
+        ("hevc-nvenc", "yuv420p10le", "p010le", 16, ""),
+        ("av1-nvenc", "yuv420p10le", "p010le", 16, ""),
+        ("hevc-nvenc", "yuv422p12le", "p010le", 16, "12 bits per channel are reduced to 10 and"),
+        ("hevc-nvenc", "yuv420p", "yuv420p", 8, ""),
+        ("h264-nvenc", "yuv420p10le", "yuv420p", 8, "10 bits per channel are reduced to 8"),
+    ],
+)
+def test_what_nvenc_is_given(codec: str, name: str, stored: str, depth: int, note: str) -> None:
+    """NVENC itself needs a GPU: this is what is handed to it."""
+    facts = ClipFacts(
+        96, 64, Fraction(1, 25), None, Fraction(1), Colour(1, 1), pixel_format=named_format(name)
+    )
+    made = choose(facts, EncoderOptions(codec), ".mp4", None)
+    assert (made.encoder.pixel_format, made.depth) == (stored, depth)
+    assert bool(made.notes) == bool(note)
+    assert all(line.startswith(note) for line in made.notes)
+
+
+def test_p010_has_the_codes_of_planes() -> None:
+    """NVENC's format of 10 bits, by FFmpeg's conversion to planes."""
+    image = np.empty((64, 96, 3), np.uint16)
+    picture = av.VideoFrame(96, 64, "yuv420p10le")
+    for plane, codes in zip(picture.planes, chart("yuv420p10le")[0], strict=True):
+        fill(plane, codes)
+    DeepPixels().to_bgr(picture, Colour(1, 1), image)
+    planes = [
+        planes_of(DeepPixels().from_bgr(image, name, Colour(1, 1)).reformat(format="yuv420p10le"))
+        for name in ("yuv420p10le", "p010le")
+    ]
+    for one, other in zip(*planes, strict=True):
+        assert np.array_equal(one, other)
 
 
 @pytest.mark.parametrize("case", FEW, ids=str)
