@@ -19,6 +19,12 @@ from ..common.images import (
 )
 from ..common.notes import Say, say_on_stderr
 from .output_names import SCALE, in_template, is_template, with_scale
+from .video.clip.image_sequence import (
+    ImageSequence,
+    check_images,
+    has_number,
+    numbered_files,
+)
 from .video.writing.encoders import EncoderOptions
 
 VIDEO_SUFFIXES = (
@@ -40,6 +46,8 @@ VIDEO_SUFFIXES = (
     ".gif",
 )
 """What is taken for a video in a folder; a single file may have any suffix."""
+ANIMATION_SUFFIXES = (".gif", ".webp", ".apng")
+"""What a video may become as one animated image."""
 GIF = ".gif"
 """A video that may become an image: it stays a GIF unless a video is asked for."""
 
@@ -51,6 +59,44 @@ class Job:
     source: Path
     target: Path
     is_image: bool
+    images: ImageSequence | None = None
+    """The images that are the frames of a video; `source` is their pattern."""
+
+    @property
+    def makes_images(self) -> bool:
+        """Whether each frame becomes an image; `target` is their pattern."""
+        return not self.is_image and has_number(self.target.name) and is_image(self.target)
+
+    @property
+    def makes_animation(self) -> bool:
+        """Whether a video becomes one animated image."""
+        suffix = self.target.suffix.lower()
+        return not self.is_image and not self.makes_images and suffix in ANIMATION_SUFFIXES
+
+    def is_done(self) -> bool:
+        """Whether there is something of that name."""
+        return bool(numbered_files(self.target)) if self.makes_images else self.target.exists()
+
+    def check(self, options: EncoderOptions, *, overwrite: bool) -> None:
+        """Raise OutputError: the target cannot be written, or not as what its suffix names."""
+        if self.makes_images:
+            check_images(self.target, overwrite=overwrite)
+            return
+        if SCALE not in self.target.name:  # else it is not known yet
+            check_target(self.target, overwrite=overwrite, source=self.source)
+        if self.is_image and self.target.suffix.lower() != GIF:
+            check_image_suffix(self.target)
+        elif not self.is_image and not self.makes_animation:
+            # FFmpeg makes a video of one frame of some images, if that is what is asked for.
+            if self.target.suffix.lower() not in options.encoder.suffixes:
+                check_image_readable(self.source)
+            if is_image(self.target):
+                numbered = f"{self.target.stem}_%05d{self.target.suffix}"
+                raise OutputError(
+                    f"{self.target}: is the name of one image; name an image for each frame, such "
+                    f"as {numbered}, an animation, {', '.join(ANIMATION_SUFFIXES)}, or a video"
+                )
+            options.check_suffix(self.target)
 
 
 def plan_many(
@@ -143,17 +189,21 @@ def plan_jobs(
         raise InputError(f"{source}: no such file or folder")
     name = own_name(source, options)
     target = in_template(target / name if target.is_dir() else target, source, name)
-    image = becomes_image(source, target)
-    if SCALE not in target.name:  # else it is not known yet
-        check_target(target, overwrite=overwrite, source=source)
-    if image and target.suffix.lower() != GIF:
-        check_image_suffix(target)
-    elif not image:
-        # FFmpeg makes a video of one frame of some of them, if that is what is asked for.
-        if target.suffix.lower() not in options.encoder.suffixes:
-            check_image_readable(source)
-        options.check_suffix(target)
-    return [Job(source, target, image)]
+    job = Job(source, target, becomes_image(source, target))
+    job.check(options, overwrite=overwrite)
+    return [job]
+
+
+def plan_frames(
+    sequence: ImageSequence, target: Path, options: EncoderOptions, *, overwrite: bool
+) -> Job:
+    """Make a video, an animation or other images of the images of a sequence.
+
+    Raises OutputError: `target` cannot be written.
+    """
+    job = Job(sequence.pattern, target, is_image=False, images=sequence)
+    job.check(options, overwrite=overwrite)
+    return job
 
 
 def _folder_jobs(
@@ -217,7 +267,8 @@ def _found(source: Path, target: Path, recursive: bool, say: Say) -> tuple[list[
 def becomes_image(source: Path, target: Path) -> bool:
     """Whether `source` is an image, or an animation that becomes one."""
     if source.suffix.lower() == GIF:
-        return target.suffix.lower() == GIF or is_image(target)
+        still = is_image(target) and not has_number(target.name)
+        return target.suffix.lower() == GIF or still
     return is_image(source)
 
 

@@ -8,11 +8,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..common.errors import InputError, OutputError
+from ..common.images import is_image
+from ..common.notes import Say, say_on_stderr
+from .video.clip.image_sequence import gap_in, has_number, numbered_files, with_number
 
 SCALE = "{scale}"
 _FIELDS = ("stem", "suffix", "folder", "scale")
 _FIELD = re.compile(r"\{([a-z]+)\}")
-_NUMBER = re.compile(r"%0?(\d*)d")
 
 
 def is_template(target: Path) -> bool:
@@ -22,7 +24,7 @@ def is_template(target: Path) -> bool:
     the name of the input's folder, `{scale}` the factor; `%05d` is the number of an image in a
     sequence.
     """
-    if _NUMBER.search(target.name):
+    if has_number(target.name):
         return True
     return any(field in _FIELDS for field in _FIELD.findall(target.name))
 
@@ -48,12 +50,11 @@ def in_template(target: Path, source: Path, name: str) -> Path:
         return values[match[1]]
 
     named = _FIELD.sub(value, target.name)
-    if _NUMBER.search(named):
+    if has_number(named) and not becomes_images(source, target):
         found = re.findall(r"\d+", source.stem)
         if not found:
             raise OutputError(f"{target}: {source} has no number for the %d of this name")
-        digits = found[-1]
-        named = _NUMBER.sub(lambda match: f"{int(digits):0{match[1] or 1}}", named)
+        named = with_number(named, int(found[-1]))
     return target.with_name(named)
 
 
@@ -62,7 +63,7 @@ def with_scale(target: Path, scale: float) -> Path:
     return target.with_name(target.name.replace(SCALE, f"{scale:g}"))
 
 
-def expanded(names: Iterable[str]) -> list[Path]:
+def expanded(names: Iterable[str], say: Say = say_on_stderr) -> list[Path]:
     """Files and folders, in order; a pattern with *, ? or ** stands for what it matches, and
     `%05d` for the numbers of a sequence, in their order.
 
@@ -71,8 +72,13 @@ def expanded(names: Iterable[str]) -> list[Path]:
     """
     paths: list[Path] = []
     for name in names:
-        if _NUMBER.search(Path(name).name) and not Path(name).exists():
-            paths += _sequence(Path(name))
+        if is_sequence(Path(name)):
+            files = numbered_files(Path(name))
+            if not files:
+                raise InputError(f"{name}: no file of this sequence is there")
+            if gap := gap_in(Path(name), list(files)):
+                say(f"{name}: {gap}; each image keeps its number")
+            paths += files.values()
             continue
         if not glob.has_magic(name) or Path(name).exists():
             paths.append(Path(name))
@@ -84,18 +90,11 @@ def expanded(names: Iterable[str]) -> list[Path]:
     return paths
 
 
-def _sequence(pattern: Path) -> list[Path]:
-    """The files of an image sequence, such as `frame_%05d.png`."""
-    match = _NUMBER.search(pattern.name)
-    assert match is not None
-    width = int(match[1] or 1)
-    before, after = pattern.name[: match.start()], pattern.name[match.end() :]
-    name = re.compile(rf"{re.escape(before)}(\d{{{width},}}){re.escape(after)}")
-    found = []
-    if pattern.parent.is_dir():
-        for path in pattern.parent.iterdir():
-            if number := name.fullmatch(path.name):
-                found.append((int(number[1]), path))
-    if not found:
-        raise InputError(f"{pattern}: no file of this sequence is there")
-    return [path for _, path in sorted(found)]
+def becomes_images(source: Path, target: Path) -> bool:
+    """Whether a video becomes images with numbers in their names."""
+    return has_number(target.name) and is_image(target) and not is_image(source)
+
+
+def is_sequence(name: Path) -> bool:
+    """Whether an input is an image sequence, such as `frame_%05d.png`."""
+    return has_number(name.name) and not name.exists()

@@ -16,7 +16,7 @@ from ..upscale.command import upscale
 if TYPE_CHECKING:
     from ...archive.settings import FileSettings
 
-LEFT_OUT = frozenset({"timeout", "reconnect", "keep_all", "verbose", "recursive"})
+LEFT_OUT = frozenset({"timeout", "reconnect", "keep_all", "verbose", "recursive", "fps"})
 """Those options of `framelift upscale` that do not concern a file."""
 
 _OF_A_FILE = [

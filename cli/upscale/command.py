@@ -13,6 +13,7 @@ from ..options.completions import backend_names, files, model_names
 from ..options.depth import depth_options
 from ..options.device import device_option
 from ..options.finite import Finite
+from ..options.frame_rate import frame_rate_option
 from ..options.names import require_name
 from .options import UpscaleOptions
 
@@ -88,6 +89,7 @@ if TYPE_CHECKING:
 @click.option("--height", type=click.IntRange(1, 65535), help="Make the output so high.")
 @click.option("--start", metavar="TIME", help="Start at this time: seconds or h:mm:ss.")
 @click.option("--end", metavar="TIME", help="Stop before this time: seconds or h:mm:ss.")
+@frame_rate_option
 @click.option(
     "--deinterlace",
     type=click.Choice(["frame", "field", "film"]),
@@ -151,6 +153,9 @@ def upscale(**options: Any) -> None:  # noqa: ANN401 - the fields of UpscaleOpti
     become AV1. Every frame keeps its time, and audio, subtitles, chapters and metadata are copied.
     An existing OUT is replaced only with --overwrite. Files of a folder that are already in OUT are
     skipped. OUT appears only when it is complete.
+
+    An image sequence such as frame_%05d.png becomes a video with --fps, and a video becomes a
+    sequence, or an animated .gif, .webp or .apng.
 
     IN may also be the number of a camera, an rtsp://, rtmp://, http://, udp:// or tcp:// URL, a
     named pipe, or - for standard input. OUT may be window, an rtmp://, udp:// or tcp:// URL, - for

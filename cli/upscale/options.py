@@ -58,6 +58,7 @@ class UpscaleOptions:
     height: int | None
     start: str | None
     end: str | None
+    fps: str | None
     deinterlace: str
     compare: bool
     no_metadata: bool
@@ -133,8 +134,12 @@ class Request:
         from ...runtime.output_names import expanded
 
         options = self.options
+        if frames := self._frames():
+            self.is_several = False
+            self._refuse_encoders_of_pictures([frames])
+            return [frames]
         globbed = self.is_several or not self.source.path.exists()
-        paths = expanded(options.sources) if globbed else [self.source.path]
+        paths = expanded(options.sources, say) if globbed else [self.source.path]
         self.is_several = len(paths) > 1 or paths[0].is_dir()
         jobs = plan_many(
             paths,
@@ -146,7 +151,28 @@ class Request:
         )
         if all(job.is_image for job in jobs) and typed(*_FOR_VIDEOS):
             self._refuse_options_of_videos()
+        self._refuse_encoders_of_pictures(jobs)
         return jobs
+
+    def _frames(self) -> Job | None:
+        """What is made of an image sequence as the frames of a video, if that is asked for."""
+        from ...common.images import is_image
+        from ...runtime.jobs import ANIMATION_SUFFIXES, plan_frames
+        from ...runtime.output_names import is_sequence, is_template
+        from ...runtime.video.clip.image_sequence import ImageSequence, parse_rate
+
+        source, target, fps = self.source.path, self.target.path, self.options.fps
+        sequence = not self.is_several and is_sequence(source)
+        if fps is not None and not sequence:
+            raise ConfigError("--fps is for an image sequence, such as frame_%05d.png")
+        animated = target.suffix.lower() in ANIMATION_SUFFIXES
+        several = is_template(target) or target.is_dir() or not target.suffix
+        if not sequence or (fps is None and (several or (is_image(target) and not animated))):
+            return None
+        if fps is None:
+            raise ConfigError(f"{source}: the images have no frame rate; name it, such as --fps 25")
+        found = ImageSequence.find(source).at_rate(parse_rate(fps))
+        return plan_frames(found, target, self.encoder, overwrite=self.options.overwrite)
 
     def _refuse_options_of_videos(self) -> None:
         """Raise ConfigError for options that would have no effect: there are only images."""
@@ -169,6 +195,22 @@ class Request:
                 "--start, --end, --deinterlace, --resume, --codec, --crf, --preset, "
                 "--pixel-format, --assume-transfer, --audio, --no-audio and --no-reuse are for "
                 "videos, and the input is images alone"
+            )
+
+    def _refuse_encoders_of_pictures(self, jobs: list[Job]) -> None:
+        """Raise ConfigError for options about codecs where videos become pictures alone."""
+        if not all(job.makes_images or job.makes_animation for job in jobs):
+            return
+        if self.resume and any(job.makes_animation for job in jobs):
+            raise ConfigError(
+                f"{self.target.path.name}: an animated image is written at once and cannot be "
+                "resumed; make images first, such as frame_%05d.png"
+            )
+        sound = self.options.audio in ("copy", "aac") and typed("audio")
+        if sound or typed("codec", "crf", "preset", "pixel_format"):
+            raise ConfigError(
+                "--codec, --crf, --preset, --pixel-format and --audio are for video files, and "
+                f"{self.target.path.name} is images"
             )
 
     def live_options(self) -> LiveOptions:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,7 +62,6 @@ class Run:
 
     def files(self, jobs: list[Job], *, several: bool) -> None:
         """Make files: of several, those after one that fails are made, too."""
-        from ...common.files import check_target
         from ...runtime.jobs import with_scales
         from ...runtime.output_names import SCALE
         from ...runtime.video.clip.fit import Fit, known_factor
@@ -75,8 +73,8 @@ class Run:
         if several:
             self.many(jobs)
         else:
-            overwrite, (job,) = self._settings.overwrite, jobs
-            check_target(job.target, overwrite=overwrite, source=job.source)
+            (job,) = jobs
+            job.check(self._settings.encoder, overwrite=self._settings.overwrite)
             self.one(job)
 
     def one(self, job: Job) -> None:
@@ -99,7 +97,7 @@ class Run:
 
     def _one_of_many(self, job: Job) -> None:
         try:
-            if job.target.exists() and not self._settings.overwrite:
+            if job.is_done() and not self._settings.overwrite:
                 self._skipped.append(str(job.target))
                 return
             self.one(job)
@@ -117,7 +115,7 @@ class Run:
     def _kept(self, error: Interrupted, jobs: list[Job]) -> Interrupted:
         """The error of a folder, of which more is left behind than of the file it stopped at."""
         anew = self._settings.overwrite
-        count = len(self._done) if anew else sum(os.path.exists(job.target) for job in jobs)
+        count = len(self._done) if anew else sum(job.is_done() for job in jobs)
         if not count:
             return error
         files = "1 finished file is kept" if count == 1 else f"{count} finished files are kept"
@@ -210,19 +208,25 @@ class Run:
         }
 
     def _video(self, job: Job) -> dict[str, Any]:
-        from ...runtime.video import upscale_video
+        settings, convert = self._settings, self._settings.convert()
+        say = self._say_through_bar()
+        manners: dict[str, Any] = {
+            "overwrite": settings.overwrite,
+            "quiet": settings.quiet,
+            "say": say,
+        }
+        clip = job.images or job.source
+        if job.makes_images or job.makes_animation:
+            from ...runtime.sequence import upscale_to_animation, upscale_to_images
 
-        settings = self._settings
-        result = upscale_video(
-            job.source,
-            job.target,
-            self._upscaler,
-            settings.encoder,
-            settings.convert(),
-            overwrite=settings.overwrite,
-            quiet=settings.quiet,
-            say=self._say_through_bar(),
-        )
+            make = upscale_to_images if job.makes_images else upscale_to_animation
+            result = make(clip, job.target, self._upscaler, convert, **manners)
+        else:
+            from ...runtime.video import upscale_video
+
+            result = upscale_video(
+                clip, job.target, self._upscaler, settings.encoder, convert, **manners
+            )
         facts = {
             "kind": "video",
             "source": str(job.source),

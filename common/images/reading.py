@@ -53,6 +53,8 @@ class Outline:
     frames: int
     bits: int = 8
     """Bits per channel."""
+    has_alpha: bool = False
+    """Whether it stores a transparency, be it opaque everywhere."""
 
     @property
     def is_deep(self) -> bool:
@@ -86,7 +88,8 @@ def read_outline(path: Path) -> Outline:
         chunks = _png_chunks(path, image, data)
         if _orientation(image, chunks, upright=True) > 4:
             width, height = height, width
-        return Outline(width, height, frame_count(image), _bits(image, data))
+        alpha = image.mode in ("LA", "PA", "RGBA", "RGBa") or "transparency" in image.info
+        return Outline(width, height, frame_count(image), _bits(image, data), alpha)
 
 
 @contextmanager

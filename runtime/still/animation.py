@@ -38,7 +38,9 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class _Timing:
+class Timing:
+    """When the frames of an animation are shown."""
+
     milliseconds: list[int]
     loops: int
     """How often it is played; 0 for ever."""
@@ -79,7 +81,7 @@ def upscale_animation(
     """
     with atomic_output(target, overwrite=options.overwrite, source=source) as temporary:
         made, timing, extra = _made(source, target, upscaler, options, scale, progress, say)
-        data = call_interruptibly(lambda: _encoded(target, made, timing, extra, say))
+        data = call_interruptibly(lambda: encode_animation(target, made, timing, extra, say))
         temporary.write_bytes(data)
     return made[0].size
 
@@ -92,7 +94,7 @@ def _made(
     scale: float,
     progress: Progress,
     say: Say,
-) -> tuple[list[Image], _Timing, dict[str, Any]]:
+) -> tuple[list[Image], Timing, dict[str, Any]]:
     """The upscaled frames, their times, and arguments of `save` for what else is known."""
     from PIL import Image as PilImage
 
@@ -123,7 +125,7 @@ def _made(
             extra["exif"] = b"Exif\0\0" + known.exif
         if known.xmp and suffix == ".webp":
             extra["xmp"] = known.xmp
-    return frames, _Timing(milliseconds, loops), extra
+    return frames, Timing(milliseconds, loops), extra
 
 
 def _frames(source: Path, image: Image, count: int) -> Iterator[tuple[Picture, int]]:
@@ -151,18 +153,25 @@ def _check_memory(source: Path, size: tuple[int, int], count: int, scale: float)
         )
 
 
-def _encoded(
-    target: Path, frames: list[Image], timing: _Timing, extra: dict[str, Any], say: Say
+def encode_animation(
+    target: Path, frames: list[Image], timing: Timing, extra: dict[str, Any], say: Say
 ) -> bytes:
+    """The bytes of an animated file in the format of the target's suffix.
+
+    `frames` are RGB or RGBA, those of a GIF may be of `in_palette` already; `extra` are further
+    arguments of Pillow's `save`. What the format cannot hold is said.
+
+    Raises OutputError: the format cannot hold them.
+    """
     suffix = target.suffix.lower()
     times, options = timing.milliseconds, dict(extra)
     if suffix == ".gif":
         times = _in_hundredths(times)
         if times != timing.milliseconds:
             say(f"{target.name}: .gif counts hundredths of a second; frame times are rounded")
-        if any(_is_soft(frame) for frame in frames):
+        if any(is_soft(frame) for frame in frames):
             say(f"{target.name}: .gif has no half transparent pixels; they become one or the other")
-        frames = [_in_palette(frame) for frame in frames]
+        frames = [frame if frame.mode == "P" else in_palette(frame) for frame in frames]
         options["disposal"] = 2
         if timing.loops != 1:
             options["loop"] = timing.loops
@@ -198,15 +207,16 @@ def _in_hundredths(times: list[int]) -> list[int]:
     return [int(time) for time in np.diff(rounded, prepend=0)]
 
 
-def _is_soft(frame: Image) -> bool:
+def is_soft(frame: Image) -> bool:
+    """Whether some pixels of a frame are neither opaque nor invisible."""
     if frame.mode != "RGBA":
         return False
     alpha: Pixels = np.asarray(frame)[..., 3]
     return bool(((alpha > 0) & (alpha < 255)).any())
 
 
-def _in_palette(frame: Image) -> Image:
-    """The frame in colours of its own, one of which is transparent."""
+def in_palette(frame: Image) -> Image:
+    """An RGB or RGBA frame in colours of its own, one of which is transparent."""
     from PIL import Image as PilImage
 
     flat = frame.convert("RGB").quantize(_GIF_COLOURS, dither=PilImage.Dither.FLOYDSTEINBERG)

@@ -20,7 +20,7 @@ from .depth import prepare
 from .pipeline import Pipeline
 from .progress import VideoProgress
 from .reading.deinterlace import Deinterlace
-from .reading.file_source import FileSource
+from .reading.opening import ClipInput, ClipSource, identity_of, open_clip, path_of
 from .stats import PipelineStats
 from .step import FrameStep, FrameUpscaler
 from .writing.carried import Audio
@@ -29,7 +29,7 @@ from .writing.file_sink import FileSink
 from .writing.segment_sink import SEGMENT_FRAMES, SegmentSink
 from .writing.segments import WorkFolder, decode_times, read_segment, read_times
 
-_KEPT = "the finished part is kept; run the same command again to continue"
+KEPT = "the finished part is kept; run the same command again to continue"
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class VideoResult:
 
 
 def upscale_video(
-    source_path: Path,
+    source: ClipInput,
     target: Path,
     upscaler: FrameUpscaler,
     encoder: EncoderOptions | None = None,
@@ -83,7 +83,7 @@ def upscale_video(
     quiet: bool = False,
     say: Say = say_on_stderr,
 ) -> VideoResult:
-    """Upscale a video file; the target appears only when it is complete.
+    """Upscale a video file, or images as its frames; the target appears only when it is complete.
 
     Depth and chroma are kept as far as `EncoderOptions` and players allow, with frames of 16 bits
     on the way; what is lost is said. Every frame keeps its time; audio, subtitles, chapters and
@@ -98,19 +98,19 @@ def upscale_video(
     encoder, options = encoder or EncoderOptions(), options or ConvertOptions()
     encoder.check_suffix(target)
     encoder.for_target(target).check_available()
-    work = _Work(source_path, target, upscaler, encoder, options, overwrite, quiet, say)
+    work = _Work(source, target, upscaler, encoder, options, overwrite, quiet, say)
     if options.resume is None:
         with encoder.in_use():
             return work.at_once()
-    check_target(target, overwrite=overwrite, source=source_path)
+    check_target(target, overwrite=overwrite, source=work.source_path)
     try:
         with encoder.in_use():
             return work.in_segments()
     except Interrupted as error:
         text = str(error).partition(";")[0]
-        raise Interrupted(f"{text}; {_KEPT}", error.exit_code) from error
+        raise Interrupted(f"{text}; {KEPT}", error.exit_code) from error
     except OutputError as error:
-        raise OutputError(str(error).replace(NOTHING_LEFT, _KEPT)) from error
+        raise OutputError(str(error).replace(NOTHING_LEFT, KEPT)) from error
 
 
 def join_segments(segments: list[Path], sink: FileSink) -> None:
@@ -126,15 +126,15 @@ def join_segments(segments: list[Path], sink: FileSink) -> None:
 
 
 def job_of(
-    source: Path, encoder: EncoderOptions, options: ConvertOptions, **more: object
+    source: ClipInput,
+    encoder: EncoderOptions,
+    options: ConvertOptions,
+    **more: object,
 ) -> dict[str, Any]:
     """All that the segments of `source` depend on, for `WorkFolder`."""
-    status = source.stat() if source.exists() else None
     return {
         "format": 1,
-        "source": str(source.resolve()),
-        "size": status.st_size if status else 0,
-        "modified_ns": status.st_mtime_ns if status else 0,
+        **identity_of(source),
         "model": options.resume,
         "encoder": [encoder.codec, *sorted(encoder.library_options().items())],
         "pixel_format": encoder.pixel_format,
@@ -151,7 +151,7 @@ def job_of(
 
 @dataclass(frozen=True)
 class _Work:
-    source_path: Path
+    source: ClipInput
     target: Path
     upscaler: FrameUpscaler
     encoder: EncoderOptions
@@ -159,6 +159,11 @@ class _Work:
     overwrite: bool
     quiet: bool
     say: Say
+
+    @property
+    def source_path(self) -> Path:
+        """The input, or the pattern of its names."""
+        return path_of(self.source)
 
     def at_once(self) -> VideoResult:
         """Encode straight into the target."""
@@ -178,7 +183,7 @@ class _Work:
 
     def in_segments(self) -> VideoResult:
         """Encode what segments are missing, then join them."""
-        folder = WorkFolder(self.target, job_of(self.source_path, self.encoder, self.options))
+        folder = WorkFolder(self.target, job_of(self.source, self.encoder, self.options))
         with folder:
             if folder.started_anew:
                 self.say(f"{self.target.name}: the input or the settings changed; starting again")
@@ -212,7 +217,7 @@ class _Work:
     def _join(
         self,
         segments: list[Path],
-        source: FileSource,
+        source: ClipSource,
         size_px: tuple[int, int],
         encoder: EncoderOptions,
     ) -> list[str]:
@@ -225,7 +230,7 @@ class _Work:
             join_segments(segments, sink)
             return sink.copied
 
-    def _prepared(self, source: FileSource) -> tuple[FrameStep, FramePool, EncoderOptions]:
+    def _prepared(self, source: ClipSource) -> tuple[FrameStep, FramePool, EncoderOptions]:
         """What upscales and stores the frames of this clip, of the depth that it has."""
         facts = source.facts
         if self.options.compare and facts.pixel_format.has_alpha:
@@ -245,27 +250,33 @@ class _Work:
             upscaler, factor=options.factor, compare=options.compare, reuse=options.reuse
         )
 
-    def _source(self, after_pts: int | None = None, context: int = 0) -> FileSource:
-        return FileSource(
-            self.source_path,
-            span=self.options.span,
+    def _source(self, after_pts: int | None = None, context: int = 0) -> ClipSource:
+        options = self.options
+        return open_clip(
+            self.source,
+            span=options.span,
             after_pts=after_pts,
             context=context,
-            deinterlace=self.options.deinterlace,
-            assume_transfer=self.options.assume_transfer,
+            deinterlace=options.deinterlace,
+            assume_transfer=options.assume_transfer,
             say=self.say,
         )
 
     def _sink(
-        self, path: Path, source: FileSource, size_px: tuple[int, int], encoder: EncoderOptions
+        self,
+        path: Path,
+        source: ClipSource,
+        size_px: tuple[int, int],
+        encoder: EncoderOptions,
     ) -> FileSink:
         span = self.options.span
+        index = source.stream_index
         return FileSink(
             path,
             source.facts,
             size_px,
             encoder,
-            copy_from=(self.source_path, source.stream_index),
+            copy_from=None if index is None else (self.source_path, index),
             audio=self.options.audio,
             span=span if span.is_whole else Span(source.start_seconds, span.end),
             shown_as=self.target,

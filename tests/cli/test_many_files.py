@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from framelift.cli.upscale.command import upscale
-from framelift.common.errors import FrameliftError, InputError, OutputError
+from framelift.common.errors import ConfigError, FrameliftError, InputError, OutputError
 
 
 @pytest.fixture
@@ -99,15 +99,49 @@ def test_names_are_made_of_templates(photos: Path, nearest_model_path: Path) -> 
 def test_image_sequences_keep_their_numbers(photos: Path, nearest_model_path: Path) -> None:
     for number in (9, 10, 100):
         Image.new("RGB", (6, 4), (number, 0, 0)).save(photos / f"frame_{number:04}.png")
-    run(nearest_model_path, "photos/frame_%04d.png", "seq/big%06d.webp")
+    result = run(nearest_model_path, "photos/frame_%04d.png", "seq/big%06d.webp")
+    assert "frame_0011.png is missing, the sequence goes from 9 to 100; each" in result.output
     assert made(Path("seq")) == ["big000009.webp", "big000010.webp", "big000100.webp"]
     with pytest.raises(InputError, match=r"none_%d.png: no file of this sequence is there"):
         run(nearest_model_path, "photos/none_%d.png", "seq")
     with pytest.raises(OutputError, match=r"a.png has no number for the %d of this name"):
         run(nearest_model_path, "photos/a.png", "seq/%d.png")
-    with pytest.raises(OutputError, match=r"seq.mp4: is the name of one file, but"):
+    with pytest.raises(ConfigError, match=r"frame_%04d.png: the images have no frame rate"):
         run(nearest_model_path, "photos/frame_%04d.png", "seq.mp4")
+    with pytest.raises(InputError, match=r"frame_0011.png is missing"):
+        run(nearest_model_path, "photos/frame_%04d.png", "seq.mp4", "--fps", "10")
     assert not Path("seq.mp4").exists()
+
+
+def test_sequences_become_videos_and_videos_sequences(
+    photos: Path, nearest_model_path: Path
+) -> None:
+    for number in range(3, 8):
+        Image.new("RGB", (64, 48), (number * 30, 90, 0)).save(photos / f"f_{number}.png")
+    run(nearest_model_path, "photos/f_%d.png", "seq.mp4", "--fps", "10")
+    run(nearest_model_path, "seq.mp4", "out/{stem}_%03d.jpg", "--start", "0.2")
+    assert made(Path("out")) == ["seq_001.jpg", "seq_002.jpg", "seq_003.jpg"]
+    run(nearest_model_path, "seq.mp4", "photos/f_3.png", "out/{stem}_%03d.jpg")
+    assert "f_3_003.jpg" in made(Path("out"))
+    run(nearest_model_path, "photos/f_%d.png", "big_%02d.png", "--fps", "10", "--end", "0.3")
+    assert sorted(path.name for path in Path().glob("big_*")) == [
+        f"big_0{n}.png" for n in (1, 2, 3)
+    ]
+    run(nearest_model_path, "photos/f_%d.png", "seq.gif", "--fps", "10")
+    run(nearest_model_path, "seq.mp4", "seq.webp")
+    for name in ("seq.gif", "seq.webp"):
+        with Image.open(name) as image:
+            assert image.n_frames == 5  # type: ignore[attr-defined]
+    for arguments, error in (
+        (("seq.mp4", "x.mp4", "--fps", "3"), "--fps is for an image sequence"),
+        (("seq.mp4", "y_%d.png", "--crf", "3"), r"for video files, and y_%d.png is images"),
+        (("seq.mp4", "y.gif", "--resume"), r"y.gif: an animated image is written at once and"),
+        (("photos/f_%d.png", "x.mp4", "--fps", "a lot"), "'a lot' is no number of frames"),
+    ):
+        with pytest.raises(ConfigError, match=error):
+            run(nearest_model_path, *arguments)
+    with pytest.raises(OutputError, match=r"y.png: is the name of one image; .* y_%05d.png, an"):
+        run(nearest_model_path, "seq.mp4", "y.png")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such modes")

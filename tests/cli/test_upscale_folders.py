@@ -89,7 +89,7 @@ def test_bad_inputs_and_outputs(tmp_path: Path, clip: Path, nearest_model_path: 
         (folder, Path("-"), "is a folder; name a folder for its results, too"),
         (tmp_path / "none.mp4", Path("null"), "no such file or folder"),
         (clip, tmp_path / "o.xyz", "cannot be written to .xyz; use .mp4, .m4v, .mov, .mkv"),
-        (clip, tmp_path / "o.png", "cannot be written to .png; use .mp4"),
+        (clip, tmp_path / "o.png", "is the name of one image; name an image for each frame"),
         (empty, tmp_path / "o.mp4", "an image cannot be written to .mp4; use .png"),
         (clip, tmp_path / "none" / "o.mp4", "none does not exist; create it first"),
         (clip, clip, "is the input itself"),

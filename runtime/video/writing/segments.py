@@ -30,6 +30,7 @@ from .spool import Spool
 
 _MAGIC = b"framelift segment 1\n"
 _SPOOL = ".frames"
+_JOB, _LOCK = "job.json", "lock"
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class WorkFolder:
         self._target = target
         self.path = work_path(target)
         self._job = json.dumps(job, sort_keys=True)
-        self._lock = FileLock(self.path / "lock")
+        self._lock = FileLock(self.path / _LOCK)
         self.started_anew = False
         """Whether there were segments of another job, which were removed."""
 
@@ -89,11 +90,11 @@ class WorkFolder:
         except Timeout as error:
             raise OutputError(f"{self._target}: another process is making it now") from error
         with output_errors(self._target):
-            job = self.path / "job.json"
+            job = self.path / _JOB
             found = job.read_text(encoding="utf-8") if job.exists() else ""
             if found != self._job:
                 self.started_anew = bool(found)
-                for path in self._parts():
+                for path in self.parts():
                     path.unlink()
                 _write(job, self._job.encode())
         return self
@@ -104,7 +105,7 @@ class WorkFolder:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if not any(path.suffix in (".seg", _SPOOL) for path in self._parts()):
+        if all(path.suffix == ".part" for path in self.parts()):
             self.remove()
         self._lock.release()
 
@@ -114,6 +115,10 @@ class WorkFolder:
         spool = self.spool(len(segments))
         times = [pts for path in segments for pts, _ in read_times(path)]
         return Found(segments, spool, times + spool.pts)
+
+    def parts(self) -> list[Path]:
+        """All that was made of the target."""
+        return [path for path in self.path.iterdir() if path.name not in (_JOB, _LOCK)]
 
     def spool(self, number: int) -> Spool:
         """The frames of segment `number` while it is made. Raises OutputError."""
@@ -128,7 +133,7 @@ class WorkFolder:
                 break
             sound.append(path)
         following = self.path / f"{len(sound):06}{_SPOOL}"
-        for path in self._parts():
+        for path in self.parts():
             if path not in sound and path != following:
                 path.unlink()
         return sound
@@ -147,9 +152,6 @@ class WorkFolder:
 
     def _name(self, number: int) -> str:
         return f"{number:06}.seg"
-
-    def _parts(self) -> list[Path]:
-        return [*self.path.glob("*.seg*"), *self.path.glob(f"*{_SPOOL}")]
 
 
 def work_path(target: Path) -> Path:

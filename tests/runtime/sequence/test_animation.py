@@ -1,0 +1,95 @@
+"""A video, or images, become an animated GIF, WebP or APNG; Pillow says what was written."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from framelift.common.errors import ConfigError, OutputError
+from framelift.runtime.sequence import animation, upscale_to_animation
+from framelift.runtime.video import ConvertOptions, upscale_video
+from framelift.runtime.video.clip.image_sequence import ImageSequence
+
+from ...support.clips import Nearest, make_clip, noise
+
+
+def frames(path: Path) -> list[tuple[float, np.ndarray]]:
+    """The time and the pixels of each frame."""
+    found = []
+    with Image.open(path) as image:
+        for index in range(getattr(image, "n_frames", 1)):
+            image.seek(index)
+            image.load()
+            found.append((float(image.info["duration"]), np.asarray(image.convert("RGBA"))))
+        assert image.info.get("loop") == 0
+    return found
+
+
+@pytest.mark.parametrize(
+    ("suffix", "off"), [(".apng", 0), (".webp", 8), (".gif", 8)], ids=["apng", "webp", "gif"]
+)
+def test_frames_and_their_times_are_kept(tmp_path: Path, suffix: str, off: int) -> None:
+    pts = [0, 1000, 3000, 10000]  # the last one as long as the one before it
+    pixels = noise(4)
+    source = make_clip(
+        tmp_path / "a.mkv", pixels, pts=pts, time_base=Fraction(1, 10000), codec="ffv1",
+        pixel_format="bgr0", rate=Fraction(10),
+    )  # fmt: skip
+    notes, target = list[str](), tmp_path / f"out{suffix}"
+    result = upscale_to_animation(source, target, Nearest(2), quiet=True, say=notes.append)
+    assert notes == []
+    assert (result.width_px, result.height_px, result.stats.frames_written) == (128, 96, 4)
+    made = frames(target)
+    assert [time for time, _ in made][:3] == [100, 200, 700]
+    for (_, shown), picture in zip(made, pixels, strict=True):
+        wanted = Nearest(2)(picture)[..., ::-1].astype(int)
+        assert np.abs(shown[..., :3] - wanted).mean() <= off
+        assert shown[..., 3].min() == 255
+
+
+def test_times_do_not_drift_and_fast_gifs_are_named(tmp_path: Path) -> None:
+    source = make_clip(tmp_path / "a.mp4", noise(60), rate=Fraction(60000, 1001),
+                       pts=[n * 1001 for n in range(60)], time_base=Fraction(1, 60000))  # fmt: skip
+    notes = list[str]()
+    for suffix in (".gif", ".apng"):
+        target = tmp_path / f"out{suffix}"
+        upscale_to_animation(source, target, Nearest(2), quiet=True, say=notes.append)
+        assert abs(sum(time for time, _ in frames(target)) - 1001) <= 6
+    assert "out.gif: browsers slow down a .gif of more than 50 frames per second; .webp" in notes[0]
+    assert notes[1:] == ["out.gif: .gif counts hundredths of a second; frame times are rounded"]
+
+
+def test_transparent_images_become_a_transparent_animation(tmp_path: Path) -> None:
+    for number in range(3):
+        picture = np.full((16, 16, 4), (10, 200, 30, 0), np.uint8)
+        picture[4:12, 4 + number : 12 + number, 3] = 255
+        cv2.imwrite(str(tmp_path / f"f{number}.png"), picture)
+    clip = ImageSequence.find(tmp_path / "f%d.png").at_rate(Fraction(10))
+    for suffix in (".gif", ".webp", ".apng"):
+        target = tmp_path / f"out{suffix}"
+        upscale_to_animation(clip, target, Nearest(2), quiet=True, say=lambda _: None)
+        made = frames(target)
+        assert [time for time, _ in made] == [100, 100, 100]
+        for number, (_, shown) in enumerate(made):
+            assert shown[16, 16, 3] == 255
+            assert shown[2, 2, 3] == 0
+            assert shown[16, 26 + 2 * number, 3] == 0
+    # And back to a video, which lasts as long.
+    upscale_video(tmp_path / "out.gif", tmp_path / "back.mp4", Nearest(2), quiet=True,
+                  say=lambda _: None)  # fmt: skip
+    assert cv2.VideoCapture(str(tmp_path / "back.mp4")).get(cv2.CAP_PROP_FRAME_COUNT) == 3
+
+
+def test_what_cannot_be_done_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, target = make_clip(tmp_path / "a.mp4", noise(3)), tmp_path / "out.gif"
+    with pytest.raises(ConfigError, match="is written at once, and cannot be resumed"):
+        upscale_to_animation(source, target, Nearest(2), ConvertOptions(resume="m"), quiet=True)
+    monkeypatch.setattr(animation, "available_memory_bytes", lambda: 100_000)
+    with pytest.raises(OutputError, match=r"frame 1 and those behind it take 0\.0 GB .* --start"):
+        upscale_to_animation(source, target, Nearest(2), quiet=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
