@@ -154,7 +154,7 @@ class Interrupting(Nearest):
 
     def __call__(self, frame: Pixels, out: Pixels | None = None) -> Pixels:
         if self.calls == self.after:
-            time.sleep(0.3)  # so that all frames before are written
+            time.sleep(1)  # so that all frames before are written
             raise InputError("interrupted")
         return super().__call__(frame, out)
 

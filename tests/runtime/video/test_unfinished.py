@@ -20,6 +20,7 @@ from framelift.runtime.video.clip.frame import Image
 from framelift.runtime.video.pieces import plan_pieces, upscale_piece
 from framelift.runtime.video.writing import unfinished
 from framelift.runtime.video.writing.segments import work_path
+from framelift.runtime.video.writing.spool import Spool
 
 from ...support.clips import Nearest, frame_times, make_clip, noise
 
@@ -29,16 +30,37 @@ RESUMING = ConvertOptions(resume="model")
 EIGHT_BITS = {"pixel_format": "yuv420p"}
 
 
-class Interrupting(Nearest):
-    """Fails at its n-th frame, as Ctrl-C might."""
+KEPT: list[int] = []
+"""The times of the frames that were kept in this test."""
 
-    def __init__(self, after: int) -> None:
+
+@pytest.fixture(autouse=True)
+def note_what_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    KEPT.clear()
+    add = Spool.add
+
+    def noting(self: Spool, picture: av.VideoFrame) -> None:
+        add(self, picture)
+        assert picture.pts is not None
+        KEPT.append(picture.pts)
+
+    monkeypatch.setattr(Spool, "add", noting)
+
+
+class Interrupting(Nearest):
+    """Fails at its n-th frame, as Ctrl-C might, when those before are kept."""
+
+    def __init__(self, after: int, *, patience: float = 20) -> None:
         super().__init__(2)
         self.after = after
+        self._patience = patience
+        self._begun = len(KEPT)
 
     def __call__(self, frame: Image, out: Image | None = None) -> Image:
         if self.calls == self.after:
-            time.sleep(0.3)  # so that all frames before are written
+            deadline = time.monotonic() + self._patience
+            while len(KEPT) < self._begun + self.after and time.monotonic() < deadline:
+                time.sleep(0.01)
             raise InputError("interrupted")
         return super().__call__(frame, out)
 
@@ -146,7 +168,7 @@ def test_a_piece_of_a_long_film_goes_on_within_its_segment(tmp_path: Path) -> No
     made = []
     for place, upscalers in ((tmp_path / "1", [20]), (tmp_path / "2", [7, 20])):
         for after in upscalers:
-            upscaler = Interrupting(after)
+            upscaler = Interrupting(after)  # of 20 it makes all
             try:
                 upscale_piece(source, piece, place, upscaler, QUICK, options, say=lambda _: None)
             except InputError:
@@ -199,7 +221,13 @@ def test_without_room_for_frames_segments_are_kept(
     notes = list[str]()
     with pytest.raises(InputError, match="interrupted"):
         upscale_video(
-            source, target, Interrupting(10), QUICK, RESUMING, quiet=True, say=notes.append
+            source,
+            target,
+            Interrupting(10, patience=0.3),
+            QUICK,
+            RESUMING,
+            quiet=True,
+            say=notes.append,
         )
     assert notes == [
         "out.mp4: an interruption may cost up to 250 frames, those of an unfinished segment "
@@ -233,8 +261,9 @@ def test_frames_that_are_made_faster_than_they_are_kept_are_not_kept(
     for worth, kept in ((1.0, 12), (0.0, 10)):
         monkeypatch.setattr(unfinished, "_WORTH", worth)
         target = tmp_path / f"{kept}.mp4"
+        failing = Interrupting(12, patience=20 if worth else 1)
         with pytest.raises(InputError, match="interrupted"):
-            upscale_video(source, target, Interrupting(12), QUICK, options, quiet=True)
+            upscale_video(source, target, failing, QUICK, options, quiet=True)
         upscaler = Nearest(2)
         upscale_video(source, target, upscaler, QUICK, options, quiet=True, say=lambda _: None)
         assert upscaler.calls == 20 - kept
