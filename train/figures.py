@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ..common.errors import FrameliftError, InputError, OutputError
 from ..common.files import write_atomic
-from .data.photos import read_rgb
+from .data.photos import usable_rgb
 from .losses.vgg import VggFeatures, load_vgg_weights
 
 Picture = NDArray[np.float64]
@@ -141,9 +141,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("out", type=Path, help="the PNG file to write")
     parser.add_argument("--centre", type=int, nargs=2, default=(270, 540), metavar="PX")
     options = parser.parse_args(arguments)
-    photo = read_rgb(options.photo)
-    if photo is None:
-        raise InputError(f"{options.photo}: not a readable image")
+    photo = usable_rgb(options.photo)
+    if isinstance(photo, str):
+        raise InputError(f"{options.photo}: {photo}")
     copies = measure(copies_of_equal_error(photo), options.vgg)
     coded, data = cv2.imencode(".png", draw(copies, tuple(options.centre))[:, :, ::-1])
     if not coded:

@@ -8,11 +8,12 @@ orientation here.
 from __future__ import annotations
 
 import io
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from ..native_output import native_output_caught
+from ..native_output import Caught, native_output_caught
 from ..opencv import load_cv2, quiet_cv2
 from .picture import AnyPixels, Pixels
 
@@ -57,21 +58,22 @@ def suits_opencv(image: Image) -> bool:
     return image.format == "PNG" and plain
 
 
-def decode_by_opencv(data: bytes) -> tuple[AnyPixels | None, bool]:
-    """The pixels as the file has them, and whether its library told of damage.
+def decode_by_opencv(data: bytes, *, quiet: bool = True) -> tuple[AnyPixels | None, Caught]:
+    """The pixels as the file has them, and what its library wrote, if that is caught (`quiet`).
 
     `None` if it cannot be decoded. Channels: 1 (H×W), BGR or BGRA.
     """
     cv2 = load_cv2()
     flags = cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION
-    with native_output_caught() as caught, quiet_cv2(cv2, but_errors=True):
+    catching = native_output_caught() if quiet else nullcontext(Caught())
+    with catching as caught, quiet_cv2(cv2, but_errors=True):
         try:
             pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
         except cv2.error:
             pixels = None
     if pixels is not None and pixels.ndim == 3 and pixels.shape[2] == 1:
         pixels = pixels[..., 0]
-    return cast("AnyPixels | None", pixels), caught.tells_of_damage
+    return cast("AnyPixels | None", pixels), caught
 
 
 def decode_by_pillow(image: Image) -> tuple[Pixels, Pixels | None]:

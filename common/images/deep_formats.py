@@ -27,7 +27,7 @@ _BT601, _BT2020 = 6, 9  # matrices; BT.2020 has the same number among primaries
 _SRGB_LIKE = ({1, 2}, {1, 2, 6, 13})  # primaries and transfers that everything assumes
 _one_at_a_time = threading.Lock()
 
-Decode = Callable[[bytes], tuple[AnyPixels | None, bool]]
+Decode = Callable[[bytes], tuple[AnyPixels | None, object]]
 
 
 def stored_bits(image: Image, data: bytes) -> int:

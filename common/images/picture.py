@@ -7,6 +7,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from ..native_output import Caught
+
 AnyPixels = NDArray[Any]
 Pixels = AnyPixels
 """uint8, or uint16 over its full range."""
@@ -45,6 +47,8 @@ class Picture:
     colour_chunks: tuple[tuple[bytes, bytes], ...] = ()
     """Chunks of a PNG (kind, data) that say what its colours mean: cICP, gAMA, cHRM, sRGB."""
     metadata: Metadata = field(default_factory=Metadata)
+    caught: Caught = field(default_factory=Caught)
+    """What OpenCV's libraries wrote while they decoded it."""
 
     def without_metadata(self) -> Picture:
         """The same pixels and colours, and nothing else that is known of it."""

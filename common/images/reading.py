@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import InputError
+from ..native_output import Caught
 from .decoding import (
     cmyk_as_rgb,
     decode_by_opencv,
@@ -62,20 +63,21 @@ class Outline:
         return self.bits > 8
 
 
-def read_image(path: Path, *, keep_depth: bool = False, say: Say) -> Picture:
+def read_image(path: Path, *, keep_depth: bool = False, quiet: bool = True, say: Say) -> Picture:
     """Read an image upright as BGR, with its transparency, colour profile and metadata.
 
     The EXIF orientation is applied. Grey becomes three equal channels. More than 8 bits per channel
     are rounded to 8, or with `keep_depth` become uint16 of the full range. CMYK becomes sRGB. A
     line says what is lost. Of files with several pages or frames the first is taken, with a line.
-    An alpha channel that is opaque everywhere counts as none.
+    An alpha channel that is opaque everywhere counts as none. What OpenCV's libraries write by
+    themselves is caught, by one thread at a time; not if `quiet` is false.
 
     Raises:
         InputError: it does not exist, is empty, damaged, no image, too large for the memory, or has
             pixels of neither 8 nor 16 bits.
     """
     with opened(path) as (image, data):
-        return _read(path, image, data, keep_depth, say)
+        return _read(path, image, data, keep_depth, quiet, say)
 
 
 def read_outline(path: Path) -> Outline:
@@ -165,7 +167,9 @@ def _plugins_for(data: bytes) -> tuple[str, ...] | None:
     return None
 
 
-def _read(path: Path, image: Image, data: bytes, keep_depth: bool, say: Say) -> Picture:
+def _read(
+    path: Path, image: Image, data: bytes, keep_depth: bool, quiet: bool, say: Say
+) -> Picture:
     depth = _bits(image, data)
     chunks = _png_chunks(path, image, data)
     frames = frame_count(image)
@@ -175,7 +179,9 @@ def _read(path: Path, image: Image, data: bytes, keep_depth: bool, say: Say) -> 
     if image.mode == "CMYK" and depth == 8:
         say(f"{path.name}: its printing colours (CMYK) become sRGB")
         image, profile = _converted(path, image), None
-    colour, alpha = _pixels(path, image, data, depth, say)
+    colour, alpha, caught = _pixels(path, image, data, depth, quiet)
+    if caught.tells_of_damage:
+        say(f"{path.name}: is damaged inside; what could be read of it is upscaled")
     colour = turned(colour, orientation)
     alpha = None if alpha is None or _is_opaque(alpha) else turned(alpha, orientation)
     _say_what_is_not_read(path, image, data, depth, say)
@@ -194,6 +200,7 @@ def _read(path: Path, image: Image, data: bytes, keep_depth: bool, say: Say) -> 
         depth=depth,
         colour_chunks=_colour_chunks(image, data, chunks),
         metadata=metadata,
+        caught=caught,
     )
 
 
@@ -220,27 +227,25 @@ def _colour_chunks(
 
 
 def _pixels(
-    path: Path, image: Image, data: bytes, depth: int, say: Say
-) -> tuple[AnyPixels, AnyPixels | None]:
-    """Colours, H×W×3 BGR of 8 or 16 bits, and transparency."""
+    path: Path, image: Image, data: bytes, depth: int, quiet: bool
+) -> tuple[AnyPixels, AnyPixels | None, Caught]:
+    """Colours, H×W×3 BGR of 8 or 16 bits, transparency, and what libraries wrote."""
     _require_integers(path, image)
     if depth > 8 and image.format in DEEP_FORMATS:
-        return _deep_pixels(path, image, data, depth)
+        return *_deep_pixels(path, image, data, depth), Caught()
     if not suits_opencv(image):
         try:
-            return decode_by_pillow(image)
+            return *decode_by_pillow(image), Caught()
         except MemoryError:
             raise
         except Exception as error:  # Pillow raises many kinds on damaged files
             raise InputError(f"{path}: {_DAMAGED}") from error
-    raw, tells_of_damage = decode_by_opencv(data)
+    raw, caught = decode_by_opencv(data, quiet=quiet)
     if raw is None:
         raise InputError(f"{path}: {_DAMAGED}")
     if raw.dtype not in (np.uint8, np.uint16):
         raise InputError(f"{path}: has {raw.dtype} pixels; convert it to 8 or 16 bits first")
-    if tells_of_damage:
-        say(f"{path.name}: is damaged inside; what could be read of it is upscaled")
-    return _parted(raw)
+    return *_parted(raw), caught
 
 
 def _deep_pixels(

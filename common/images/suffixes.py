@@ -32,6 +32,8 @@ FOREIGN_IMAGE_SUFFIXES = tuple(
     if suffix not in IMAGE_SUFFIXES
 )
 """Images that must be converted first, lower case."""
+NO_PHOTOGRAPH_SUFFIXES = (*FOREIGN_IMAGE_SUFFIXES, ".gif")
+"""Images that are not read where photographs are asked for, lower case."""
 ALPHA_SUFFIXES = (".png", ".apng", ".webp", ".tif", ".tiff", ".avif", ".heic", ".heif", ".jxl")
 """Formats that hold transparency, lower case."""
 

@@ -10,7 +10,7 @@ import onnx
 from numpy.typing import NDArray
 
 from ...common.errors import InputError
-from ...common.images import FOREIGN_IMAGE_SUFFIXES, IMAGE_SUFFIXES, read_image
+from ...common.images import IMAGE_SUFFIXES, NO_PHOTOGRAPH_SUFFIXES, read_image
 from ...common.notes import Say, say_on_stderr
 from ..parity.session import open_session, run_session
 
@@ -18,7 +18,6 @@ Frames = NDArray[np.uint8]
 
 MAX_FRAMES = 48
 SIDE_PX = 160
-OTHER_SUFFIXES = (*FOREIGN_IMAGE_SUFFIXES, ".gif")
 
 
 def read_frames(source: Path, least_px: int, say: Say = say_on_stderr) -> list[Frames]:
@@ -68,7 +67,7 @@ def record(
 def _from_folder(folder: Path, say: Say) -> list[Frames]:
     found = sorted(p for p in folder.rglob("*") if p.is_file())
     for path in found:
-        if path.suffix.lower() in OTHER_SUFFIXES:
+        if path.suffix.lower() in NO_PHOTOGRAPH_SUFFIXES:
             say(f"{path}: is left out, {path.suffix} images cannot be read; convert it to PNG")
     paths = [path for path in found if path.suffix.lower() in IMAGE_SUFFIXES]
     if not paths:

@@ -6,20 +6,23 @@ import hashlib
 import os
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from ...common.errors import InputError
+from ...common.images import (
+    IMAGE_SUFFIXES,
+    NO_PHOTOGRAPH_SUFFIXES,
+    Picture,
+    is_image,
+    read_image,
+)
 from ...common.native_output import native_output_caught
-from .transparency import is_transparent
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".ppm", ".tif", ".tiff"})
-OTHER_SUFFIXES = frozenset({".avif", ".exr", ".gif", ".heic", ".heif", ".jp2", ".jxl", ".psd"})
-"""Images that are not read, which is said."""
+Rgb = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -44,80 +47,49 @@ class PhotoSet:
     """The same in the order of `photos`, from which crops are drawn by number."""
 
 
-def read_rgb(path: Path) -> NDArray[np.uint8] | None:
-    """A photograph as uint8 H×W×3 RGB, or None if it cannot be read.
-
-    EXIF orientation is applied, grey becomes three equal channels, 16 bits are reduced to 8.
-    """
-    try:
-        data = np.fromfile(path, np.uint8)
-    except OSError:
-        return None
-    return None if data.size == 0 else _decoded(data)
-
-
-@dataclass(frozen=True)
-class Looked:
-    """What a file was found to be: uint8 H×W×3 RGB, or why it is of no use as a photograph."""
-
-    image: NDArray[np.uint8] | None
-    fault: str = ""
-    is_chatty: bool = False
-
-
-def look_at(path: Path) -> Looked:
-    """Read a file that may be a photograph; image libraries stay silent."""
-    if path.suffix.lower() not in SUFFIXES:
-        return Looked(None, f"{path.suffix} images cannot be read; convert it to PNG")
+def usable_picture(path: Path) -> Picture | str:
+    """A file that may be a photograph, or why it is of no use as one; libraries stay silent."""
+    if not is_image(path):
+        return f"{path.suffix} images cannot be read; convert it to PNG"
     if path.exists() and not path.is_file():  # a named pipe would keep us waiting
-        return Looked(None, "not a file")
+        return "not a file"
     with native_output_caught() as caught:
-        image = read_rgb(path)
-        transparent = image is not None and is_transparent(path)
-    if image is None:
-        return Looked(None, "not a readable image")
-    if transparent:
-        fault = "has transparent pixels, whose hidden colours would count; flatten it first"
-        return Looked(None, fault)
+        try:
+            picture = read_image(path, say=_ignore)
+        except InputError:
+            return "not a readable image"
+    caught.lines += picture.caught.lines
+    if picture.alpha is not None:
+        return "has transparent pixels, whose hidden colours would count; flatten it first"
     if caught.tells_of_damage:
-        return Looked(None, "is damaged inside")
-    return Looked(image, is_chatty=bool(caught.lines))
+        return "is damaged inside"
+    return replace(picture, caught=caught)
 
 
-def usable_rgb(path: Path) -> NDArray[np.uint8] | str:
+def usable_rgb(path: Path) -> Rgb | str:
     """A photograph as uint8 H×W×3 RGB, or why the file is of no use as one."""
-    looked = look_at(path)
-    return looked.fault if looked.image is None else looked.image
+    picture = usable_picture(path)
+    return picture if isinstance(picture, str) else _rgb(picture)
 
 
 def image_files(paths: Iterable[Path]) -> list[Path]:
     """Those that are images by their names, read or not, in order."""
-    known = SUFFIXES | OTHER_SUFFIXES
+    known = (*IMAGE_SUFFIXES, *NO_PHOTOGRAPH_SUFFIXES)
     return sorted(path for path in paths if path.suffix.lower() in known)
 
 
-def _decoded(data: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
-    logging = cv2.utils.logging
-    level = logging.getLogLevel()
-    logging.setLogLevel(logging.LOG_LEVEL_ERROR)  # what it finds wrong; `look_at` catches it
-    try:
-        bgr = cv2.imdecode(data, cv2.IMREAD_COLOR)
-    except cv2.error:
-        return None
-    finally:
-        logging.setLogLevel(level)
-    if bgr is None:
-        return None
-    return np.ascontiguousarray(bgr[:, :, ::-1]).astype(np.uint8, copy=False)
-
-
-def read_photo(photo: Photo) -> NDArray[np.uint8]:
+def read_photo(photo: Photo) -> Rgb:
     """A photograph found before. Raises InputError if it is no longer what it was."""
-    with native_output_caught() if photo.is_chatty else nullcontext():
-        image = read_rgb(photo.path)
-    if image is None or image.shape[:2] != (photo.height, photo.width):
-        raise InputError(f"photograph {photo.path}: changed or removed during training")
-    return image
+    problem = f"photograph {photo.path}: changed or removed during training"
+    try:
+        with native_output_caught() if photo.is_chatty else nullcontext():
+            # Threads read at the same time where nothing need be caught.
+            picture = read_image(photo.path, quiet=photo.is_chatty, say=_ignore)
+    except InputError as error:
+        raise InputError(problem) from error
+    if picture.bgr.shape[:2] != (photo.height, photo.width):
+        raise InputError(problem)
+    return _rgb(picture)
 
 
 def find_photos(folders: Sequence[Path], smallest: int) -> PhotoSet:
@@ -138,21 +110,29 @@ def find_photos(folders: Sequence[Path], smallest: int) -> PhotoSet:
                 skipped.append(f"{path}: is there already")
                 continue
             met.add(file)
-            looked = look_at(path)
-            image = looked.image
-            if image is None:
-                skipped.append(f"{path}: {looked.fault}")
-            elif min(image.shape[:2]) < smallest:
-                skipped.append(f"{path}: {image.shape[1]}×{image.shape[0]}, under {smallest} px")
+            picture = usable_picture(path)
+            if isinstance(picture, str):
+                skipped.append(f"{path}: {picture}")
+                continue
+            height, width = picture.bgr.shape[:2]
+            if min(height, width) < smallest:
+                skipped.append(f"{path}: {width}×{height}, under {smallest} px")
             else:
-                height, width = image.shape[:2]
-                photos.append(Photo(path, height, width, looked.is_chatty))
+                photos.append(Photo(path, height, width, bool(picture.caught.lines)))
                 digests.append(hashlib.sha256(path.read_bytes()).hexdigest())
     if not photos:
         names = ", ".join(map(str, folders))
         why = f"{len(skipped)} left out, the first: {skipped[0]}" if skipped else "no image files"
         raise InputError(f"no usable photograph of at least {smallest} px a side in {names}: {why}")
     return PhotoSet(tuple(photos), tuple(skipped), _hash(sorted(digests)), _hash(digests))
+
+
+def _rgb(picture: Picture) -> Rgb:
+    return np.ascontiguousarray(picture.bgr[:, :, ::-1])
+
+
+def _ignore(line: str) -> None:
+    """What becomes of 16 bits and printing colours is no news to a training."""
 
 
 def _hash(digests: Sequence[str]) -> str:

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ...common.errors import InputError, TrainingError
-from ...common.images import read_image
 from ...common.memory import is_out_of_memory
 from ...imaging.quality import (
     ImageQuality,
@@ -23,7 +22,7 @@ from ...imaging.quality import (
     trials,
 )
 from ..config.schema import TrainConfig
-from ..data.photos import image_files, usable_rgb
+from ..data.photos import image_files, usable_picture
 from .feature_distance import FeatureDistance, to_tensor
 
 PICTURE_SIDE = 256
@@ -130,14 +129,14 @@ def load_originals(
         raise InputError(f"validation folder {folder}: no such folder")
     originals = []
     for path in image_files(folder.iterdir()):
-        usable = usable_rgb(path)
-        if isinstance(usable, str):
-            skipped.append(f"{path}: {usable}")
-        elif min(usable.shape[:2]) < 16 + 3 * scale:
-            size = f"{usable.shape[1]}×{usable.shape[0]}"
-            skipped.append(f"{path}: {size} is too small to score")
+        picture = usable_picture(path)
+        if isinstance(picture, str):
+            skipped.append(f"{path}: {picture}")
+            continue
+        height, width = picture.bgr.shape[:2]
+        if min(height, width) < 16 + 3 * scale:
+            skipped.append(f"{path}: {width}×{height} is too small to score")
         else:  # grey ones stay grey
-            picture = read_image(path, say=lambda line: None)
             image = picture.bgr
             originals.append((path.stem, image[..., 0].copy() if picture.is_grey else image))
     if not originals:

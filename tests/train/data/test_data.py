@@ -13,12 +13,13 @@ import torch
 from PIL import Image
 
 from framelift.common.errors import ConfigError, InputError
+from framelift.common.images import Picture, encode_image
 from framelift.imaging.resize import imresize
 from framelift.train.data.crops import CropSampler, HostCrops, PhotoCache, prefetch
 from framelift.train.data.degradation import MARGIN, degrade, gaussian_blur, target_of
 from framelift.train.data.on_device import DeviceCrops
 from framelift.train.data.pairs import seeds_of
-from framelift.train.data.photos import Photo, find_photos, read_photo, read_rgb
+from framelift.train.data.photos import Photo, find_photos, read_photo, usable_rgb
 from framelift.train.validation.scores import load_originals
 
 from ...support.faulty_images import odd_profile, restart_marks
@@ -67,11 +68,18 @@ def test_hidden_colours_are_not_trained_on(tmp_path: Path) -> None:
 
 
 def test_images_of_formats_that_are_not_read_are_said(folder: Path) -> None:
-    for name in ("a.gif", "b.AVIF", "c.heic"):
+    for name in ("a.gif", "b.PSD", "c.heic"):
         (folder / name).write_bytes(b"what it holds does not count")
     skipped = "\n".join(find_photos([folder], 32).skipped)
     assert "a.gif: .gif images cannot be read; convert it to PNG" in skipped
-    assert "b.AVIF: .AVIF images cannot be read" in skipped
+    assert "b.PSD: .PSD images cannot be read" in skipped
+
+
+def test_all_formats_of_images_are_read(tmp_path: Path) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)
+    for name in ("a.png", "b.avif", "c.ppm", "d.jfif", "e.tif"):
+        (tmp_path / name).write_bytes(encode_image(Path(name), Picture(picture), say=print))
+    assert len(find_photos([tmp_path], 32).photos) == 5
 
 
 def test_fingerprint_depends_on_contents_only(folder: Path) -> None:
@@ -149,11 +157,11 @@ def test_grey_and_sixteen_bit_files_become_rgb(tmp_path: Path) -> None:
     deep = np.full((8, 8, 3), (10 << 8, 20 << 8, 30 << 8), np.uint16)  # BGR
     cv2.imwrite(str(tmp_path / "deep.png"), deep)
     cv2.imwrite(str(tmp_path / "grey.png"), np.full((8, 8), 77, np.uint8))
-    rgb, grey = read_rgb(tmp_path / "deep.png"), read_rgb(tmp_path / "grey.png")
-    assert rgb is not None
+    rgb, grey = usable_rgb(tmp_path / "deep.png"), usable_rgb(tmp_path / "grey.png")
+    assert not isinstance(rgb, str)
     assert rgb.dtype == np.uint8
     assert rgb[0, 0].tolist() == [30, 20, 10]
-    assert grey is not None
+    assert not isinstance(grey, str)
     assert grey[0, 0].tolist() == [77, 77, 77]
 
 
@@ -225,8 +233,8 @@ def test_exif_orientation_is_applied(tmp_path: Path) -> None:
     segment = b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif
     data = coded.tobytes()
     (tmp_path / "turned.jpg").write_bytes(data[:2] + segment + data[2:])
-    turned = read_rgb(tmp_path / "turned.jpg")
-    assert turned is not None
+    turned = usable_rgb(tmp_path / "turned.jpg")
+    assert not isinstance(turned, str)
     assert turned.shape == (32, 16, 3)
     assert turned[4, 8, 0] < 50
     assert turned[28, 8, 0] > 200
@@ -237,7 +245,7 @@ def test_cache_stays_within_its_limit(folder: Path) -> None:
     photos = find_photos([folder], 32).photos
     cache = PhotoCache(limit_bytes=12_500)  # each picture alone nearly fills it
     for photo in photos * 2:
-        np.testing.assert_array_equal(cache.get(photo), read_rgb(photo.path))
+        np.testing.assert_array_equal(cache.get(photo), usable_rgb(photo.path))
     assert cache._bytes <= 12_500
 
 
@@ -263,10 +271,10 @@ def test_bicubic_degradation_gives_the_benchmarks_images(shared: Path, scale: in
     """Away from the borders, where MATLAB mirrors and PyTorch does not."""
     name = "img_007.png"
     evaluation = shared / "data" / "eval"
-    original = read_rgb(evaluation / "hr" / "BSD100" / name)
-    wanted = read_rgb(evaluation / f"lr_x{scale}" / "BSD100" / name)
-    assert original is not None
-    assert wanted is not None
+    original = usable_rgb(evaluation / "hr" / "BSD100" / name)
+    wanted = usable_rgb(evaluation / f"lr_x{scale}" / "BSD100" / name)
+    assert not isinstance(original, str)
+    assert not isinstance(wanted, str)
     height, width = (side * scale for side in wanted.shape[:2])
     hr = torch.from_numpy(original[:height, :width].copy()).permute(2, 0, 1)[None].float() / 255
     got = (degrade(hr, scale, "bicubic") * 255).round()[0].permute(1, 2, 0).numpy()

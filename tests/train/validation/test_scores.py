@@ -193,14 +193,14 @@ def test_one_unusable_original_does_not_stop_the_others(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "a.png"), noise[..., :3])
     cv2.imwrite(str(tmp_path / "b.png"), noise)
     (tmp_path / "c.jpg").write_text("no")
-    (tmp_path / "d.avif").write_text("no")
+    (tmp_path / "d.psd").write_text("no")
     cv2.imwrite(str(tmp_path / "e.png"), noise[:9, :, 0])
     skipped: list[str] = []
     assert [name for name, _ in load_originals(tmp_path, 2, skipped)] == ["a"]
     assert [line.removeprefix(f"{tmp_path}/") for line in skipped] == [
         "b.png: has transparent pixels, whose hidden colours would count; flatten it first",
         "c.jpg: not a readable image",
-        "d.avif: .avif images cannot be read; convert it to PNG",
+        "d.psd: .psd images cannot be read; convert it to PNG",
         "e.png: 40×9 is too small to score",
     ]
 
