@@ -9,7 +9,7 @@ from ..errors import InputError, OutputError
 
 JPEG_SUFFIXES = (".jpg", ".jpeg", ".jfif")
 # Pillow reads and writes these where its plug-in is installed, `pip install "framelift[formats]"`.
-_PLUGINS = {"pillow_heif": (".heic", ".heif"), "pillow_jxl": (".jxl",)}
+_PLUGINS = {"pillow_heif": (".heic", ".heif", ".hif"), "pillow_jxl": (".jxl",)}
 
 PLUGINS = tuple(name for name in _PLUGINS if find_spec(name) is not None)
 """Modules of installed plug-ins for further formats."""
@@ -28,13 +28,24 @@ IMAGE_SUFFIXES = (
 """What is read and written, lower case."""
 FOREIGN_IMAGE_SUFFIXES = tuple(
     suffix
-    for suffix in (".heic", ".heif", ".jxl", ".psd", ".exr", ".jp2")
+    for suffix in (".heic", ".heif", ".hif", ".jxl", ".psd", ".exr", ".jp2")
     if suffix not in IMAGE_SUFFIXES
 )
 """Images that must be converted first, lower case."""
 NO_PHOTOGRAPH_SUFFIXES = (*FOREIGN_IMAGE_SUFFIXES, ".gif")
 """Images that are not read where photographs are asked for, lower case."""
-ALPHA_SUFFIXES = (".png", ".apng", ".webp", ".tif", ".tiff", ".avif", ".heic", ".heif", ".jxl")
+ALPHA_SUFFIXES = (
+    ".png",
+    ".apng",
+    ".webp",
+    ".tif",
+    ".tiff",
+    ".avif",
+    ".heic",
+    ".heif",
+    ".hif",
+    ".jxl",
+)
 """Formats that hold transparency, lower case."""
 
 

@@ -26,7 +26,7 @@ AVIF_QUALITY = 90
 PNG_SUFFIXES = (".png", ".apng")
 STRIP_SUFFIXES = (*PNG_SUFFIXES, ".tif", ".tiff")
 """Formats that are written line by line, and hold 16 bits per channel; lower case."""
-DEEP_SUFFIXES = (*STRIP_SUFFIXES, ".avif", ".heic", ".heif")
+DEEP_SUFFIXES = (*STRIP_SUFFIXES, ".avif", ".heic", ".heif", ".hif")
 """Formats that hold more than 8 bits per channel, lower case."""
 _FORMATS = {
     ".webp": "WEBP",
@@ -35,6 +35,7 @@ _FORMATS = {
     ".avif": "AVIF",
     ".heic": "HEIF",
     ".heif": "HEIF",
+    ".hif": "HEIF",
     ".jxl": "JXL",
     **dict.fromkeys(JPEG_SUFFIXES, "JPEG"),
 }
@@ -149,7 +150,8 @@ def channels_of(bgr: AnyPixels, alpha: AnyPixels | None, *, grey: bool) -> AnyPi
 def check_transparency(source: Path, target: Path, picture: Picture) -> None:
     """Raise OutputError: the picture is transparent and the target's format cannot be."""
     if picture.alpha is not None and target.suffix.lower() not in ALPHA_SUFFIXES:
-        names = ", ".join(suffix for suffix in ALPHA_SUFFIXES if suffix not in (".apng", ".tiff"))
+        others = (".apng", ".tiff", ".heif", ".hif")  # other names of formats that are named
+        names = ", ".join(suffix for suffix in ALPHA_SUFFIXES if suffix not in others)
         raise OutputError(
             f"{target}: {source} has transparency, which {target.suffix} cannot hold; use {names}"
         )

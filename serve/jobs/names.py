@@ -29,6 +29,7 @@ MEDIA_TYPES = {
     ".apng": "image/apng",
     ".heic": "image/heic",
     ".heif": "image/heif",
+    ".hif": "image/heif",
     ".jxl": "image/jxl",
     ".ppm": "image/x-portable-pixmap",
     ".gif": "image/gif",

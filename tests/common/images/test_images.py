@@ -47,7 +47,7 @@ def picture(height: int = 20, width: int = 30, channels: int = 3) -> Pixels:
 def save(path: Path, pixels: np.ndarray[Any, Any]) -> Path:
     if path.suffix == ".jfif":  # a name of JPEG that OpenCV cannot write
         save(path.with_suffix(".jpg"), pixels).rename(path)
-    elif path.suffix in (".heic", ".heif", ".jxl"):
+    elif path.suffix in (".heic", ".heif", ".hif", ".jxl"):
         path.write_bytes(encode_image(path, Picture(np.ascontiguousarray(pixels)), say=print))
     else:
         assert cv2.imwrite(str(path), pixels)

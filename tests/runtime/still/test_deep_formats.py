@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -101,6 +102,28 @@ def test_the_tool_of_the_format_reads_the_same(tmp_path: Path, suffix: str) -> N
     picture = read_image(path, keep_depth=True, say=print)
     judged = _by_its_own_tool(path, tmp_path)
     assert np.abs(judged.astype(int) - picture.bgr).max() < 64  # how 10 bits fill 16 differs
+
+
+@pytest.mark.skipif("FRAMELIFT_HEIF_SAMPLES" not in os.environ, reason="names no folder of samples")
+@pytest.mark.parametrize(
+    ("name", "bits"),
+    [
+        ("heif_other/cat.hif", 10),  # of a Sony camera, 4:2:2
+        ("heif/RGB_10__29x100.heif", 10),
+        ("heif/RGBA_12__29x100.heif", 12),
+        ("heif/L_10__29x100.heif", 10),
+    ],
+)
+def test_pictures_of_others(tmp_path: Path, name: str, bits: int) -> None:
+    """FRAMELIFT_HEIF_SAMPLES is `tests/images` of pillow-heif's source distribution, unpacked."""
+    pytest.importorskip("pillow_heif")
+    path = Path(os.environ["FRAMELIFT_HEIF_SAMPLES"]) / name
+    picture = read_image(path, keep_depth=True, say=print)
+    assert picture.depth == bits
+    judged = _by_its_own_tool(path, tmp_path)
+    colours = judged[..., None] if judged.ndim == 2 else judged[..., :3]
+    assert np.abs(colours.astype(int) - picture.bgr).max() < 64
+    assert picture.is_grey == ("L_10" in name)
 
 
 @pytest.mark.parametrize("bits", [10, 12])
