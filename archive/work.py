@@ -5,9 +5,8 @@ from __future__ import annotations
 import socket
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
+from ..common.closing import Closing
 from ..common.files import remove_abandoned
 from ..common.notes import Say
 from .claims import Claim
@@ -19,7 +18,7 @@ from .messages import Answer
 from .tries import Tries
 
 
-class Worker:
+class Worker(Closing):
     """Makes one file after the other in a child process. Use it as a context manager."""
 
     def __init__(self, archive: Archive, say: Say) -> None:
@@ -27,17 +26,6 @@ class Worker:
         self._ledger = Ledger(archive.out, archive.digest)
         self._tries = Tries(archive, LedgerWriter(self._ledger, archive.name), say)
         self._waiting: dict[str, Claim] = {}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Stop the child process."""

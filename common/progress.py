@@ -6,10 +6,11 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from tqdm import tqdm
+
+from .closing import Closing
 
 LINE_EVERY_SECONDS = 10.0
 
@@ -21,7 +22,7 @@ def above_bar() -> Iterator[None]:
         yield
 
 
-class Progress:
+class Progress(Closing):
     """A bar on a terminal, else a line every ten seconds."""
 
     def __init__(
@@ -40,15 +41,8 @@ class Progress:
             tqdm.monitor_interval = 0  # its thread would outlive the bar
             self._bar = tqdm(desc=title, total=total, **bar)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Take the bar away."""
         if self._bar is not None:
             self._bar.close()
 

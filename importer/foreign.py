@@ -48,11 +48,6 @@ class Foreign:
     width: int | None
 
     @property
-    def is_temporal(self) -> bool:
-        """Whether it takes several frames for each that it gives."""
-        return self.window != 1
-
-    @property
     def opset(self) -> int:
         """Of the standard operators."""
         return opset_of(self.model)

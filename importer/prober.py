@@ -7,9 +7,9 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
+from ..common.closing import Closing
 from ..common.errors import ModelError
 from ..runtime.ort.library import load_onnxruntime
 from .foreign import Foreign
@@ -17,7 +17,7 @@ from .foreign import Foreign
 _CHILD = Path(__file__).with_name("child.py")
 
 
-class Prober:
+class Prober(Closing):
     """Says what shape comes out of the file for a height and a width; a context manager."""
 
     def __init__(self, foreign: Foreign, window: int) -> None:
@@ -38,17 +38,6 @@ class Prober:
             }
         )
         self._process: subprocess.Popen[str] | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._end()
 
     def output_shape(self, height: int, width: int) -> tuple[int, ...] | str:
         """Of a run on noise; or why there is none. Raises ModelError as on construction."""
@@ -87,11 +76,12 @@ class Prober:
             found: dict[str, Any] = json.loads(answer)
             return found
         code = process.wait()
-        self._end()
+        self.close()
         how = f" ({signal.Signals(-code).name})" if code < 0 else ""
         return {"error": f"ONNX Runtime {self._version} crashes{how}"}
 
-    def _end(self) -> None:
+    def close(self) -> None:
+        """End the process."""
         process, self._process = self._process, None
         if process is None:
             return

@@ -7,11 +7,11 @@ import select
 import struct
 import sys
 import tempfile
-from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO
 
 import av
 
+from ...common.closing import Closing
 from ...common.errors import InputError
 from ...common.notes import Say
 from .address import STANDARD_STREAM, Source
@@ -21,7 +21,7 @@ IDLE_SECONDS = 120.0
 _MOST_BEFORE_PICTURES = 1 << 16
 
 
-class PipeReader:
+class PipeReader(Closing):
     """Reads the standard input or a named pipe; waits for its writer, but not for ever."""
 
     def __init__(self, source: Source, idle_seconds: float = IDLE_SECONDS) -> None:
@@ -47,17 +47,6 @@ class PipeReader:
                 raise InputError(f"{source.shown}: cannot be read ({error.strerror})") from error
         self._poll = select.poll()
         self._poll.register(self._descriptor, select.POLLIN)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def read(self, size: int) -> bytes:
         """At most `size` bytes, none at the end.

@@ -5,9 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from time import monotonic
-from types import TracebackType
-from typing import Self
 
+from ...common.closing import Closing
 from ...common.errors import InputError
 from ...common.notes import Say, say_on_stderr
 from ..video.clip.frame import Frame, Image
@@ -18,7 +17,7 @@ _FIRST_WAIT_SECONDS = 0.25
 _LONGEST_WAIT_SECONDS = 8.0
 
 
-class LiveSource:
+class LiveSource(Closing):
     """Frames as they come, on one time line; iterate over it once, from one thread.
 
     When the connection fails or ends, it is made again, waiting a quarter of a second at first
@@ -52,17 +51,6 @@ class LiveSource:
         """How often it was connected to again."""
         self.failure: InputError | None = None
         """Why the iteration ended, if not by `stop` or the end of the source."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def __iter__(self) -> Iterator[Frame]:
         with self._reading:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import sys
 from time import monotonic
-from types import TracebackType
-from typing import Self
 
+from ...common.closing import Closing
 from ..video.stats import PipelineStats
 
 _LINE_EVERY_SECONDS = 10.0
 _REFRESH_SECONDS = 1.0
 
 
-class Status:
+class Status(Closing):
     """One line that is written anew each second on a terminal, else a line every ten seconds."""
 
     def __init__(self, name: str, *, quiet: bool = False) -> None:
@@ -24,15 +23,8 @@ class Status:
         self._next = monotonic() + self._every
         self._width = 0
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Take the line away."""
         self.clear()
 
     def __call__(self, stats: PipelineStats) -> None:

@@ -10,12 +10,11 @@ import sys
 import threading
 from fractions import Fraction
 from time import monotonic
-from types import TracebackType
-from typing import Self
 
 import av
 from av.codec.context import Flags
 
+from ...common.closing import Closing
 from ...common.errors import ConfigError, OutputError
 from ..video.clip.frame import ClipFacts, Frame
 from ..video.clip.pixels import FromBgr, even_size
@@ -125,7 +124,7 @@ class Publisher:
         return OutputError(f"{self._shown}: cannot be streamed to ({last})")
 
 
-class StreamSink:
+class StreamSink(Closing):
     """Encodes without look-ahead, a key frame every two seconds, so that viewers can join.
 
     Raises:
@@ -157,15 +156,8 @@ class StreamSink:
             self._publisher.kill()
             raise
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """End the stream, whether or not anyone still reads it."""
         self._publisher.kill()
         if self._busy.acquire(timeout=1):
             with contextlib.suppress(av.FFmpegError, OutputError, OSError, ValueError):

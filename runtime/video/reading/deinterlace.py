@@ -80,11 +80,6 @@ class Deinterlacer:
                     f"pulldown cannot be undone in {stream.codec_context.pix_fmt} video"
                 ) from error
 
-    @property
-    def active(self) -> bool:
-        """Whether frames go through the filter: from the first interlaced one on."""
-        return self._graph is not None
-
     def __call__(self, frame: av.VideoFrame) -> Iterator[av.VideoFrame]:
         """Take the next decoded frame, yield those that are ready."""
         if self._graph is None:

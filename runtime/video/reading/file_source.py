@@ -8,12 +8,11 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import av
 import numpy as np
 
+from ....common.closing import Closing
 from ....common.errors import InputError
 from ....common.images.alpha import bleed
 from ....common.notes import Say, say_on_stderr
@@ -37,7 +36,7 @@ from .side_data import side_data_of
 from .structure import Structure
 
 
-class FileSource:
+class FileSource(Closing):
     """Decodes the main video stream of a file; iterate over it once, from one thread.
 
     Frames come in presentation order. Times are the file's own, exact; only formats whose clock
@@ -146,17 +145,6 @@ class FileSource:
             self._clock,
             total_bytes,
         )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the file; a thread that is still reading from it keeps it open until it is done."""

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 
+from ....common.closing import Closing
 from ....common.errors import ConfigError, InputError
 from ....common.images import Picture, Pixels, read_image, read_outline
 from ....common.images.alpha import bleed
@@ -34,7 +33,7 @@ class _Wanted:
     is_context: bool
 
 
-class ImageSource:
+class ImageSource(Closing):
     """Reads the images of a sequence in their order; like `FileSource`, from one thread.
 
     Frame n is shown at n / rate seconds. Of a `span` the first frame gets time 0. Images up to the
@@ -80,17 +79,6 @@ class ImageSource:
         ]
         self._first = read_image(files[0], keep_depth=True, say=self._say_once)
         self.facts = self._read_facts(files, assume_transfer)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Do nothing: no file stays open."""

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from math import floor
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import av
 from av.audio.stream import AudioStream
@@ -16,6 +15,7 @@ from av.packet import Packet
 from av.stream import Disposition, Stream
 from av.subtitles.stream import SubtitleStream
 
+from ....common.closing import Closing
 from ....common.errors import InputError, OutputError
 from ....common.notes import Say, say_on_stderr
 from ..clip.input_file import open_input, start_offset
@@ -55,7 +55,7 @@ def lasting_tags(metadata: dict[str, str]) -> dict[str, str]:
     }
 
 
-class Passthrough:
+class Passthrough(Closing):
     """Copies every stream of `path` but its video into `output`, in the original timing.
 
     The file is opened a second time, so it must be a file. Construct it after the output's video
@@ -101,17 +101,6 @@ class Passthrough:
         except BaseException:
             self._input.close()
             raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the second handle on the input."""
