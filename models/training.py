@@ -27,8 +27,7 @@ from framelift.train.checkpoints.file import load_checkpoint
 
 from .plan import FOLDER, Model
 
-_COMMAND = (sys.executable, "-c", "from framelift.cli.main import main; main()", "train")
-_POLL_SECONDS = 0.5
+COMMAND = (sys.executable, "-c", "from framelift.cli.main import main; main()", "train")
 # What saving and validating take beside the steps, as a share of the time left.
 _RESERVE = 0.05
 # A plan that is wrong by less is kept.
@@ -57,6 +56,10 @@ class Options:
     minutes: float | None = None
     extra: tuple[str, ...] = ()
     from_shipped: bool = False
+    command: tuple[str, ...] = COMMAND
+    """What trains one model."""
+    poll_seconds: float = 0.5
+    """How often the trainings are looked after."""
 
     def start_of(self, model: Model) -> Path | None:
         """The checkpoint that a model's training begins with, once it is there."""
@@ -153,7 +156,7 @@ def train_all(models: Sequence[Model], options: Options, say: Say) -> list[str]:
                             f"{model.name}: training, {running[-1].spent / 60:.1f} of "
                             f"{running[-1].seconds / 60:.1f} minutes spent"
                         )
-                time.sleep(_POLL_SECONDS)
+                time.sleep(options.poll_seconds)
                 for run in list(running):
                     if run.process is not None and run.process.poll() is None:
                         _fit(run, say)
@@ -206,7 +209,15 @@ def _is_ready(parent: str, waiting: Sequence[Model], running: Sequence[_Run]) ->
 
 def _prepared(model: Model, options: Options) -> _Run:
     folder = options.runs / model.name
-    command = [*_COMMAND, model.name, "--out", str(folder), "--quiet", "--device", options.device]
+    command = [
+        *options.command,
+        model.name,
+        "--out",
+        str(folder),
+        "--quiet",
+        "--device",
+        options.device,
+    ]
     for data in options.data:
         command += ["--data", str(data)]
     if options.validation is not None:

@@ -25,18 +25,12 @@ from .realtime import measure_realtime
 from .stream import measure_stream
 from .video import measure_video
 
-# So that the report of a dozen models takes minutes, not tens of them.
-_ITERATIONS = 20
-# Of the latency itself, so that its p99 stands on something.
-_LATENCY_ITERATIONS = 100
 _LATENCY_MOST_SECONDS = 20.0
 _MOST_SECONDS = 15.0
 _VIDEO_FRAMES = 40
 _REALTIME_SECONDS = 0.5
 # They compile for a minute before the first frame.
 _SLOW_RIVALS = frozenset({"torch-compile", "torch-compile-cuda"})
-# Above so many multiply-accumulates per frame, nothing near real time can be expected.
-_HEAVY_MACS = 50e9
 
 
 @dataclass(frozen=True)
@@ -49,6 +43,12 @@ class Plan(Placement):
     size: tuple[int, int] = (480, 270)
     seconds: float = 3.0
     vgg: str | None = None
+    iterations: int = 20
+    """So that the report of a dozen models takes minutes, not tens of them."""
+    latency_iterations: int = 100
+    """Of the latency itself, so that its p99 stands on something."""
+    heavy_macs: float = 50e9
+    """Multiply-accumulates per frame above which nothing near real time can be expected."""
 
 
 def measure_everything(
@@ -79,7 +79,7 @@ def _measure(plan: Plan, models: list[str], progress: Callable[[str], None]) -> 
         threads=plan.threads,
         device=plan.device,
         seconds=plan.seconds,
-        iterations=_ITERATIONS,
+        iterations=plan.iterations,
         most_seconds=_MOST_SECONDS,
     )
     grid = GridSettings(
@@ -88,11 +88,11 @@ def _measure(plan: Plan, models: list[str], progress: Callable[[str], None]) -> 
         threads=plan.threads,
         device=plan.device,
         seconds=plan.seconds,
-        iterations=_LATENCY_ITERATIONS,
+        iterations=plan.latency_iterations,
         most_seconds=_LATENCY_MOST_SECONDS,
         lenient=True,
     )
-    light = [name for name in models if not _is_heavy(name, plan.size)]
+    light = [name for name in models if not _is_heavy(name, plan)]
     if len(models) > 1:
         progress("latency of all models")
         yield measure_latency(models, grid, progress)
@@ -137,9 +137,9 @@ def _check(plan: Plan, models: Sequence[str]) -> None:
             pass
 
 
-def _is_heavy(name: str, size: tuple[int, int]) -> bool:
-    width, height = size
-    return count(load(resolve(name))[1], 1, height, width).macs > _HEAVY_MACS
+def _is_heavy(name: str, plan: Plan) -> bool:
+    width, height = plan.size
+    return count(load(resolve(name))[1], 1, height, width).macs > plan.heavy_macs
 
 
 def _in_order(spec: ModelSpec) -> tuple[int, int, bool]:

@@ -28,10 +28,11 @@ if TYPE_CHECKING:
 _LIMIT_SECONDS = 1800
 _MORE_CALLS = 2
 # Asked much more often, the driver would disturb the start.
-_MEMORY_EVERY_SECONDS = 0.25
 
 
-def measure_start(model: str | Path, case: LatencySettings) -> Start:
+def measure_start(
+    model: str | Path, case: LatencySettings, *, memory_every_seconds: float = 0.25
+) -> Start:
     """How long a new process takes to its first frame, and how much memory it needs.
 
     Returns `process_ms` (until the interpreter runs our code), `load_ms` (the engine's import and
@@ -44,7 +45,7 @@ def measure_start(model: str | Path, case: LatencySettings) -> Start:
 
     from ..report.results import Start
 
-    with _device_memory() as growth:
+    with _device_memory(memory_every_seconds) as growth:
         started = time.monotonic_ns()
         task = json.dumps({"model": str(model), "case": asdict(case), "started_ns": started})
         command = [sys.executable, "-m", "framelift.benchmarks.measure.fresh", task]
@@ -65,7 +66,7 @@ def measure_start(model: str | Path, case: LatencySettings) -> Start:
 
 
 @contextmanager
-def _device_memory() -> Iterator[list[int]]:
+def _device_memory(every_seconds: float) -> Iterator[list[int]]:
     """Inside, the list gets by how many bytes the use of the GPU's memory has grown, again and
     again; it stays empty where there is no GPU.
     """
@@ -76,7 +77,7 @@ def _device_memory() -> Iterator[list[int]]:
     over = Event()
 
     def watch() -> None:
-        while not over.wait(_MEMORY_EVERY_SECONDS):
+        while not over.wait(every_seconds):
             if (now := device_memory_used()) is not None:
                 growth.append(now - before)
 

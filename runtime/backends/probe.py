@@ -8,11 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-_TIMEOUT_S = 120.0
-
 
 def probe_in_child(
-    backend: str, model: Path, device: int = 0, rival: Path | None = None
+    backend: str,
+    model: Path,
+    device: int = 0,
+    rival: Path | None = None,
+    *,
+    timeout_seconds: float = 120.0,
 ) -> str | None:
     """Why `backend` cannot run `model` on GPU `device`, or None if it did in a child process.
 
@@ -23,10 +26,10 @@ def probe_in_child(
     command = [sys.executable, "-m", module, backend, str(model), str(device), *rivals]
     try:
         child = subprocess.run(
-            command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
+            command, capture_output=True, text=True, timeout=timeout_seconds, check=False
         )
     except subprocess.TimeoutExpired:
-        return f"its trial run did not end within {_TIMEOUT_S:g} s"
+        return f"its trial run did not end within {timeout_seconds:g} s"
     except OSError as error:
         return f"its trial run could not be started: {error.strerror}"
     if child.returncode < 0:

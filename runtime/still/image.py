@@ -29,24 +29,27 @@ from ...common.signals import call_interruptibly
 from ..machine.host import available_memory_bytes
 from ..session.grey import is_grey
 from ..tiling import TilePlan
-from .strips import StripUpscaler, enlarged_alpha
+from .strips import STRIPS, StripSizes, StripUpscaler, enlarged_alpha
 
 ImageUpscaler = Callable[[Pixels], Pixels]
 """What is needed of an `Upscaler`: H×W×3 BGR in, the same larger out."""
 Say = Callable[[str], None]
 
-_LARGE_PIXELS = 64_000_000  # of the result: what it takes is said before the work
 _LINES = 256  # given to a writer at once
 _READ_BYTES, _WHOLE_BYTES = 7, 7  # a pixel of the input while it is read, of a result held whole
 
 
 @dataclass(frozen=True)
 class ImageOptions:
-    """How an image is made. `inform` takes lines about large pictures."""
+    """How an image is made. `inform` takes lines about large pictures: what those of so many pixels
+    in the result take is said before the work.
+    """
 
     overwrite: bool = False
     keep_metadata: bool = True
     inform: Say = lambda line: None
+    large_pixels: int = 64_000_000
+    strips: StripSizes = STRIPS
 
 
 def upscale_image(
@@ -83,7 +86,7 @@ def upscale_image(
             needs = _Needs(
                 source, target, outline.width, outline.height, scale, plan, strips, 2 if deep else 1
             )
-            needs.check(options.inform)
+            needs.check(options)
         # In another thread, so that Ctrl-C need not wait for the network. The file is written
         # here: a thread that was left behind must not bring the temporary file back.
         picture = call_interruptibly(lambda: _read(source, target, options, keep_depth, say))
@@ -159,12 +162,12 @@ class _Needs:
     strips: StripUpscaler | None
     sample_bytes: int = 1
 
-    def check(self, inform: Say) -> None:
+    def check(self, options: ImageOptions) -> None:
         """Say what a large picture takes. Raises InputError: there is less."""
         width, height = (round(side * self.scale) for side in (self.width, self.height))
         needed = _gigabytes(self.memory_bytes)
-        if width * height >= _LARGE_PIXELS:
-            inform(
+        if width * height >= options.large_pixels:
+            options.inform(
                 f"{self.source.name}: {self.width}×{self.height} becomes {width}×{height}, "
                 f"{_gigabytes(3 * self.sample_bytes * width * height)} of pixels; this takes about "
                 f"{needed} of memory"

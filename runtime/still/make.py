@@ -39,7 +39,7 @@ def make_image(
     if keep_depth:
         upscaler = upscaler.at_depth(_DEEP)
     progress = PictureProgress(source.name, quiet=quiet)
-    strips = StripUpscaler(upscaler, progress)
+    strips = StripUpscaler(upscaler, progress, options.strips)
     step = FrameStep(strips, factor=factor, compare=compare, reuse=False)
     plain = not compare and factor in (None, upscaler.scale)
     scale = known_factor(factor) or upscaler.scale

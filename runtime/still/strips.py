@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +17,23 @@ from ..tiling import Span, TilePlan, minimum_tile, plan_fixed_tiles
 
 Pixels = NDArray[Any]
 
-_TILE_PIXELS = 1 << 19  # of the input, run at once
-_STRIP_BYTES = 96 << 20  # of the result
 _BASE_BYTES = 400 << 20  # Python, libraries, model
 _CUBIC_REACH = 4  # pixels around a strip that a cubic resize of it may look at
 
 TileDone = Callable[[int, int], None]
 Call = Callable[[Callable[[], Pixels]], Pixels]
+
+
+class StripSizes(NamedTuple):
+    """How large pictures are cut."""
+
+    tile_pixels: int = 1 << 19
+    """Of the input, run at once."""
+    strip_bytes: int = 96 << 20
+    """Of the result."""
+
+
+STRIPS = StripSizes()
 
 
 class TileUpscaler(Protocol):
@@ -50,8 +60,12 @@ class StripUpscaler:
     """
 
     def __init__(
-        self, upscaler: TileUpscaler, progress: TileDone = lambda done, total: None
+        self,
+        upscaler: TileUpscaler,
+        progress: TileDone = lambda done, total: None,
+        sizes: StripSizes = STRIPS,
     ) -> None:
+        self._sizes = sizes
         self._upscaler = upscaler
         self._progress = progress
         self.scale = upscaler.scale
@@ -85,18 +99,18 @@ class StripUpscaler:
         spec = self._upscaler.spec
         multiple = spec.size_multiple
         height, width = (side + -side % multiple for side in (height, width))
-        if height * width <= _TILE_PIXELS:
+        if height * width <= self._sizes.tile_pixels:
             return None
         least = max(minimum_tile(spec.halo, multiple, spec.minimum_side), 4 * spec.halo)
-        rows = _STRIP_BYTES // (3 * self.depth // 8 * spec.scale * spec.scale * width)
+        rows = self._sizes.strip_bytes // (3 * self.depth // 8 * spec.scale * spec.scale * width)
         tall = _multiple_of(min(height, max(least, rows, 64)), multiple)
-        wide = _multiple_of(min(width, max(least, _TILE_PIXELS // tall)), multiple)
+        wide = _multiple_of(min(width, max(least, self._sizes.tile_pixels // tall)), multiple)
         return plan_fixed_tiles(height, width, spec.halo, multiple, (tall, wide))
 
     def memory_bytes(self, height: int, width: int) -> int:
         """About what the work takes beside the picture itself."""
         plan = self.plan(height, width)
-        tile = _TILE_PIXELS if plan is None else plan.height * plan.width
+        tile = self._sizes.tile_pixels if plan is None else plan.height * plan.width
         strip = (
             3 * self.depth // 8 * self.scale**2 * width * (height if plan is None else plan.height)
         )

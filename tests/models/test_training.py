@@ -12,6 +12,7 @@ import threading
 import time
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -58,9 +59,13 @@ sys.exit(143 if stopped else 0)
 def _stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script = tmp_path / "stand_in.py"
     script.write_text(STAND_IN)
-    monkeypatch.setattr(training, "_COMMAND", (sys.executable, str(script)))
-    monkeypatch.setattr(training, "_POLL_SECONDS", 0.02)
     monkeypatch.setattr(training, "_saved_step", lambda run: int((run / "state.pt").read_text()))
+
+
+def stood_in(tmp_path: Path, **more: Any) -> Options:  # noqa: ANN401 - fields of Options
+    """Trainings by the stand-in."""
+    command = (sys.executable, str(tmp_path / "stand_in.py"))
+    return Options((Path("photos"),), tmp_path / "runs", command=command, poll_seconds=0.02, **more)
 
 
 def calls(folder: Path) -> list[tuple[int, list[str]]]:
@@ -70,7 +75,7 @@ def calls(folder: Path) -> list[tuple[int, list[str]]]:
 
 def test_a_model_waits_for_the_one_it_starts_from(tmp_path: Path) -> None:
     models = [Model("plain", 1), Model("other", 1), Model("tuned", 1, "plain", set=("seed=3",))]
-    options = Options((Path("photos"),), tmp_path / "runs", jobs=3, extra=("data.batch=4",))
+    options = stood_in(tmp_path, jobs=3, extra=("data.batch=4",))
     assert train_all(models, options, lambda line: None) == []
     runs = options.runs
     ((began, words),) = calls(runs / "tuned")
@@ -91,7 +96,7 @@ def test_a_model_waits_for_the_one_it_starts_from(tmp_path: Path) -> None:
 
 def test_a_failure_stops_only_what_depends_on_it(tmp_path: Path) -> None:
     models = [Model("broken", 1), Model("tuned", 1, "broken"), Model("plain", 1)]
-    options = Options((Path("photos"),), tmp_path / "runs")
+    options = stood_in(tmp_path)
     failed = train_all(models, options, lambda line: None)
     assert failed == ["broken: broken: cannot be trained", "tuned: broken was not trained"]
     assert is_trained("plain", options.runs)
@@ -100,7 +105,7 @@ def test_a_failure_stops_only_what_depends_on_it(tmp_path: Path) -> None:
 def test_a_run_that_is_too_slow_gets_fewer_steps(tmp_path: Path) -> None:
     said: list[str] = []
     model = Model("plain", 2 / 60, set=("steps=100000",))
-    options = Options((Path("photos"),), tmp_path / "runs")
+    options = stood_in(tmp_path)
     assert train_all([model], options, said.append) == []
     first, *later = calls(options.runs / "plain")
     assert first[0] == 0
@@ -114,7 +119,7 @@ def test_a_run_that_is_too_slow_gets_fewer_steps(tmp_path: Path) -> None:
 
 def test_a_run_whose_time_is_over_ends_where_it_is(tmp_path: Path) -> None:
     model = Model("plain", 1, set=("steps=300",))
-    options = Options((Path("photos"),), tmp_path / "runs")
+    options = stood_in(tmp_path)
     folder = options.runs / "plain"
     folder.mkdir(parents=True)
     (folder / "state.pt").write_text("230")
@@ -128,7 +133,7 @@ def test_a_run_whose_time_is_over_ends_where_it_is(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_stopped_and_taken_up_again(tmp_path: Path, number: signal.Signals) -> None:
     models = [Model("plain", 1, set=("steps=300",)), Model("other", 1, set=("steps=300",))]
-    options = Options((Path("photos"),), tmp_path / "runs", jobs=2)
+    options = stood_in(tmp_path, jobs=2)
     runs = options.runs
 
     def stop() -> None:
@@ -152,7 +157,7 @@ def test_stopped_and_taken_up_again(tmp_path: Path, number: signal.Signals) -> N
 
 
 def test_without_the_model_it_starts_from(tmp_path: Path) -> None:
-    options = Options((Path("photos"),), tmp_path / "runs")
+    options = stood_in(tmp_path)
     with pytest.raises(ConfigError, match="tuned starts from absent: name that one, too"):
         train_all([Model("tuned", 1, "absent")], options, lambda line: None)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -26,8 +27,6 @@ def test_everything_about_several_models_is_one_report(
     tmp_path: Path,
 ) -> None:
     monkeypatch.setattr(everything, "installed", lambda: ("ort-numpy", "torch-compile"))
-    monkeypatch.setattr(everything, "_ITERATIONS", 2)
-    monkeypatch.setattr(everything, "_LATENCY_ITERATIONS", 2)
     monkeypatch.setattr(
         everything, "measure_realtime", partial(measure_realtime, sizes=((64, 48),))
     )
@@ -35,6 +34,7 @@ def test_everything_about_several_models_is_one_report(
     larger = tiny_models.pixel_shuffle_model(channels=16, name="larger")
     path = tiny_models.save(larger, tmp_path / "larger.onnx")
     plan = Plan((photo_folder,), clip, (136, 16), backend="onnx-cpu", threads=1, seconds=0.05)
+    plan = replace(plan, iterations=2, latency_iterations=2)
     said: list[str] = []
     models = (str(path), str(shuffle_model_path))
     document = measure_everything(plan, models, said.append)
@@ -86,11 +86,9 @@ def test_models_too_large_for_real_time_have_latency_and_quality_alone(
     monkeypatch: pytest.MonkeyPatch, shuffle_model_path: Path, photo_folder: Path
 ) -> None:
     monkeypatch.setattr(everything, "installed", lambda: ())
-    monkeypatch.setattr(everything, "_ITERATIONS", 1)
-    monkeypatch.setattr(everything, "_LATENCY_ITERATIONS", 1)
-    monkeypatch.setattr(everything, "_HEAVY_MACS", 0)
     monkeypatch.setattr("framelift.benchmarks.measure.limits.peak_meter", lambda *key: None)
     plan = Plan((photo_folder,), None, (136, 16), backend="onnx-cpu", threads=1, seconds=0)
+    plan = replace(plan, iterations=1, latency_iterations=1, heavy_macs=0)
     document = measure_everything(plan, [str(shuffle_model_path)], lambda line: None)
     kinds = [part.kind for part in document.documents]
     assert kinds == ["quality", "latency", "overhead", "pictures", "stream"]

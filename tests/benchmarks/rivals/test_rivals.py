@@ -247,9 +247,9 @@ def test_the_peak_of_device_memory_is_seen_from_outside(
 
     used = iter([1 << 30, 3 << 30, 6 << 30])
     monkeypatch.setattr(fresh, "device_memory_used", lambda: next(used, 2 << 30))
-    monkeypatch.setattr(fresh, "_MEMORY_EVERY_SECONDS", 0.02)
     case = LatencySettings(8, 8, backend="onnx-cpu", threads=1)
-    assert fresh.measure_start(shuffle_model_path, case).device_memory_bytes == 5 << 30
+    seen = fresh.measure_start(shuffle_model_path, case, memory_every_seconds=0.02)
+    assert seen.device_memory_bytes == 5 << 30
     monkeypatch.setattr(fresh, "device_memory_used", lambda: None)
     assert fresh.measure_start(shuffle_model_path, case).device_memory_bytes is None
 

@@ -12,7 +12,7 @@ import pytest
 
 from framelift.common.errors import BackendError, ConfigError
 from framelift.runtime import ModelSpec, Upscaler
-from framelift.runtime.backends import onnx_gpu, probe, select
+from framelift.runtime.backends import onnx_gpu, select
 from framelift.runtime.backends.onnx_cpu import OnnxCpuSession
 from framelift.runtime.backends.probe import probe_in_child
 from framelift.runtime.backends.select import BACKENDS, Backend
@@ -244,8 +244,8 @@ def test_child_that_breaks_leaves_this_process_alive(
     python.write_text(f"#!/bin/sh\n{script}\n")
     python.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(python))
-    monkeypatch.setattr(probe, "_TIMEOUT_S", 0.3)
-    assert probe_in_child("onnx-cpu", tmp_path / "m.onnx") == reason
+    found = probe_in_child("onnx-cpu", tmp_path / "m.onnx", timeout_seconds=0.3)
+    assert found == reason
 
 
 def test_child_that_cannot_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from PIL import Image
 from framelift.runtime import Upscaler
 from framelift.runtime.still import ImageOptions
 from framelift.runtime.still.make import make_image
-from framelift.runtime.still.strips import StripUpscaler
+from framelift.runtime.still.strips import StripSizes, StripUpscaler
 
 Deep = NDArray[Any]
 
@@ -41,9 +41,11 @@ def _coloured(height: int = 40, width: int = 50, channels: int = 3) -> Deep:
     return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
 
 
-def _make(source: Path, target: Path, upscaler: Upscaler) -> list[str]:
+def _make(
+    source: Path, target: Path, upscaler: Upscaler, options: ImageOptions | None = None
+) -> list[str]:
     notes: list[str] = []
-    make_image(source, target, upscaler, ImageOptions(), say=notes.append)
+    make_image(source, target, upscaler, options or ImageOptions(), say=notes.append)
     return notes
 
 
@@ -107,17 +109,15 @@ def test_transparency_keeps_its_depth(
     assert np.abs(alpha[40].astype(int) - ramp).max() < 1500
 
 
-def test_large_pictures_are_made_in_strips_of_16_bits(
-    tmp_path: Path, upscaler: Upscaler, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_large_pictures_are_made_in_strips_of_16_bits(tmp_path: Path, upscaler: Upscaler) -> None:
     picture = _coloured(200, 150)
     source = tmp_path / "in.png"
     assert cv2.imwrite(str(source), picture)
     expected = upscaler(picture)
-    monkeypatch.setattr("framelift.runtime.still.strips._TILE_PIXELS", 64 * 70)
-    assert StripUpscaler(upscaler.at_depth(16)).plan(200, 150) is not None
+    sizes = StripSizes(64 * 70)
+    assert StripUpscaler(upscaler.at_depth(16), sizes=sizes).plan(200, 150) is not None
     for name in ("out.png", "out.tif"):
-        assert _make(source, tmp_path / name, upscaler) == []
+        assert _make(source, tmp_path / name, upscaler, ImageOptions(strips=sizes)) == []
         got = _by_opencv(tmp_path / name)
         assert np.abs(got.astype(int) - expected).max() <= 1
 

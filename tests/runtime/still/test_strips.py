@@ -16,7 +16,8 @@ from framelift.common.images.picture import Metadata
 from framelift.common.images.png_writer import PngWriter
 from framelift.common.images.tiff_writer import TiffWriter
 from framelift.runtime import Upscaler
-from framelift.runtime.still import ImageOptions, StripUpscaler, image, make_image, strips
+from framelift.runtime.still import ImageOptions, StripUpscaler, image, make_image
+from framelift.runtime.still.strips import StripSizes
 
 MODEL = "realtime-nano-x4-int8"
 
@@ -26,29 +27,23 @@ def photo(height: int, width: int, channels: int = 3) -> Pixels:
     return cv2.GaussianBlur(noise, (0, 0), 1.5).reshape(noise.shape).astype(np.uint8)
 
 
-@pytest.fixture
-def small_strips(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(strips, "_TILE_PIXELS", 64 * 64)
-    monkeypatch.setattr(strips, "_STRIP_BYTES", 1)
+SMALL = StripSizes(64 * 64, 1)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
 @pytest.mark.parametrize("kind", ["RGB", "RGBA", "L", "LA"])
-def test_strips_equal_the_whole(
-    tmp_path: Path, kind: str, suffix: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_strips_equal_the_whole(tmp_path: Path, kind: str, suffix: str) -> None:
     source = tmp_path / "in.png"
     pixels = photo(131, 157, len(kind))
     Image.fromarray(pixels if len(kind) > 1 else pixels[..., 0]).save(source)
     with Upscaler.load(MODEL, "onnx-cpu", threads=1) as upscale:
         make_image(source, tmp_path / f"whole{suffix}", upscale, say=print)
-        monkeypatch.setattr(strips, "_TILE_PIXELS", 64 * 64)
-        monkeypatch.setattr(strips, "_STRIP_BYTES", 1)
-        plan = StripUpscaler(upscale).plan(131, 157)
+        plan = StripUpscaler(upscale, sizes=SMALL).plan(131, 157)
         assert plan is not None
         assert len(plan.rows) > 2
         assert len(plan.columns) > 1
-        make_image(source, tmp_path / f"strips{suffix}", upscale, say=print)
+        cut_up = ImageOptions(strips=SMALL)
+        make_image(source, tmp_path / f"strips{suffix}", upscale, cut_up, say=print)
     whole, cut = (Image.open(tmp_path / f"{name}{suffix}") for name in ("whole", "strips"))
     assert (cut.mode, cut.size) == (kind, (4 * 157, 4 * 131))
     assert np.abs(np.asarray(whole).astype(int) - np.asarray(cut)).max() <= 1
@@ -56,23 +51,23 @@ def test_strips_equal_the_whole(
     cut.close()
 
 
-@pytest.mark.usefixtures("small_strips")
 def test_grey_tiles_of_a_coloured_picture_agree_with_their_neighbours(tmp_path: Path) -> None:
     pixels = np.repeat(photo(131, 157, 1), 3, 2)
     pixels[-1, -1] = 255, 0, 0
     Image.fromarray(pixels).save(tmp_path / "in.png")
     with Upscaler.load("realtime-small-x4-video-int8", "onnx-cpu", threads=1) as upscale:
-        make_image(tmp_path / "in.png", tmp_path / "out.png", upscale, say=print)
+        options = ImageOptions(strips=SMALL)
+        make_image(tmp_path / "in.png", tmp_path / "out.png", upscale, options, say=print)
         expected = upscale(np.ascontiguousarray(pixels[..., ::-1]))[..., ::-1]
     with Image.open(tmp_path / "out.png") as result:
         assert np.abs(np.asarray(result).astype(int) - expected).max() <= 1
 
 
-@pytest.mark.usefixtures("small_strips")
 def test_another_size_and_other_formats_are_made_of_strips_too(tmp_path: Path) -> None:
     Image.fromarray(photo(131, 157)).save(tmp_path / "in.png")
     with Upscaler.load(MODEL, "onnx-cpu", threads=1) as upscale:
-        size = make_image(tmp_path / "in.png", tmp_path / "a.webp", upscale, say=print)
+        options = ImageOptions(strips=SMALL)
+        size = make_image(tmp_path / "in.png", tmp_path / "a.webp", upscale, options, say=print)
     assert size == (628, 524)
 
 
@@ -100,8 +95,7 @@ def test_a_large_picture_is_announced_and_one_too_large_refused(
     source = tmp_path / "in.png"
     Image.fromarray(photo(20, 30)).save(source)
     lines: list[str] = []
-    options = ImageOptions(overwrite=True, inform=lines.append)
-    monkeypatch.setattr(image, "_LARGE_PIXELS", 9600)
+    options = ImageOptions(overwrite=True, inform=lines.append, large_pixels=9600)
     with Upscaler.load(MODEL, "onnx-cpu", threads=1) as upscale:
         make_image(source, tmp_path / "out.png", upscale, options, say=print)
         (line,) = lines
