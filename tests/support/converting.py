@@ -1,0 +1,16 @@
+"""A video through the nearest neighbour to another file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from framelift.runtime.video import EncoderOptions, upscale_video
+
+from .clips import Nearest
+
+
+def convert(source: Path, target: Path, *, scale: int = 2, **options: str | int) -> list[str]:
+    notes: list[str] = []
+    encoder = EncoderOptions(**options)  # type: ignore[arg-type]
+    upscale_video(source, target, Nearest(scale), encoder, quiet=True, say=notes.append)
+    return notes
