@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,7 +11,7 @@ from ...imaging.metrics import psnr
 from .fields import Count, Part
 from .settings import LatencySettings
 
-Frames = NDArray[np.uint8]
+Frames = NDArray[Any]  # uint8 or uint16
 
 # Two inputs in turn, so that a cached result could not pass for a computed one.
 _INPUTS = 2
@@ -50,10 +52,18 @@ class Agreement(Part, omit_defaults=True, rename={"beside": "with"}):
 
 
 def agreement(a: Frames, b: Frames) -> Agreement:
-    """Compare two arrays of one shape, uint8 or uint16."""
+    """Compare two arrays of one shape, uint8 or uint16; of two depths, as uint8."""
+    if a.dtype != b.dtype:
+        a, b = _in_8_bits(a), _in_8_bits(b)
     difference = np.abs(a.astype(np.int32) - b)
     return Agreement(
         max_abs=int(difference.max()),
         share_within_1=float(np.mean(difference <= 1)),
         psnr_db=psnr(a, b, np.iinfo(a.dtype).max),
     )
+
+
+def _in_8_bits(frames: Frames) -> Frames:
+    if frames.dtype == np.uint8:
+        return frames
+    return ((frames.astype(np.uint32) + 128) // 257).astype(np.uint8)

@@ -164,13 +164,13 @@ FEW = [
 def _comes_through(
     folder: Path, upscaler: Upscaler, case: tuple[int, str, str, str], encoder: EncoderOptions
 ) -> list[str]:
-    """Upscale a clip of these bits, chroma and kind to this container; it comes out described as
+    """Upscale a clip of these bits, chroma and kind in this container; it comes out described as
     it was, and what is lost is in the notes, which are returned.
     """
     bits, chroma, kind, suffix = case
     name = f"yuv{chroma}p{FORMATS[bits]}"
     codec = "libx264" if bits == 8 else "libx265"
-    source = make_deep_clip(folder / "a.mkv", chart(name), name, kind=kind, codec=codec)
+    source = make_deep_clip(folder / f"a{suffix}", chart(name), name, kind=kind, codec=codec)
     notes = _upscale(source, folder / f"out{suffix}", upscaler, encoder)
     stream = ffprobe(folder / f"out{suffix}")
     assert {key: stream.get(key) for key in tags_of(kind)} == tags_of(kind)
