@@ -158,10 +158,10 @@ def upscale(**options: Any) -> None:  # noqa: ANN401 - the fields of UpscaleOpti
     sequence, or an animated .gif, .webp or .apng.
 
     IN may also be the number of a camera, an rtsp://, rtmp://, http://, udp:// or tcp:// URL, a
-    named pipe, or - for standard input. OUT may be window, an rtmp://, udp:// or tcp:// URL, - for
-    y4m on standard output, or null. Press Ctrl-C to stop a live source: the recording is completed
-    and the exit code is 0. If the source is lost for good, the recording is completed, too, but the
-    exit code is 1. Sound is kept only from file to file.
+    named pipe, or - for standard input. OUT may be window, an rtmp://, rtsp://, srt://, udp:// or
+    tcp:// URL, - for y4m on standard output, or null. Press Ctrl-C to stop a live source: the
+    recording is completed and the exit code is 0. If the source is lost for good, the recording is
+    completed, too, but the exit code is 1.
 
     \b
     framelift upscale clip.mp4 clip_x4.mp4

@@ -113,6 +113,10 @@ class Request:
         several = len(options.sources) > 1
         if live and several:
             raise ConfigError("several inputs are files that become files; name one live source")
+        if live and options.audio == "copy" and typed("audio"):
+            raise ConfigError(
+                "--audio copy works only from file to file: the sound of live sources is encoded"
+            )
         if live and (resume or options.deinterlace != "frame" or not span.is_whole):
             raise ConfigError(
                 "--resume, --start, --end and --deinterlace work only from file to file"

@@ -13,7 +13,15 @@ from ...common.secrets import without_secrets
 
 INPUT_SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "http", "https", "udp", "tcp")
 # A protocol out, and the container that travels in it.
-OUTPUT_FORMATS = {"rtmp": "flv", "rtmps": "flv", "udp": "mpegts", "tcp": "mpegts"}
+OUTPUT_FORMATS = {
+    "rtmp": "flv",
+    "rtmps": "flv",
+    "rtsp": "rtsp",
+    "rtsps": "rtsp",
+    "srt": "mpegts",
+    "udp": "mpegts",
+    "tcp": "mpegts",
+}
 STANDARD_STREAM = "-"
 WINDOW, NULL = "window", "null"
 _CAMERA_DEVICE = re.compile(r"/dev/video(\d+)")

@@ -13,6 +13,7 @@ from ..video.clip.frame import ClipFacts, Image
 from ..video.clip.pool import FramePool
 from .address import Source
 from .clock import TIME_BASE
+from .connection import TakeSound
 
 
 class CameraConnection:
@@ -52,7 +53,7 @@ class CameraConnection:
             colour=_screen_colour(height),
         )
 
-    def frames(self) -> Iterator[tuple[Image, float | None]]:
+    def frames(self, on_sound: TakeSound | None = None) -> Iterator[tuple[Image, float | None]]:
         yield self._first, None
         shape = self._first.shape
         while True:

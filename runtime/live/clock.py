@@ -29,6 +29,13 @@ class LiveClock:
         """A new connection: its clock has nothing to do with the last one's."""
         self._offset = None
 
+    def place(self, stated_seconds: float) -> float | None:
+        """The time that sound with that time has among the frames; `None`: it is not known yet."""
+        if self._offset is None or self._started is None:
+            return None
+        seconds = stated_seconds + self._offset
+        return None if abs(seconds - self._now() + self._started) > _JUMP_SECONDS else seconds
+
     def stamp(self, stated_seconds: float | None) -> tuple[int, float]:
         """The frame's time in units of 1/90000 s, later than the last; and how old it is.
 

@@ -8,7 +8,8 @@ BT.601.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from time import monotonic
@@ -36,6 +37,10 @@ _OPTIONS = {"rtsp_transport": "tcp", "analyzeduration": "500000", "flags": "low_
 _PROTOCOLS = ",".join((*INPUT_SCHEMES, "rtp", "tls", "crypto", "data", "httpproxy"))
 
 
+_EARLY_PACKETS = 256
+"""Packets of sound that are kept until the first picture came."""
+
+
 @dataclass(frozen=True)
 class Timeouts:
     """How long a stream may be silent, in seconds."""
@@ -46,13 +51,19 @@ class Timeouts:
     """From the answer to the first picture, which waits for a key frame."""
 
 
+TakeSound = Callable[[av.AudioFrame, float], None]
+"""Takes decoded sound and the time in seconds that it states."""
+
+
 class Connection(Protocol):
     """A source that is connected now."""
 
     facts: ClipFacts
 
-    def frames(self) -> Iterator[tuple[Image, float | None]]:
+    def frames(self, on_sound: TakeSound | None = None) -> Iterator[tuple[Image, float | None]]:
         """Yield BGR pictures and the seconds that they state; ends when the source does.
+
+        Sound and its seconds go to `on_sound` meanwhile.
 
         Raises:
             InputError: the source failed or was silent for too long.
@@ -93,20 +104,26 @@ class StreamConnection:
         timeouts: Timeouts,
         pool: FramePool,
         say: Say | None = None,
+        *,
+        has_sound: bool = False,
     ) -> None:
         """Wait for the first picture of an open stream, which is closed on failure.
 
-        `say` is told when the pictures lose bits; leave it out where that was said before.
+        `has_sound`: the best stream of audio is wanted, too. `say` is told when the pictures lose
+        bits; leave it out where that was said before.
 
         Raises:
             InputError: no picture comes in time, or none that can be used.
         """
         self._shown = source.shown
+        self._on_sound: TakeSound | None = None
+        self._early: deque[av.Packet[av.stream.Stream]] = deque(maxlen=_EARLY_PACKETS)
         self._container = container
         self._timeouts = timeouts
         self._to_bgr = ToBgr(pool)
         try:
             self._stream = self._choose_stream()
+            self._sound = best_audio(container) if has_sound else None
             self._decoded = self._decode()
             self._first = self._first_picture()
             self.facts = self._read_facts(self._first)
@@ -117,8 +134,11 @@ class StreamConnection:
             container.close()
             raise
 
-    def frames(self) -> Iterator[tuple[Image, float | None]]:
+    def frames(self, on_sound: TakeSound | None = None) -> Iterator[tuple[Image, float | None]]:
         yield self._convert(self._first)
+        self._on_sound = on_sound
+        while self._early and on_sound is not None:
+            self._hear(self._early.popleft())
         for picture in self._decoded:
             yield self._convert(picture)
 
@@ -139,7 +159,15 @@ class StreamConnection:
         deadline = monotonic() + self._timeouts.first_frame_seconds
         sound = False
         try:
-            for packet in self._container.demux(self._stream):
+            streams = [stream for stream in (self._stream, self._sound) if stream is not None]
+            seen = monotonic()
+            for packet in self._container.demux(streams):
+                if packet.stream is self._sound:
+                    self._hear(packet)
+                    if sound and monotonic() - seen > limit:
+                        raise InputError(f"{self._shown}: sends no picture for {limit:g} s")
+                    continue
+                seen = monotonic()
                 try:
                     pictures = self._stream.decode(packet)
                 except av.InvalidDataError:
@@ -155,6 +183,18 @@ class StreamConnection:
                     )
         except av.FFmpegError as error:
             raise InputError(f"{self._shown}: {_reason(error, limit)}") from error
+
+    def _hear(self, packet: av.Packet[av.stream.Stream]) -> None:
+        if self._on_sound is None or self._sound is None:
+            self._early.append(packet)
+            return
+        try:
+            decoded = self._sound.decode(packet)
+        except av.InvalidDataError:
+            return
+        for frame in decoded:
+            if frame.time is not None:
+                self._on_sound(frame, frame.time)
 
     def _first_picture(self) -> av.VideoFrame:
         picture = next(self._decoded, None)
@@ -180,6 +220,14 @@ class StreamConnection:
 
     def _convert(self, picture: av.VideoFrame) -> tuple[Image, float | None]:
         return self._to_bgr(picture, self.facts.colour), picture.time
+
+
+def best_audio(container: av.container.InputContainer) -> av.AudioStream | None:
+    """The stream of audio that FFmpeg takes for the best, if it can be decoded."""
+    stream = container.streams.best("audio")
+    if not isinstance(stream, av.AudioStream) or stream.codec_context is None:
+        return None
+    return stream if stream.rate and stream.layout.nb_channels else None
 
 
 def _reason(error: av.FFmpegError, limit_seconds: float) -> str:

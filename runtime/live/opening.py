@@ -13,9 +13,10 @@ from ..video.clip.fit import Scaling
 from ..video.clip.frame import ClipFacts, Frame
 from ..video.clip.pool import FramePool
 from ..video.reading.file_source import FileSource
+from ..video.writing.sound_feed import SoundFeed
 from .address import Source, SourceKind, Target, TargetKind
 from .camera import CameraConnection
-from .connection import Connection, StreamConnection, Timeouts, open_stream
+from .connection import Connection, StreamConnection, Timeouts, best_audio, open_stream
 from .paced import Paced
 from .pipe import PipeReader, open_pipe
 from .source import LiveSource
@@ -42,7 +43,7 @@ class LiveOptions:
     assume_transfer: str | None = None
     """See `ConvertOptions`; of pipes and files."""
     sound_wanted: bool = True
-    """Say so when the source has sound, which is not carried."""
+    """Carry the sound into files and streams; say so where it cannot be."""
 
 
 @dataclass
@@ -59,6 +60,8 @@ class Input:
     live: LiveSource | None = None
     file: FileSource | None = None
     """What `frames` comes from, if that is a file or a pipe."""
+    sound: SoundFeed | None = None
+    """The sound beside the frames, which comes while they are iterated over."""
 
 
 def open_input(
@@ -80,14 +83,16 @@ def open_input(
         container = open_stream(source, options.timeouts)
         if not container.duration and not _is_whole_file(source, container):
             first = [container]
-            _tell_of_sound(container, source, target, options, say)
+            sound = _sound_of(container, source, target, options, say)
 
             def connect() -> Connection:
                 tell = say if first else None
                 opened = first.pop() if first else open_stream(source, options.timeouts)
-                return StreamConnection(source, opened, options.timeouts, pool, tell)
+                return StreamConnection(
+                    source, opened, options.timeouts, pool, tell, has_sound=sound is not None
+                )
 
-            return _live(connect, source, options, stack, say)
+            return _live(connect, source, options, stack, say, sound)
     elif source.kind is SourceKind.PIPE:
         reader = stack.enter_context(PipeReader(source))
         container, total_bytes = open_pipe(source, reader, say), lambda: reader.total_bytes
@@ -102,10 +107,12 @@ def open_input(
             say=say,
         )
     )
-    _tell_of_sound(file.container, source, target, options, say)
+    sound = _sound_of(file.container, source, target, options, say)
+    if sound is not None:
+        file.listen(sound.stream, sound.put)
     if target.kind in (TargetKind.WINDOW, TargetKind.STREAM):
         paced = Paced(file)
-        return Input(paced, file.facts, paced.stop, drops=not options.keep_all)
+        return Input(paced, file.facts, paced.stop, drops=not options.keep_all, sound=sound)
     return Input(
         file,
         file.facts,
@@ -113,6 +120,7 @@ def open_input(
         drops=False,
         endless=source.kind is SourceKind.PIPE,
         file=file,
+        sound=sound,
     )
 
 
@@ -123,16 +131,26 @@ def _is_whole_file(source: Source, container: av.container.InputContainer) -> bo
     return web and not playlist and container.size > 0
 
 
-def _tell_of_sound(
+def _sound_of(
     container: av.container.InputContainer,
     source: Source,
     target: Target,
     options: LiveOptions,
     say: Say,
-) -> None:
-    """Say that the sound is left out, if there is some and something is made of the pictures."""
-    if options.sound_wanted and target.kind is not TargetKind.NULL and container.streams.audio:
-        say(f"{source.shown}: its sound is left out; sound is kept only from file to file")
+) -> SoundFeed | None:
+    """Where the sound goes through, if there is some, and files and streams can have it."""
+    if not options.sound_wanted or target.kind is TargetKind.NULL or not container.streams.audio:
+        return None
+    stream = best_audio(container)
+    if target.kind not in (TargetKind.FILE, TargetKind.STREAM):
+        say(f"{source.shown}: its sound is left out, {target.shown} has none")
+    elif stream is None:
+        say(f"{source.shown}: its sound is left out, it cannot be decoded")
+    else:
+        if len(container.streams.audio) > 1:
+            say(f"{source.shown}: of its {len(container.streams.audio)} sound tracks, one is kept")
+        return SoundFeed(stream)
+    return None
 
 
 def _live(
@@ -141,11 +159,18 @@ def _live(
     options: LiveOptions,
     stack: ExitStack,
     say: Say,
+    sound: SoundFeed | None = None,
 ) -> Input:
     live = stack.enter_context(
-        LiveSource(connect, source.shown, reconnect_seconds=options.reconnect_seconds, say=say)
+        LiveSource(
+            connect,
+            source.shown,
+            reconnect_seconds=options.reconnect_seconds,
+            sound=sound,
+            say=say,
+        )
     )
-    return Input(live, live.facts, live.stop, drops=not options.keep_all, live=live)
+    return Input(live, live.facts, live.stop, drops=not options.keep_all, live=live, sound=sound)
 
 
 def upright(

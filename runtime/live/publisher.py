@@ -12,10 +12,12 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import ExitStack
 
 import av
 
 READY = "ready"
+_OPTIONS = {"rtsp": {"rtsp_transport": "tcp"}}  # loses nothing and passes firewalls
 
 
 def address(url: str, format_: str) -> bytes:
@@ -37,18 +39,28 @@ def read_address(descriptor: int) -> tuple[str, str]:
 
 def publish(url: str, format_: str) -> None:
     """Connect when the first data came, say so, then send it all."""
-    with (
-        av.open("pipe:0", options={"analyzeduration": "0"}) as source,
-        av.open(url, "w", format=format_) as output,
-    ):
-        stream = output.add_stream_from_template(source.streams.video[0], opaque=True)
+    with ExitStack() as stack:
+        source = stack.enter_context(av.open("pipe:0", options={"analyzeduration": "0"}))
+        output = stack.enter_context(_opened(url, format_, stack))
+        streams = [
+            output.add_stream_from_template(stream, opaque=True) for stream in source.streams
+        ]
         output.start_encoding()
         sys.stdout.write(f"{READY}\n")
         sys.stdout.flush()
-        for packet in source.demux(source.streams.video[0]):
+        for packet in source.demux():
             if packet.size:
-                packet.stream = stream
+                packet.stream = streams[packet.stream.index]
                 output.mux_one(packet)
+
+
+def _opened(url: str, format_: str, stack: ExitStack) -> av.container.OutputContainer:
+    if url.lower().startswith("srt:"):
+        from .srt import PACKET_BYTES, SrtOutput
+
+        sender = stack.enter_context(SrtOutput(url))
+        return av.open(sender, "w", format=format_, buffer_size=PACKET_BYTES)
+    return av.open(url, "w", format=format_, options=_OPTIONS.get(format_, {}))
 
 
 def main() -> None:

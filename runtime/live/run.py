@@ -80,8 +80,8 @@ def upscale_live(
     the second leaves nothing behind, and so does the first when the source has an end. Of cameras
     and network streams the newest frame is taken when the upscaler is free, unless
     `options.keep_all`; pipes and network files, which have a length, are held back instead and
-    lose nothing. Files are played at their own speed to a window or a stream. Sound is not
-    carried; where there is some, that is said in one line.
+    lose nothing. Files are played at their own speed to a window or a stream. Sound goes into
+    files and streams, encoded as AAC, in WebM as Opus.
 
     Raises:
         InputError: the source cannot be opened or is damaged.
@@ -126,7 +126,15 @@ def upscale_live(
                 reuse=options.reuse,
             )
         sink = window or open_sink(
-            target, opened.facts, size_px, encoder, stored, stack, overwrite, tell
+            target,
+            opened.facts,
+            size_px,
+            encoder,
+            opened.sound,
+            stored,
+            stack,
+            overwrite,
+            tell,
         )
         pipeline = Pipeline(opened.frames, step, sink, pool=pool, live=opened.drops)
         ended_by = _run(pipeline, opened, window, status)

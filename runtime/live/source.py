@@ -6,10 +6,13 @@ import threading
 from collections.abc import Callable, Iterator
 from time import monotonic
 
+from av import AudioFrame
+
 from ...common.closing import Closing
 from ...common.errors import InputError
 from ...common.notes import Say, say_on_stderr
 from ..video.clip.frame import Frame, Image
+from ..video.writing.sound_feed import SoundFeed
 from .clock import TIME_BASE, LiveClock
 from .connection import Connection
 
@@ -36,6 +39,7 @@ class LiveSource(Closing):
         shown: str,
         *,
         reconnect_seconds: float = 60.0,
+        sound: SoundFeed | None = None,
         say: Say = say_on_stderr,
     ) -> None:
         self._connect = connect
@@ -45,6 +49,7 @@ class LiveSource(Closing):
         self._clock = LiveClock()
         self._stopped = threading.Event()
         self._reading = threading.Lock()
+        self._feed = sound
         self._connection = connect()
         self.facts = self._connection.facts
         self.reconnects = 0
@@ -57,7 +62,8 @@ class LiveSource(Closing):
             while not self._stopped.is_set():
                 fault = "the stream ended"
                 try:
-                    for image, seconds in self._connection.frames():
+                    hear = None if self._feed is None else self._hear
+                    for image, seconds in self._connection.frames(hear):
                         yield self._frame(image, seconds)
                         if self._stopped.is_set():
                             return
@@ -79,6 +85,12 @@ class LiveSource(Closing):
         if self._reading.acquire(timeout=0.1):
             self._connection.close()
             self._reading.release()
+
+    def _hear(self, frame: AudioFrame, seconds: float) -> None:
+        assert self._feed is not None
+        placed = self._clock.place(seconds)
+        if placed is not None:  # else no picture was shown yet
+            self._feed.put(frame, placed)
 
     def _frame(self, image: Image, seconds: float | None) -> Frame:
         pts, age = self._clock.stamp(seconds)

@@ -19,6 +19,7 @@ from ...common.errors import ConfigError, OutputError
 from ..video.clip.frame import ClipFacts, Frame
 from ..video.clip.pixels import FromBgr, even_size
 from ..video.writing.encoders import EncoderOptions
+from ..video.writing.sound_feed import FedSound, SoundFeed
 from .address import OUTPUT_FORMATS, Target
 from .publisher import address
 
@@ -139,6 +140,7 @@ class StreamSink(Closing):
         size_px: tuple[int, int],
         options: EncoderOptions,
         *,
+        sound: SoundFeed | None = None,
         open_seconds: float = _OPEN_SECONDS,
         write_seconds: float = _WRITE_SECONDS,
     ) -> None:
@@ -151,6 +153,7 @@ class StreamSink(Closing):
         try:
             self._container = av.open(self._publisher, "w", format="nut", buffer_size=4096)
             self._stream = self._add_stream(facts, even_size(*size_px), options)
+            self._sound = None if sound is None else FedSound(sound, self._container, "aac")
             self._from_bgr = FromBgr("yuv420p", facts.colour, even_size(*size_px))
         except BaseException:
             self._publisher.kill()
@@ -168,11 +171,15 @@ class StreamSink(Closing):
         with self._busy:
             picture = self._from_bgr(frame.bgr)
             picture.pts, picture.time_base = frame.pts, frame.time_base
+            if self._sound is not None:
+                self._sound.copy_until(frame.pts_seconds)
             self._container.mux(self._stream.encode(picture))
 
     def finish(self) -> None:
         with self._busy:
             self._container.mux(self._stream.encode(None))
+            if self._sound is not None:
+                self._sound.finish()
             self._container.close()
             self._publisher.finish()
 

@@ -16,6 +16,7 @@ from ..video.clip.pixel_format import PixelFormat
 from ..video.pipeline import FrameSink
 from ..video.writing.encoders import EncoderOptions
 from ..video.writing.file_sink import FileSink
+from ..video.writing.sound_feed import SoundFeed
 from .address import Target, TargetKind
 from .stream_sink import StreamSink
 from .y4m_sink import Y4mSink
@@ -36,6 +37,7 @@ def open_sink(
     facts: ClipFacts,
     size_px: tuple[int, int],
     encoder: EncoderOptions,
+    sound: SoundFeed | None,
     stored: PixelFormat | None,
     stack: ExitStack,
     overwrite: bool,
@@ -48,10 +50,12 @@ def open_sink(
     if target.kind is TargetKind.FILE:
         temporary = stack.enter_context(atomic_output(target.path, overwrite=overwrite))
         return stack.enter_context(
-            FileSink(temporary, facts, size_px, encoder, shown_as=target.path, say=say)
+            FileSink(temporary, facts, size_px, encoder, sound=sound, shown_as=target.path, say=say)
         )
     if target.kind is TargetKind.STREAM:
-        connect = call_interruptibly(lambda: StreamSink(target, facts, size_px, encoder))
+        connect = call_interruptibly(
+            lambda: StreamSink(target, facts, size_px, encoder, sound=sound)
+        )
         return stack.enter_context(connect)
     if target.kind is TargetKind.Y4M:
         if sys.stdout is None:  # Python's word for one that was closed before it started

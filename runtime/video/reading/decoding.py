@@ -14,6 +14,7 @@ from .clock import Clock
 from .deinterlace import Deinterlacer
 from .integrity import Integrity
 
+_EARLY_PACKETS = 256
 _LOOKED_AT = 100
 """Packets behind damage in which another size of the pictures is looked for."""
 
@@ -61,8 +62,35 @@ class Decoder:
         self._deinterlacer = deinterlacer
         self._clock = clock
         self._total_bytes = total_bytes
+        self._heard_index: int | None = None
+        self._early: list[av.Packet[av.stream.Stream]] = []
+        self._take_sound: Callable[[av.AudioFrame, float], None] = lambda frame, seconds: None
         self.picture: Picture | None = None
         """What the pictures of the clip are like, once that is known."""
+
+    def listen(self, stream: av.AudioStream, take: Callable[[av.AudioFrame, float], None]) -> None:
+        """Give the sound of a stream to `take`, with its time in seconds, as it is read."""
+        self._heard_index, self._take_sound = stream.index, take
+        for packet in self._early:
+            self._pass_on(packet)
+        self._early.clear()
+
+    def _pass_on(self, packet: av.Packet[av.stream.Stream]) -> None:
+        if packet.stream.index == self._heard_index:
+            self._hear(packet)
+        elif packet.stream.type == "audio" and len(self._early) < _EARLY_PACKETS:
+            self._early.append(packet)  # read before anyone could listen
+
+    def _hear(self, packet: av.Packet[av.stream.Stream]) -> None:
+        assert isinstance(packet.stream, av.AudioStream)
+        try:
+            decoded = packet.stream.decode(packet)
+        except av.InvalidDataError:
+            return  # the packet is silent, and the pictures are not harmed
+        for frame in decoded:
+            if frame.time is not None:
+                zero = float(self._clock.offset * self._clock.time_base)
+                self._take_sound(frame, frame.time - zero)
 
     def frames(self) -> Generator[av.VideoFrame, None, None]:
         """All frames, in the order in which they are shown.
@@ -78,6 +106,8 @@ class Decoder:
                         fault = self._size_change() or fault
                     self._fail_if(fault, packet)
                 if packet.stream.index != self._stream.index:
+                    if not flush:
+                        self._pass_on(packet)
                     continue
                 frames = self._codec.decode(None if flush else packet)
                 self._fail_if(self._integrity.frames(frames), frames[0] if frames else None)

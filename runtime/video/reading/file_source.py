@@ -164,6 +164,13 @@ class FileSource(Closing):
         self._to_bgr = ToBgr(pool)
         self._is_prepared = True
 
+    def listen(self, stream: av.AudioStream, take: Callable[[av.AudioFrame, float], None]) -> None:
+        """Give the sound of a stream of `container` to `take`, with its time in seconds.
+
+        To be called before the iteration. What lies before the first picture may be left out.
+        """
+        self._decoder.listen(stream, take)
+
     @property
     def stream_index(self) -> int:
         """The index of the video stream that is decoded."""

@@ -34,6 +34,7 @@ from .encoders import EncoderOptions
 from .matroska_shape import PLACEHOLDERS, display_size, write_shape
 from .packet_clock import PacketClock
 from .passthrough import Passthrough, lasting_tags
+from .sound_feed import FedSound, SoundFeed
 
 _DAY = 86400  # seconds
 
@@ -55,6 +56,7 @@ class FileSink:
         size_px: width and height of the frames to come.
         options: codec, quality and preset.
         copy_from: the input file and the index of its video stream; `None` copies nothing.
+        sound: that of a live source, instead.
         audio: what becomes of the audio.
         span: the part of the input that the frames are; what is copied is cut to it.
         shown_as: the name to use in messages, when `path` is temporary.
@@ -71,6 +73,7 @@ class FileSink:
         options: EncoderOptions | None = None,
         *,
         copy_from: tuple[Path, int] | None = None,
+        sound: SoundFeed | None = None,
         audio: Audio = Audio.AUTO,
         span: Span | None = None,
         shown_as: Path | None = None,
@@ -87,7 +90,7 @@ class FileSink:
         self._durations: dict[int, int] = {}
         self._dynamic_hdr = DynamicHdr(self._options.encoder.library)
         self._clock = PacketClock(fixed_up=not self._container_kind.is_matroska)
-        self._passthrough: Passthrough | None = None
+        self._passthrough: Passthrough | FedSound | None = None
         self._finished = False
         self.frames_written = 0
         self._options.check_suffix(self._target)
@@ -108,6 +111,8 @@ class FileSink:
                         span=span,
                         say=say,
                     )
+                elif sound is not None:
+                    self._passthrough = FedSound(sound, self._container)
                 self._start()
         except BaseException:
             self._discard()

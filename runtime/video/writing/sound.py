@@ -38,27 +38,23 @@ _ENCODERS = {
 }
 
 
-class Sound:
-    """See `Carried`. Gaps become silence, so that sound and picture stay together."""
+class SoundEncoder:
+    """Encodes decoded sound at the times that it has. Gaps become silence."""
 
     def __init__(
         self,
-        source: AudioStream,
         output: av.container.OutputContainer,
         codec: str,
-        end: Fraction | None,
-        name: Path,
+        rate: int,
+        channels: int,
+        end: Fraction | None = None,
     ) -> None:
         """`codec`: "aac" or "opus"; `end`: the time in seconds at which the sound ends, if not
-        before; `name`: the input.
+        before. What lies before 0 s is left out.
         """
-        self._name = name
-        self.description = f"{describe(source).removesuffix(')')} as {codec})"
-        self._source = source
         self._end = end
         self._encoder = encoder = _ENCODERS[codec]
-        self._rate = source.rate if source.rate in encoder.rates else _RATE
-        channels = source.layout.nb_channels
+        self._rate = rate if rate in encoder.rates else _RATE
         self._layout = encoder.layouts.get(channels, "stereo")
         target = output.add_stream(encoder.library, rate=self._rate, layout=self._layout)
         assert isinstance(target, AudioStream)
@@ -66,38 +62,32 @@ class Sound:
         target.bit_rate = _BITS_PER_CHANNEL * min(channels, 8)
         self.target = target
         self._graph: av.filter.Graph | None = None
-        self._tried = self._begun = False
+        self._form: tuple[object, ...] = ()
 
-    def take(self, packet: Packet[Stream]) -> Iterator[Packet[Stream]]:
-        pts, time_base, self._tried = packet.pts, packet.time_base, True
-        try:
-            frames = self._source.decode(packet)
-        except av.InvalidDataError:
-            if self._begun:
-                raise
-            return  # what comes before the first packet that can be decoded alone
-        for frame in frames:
-            self._begun = True
-            if frame.pts is None:
-                frame.pts, frame.time_base = pts, time_base
-            if self._graph is None:
-                self._graph = self._build(frame)
-            self._graph.push(frame)
-            yield from self._pull()
+    def encode(self, frame: av.AudioFrame) -> Iterator[Packet[Stream]]:
+        """Yield what can be written once the frame has come. It may differ in form from the last.
+
+        Raises av.FFmpegError.
+        """
+        form = frame.sample_rate, frame.format.name, frame.layout.name, frame.time_base
+        if form != self._form:
+            yield from self._drained()
+            self._graph, self._form = self._build(frame), form
+        assert self._graph is not None
+        self._graph.push(frame)
+        yield from self._pull()
 
     def finish(self) -> Iterator[Packet[Stream]]:
-        if self._tried and not self._begun:
-            raise InputError(
-                f"{self._name}: none of its {describe(self._source)} can be decoded; to leave the "
-                "audio out, pass --audio none"
-            )
+        """Yield what is left."""
+        yield from self._drained()
+        if self._form:
+            yield from self.target.encode(None)
+
+    def _drained(self) -> Iterator[Packet[Stream]]:
         if self._graph is not None:
-            for frame in self._source.decode(None):
-                self._graph.push(frame)
             self._graph.push(None)
             yield from self._pull()
-        if self._begun:
-            yield from self.target.encode(None)
+            self._graph = None
 
     def _build(self, frame: av.AudioFrame) -> av.filter.Graph:
         graph = av.filter.Graph()
@@ -137,3 +127,53 @@ class Sound:
                 return
             assert isinstance(frame, av.AudioFrame)
             yield from self.target.encode(frame)
+
+
+class Sound:
+    """See `Carried`. Sound of a file that is coded anew."""
+
+    def __init__(
+        self,
+        source: AudioStream,
+        output: av.container.OutputContainer,
+        codec: str,
+        end: Fraction | None,
+        name: Path,
+    ) -> None:
+        """`name`: the input; see `SoundEncoder` for the others."""
+        self._name = name
+        self.description = coded_as(source, codec)
+        self._source = source
+        self._encoder = SoundEncoder(output, codec, source.rate, source.layout.nb_channels, end)
+        self.target = self._encoder.target
+        self._tried = self._begun = False
+
+    def take(self, packet: Packet[Stream]) -> Iterator[Packet[Stream]]:
+        pts, time_base, self._tried = packet.pts, packet.time_base, True
+        try:
+            frames = self._source.decode(packet)
+        except av.InvalidDataError:
+            if self._begun:
+                raise
+            return  # what comes before the first packet that can be decoded alone
+        for frame in frames:
+            self._begun = True
+            if frame.pts is None:
+                frame.pts, frame.time_base = pts, time_base
+            yield from self._encoder.encode(frame)
+
+    def finish(self) -> Iterator[Packet[Stream]]:
+        if self._tried and not self._begun:
+            raise InputError(
+                f"{self._name}: none of its {describe(self._source)} can be decoded; to leave the "
+                "audio out, pass --audio none"
+            )
+        if self._begun:
+            for frame in self._source.decode(None):
+                yield from self._encoder.encode(frame)
+        yield from self._encoder.finish()
+
+
+def coded_as(source: AudioStream, codec: str) -> str:
+    """What becomes of a stream, as "audio (truehd as aac)"."""
+    return f"{describe(source).removesuffix(')')} as {codec})"
