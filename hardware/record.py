@@ -54,13 +54,19 @@ def write_record(settings: Settings, accounts: Sequence[Account], seconds: float
 def _markdown(settings: Settings, accounts: Sequence[Account], seconds: float) -> list[str]:
     title = "Rehearsal" if settings.dry_run else "What the GPU shows"
     lines = [f"# {title}", "", f"{seconds:.0f} of {settings.seconds:.0f} s.", ""]
-    lines += ["| part | state | s | at most | last line of its log |", "|---|---|---|---|---|"]
-    for account in accounts:
-        shown = "" if account.state == "done" else tables.cell(account.last_line)
-        lines.append(
-            f"| {account.part.title} | {account.state} | {account.seconds:.0f} | "
-            f"{account.limit_s:.0f} | {shown} |"
-        )
+    lines += tables.table(
+        ["part", "state", "s", "at most", "last line of its log"],
+        [
+            [
+                account.part.title,
+                account.state,
+                f"{account.seconds:.0f}",
+                f"{account.limit_s:.0f}",
+                None if account.state == "done" else account.last_line,
+            ]
+            for account in accounts
+        ],
+    )
     for group, table in _TABLES.items():
         rows = [row for account in accounts if account.part.group == group for row in account.rows]
         if rows:

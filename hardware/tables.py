@@ -5,26 +5,29 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from framelift.common.table import Table, escape_markdown
+
 _Row = dict[str, Any]
+_OPTIONAL = "note"
 
 
 def cell(value: object) -> str:
-    """A value inside a table."""
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return str(value).replace("|", "\\|").replace("\n", " ")
+    """A value as Markdown shows it."""
+    return escape_markdown(_text(value))
+
+
+def _text(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def environment(rows: list[_Row]) -> list[str]:
     """What is there, what works, and what the device can do."""
-    lines = _table(
-        ["what", ""], [[row["name"], row["value"]] for row in rows if row["kind"] == "fact"]
-    )
+    lines = _fields(rows, "fact", {"what": "name", "": "value"})
     backends = [row for row in rows if row["kind"] == "backend"]
     if backends:
         lines += [
             "",
-            *_table(
+            *table(
                 ["backend", "works", ""],
                 [
                     [row["name"], "yes" if row["reason"] is None else "no", row["reason"] or ""]
@@ -48,7 +51,7 @@ def tests(rows: list[_Row]) -> list[str]:
     if wrong:
         lines += [
             "",
-            *_table(
+            *table(
                 ["test", "", "why"], [[row["test"], row["outcome"], row["why"]] for row in wrong]
             ),
         ]
@@ -67,7 +70,7 @@ def latency(rows: list[_Row]) -> list[str]:
     if cases:
         sizes = sorted({row["size"] for row in cases})
         lines += [f"p50 in ms of a call with uint8 frames, {', '.join(sizes)} in", ""]
-        lines += _table(
+        lines += table(
             ["model", *engines],
             [
                 [model, *(_latency(p50.get((model, engine))) for engine in engines)]
@@ -96,64 +99,58 @@ def _latency(row: _Row | None) -> str:
 
 def video(rows: list[_Row]) -> list[str]:
     """Frames per second by sink."""
-    return _table(
-        ["model", "backend", "to", "fps", "of the upscaler's own rate", ""],
-        [
-            [
-                row["model"],
-                row["backend"],
-                row["sink"],
-                row["fps"],
-                row["share"],
-                row.get("note", ""),
-            ]
-            for row in rows
-            if row["kind"] == "run"
-        ],
-    )
+    columns = {
+        "model": "model",
+        "backend": "backend",
+        "to": "sink",
+        "fps": "fps",
+        "of the upscaler's own rate": "share",
+        "": "note",
+    }
+    return _fields(rows, "run", columns)
 
 
 def training(rows: list[_Row]) -> list[str]:
     """Pictures per second, and the share of the rate of large matrices."""
-    return _table(
-        ["preset", "device", "crops/s", "step, ms", "waiting for data", "TFLOP/s", "of the peak"],
-        [
-            [
-                row["preset"],
-                row["device"],
-                row["images_per_s"],
-                row["step_ms"],
-                row["data_wait_share"],
-                row["tflops"],
-                row["share_of_peak"],
-            ]
-            for row in rows
-            if row["kind"] == "speed"
-        ],
-    )
+    columns = {
+        "preset": "preset",
+        "device": "device",
+        "crops/s": "images_per_s",
+        "step, ms": "step_ms",
+        "waiting for data": "data_wait_share",
+        "TFLOP/s": "tflops",
+        "of the peak": "share_of_peak",
+    }
+    return _fields(rows, "speed", columns)
 
 
 def zoo(rows: list[_Row]) -> list[str]:
     """How far each model came."""
-    return _table(
-        ["model", "steps", "crops/s", "first Y-PSNR", "last", ""],
+    columns = {
+        "model": "model",
+        "steps": "steps",
+        "crops/s": "images_per_s",
+        "first Y-PSNR": "first_db",
+        "last": "last_db",
+        "": "note",
+    }
+    return _fields(rows, "model", columns)
+
+
+def _fields(rows: list[_Row], kind: str, columns: dict[str, str]) -> list[str]:
+    """A table of the rows of one kind; `columns` has the field under each heading."""
+    fields = list(columns.values())
+    return table(
+        list(columns),
         [
-            [
-                row["model"],
-                row["steps"],
-                row["images_per_s"],
-                row["first_db"],
-                row["last_db"],
-                row.get("note", ""),
-            ]
+            [row.get(field) if field == _OPTIONAL else row[field] for field in fields]
             for row in rows
-            if row["kind"] == "model"
+            if row["kind"] == kind
         ],
     )
 
 
-def _table(head: list[str], rows: list[list[object]]) -> list[str]:
-    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
-    return lines + [
-        f"| {' | '.join('' if value is None else cell(value) for value in row)} |" for row in rows
-    ]
+def table(head: list[str], rows: list[list[Any]]) -> list[str]:
+    """The lines of a table in Markdown; `None` is an empty cell."""
+    texts = (tuple("" if value is None else _text(value) for value in row) for row in rows)
+    return Table(tuple(head), tuple(texts)).markdown().splitlines()
