@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -21,6 +22,14 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 os.environ["FRAMELIFT_CONFIG"] = ""  # not the defaults of who runs them
 
 ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Not that of who runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FRAMELIFT_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ import time
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
-_LOOK_EVERY_SECONDS = 0.0005
+_LOOK_EVERY_SECONDS = 0.002
 _PATIENCE_SECONDS = 60.0
 
 

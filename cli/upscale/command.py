@@ -213,8 +213,10 @@ def run_upscale(options: UpscaleOptions, task: str = "super-resolution") -> None
 
 def _loaded(request: Request, task: str, *, footage: bool) -> Run:
     """The run with its upscaler loaded; the line that names it is printed."""
+    from ...common.cache_folder import cache_folder
     from ...common.signals import call_interruptibly
     from ...importer.loading import Engine, load_upscaler, models_to_run
+    from ...runtime.models.remembered import remembering
     from .run import Run
 
     options = request.options
@@ -222,7 +224,8 @@ def _loaded(request: Request, task: str, *, footage: bool) -> Run:
     engine = Engine(
         options.backend, options.device, options.threads, options.tile, options.style_size
     )
-    upscaler = call_interruptibly(lambda: load_upscaler(task, *models, engine, say=_note))
+    with remembering(cache_folder() / "models"):
+        upscaler = call_interruptibly(lambda: load_upscaler(task, *models, engine, say=_note))
     run = Run(upscaler, request.settings(upscaler))
     run.info(_runs(upscaler, options.verbose))
     if upscaler.window > 1 and footage and not options.no_reuse:

@@ -13,12 +13,9 @@ from ..ort.library import engine_problem
 from ..ort.session import OrtSession
 from ..session.frames import dtype_of
 from ..session.protocol import Frames
-from .cpu.grouped import group_pixels
-from .cpu.packed import PACKED, pack_tail
-from .cpu.placeless import is_placeless
+from .cpu.packed import PACKED
+from .cpu.prepared import prepared
 from .cpu.reshuffle import Reshuffle
-from .cpu.saturation import has_vnni, prepare_int8
-from .cpu.widen import has_half, widen, widened_bytes
 
 NAME = "onnx-cpu"
 PROVIDER = "CPUExecutionProvider"
@@ -60,25 +57,21 @@ class OnnxCpuSession:
         self.device = processor_name()
         self._threads = threads or available_processors()
         self._window = spec.window
-        model = spec.model()
-        self._widened = has_half(model.graph)
-        widen(model.graph)
-        self.activation_bytes = (
-            widened_bytes(spec, model) if self._widened else spec.activation_bytes
+        made = prepared(spec, pack=pack)
+        self._widened, self._held_channels, self._packed = (
+            made.widened,
+            made.held_channels,
+            made.packed,
         )
-        self.exact_regions = is_placeless(model.graph)
-        self._held_channels = prepare_int8(model)
+        self.activation_bytes, self.exact_regions = made.activation_bytes, made.exact_regions
         if self._held_channels:
             say_on_stderr(
                 f"{spec.name}: {self.device} is not known to have VNNI: int8 weights get a coarser "
                 "step, so that its 16-bit sums hold; a little less exact than elsewhere"
             )
-        if has_vnni():
-            group_pixels(model)
-        self._packed = pack and pack_tail(model, spec.scale)
         if self._packed:
             load_cv2()  # what is missing is said now, not at the first frame
-        self._session = OrtSession(NAME, model.SerializeToString(), PROVIDER, self._threads)
+        self._session = OrtSession(NAME, made.model, PROVIDER, self._threads)
         self._reshuffle: Reshuffle | None = None
         self.stage_seconds = {"inference": 0.0}
         if self._packed:

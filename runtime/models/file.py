@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from .contract import (
 from .digest import PREFIX, require_sealed
 from .memory import activation_bytes_per_pixel
 from .metadata import ACTIVATION_BYTES, Metadata
+from .remembered import Facts, remembered
 
 if TYPE_CHECKING:
     import onnx
@@ -130,13 +131,26 @@ def read_spec(path: str | Path) -> ModelSpec:
             and output are not those of a framelift model, its weights are not finite, or it is not
             what was exported by the digest in its metadata.
     """
-    return load(path)[0]
+    path = Path(path)
+    data = _read(path)
+    facts, _ = remembered("spec", data, path.stem, lambda: (_facts(_load(path, data)[0]), b""))
+    shape = tuple(facts["frame_shape"])  # of which JSON makes a list
+    return ModelSpec(path=path, data=data, **{**facts, "frame_shape": shape})
+
+
+def _facts(spec: ModelSpec) -> Facts:
+    """All of it but the file itself."""
+    names = {one.name for one in fields(spec)} - {"path", "data"}
+    return {name: getattr(spec, name) for name in names}
 
 
 def load(path: str | Path) -> tuple[ModelSpec, onnx.ModelProto]:
     """Like `read_spec`, with the parsed model."""
     path = Path(path)
-    data = _read(path)
+    return _load(path, _read(path))
+
+
+def _load(path: Path, data: bytes) -> tuple[ModelSpec, onnx.ModelProto]:
     model = parse(path, data)
     metadata = Metadata.of(path, model)
     check_self_contained(path, model)

@@ -1,0 +1,113 @@
+"""What was made of a model's file in an earlier run, so that a command need not import ONNX.
+
+Importing ONNX and reading, checking and rewriting a small model takes a fifth of the time of a
+small picture. What comes of it depends on nothing but the bytes of the file, the code of Framelift
+and of ONNX, and the processor, all of which are part of the name that it is kept by. What is
+damaged, or cannot be read or written, is made anew.
+
+It is on only inside `remembering`, which commands use. Programs load models once and run for long.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.util
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+Facts = dict[str, Any]
+"""What JSON can hold."""
+
+_CODE = Path(__file__).parent, Path(__file__).parents[1] / "backends" / "cpu"
+_MOST_BYTES = 8 << 20  # of a file: a larger model takes longer to run than to read
+_MOST_FILES = 40
+
+_folder: Path | None = None
+
+
+@contextmanager
+def remembering(folder: Path) -> Iterator[None]:
+    """Inside, `remembered` keeps what it makes in this folder, which is created when needed."""
+    global _folder
+    before, _folder = _folder, folder
+    try:
+        yield
+    finally:
+        _folder = before
+
+
+def remembered(
+    kind: str, data: bytes, besides: str, make: Callable[[], tuple[Facts, bytes]]
+) -> tuple[Facts, bytes]:
+    """What `make` returns: kept from an earlier run, or made now. It raises what `make` raises.
+
+    Args:
+        kind: what is made.
+        data: the model's file.
+        besides: what else it depends on.
+        make: facts and bytes that are made of the file.
+    """
+    if _folder is None or len(data) > _MOST_BYTES or not _code():
+        return make()
+    key = hashlib.sha256(data)
+    key.update(f"\n{kind}\n{besides}\n{_code()}".encode())
+    file = _folder / f"{key.hexdigest()}.{kind}"
+    found = _read(file)
+    if found is None:
+        found = make()
+        _write(file, *found)
+    return found
+
+
+@cache
+def _code() -> str:
+    """A digest of the files that have a part in it; "" if they cannot be read, as in an archive."""
+    onnx = importlib.util.find_spec("onnx")
+    if onnx is None or onnx.origin is None:
+        return ""
+    digest = hashlib.sha256()
+    try:
+        digest.update(Path(onnx.origin).with_name("version.py").read_bytes())
+        for file in sorted(file for folder in _CODE for file in folder.glob("*.py")):
+            digest.update(f"\n{file.name}\n".encode() + file.read_bytes())
+    except OSError:
+        return ""
+    return digest.hexdigest()
+
+
+def _read(file: Path) -> tuple[Facts, bytes] | None:
+    """The facts and bytes of a file; None if there is none or it is damaged."""
+    try:
+        content = file.read_bytes()
+    except OSError:
+        return None
+    digest, _, rest = content.partition(b"\n")
+    if hashlib.sha256(rest).hexdigest().encode() != digest:
+        return None
+    facts, _, body = rest.partition(b"\n")
+    found: Facts = json.loads(facts)
+    return found, body
+
+
+def _write(file: Path, facts: Facts, body: bytes) -> None:
+    rest = json.dumps(facts).encode() + b"\n" + body
+    partial = file.with_name(f"{file.name}.{os.getpid()}")
+    with contextlib.suppress(OSError):  # a full disk, or a home that cannot be written to
+        file.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_bytes(hashlib.sha256(rest).hexdigest().encode() + b"\n" + rest)
+        os.replace(partial, file)
+        _forget_oldest(file.parent)
+    with contextlib.suppress(OSError):
+        partial.unlink(missing_ok=True)
+
+
+def _forget_oldest(folder: Path) -> None:
+    files = sorted(folder.iterdir(), key=lambda file: file.stat().st_mtime_ns)
+    for file in files[:-_MOST_FILES]:
+        file.unlink(missing_ok=True)
