@@ -143,6 +143,8 @@ def _require_runnable(spec: ModelSpec) -> None:
     """Raises ModelError for what a browser is not given."""
     if spec.window > 1:
         raise ModelError("it takes several frames; `framelift upscale` runs it")
+    if spec.depth != 8:
+        raise ModelError("it takes uint16 frames; export it without --depth 16")
     if any(spec.frame_shape):
         raise ModelError("it has a fixed size; export it with dynamic sizes")
 

@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 
 from ...common.errors import ModelError
 from ...runtime.backends.cpu.widen import has_half, widen
+from ...runtime.models.depth import set_depth
+from ...runtime.models.file import DEEP_BITS
 from ...runtime.models.graph import Graph, attributes
 
 if TYPE_CHECKING:
@@ -73,6 +75,8 @@ def float_network(model: onnx.ModelProto, name: str, *, keep_half: bool = False)
 
     result = onnx.ModelProto()
     result.CopyFrom(model)
+    if result.graph.input[0].type.tensor_type.elem_type == onnx.TensorProto.UINT16:
+        set_depth(result, DEEP_BITS, 8)
     proto = result.graph
     in_half = keep_half and has_half(proto)
     if not in_half:

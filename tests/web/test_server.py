@@ -14,6 +14,8 @@ from click.testing import CliRunner
 
 from framelift.cli.web import web
 from framelift.common.errors import ConfigError, MissingDependencyError, ModelError, OutputError
+from framelift.runtime.models.depth import at_bits
+from framelift.runtime.models.file import read_spec
 from framelift.runtime.models.zoo import shipped_models
 from framelift.web import site
 from framelift.web.server import PageServer
@@ -150,6 +152,19 @@ def test_a_file_that_is_no_framelift_model_is_left_out_with_a_line(
     assert [model["name"] for model in index["models"]] == ["mine"]
     assert len(said) == 1
     assert said[0].startswith("broken.onnx is left out of the page: ")
+
+
+def test_a_model_of_uint16_frames_is_left_out_with_a_line(
+    tmp_path: Path, tiny_models: ModuleType
+) -> None:
+    path = tiny_models.save(tiny_models.pixel_shuffle_model(), tmp_path / "mine.onnx")
+    model = at_bits(read_spec(path), 16).model()
+    tiny_models.save(tiny_models.set_metadata(model, depth="16", graph_sha256=None), path)
+    said: list[str] = []
+    assert model_index(models_in(tmp_path), said.append)["models"] == []
+    assert said == [
+        "mine.onnx is left out of the page: it takes uint16 frames; export it without --depth 16"
+    ]
 
 
 def test_folders_without_models(tmp_path: Path) -> None:

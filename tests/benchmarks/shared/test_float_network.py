@@ -17,6 +17,7 @@ from framelift.common.errors import ModelError
 from framelift.runtime import Upscaler
 from framelift.runtime.backends.cpu.saturation import adds_in_16_bits
 from framelift.runtime.backends.cpu.widen import widen
+from framelift.runtime.models.depth import at_bits
 from framelift.runtime.models.file import load, read_spec
 from framelift.runtime.models.zoo import resolve, shipped_models
 
@@ -50,6 +51,23 @@ def test_every_shipped_model_has_one(name: str) -> None:
         assert same.psnr_db > 40
     else:
         assert same.max_abs <= 1
+
+
+@pytest.mark.parametrize("name", ["tiny", "realtime-nano-x2"])
+def test_that_of_a_model_for_16_bits_is_the_same(
+    tiny_models: ModuleType, tmp_path: Path, name: str
+) -> None:
+    path = tiny_models.save(tiny_models.pixel_shuffle_model(), tmp_path / "model.onnx")
+    spec = read_spec(path if name == "tiny" else resolve(name))
+    deep = at_bits(spec, 16)
+    frame = np.random.default_rng(1).integers(0, 256, (17, 23, 3), np.uint8)
+    plain, other = (
+        FloatSession(float_network(one.model(), one.name).SerializeToString())
+        for one in (spec, deep)
+    )
+    np.testing.assert_allclose(
+        plain.run(prepare(frame)), other.run(prepare(frame)), rtol=0, atol=1e-5
+    )
 
 
 def test_ends_in_the_pixel_shuffle_and_leaves_the_original(tiny_models: ModuleType) -> None:
