@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from ...common.errors import ModelError
 from ...runtime.backends.cpu.widen import has_half, widen
+from ...runtime.models.contract import DEEP_BITS
 from ...runtime.models.depth import set_depth
-from ...runtime.models.file import DEEP_BITS
 from ...runtime.models.graph import Graph, attributes
 
 if TYPE_CHECKING:
