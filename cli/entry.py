@@ -38,7 +38,7 @@ def _leave(code: object) -> None:
 
     Files are closed by then. What was registered for the end is called.
     """
-    if not isinstance(code, int) or _END_IN_ORDER & set(sys.modules):
+    if not isinstance(code, int) or _END_IN_ORDER & set(sys.modules) or _is_profiled():
         return
     main_thread = threading.main_thread()
     if any(not thread.daemon for thread in threading.enumerate() if thread is not main_thread):
@@ -49,6 +49,14 @@ def _leave(code: object) -> None:
                 stream.flush()
         atexit._run_exitfuncs()
         os._exit(code)
+
+
+def _is_profiled() -> bool:
+    """Whether a profiler or a tracer waits for the end, to print what it found."""
+    if sys.getprofile() is not None or sys.gettrace() is not None:
+        return True
+    monitoring = getattr(sys, "monitoring", None)  # from Python 3.12 on
+    return monitoring is not None and any(map(monitoring.get_tool, range(6)))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes.util
+import ctypes
 import re
 import sys
 from pathlib import Path
@@ -13,7 +13,9 @@ def gpu_problem() -> str | None:
     if sys.platform == "darwin":
         return "macOS has no driver for NVIDIA GPUs"
     if sys.platform == "win32":
-        found = ctypes.util.find_library("nvcuda.dll") is not None
+        from ctypes.util import find_library
+
+        found = find_library("nvcuda.dll") is not None
         return None if found else "no NVIDIA driver (nvcuda.dll is missing)"
     return None if device_nodes() else "no NVIDIA GPU (/dev/nvidia0 is missing)"
 

@@ -47,6 +47,12 @@ def test_what_is_registered_for_the_end_is_called() -> None:
     assert done.stdout.endswith("\nlast")
 
 
+def test_a_profiler_prints_what_it_found() -> None:
+    command = [sys.executable, "-m", "cProfile", "-m", "framelift.cli.entry", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert "function calls" in done.stdout
+
+
 @pytest.mark.parametrize(("arguments", "code"), [(["--help"], 0), (["nothing"], 2)])
 def test_all_output_arrives_with_the_exit_code(arguments: list[str], code: int) -> None:
     plain = "import sys; from framelift.cli.main import main; main()"
