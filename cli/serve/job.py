@@ -13,12 +13,16 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...serve.jobs.settings import Limits
 from ..main import main
+
+if TYPE_CHECKING:
+    from ...runtime.video.clip.fit import Scaling
 
 _SECONDS_BETWEEN = 0.3
 
@@ -38,8 +42,7 @@ def run(argv: list[str]) -> None:
 def _check(arguments: list[str], limits: Limits) -> None:
     from ...serve.jobs.checks import check_upload
 
-    scales = [text.removeprefix("--scale=") for text in arguments if text.startswith("--scale=")]
-    facts = check_upload(Path(arguments[1]), limits, float(scales[-1]) if scales else None)
+    facts = check_upload(Path(arguments[1]), limits, _scaling(arguments))
     if facts is not None:
         _say("input", asdict(facts))
 
@@ -59,6 +62,17 @@ class _Reporter:
 def _say(key: str, value: dict[str, Any]) -> None:
     sys.stdout.write(json.dumps({key: value}) + "\n")
     sys.stdout.flush()
+
+
+def _scaling(arguments: Sequence[str]) -> Scaling | None:
+    """What the command's arguments say of the size of the result."""
+    from ...runtime.video.clip.fit import parse_scaling
+
+    given = dict(
+        text[2:].split("=", 1) for text in arguments if text.startswith("--") and "=" in text
+    )
+    sides = [int(given[name]) if name in given else None for name in ("width", "height")]
+    return parse_scaling(given.get("scale"), given.get("size"), *sides)
 
 
 if __name__ == "__main__":

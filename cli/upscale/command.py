@@ -18,7 +18,10 @@ from ..options.names import require_name
 from .options import UpscaleOptions
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ...runtime import Upscaler
+    from ...runtime.jobs import Job
     from .options import Request
     from .run import Run
 
@@ -34,8 +37,8 @@ if TYPE_CHECKING:
     shell_complete=model_names,
     help=(
         "Bundled model (see `framelift models`) or .onnx file. [default: a bundled real-time "
-        "model, ×2 for --scale up to 2, otherwise ×4; a video model for videos, a perceptual "
-        "one for images; int8 on a CPU]"
+        "model, ×2 where IN becomes up to twice as large, otherwise ×4; a video model for videos, "
+        "a perceptual one for images; int8 on a CPU]"
     ),
 )
 @click.option(
@@ -196,7 +199,7 @@ def run_upscale(options: UpscaleOptions, task: str = "super-resolution") -> None
             else:
                 with no_search_for_garbage():
                     jobs = request.plan(_note)
-                    run = _loaded(request, task, footage=not all(job.is_image for job in jobs))
+                    run = _loaded(request, task, jobs)
                 run.files(jobs, several=request.is_several)
     except Interrupted as error:
         leave(error.exit_code, str(error))
@@ -211,16 +214,19 @@ def run_upscale(options: UpscaleOptions, task: str = "super-resolution") -> None
     leave(0)
 
 
-def _loaded(request: Request, task: str, *, footage: bool) -> Run:
+def _loaded(request: Request, task: str, jobs: Sequence[Job] = (), *, footage: bool = False) -> Run:
     """The run with its upscaler loaded; the line that names it is printed."""
     from ...common.cache_folder import cache_folder
     from ...common.signals import call_interruptibly
     from ...importer.loading import Engine, load_upscaler, models_to_run
+    from ...runtime.input_size import largest_factor
     from ...runtime.models.remembered import remembering
     from .run import Run
 
     options = request.options
-    models = models_to_run(task, options.model, options.scale, footage=footage)
+    footage = footage or not all(job.is_image for job in jobs)
+    scale = None if options.model else largest_factor(request.factor(), jobs)
+    models = models_to_run(task, options.model, scale, footage=footage)
     engine = Engine(
         options.backend, options.device, options.threads, options.tile, options.style_size
     )

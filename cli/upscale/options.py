@@ -226,7 +226,7 @@ class Request:
             Timeouts(options.timeout, max(options.timeout, Timeouts.first_frame_seconds)),
             options.reconnect,
             options.keep_all,
-            self._factor(),
+            self.factor(),
             options.compare,
             reuse=not options.no_reuse,
             assume_transfer=options.assume_transfer,
@@ -240,7 +240,7 @@ class Request:
         options = self.options
         return Settings(
             self.encoder,
-            self._factor(),
+            self.factor(),
             options.compare,
             lambda: self._convert_options(upscaler),
             options.overwrite,
@@ -256,7 +256,7 @@ class Request:
         return ConvertOptions(
             Audio(self._audio()),
             self.span,
-            self._factor(),
+            self.factor(),
             options.compare,
             upscaler.spec.sha256 if self.resume else None,
             deinterlace=Deinterlace(options.deinterlace),
@@ -267,7 +267,8 @@ class Request:
     def _audio(self) -> str:
         return "none" if self.options.no_audio else self.options.audio or "auto"
 
-    def _factor(self) -> Scaling | None:
+    def factor(self) -> Scaling | None:
+        """How large the output is; `None`: as the model makes it."""
         from ...runtime.video.clip.fit import parse_scaling
 
         options = self.options

@@ -16,6 +16,12 @@ _OPTION_TEXTS: dict[str, Schema] = {
         "maximum": 64,
         "description": "Output size over input size. Default: the model's.",
     },
+    "size": {
+        "type": "string",
+        "description": "As large as fits into this size, such as 1920x1080, in the input's shape.",
+    },
+    "width": {"type": "integer", "minimum": 1, "maximum": 65535, "description": "So wide."},
+    "height": {"type": "integer", "minimum": 1, "maximum": 65535, "description": "So high."},
     "compare": {"type": "boolean", "description": "Put the input, enlarged, to the left."},
     "format": {
         "enum": [*IMAGE_FORMATS, *VIDEO_FORMATS],

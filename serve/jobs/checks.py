@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...common.errors import InputError
 from ...common.images.reading import frame_count, open_bytes
+from ...runtime.video.clip.fit import Scaling, factor_of
 from .names import is_picture
 from .settings import RESULT_PIXELS, Limits
 
@@ -55,11 +56,11 @@ class Facts:
     seconds: float | None = None
 
 
-def check_upload(path: Path, limits: Limits, factor: float | None) -> Facts | None:
+def check_upload(path: Path, limits: Limits, scaling: Scaling | None) -> Facts | None:
     """Read the header and raise LimitError for what is over a limit.
 
-    `factor` is the scale asked for, or None for the model's. Of an image that only the decoder can
-    tell about, nothing is returned; it has a limit of its own.
+    `scaling` is the scale or size asked for, or None for the model's scale. Of an image that only
+    the decoder can tell about, nothing is returned; it has a limit of its own.
 
     Raises:
         LimitError: too many pixels, frames or seconds.
@@ -74,7 +75,8 @@ def check_upload(path: Path, limits: Limits, factor: float | None) -> Facts | No
             f"{path}: {facts.width}×{facts.height} are {pixels:,} pixels; this server's limit "
             f"is {limits.pixels:,}"
         )
-    if factor is not None and pixels * factor * factor > RESULT_PIXELS * limits.pixels:
+    factor = 0.0 if scaling is None else float(factor_of(scaling, facts.width, facts.height))
+    if pixels * factor * factor > RESULT_PIXELS * limits.pixels:
         raise LimitError(
             f"{path}: {facts.width}×{facts.height} at scale {factor:g} makes more than "
             f"{RESULT_PIXELS * limits.pixels:,} pixels, this server's limit"

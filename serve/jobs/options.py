@@ -17,7 +17,7 @@ from .settings import Settings
 _LONGEST = 100
 _FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": False}
 
-FOR_ALL = ("model", "scale", "compare", "format")
+FOR_ALL = ("model", "scale", "size", "width", "height", "compare", "format")
 FOR_VIDEOS = (
     "codec",
     "crf",

@@ -132,6 +132,19 @@ def test_default_models_of_processors_are_int8(tmp_path: Path, clip: Path) -> No
     assert chosen(result) == f"{default_model(4)}-int8"
 
 
+@pytest.mark.parametrize(
+    ("size", "scale"), [(["--size", "28x100"], 2), (["--width", "29"], 4), (["--height", "20"], 2)]
+)
+def test_the_model_that_is_enough_for_a_size_is_chosen(
+    tmp_path: Path, size: list[str], scale: int
+) -> None:
+    photo = image(tmp_path / "photo.png")  # 14×10
+    result = run(photo, tmp_path / "big.png", "--backend", "onnx-cpu", *size)
+    assert result.exit_code == 0, result.output
+    name = default_model(scale, footage=False, on_cpu=True)
+    assert f"{name} ×{scale}: " in result.stderr
+
+
 def test_a_part_at_another_size_beside_the_input(
     tmp_path: Path, clip: Path, nearest_model_path: Path
 ) -> None:

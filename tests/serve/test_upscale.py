@@ -128,15 +128,31 @@ def test_an_image_of_too_many_pixels_is_refused_by_its_header(start: Start, phot
     server.idle()
 
 
-def test_a_result_of_too_many_pixels_is_refused(start: Start, photo: Path) -> None:
+@pytest.mark.parametrize("option", [{"scale": "5"}, {"size": "200x5000"}, {"height": "150"}])
+def test_a_result_of_too_many_pixels_is_refused(
+    start: Start, photo: Path, option: dict[str, str]
+) -> None:
     server = start(limits={"pixels": 1200})
     answer = server.client.post(
         "/v1/upscale",
         files={"file": ("a.png", photo.read_bytes())},
-        data={"model": "tiny", "scale": "5"},
+        data={"model": "tiny", **option},
     )
     assert answer.status_code == 413
     assert "at scale 5 makes more than 19,200 pixels" in answer.text
+    server.idle()
+
+
+def test_a_size_is_kept(server: Served, photo: Path) -> None:
+    for option, size in (({"size": "100x100"}, (100, 75)), ({"height": "90"}, (120, 90))):
+        answer = server.client.post(
+            "/v1/upscale",
+            files={"file": ("a.png", photo.read_bytes())},
+            data={"model": "tiny", **option},
+        )
+        assert answer.status_code == 200, answer.text
+        with Image.open(BytesIO(answer.content)) as image:
+            assert image.size == size
     server.idle()
 
 
