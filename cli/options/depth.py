@@ -16,7 +16,8 @@ _OPTIONS = (
         metavar="NAME",
         help=(
             "Pixel format of videos: same, for the depth and chroma of the source, or one of "
-            "FFmpeg's names such as yuv420p10le. [default: same, as far as players of the "
+            "FFmpeg's names such as yuv420p10le; bgr24, rgb24, bgr48le or rgb48le for frames "
+            "without a header on standard output. [default: same, as far as players of the "
             "container know it; RGB for ffv1]"
         ),
     ),

@@ -17,6 +17,7 @@ from ..video.step import FrameStep, FrameUpscaler, pool_for
 from ..video.writing.encoders import EncoderOptions
 from .address import Source, SourceKind, Target, TargetKind
 from .opening import Input, LiveOptions, open_input, upright
+from .raw_sink import check_raw, raw_format
 from .status import Status
 from .targets import open_sink
 from .window_sink import WindowSink, require_windows
@@ -47,6 +48,7 @@ def check_live(
     """Check all that can be checked before anything is opened.
 
     Raises:
+        ConfigError: raw frames are asked for elsewhere than on standard output.
         InputError: a file as source that is not there, or a folder.
         OutputError: the target cannot be written.
         MissingDependencyError: the encoder or OpenCV's windows are missing.
@@ -55,6 +57,7 @@ def check_live(
         raise InputError(f"{source.shown}: no such file or folder")
     if source.kind is SourceKind.FILE and source.path.is_dir():
         raise InputError(f"{source.shown}: is a folder; name a folder for its results, too")
+    check_raw(encoder, target)
     if target.kind is TargetKind.FILE:
         check_target(target.path, overwrite=overwrite)
         encoder.check_suffix(target.path)
@@ -162,12 +165,12 @@ def _at_depth(
     Cameras, network streams, and what goes to a window or a stream have 8 bits: `None`.
     """
     if opened.file is None or target.kind in (TargetKind.WINDOW, TargetKind.STREAM):
-        return upscaler, encoder, None
+        return upscaler, encoder, raw_format(encoder, most_bits=8)
     facts = opened.facts
     if target.kind is TargetKind.FILE:
         made = prepare(source.shown, facts, target.path, upscaler, encoder, say)
         return made.upscaler, made.encoder, made.encoder.stored_format
-    stored = y4m_format(facts.pixel_format, encoder)
+    stored = raw_format(encoder) or y4m_format(facts.pixel_format, encoder)
     problem = problem_of(upscaler)
     if problem is not None and facts.colour.hdr:
         raise InputError(
@@ -176,7 +179,8 @@ def _at_depth(
         )
     if problem is not None and stored.is_deep:
         say(f"{source.shown}: upscaled with 8 bits per channel: {problem}")
-        stored = y4m_format(replace(facts.pixel_format, bits=8), EncoderOptions())
+        in_8_bits = replace(facts.pixel_format, bits=8)
+        stored = raw_format(encoder, most_bits=8) or y4m_format(in_8_bits, EncoderOptions())
     return at_depth(upscaler, 16 if stored.is_deep else 8), encoder, stored
 
 

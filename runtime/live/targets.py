@@ -14,10 +14,11 @@ from ...common.signals import call_interruptibly
 from ..video.clip.frame import ClipFacts, Frame
 from ..video.clip.pixel_format import PixelFormat
 from ..video.pipeline import FrameSink
-from ..video.writing.encoders import EncoderOptions
+from ..video.writing.encoders import RAW_FORMATS, EncoderOptions
 from ..video.writing.file_sink import FileSink
 from ..video.writing.sound_feed import SoundFeed
 from .address import Target, TargetKind
+from .raw_sink import RawSink
 from .stream_sink import StreamSink
 from .y4m_sink import Y4mSink
 
@@ -43,7 +44,7 @@ def open_sink(
     overwrite: bool,
     say: Say,
 ) -> FrameSink:
-    """Open the target; `stack` closes it. `stored` is the pixel format of Y4M.
+    """Open the target; `stack` closes it. `stored` is the pixel format of Y4M or raw frames.
 
     Raises OutputError: it cannot be written.
     """
@@ -61,5 +62,7 @@ def open_sink(
         if sys.stdout is None:  # Python's word for one that was closed before it started
             raise OutputError(f"{target.shown}: is closed; send it to a pipe or a file")
         stream = stack.enter_context(FileIO(os.dup(sys.stdout.fileno()), "wb"))
+        if stored is not None and stored.name in RAW_FORMATS:
+            return RawSink(stream, facts, size_px, target.shown, stored, say)
         return Y4mSink(stream, facts, size_px, target.shown, say, stored=stored)
     return NullSink()

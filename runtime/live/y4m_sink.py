@@ -110,12 +110,13 @@ class Y4mSink:
     def write(self, frame: Frame) -> None:
         self._check_time(frame.pts * frame.time_base)
         picture = self._from_bgr(frame.bgr)
-        self._put(self._header + b"FRAME\n")
+        put(self._stream, self._header + b"FRAME\n", self._shown)
         self._header = b""
         for plane in picture.planes:
             rows = np.frombuffer(memoryview(plane), self._dtype)
             rows = rows.reshape(-1, plane.line_size // self._dtype.itemsize)
-            self._put(np.ascontiguousarray(rows[: plane.height, : plane.width]).data.cast("B"))
+            part = np.ascontiguousarray(rows[: plane.height, : plane.width])
+            put(self._stream, part.data.cast("B"), self._shown)
 
     def finish(self) -> None:
         """Nothing waits: the stream is not buffered."""
@@ -132,11 +133,13 @@ class Y4mSink:
                 "uneven times of the source are lost"
             )
 
-    def _put(self, data: bytes | memoryview) -> None:
-        rest = memoryview(data)
-        try:
-            while rest:
-                rest = rest[self._stream.write(rest) :]
-        except OSError as error:
-            reason = "its reader has gone" if isinstance(error, BrokenPipeError) else error.strerror
-            raise OutputError(f"{self._shown}: cannot be written to ({reason})") from error
+
+def put(stream: FileIO, data: bytes | memoryview, shown: str) -> None:
+    """Write all of it. Raises OutputError: the reader has gone, or the disk is full."""
+    rest = memoryview(data)
+    try:
+        while rest:
+            rest = rest[stream.write(rest) :]
+    except OSError as error:
+        reason = "its reader has gone" if isinstance(error, BrokenPipeError) else error.strerror
+        raise OutputError(f"{shown}: cannot be written to ({reason})") from error

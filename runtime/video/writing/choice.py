@@ -14,7 +14,7 @@ from ..clip.frame import ClipFacts
 from ..clip.hdr import encoder_options
 from ..clip.pixel_format import PixelFormat, named_format
 from .dynamic_hdr import can_state
-from .encoders import AUTO, AUTO_8_BITS, AUTO_DEEP, SAME, EncoderOptions
+from .encoders import AUTO, AUTO_8_BITS, AUTO_DEEP, RAW_FORMATS, SAME, EncoderOptions
 
 _DEEP = 16
 _FOR_PLAYERS = (".mp4", ".m4v")
@@ -44,6 +44,11 @@ def choose(
     Raises ConfigError: it is HDR video, and 8 bits would be all that is left. The message is a
     clause without a subject.
     """
+    if options.pixel_format in RAW_FORMATS:
+        raise ConfigError(
+            f"cannot be stored as {options.pixel_format}, which is for raw frames on standard "
+            "output; name a pixel format of YUV"
+        )
     source = facts.pixel_format
     hdr = facts.colour.hdr
     notes = []

@@ -40,6 +40,8 @@ _AUTO_OF_SUFFIX = {".webm": "av1"}
 _AUTO_WITH_ALPHA = "vp9"
 """What it is there for clips with alpha."""
 SAME = "same"
+RAW_FORMATS = ("bgr24", "rgb24", "bgr48le", "rgb48le")
+"""Pixel formats of frames without a header, on standard output."""
 
 
 @dataclass(frozen=True)
@@ -211,6 +213,8 @@ class EncoderOptions:
     def _check_pixel_format(self) -> None:
         name = self.pixel_format
         if name is None or name == SAME:
+            return
+        if name in RAW_FORMATS and self.codec == AUTO:
             return
         codecs = (AUTO_8_BITS, AUTO_DEEP) if self.codec == AUTO else (self.codec,)
         known = dict.fromkeys(name for codec in codecs for name in ENCODERS[codec].formats)

@@ -15,13 +15,16 @@ import numpy as np
 import pytest
 
 from framelift.common.errors import ConfigError, InputError
+from framelift.runtime import Upscaler
 from framelift.runtime.live import Timeouts, parse_source, parse_target, upscale_live
 from framelift.runtime.live.connection import StreamConnection
 from framelift.runtime.live.y4m_sink import Y4mSink, y4m_format
+from framelift.runtime.video import upscale_video
 from framelift.runtime.video.clip.colour import Colour
 from framelift.runtime.video.clip.frame import ClipFacts, Frame
 from framelift.runtime.video.clip.pixel_format import named_format
 from framelift.runtime.video.clip.pool import FramePool
+from framelift.runtime.video.reading.file_source import FileSource
 from framelift.runtime.video.writing.encoders import EncoderOptions
 
 from ...support.clips import Nearest
@@ -134,6 +137,43 @@ def test_a_network_stream_is_read_with_8_bits(tmp_path: Path, kind: str) -> None
     image, _ = next(connect().frames())
     assert image.dtype == np.uint8
     assert notes == ["rtsp://host/stream: yuv420p10le is reduced to 8 bits per channel"]
+
+
+@pytest.mark.parametrize("name", ["rgb48le", "bgr48le", "rgb24", "bgr24"])
+def test_raw_frames_on_standard_output_are_what_ffmpeg_is_told(tmp_path: Path, name: str) -> None:
+    source = make_deep_clip(tmp_path / "a.mkv", chart("yuv420p10le"), "yuv420p10le")
+    command = [sys.executable, "-c", _MAIN, "upscale", str(source), "-", "--pixel-format", name]
+    options = ["--model", "realtime-nano-x2", "--backend", "onnx-cpu", "--quiet"]
+    done = subprocess.run([*command, *options], capture_output=True, check=True)
+    assert f"raw frames, {name}, 192×128, 25 fps" in done.stderr.decode()
+    form = {"video_size": "192x128", "pixel_format": name, "framerate": "25"}
+    with av.open(io.BytesIO(done.stdout), "r", format="rawvideo", options=form) as container:
+        frames = [frame.to_ndarray(format="rgb48le") for frame in container.decode(video=0)]
+    with FileSource(source) as read:
+        read.use_pool(FramePool(lambda shape: np.empty(shape, np.uint16)))
+        with Upscaler.load("realtime-nano-x2", "onnx-cpu") as upscaler:
+            expected = [upscaler(frame.bgr)[..., ::-1] for frame in read]
+    assert len(frames) == len(expected) == 2
+    for got, wanted in zip(frames, expected, strict=True):
+        difference = np.abs(got.astype(int) - wanted)
+        if "48" in name:
+            assert difference.max() <= 1
+        else:  # of 8 bits, whose chroma is enlarged by another filter
+            assert difference.mean() < 257
+
+
+def test_raw_frames_go_to_standard_output_only(tmp_path: Path) -> None:
+    source = make_deep_clip(tmp_path / "a.mkv", chart("yuv420p10le"), "yuv420p10le")
+    encoder = EncoderOptions(pixel_format="rgb48le")
+    with pytest.raises(InputError, match="cannot be stored as rgb48le, which is for raw frames"):
+        upscale_video(source, tmp_path / "out.mkv", Nearest(2), encoder, quiet=True)
+    with pytest.raises(ConfigError, match="rgb48le is for raw frames on standard output; write to"):
+        upscale_live(
+            parse_source(str(source)), parse_target("tcp://127.0.0.1:9"), Nearest(2), encoder
+        )
+    with pytest.raises(ConfigError, match="ffv1 has no pixel format 'rgb48le'"):
+        EncoderOptions("ffv1", pixel_format="rgb48le")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mkv"]
 
 
 def test_y4m_of_a_format_that_is_asked_for() -> None:
