@@ -25,7 +25,7 @@ from ..video.clip.frame import ClipFacts, Image
 from ..video.clip.pixel_format import pixel_format
 from ..video.clip.pixels import ToBgr, colour_of, depth_note
 from ..video.clip.pool import FramePool
-from ..video.reading.rate import frame_rate
+from ..video.clip.rate import frame_rate
 from .address import INPUT_SCHEMES, Source
 from .clock import TIME_BASE
 

@@ -9,10 +9,10 @@ from typing import NamedTuple
 import av
 
 from ....common.errors import InputError
+from ..integrity.watch import Integrity
 from .alpha_decoder import alpha_decoder
 from .clock import Clock
 from .deinterlace import Deinterlacer
-from .integrity import Integrity
 
 _EARLY_PACKETS = 256
 _LOOKED_AT = 100

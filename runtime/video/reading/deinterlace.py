@@ -10,8 +10,8 @@ import av
 import av.filter
 
 from ....common.notes import Say
+from ..clip.rate import frame_rate
 from .pulldown import PulldownWatch
-from .rate import frame_rate
 
 _PROGRESSIVE = 1  # AV_FIELD_PROGRESSIVE; 0 is unknown, the higher ones are interlaced
 _NTSC = Fraction(30000, 1001)

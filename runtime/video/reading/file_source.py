@@ -24,16 +24,16 @@ from ..clip.input_file import main_video, open_input, start_offset
 from ..clip.pixels import ToBgr, colour_of, depth_note
 from ..clip.pool import FramePool
 from ..clip.span import Span
+from ..integrity.damage import may_hide_its_end, structure_of
+from ..integrity.dolby_vision import check_profile
+from ..integrity.structure import Structure
+from ..integrity.watch import Integrity
 from .clip_facts import clip_facts
 from .clock import Clock, Timed
-from .damage import may_hide_its_end, structure_of
 from .decoding import Decoder, Picture
 from .deinterlace import Deinterlace, Deinterlacer
-from .dolby_vision import check_profile
-from .integrity import Integrity
 from .seek import seek_point
 from .side_data import side_data_of
-from .structure import Structure
 
 
 class FileSource(Closing):

@@ -16,8 +16,8 @@ from ..clip.frame import ClipFacts, Frame
 from ..clip.pixels import FromBgr
 from .dynamic_hdr import DynamicHdr
 from .encoders import EncoderOptions
-from .file_sink import as_stored, coded_size, configure, options_for, output_errors
 from .segments import Coded, Found, WorkFolder
+from .stored import as_stored, coded_size, configure, options_for, output_errors
 from .unfinished import Unfinished
 
 SEGMENT_FRAMES = 250

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from framelift.common.errors import InputError
-from framelift.runtime.video.reading.damage import structure_of
-from framelift.runtime.video.reading.dolby_vision import profile_in_matroska
+from framelift.runtime.video.integrity.damage import structure_of
+from framelift.runtime.video.integrity.dolby_vision import profile_in_matroska
 from framelift.runtime.video.reading.file_source import FileSource
 
 from ...support.deep_clips import chart, ffprobe, make_deep_clip

@@ -7,8 +7,8 @@ from fractions import Fraction
 
 import av
 
+from ..clip.rate import frame_rate
 from .damage import ends_in_packet
-from .rate import frame_rate
 
 # Headers round the duration, and streams end a little apart.
 _TOLERANCE_SECONDS = Fraction(1, 4)

@@ -9,8 +9,8 @@ import av.logging
 
 from ..clip.input_file import open_input
 from .dolby_vision import profile_in_matroska
-from .matroska_structure import matroska_fault
-from .mp4_structure import mp4_structure
+from .matroska import matroska_fault
+from .mp4 import mp4_structure
 from .structure import Structure
 
 # Their demuxers skip what they cannot make sense of and go on behind it; only the log tells.
