@@ -21,7 +21,8 @@ from .options.defaults import typed
 from .options.finite import Finite
 
 if TYPE_CHECKING:
-    from ..export.exporter import ExportConfig, Exported
+    from ..export.config import ExportConfig
+    from ..export.exporter import Exported
     from ..export.int8.gate import Quantised
 
 
@@ -48,7 +49,7 @@ class ExportOptions:
     def config(self) -> ExportConfig:
         """How to export. Raises ConfigError."""
         from ..export.check.targets import parse_targets
-        from ..export.exporter import ExportConfig
+        from ..export.config import ExportConfig
 
         # The user's defaults of these are for int8.
         judged = self.precision == "int8" or typed("calibration", "quality_set", "max_drop")

@@ -14,7 +14,8 @@ from framelift.benchmarks.measure.record import record_quality
 from framelift.benchmarks.report.documents import Espcn, Quality
 from framelift.common.errors import InputError
 from framelift.common.notes import Say
-from framelift.export.exporter import ExportConfig, export_checkpoint
+from framelift.export.config import ExportConfig
+from framelift.export.exporter import export_checkpoint
 from framelift.export.source.load import load_source
 from framelift.export.source.network import weights_sha256
 from framelift.imaging.quality import trials

@@ -9,7 +9,8 @@ import cv2
 import pytest
 import torch
 
-from framelift.export.exporter import ExportConfig, export_checkpoint
+from framelift.export.config import ExportConfig
+from framelift.export.exporter import export_checkpoint
 from framelift.export.parity.comparison import REFERENCE
 from framelift.train.checkpoints.file import Checkpoint, save_checkpoint
 from framelift.train.networks import Realtime, RealtimeConfig

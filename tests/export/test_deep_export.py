@@ -13,7 +13,8 @@ from click.testing import CliRunner
 
 from framelift.cli.main import framelift
 from framelift.common.errors import ConfigError, ExportError
-from framelift.export.exporter import ExportConfig, Exported, export_checkpoint
+from framelift.export.config import ExportConfig
+from framelift.export.exporter import Exported, export_checkpoint
 from framelift.export.triton.repository import write_repository
 from framelift.runtime import Upscaler
 from framelift.runtime.models.file import read_spec

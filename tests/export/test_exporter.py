@@ -15,7 +15,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from framelift.common.errors import CheckpointError, ExportError, OutputError
-from framelift.export.exporter import ExportConfig, export_checkpoint
+from framelift.export.config import ExportConfig
+from framelift.export.exporter import export_checkpoint
 from framelift.export.graph.contract import apply_frame_contract
 from framelift.export.int8.calibration import record
 from framelift.export.parity.comparison import Parity, onnx_frames, reference_frames

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from framelift.common.errors import ConfigError
-from framelift.export.exporter import ExportConfig, export_checkpoint
+from framelift.export.config import ExportConfig
+from framelift.export.exporter import export_checkpoint
 from framelift.runtime import Upscaler
 from framelift.runtime.models.file import read_spec
 from framelift.train.checkpoints.file import Checkpoint, load_checkpoint, save_checkpoint

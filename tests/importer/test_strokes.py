@@ -11,7 +11,8 @@ import torch
 from torch.nn import functional
 
 from framelift.common.errors import ConfigError
-from framelift.export.exporter import ExportConfig, export_checkpoint
+from framelift.export.config import ExportConfig
+from framelift.export.exporter import export_checkpoint
 from framelift.importer.strokes import enlarged, with_stroke_size
 from framelift.runtime import Upscaler
 from framelift.runtime.models.file import read_spec

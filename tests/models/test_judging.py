@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from framelift.export.exporter import ExportConfig, export_checkpoint
+from framelift.export.config import ExportConfig
+from framelift.export.exporter import export_checkpoint
 from framelift.runtime.models.file import read_spec
 from framelift.train.checkpoints.file import Checkpoint, save_checkpoint
 from framelift.train.networks import RealtimeConfig, build_network

@@ -15,7 +15,8 @@ import torch
 from numpy.typing import NDArray
 
 from framelift.export.check.targets import shuffles_integers
-from framelift.export.exporter import ExportConfig, export_checkpoint
+from framelift.export.config import ExportConfig
+from framelift.export.exporter import export_checkpoint
 from framelift.export.graph.contract import apply_frame_contract
 from framelift.export.int8.quantisation import calibrate, quantise
 from framelift.export.parity.comparison import REFERENCE, onnx_frames

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from framelift.common.errors import ExportError
-from framelift.export.exporter import ExportConfig, export_checkpoint
+from framelift.export.config import ExportConfig
+from framelift.export.exporter import export_checkpoint
 from framelift.export.graph.contract import apply_frame_contract
 from framelift.export.int8.equalise import equalise
 from framelift.export.int8.quantisation import calibrate, quantise

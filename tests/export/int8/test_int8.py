@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from framelift.common.errors import ConfigError, ExportError, InputError
-from framelift.export.exporter import ExportConfig, export_checkpoint
+from framelift.export.config import ExportConfig
+from framelift.export.exporter import export_checkpoint
 from framelift.export.graph.contract import apply_frame_contract
 from framelift.export.int8.calibration import MAX_FRAMES, crop, read_frames
 from framelift.export.int8.equalise import RANGE, equalise

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from framelift.common.errors import ExportError
-from framelift.export.exporter import ExportConfig, export_checkpoint
+from framelift.export.config import ExportConfig
+from framelift.export.exporter import export_checkpoint
 from framelift.export.graph.contract import apply_frame_contract
 from framelift.export.graph.half import MAX_HALF, to_half
 from framelift.export.parity.comparison import reference_frames

@@ -26,7 +26,8 @@ from framelift.common.errors import (
     OutputError,
 )
 from framelift.export.check.targets import parse_targets
-from framelift.export.exporter import ExportConfig, export_checkpoint
+from framelift.export.config import ExportConfig
+from framelift.export.exporter import export_checkpoint
 from framelift.export.parity.comparison import reference_frames
 from framelift.export.source.load import load_source
 from framelift.runtime import Upscaler
