@@ -16,21 +16,29 @@ _LINE_EVERY_SECONDS = 10.0
 class PictureProgress:
     """A bar on a terminal, else a line every ten seconds, for pictures that take over a second.
 
-    The first line, after the first tile, says how long the whole will take.
+    The first line says how long the whole will take: after the second tile, as the first one takes
+    longer than the others, or after the first one if that takes long by itself.
     """
 
     def __init__(self, name: str, *, quiet: bool = False) -> None:
         self._name = name
         self._quiet = quiet
         self._began = monotonic()
-        self._next_line = 0.0
+        self._first_done = self._next_line = 0.0
         self._bar: tqdm[None] | None = None
 
     def __call__(self, done: int, total: int) -> None:
         """Show how many of the tiles are done."""
-        spent = monotonic() - self._began
-        expected = spent * total / done
-        if self._quiet or expected < _SOON_SECONDS:
+        now = monotonic()
+        spent = now - self._began
+        left = spent * (total - done) / done
+        if done == 1:
+            self._first_done = now
+            if total > 1 and spent < _LINE_EVERY_SECONDS:
+                return
+        else:
+            left = (now - self._first_done) * (total - done) / (done - 1)
+        if self._quiet or spent + left < _SOON_SECONDS:
             return
         if sys.stderr.isatty():
             if self._bar is None:
@@ -43,8 +51,7 @@ class PictureProgress:
                 self.close()
         elif monotonic() >= self._next_line and done < total:
             self._next_line = monotonic() + _LINE_EVERY_SECONDS
-            left = duration(expected - spent)
-            sys.stderr.write(f"{self._name}: {done}/{total} tiles, about {left} left\n")
+            sys.stderr.write(f"{self._name}: {done}/{total} tiles, about {duration(left)} left\n")
 
     def close(self) -> None:
         """Take the bar away."""

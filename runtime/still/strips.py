@@ -14,6 +14,7 @@ from ...common.opencv import load_cv2
 from ..models.file import ModelSpec
 from ..session.grey import is_grey
 from ..tiling import Span, TilePlan, minimum_tile, plan_fixed_tiles
+from ..video.sanity import has_structure, refuse_nonsense
 
 Pixels = NDArray[Any]
 
@@ -122,12 +123,14 @@ class StripUpscaler:
     ) -> Iterator[Pixels]:
         """Upscale H×W×3, and yield n×sW×3 of its type from top to bottom, each in the same memory.
 
-        `call` runs the network on one tile: `call_interruptibly`, or just so.
+        `call` runs the network on one tile: `call_interruptibly`, or just so. Raises BackendError:
+        the first tile that shows something has nothing of it in its result.
         """
         s, (height, width) = self.scale, bgr.shape[:2]
         # Of the whole picture, as its tiles are to agree.
         grey = is_grey(bgr) and self._upscaler.spec.task == "super-resolution" and s > 1
         total, done = len(plan.rows) * len(plan.columns), 0
+        is_checked = False
         memory = np.empty((s * plan.height, s * width, 3), bgr.dtype)
         for row in plan.rows:
             stop = min(row.keep_stop, height)
@@ -136,6 +139,9 @@ class StripUpscaler:
                 part = bgr[row.start : row.start + plan.height]
                 tile = np.ascontiguousarray(part[:, column.start : column.start + plan.width])
                 big = call(partial(self._upscaler, tile, grey=grey))
+                if not is_checked and has_structure(tile):
+                    refuse_nonsense(tile, big, self._upscaler.spec.name)
+                    is_checked = True
                 _place(strip, big, row, column, stop, min(column.keep_stop, width), s)
                 done += 1
                 self._progress(done, total)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ...common.errors import BackendError
 from ...common.opencv import load_cv2
 from .clip.frame import Image
 
@@ -21,6 +22,16 @@ _LEAST_LIKENESS = 0.15
 def has_structure(image: Image) -> bool:
     """Whether a frame shows enough to judge the output by."""
     return float(_fields(image, _grid(image)).std()) >= _LEAST_INPUT
+
+
+def refuse_nonsense(image: Image, output: Image, model: str) -> None:
+    """Raise BackendError if the output of a model has nothing of its input."""
+    fault = fault_of_output(image, output)
+    if fault:
+        raise BackendError(
+            f"{model}: its output has nothing of the input, it is {fault}; the model is damaged, "
+            "or is computed wrongly here: try another --model or --backend onnx-cpu"
+        )
 
 
 def fault_of_output(image: Image, output: Image) -> str:

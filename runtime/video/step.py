@@ -8,7 +8,6 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from ...common.errors import BackendError
 from ...common.opencv import load_cv2
 from ..reuse import ReusingSequence
 from ..reuse.sequence import ReusingFrame
@@ -18,7 +17,7 @@ from ..temporal import PendingFrame, Sequence
 from .clip.fit import Scaling, factor_of
 from .clip.frame import Image
 from .clip.pool import FramePool
-from .sanity import fault_of_output, has_structure
+from .sanity import has_structure, refuse_nonsense
 
 
 class FrameUpscaler(Protocol):
@@ -191,17 +190,9 @@ class FrameStep:
             return None
         self._is_checked = True
         before = image.copy()
-        return lambda output: self._refuse_nonsense(before, output)
-
-    def _refuse_nonsense(self, image: Image, output: Image) -> None:
-        fault = fault_of_output(image, output)
-        if fault:
-            spec = getattr(self._upscaler, "spec", None)
-            raise BackendError(
-                f"{getattr(spec, 'name', 'the model')}: its output has nothing of the input, it is "
-                f"{fault}; the model is damaged, or is computed wrongly here: try another --model "
-                "or --backend onnx-cpu"
-            )
+        spec = getattr(self._upscaler, "spec", None)
+        name = getattr(spec, "name", "the model")
+        return lambda output: refuse_nonsense(before, output, name)
 
     def once(self, image: Image) -> Image:
         """What becomes of `image`, in a new array."""

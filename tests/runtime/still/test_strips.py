@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
-from framelift.common.errors import InputError
+from framelift.common.errors import BackendError, InputError
 from framelift.common.images import Pixels
 from framelift.common.images.picture import Metadata
 from framelift.common.images.png_writer import PngWriter
 from framelift.common.images.tiff_writer import TiffWriter
 from framelift.runtime import Upscaler
-from framelift.runtime.still import ImageOptions, StripUpscaler, image, make_image
+from framelift.runtime.still import ImageOptions, StripUpscaler, image, make_image, progress
 from framelift.runtime.still.strips import StripSizes
 
 MODEL = "realtime-nano-x4-int8"
@@ -49,6 +50,48 @@ def test_strips_equal_the_whole(tmp_path: Path, kind: str, suffix: str) -> None:
     assert np.abs(np.asarray(whole).astype(int) - np.asarray(cut)).max() <= 1
     whole.close()
     cut.close()
+
+
+def test_strips_that_have_nothing_of_the_picture_end_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    smooth = cv2.resize(photo(8, 8), (157, 131), interpolation=cv2.INTER_CUBIC)
+    smooth[:40] = 128  # the first tiles show nothing to judge by
+    Image.fromarray(smooth).save(tmp_path / "in.png")
+    run = Upscaler.__call__
+
+    def black(self: Upscaler, frame: Pixels, *args: Any, **kwargs: Any) -> Pixels:  # noqa: ANN401
+        return np.zeros_like(run(self, frame, *args, **kwargs))
+
+    monkeypatch.setattr(Upscaler, "__call__", black)
+    with (
+        Upscaler.load(MODEL, "onnx-cpu", threads=1) as upscale,
+        pytest.raises(BackendError, match="its output has nothing of the input, it is black"),
+    ):
+        make_image(
+            tmp_path / "in.png", tmp_path / "out.png", upscale, ImageOptions(strips=SMALL),
+            say=print,
+        )  # fmt: skip
+    assert [path.name for path in tmp_path.iterdir()] == ["in.png"]
+
+
+def test_the_time_left_is_that_of_the_tiles_behind_the_first(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(progress, "monotonic", lambda: now[0])
+    shown = progress.PictureProgress("a.png")
+    for done, seconds in ((1, 8.0), (2, 0.5), (3, 0.5), (25, 11.0)):
+        now[0] += seconds
+        shown(done, 100)
+    slow = progress.PictureProgress("b.png")
+    now[0] += 20
+    slow(1, 10)
+    assert capsys.readouterr().err.splitlines() == [
+        "a.png: 2/100 tiles, about 49 s left",
+        "a.png: 25/100 tiles, about 38 s left",
+        "b.png: 1/10 tiles, about 3 min left",
+    ]
 
 
 def test_grey_tiles_of_a_coloured_picture_agree_with_their_neighbours(tmp_path: Path) -> None:

@@ -248,3 +248,63 @@ def test_truehd_becomes_aac_in_mp4(tmp_path: Path) -> None:
         assert container.streams.audio[0].layout.name == "stereo"
         assert container.streams.audio[0].rate == 48000
     assert convert(source, tmp_path / "out.mkv") == []
+
+
+def pgs(path: Path) -> Path:
+    """A file of Presentation Graphic Streams, as of Blu-ray: a white box for a second."""
+
+    def segment(kind: int, seconds: float, body: bytes) -> bytes:
+        head = b"PG" + round(90_000 * seconds).to_bytes(4, "big") + bytes(4)
+        return head + bytes([kind]) + len(body).to_bytes(2, "big") + body
+
+    def composition(number: int, state: int, objects: bytes) -> bytes:
+        size = (64).to_bytes(2, "big") + (48).to_bytes(2, "big")
+        return size + b"\x10" + number.to_bytes(2, "big") + bytes([state, 0, 0]) + objects
+
+    window = bytes([1, 0]) + b"\0\x08\0\x08\0\x10\0\x08"  # 16×8 at (8, 8)
+    palette = bytes([0, 0, 1, 235, 128, 128, 255])
+    lines = (bytes([0, 0x80 | 16, 1]) + b"\0\0") * 8  # sixteen pixels of colour 1, end of line
+    picture = b"\0\0\0\xc0" + (len(lines) + 4).to_bytes(3, "big") + b"\0\x10\0\x08" + lines
+    shown = bytes([1]) + b"\0\0\0\0\0\x08\0\x08"
+    data = segment(0x16, 0.5, composition(0, 0x80, shown)) + segment(0x17, 0.5, window)
+    data += segment(0x14, 0.5, palette) + segment(0x15, 0.5, picture) + segment(0x80, 0.5, b"")
+    data += segment(0x16, 1.5, composition(1, 0, bytes([0]))) + segment(0x17, 1.5, window)
+    path.write_bytes(data + segment(0x80, 1.5, b""))
+    return path
+
+
+@pytest.mark.skipif(not which("ffmpeg"), reason="needs ffmpeg")
+def test_subtitles_that_are_pictures_are_kept_in_matroska_and_named_elsewhere(
+    tmp_path: Path,
+) -> None:
+    plain = make_clip(tmp_path / "plain.mkv", noise(50), rate=RATE,
+                      pts=[512 * i for i in range(50)], time_base=Fraction(1, 12800))  # fmt: skip
+    source, graphics = tmp_path / "a.mkv", pgs(tmp_path / "a.sup")
+    command = ["ffmpeg", "-v", "error", "-i", str(plain), "-i", str(graphics), "-map", "0"]
+    subprocess.run([*command, "-map", "1", "-c", "copy", str(source)], check=True)
+    assert convert(source, tmp_path / "out.mkv") == []
+    assert packets_of(tmp_path / "out.mkv") == packets_of(source)
+    shown = subprocess.run(
+        ["ffmpeg", "-v", "error", "-i", str(tmp_path / "out.mkv"), "-filter_complex",
+         "[0:v]format=gray,drawbox=c=black:t=fill[v];[v][0:s]overlay,format=gray", "-f", "rawvideo",
+         "-"], capture_output=True, check=True,
+    )  # fmt: skip
+    light = np.frombuffer(shown.stdout, np.uint8).reshape(-1, 48 * 64).max(1)
+    assert [int(light[frame] > 200) for frame in (5, 20, 30, 45)] == [1, 1, 0, 0]
+    for suffix in (".mp4", ".webm"):
+        what = "subtitle (hdmv_pgs_subtitle) is left out"
+        options = EncoderOptions("av1", preset="12") if suffix == ".webm" else FAST
+        notes: list[str] = []
+        target = tmp_path / f"out{suffix}"
+        upscale_video(source, target, Nearest(1), options, quiet=True, say=notes.append)
+        assert notes == [f"a.mkv: {what}, {suffix} cannot hold it; .mkv holds it"]
+
+
+def packets_of(path: Path) -> list[tuple[Fraction, bytes]]:
+    """The time and the content of every subtitle."""
+    with av.open(str(path)) as container:
+        return [
+            ((packet.pts or 0) * packet.time_base, bytes(packet))
+            for packet in container.demux(container.streams.subtitles[0])
+            if packet.size
+        ]
