@@ -121,6 +121,7 @@ class _ImageSink:
         self._pattern = pattern
         self._facts = facts
         self._say = say
+        self._told: set[str] = set()
         self._times = Times()
         self._colours = _stated_colours(facts)
 
@@ -136,7 +137,7 @@ class _ImageSink:
             colour_chunks=self._colours,
         )
         name = with_number(self._pattern.name, _FIRST + self._number - 1)
-        data = encode_image(self._pattern.with_name(name), picture, say=self._say)
+        data = encode_image(self._pattern.with_name(name), picture, say=self._say_once)
         path = self._folder / f"{self._number:08}.{frame.pts}{self._pattern.suffix}"
         temporary = path.with_name(f"{path.name}.part")
         try:
@@ -148,6 +149,13 @@ class _ImageSink:
         except OSError as error:
             raise OutputError(describe_os_error(self._pattern, error)) from error
         self._times.add(frame)
+
+    def _say_once(self, line: str) -> None:
+        """What is lost in each image is said of the first."""
+        what = line.partition(": ")[2]
+        if what not in self._told:
+            self._told.add(what)
+            self._say(line)
 
     def finish(self) -> None:
         if not self._times.is_even():

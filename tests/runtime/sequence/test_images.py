@@ -122,6 +122,17 @@ def test_depth_grey_and_alpha_are_kept_where_the_format_holds_them(
 
 
 @pytest.mark.skipif(not which("ffmpeg"), reason="needs ffmpeg")
+def test_what_each_image_loses_is_said_once(tmp_path: Path) -> None:
+    source, notes = tmp_path / "a.mkv", list[str]()
+    subprocess.run(
+        ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=s=64x48:r=10:d=0.3", "-vf",
+         "format=gbrp14le", "-c:v", "ffv1", str(source)], check=True,
+    )  # fmt: skip
+    upscale_to_images(source, tmp_path / "f%d.avif", DeepNearest(2), quiet=True, say=notes.append)
+    assert notes == ["f1.avif: 14 bits per channel become 12; use .png to keep all"]
+
+
+@pytest.mark.skipif(not which("ffmpeg"), reason="needs ffmpeg")
 def test_hdr_is_stated_in_png_and_refused_elsewhere(tmp_path: Path) -> None:
     source = tmp_path / "a.mkv"
     subprocess.run(
