@@ -96,6 +96,6 @@ def test_the_tests_that_the_page_on_robustness_names_exist() -> None:
     assert len(rows) >= 50
     for number, _, tests in rows:
         assert "`tests/" in tests, f"promise {number} names no test"
-    for page, test in re.findall(r"`(tests/\S+\.py)::(test_\w+)`", text):
+    for page, test in re.findall(r"`(tests/[^\s`]+\.py)::(test_\w+)`", text):
         source = (ROOT / page).read_text(encoding="utf-8")
         assert f"\ndef {test}(" in source, f"{page} has no {test}"
