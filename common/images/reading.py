@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import io
-import struct
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,16 +26,12 @@ from .deep_formats import DEEP_FORMATS, colour_chunk, stored_bits
 from .deep_formats import decode as decode_deep
 from .jxl_header import bits_per_channel as jxl_bits
 from .metadata import ORIENTATION, exif_of, read_metadata
+from .opening import DAMAGED, frame_count, opened
 from .picture import AnyPixels, Picture, Pixels
 from .png_chunks import COLOUR, read_chunks
-from .suffixes import PLUGINS
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-_PLUGINS_OF_PILLOW = ("Png", "Jpeg", "Mpo", "WebP", "Tiff", "Bmp", "Ppm", "Avif", "Gif")
-_FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "BMP", "DIB", "PPM", "AVIF", "GIF", "HEIF", "JXL")
-_DAMAGED = "cannot be read as an image, or is damaged"
 
 Say = Callable[[str], None]
 
@@ -92,79 +83,6 @@ def read_outline(path: Path) -> Outline:
             width, height = height, width
         alpha = image.mode in ("LA", "PA", "RGBA", "RGBa") or "transparency" in image.info
         return Outline(width, height, frame_count(image), _bits(image, data), alpha)
-
-
-@contextmanager
-def opened(path: Path) -> Iterator[tuple[Image, bytes]]:
-    """An image file in Pillow's hands, not decoded yet, and its bytes.
-
-    Raises InputError: it cannot be read, or no format that is read is recognised.
-    """
-    data = _file_bytes(path)
-    try:
-        image = open_bytes(data)
-    except (OSError, SyntaxError, ValueError, struct.error) as error:
-        raise InputError(f"{path}: {_why_not(data)}") from error
-    with image:
-        try:
-            yield image, data
-        except MemoryError as error:
-            width, height = image.size
-            raise InputError(f"{path}: there is not enough memory for {width}×{height}") from error
-
-
-def open_bytes(data: bytes) -> Image:
-    """The image in these bytes, opened by Pillow. Raises OSError and others of Pillow."""
-    from PIL import Image
-
-    if (known := _plugins_for(data)) is None:
-        prepare_pillow()
-    else:
-        _load_plugins(known)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return Image.open(
-            io.BytesIO(data), formats=[name for name in _FORMATS if name in Image.OPEN]
-        )
-
-
-def frame_count(image: Image) -> int:
-    """How many pages or frames it has. What cameras put beside a JPEG does not count."""
-    if image.format in ("JPEG", "MPO", "HEIF"):
-        return 1
-    with contextlib.suppress(Exception):  # of a damaged file the first may be whole
-        return int(getattr(image, "n_frames", 1))
-    return 1
-
-
-@cache
-def prepare_pillow() -> None:
-    """Load Pillow's formats and the installed plug-ins, once."""
-    _load_plugins(_PLUGINS_OF_PILLOW)
-    for name in PLUGINS:
-        module = importlib.import_module(name)
-        if name == "pillow_heif":
-            module.register_heif_opener()
-
-
-@cache
-def _load_plugins(names: tuple[str, ...]) -> None:
-    """Not by `Image.init`, which loads 40 modules, a tenth of the start of `framelift upscale`."""
-    from PIL import Image
-
-    for name in names:
-        with contextlib.suppress(ImportError):  # Pillow of other releases, without one of them
-            importlib.import_module(f"PIL.{name}ImagePlugin")
-    Image.MAX_IMAGE_PIXELS = None  # a photograph of 200 megapixels is no attack
-
-
-def _plugins_for(data: bytes) -> tuple[str, ...] | None:
-    """Those that alone take what begins so, for the two usual formats; None for others."""
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return ("Png",)
-    if data.startswith(b"\xff\xd8\xff"):
-        return ("Jpeg", "Mpo")
-    return None
 
 
 def _read(
@@ -239,10 +157,10 @@ def _pixels(
         except MemoryError:
             raise
         except Exception as error:  # Pillow raises many kinds on damaged files
-            raise InputError(f"{path}: {_DAMAGED}") from error
+            raise InputError(f"{path}: {DAMAGED}") from error
     raw, caught = decode_by_opencv(data, quiet=quiet)
     if raw is None:
-        raise InputError(f"{path}: {_DAMAGED}")
+        raise InputError(f"{path}: {DAMAGED}")
     if raw.dtype not in (np.uint8, np.uint16):
         raise InputError(f"{path}: has {raw.dtype} pixels; convert it to 8 or 16 bits first")
     return *_parted(raw), caught
@@ -256,9 +174,9 @@ def _deep_pixels(
     except MemoryError:
         raise
     except Exception as error:  # of a damaged file; decoders raise many kinds
-        raise InputError(f"{path}: {_DAMAGED}") from error
+        raise InputError(f"{path}: {DAMAGED}") from error
     if raw is None or raw.shape[1::-1] != image.size:
-        raise InputError(f"{path}: {_DAMAGED}")
+        raise InputError(f"{path}: {DAMAGED}")
     return _parted(raw)
 
 
@@ -281,7 +199,7 @@ def _converted(path: Path, image: Image) -> Image:
     except MemoryError:
         raise
     except Exception as error:
-        raise InputError(f"{path}: {_DAMAGED}") from error
+        raise InputError(f"{path}: {DAMAGED}") from error
 
 
 def _png_chunks(path: Path, image: Image, data: bytes) -> list[tuple[bytes, bytes]]:
@@ -290,7 +208,7 @@ def _png_chunks(path: Path, image: Image, data: bytes) -> list[tuple[bytes, byte
         return []
     chunks = list(read_chunks(io.BytesIO(data)))
     if not chunks or chunks[-1][0] != b"IEND":
-        raise InputError(f"{path}: {_DAMAGED}")
+        raise InputError(f"{path}: {DAMAGED}")
     return chunks
 
 
@@ -303,30 +221,6 @@ def _orientation(image: Image, chunks: list[tuple[bytes, bytes]], *, upright: bo
         found = 1 if exif is None else exif.get(ORIENTATION, 1)
         return found if isinstance(found, int) and 1 <= found <= 8 else 1
     return 1
-
-
-def _why_not(data: bytes) -> str:
-    """What is wrong with bytes that Pillow does not take: OpenCV may know their type."""
-    raw, _ = decode_by_opencv(data)
-    if raw is None:
-        return _DAMAGED
-    if raw.dtype not in (np.uint8, np.uint16):
-        return f"has {raw.dtype} pixels; convert it to 8 or 16 bits first"
-    return "stores its pixels in a way that is not read; convert it to PNG first"
-
-
-def _file_bytes(path: Path) -> bytes:
-    if path.is_dir():
-        raise InputError(f"{path}: is a folder, not an image file")
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file") from error
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    if not data:
-        raise InputError(f"{path}: the file is empty")
-    return data
 
 
 def _is_opaque(alpha: AnyPixels) -> bool:

@@ -14,10 +14,10 @@ from ..errors import OutputError
 from .deep_formats import DEEP_FORMATS, bits_to_write, heif_colours, with_avif_colours
 from .deep_formats import encode as encode_deep
 from .metadata import photoshop_segment, renewed, with_resolution
+from .opening import prepare_pillow
 from .picture import AnyPixels, Metadata, Picture
 from .png_chunks import iptc_text
 from .png_writer import PngWriter
-from .reading import prepare_pillow
 from .suffixes import ALPHA_SUFFIXES, JPEG_SUFFIXES, check_image_suffix
 from .tiff_writer import TiffWriter
 

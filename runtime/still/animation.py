@@ -16,8 +16,8 @@ from ...common.files import atomic_output
 from ...common.images import Picture, Pixels
 from ...common.images.decoding import decode_by_pillow
 from ...common.images.metadata import read_metadata, renewed
+from ...common.images.opening import frame_count, opened
 from ...common.images.png_chunks import read_chunks
-from ...common.images.reading import frame_count, opened
 from ...common.images.writing import JPEG_QUALITY, channels_of
 from ...common.signals import call_interruptibly
 from ..machine.host import available_memory_bytes

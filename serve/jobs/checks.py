@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...common.errors import InputError
-from ...common.images.reading import frame_count, open_bytes
+from ...common.images.opening import frame_count, open_bytes
 from ...runtime.video.clip.fit import Scaling, factor_of
 from .names import is_picture
 from .settings import RESULT_PIXELS, Limits
