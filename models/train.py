@@ -9,6 +9,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -64,20 +65,12 @@ _NO_SETS = "nothing to judge on: give --hr DIR, such as Set5"
 @click.option("--only", type=click.Choice(("train", "judge")), help="One half of the work.")
 def main(
     names: tuple[str, ...],
-    data: tuple[Path, ...],
     sets: tuple[Path, ...],
-    vgg: str | None,
     calibration: Path | None,
-    runs: Path,
     results: Path,
-    jobs: int,
-    minutes: float | None,
-    from_shipped: bool,
-    extra: tuple[str, ...],
-    device: str,
-    threads: int | None,
     timed: bool,
     only: str | None,
+    **shared: Any,  # noqa: ANN401 - fields of Options
 ) -> None:
     """Train MODELs, by default all of models/zoo.toml, and judge them.
 
@@ -87,18 +80,8 @@ def main(
     """
     zoo = read_zoo()
     models = chosen(zoo, names)
-    options = Options(
-        data,
-        runs,
-        sets[0] if sets else None,
-        vgg,
-        device,
-        threads,
-        jobs,
-        minutes,
-        extra,
-        from_shipped,
-    )
+    options = Options(validation=sets[0] if sets else None, **shared)
+    data, runs = options.data, options.runs
     failures: list[str] = []
     asked = len(models)
     if only != "judge":
@@ -120,7 +103,7 @@ def main(
             for model in models:
                 if model.name not in untrained and not is_trained(model.name, runs):
                     _say(f"{model.name}: no run in {runs}, so the shipped checkpoint is judged")
-        failures += _judge(zoo, models, sets, vgg, calibration, runs, results, timed)
+        failures += _judge(zoo, models, sets, options.vgg, calibration, runs, results, timed)
     if failures:
         raise TrainingError(f"{len(failures)} of {asked} models: {'; '.join(failures)}")
 

@@ -93,10 +93,16 @@ def _desktop(width: int, height: int) -> Frames:
     """Windows with a title, a list on the left and text."""
     cv2 = load_cv2()
     screen = np.full((height, width, 3), (96, 64, 40), np.uint8)
-    cv2.rectangle(screen, (width // 16, height // 12), (width * 15 // 16, height * 11 // 12),
-                  (245, 245, 245), -1)  # fmt: skip
-    cv2.rectangle(screen, (width // 16, height // 12), (width * 15 // 16, height // 6),
-                  (200, 160, 120), -1)  # fmt: skip
+    cv2.rectangle(
+        screen,
+        (width // 16, height // 12),
+        (width * 15 // 16, height * 11 // 12),
+        (245, 245, 245),
+        -1,
+    )
+    cv2.rectangle(
+        screen, (width // 16, height // 12), (width * 15 // 16, height // 6), (200, 160, 120), -1
+    )
     _write_lines(screen[height // 5 : height * 7 // 8, width // 14 : width // 3], first=40)
     return screen
 
@@ -110,8 +116,9 @@ def _write_lines(page: Frames, first: int) -> None:
         words = [_WORDS[(line * 7 + place * 3) % len(_WORDS)] for place in range(8)]
         origin = (_INDENT_PX, (row + 1) * _LINE_PX - 3)
         text = " ".join(words)
-        cv2.putText(page, text, origin, cv2.FONT_HERSHEY_SIMPLEX, 0.35, (30, 30, 30), 1,
-                    cv2.LINE_AA)  # fmt: skip
+        cv2.putText(
+            page, text, origin, cv2.FONT_HERSHEY_SIMPLEX, 0.35, (30, 30, 30), 1, cv2.LINE_AA
+        )
 
 
 def _point(screen: Frames, number: int) -> None:

@@ -65,8 +65,9 @@ def upscale(
 def codecs(path: Path) -> dict[str, str]:
     found = subprocess.run(
         ["ffprobe", "-v", "error", "-show_streams", "-of", "json", str(path)],
-        capture_output=True, check=True,
-    )  # fmt: skip
+        capture_output=True,
+        check=True,
+    )
     streams = json.loads(found.stdout)["streams"]
     return {stream["codec_type"]: stream["codec_name"] for stream in streams}
 
@@ -79,18 +80,44 @@ def delay(path: Path) -> float:
         return subprocess.run(command, capture_output=True, check=True).stdout
 
     times = subprocess.run(
-        ["ffprobe", "-v", "error", "-select_streams", "v", "-show_entries", "frame=pts_time",
-         "-of", "csv=p=0", str(path)], capture_output=True, check=True, text=True,
-    )  # fmt: skip
+        [
+            "ffprobe",
+            "-v",
+            "error",
+            "-select_streams",
+            "v",
+            "-show_entries",
+            "frame=pts_time",
+            "-of",
+            "csv=p=0",
+            str(path),
+        ],
+        capture_output=True,
+        check=True,
+        text=True,
+    )
     at = [float(line.strip(",")) for line in times.stdout.split()]
     grey = np.frombuffer(
         decoded("-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", "gray"), np.uint8
     )
     light = grey.reshape(len(at), -1).mean(1)
     first = subprocess.run(
-        ["ffprobe", "-v", "error", "-select_streams", "a", "-show_entries", "frame=pts_time",
-         "-of", "csv=p=0", str(path)], capture_output=True, check=True, text=True,
-    )  # fmt: skip
+        [
+            "ffprobe",
+            "-v",
+            "error",
+            "-select_streams",
+            "a",
+            "-show_entries",
+            "frame=pts_time",
+            "-of",
+            "csv=p=0",
+            str(path),
+        ],
+        capture_output=True,
+        check=True,
+        text=True,
+    )
     begin = float(first.stdout.split()[0].strip(","))
     sound = np.frombuffer(decoded("-ac", "1", "-ar", "48000", "-f", "f32le"), np.float32)
     click = begin + int(np.flatnonzero(np.abs(sound) > 0.1)[0]) / 48000
@@ -118,9 +145,14 @@ def test_sound_of_a_stream_is_recorded(
         threading.Event().wait(0.7)
         notes: list[str] = []
         run_live(
-            parse_source(url), parse_target(str(target)), Nearest(2), encoder,
-            LiveOptions(TIMEOUTS, 0, keep_all=True), quiet=True, say=notes.append,
-        )  # fmt: skip
+            parse_source(url),
+            parse_target(str(target)),
+            Nearest(2),
+            encoder,
+            LiveOptions(TIMEOUTS, 0, keep_all=True),
+            quiet=True,
+            say=notes.append,
+        )
     assert codecs(target)["audio"] == wanted
     assert not any("sound" in note for note in notes)
     assert abs(delay(target)) <= 0.06
@@ -164,9 +196,13 @@ def test_sound_of_a_pipe_is_recorded(tmp_path: Path, film: Path) -> None:
     sending = ["ffmpeg", "-v", "error", "-i", str(film), "-c", "copy", "-f", "mpegts", "-"]
     with subprocess.Popen(sending, stdout=subprocess.PIPE) as sender:
         done = subprocess.run(
-            [sys.executable, "-c", code], stdin=sender.stdout, cwd=tmp_path, timeout=60,
-            capture_output=True, check=True,
-        )  # fmt: skip
+            [sys.executable, "-c", code],
+            stdin=sender.stdout,
+            cwd=tmp_path,
+            timeout=60,
+            capture_output=True,
+            check=True,
+        )
     assert done.stderr == b""
     assert codecs(tmp_path / "out.mp4") == {"video": "h264", "audio": "aac"}
     assert abs(delay(tmp_path / "out.mp4")) <= 0.06

@@ -37,9 +37,14 @@ def test_frames_and_their_times_are_kept(tmp_path: Path, suffix: str, off: int) 
     pts = [0, 1000, 3000, 10000]  # the last one as long as the one before it
     pixels = noise(4)
     source = make_clip(
-        tmp_path / "a.mkv", pixels, pts=pts, time_base=Fraction(1, 10000), codec="ffv1",
-        pixel_format="bgr0", rate=Fraction(10),
-    )  # fmt: skip
+        tmp_path / "a.mkv",
+        pixels,
+        pts=pts,
+        time_base=Fraction(1, 10000),
+        codec="ffv1",
+        pixel_format="bgr0",
+        rate=Fraction(10),
+    )
     notes, target = list[str](), tmp_path / f"out{suffix}"
     result = upscale_to_animation(source, target, Nearest(2), quiet=True, say=notes.append)
     assert notes == []
@@ -53,8 +58,13 @@ def test_frames_and_their_times_are_kept(tmp_path: Path, suffix: str, off: int) 
 
 
 def test_times_do_not_drift_and_fast_gifs_are_named(tmp_path: Path) -> None:
-    source = make_clip(tmp_path / "a.mp4", noise(60), rate=Fraction(60000, 1001),
-                       pts=[n * 1001 for n in range(60)], time_base=Fraction(1, 60000))  # fmt: skip
+    source = make_clip(
+        tmp_path / "a.mp4",
+        noise(60),
+        rate=Fraction(60000, 1001),
+        pts=[n * 1001 for n in range(60)],
+        time_base=Fraction(1, 60000),
+    )
     notes = list[str]()
     for suffix in (".gif", ".apng"):
         target = tmp_path / f"out{suffix}"
@@ -80,8 +90,9 @@ def test_transparent_images_become_a_transparent_animation(tmp_path: Path) -> No
             assert shown[2, 2, 3] == 0
             assert shown[16, 26 + 2 * number, 3] == 0
     # And back to a video, which lasts as long.
-    upscale_video(tmp_path / "out.gif", tmp_path / "back.mp4", Nearest(2), quiet=True,
-                  say=lambda _: None)  # fmt: skip
+    upscale_video(
+        tmp_path / "out.gif", tmp_path / "back.mp4", Nearest(2), quiet=True, say=lambda _: None
+    )
     assert cv2.VideoCapture(str(tmp_path / "back.mp4")).get(cv2.CAP_PROP_FRAME_COUNT) == 3
 
 

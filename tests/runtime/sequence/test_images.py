@@ -102,15 +102,29 @@ def test_depth_grey_and_alpha_are_kept_where_the_format_holds_them(
     if "a" in stored[:4] and "gray" not in stored:
         made = "format=rgba,colorchannelmixer=aa=0.5," + made
     subprocess.run(
-        ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=s=64x48:r=10:d=0.2", "-vf", made,
-         "-c:v", "ffv1", str(source)], check=True,
-    )  # fmt: skip
+        [
+            "ffmpeg",
+            "-v",
+            "error",
+            "-f",
+            "lavfi",
+            "-i",
+            "testsrc2=s=64x48:r=10:d=0.2",
+            "-vf",
+            made,
+            "-c:v",
+            "ffv1",
+            str(source),
+        ],
+        check=True,
+    )
     pattern = tmp_path / f"f%d{suffix}"
     upscale_to_images(source, pattern, DeepNearest(2), quiet=True, say=notes.append)
     found = subprocess.run(
         ["ffprobe", "-v", "error", "-show_streams", "-of", "json", str(tmp_path / f"f2{suffix}")],
-        capture_output=True, check=True,
-    )  # fmt: skip
+        capture_output=True,
+        check=True,
+    )
     (stream,) = json.loads(found.stdout)["streams"]
     assert (stream["pix_fmt"], stream["width"]) == (written, 128)
     lost = ["a.mkv: 10 bits per channel are reduced to 8: .bmp has no more"]
@@ -125,9 +139,22 @@ def test_depth_grey_and_alpha_are_kept_where_the_format_holds_them(
 def test_what_each_image_loses_is_said_once(tmp_path: Path) -> None:
     source, notes = tmp_path / "a.mkv", list[str]()
     subprocess.run(
-        ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=s=64x48:r=10:d=0.3", "-vf",
-         "format=gbrp14le", "-c:v", "ffv1", str(source)], check=True,
-    )  # fmt: skip
+        [
+            "ffmpeg",
+            "-v",
+            "error",
+            "-f",
+            "lavfi",
+            "-i",
+            "testsrc2=s=64x48:r=10:d=0.3",
+            "-vf",
+            "format=gbrp14le",
+            "-c:v",
+            "ffv1",
+            str(source),
+        ],
+        check=True,
+    )
     upscale_to_images(source, tmp_path / "f%d.avif", DeepNearest(2), quiet=True, say=notes.append)
     assert notes == ["f1.avif: 14 bits per channel become 12; use .png to keep all"]
 
@@ -136,11 +163,25 @@ def test_what_each_image_loses_is_said_once(tmp_path: Path) -> None:
 def test_hdr_is_stated_in_png_and_refused_elsewhere(tmp_path: Path) -> None:
     source = tmp_path / "a.mkv"
     subprocess.run(
-        ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=s=64x48:r=10:d=0.2", "-pix_fmt",
-         "yuv420p10le", "-c:v", "libx265", "-x265-params",
-         "log-level=error:colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc", str(source)],
-        check=True, capture_output=True,
-    )  # fmt: skip
+        [
+            "ffmpeg",
+            "-v",
+            "error",
+            "-f",
+            "lavfi",
+            "-i",
+            "testsrc2=s=64x48:r=10:d=0.2",
+            "-pix_fmt",
+            "yuv420p10le",
+            "-c:v",
+            "libx265",
+            "-x265-params",
+            "log-level=error:colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc",
+            str(source),
+        ],
+        check=True,
+        capture_output=True,
+    )
     upscale_to_images(source, tmp_path / "f%d.png", DeepNearest(2), quiet=True, say=silent)
     assert b"cICP\x09\x10\x00\x01" in (tmp_path / "f1.png").read_bytes()
     with pytest.raises(InputError, match=r"is HDR video \(PQ\), which \.jpg cannot hold; use"):
@@ -150,8 +191,9 @@ def test_hdr_is_stated_in_png_and_refused_elsewhere(tmp_path: Path) -> None:
     upscale_video(sequence(tmp_path / "f%d.png"), target, DeepNearest(1), quiet=True, say=silent)
     found = subprocess.run(
         ["ffprobe", "-v", "error", "-show_streams", "-of", "json", str(target)],
-        capture_output=True, check=True,
-    )  # fmt: skip
+        capture_output=True,
+        check=True,
+    )
     (stream,) = json.loads(found.stdout)["streams"]
     assert (stream["color_transfer"], stream["color_primaries"]) == ("smpte2084", "bt2020")
 
@@ -232,22 +274,36 @@ def test_a_span_of_images_and_resuming(tmp_path: Path) -> None:
     assert frame_times(whole) == [Fraction(n, 10) for n in range(15)]
     with pytest.raises(InputError, match="interrupted"):
         upscale_video(
-            sequence(pattern), parted, Interrupting(6), EncoderOptions(), options, quiet=True,
+            sequence(pattern),
+            parted,
+            Interrupting(6),
+            EncoderOptions(),
+            options,
+            quiet=True,
             say=silent,
-        )  # fmt: skip
+        )
     upscaler, notes = Nearest(2), list[str]()
     upscale_video(
-        sequence(pattern), parted, upscaler, EncoderOptions(), options, quiet=True,
+        sequence(pattern),
+        parted,
+        upscaler,
+        EncoderOptions(),
+        options,
+        quiet=True,
         say=notes.append,
-    )  # fmt: skip
+    )
     assert "parted.mp4: continuing after 6 frames" in notes
     assert upscaler.calls == 9
     assert parted.read_bytes() == whole.read_bytes()
     with pytest.raises(InputError, match=r"f_%03d\.png: ends before 2 s"):
         upscale_video(
-            sequence(pattern), tmp_path / "late.mp4", Nearest(2), EncoderOptions(),
-            ConvertOptions(span=Span(Fraction(2))), quiet=True,
-        )  # fmt: skip
+            sequence(pattern),
+            tmp_path / "late.mp4",
+            Nearest(2),
+            EncoderOptions(),
+            ConvertOptions(span=Span(Fraction(2))),
+            quiet=True,
+        )
 
 
 def test_an_image_that_changed_starts_anew(tmp_path: Path) -> None:
@@ -255,26 +311,42 @@ def test_an_image_that_changed_starts_anew(tmp_path: Path) -> None:
     target, notes = tmp_path / "out.mp4", list[str]()
     with pytest.raises(InputError, match="interrupted"):
         upscale_video(
-            sequence(pattern), target, Interrupting(6), EncoderOptions(), options, quiet=True,
+            sequence(pattern),
+            target,
+            Interrupting(6),
+            EncoderOptions(),
+            options,
+            quiet=True,
             say=silent,
-        )  # fmt: skip
+        )
     os.utime(pattern.with_name("f_002.png"), (1, 1))
     upscale_video(
-        sequence(pattern), target, Nearest(2), EncoderOptions(), options, quiet=True,
+        sequence(pattern),
+        target,
+        Nearest(2),
+        EncoderOptions(),
+        options,
+        quiet=True,
         say=notes.append,
-    )  # fmt: skip
+    )
     assert "out.mp4: the input or the settings changed; starting again" in notes
 
 
 def test_depth_and_alpha_of_images_reach_the_video(tmp_path: Path) -> None:
-    deep = [np.dstack([p.astype(np.uint16) * 257, np.full(p.shape[:2], 32896, np.uint16)])
-            for p in noise(3)]  # fmt: skip
+    deep = [
+        np.dstack([p.astype(np.uint16) * 257, np.full(p.shape[:2], 32896, np.uint16)])
+        for p in noise(3)
+    ]
     pattern = images(tmp_path / "in", deep)
     target, notes = tmp_path / "out.mkv", list[str]()
     upscale_video(
-        sequence(pattern), target, DeepNearest(2), EncoderOptions("ffv1"), quiet=True,
+        sequence(pattern),
+        target,
+        DeepNearest(2),
+        EncoderOptions("ffv1"),
+        quiet=True,
         say=notes.append,
-    )  # fmt: skip
+    )
     assert notes == []
     upscale_to_images(target, tmp_path / "b%d.png", DeepNearest(1), quiet=True, say=silent)
     read = cv2.imread(str(tmp_path / "b2.png"), cv2.IMREAD_UNCHANGED)

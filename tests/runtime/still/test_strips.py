@@ -69,9 +69,12 @@ def test_strips_that_have_nothing_of_the_picture_end_the_run(
         pytest.raises(BackendError, match="its output has nothing of the input, it is black"),
     ):
         make_image(
-            tmp_path / "in.png", tmp_path / "out.png", upscale, ImageOptions(strips=SMALL),
+            tmp_path / "in.png",
+            tmp_path / "out.png",
+            upscale,
+            ImageOptions(strips=SMALL),
             say=print,
-        )  # fmt: skip
+        )
     assert [path.name for path in tmp_path.iterdir()] == ["in.png"]
 
 

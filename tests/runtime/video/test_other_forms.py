@@ -42,8 +42,13 @@ def convert(source: Path, target: Path, options: ConvertOptions | None = None) -
 
 def with_text(folder: Path, suffix: str = ".srt", text: str = SRT) -> Path:
     """A clip of four seconds in Matroska, with subtitles in German."""
-    plain = make_clip(folder / "plain.mkv", noise(100), pts=[512 * i for i in range(100)],
-                      time_base=Fraction(1, 12800), rate=RATE)  # fmt: skip
+    plain = make_clip(
+        folder / "plain.mkv",
+        noise(100),
+        pts=[512 * i for i in range(100)],
+        time_base=Fraction(1, 12800),
+        rate=RATE,
+    )
     (folder / f"text{suffix}").write_text(text, encoding="utf-8")
     path = folder / "a.mkv"
     with (
@@ -232,8 +237,13 @@ def test_gaps_stay_and_the_span_is_kept(tmp_path: Path) -> None:
 @pytest.mark.skipif(which("ffmpeg") is None, reason="needs the FFmpeg program")
 def test_truehd_becomes_aac_in_mp4(tmp_path: Path) -> None:
     source = tmp_path / "disc.mkv"
-    make_clip(tmp_path / "plain.mkv", noise(50), pts=[512 * i for i in range(50)],
-              time_base=Fraction(1, 12800), rate=RATE)  # fmt: skip
+    make_clip(
+        tmp_path / "plain.mkv",
+        noise(50),
+        pts=[512 * i for i in range(50)],
+        time_base=Fraction(1, 12800),
+        rate=RATE,
+    )
     subprocess.run(
         [
             *("ffmpeg", "-v", "error", "-i", str(tmp_path / "plain.mkv"), "-f", "lavfi"),
@@ -277,18 +287,34 @@ def pgs(path: Path) -> Path:
 def test_subtitles_that_are_pictures_are_kept_in_matroska_and_named_elsewhere(
     tmp_path: Path,
 ) -> None:
-    plain = make_clip(tmp_path / "plain.mkv", noise(50), rate=RATE,
-                      pts=[512 * i for i in range(50)], time_base=Fraction(1, 12800))  # fmt: skip
+    plain = make_clip(
+        tmp_path / "plain.mkv",
+        noise(50),
+        rate=RATE,
+        pts=[512 * i for i in range(50)],
+        time_base=Fraction(1, 12800),
+    )
     source, graphics = tmp_path / "a.mkv", pgs(tmp_path / "a.sup")
     command = ["ffmpeg", "-v", "error", "-i", str(plain), "-i", str(graphics), "-map", "0"]
     subprocess.run([*command, "-map", "1", "-c", "copy", str(source)], check=True)
     assert convert(source, tmp_path / "out.mkv") == []
     assert packets_of(tmp_path / "out.mkv") == packets_of(source)
     shown = subprocess.run(
-        ["ffmpeg", "-v", "error", "-i", str(tmp_path / "out.mkv"), "-filter_complex",
-         "[0:v]format=gray,drawbox=c=black:t=fill[v];[v][0:s]overlay,format=gray", "-f", "rawvideo",
-         "-"], capture_output=True, check=True,
-    )  # fmt: skip
+        [
+            "ffmpeg",
+            "-v",
+            "error",
+            "-i",
+            str(tmp_path / "out.mkv"),
+            "-filter_complex",
+            "[0:v]format=gray,drawbox=c=black:t=fill[v];[v][0:s]overlay,format=gray",
+            "-f",
+            "rawvideo",
+            "-",
+        ],
+        capture_output=True,
+        check=True,
+    )
     light = np.frombuffer(shown.stdout, np.uint8).reshape(-1, 48 * 64).max(1)
     assert [int(light[frame] > 200) for frame in (5, 20, 30, 45)] == [1, 1, 0, 0]
     for suffix in (".mp4", ".webm"):

@@ -97,8 +97,14 @@ def test_opus_is_copied_and_deep_video_becomes_av1_of_10_bits(tmp_path: Path) ->
     upscale_video(source, target, DeepNearest(2), quiet=True, say=notes.append)
     assert notes == ["a.mkv: subtitle (ass as webvtt), for .webm"]
     assert probe(target)["video"]["pix_fmt"] == "yuv420p10le"
-    upscale_video(source, tmp_path / "8.webm", DeepNearest(2), EncoderOptions("vp9"), quiet=True,
-                  say=notes.append)  # fmt: skip
+    upscale_video(
+        source,
+        tmp_path / "8.webm",
+        DeepNearest(2),
+        EncoderOptions("vp9"),
+        quiet=True,
+        say=notes.append,
+    )
     assert "a.mkv: 10 bits per channel are reduced to 8, the most that vp9 has" in notes
 
 
@@ -120,10 +126,22 @@ def test_the_shape_of_pixels_and_times_are_kept(tmp_path: Path) -> None:
     upscale_video(source, target, Nearest(2), quiet=True, say=lambda _: None)
     assert probe(target)["video"]["sample_aspect_ratio"] == "4:3"
     times = subprocess.run(
-        ["ffprobe", "-v", "error", "-select_streams", "v", "-show_entries", "packet=pts_time",
-         "-of", "csv=p=0", str(target)],
-        capture_output=True, check=True, text=True,
-    )  # fmt: skip
+        [
+            "ffprobe",
+            "-v",
+            "error",
+            "-select_streams",
+            "v",
+            "-show_entries",
+            "packet=pts_time",
+            "-of",
+            "csv=p=0",
+            str(target),
+        ],
+        capture_output=True,
+        check=True,
+        text=True,
+    )
     assert [float(line) for line in times.stdout.split()] == [n / 25 for n in range(50)]
 
 
