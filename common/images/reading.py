@@ -45,8 +45,6 @@ class Outline:
     frames: int
     bits: int = 8
     """Bits per channel."""
-    has_alpha: bool = False
-    """Whether it stores a transparency, be it opaque everywhere."""
 
     @property
     def is_deep(self) -> bool:
@@ -81,8 +79,7 @@ def read_outline(path: Path) -> Outline:
         chunks = _png_chunks(path, image, data)
         if _orientation(image, chunks, upright=True) > 4:
             width, height = height, width
-        alpha = image.mode in ("LA", "PA", "RGBA", "RGBa") or "transparency" in image.info
-        return Outline(width, height, frame_count(image), _bits(image, data), alpha)
+        return Outline(width, height, frame_count(image), _bits(image, data))
 
 
 def _read(

@@ -12,8 +12,9 @@ import numpy as np
 
 from ....common.closing import Closing
 from ....common.errors import ConfigError, InputError
-from ....common.images import Picture, Pixels, read_image, read_outline
+from ....common.images import Picture, Pixels, read_image
 from ....common.images.alpha import bleed
+from ....common.images.kind import read_kind
 from ....common.notes import Say, say_on_stderr
 from ..clip.colour import FULL, UNSPECIFIED, Colour, complete_colour
 from ..clip.frame import ClipFacts, Frame, Image
@@ -36,7 +37,8 @@ class _Wanted:
 class ImageSource(Closing):
     """Reads the images of a sequence in their order; like `FileSource`, from one thread.
 
-    Frame n is shown at n / rate seconds. Of a `span` the first frame gets time 0. Images up to the
+    Depth, colour and transparency are the most that any of the images has. Frame n is shown at
+    n / rate seconds. Of a `span` the first frame gets time 0. Images up to the
     one at `after_pts` are left out, but for the last `context` of them.
 
     Raises:
@@ -126,11 +128,14 @@ class ImageSource(Closing):
         height, width = picture.bgr.shape[:2]
         if picture.icc_profile is not None:
             self._note("the colour profile of its images is left out, and they count as sRGB")
-        name = "gray" if picture.is_grey else "rgb24"
-        if read_outline(files[0]).has_alpha:
-            name = "rgba64le" if picture.depth > 8 else "rgba"
-        elif picture.depth > 8:
-            name = "gray16le" if picture.is_grey else "rgb48le"
+        kinds = [kind for path in files if (kind := read_kind(path)) is not None]
+        deep = picture.depth > 8 or any(kind.is_deep for kind in kinds)
+        if any(kind.has_alpha for kind in kinds):
+            name = "rgba64le" if deep else "rgba"
+        elif picture.is_grey and all(kind.is_grey for kind in kinds):
+            name = "gray16le" if deep else "gray"
+        else:
+            name = "rgb48le" if deep else "rgb24"
         return ClipFacts(
             width_px=width,
             height_px=height,

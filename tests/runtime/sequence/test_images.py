@@ -395,3 +395,39 @@ def test_rates_are_exact(text: str, rate: Fraction) -> None:
 def test_what_is_no_rate_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="is no number of frames per second: write"):
         parse_rate(text)
+
+
+def test_what_only_a_later_image_has_is_kept(tmp_path: Path) -> None:
+    """A grey title, then colour; an opaque picture, then a transparent one; 8 bits, then 16."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    colour = noise(2, 32, 24)[1]
+    for name, later in (
+        ("grey", colour),
+        ("clear", np.dstack([colour, np.full((24, 32), 100, np.uint8)])),
+        ("deep", colour.astype(np.uint16) * 256 + 77),
+    ):
+        cv2.imwrite(str(folder / f"{name}_1.png"), colour[..., 1])
+        cv2.imwrite(str(folder / f"{name}_2.png"), later)
+        clip = sequence(folder / f"{name}_%d.png")
+        target = tmp_path / f"{name}_%d.png"
+        upscale_to_images(clip, target, DeepNearest(2), quiet=True, say=silent)
+        made = cv2.imread(str(tmp_path / f"{name}_2.png"), cv2.IMREAD_UNCHANGED)
+        np.testing.assert_array_equal(made, later.repeat(2, 0).repeat(2, 1))
+
+
+def test_images_of_other_kinds_and_turned_ones_become_a_video(tmp_path: Path) -> None:
+    picture = Image.fromarray(np.ascontiguousarray(noise(1)[0][..., ::-1]))  # 64×48
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by a quarter
+    picture.save(tmp_path / "t_1.jpg", exif=exif, quality=95)
+    picture.save(tmp_path / "t_2.jpg", exif=exif, quality=95)
+    picture.convert("P").save(tmp_path / "p_1.png")
+    picture.convert("1").save(tmp_path / "p_2.png")
+    picture.convert("CMYK").save(tmp_path / "c_1.tif")
+    for pattern, size in (("t_%d.jpg", "96×128"), ("p_%d.png", "128×96"), ("c_%d.tif", "128×96")):
+        result = upscale_video(
+            sequence(tmp_path / pattern), tmp_path / "out.mkv", Nearest(2), EncoderOptions("ffv1"),
+            overwrite=True, quiet=True, say=silent,
+        )  # fmt: skip
+        assert f"{result.width_px}×{result.height_px}" == size

@@ -1,0 +1,32 @@
+"""What kind of pixels an image file has, by the first bytes of the file."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from .decoding import is_deep, is_stored_grey
+from .opening import prepare_pillow
+
+
+@dataclass(frozen=True)
+class Kind:
+    """The channels of an image file."""
+
+    is_grey: bool
+    has_alpha: bool
+    """Whether it stores a transparency, be it opaque everywhere."""
+    is_deep: bool
+    """More than 8 bits per channel; of AVIF and HEIC the first bytes do not tell it."""
+
+
+def read_kind(path: Path) -> Kind | None:
+    """The kind of an image; `None` if it is damaged or no image."""
+    from PIL import Image
+
+    prepare_pillow()
+    with contextlib.suppress(Exception), Image.open(path) as image:  # Pillow raises many kinds
+        alpha = image.mode in ("LA", "PA", "RGBA", "RGBa") or "transparency" in image.info
+        return Kind(is_stored_grey(image), alpha, is_deep(image))
+    return None
