@@ -12,7 +12,7 @@ from typing import Any
 
 from ..common.errors import OutputError
 from ..common.files import describe_os_error, write_atomic
-from ..runtime.video.writing.segments import work_path
+from ..runtime.video.resume.segments import work_path
 from .job import Archive
 from .ledger import FOLDER, Records
 from .listing import Item

@@ -19,8 +19,8 @@ from ..video.convert import KEPT, ConvertOptions, VideoResult
 from ..video.pipeline import Pipeline
 from ..video.progress import VideoProgress
 from ..video.reading.opening import ClipInput, identity_of, path_of
+from ..video.resume.segments import WorkFolder
 from ..video.step import FrameStep, FrameUpscaler
-from ..video.writing.segments import WorkFolder
 from .frames import Times, open_frames
 
 _FIRST = 1

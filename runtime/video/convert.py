@@ -21,13 +21,13 @@ from .pipeline import Pipeline
 from .progress import VideoProgress
 from .reading.deinterlace import Deinterlace
 from .reading.opening import ClipInput, ClipSource, identity_of, open_clip, path_of
+from .resume.segment_sink import SEGMENT_FRAMES, SegmentSink
+from .resume.segments import WorkFolder, decode_times, read_segment, read_times
 from .stats import PipelineStats
 from .step import FrameStep, FrameUpscaler
 from .writing.carried import Audio
 from .writing.encoders import EncoderOptions
 from .writing.file_sink import FileSink
-from .writing.segment_sink import SEGMENT_FRAMES, SegmentSink
-from .writing.segments import WorkFolder, decode_times, read_segment, read_times
 
 KEPT = "the finished part is kept; run the same command again to continue"
 

@@ -32,12 +32,12 @@ from .depth import prepare
 from .pipeline import Pipeline
 from .reading.file_source import FileSource
 from .reading.seek import seek_point
+from .resume.segment_sink import SEGMENT_FRAMES, SegmentSink
+from .resume.segments import WorkFolder
 from .stats import PipelineStats
 from .step import FrameStep, FrameUpscaler
 from .writing.encoders import EncoderOptions
 from .writing.file_sink import FileSink
-from .writing.segment_sink import SEGMENT_FRAMES, SegmentSink
-from .writing.segments import WorkFolder
 
 _RUN_IN_FRAMES = 32
 """Decoding begins at least so many frames before a piece, for models of several frames."""

@@ -20,7 +20,7 @@ from framelift.runtime.sequence import upscale_to_images
 from framelift.runtime.video import ConvertOptions, EncoderOptions, Span, upscale_video
 from framelift.runtime.video.clip.frame import Image as Pixels
 from framelift.runtime.video.clip.image_sequence import ImageSequence, parse_rate
-from framelift.runtime.video.writing.segments import work_path
+from framelift.runtime.video.resume.segments import work_path
 
 from ...support.clips import Nearest, frame_times, make_clip, noise
 

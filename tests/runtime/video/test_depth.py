@@ -20,8 +20,8 @@ from framelift.runtime.video.clip.colour import Colour
 from framelift.runtime.video.clip.deep_pixels import DeepPixels
 from framelift.runtime.video.clip.frame import ClipFacts, Image
 from framelift.runtime.video.clip.pixel_format import named_format
+from framelift.runtime.video.resume.segments import work_path
 from framelift.runtime.video.writing.choice import choose
-from framelift.runtime.video.writing.segments import work_path
 
 from ...support.clips import Nearest, make_clip, noise
 from ...support.deep_clips import (

@@ -27,7 +27,7 @@ from framelift.runtime.video import (
 from framelift.runtime.video.clip.frame import Image
 from framelift.runtime.video.reading import file_source
 from framelift.runtime.video.reading.seek import seek_point
-from framelift.runtime.video.writing.segments import WorkFolder, decode_times, work_path
+from framelift.runtime.video.resume.segments import WorkFolder, decode_times, work_path
 
 from ...support.clips import Nearest, audio_packets, frame_times, make_clip, noise
 

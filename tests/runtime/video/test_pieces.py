@@ -14,8 +14,8 @@ from framelift.common.errors import InputError
 from framelift.runtime import Upscaler
 from framelift.runtime.video import ConvertOptions, EncoderOptions, FileSource, upscale_video
 from framelift.runtime.video.pieces import Piece, join_pieces, plan_pieces, upscale_piece
+from framelift.runtime.video.resume.segments import work_path
 from framelift.runtime.video.step import FrameUpscaler
-from framelift.runtime.video.writing.segments import work_path
 
 from ...support.clips import Nearest, audio_packets, frame_times, make_clip, noise
 

@@ -18,9 +18,9 @@ from framelift.common.errors import InputError
 from framelift.runtime.video import ConvertOptions, EncoderOptions, upscale_video
 from framelift.runtime.video.clip.frame import Image
 from framelift.runtime.video.pieces import plan_pieces, upscale_piece
-from framelift.runtime.video.writing import unfinished
-from framelift.runtime.video.writing.segments import work_path
-from framelift.runtime.video.writing.spool import Spool
+from framelift.runtime.video.resume import unfinished
+from framelift.runtime.video.resume.segments import work_path
+from framelift.runtime.video.resume.spool import Spool
 
 from ...support.clips import Nearest, frame_times, make_clip, noise
 

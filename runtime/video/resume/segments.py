@@ -25,8 +25,8 @@ from filelock import FileLock, Timeout
 
 from ....common.errors import OutputError
 from ....common.files import NAME_BYTES, shortened
+from ..writing.stored import output_errors
 from .spool import Spool
-from .stored import output_errors
 
 _MAGIC = b"framelift segment 1\n"
 _SPOOL = ".frames"

@@ -14,10 +14,10 @@ from ....common.notes import Say, say_on_stderr
 from ....common.scheduling import unchanged_scheduling
 from ..clip.frame import ClipFacts, Frame
 from ..clip.pixels import FromBgr
-from .dynamic_hdr import DynamicHdr
-from .encoders import EncoderOptions
+from ..writing.dynamic_hdr import DynamicHdr
+from ..writing.encoders import EncoderOptions
+from ..writing.stored import as_stored, coded_size, configure, options_for, output_errors
 from .segments import Coded, Found, WorkFolder
-from .stored import as_stored, coded_size, configure, options_for, output_errors
 from .unfinished import Unfinished
 
 SEGMENT_FRAMES = 250
