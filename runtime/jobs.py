@@ -17,8 +17,9 @@ from ..common.images import (
     check_image_suffix,
     is_image,
 )
+from ..common.images.kind import is_animated
 from ..common.notes import Say, say_on_stderr
-from .output_names import SCALE, in_template, is_template, with_scale
+from .output_names import SCALE, becomes_images, in_template, is_template, with_scale
 from .video.clip.image_sequence import (
     ImageSequence,
     check_images,
@@ -269,6 +270,9 @@ def becomes_image(source: Path, target: Path) -> bool:
     if source.suffix.lower() == GIF:
         still = is_image(target) and not has_number(target.name)
         return target.suffix.lower() == GIF or still
+    becomes_video = target.suffix.lower() in VIDEO_SUFFIXES and target.suffix.lower() != GIF
+    if is_image(source) and (becomes_video or becomes_images(source, target)):
+        return not is_animated(source)
     return is_image(source)
 
 

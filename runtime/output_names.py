@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..common.errors import InputError, OutputError
 from ..common.images import is_image
+from ..common.images.kind import is_animated
 from ..common.notes import Say, say_on_stderr
 from .video.clip.image_sequence import gap_in, has_number, numbered_files, with_number
 
@@ -91,8 +92,10 @@ def expanded(names: Iterable[str], say: Say = say_on_stderr) -> list[Path]:
 
 
 def becomes_images(source: Path, target: Path) -> bool:
-    """Whether a video becomes images with numbers in their names."""
-    return has_number(target.name) and is_image(target) and not is_image(source)
+    """Whether a video, or an animated image, becomes images with numbers in their names."""
+    if not has_number(target.name) or not is_image(target):
+        return False
+    return not is_image(source) or is_animated(source)
 
 
 def is_sequence(name: Path) -> bool:

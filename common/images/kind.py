@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .decoding import is_deep, is_stored_grey
-from .opening import prepare_pillow
+from .opening import frame_count, prepare_pillow
+
+_ANIMATED_SUFFIXES = (".webp", ".png", ".apng")
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,18 @@ class Kind:
     """Whether it stores a transparency, be it opaque everywhere."""
     is_deep: bool
     """More than 8 bits per channel; of AVIF and HEIC the first bytes do not tell it."""
+
+
+def is_animated(path: Path) -> bool:
+    """Whether a file with the name of a WebP or PNG has several frames."""
+    from PIL import Image
+
+    if path.suffix.lower() not in _ANIMATED_SUFFIXES or not path.is_file():
+        return False
+    prepare_pillow()
+    with contextlib.suppress(Exception), Image.open(path) as image:  # Pillow raises many kinds
+        return frame_count(image) > 1
+    return False
 
 
 def read_kind(path: Path) -> Kind | None:

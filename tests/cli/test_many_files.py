@@ -129,6 +129,9 @@ def test_sequences_become_videos_and_videos_sequences(
     ]
     run(nearest_model_path, "photos/f_%d.png", "seq.gif", "--fps", "10")
     run(nearest_model_path, "seq.mp4", "seq.webp")
+    run(nearest_model_path, "seq.webp", "back.mp4")
+    run(nearest_model_path, "seq.webp", "back_%d.png")
+    assert len(list(Path().glob("back_*.png"))) == 5
     for name in ("seq.gif", "seq.webp"):
         with Image.open(name) as image:
             assert image.n_frames == 5  # type: ignore[attr-defined]

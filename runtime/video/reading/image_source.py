@@ -114,12 +114,12 @@ class ImageSource(Closing):
                 f"{self.facts.width_px}×{self.facts.height_px}; a video has one size"
             )
         image = self._pool.take((height, width, 3))
-        _convert(picture.bgr, image)
+        fill(image, picture.bgr)
         frame = Frame(image, wanted.pts, self._unit, 1, is_context=wanted.is_context)
         if self._keeps_alpha:
             frame.alpha = np.full((height, width), np.iinfo(image.dtype).max, image.dtype)
             if picture.alpha is not None:
-                _convert(picture.alpha, frame.alpha)
+                fill(frame.alpha, picture.alpha)
                 np.copyto(image, bleed(image, frame.alpha))
         return frame
 
@@ -173,8 +173,8 @@ class ImageSource(Closing):
         self._say(f"{self._sequence.pattern.name}: {line}")
 
 
-def _convert(pixels: Pixels, out: Image) -> None:
-    """Copy, from 8 bits to 16 or back if the arrays differ."""
+def fill(out: Image, pixels: Pixels) -> None:
+    """Copy pixels, from 8 bits to 16 or back if the arrays differ."""
     if pixels.dtype == out.dtype:
         np.copyto(out, pixels)
     elif out.dtype == np.uint16:

@@ -9,11 +9,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+from ....common.images.kind import is_animated
 from ....common.notes import Say
 from ..clip.frame import ClipFacts, Frame
 from ..clip.image_sequence import ImageSequence
 from ..clip.pool import FramePool
 from ..clip.span import Span
+from .animation_source import AnimationSource
 from .deinterlace import Deinterlace
 from .file_source import FileSource
 from .image_source import ImageSource
@@ -72,6 +74,8 @@ def open_clip(
             assume_transfer=assume_transfer,
             say=say,
         )
+    if is_animated(clip):
+        return AnimationSource(clip, span=span, after_pts=after_pts, context=context, say=say)
     return FileSource(
         clip,
         span=span,

@@ -5,17 +5,20 @@ from __future__ import annotations
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
-from framelift.common.errors import ConfigError, OutputError
-from framelift.runtime.sequence import animation, upscale_to_animation
-from framelift.runtime.video import ConvertOptions, upscale_video
+from framelift.common.errors import ConfigError, InputError, OutputError
+from framelift.runtime.sequence import animation, upscale_to_animation, upscale_to_images
+from framelift.runtime.video import ConvertOptions, EncoderOptions, Span, upscale_video
 from framelift.runtime.video.clip.image_sequence import ImageSequence
 
-from ...support.clips import Nearest, make_clip, noise
+from ...support.clips import Nearest, frame_times, make_clip, noise
+
+QUICK = EncoderOptions(preset="ultrafast")
 
 
 def frames(path: Path) -> list[tuple[float, np.ndarray]]:
@@ -94,6 +97,41 @@ def test_transparent_images_become_a_transparent_animation(tmp_path: Path) -> No
         tmp_path / "out.gif", tmp_path / "back.mp4", Nearest(2), quiet=True, say=lambda _: None
     )
     assert cv2.VideoCapture(str(tmp_path / "back.mp4")).get(cv2.CAP_PROP_FRAME_COUNT) == 3
+
+
+@pytest.mark.parametrize("suffix", [".webp", ".apng"])
+def test_animated_images_become_videos_and_images(tmp_path: Path, suffix: str) -> None:
+    pictures = [Image.fromarray(picture) for picture in noise(4)]
+    source = tmp_path / f"a{suffix}"
+    pictures[0].save(
+        source, "PNG" if suffix == ".apng" else "WEBP", save_all=True, append_images=pictures[1:],
+        duration=[100, 250, 50, 600], loop=0, lossless=True,
+    )  # fmt: skip
+    target = tmp_path / "out.mkv"
+    lossless = EncoderOptions("ffv1")
+    upscale_video(source, target, Nearest(2), lossless, quiet=True, say=lambda _: None)
+    assert frame_times(target) == [Fraction(n, 1000) for n in (0, 100, 350, 400)]
+    decoded = cv2.VideoCapture(str(target))
+    for picture in pictures:
+        shown = decoded.read()[1][..., ::-1]
+        np.testing.assert_array_equal(shown, Nearest(2)(np.asarray(picture)))
+    with av.open(str(target)) as container:
+        assert container.duration == 1_000_000
+    # Interrupted and resumed, and of a part.
+    options = ConvertOptions(resume="m", span=Span(Fraction(1, 10), Fraction(1, 2)))
+    whole = tmp_path / "whole.mp4"
+    upscale_video(source, whole, Nearest(2), QUICK, options, quiet=True, say=lambda _: None)
+    assert frame_times(whole) == [Fraction(n, 1000) for n in (0, 250, 300)]
+    upscale_to_images(source, tmp_path / "f%d.png", Nearest(1), quiet=True, say=lambda _: None)
+    np.testing.assert_array_equal(
+        np.asarray(Image.open(tmp_path / "f3.png")), np.asarray(pictures[2])
+    )
+    cut = tmp_path / f"cut{suffix}"
+    content = source.read_bytes()
+    cut.write_bytes(content[: len(content) // 2])
+    with pytest.raises(InputError, match=r"damaged|cannot be read"):
+        upscale_video(cut, tmp_path / "cut.mp4", Nearest(2), QUICK, quiet=True)
+    assert not (tmp_path / "cut.mp4").exists()
 
 
 def test_what_cannot_be_done_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
