@@ -123,7 +123,7 @@ class FileUpscaler:
         )
         if models not in self._upscalers:
             self._upscalers[models] = call_interruptibly(
-                lambda: load_upscaler(settings.task, *models, settings.engine(), say=self._say)
+                lambda: load_upscaler(settings.task, *models, settings.loading(), say=self._say)
             )
         return self._upscalers[models]
 

@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-from ..importer.loading import Engine
+from ..importer.loading import LoadOptions
 from ..runtime.video import (
     Audio,
     ConvertOptions,
@@ -60,9 +60,9 @@ class FileSettings:
         """The options of the video encoder."""
         return EncoderOptions(self.codec, self.crf, self.preset, self.pixel_format)
 
-    def engine(self) -> Engine:
+    def loading(self) -> LoadOptions:
         """Where the model runs."""
-        return Engine(self.backend, self.device, self.threads, self.tile)
+        return LoadOptions(self.backend, self.device, self.threads, self.tile)
 
     def factor(self) -> Scaling | None:
         """Output size over input size, or what the output fits into; `None`: the model's."""

@@ -10,6 +10,7 @@ import click
 from ..common.errors import MissingDependencyError
 from .options.completions import preset_names
 from .options.device import trainer_option
+from .options.training import data_option, set_option, style_option
 
 
 def _list_presets(context: click.Context, parameter: click.Parameter, asked: bool) -> None:
@@ -24,14 +25,7 @@ def _list_presets(context: click.Context, parameter: click.Parameter, asked: boo
 
 @click.command()
 @click.argument("config", shell_complete=preset_names)
-@click.option(
-    "--data",
-    "folders",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Folder of photographs, searched recursively. Repeatable.",
-)
+@data_option
 @click.option(
     "--out",
     required=True,
@@ -40,13 +34,7 @@ def _list_presets(context: click.Context, parameter: click.Parameter, asked: boo
     help="Folder for the checkpoint, state, history and complete settings of the run.",
 )
 @click.option("--resume", is_flag=True, help="Continue the run in --out.")
-@click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Override a setting, for example --set optimizer.lr=5e-4. Repeatable.",
-)
+@set_option
 @click.option(
     "--validate",
     "validation",
@@ -62,12 +50,7 @@ def _list_presets(context: click.Context, parameter: click.Parameter, asked: boo
         "file."
     ),
 )
-@click.option(
-    "--style",
-    type=click.Path(path_type=Path),
-    metavar="IMAGE",
-    help='Picture whose style is learnt, for configs with task = "style".',
-)
+@style_option
 @trainer_option
 @click.option(
     "--threads", type=click.IntRange(1), help="Number of CPU threads. [default: all cores]"

@@ -12,7 +12,7 @@ from ..runtime.models.zoo import DEFAULT_STYLE, default_model, resolve
 
 
 @dataclass(frozen=True)
-class Engine:
+class LoadOptions:
     """Where a model runs, and how large its tiles are at most; `None` leaves the choice open."""
 
     backend: str = "auto"
@@ -39,7 +39,7 @@ def models_to_run(
 
 
 def load_upscaler(
-    task: str, model: str, cpu_model: str | None, engine: Engine, *, say: Say
+    task: str, model: str, cpu_model: str | None, options: LoadOptions, *, say: Say
 ) -> Upscaler:
     """Load what `models_to_run` names.
 
@@ -48,18 +48,18 @@ def load_upscaler(
     source: str | ModelSpec = model
     if cpu_model is None:  # else it is a bundled one, which need not be read where the other runs
         source = own_or_imported(task, model, say=say)
-    if engine.style_size != 1:
+    if options.style_size != 1:
         from .strokes import with_stroke_size
 
         spec = source if isinstance(source, ModelSpec) else read_spec(resolve(source))
-        source = with_stroke_size(spec, engine.style_size)
+        source = with_stroke_size(spec, options.style_size)
     return Upscaler.load(
         source,
-        engine.backend,
-        threads=engine.threads,
-        device=engine.device,
+        options.backend,
+        threads=options.threads,
+        device=options.device,
         cpu_model=cpu_model,
-        tile=engine.tile,
+        tile=options.tile,
         say=say,
     )
 

@@ -11,6 +11,7 @@ from ...common.errors import MissingDependencyError
 from ..options.completions import preset_names
 from ..options.device import trainer_option
 from ..options.threads import threads_option
+from ..options.training import data_option, set_option, style_option
 from .options import (
     Targets,
     report_options,
@@ -21,24 +22,10 @@ from .options import (
 
 @click.command()
 @click.argument("config", shell_complete=preset_names)
-@click.option(
-    "--data",
-    "folders",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Folder of photographs. Repeatable.",
-)
-@click.option(
-    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a setting. Repeatable."
-)
+@data_option
+@set_option
 @vgg_option
-@click.option(
-    "--style",
-    type=click.Path(path_type=Path),
-    metavar="IMAGE",
-    help='Picture whose style is learnt, for configs with task = "style".',
-)
+@style_option
 @click.option("--steps", type=click.IntRange(1), default=30, show_default=True)
 @click.option("--warm-up", type=click.IntRange(0), default=5, show_default=True)
 @trainer_option

@@ -218,7 +218,7 @@ def _loaded(request: Request, task: str, jobs: Sequence[Job] = (), *, footage: b
     """The run with its upscaler loaded; the line that names it is printed."""
     from ...common.cache_folder import cache_folder
     from ...common.signals import call_interruptibly
-    from ...importer.loading import Engine, load_upscaler, models_to_run
+    from ...importer.loading import LoadOptions, load_upscaler, models_to_run
     from ...runtime.input_size import largest_factor
     from ...runtime.models.remembered import remembering
     from .run import Run
@@ -227,11 +227,11 @@ def _loaded(request: Request, task: str, jobs: Sequence[Job] = (), *, footage: b
     footage = footage or not all(job.is_image for job in jobs)
     scale = None if options.model else largest_factor(request.factor(), jobs)
     models = models_to_run(task, options.model, scale, footage=footage)
-    engine = Engine(
+    loading = LoadOptions(
         options.backend, options.device, options.threads, options.tile, options.style_size
     )
     with remembering(cache_folder() / "models"):
-        upscaler = call_interruptibly(lambda: load_upscaler(task, *models, engine, say=_note))
+        upscaler = call_interruptibly(lambda: load_upscaler(task, *models, loading, say=_note))
     run = Run(upscaler, request.settings(upscaler))
     run.info(_runs(upscaler, options.verbose))
     if upscaler.window > 1 and footage and not options.no_reuse:

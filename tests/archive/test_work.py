@@ -149,7 +149,7 @@ def dying_package(folder: Path) -> Path:
 
 
 def test_a_child_that_does_not_answer_is_ended_and_replaced(archive: Archive) -> None:
-    child = ChildProcess(archive.settings, lambda line: None, silent_seconds=1.5)
+    child = ChildProcess(archive.settings, lambda line: None, silent_seconds=5)
     assert child.load(images=False).kind == ""
     assert child.pid is not None
     os.kill(child.pid, signal.SIGSTOP)
@@ -157,7 +157,7 @@ def test_a_child_that_does_not_answer_is_ended_and_replaced(archive: Archive) ->
     answer = child.make(source, target, replace=False)
     assert (answer.kind, answer.message) == (
         "ProcessLost",
-        f"{source}: its process did not answer for 1.5 s and was ended",
+        f"{source}: its process did not answer for 5 s and was ended",
     )
     patient = ChildProcess(archive.settings, lambda line: None)
     assert patient.make(source, target, replace=False).facts["frames"] == 8
