@@ -104,9 +104,14 @@ def test_animated_images_become_videos_and_images(tmp_path: Path, suffix: str) -
     pictures = [Image.fromarray(picture) for picture in noise(4)]
     source = tmp_path / f"a{suffix}"
     pictures[0].save(
-        source, "PNG" if suffix == ".apng" else "WEBP", save_all=True, append_images=pictures[1:],
-        duration=[100, 250, 50, 600], loop=0, lossless=True,
-    )  # fmt: skip
+        source,
+        "PNG" if suffix == ".apng" else "WEBP",
+        save_all=True,
+        append_images=pictures[1:],
+        duration=[100, 250, 50, 600],
+        loop=0,
+        lossless=True,
+    )
     target = tmp_path / "out.mkv"
     lossless = EncoderOptions("ffv1")
     upscale_video(source, target, Nearest(2), lossless, quiet=True, say=lambda _: None)

@@ -427,7 +427,12 @@ def test_images_of_other_kinds_and_turned_ones_become_a_video(tmp_path: Path) ->
     picture.convert("CMYK").save(tmp_path / "c_1.tif")
     for pattern, size in (("t_%d.jpg", "96×128"), ("p_%d.png", "128×96"), ("c_%d.tif", "128×96")):
         result = upscale_video(
-            sequence(tmp_path / pattern), tmp_path / "out.mkv", Nearest(2), EncoderOptions("ffv1"),
-            overwrite=True, quiet=True, say=silent,
-        )  # fmt: skip
+            sequence(tmp_path / pattern),
+            tmp_path / "out.mkv",
+            Nearest(2),
+            EncoderOptions("ffv1"),
+            overwrite=True,
+            quiet=True,
+            say=silent,
+        )
         assert f"{result.width_px}×{result.height_px}" == size
