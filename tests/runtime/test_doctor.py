@@ -39,9 +39,10 @@ def test_two_engines_are_a_problem_with_its_cure(
 ) -> None:
     install(tmp_path, "onnxruntime-gpu", "1.31.1")
     install(tmp_path, "onnxruntime", "1.31.1")
-    # Both name one folder as theirs.
+    # Both name one folder as theirs, beside which their metadata lie.
     (tmp_path / "onnxruntime").symlink_to(Path(onnxruntime.__file__).parent)
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "onnxruntime")
     diagnosis = diagnose(shuffle_model_path)
     engine = package("onnxruntime", shuffle_model_path)
     assert engine.status is Status.PROBLEM

@@ -97,8 +97,8 @@ def test_the_frames_of_an_unfinished_segment_are_kept_and_give_the_same_file(
 ) -> None:
     options = {"x265-params": "log-level=none"} if made_of.get("codec") == "libx265" else {}
     container = ".mkv" if "ffv1" in made_of.values() else ".mov"
-    # Lines are padded, but for H.264: x264 with several threads does not always write the same bytes
-    # for the same pictures where their sides are no multiples of 16.
+    # Lines are padded. But x264 with several threads does not always write the same bytes for the
+    # same pictures where their sides are no multiples of 16.
     images = noise(20, 64, 48) if codec == "h264" else noise(20, 66, 50)
     source = make_clip(
         tmp_path / f"a{container}",

@@ -13,7 +13,12 @@ from framelift.train.config.file import load_config
 from framelift.train.config.preset_files import preset_names, preset_summary
 from framelift.train.config.schema import ScheduleConfig
 from framelift.train.loop.schedule import learning_rate_factor
-from framelift.train.losses import FeatureLossConfig, PixelLossConfig, SpectrumConfig
+from framelift.train.losses import (
+    FeatureLossConfig,
+    PhaseConfig,
+    PixelLossConfig,
+    SpectrumConfig,
+)
 from framelift.train.networks import CompactConfig, RealtimeConfig, build_network
 
 MINIMAL = """
@@ -60,7 +65,9 @@ def test_realtime_presets_come_in_three_sizes_and_two_kinds() -> None:
             assert {type(term) for term in plain.loss} == {PixelLossConfig}
             kinds = [PixelLossConfig, FeatureLossConfig, SpectrumConfig]
             holding_colour = [PixelLossConfig, *kinds]
-            assert [type(term) for term in perceptual.loss] in (kinds, holding_colour)
+            without_grid = [*holding_colour, PhaseConfig]
+            terms = [type(term) for term in perceptual.loss]
+            assert terms in (kinds, holding_colour, without_grid)
             deployed = build_network(plain.network).deploy()
             parameters[name] = sum(parameter.numel() for parameter in deployed.parameters())
         footage = load_config(f"realtime-small-x{scale}-video")
