@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from types import ModuleType
 
 from .errors import MissingDependencyError
+from .memory import is_out_of_memory
 
 # What OpenCV's wheel links against and a minimal Debian or Ubuntu lacks.
 _SYSTEM_PACKAGES = {
@@ -26,10 +27,13 @@ def load_cv2() -> ModuleType:
 
     Raises:
         MissingDependencyError: OpenCV is not installed, or a system library that it needs.
+        MemoryError: there is no room for it.
     """
     try:
         import cv2
     except ImportError as error:
+        if is_out_of_memory(error):
+            raise MemoryError(str(error)) from error
         raise MissingDependencyError(_advice(error)) from error
     return cv2
 

@@ -38,3 +38,10 @@ def test_broken_cv2_names_the_command_that_mends_it(
     _break_cv2(monkeypatch, error)
     with pytest.raises(MissingDependencyError, match=command):
         load_cv2()
+
+
+def test_cv2_for_which_there_is_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    error = ImportError("cv2.abi3.so: failed to map segment from shared object")
+    _break_cv2(monkeypatch, error)
+    with pytest.raises(MemoryError, match="failed to map segment"):
+        load_cv2()
