@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import combinations
+from typing import Annotated
 
 import msgspec
 
@@ -25,7 +26,7 @@ class Picture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     file: str
     left: int
     top: int
-    frame: int | None = None
+    frame: Annotated[int, msgspec.Meta(ge=0)] | None = None
     coding: str = ""
 
 

@@ -23,7 +23,10 @@ def defaults_path() -> Path | None:
         return Path(named) if named else None
     from platformdirs import user_config_path
 
-    return user_config_path("framelift", appauthor=False) / NAME
+    try:
+        return user_config_path("framelift", appauthor=False) / NAME
+    except RuntimeError:  # the user has no home, and so no file in it
+        return None
 
 
 def read_defaults(root: click.Group) -> dict[str, Any]:

@@ -230,7 +230,7 @@ def _loaded(request: Request, task: str, jobs: Sequence[Job] = (), *, footage: b
     loading = LoadOptions(
         options.backend, options.device, options.threads, options.tile, options.style_size
     )
-    with remembering(cache_folder() / "models"):
+    with remembering(cache_folder() / "prepared"):
         upscaler = call_interruptibly(lambda: load_upscaler(task, *models, loading, say=_note))
     run = Run(upscaler, request.settings(upscaler))
     run.info(_runs(upscaler, options.verbose))

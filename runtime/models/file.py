@@ -122,6 +122,9 @@ class ModelSpec:
         return f"{self.halo} px" if self.is_local else "whole frames only"
 
 
+_FACTS = sorted({one.name for one in fields(ModelSpec)} - {"path", "data"})
+
+
 def read_spec(path: str | Path) -> ModelSpec:
     """Read and validate the model at `path`.
 
@@ -133,15 +136,16 @@ def read_spec(path: str | Path) -> ModelSpec:
     """
     path = Path(path)
     data = _read(path)
-    facts, _ = remembered("spec", data, path.stem, lambda: (_facts(_load(path, data)[0]), b""))
+    facts, _ = remembered(
+        "spec", data, path.stem, _FACTS, lambda: (_facts(_load(path, data)[0]), b"")
+    )
     shape = tuple(facts["frame_shape"])  # of which JSON makes a list
     return ModelSpec(path=path, data=data, **{**facts, "frame_shape": shape})
 
 
 def _facts(spec: ModelSpec) -> Facts:
     """All of it but the file itself."""
-    names = {one.name for one in fields(spec)} - {"path", "data"}
-    return {name: getattr(spec, name) for name in names}
+    return {name: getattr(spec, name) for name in _FACTS}
 
 
 def load(path: str | Path) -> tuple[ModelSpec, onnx.ModelProto]:

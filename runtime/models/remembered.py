@@ -15,7 +15,8 @@ import hashlib
 import importlib.util
 import json
 import os
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -27,6 +28,7 @@ Facts = dict[str, Any]
 _CODE = Path(__file__).parent, Path(__file__).parents[1] / "backends" / "cpu"
 _MOST_BYTES = 8 << 20  # of a file: a larger model takes longer to run than to read
 _MOST_FILES = 40
+_NAME = re.compile(r"[0-9a-f]{64}\.[a-z]+")  # of its files: others are not its own
 
 _folder: Path | None = None
 
@@ -43,7 +45,11 @@ def remembering(folder: Path) -> Iterator[None]:
 
 
 def remembered(
-    kind: str, data: bytes, besides: str, make: Callable[[], tuple[Facts, bytes]]
+    kind: str,
+    data: bytes,
+    besides: str,
+    names: Collection[str],
+    make: Callable[[], tuple[Facts, bytes]],
 ) -> tuple[Facts, bytes]:
     """What `make` returns: kept from an earlier run, or made now. It raises what `make` raises.
 
@@ -51,15 +57,16 @@ def remembered(
         kind: what is made.
         data: the model's file.
         besides: what else it depends on.
+        names: of the facts.
         make: facts and bytes that are made of the file.
     """
     if _folder is None or len(data) > _MOST_BYTES or not _code():
         return make()
     key = hashlib.sha256(data)
-    key.update(f"\n{kind}\n{besides}\n{_code()}".encode())
+    key.update(f"\n{kind}\n{besides}\n{_code()}".encode(errors="surrogateescape"))
     file = _folder / f"{key.hexdigest()}.{kind}"
     found = _read(file)
-    if found is None:
+    if found is None or found[0].keys() != set(names):
         found = make()
         _write(file, *found)
     return found
@@ -74,11 +81,12 @@ def _code() -> str:
     digest = hashlib.sha256()
     try:
         digest.update(Path(onnx.origin).with_name("version.py").read_bytes())
-        for file in sorted(file for folder in _CODE for file in folder.glob("*.py")):
+        files = sorted(file for folder in _CODE for file in folder.glob("*.py"))
+        for file in files:
             digest.update(f"\n{file.name}\n".encode() + file.read_bytes())
     except OSError:
         return ""
-    return digest.hexdigest()
+    return digest.hexdigest() if files else ""
 
 
 def _read(file: Path) -> tuple[Facts, bytes] | None:
@@ -91,15 +99,18 @@ def _read(file: Path) -> tuple[Facts, bytes] | None:
     if hashlib.sha256(rest).hexdigest().encode() != digest:
         return None
     facts, _, body = rest.partition(b"\n")
-    found: Facts = json.loads(facts)
-    return found, body
+    try:
+        found = json.loads(facts)
+    except ValueError:
+        return None
+    return (found, body) if isinstance(found, dict) else None
 
 
 def _write(file: Path, facts: Facts, body: bytes) -> None:
     rest = json.dumps(facts).encode() + b"\n" + body
     partial = file.with_name(f"{file.name}.{os.getpid()}")
     with contextlib.suppress(OSError):  # a full disk, or a home that cannot be written to
-        file.parent.mkdir(parents=True, exist_ok=True)
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         partial.write_bytes(hashlib.sha256(rest).hexdigest().encode() + b"\n" + rest)
         os.replace(partial, file)
         _forget_oldest(file.parent)
@@ -108,6 +119,12 @@ def _write(file: Path, facts: Facts, body: bytes) -> None:
 
 
 def _forget_oldest(folder: Path) -> None:
-    files = sorted(folder.iterdir(), key=lambda file: file.stat().st_mtime_ns)
-    for file in files[:-_MOST_FILES]:
-        file.unlink(missing_ok=True)
+    """Keep the newest, and what others put into the folder."""
+    times: list[tuple[int, Path]] = []
+    for file in folder.iterdir():
+        if _NAME.fullmatch(file.name):
+            with contextlib.suppress(OSError):  # another process was faster
+                times.append((file.stat().st_mtime_ns, file))
+    for _, file in sorted(times)[:-_MOST_FILES]:
+        with contextlib.suppress(OSError):
+            file.unlink(missing_ok=True)

@@ -75,7 +75,9 @@ def check_upload(path: Path, limits: Limits, scaling: Scaling | None) -> Facts |
             f"{path}: {facts.width}×{facts.height} are {pixels:,} pixels; this server's limit "
             f"is {limits.pixels:,}"
         )
-    factor = 0.0 if scaling is None else float(factor_of(scaling, facts.width, facts.height))
+    # What is stored turned (EXIF, display matrix) is fitted upright: both ways must be allowed.
+    sides = (facts.width, facts.height), (facts.height, facts.width)
+    factor = 0.0 if scaling is None else max(float(factor_of(scaling, *both)) for both in sides)
     if pixels * factor * factor > RESULT_PIXELS * limits.pixels:
         raise LimitError(
             f"{path}: {facts.width}×{facts.height} at scale {factor:g} makes more than "

@@ -74,3 +74,5 @@ def test_frames_of_clips_are_shown_as_coded(clip: Path, tmp_path: Path) -> None:
     assert cv2.absdiff(first, third).mean() > 2
     with pytest.raises(FrameliftError, match="has 5 frames; there is no frame 5"):
         sheet(clip, tmp_path / "none", "frame = 5")
+    with pytest.raises(ConfigError, match="frame"):
+        sheet(clip, tmp_path / "negative", "frame = -1")

@@ -12,8 +12,9 @@ import av
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
+from framelift.runtime.video.clip.fit import Fit
 from framelift.serve.jobs.checks import Facts, LimitError, check_upload
 from framelift.serve.jobs.settings import Limits
 
@@ -56,6 +57,18 @@ def test_facts_of_images(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"image{suffix}"
     cv2.imwrite(str(path), np.zeros((30, 50, 3), np.uint8))
     assert check_upload(path, Limits(), None) == Facts(50, 30)
+
+
+def test_a_size_is_of_the_upright_picture(tmp_path: Path) -> None:
+    """Turned upright by its EXIF, 800×20 becomes 20×800, and 640 wide 25,600 high."""
+    path = tmp_path / "turned.jpg"
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    Image.new("RGB", (800, 20)).save(path, exif=exif)
+    limits = Limits(pixels=20_000)
+    assert check_upload(path, limits, Fit(16, None)) is not None
+    with pytest.raises(LimitError, match="this server's limit"):
+        check_upload(path, limits, Fit(640, None))
 
 
 @pytest.mark.parametrize("suffix", [".webp", ".apng"])

@@ -175,7 +175,7 @@ class PhaseLoss(nn.Module):
     def spread(self, images: Tensor) -> Tensor:
         """One value for N×3×H×W, at least two pixels of the input a side.
 
-        `models/artefacts.py` measures the same.
+        `models/grid.py` measures the same.
         """
         plane = luma(images.float())[:, None]
         spreads = [self._of(torch.diff(plane, n, dim)) for dim in (2, 3) for n in (1, 2)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING
 
 from ...models.file import ModelSpec
@@ -47,7 +47,8 @@ def prepared(spec: ModelSpec, *, pack: bool) -> Prepared:
         return facts, facts.pop("model")
 
     besides = (pack, spec.activation_bytes, saturation.has_vnni(), saturation.adds_in_16_bits())
-    facts, model = remembered("cpu", spec.data, repr((*besides, spec.metadata)), make)
+    names = {one.name for one in fields(Prepared)} - {"model"}
+    facts, model = remembered("cpu", spec.data, repr((*besides, spec.metadata)), names, make)
     return Prepared(**{**facts, "model": model})
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +17,8 @@ from framelift.runtime.models import remembered as module
 from framelift.runtime.models.file import load, read_spec
 from framelift.runtime.models.remembered import Facts, remembered, remembering
 from framelift.runtime.models.zoo import resolve
+
+NAMES = ("name", "sides")
 
 
 @pytest.fixture
@@ -35,11 +40,11 @@ class Maker:
 
 def test_a_thing_is_made_once_for_the_same_bytes(folder: Path) -> None:
     make = Maker()
-    first = remembered("kind", b"data", "besides", make)
-    assert remembered("kind", b"data", "besides", make) == first == Maker()()
+    first = remembered("kind", b"data", "besides", NAMES, make)
+    assert remembered("kind", b"data", "besides", NAMES, make) == first == Maker()()
     assert make.count == 1
     for others in (("other", b"data", ""), ("kind", b"date", ""), ("kind", b"data", "more")):
-        remembered(*others, make)
+        remembered(*others, NAMES, make)
     assert make.count == 4
     assert len(list(folder.iterdir())) == 4
 
@@ -49,7 +54,7 @@ def test_nothing_is_kept_otherwise(tmp_path: Path) -> None:
     with remembering(tmp_path / "models"):
         pass
     for _ in range(2):
-        remembered("kind", b"data", "", make)
+        remembered("kind", b"data", "", NAMES, make)
     assert make.count == 2
     assert not (tmp_path / "models").exists()
 
@@ -57,7 +62,7 @@ def test_nothing_is_kept_otherwise(tmp_path: Path) -> None:
 @pytest.mark.parametrize("damage", ["empty", "cut", "changed", "a folder"])
 def test_what_is_damaged_is_made_anew(folder: Path, damage: str) -> None:
     make = Maker()
-    remembered("kind", b"data", "", make)
+    remembered("kind", b"data", "", NAMES, make)
     (file,) = folder.iterdir()
     content = file.read_bytes()
     if damage == "a folder":
@@ -66,7 +71,7 @@ def test_what_is_damaged_is_made_anew(folder: Path, damage: str) -> None:
     else:
         changed = content[:-3] + b"x" + content[-2:]
         file.write_bytes({"empty": b"", "cut": content[:-1], "changed": changed}[damage])
-    assert remembered("kind", b"data", "", make) == Maker()()
+    assert remembered("kind", b"data", "", NAMES, make) == Maker()()
     assert make.count == 2
     if damage != "a folder":
         assert file.read_bytes() == content
@@ -76,7 +81,9 @@ def test_a_folder_that_cannot_be_made_does_not_matter(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     make = Maker()
     with remembering(tmp_path / "file" / "models"):
-        assert remembered("kind", b"data", "", make) == remembered("kind", b"data", "", make)
+        assert remembered("kind", b"data", "", NAMES, make) == remembered(
+            "kind", b"data", "", NAMES, make
+        )
     assert make.count == 2
 
 
@@ -90,7 +97,7 @@ def test_other_code_makes_it_anew(
     for text in ("a = 1", "a = 2", "a = 1"):
         (code / "file.py").write_text(text)
         module._code.cache_clear()
-        remembered("kind", b"data", "", make)
+        remembered("kind", b"data", "", NAMES, make)
     module._code.cache_clear()
     assert make.count == 2
 
@@ -100,18 +107,48 @@ def test_what_cannot_be_made_is_not_kept(folder: Path) -> None:
         raise ModelError("damaged")
 
     with pytest.raises(ModelError, match="damaged"):
-        remembered("kind", b"data", "", fail)
+        remembered("kind", b"data", "", NAMES, fail)
     assert not folder.exists()
 
 
 def test_only_so_many_are_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_MOST_FILES", 3)
     for number in range(5):
-        remembered("kind", str(number).encode(), "", Maker())
+        remembered("kind", str(number).encode(), "", NAMES, Maker())
     assert len(list(folder.iterdir())) == 3
     make = Maker()
-    remembered("kind", b"4", "", make)
+    remembered("kind", b"4", "", NAMES, make)
     assert make.count == 0
+
+
+def test_what_others_put_there_stays(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MOST_FILES", 1)
+    folder.mkdir()
+    (folder / "of a user.onnx").touch()
+    (folder / "old").mkdir()
+    for data in (b"1", b"2", b"3"):
+        remembered("kind", data, "", NAMES, Maker())
+    assert len(list(folder.iterdir())) == 3
+    assert (folder / "of a user.onnx").exists()
+
+
+@pytest.mark.parametrize("rest", [b"{}\n", b"[1]\n", b"no JSON\n", b"\xff\n"])
+def test_content_of_another_form_is_made_anew(folder: Path, rest: bytes) -> None:
+    make = Maker()
+    remembered("kind", b"data", "", NAMES, make)
+    (file,) = folder.iterdir()
+    file.write_bytes(hashlib.sha256(rest).hexdigest().encode() + b"\n" + rest)
+    assert remembered("kind", b"data", "", NAMES, make) == Maker()()
+    assert make.count == 2
+
+
+def test_a_name_that_is_not_utf_8(folder: Path, nearest_model_path: Path) -> None:
+    path = nearest_model_path.parent / os.fsdecode(b"m\xff.onnx")
+    try:
+        shutil.copy(nearest_model_path, path)
+    except OSError:
+        pytest.skip("file names are UTF-8 here")
+    assert read_spec(path).scale == read_spec(path).scale == 4
 
 
 @pytest.mark.parametrize("name", ["realtime-nano-x2-int8", "realtime-nano-x2", "wave"])

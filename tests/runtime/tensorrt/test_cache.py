@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from framelift.common.cache_folder import cache_folder
-from framelift.common.errors import BackendError, OutputError
+from framelift.common.errors import BackendError, ConfigError, OutputError
 from framelift.runtime.gpu.facts import DeviceFacts
 from framelift.runtime.gpu.shapes import FrameShape, parse_profile
 from framelift.runtime.models.file import ModelSpec, read_spec
@@ -216,6 +216,9 @@ def test_folder_is_where_it_is_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_pa
     monkeypatch.delenv("FRAMELIFT_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     assert cache_folder() == tmp_path / "xdg" / "framelift"
+    monkeypatch.setenv("FRAMELIFT_CACHE", "~no-such-user/cache")
+    with pytest.raises(ConfigError, match="Set FRAMELIFT_CACHE to a folder"):
+        cache_folder()
 
 
 SECOND_PROCESS = """

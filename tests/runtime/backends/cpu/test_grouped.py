@@ -68,6 +68,22 @@ def test_every_width_and_kernel_gives_the_same_bits(kernel: int) -> None:
             assert np.array_equal(before(frames), after(frames)), width
 
 
+def test_one_step_for_all_outputs() -> None:
+    model = of_kernel(3)
+    for tensor in model.graph.initializer:
+        if tensor.name in ("steps", "zeros"):
+            value = onnx.numpy_helper.to_array(tensor)[:1]
+            tensor.CopyFrom(onnx.numpy_helper.from_array(value, tensor.name))
+        elif tensor.name == "no_offsets":
+            tensor.CopyFrom(onnx.numpy_helper.from_array(np.zeros(1, np.int32), tensor.name))
+    before = opened(model)
+    grouped = group_pixels(model)
+    after = opened(model)
+    frames = np.random.default_rng(0).integers(0, 256, (1, 3, 9, 3), dtype=np.uint8)
+    assert grouped
+    assert np.array_equal(before(frames), after(frames))
+
+
 @pytest.mark.parametrize(
     "change",
     ["strides", "dilations", "pads", "group", "zero", "opset", "two readers", "weights"],
