@@ -81,7 +81,7 @@ class Job:
     def check(self, options: EncoderOptions, *, overwrite: bool) -> None:
         """Raise OutputError: the target cannot be written, or not as what its suffix names."""
         if self.makes_images:
-            check_images(self.target, overwrite=overwrite)
+            check_images(self.target, overwrite=overwrite, source=self.source)
             return
         if SCALE not in self.target.name:  # else it is not known yet
             check_target(self.target, overwrite=overwrite, source=self.source)

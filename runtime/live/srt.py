@@ -23,6 +23,8 @@ _SONAMES = ("libsrt.so.1.5", "libsrt-openssl.so.1.5", "libsrt-gnutls.so.1.5", "s
 _CONNECT_MS, _SEND_MS = 5000, 5000
 _DRAIN_SECONDS = 3.0
 _LATENCY_MS = 120
+_OPTIONS = ("mode", "latency", "passphrase", "pbkeylen", "streamid")
+_NUMBERS = {"latency": "a number of microseconds", "pbkeylen": "16, 24 or 32"}
 
 # Of SRT_SOCKOPT in srt.h.
 _SEND_TIMEOUT, _WAITING_DATA, _LATENCY = 13, 19, 23
@@ -37,17 +39,14 @@ class SrtOutput:
 
     def __init__(self, url: str) -> None:
         self._library = _load()
-        parts = urlsplit(url)
-        options = {key: values[-1] for key, values in parse_qs(parts.query).items()}
+        host, port, options = _parsed(url)
         mode = options.get("mode", "caller")
-        if parts.port is None or mode not in ("caller", "listener"):
-            raise OSError(0, "name a port, and mode=caller or mode=listener")
         self._latency_ms = int(options.get("latency", _LATENCY_MS * 1000)) // 1000
         self._library.srt_startup()
         self._socket = self._library.srt_create_socket()
         try:
             self._set_options(options)
-            name = _address(parts.hostname or "", parts.port, passive=mode == "listener")
+            name = _address(host, port, passive=mode == "listener")
             self._connect(name, listens=mode == "listener")
         except BaseException:
             self._end()
@@ -121,6 +120,30 @@ class SrtOutput:
     def _end(self) -> None:
         self._library.srt_close(self._socket)
         self._library.srt_cleanup()
+
+
+def _parsed(url: str) -> tuple[str, int, dict[str, str]]:
+    """Host, port and options. Raises OSError for a URL that cannot be meant as it is written.
+
+    A `#` belongs to the options, of which `streamid=#!::r=name` is SRT's own form.
+    """
+    address, _, query = url.partition("?")
+    options = {key: values[-1] for key, values in parse_qs(query, keep_blank_values=True).items()}
+    for key, value in options.items():
+        if key not in _OPTIONS:
+            raise OSError(0, f"{key} is no option; there are {', '.join(_OPTIONS)}")
+        if not value or (key in _NUMBERS and not (value.isascii() and value.isdigit())):
+            raise OSError(0, f"{key} needs {_NUMBERS.get(key, 'a value')}")
+    if options.get("mode", "caller") not in ("caller", "listener"):
+        raise OSError(0, "mode is caller or listener")
+    try:
+        parts = urlsplit(address)
+        port = parts.port
+    except ValueError:
+        port = None
+    if not port:
+        raise OSError(0, "name a port from 1 to 65535")
+    return parts.hostname or "", port, options
 
 
 def _load() -> ctypes.CDLL:

@@ -14,7 +14,12 @@ from ...common.images.writing import DEEP_SUFFIXES
 from ...common.notes import Say, say_on_stderr
 from ..session.grey import is_grey
 from ..video.clip.frame import ClipFacts, Frame
-from ..video.clip.image_sequence import check_images, numbered_files, with_number
+from ..video.clip.image_sequence import (
+    ImageSequence,
+    check_images,
+    numbered_files,
+    with_number,
+)
 from ..video.convert import KEPT, ConvertOptions, VideoResult
 from ..video.pipeline import Pipeline
 from ..video.progress import VideoProgress
@@ -51,7 +56,8 @@ def upscale_to_images(
         OutputError: the images exist and `overwrite` is false, or cannot be written.
     """
     options = options or ConvertOptions()
-    check_images(pattern, overwrite=overwrite)
+    source = clip.pattern if isinstance(clip, ImageSequence) else None
+    check_images(pattern, overwrite=overwrite, source=source)
     made_folder = not pattern.parent.exists()
     try:
         pattern.parent.mkdir(exist_ok=True)

@@ -16,7 +16,7 @@ from ...common.files import atomic_output
 from ...common.images import Picture, Pixels
 from ...common.images.decoding import decode_by_pillow
 from ...common.images.metadata import read_metadata, renewed
-from ...common.images.opening import frame_count, opened
+from ...common.images.opening import first_frame, frame_count, opened
 from ...common.images.png_chunks import read_chunks
 from ...common.images.writing import JPEG_QUALITY, channels_of
 from ...common.signals import call_interruptibly
@@ -130,7 +130,7 @@ def _made(
 
 def _frames(source: Path, image: Image, count: int) -> Iterator[tuple[Picture, int]]:
     """Each frame as it is seen, and for how many milliseconds."""
-    for index in range(count):
+    for index in range(first_frame(image), count):
         try:
             image.seek(index)
             bgr, alpha = decode_by_pillow(image)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -12,7 +13,8 @@ from typing import Self
 from ....common.errors import ConfigError, InputError, OutputError
 from ....common.images import check_image_suffix
 
-_NUMBER = re.compile(r"%(0\d+)?d")
+_NUMBER = re.compile(r"%(0\d{1,2})?d")
+_RATE = re.compile(r"\d{1,9}(\.\d{1,9})?|\d{1,9}/\d{1,9}")
 _MOST_FPS = 1000
 _NTSC = Fraction(1000, 1001)
 _NTSC_DIGITS = Fraction(5, 1000)
@@ -79,15 +81,22 @@ def gap_in(pattern: Path, numbers: list[int]) -> str:
     return ""
 
 
-def check_images(pattern: Path, *, overwrite: bool) -> None:
-    """Raise OutputError: images of that name cannot be written, or there are some already."""
+def check_images(pattern: Path, *, overwrite: bool, source: Path | None = None) -> None:
+    """Raise OutputError: images of that name cannot be written, are those of the `source`, another
+    sequence, or there are some already.
+    """
     check_image_suffix(pattern)
     folder = pattern.parent
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{pattern}: {folder} is a file; name a folder")
     if not folder.exists() and not folder.parent.is_dir():
         raise OutputError(f"{pattern}: the folder {folder.parent} does not exist; create it first")
-    found = next(iter(numbered_files(pattern).values()), None)
+    there = numbered_files(pattern)
+    read = numbered_files(source) if source is not None else {}
+    originals = {path.resolve() for path in read.values()}
+    if any(path.resolve() in originals for path in there.values()):
+        raise OutputError(f"{pattern}: is the input itself; name other files")
+    found = next(iter(there.values()), None)
     if found is not None and not overwrite:
         raise OutputError(f"{pattern}: {found.name} already exists; pass --overwrite to replace it")
 
@@ -97,10 +106,10 @@ def parse_rate(text: str) -> Fraction:
 
     Raises ConfigError: it is no such number.
     """
-    try:
-        rate = Fraction(text.strip())
-    except (ValueError, ZeroDivisionError):
-        rate = Fraction(0)
+    rate = Fraction(0)
+    if _RATE.fullmatch(text.strip()):  # Fraction takes "1e999999999", and for ever
+        with contextlib.suppress(ZeroDivisionError):
+            rate = Fraction(text.strip())
     if not 0 < rate <= _MOST_FPS:
         raise ConfigError(
             f"{text[:40]!r} is no number of frames per second: write for instance 25, 23.976 or "
@@ -108,4 +117,4 @@ def parse_rate(text: str) -> Fraction:
         )
     film = round(rate / _NTSC) * _NTSC
     is_rounded = "." in text and rate.denominator > 1 and abs(film - rate) < _NTSC_DIGITS
-    return film if is_rounded else rate
+    return film if is_rounded and film else rate

@@ -14,7 +14,8 @@ from .alpha_decoder import alpha_decoder
 from .clock import Clock
 from .deinterlace import Deinterlacer
 
-_EARLY_PACKETS = 256
+_EARLY_BYTES = 64 << 20
+"""Of sound that is read before the first picture: an hour and more."""
 _LOOKED_AT = 100
 """Packets behind damage in which another size of the pictures is looked for."""
 
@@ -64,6 +65,7 @@ class Decoder:
         self._total_bytes = total_bytes
         self._heard_index: int | None = None
         self._early: list[av.Packet[av.stream.Stream]] = []
+        self._early_bytes = 0
         self._take_sound: Callable[[av.AudioFrame, float], None] = lambda frame, seconds: None
         self.picture: Picture | None = None
         """What the pictures of the clip are like, once that is known."""
@@ -78,8 +80,9 @@ class Decoder:
     def _pass_on(self, packet: av.Packet[av.stream.Stream]) -> None:
         if packet.stream.index == self._heard_index:
             self._hear(packet)
-        elif packet.stream.type == "audio" and len(self._early) < _EARLY_PACKETS:
+        elif packet.stream.type == "audio" and self._early_bytes < _EARLY_BYTES:
             self._early.append(packet)  # read before anyone could listen
+            self._early_bytes += packet.size
 
     def _hear(self, packet: av.Packet[av.stream.Stream]) -> None:
         assert isinstance(packet.stream, av.AudioStream)

@@ -91,8 +91,8 @@ class WorkFolder:
             raise OutputError(f"{self._target}: another process is making it now") from error
         with output_errors(self._target):
             job = self.path / _JOB
-            found = job.read_text(encoding="utf-8") if job.exists() else ""
-            if found != self._job:
+            found = job.read_bytes() if job.exists() else b""
+            if found != self._job.encode():
                 self.started_anew = bool(found)
                 for path in self.parts():
                     path.unlink()

@@ -10,28 +10,38 @@ from av.audio.stream import AudioStream
 from av.packet import Packet
 from av.stream import Stream
 
+from ....common.notes import Say, say_on_stderr
 from .containers import named_container
 from .sound import SoundEncoder, coded_as
 
-_MOST_FRAMES = 4096
-"""Frames that wait at most, a minute and more: the oldest are lost if nothing is written."""
+_MOST_SECONDS = 900
+"""Sound that waits at most, about 350 MB: the oldest is lost, with a line, if no picture comes."""
 
 
 class SoundFeed:
     """A queue of sound. One thread puts frames in, another takes them out."""
 
-    def __init__(self, stream: AudioStream) -> None:
+    def __init__(self, stream: AudioStream, say: Say = say_on_stderr) -> None:
         """`stream` is what the sound is like; it may change later on."""
+        self._say = say
+        self._waiting = Fraction(0)
+        self._has_lost = False
         self.stream = stream
         self.rate = stream.rate
         self.channels = stream.layout.nb_channels
-        self._frames: deque[av.AudioFrame] = deque(maxlen=_MOST_FRAMES)
+        self._frames: deque[av.AudioFrame] = deque()
 
     def put(self, frame: av.AudioFrame, seconds: float) -> None:
         """Append a frame that is heard at that time of the output."""
         frame.time_base = Fraction(1, frame.sample_rate)
         frame.pts = round(seconds * frame.sample_rate)
         self._frames.append(frame)
+        self._waiting += _length(frame)
+        while self._waiting > _MOST_SECONDS:
+            self._waiting -= _length(self._frames.popleft())
+            if not self._has_lost:
+                self._say(f"sound is lost: {_MOST_SECONDS} s of it wait for the next picture")
+            self._has_lost = True
 
     def next_until(self, seconds: Fraction | None) -> av.AudioFrame | None:
         """Take the next frame if it begins until then, or whenever it begins for `None`."""
@@ -41,7 +51,14 @@ class SoundFeed:
         assert frame.pts is not None
         if seconds is not None and Fraction(frame.pts, frame.sample_rate) > seconds:
             return None
-        return self._frames.popleft()
+        self._frames.popleft()
+        self._waiting -= _length(frame)
+        return frame
+
+
+def _length(frame: av.AudioFrame) -> Fraction:
+    """Of a frame, in seconds."""
+    return Fraction(frame.samples, frame.sample_rate)
 
 
 class FedSound:

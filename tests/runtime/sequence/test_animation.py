@@ -139,6 +139,19 @@ def test_animated_images_become_videos_and_images(tmp_path: Path, suffix: str) -
     assert not (tmp_path / "cut.mp4").exists()
 
 
+def test_the_picture_for_programs_without_animations_is_no_frame(tmp_path: Path) -> None:
+    path = tmp_path / "a.apng"
+    colours = [(255, 0, 0), (0, 255, 0), (0, 0, 255)]
+    first, *others = (Image.new("RGB", (32, 24), colour) for colour in colours)
+    first.save(path, "PNG", save_all=True, append_images=others, default_image=True, duration=100)
+    upscale_video(
+        path, tmp_path / "a.mkv", Nearest(2), EncoderOptions("ffv1"), quiet=True, say=lambda _: None
+    )
+    with av.open(str(tmp_path / "a.mkv")) as container:
+        made = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    assert [frame[0, 0].tolist() for frame in made] == [[0, 255, 0], [0, 0, 255]]
+
+
 def test_what_cannot_be_done_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source, target = make_clip(tmp_path / "a.mp4", noise(3)), tmp_path / "out.gif"
     with pytest.raises(ConfigError, match="is written at once, and cannot be resumed"):

@@ -391,10 +391,26 @@ def test_rates_are_exact(text: str, rate: Fraction) -> None:
     assert parse_rate(text) == rate
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "fast", "1/0", "nan", "inf", "1e9", ""])
+@pytest.mark.parametrize(
+    "text", ["0", "-1", "fast", "1/0", "nan", "inf", "1e9", "1e999999999", "0.0000000001", ""]
+)
 def test_what_is_no_rate_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="is no number of frames per second: write"):
         parse_rate(text)
+
+
+def test_a_very_slow_rate_is_one() -> None:
+    assert parse_rate("0.004") == Fraction(1, 250)
+
+
+def test_a_sequence_does_not_replace_itself(tmp_path: Path) -> None:
+    pattern = images(tmp_path, noise(3), first=3)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(OutputError, match="is the input itself; name other files"):
+        upscale_to_images(
+            sequence(pattern), pattern, Nearest(2), overwrite=True, quiet=True, say=silent
+        )
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_what_only_a_later_image_has_is_kept(tmp_path: Path) -> None:

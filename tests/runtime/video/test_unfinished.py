@@ -153,6 +153,15 @@ def test_what_a_power_failure_left_incomplete_is_made_again(tmp_path: Path, dama
     assert resumed.read_bytes() == whole.read_bytes()
 
 
+def test_a_damaged_job_starts_again(tmp_path: Path) -> None:
+    source, target = make_clip(tmp_path / "a.mp4", noise(20)), tmp_path / "out.mp4"
+    interrupt(source, target, 10)
+    (work_path(target) / "job.json").write_bytes(b"\xff\xfe\0")
+    notes = list[str]()
+    upscale_video(source, target, Nearest(2), QUICK, RESUMING, quiet=True, say=notes.append)
+    assert notes == ["out.mp4: the input or the settings changed; starting again"]
+
+
 def test_frames_of_another_job_are_not_used(tmp_path: Path) -> None:
     source, target = make_clip(tmp_path / "a.mp4", noise(20)), tmp_path / "out.mp4"
     interrupt(source, target, 10)
