@@ -15,11 +15,14 @@ class LiveClock:
     """Turns the times that frames state into times since the first frame.
 
     Within a connection the stated distances are kept. Where the clock jumps, after a new
-    connection and for frames without a time, the time of arrival counts.
+    connection and for frames without a time, the time of arrival counts. A reader that `keeps_all`
+    may fall behind the source: then frames that arrive late say nothing about the clock.
     """
 
-    def __init__(self, now: Callable[[], float] = monotonic) -> None:
+    def __init__(self, now: Callable[[], float] = monotonic, *, keeps_all: bool = False) -> None:
         self._now = now
+        self._keeps_all = keeps_all
+        self._last_stated = 0.0
         self._started: float | None = None
         self._offset: float | None = None
         self._quickest = 0.0
@@ -34,7 +37,7 @@ class LiveClock:
         if self._offset is None or self._started is None:
             return None
         seconds = stated_seconds + self._offset
-        return None if abs(seconds - self._now() + self._started) > _JUMP_SECONDS else seconds
+        return None if self._jumps(stated_seconds, self._now() - self._started) else seconds
 
     def stamp(self, stated_seconds: float | None) -> tuple[int, float]:
         """The frame's time in units of 1/90000 s, later than the last; and how old it is.
@@ -48,11 +51,20 @@ class LiveClock:
         if stated_seconds is None:
             seconds, age = elapsed, 0.0
         else:
-            if self._offset is None or abs(stated_seconds + self._offset - elapsed) > _JUMP_SECONDS:
+            if self._offset is None or self._jumps(stated_seconds, elapsed):
                 self._offset = elapsed - stated_seconds
                 self._quickest = 0.0
+            self._last_stated = stated_seconds
             seconds = stated_seconds + self._offset
             self._quickest = min(self._quickest, elapsed - seconds)
             age = elapsed - seconds - self._quickest
         self._last_pts = max(self._last_pts + 1, round(seconds / TIME_BASE))
         return self._last_pts, age
+
+    def _jumps(self, stated_seconds: float, elapsed: float) -> bool:
+        """Whether a time cannot be of the clock that the times before it are of."""
+        assert self._offset is not None
+        ahead = stated_seconds + self._offset - elapsed
+        if self._keeps_all:
+            return ahead > _JUMP_SECONDS or self._last_stated - stated_seconds > _JUMP_SECONDS
+        return abs(ahead) > _JUMP_SECONDS

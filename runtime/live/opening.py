@@ -166,6 +166,7 @@ def _live(
             connect,
             source.shown,
             reconnect_seconds=options.reconnect_seconds,
+            keeps_all=options.keep_all,
             sound=sound,
             say=say,
         )

@@ -39,6 +39,7 @@ class LiveSource(Closing):
         shown: str,
         *,
         reconnect_seconds: float = 60.0,
+        keeps_all: bool = False,
         sound: SoundFeed | None = None,
         say: Say = say_on_stderr,
     ) -> None:
@@ -46,7 +47,7 @@ class LiveSource(Closing):
         self._shown = shown
         self._reconnect_seconds = reconnect_seconds
         self._say = say
-        self._clock = LiveClock()
+        self._clock = LiveClock(keeps_all=keeps_all)
         self._stopped = threading.Event()
         self._reading = threading.Lock()
         self._feed = sound

@@ -65,3 +65,17 @@ def test_two_hours_do_not_drift(wall: Wall, clock: LiveClock) -> None:
         wall.seconds = 500 + index * 1001 / 30000
         pts, _ = clock.stamp(index * 1001 / 30000)
         assert pts == index * 3003
+
+
+def test_a_reader_that_keeps_all_may_fall_behind(wall: Wall) -> None:
+    """A frame a second, of which each takes three: no time is left out, and a jump is still one."""
+    clock = LiveClock(wall, keeps_all=True)
+    times = []
+    for stated in range(10):
+        wall.seconds = 500 + 3 * stated
+        times.append(clock.stamp(float(stated))[0] / 90000)
+        assert clock.place(stated + 0.5) == stated + 0.5
+    assert times == list(range(10))
+    assert clock.stamp(1000.0)[0] == 27 * 90000  # ahead of the wall: a new clock
+    wall.seconds += 1
+    assert clock.stamp(2.0)[0] == 28 * 90000  # behind the last frame: another
