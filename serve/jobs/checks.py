@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 from dataclasses import dataclass
 from errno import EINVAL
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...common.errors import InputError
 from ...common.images.opening import frame_count, open_bytes
+from ...common.images.reading import read_outline
 from ...runtime.video.clip.fit import Scaling, factor_of
 from .names import is_picture
 from .settings import RESULT_PIXELS, Limits
@@ -75,9 +77,10 @@ def check_upload(path: Path, limits: Limits, scaling: Scaling | None) -> Facts |
             f"{path}: {facts.width}×{facts.height} are {pixels:,} pixels; this server's limit "
             f"is {limits.pixels:,}"
         )
-    # What is stored turned (EXIF, display matrix) is fitted upright: both ways must be allowed.
-    sides = (facts.width, facts.height), (facts.height, facts.width)
-    factor = 0.0 if scaling is None else max(float(factor_of(scaling, *both)) for both in sides)
+    sides = [(facts.width, facts.height)]
+    if facts.frames is not None:  # a video may be shown turned: both ways must be allowed
+        sides.append((facts.height, facts.width))
+    factor = 0.0 if scaling is None else max(float(factor_of(scaling, *one)) for one in sides)
     if pixels * factor * factor > RESULT_PIXELS * limits.pixels:
         raise LimitError(
             f"{path}: {facts.width}×{facts.height} at scale {factor:g} makes more than "
@@ -94,6 +97,9 @@ def _picture(path: Path, limits: Limits) -> Facts | None:
     except (OSError, SyntaxError, ValueError, struct.error):
         return None  # the command says what is wrong with it
     _require_few(path, frames, limits)
+    with contextlib.suppress(InputError):  # a damaged one is as its header says
+        upright = read_outline(path)
+        width, height = upright.width, upright.height
     return Facts(width, height)
 
 
