@@ -61,13 +61,6 @@ def open_bytes(data: bytes) -> Image:
         )
 
 
-def first_frame(image: Image) -> int:
-    """1 where the first picture of an APNG is not one of its frames, but for programs that show no
-    animations; else 0.
-    """
-    return int(bool(getattr(image, "default_image", False)))
-
-
 def frame_count(image: Image) -> int:
     """How many pages or frames it has. What cameras put beside a JPEG does not count."""
     if image.format in ("JPEG", "MPO", "HEIF"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,9 +14,9 @@ import numpy as np
 from ...common.errors import InputError, OutputError
 from ...common.files import atomic_output
 from ...common.images import Picture, Pixels
-from ...common.images.decoding import decode_by_pillow
+from ...common.images.animation import frame_numbers, read_frames
 from ...common.images.metadata import read_metadata, renewed
-from ...common.images.opening import first_frame, frame_count, opened
+from ...common.images.opening import frame_count, opened
 from ...common.images.png_chunks import read_chunks
 from ...common.images.writing import JPEG_QUALITY, channels_of
 from ...common.signals import call_interruptibly
@@ -99,14 +99,16 @@ def _made(
     from PIL import Image as PilImage
 
     with opened(source) as (image, data):
-        count = frame_count(image)
+        count = len(frame_numbers(image))
         _check_memory(source, image.size, count, scale)
         chunks = list(read_chunks(io.BytesIO(data)))  # none unless it is a PNG
         metadata, _ = read_metadata(image, chunks)
         profile = image.info.get("icc_profile")
         frames: list[Image] = []
         milliseconds: list[int] = []
-        for picture, duration in _frames(source, image, count):
+        for bgr, alpha, duration in read_frames(source, image):
+            is_opaque = alpha is None or int(alpha.min()) == 255
+            picture = Picture(bgr, None if is_opaque else alpha)
             big = call_interruptibly(partial(upscale_picture, picture, upscaler))
             frames.append(PilImage.fromarray(channels_of(big.bgr, big.alpha, grey=False)))
             milliseconds.append(duration)
@@ -126,21 +128,6 @@ def _made(
         if known.xmp and suffix == ".webp":
             extra["xmp"] = known.xmp
     return frames, Timing(milliseconds, loops), extra
-
-
-def _frames(source: Path, image: Image, count: int) -> Iterator[tuple[Picture, int]]:
-    """Each frame as it is seen, and for how many milliseconds."""
-    for index in range(first_frame(image), count):
-        try:
-            image.seek(index)
-            bgr, alpha = decode_by_pillow(image)
-        except MemoryError:
-            raise
-        except Exception as error:  # Pillow raises many kinds on damaged files
-            raise InputError(f"{source}: frame {index + 1} of {count} is damaged") from error
-        if alpha is not None and int(alpha.min()) == 255:
-            alpha = None
-        yield Picture(bgr, alpha), round(float(image.info.get("duration", 0)))
 
 
 def _check_memory(source: Path, size: tuple[int, int], count: int, scale: float) -> None:

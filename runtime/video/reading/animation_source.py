@@ -11,9 +11,9 @@ import numpy as np
 from ....common.closing import Closing
 from ....common.errors import InputError
 from ....common.images.alpha import bleed
-from ....common.images.decoding import decode_by_pillow
+from ....common.images.animation import frame_numbers, read_frames
 from ....common.images.kind import read_kind
-from ....common.images.opening import first_frame, frame_count, opened
+from ....common.images.opening import opened
 from ....common.notes import Say, say_on_stderr
 from ..clip.colour import FULL, UNSPECIFIED, complete_colour
 from ..clip.frame import ClipFacts, Frame
@@ -57,7 +57,7 @@ class AnimationSource(Closing):
             say(f"{path.name}: 16 bits per channel are reduced to 8")
         with opened(path) as (image, _):
             width, height = image.size
-            self._numbers = range(first_frame(image), frame_count(image))
+            count = len(frame_numbers(image))
         transparent = kind is not None and kind.has_alpha
         self.facts = ClipFacts(
             width_px=width,
@@ -74,7 +74,7 @@ class AnimationSource(Closing):
                 lines=height,
             ),
             pixel_format=named_format("rgba" if transparent else "rgb24"),
-            frame_count_estimate=len(self._numbers),
+            frame_count_estimate=count,
         )
 
     def close(self) -> None:
@@ -117,18 +117,8 @@ class AnimationSource(Closing):
     def _frames(self) -> Iterator[Frame]:
         pts = 0
         with opened(self._path) as (image, _):
-            for index in self._numbers:
-                try:
-                    image.seek(index)
-                    bgr, alpha = decode_by_pillow(image)
-                except MemoryError:
-                    raise
-                except Exception as error:  # Pillow raises many kinds on damaged files
-                    raise InputError(
-                        f"{self._path}: frame {index + 1} of {self._numbers.stop} is damaged"
-                    ) from error
-                # As browsers do with frames that are shown for no time.
-                duration = round(float(image.info.get("duration", 0))) or 100
+            for bgr, alpha, milliseconds in read_frames(self._path, image):
+                duration = milliseconds or 100  # as browsers show frames of no time
                 array = self._pool.take(bgr.shape)
                 fill(array, bgr)
                 frame = Frame(array, pts, _UNIT, duration)
