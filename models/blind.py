@@ -13,7 +13,6 @@ right or same.
 from __future__ import annotations
 
 import json
-import sys
 import tomllib
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -26,7 +25,7 @@ import numpy as np
 
 from framelift.benchmarks.measure.footage import code_clip, read_clip
 from framelift.benchmarks.measure.quality import read_original
-from framelift.common.errors import ConfigError, FrameliftError, InputError
+from framelift.common.errors import ConfigError, InputError
 from framelift.common.files import write_atomic
 from framelift.common.table import align
 from framelift.imaging.coding import parse_coding
@@ -34,6 +33,7 @@ from framelift.imaging.quality import ImageU8, Upscale, as_bgr, bicubic, shrink
 from framelift.runtime import Upscaler
 
 from .pairs import Pair, Picture, Pictures, drawn, preferred, read_answers, tally
+from .running import run
 
 FOLDER = Path(__file__).parent
 SIDE = 144  # of a place, pixels
@@ -201,11 +201,4 @@ def _sheet(left: ImageU8, right: ImageU8) -> bytes:
 
 
 if __name__ == "__main__":
-    try:
-        main(standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except FrameliftError as error:
-        click.echo(f"models.blind: {error}", err=True)
-        sys.exit(error.exit_code)
+    run(main, "blind")

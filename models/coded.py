@@ -9,7 +9,6 @@ frames is compared by `PerceptionMeter`. The first model is what the others are 
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -26,13 +25,14 @@ from framelift.benchmarks.measure.footage import (
     name_of,
     read_clip,
 )
-from framelift.common.errors import ConfigError, FrameliftError
+from framelift.common.errors import ConfigError
 from framelift.common.table import align
 from framelift.imaging.coding import parse_coding
 from framelift.imaging.quality import ImageU8, Trial, Upscale, shrink
 from framelift.runtime import Upscaler
 
 from .perception import Perception, PerceptionMeter
+from .running import run
 
 EVERY = 8
 
@@ -97,11 +97,4 @@ def nearer(one: Perception, parent: Perception) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    try:
-        main(standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except FrameliftError as error:
-        click.echo(f"models.coded: {error}", err=True)
-        sys.exit(error.exit_code)
+    run(main, "coded")

@@ -6,7 +6,6 @@ python -m models.train --data PHOTOS --hr Set5 --hr Set14 --hr BSD100 --vgg vgg1
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,11 @@ import click
 from framelift.benchmarks.measure.quality import originals
 from framelift.benchmarks.report.documents import AnySingle
 from framelift.benchmarks.report.model import combine, to_json, write_text
-from framelift.common.errors import ConfigError, FrameliftError, InputError, TrainingError
+from framelift.common.errors import ConfigError, InputError, TrainingError
 from framelift.common.table import align
-from framelift.common.text import one_line
 
 from .plan import Model, Zoo, chosen, read_zoo
+from .running import run
 from .training import Options, checkpoint_of, is_trained, train_all
 
 _PATH = click.Path(path_type=Path)
@@ -165,18 +164,4 @@ def _say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except click.Abort:
-        click.echo("models.train: interrupted; the same command goes on", err=True)
-        sys.exit(130)
-    except FrameliftError as error:
-        click.echo(f"models.train: {one_line(error)}", err=True)
-        sys.exit(error.exit_code)
-    except OSError as error:
-        where = "" if error.filename is None else f"{error.filename}: "
-        click.echo(f"models.train: {where}{error.strerror or error}", err=True)
-        sys.exit(1)
+    run(main, "train", "interrupted; the same command goes on")
