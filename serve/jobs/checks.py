@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import struct
 from dataclasses import dataclass
 from errno import EINVAL
@@ -91,15 +90,16 @@ def check_upload(path: Path, limits: Limits, scaling: Scaling | None) -> Facts |
 
 def _picture(path: Path, limits: Limits) -> Facts | None:
     try:
-        with open_bytes(path.read_bytes()) as image:
-            width, height = image.size
-            frames = frame_count(image)  # of an animation all become a result
-    except (OSError, SyntaxError, ValueError, struct.error):
-        return None  # the command says what is wrong with it
-    _require_few(path, frames, limits)
-    with contextlib.suppress(InputError):  # a damaged one is as its header says
-        upright = read_outline(path)
-        width, height = upright.width, upright.height
+        found = read_outline(path)
+        width, height, frames = found.width, found.height, found.frames
+    except InputError:  # it is damaged; its header may be whole, and state what is too large
+        try:
+            with open_bytes(path.read_bytes()) as image:
+                width, height = image.size
+                frames = frame_count(image)
+        except (OSError, SyntaxError, ValueError, struct.error):
+            return None  # the command says what is wrong with it
+    _require_few(path, frames, limits)  # of an animation all become a result
     return Facts(width, height)
 
 
