@@ -13,6 +13,7 @@ from ..video.clip.fit import Scaling
 from ..video.clip.frame import ClipFacts, Frame
 from ..video.clip.pool import FramePool
 from ..video.reading.file_source import FileSource
+from ..video.turned import Turned, is_upright, turn_of
 from ..video.writing.sound_feed import SoundFeed
 from .address import Source, SourceKind, Target, TargetKind
 from .camera import CameraConnection
@@ -20,7 +21,6 @@ from .connection import Connection, StreamConnection, Timeouts, best_audio, open
 from .paced import Paced
 from .pipe import PipeReader, open_pipe
 from .source import LiveSource
-from .turned import Turned, is_upright, turn_of
 
 # Their length is that of the list, which grows.
 _PLAYLISTS = frozenset({"hls", "dash"})

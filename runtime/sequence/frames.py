@@ -13,7 +13,6 @@ from ...common.errors import InputError
 from ...common.images import ALPHA_SUFFIXES
 from ...common.images.writing import DEEP_SUFFIXES
 from ...common.notes import Say
-from ..live.turned import Turned, is_upright, turn_of
 from ..video.clip.frame import ClipFacts, Frame
 from ..video.clip.pool import FramePool
 from ..video.convert import ConvertOptions
@@ -21,6 +20,7 @@ from ..video.depth import at_depth, problem_of
 from ..video.reading.file_source import FileSource
 from ..video.reading.opening import ClipInput, ClipSource, open_clip, path_of
 from ..video.step import FrameStep, FrameUpscaler
+from ..video.turned import Turned, is_upright, turn_of
 from ..video.writing.carried import Audio
 
 _DEEP = 16

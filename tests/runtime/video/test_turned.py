@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from framelift.runtime.live import LiveOptions, parse_source, parse_target, upscale_live
-from framelift.runtime.live.turned import is_upright, turn_of
 from framelift.runtime.video.clip.frame import Frame, Image
 from framelift.runtime.video.clip.pool import FramePool
+from framelift.runtime.video.turned import is_upright, turn_of
 
 from ...support.clips import Nearest, make_clip, noise
 
@@ -58,7 +58,7 @@ def test_a_turned_clip_is_played_in_few_buffers(
             pools.append(self)
 
     monkeypatch.setattr("framelift.runtime.live.run.pool_for", lambda _: Watched())
-    monkeypatch.setattr("framelift.runtime.live.turned.FramePool", Watched)
+    monkeypatch.setattr("framelift.runtime.video.turned.FramePool", Watched)
     sizes = []
 
     class Collected:

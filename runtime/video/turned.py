@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...common.opencv import load_cv2
-from ..video.clip.frame import ClipFacts, Frame, Image
-from ..video.clip.pool import FramePool
+from .clip.frame import ClipFacts, Frame, Image
+from .clip.pool import FramePool
 
 
 @dataclass(frozen=True)
