@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from .configs import (
     AdversarialConfig,
+    ExcessConfig,
     FeatureLossConfig,
     LossConfig,
     PhaseConfig,
@@ -19,11 +20,10 @@ from .configs import (
     StyleLossConfig,
     TotalVariationConfig,
 )
+from .patterns import ExcessLoss, PhaseLoss, SpectrumLoss
 from .terms import (
     FeatureLoss,
-    PhaseLoss,
     PixelLoss,
-    SpectrumLoss,
     StabilityLoss,
     StyleLoss,
     TotalVariation,
@@ -140,6 +140,8 @@ def _build(config: LossConfig, style: dict[str, Tensor] | None) -> nn.Module:
             return SpectrumLoss(config.scale, config.limit, config.grid)
         case PhaseConfig():
             return PhaseLoss(config.scale, config.limit)
+        case ExcessConfig():
+            return ExcessLoss(config.reach)
         case TotalVariationConfig():
             return TotalVariation()
         case StabilityConfig():
@@ -150,6 +152,7 @@ def _build(config: LossConfig, style: dict[str, Tensor] | None) -> nn.Module:
 
 __all__ = [
     "AdversarialConfig",
+    "ExcessConfig",
     "FeatureLossConfig",
     "LossConfig",
     "PhaseConfig",

@@ -119,6 +119,23 @@ class PhaseConfig(
         return "phase"
 
 
+class ExcessConfig(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="excess"
+):
+    """Detail where the target has none nearby: specks beside edges, ringing and noise."""
+
+    reach: int = 2  # pixels of the output: how far detail of the target allows for detail
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.reach <= 64:
+            raise ValueError(f"reach must be between 0 and 64, not {self.reach}")
+
+    @property
+    def name(self) -> str:
+        return "excess"
+
+
 class StabilityConfig(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="stability"
 ):
@@ -174,6 +191,7 @@ LossConfig = (
     | TotalVariationConfig
     | SpectrumConfig
     | PhaseConfig
+    | ExcessConfig
     | StabilityConfig
     | AdversarialConfig
 )

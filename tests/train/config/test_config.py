@@ -166,8 +166,8 @@ def test_saved_json_config_is_read_back(tmp_path: Path) -> None:
         ("[[loss]]\nkind = 'spectrum'\nscale = 1", "scale must be at least 2, not 1"),
         (
             "[[loss]]\nkind = 'styel'",
-            "`loss.1.kind` must be of pixel, feature, style, tv, spectrum, phase, stability, "
-            r"adversarial, not 'styel', did you mean 'style'\?",
+            "`loss.1.kind` must be of pixel, feature, style, tv, spectrum, phase, excess, "
+            r"stability, adversarial, not 'styel', did you mean 'style'\?",
         ),
         ("[compute]\namp = 'bf61'", r"`compute.amp` must be of .*, did you mean 'bf16'\?"),
         (

@@ -7,11 +7,12 @@ import pytest
 import torch
 
 from framelift.train.losses import (
+    ExcessConfig,
     PhaseConfig,
     SpectrumConfig,
     WeightedLoss,
 )
-from framelift.train.losses.terms import PhaseLoss, SpectrumLoss
+from framelift.train.losses.patterns import PhaseLoss, SpectrumLoss
 from models.artefacts import fine_energy_ratio
 from models.grid import phase_spread
 
@@ -131,3 +132,38 @@ def test_phase_of_small_and_flat_pictures_is_a_number() -> None:
     total.backward()
     assert small.grad is not None
     assert torch.isfinite(small.grad).all()
+
+
+def test_excess_sees_specks_where_the_target_is_smooth_and_lets_texture_be() -> None:
+    torch.manual_seed(0)
+    loss = WeightedLoss((ExcessConfig(),))
+    target = torch.full((2, 3, 48, 48), 0.5)
+    target[..., 24:] += 0.3 * torch.rand(2, 3, 48, 24)  # texture beside a smooth half
+    assert loss(target, target)[0] == 0
+    moved = torch.cat([target[..., :24], target[..., 24:].flip(2)], 3)
+    specks = target.clone()
+    specks[..., ::6, :20:6] += 0.05
+    specks.requires_grad_()
+    before = loss(specks, target)[0]
+    assert before > 2 * loss(moved, target)[0]  # six times as strong a texture
+    before.backward()
+    assert specks.grad is not None
+    assert specks.grad[..., :20].abs().max() > 0
+    assert loss((specks - 5 * specks.grad).detach(), target)[0] < before
+
+
+def test_excess_allows_for_detail_as_far_as_its_reach() -> None:
+    target, output = torch.zeros(2, 1, 3, 31, 31)
+    target[..., 15] = 1.0
+    output[..., 18] = 1.0
+    losses = [WeightedLoss((ExcessConfig(reach=n),))(output, target)[0] for n in (1, 2, 3)]
+    # A line's Laplacian is 2, and 1 beside it.
+    assert losses[0] > losses[1] > losses[2] == 0
+
+
+def test_excess_at_borders_and_of_one_pixel() -> None:
+    loss = WeightedLoss((ExcessConfig(reach=0),))
+    assert loss(torch.rand(1, 3, 1, 1), torch.rand(1, 3, 1, 1))[0] == 0
+    ramp = torch.linspace(0, 1, 8).expand(1, 3, 8, 8)
+    # Where a ramp ends, the repeated border bends it by one step.
+    assert loss(ramp, torch.zeros_like(ramp))[0] == pytest.approx(2 / 7 / 8)
