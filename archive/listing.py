@@ -77,18 +77,19 @@ def parse_tree(text: str) -> Tree:
 def list_files(tree: Tree, out: Path, list_file: Path | None, say: Say) -> dict[str, int | None]:
     """Relative path and size in bytes of every image and video, in alphabetical order.
 
-    Hidden files and folders, and what lies in `out`, are left out. Symbolic links to folders are
-    not followed. With `list_file` its lines name the files: paths or globs, relative to the root
-    or absolute below it. Empty lines and lines that begin with # are skipped.
+    Hidden files and folders, what lies in `out`, and what is no file, such as a named pipe, are
+    left out. Symbolic links to folders are not followed. With `list_file` its lines name the files:
+    paths or globs, relative to the root or absolute below it. Empty lines and lines that begin with
+    # are skipped.
 
     Raises:
         InputError: `list_file` cannot be read or names something outside of the tree, or there is
             no image or video.
     """
     if list_file is not None:
-        found = dict(_listed(tree, list_file))
+        found = dict(_listed(tree, out.absolute(), list_file))
     elif tree.pattern is not None:
-        found = dict(_matching(tree.root, tree.pattern))
+        found = dict(_matching(tree.root, out.absolute(), tree.pattern))
     else:
         found = dict(_walk(tree.root, out.absolute(), say))
     if not found:
@@ -132,6 +133,7 @@ def _place(source: str, name: str) -> str:
 def _walk(root: Path, out: Path, say: Say) -> Iterator[tuple[str, int | None]]:
     links: list[str] = []
     foreign: list[str] = []
+    pipes: list[str] = []
     folders = [root]
     while folders:
         folder = folders.pop()
@@ -145,51 +147,78 @@ def _walk(root: Path, out: Path, say: Say) -> Iterator[tuple[str, int | None]]:
                             folders.append(Path(entry.path))
                     elif entry.is_symlink() and entry.is_dir():
                         links.append(entry.path)
-                    elif (suffix := Path(entry.name).suffix.lower()) in _WANTED:
+                    elif (suffix := Path(entry.name).suffix.lower()) not in _WANTED:
+                        if suffix in FOREIGN_IMAGE_SUFFIXES:
+                            foreign.append(entry.path)
+                    elif _would_block(Path(entry.path)):
+                        pipes.append(entry.path)
+                    else:
                         yield _relative(Path(entry.path), root), _size(entry)
-                    elif suffix in FOREIGN_IMAGE_SUFFIXES:
-                        foreign.append(entry.path)
         except OSError as error:
             say(f"{folder}: cannot be read ({error.strerror}); it is left out")
     _note(say, links, "left out: links to folders are not followed")
+    _note(say, pipes, "left out: not a file, but a pipe, a socket or a device")
     _note(say, foreign, "left out: images of this format are not read; convert to PNG first")
 
 
-def _matching(root: Path, pattern: str) -> Iterator[tuple[str, int | None]]:
+def _matching(root: Path, out: Path, pattern: str) -> Iterator[tuple[str, int | None]]:
+    is_below = root in out.parents  # then the pattern may match outputs
     for name in glob.iglob(pattern, root_dir=root, recursive=True):
         path = root / name
-        if path.suffix.lower() in _WANTED and path.is_file():
+        if path.suffix.lower() not in _WANTED or (is_below and out in path.parents):
+            continue
+        if path.is_file():
             yield _relative(path, root), _size(path)
 
 
-def _listed(tree: Tree, list_file: Path) -> Iterator[tuple[str, int | None]]:
-    try:
-        if str(list_file) == "-":
-            lines = sys.stdin.read().splitlines()
-        else:
-            lines = list_file.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
-    except OSError as error:
-        raise InputError(f"{list_file}: cannot be read ({error.strerror})") from error
-    for number, line in enumerate(lines, 1):
-        text = line.strip()
-        if not text or text.startswith("#"):
-            continue
+def _listed(tree: Tree, out: Path, list_file: Path) -> Iterator[tuple[str, int | None]]:
+    for number, text in _lines(list_file):
+        if "\0" in text:
+            raise InputError(
+                f"{list_file}, line {number}: is no path; write one path on each line, as text"
+            )
         place = Path(os.path.normpath(tree.root / text))
         if not place.is_relative_to(tree.root) or place == tree.root:
             raise InputError(f"{list_file}, line {number}: {text} does not lie in {tree.root}")
         relative = _relative(place, tree.root)
         if not place.exists() and _GLOB_CHARACTERS & set(text):
-            yield from _matching(tree.root, relative)
+            yield from _matching(tree.root, out, relative)
         elif place.is_dir():
             raise InputError(
                 f"{list_file}, line {number}: {text} is a folder; name its files, as {text}/**/*"
+            )
+        elif _would_block(place):
+            raise InputError(
+                f"{list_file}, line {number}: {text} is not a file, but a pipe, a socket or a "
+                "device"
             )
         else:
             yield relative, _size(place)
 
 
+def _lines(list_file: Path) -> Iterator[tuple[int, str]]:
+    """Number and text of each line that names something."""
+    try:
+        data = sys.stdin.buffer.read() if str(list_file) == "-" else list_file.read_bytes()
+    except OSError as error:
+        raise InputError(f"{list_file}: cannot be read ({error.strerror})") from error
+    # Windows' editors begin a file with a mark of its encoding; names may hold any other bytes.
+    for number, line in enumerate(data.decode("utf-8-sig", "surrogateescape").split("\n"), 1):
+        text = line.strip()
+        if text and not text.startswith("#"):
+            yield number, text
+
+
 def _relative(path: Path, root: Path) -> str:
     return path.relative_to(root).as_posix()
+
+
+def _would_block(path: Path) -> bool:
+    """Whether it is there and no file; reading a pipe would wait for a writer for ever.
+
+    A link to nothing counts as a file: trying it says what is wrong.
+    """
+    return path.exists() and not path.is_file()
 
 
 def _size(entry: os.DirEntry[str] | Path) -> int | None:

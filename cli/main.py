@@ -21,6 +21,7 @@ from ..common.text import one_line
 from .completion import VARIABLE
 from .lazy_commands import LazyCommands
 from .options.defaults import read_defaults
+from .options.empty import refuse_empty_values
 from .output import log_file
 from .output.json_output import expect_json, print_failure
 from .usage import in_one_line, kind_of
@@ -62,8 +63,14 @@ _COMMANDS = {
 """Command to the module in this folder, and its name there."""
 
 
+def _prepare(command: click.Command) -> None:
+    """Give a command what all commands have."""
+    log_file.with_log_file(command)
+    refuse_empty_values(command)
+
+
 @click.group(
-    commands=LazyCommands(__package__ or "", _COMMANDS, log_file.with_log_file),
+    commands=LazyCommands(__package__ or "", _COMMANDS, _prepare),
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.option(

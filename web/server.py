@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
+import sys
 from collections.abc import Callable
 from email.utils import formatdate
 from functools import cached_property
@@ -14,6 +16,8 @@ from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
 from ..common.errors import ConfigError
+from ..common.notes import say_on_stderr
+from ..common.text import one_line
 from .site import HEADERS, built_files
 
 _TYPES = {
@@ -56,6 +60,7 @@ class PageServer(ThreadingHTTPServer):
         self.files[""] = self.files["index.html"]
         self._make_index = make_index
         try:
+            self.address_family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
             super().__init__((host, port), _Handler)
         except (OSError, OverflowError) as error:
             why = getattr(error, "strerror", None) or error
@@ -67,12 +72,19 @@ class PageServer(ThreadingHTTPServer):
     def url(self) -> str:
         """Where a browser on this machine finds the page."""
         host, port = cast("tuple[str, int]", self.server_address[:2])
-        return f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}/"
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+        return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
 
     @cached_property
     def index(self) -> bytes:
         """What `models/index.json` holds."""
         return json.dumps(self._make_index(), ensure_ascii=False).encode()
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """One line about a fault of ours; browsers that went away are none."""
+        error = sys.exception()
+        if not isinstance(error, ConnectionError | TimeoutError):
+            say_on_stderr(f"a request failed: {one_line(error)}")
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -89,7 +101,11 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(with_body=False)
 
     def _answer(self, *, with_body: bool) -> None:
-        address = unquote(urlsplit(self.path).path).removeprefix("/")
+        try:
+            address = unquote(urlsplit(self.path).path).removeprefix("/")
+        except ValueError:
+            self.send_error(HTTPStatus.BAD_REQUEST)
+            return
         if address == "models/index.json":
             self._send(self.server.index, with_body)
         elif address in self.server.files:

@@ -85,7 +85,9 @@ def _token(chosen: ServeOptions) -> str | None:
     from ...serve.api.access import is_loopback
     from ..options.command_line import hide_arguments
 
-    token = chosen.token or os.environ.get(TOKEN_VARIABLE) or None
+    token = chosen.token or os.environ.get(TOKEN_VARIABLE)
+    if token == "":  # whoever sets a token does not want a server without one
+        raise ConfigError(f"{TOKEN_VARIABLE} is empty: set a token, or remove the variable")
     if chosen.token:
         hide_arguments({chosen.token: "…", f"--token={chosen.token}": "--token=…"})
     if token is None:

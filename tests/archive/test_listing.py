@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,29 @@ def test_a_tree_is_walked_in_order_without_hidden_files_and_without_out(tree: Pa
     ]
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_named_pipes_are_left_out(tree: Path, tmp_path: Path) -> None:
+    os.mkfifo(tree / "pipe.mp4")
+    notes: list[str] = []
+    assert "pipe.mp4" not in list_files(parse_tree(str(tree)), tmp_path, None, notes.append)
+    assert f"{tree}/pipe.mp4 left out: not a file, but a pipe, a socket or a device" in notes
+    (tmp_path / "list.txt").write_text("pipe.mp4\n")
+    with pytest.raises(InputError, match=r"line 1: pipe\.mp4 is not a file, but a pipe"):
+        listed(tree, tmp_path, tmp_path / "list.txt")
+
+
+def test_a_link_to_nothing_is_tried(tree: Path, tmp_path: Path) -> None:
+    (tree / "gone.mp4").symlink_to(tmp_path / "nowhere.mp4")
+    assert listed(tree, tmp_path)["gone.mp4"] is None
+
+
+def test_outputs_below_in_are_no_inputs(tree: Path, tmp_path: Path) -> None:
+    lines = tmp_path / "list.txt"
+    lines.write_text("**/*.mp4\n")
+    for found in (listed(tree / "**/*.mp4", tree / "out"), listed(tree, tree / "out", lines)):
+        assert list(found) == ["b.mp4"]
+
+
 def test_in_may_be_a_pattern_or_a_single_file(tree: Path, tmp_path: Path) -> None:
     assert list(listed(tree / "**/*.[mM][pPoO][4vV]", tmp_path)) == [
         "a/x.MOV",
@@ -85,6 +109,16 @@ def test_a_list_names_paths_and_patterns_below_in(tree: Path, tmp_path: Path) ->
             listed(tree, tmp_path, lines)
     with pytest.raises(InputError, match=r"gone\.txt: cannot be read \(No such file"):
         listed(tree, tmp_path, tmp_path / "gone.txt")
+
+
+def test_a_list_of_another_system(tree: Path, tmp_path: Path) -> None:
+    (tree / "two\N{LINE SEPARATOR}parts.mp4").touch()
+    lines = tmp_path / "list.txt"
+    lines.write_bytes("b.mp4\r\ntwo\N{LINE SEPARATOR}parts.mp4\r\n".encode("utf-8-sig"))
+    assert list(listed(tree, tmp_path, lines)) == ["b.mp4", "two\N{LINE SEPARATOR}parts.mp4"]
+    lines.write_bytes(b"b.mp4\n\0\1\2")
+    with pytest.raises(InputError, match=r"line 2: is no path; write one path on each line"):
+        listed(tree, tmp_path, lines)
 
 
 def targets(*sources: str, recorded: dict[str, str] | None = None) -> dict[str, str]:

@@ -39,6 +39,17 @@ def test_a_short_token_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: 
     assert "hunter2" not in line
 
 
+def test_an_empty_token_is_not_none(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FRAMELIFT_TOKEN", "")
+    with pytest.raises(SystemExit):
+        main(["serve", "--port", "0", "--folder", str(tmp_path / "f")])
+    assert capsys.readouterr().err == (
+        "framelift: FRAMELIFT_TOKEN is empty: set a token, or remove the variable\n"
+    )
+
+
 def test_a_port_that_is_taken_is_one_line(
     server: Served, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

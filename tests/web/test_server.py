@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
+import struct
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -104,6 +107,41 @@ def test_no_address_leads_out_of_the_page(server: PageServer, address: str) -> N
     answer, body = ask(server, address.replace("\x00", "%00"))
     assert answer.status == 404
     assert b"secret" not in body.replace(b"/secret.txt", b"")
+
+
+def test_requests_that_are_damaged_and_browsers_that_go_away_leave_no_traceback(
+    server: PageServer, page: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (page / "large.bin").write_bytes(bytes(64 << 20))
+    server.files["large.bin"] = page / "large.bin"
+    address = ("127.0.0.1", server.server_address[1])
+    for request in (b"GET http://[ HTTP/1.1\r\n\r\n", b"GET /%ff%00 HTTP/1.1\r\n\r\n", b"\x16\3\n"):
+        with socket.create_connection(address, 10) as client:
+            client.sendall(request)
+            answer = client.recv(4096)
+            assert b"400" in answer or b"404" in answer
+    with socket.create_connection(address, 10) as client:
+        client.sendall(b"GET /large.bin HTTP/1.1\r\n\r\n")
+        assert client.recv(20).startswith(b"HTTP/1.1 200")
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    deadline = time.monotonic() + 10
+    while any("process_request" in thread.name for thread in threading.enumerate()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert ask(server, "/")[0].status == 200
+    assert capfd.readouterr().err == ""
+
+
+def test_ipv6(page: Path, models: dict[str, Path]) -> None:
+    if not socket.has_ipv6:
+        pytest.skip("this machine has no IPv6")
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    for host in ("::1", "::"):
+        with PageServer(host, 0, models, dict) as found:
+            assert found.url == f"http://[::1]:{found.server_address[1]}/"
 
 
 def test_nothing_can_be_sent_to_it(server: PageServer) -> None:
