@@ -26,12 +26,12 @@ from ..common.files import remove_abandoned
 from ..common.notes import Say
 from ..common.signals import signals_as_errors
 from ..common.text import first_line, one_line
-from .claims import Claim
-from .films import pieces_of
-from .job import Archive, Outcome
-from .listing import Item
+from .plan.films import pieces_of
+from .plan.job import Archive, Outcome
+from .plan.listing import Item
+from .records.claims import Claim
 from .run import POLL_SECONDS, raise_if_fatal
-from .work import Worker
+from .worker.work import Worker
 
 if TYPE_CHECKING:
     from ray.data import Dataset

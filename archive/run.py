@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from ..common.errors import FrameliftError
-from .films import pieces_of
-from .job import Archive, Outcome, is_done
-from .ledger import Records
-from .listing import Item
-from .work import Worker
+from .plan.films import pieces_of
+from .plan.job import Archive, Outcome, is_done
+from .plan.listing import Item
+from .records.ledger import Records
+from .worker.work import Worker
 
 POLL_SECONDS = 2.0
 

@@ -12,9 +12,9 @@ from typing import Any
 from filelock import SoftFileLease
 
 from ..common.errors import InputError
-from .claims import LEASE_SECONDS
-from .ledger import FOLDER, Description, Ledger, Records, Row
-from .settings import digest
+from .plan.settings import digest
+from .records.claims import LEASE_SECONDS
+from .records.ledger import FOLDER, Description, Ledger, Records, Row
 
 _WINDOW_SECONDS = 3600.0
 

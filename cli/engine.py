@@ -14,8 +14,8 @@ from .options.device import gpu_option
 from .output.json_output import print_json
 
 if TYPE_CHECKING:
-    from ..runtime.tensorrt.cache import EngineCache
-    from ..runtime.tensorrt.sidecar import Sidecar
+    from ..runtime.tensorrt.cache.folder import EngineCache
+    from ..runtime.tensorrt.cache.sidecar import Sidecar
 
 
 @dataclass(frozen=True)
@@ -102,9 +102,9 @@ def build(**options: Any) -> None:  # noqa: ANN401 - the fields of BuildOptions
     from ..runtime.gpu.shapes import parse_profile
     from ..runtime.models.file import read_spec
     from ..runtime.models.zoo import resolve
-    from ..runtime.tensorrt.key import BuilderOptions
+    from ..runtime.tensorrt.bindings.rtx import capability_of
+    from ..runtime.tensorrt.cache.key import BuilderOptions
     from ..runtime.tensorrt.make import build_progress, make_engine, make_rtx_engine, write_plan
-    from ..runtime.tensorrt.rtx import capability_of
 
     chosen = BuildOptions(**options)
     gpu, output = chosen.gpu, chosen.output
@@ -152,7 +152,7 @@ def build(**options: Any) -> None:  # noqa: ANN401 - the fields of BuildOptions
 def list_engines(as_json: bool) -> None:
     """List the engines in the cache."""
     from ..common.table import align
-    from ..runtime.tensorrt.cache import EngineCache
+    from ..runtime.tensorrt.cache.folder import EngineCache
 
     cache = EngineCache()
     entries = cache.entries()
@@ -178,7 +178,7 @@ def inspect(name: str, as_json: bool) -> None:
     ENGINE is a file, or an entry of the first column of `framelift engine list`.
     """
     from ..common.table import align
-    from ..runtime.tensorrt.cache import EngineCache
+    from ..runtime.tensorrt.cache.folder import EngineCache
     from ..runtime.tensorrt.make import read_plan
 
     path = _find(name, EngineCache())
@@ -257,7 +257,7 @@ def _read_back(sidecar: Sidecar) -> list[tuple[str, str]]:
 
 
 def _precision(sidecar: Sidecar) -> str:
-    from ..runtime.tensorrt.precision import report_from_record
+    from ..runtime.tensorrt.cache.precision import report_from_record
 
     if sidecar.layers is None:
         return "not verified: only the GPU that it is for can verify it"

@@ -180,7 +180,7 @@ def export(**options: Any) -> None:  # noqa: ANN401 - the fields of ExportOption
 def _interruptible(work: Callable[[], Exported]) -> Exported:
     """Do the work in another thread: PyTorch's exporter would swallow a Ctrl-C."""
     from ..common.signals import call_interruptibly, signals_as_errors
-    from .leaving import leave
+    from .dispatch.leaving import leave
 
     try:
         with signals_as_errors():

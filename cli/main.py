@@ -16,15 +16,15 @@ from typing import NoReturn
 import click
 
 from ..common.errors import FrameliftError, Interrupted
-from ..common.memory import is_out_of_memory
+from ..common.libraries.memory import is_out_of_memory
 from ..common.text import one_line
 from .completion import VARIABLE
-from .lazy_commands import LazyCommands
+from .dispatch.lazy_commands import LazyCommands
+from .dispatch.usage import in_one_line, kind_of
 from .options.defaults import read_defaults
 from .options.empty import refuse_empty_values
 from .output import log_file
 from .output.json_output import expect_json, print_failure
-from .usage import in_one_line, kind_of
 
 _GARBAGE_THRESHOLD = 20_000
 """Objects after which Python looks for cycles. Its own 700 makes imports a tenth slower."""
@@ -123,7 +123,7 @@ def _run(argv: Sequence[str], prepare: Callable[[], None]) -> NoReturn:
     except click.ClickException as error:
         _fail(kind_of(error), in_one_line(error), error.exit_code)
     except Interrupted as error:
-        from .leaving import leave_at_once
+        from .dispatch.leaving import leave_at_once
 
         leave_at_once(error.exit_code, str(error))  # PyTorch takes seconds to end in order
     except FrameliftError as error:

@@ -16,8 +16,8 @@ from av.video.reformatter import ColorRange, Colorspace
 from numpy.typing import NDArray
 
 from ..common.errors import ConfigError, MissingDependencyError
+from ..common.libraries.swscale import TO_RGB, TO_YUV
 from ..common.scheduling import unchanged_scheduling
-from ..common.swscale import TO_RGB, TO_YUV
 
 Frames = NDArray[np.uint8]
 Encoder = Literal["x264", "x265", "vp9", "av1", "mpeg4", "mpeg2"]

@@ -14,8 +14,8 @@ from ..export.check.targets import TARGETS, target_window
 from ..export.check.typed_graph import TypedGraph
 from ..export.parity.comparison import Frames, Parity, compare, onnx_frames, reference_frames
 from ..export.parity.half_gate import HalfRunner, Peak
-from .session import Reading, RunError
-from .sizes import Taken
+from .inspection.session import Reading, RunError
+from .inspection.sizes import Taken
 
 
 def require_parity(

@@ -17,16 +17,16 @@ from ..export.reach.measured import Measured, Reach, measure_reach, tiles_agree
 from ..export.reach.whole_frame import why_whole
 from ..runtime.models.digest import seal
 from ..runtime.models.file import WHOLE_FRAME, read_spec
-from .adapt import as_core
 from .checks import judge_half_precision, require_parity, say_what_stands_against
-from .convention import RANGES
-from .foreign import Foreign, opset_of, read_foreign
+from .inspection.convention import RANGES
+from .inspection.foreign import Foreign, opset_of, read_foreign
+from .inspection.session import FileSession, Reading
+from .inspection.sizes import probe_sizes
+from .inspection.trying import find_aligned_frame, find_convention
 from .metadata import metadata
-from .opset import settled
 from .outcome import Imported, ImportOptions
-from .session import FileSession, Reading
-from .sizes import probe_sizes
-from .trying import find_aligned_frame, find_convention
+from .rewriting.adapt import as_core
+from .rewriting.opset import settled
 
 _USUAL_WINDOW = 5
 _EXACT_HALO = 64

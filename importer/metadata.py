@@ -12,7 +12,7 @@ from onnx import numpy_helper
 from ..runtime.models.digest import PREFIX
 from ..runtime.models.metadata import ACTIVATION_BYTES, FORMAT, TEMPORAL_FORMAT
 from ..runtime.ort.library import load_onnxruntime
-from .foreign import Foreign, opset_of
+from .inspection.foreign import Foreign, opset_of
 from .outcome import Imported, ImportOptions
 
 

@@ -9,7 +9,7 @@ from ..common.errors import ConfigError
 from ..export.parity.comparison import Parity
 from ..export.parity.half_gate import Peak
 from ..runtime.models.file import WHOLE_FRAME
-from .convention import ORDERS, RANGES, Convention
+from .inspection.convention import ORDERS, RANGES, Convention
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,8 @@ import cv2
 import msgspec
 import numpy as np
 
-from framelift.benchmarks.measure.footage import code_clip, read_clip
-from framelift.benchmarks.measure.quality import read_original
+from framelift.benchmarks.quality.footage import code_clip, read_clip
+from framelift.benchmarks.quality.scores import read_original
 from framelift.common.errors import ConfigError, InputError
 from framelift.common.files import write_atomic
 from framelift.common.table import align

@@ -17,7 +17,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from framelift.benchmarks.measure.footage import (
+from framelift.benchmarks.quality.footage import (
     CODINGS,
     COUNT,
     FIRST,

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import msgspec
 
-from framelift.benchmarks.measure.quality import measure_quality, originals, read_original
-from framelift.benchmarks.measure.record import record_quality
+from framelift.benchmarks.quality.record import record_quality
+from framelift.benchmarks.quality.scores import measure_quality, originals, read_original
 from framelift.benchmarks.report.documents import Espcn, Quality
 from framelift.common.errors import InputError
 from framelift.common.notes import Say
@@ -201,8 +201,8 @@ def nearer(one: Judged, parent: Judged, name: str, layer: str) -> float | None:
 
 def measure_times(judged: Sequence[Judged], say: Say) -> Espcn | None:
     """Time all files beside ESPCN and keep the better of each model; None if there are none."""
-    from framelift.benchmarks.measure.espcn import measure_espcn
     from framelift.benchmarks.shared.settings import LatencySettings
+    from framelift.benchmarks.speed.espcn import measure_espcn
 
     timed = [one for one in judged if one.model.espcn is not None]
     files = [str(file) for one in timed for file in one.files.values()]

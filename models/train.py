@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from framelift.benchmarks.measure.quality import originals
+from framelift.benchmarks.quality.scores import originals
 from framelift.benchmarks.report.documents import AnySingle
 from framelift.benchmarks.report.model import combine, to_json, write_text
 from framelift.common.errors import ConfigError, InputError, TrainingError

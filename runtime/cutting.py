@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..common.errors import BackendError, ConfigError, FrameError
-from ..common.memory import is_out_of_memory
+from ..common.libraries.memory import is_out_of_memory
 from ..common.notes import Say
 from .models.file import ModelSpec
 from .session.protocol import Frames, PipelinedSession, Session

@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from ..common.errors import FrameliftError
-from ..common.opencv import load_cv2, window_system
+from ..common.libraries.opencv import load_cv2, window_system
 from .backends import onnx_webgpu, tensorrt_rtx
 from .backends.probe import probe_in_child
 from .backends.select import BACKENDS

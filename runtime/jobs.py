@@ -20,12 +20,7 @@ from ..common.images import (
 from ..common.images.kind import is_animated
 from ..common.notes import Say, say_on_stderr
 from .output_names import SCALE, becomes_images, in_template, is_template, with_scale
-from .video.clip.image_sequence import (
-    ImageSequence,
-    check_images,
-    has_number,
-    numbered_files,
-)
+from .video.clip.image_sequence import ImageSequence, check_images, has_number, numbered_files
 from .video.writing.encoders import EncoderOptions
 
 VIDEO_SUFFIXES = (

@@ -10,7 +10,7 @@ from types import TracebackType
 import numpy as np
 
 from ..common.errors import BackendError, ConfigError, FrameError
-from ..common.memory import is_out_of_memory
+from ..common.libraries.memory import is_out_of_memory
 from ..common.notes import Say, say_on_stderr
 from .backends.select import AUTO, open_backend, open_named, runs_on_cpu
 from .cutting import Cutter, checked_tile

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ..common.errors import ConfigError, TrainingError
-from ..common.memory import is_out_of_memory
+from ..common.libraries.memory import is_out_of_memory
 from ..common.text import first_line
 from .config.schema import TrainConfig
 from .networks import NetworkConfig

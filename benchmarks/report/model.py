@@ -23,7 +23,15 @@ from ...common.files import atomic_output
 from ...runtime import ModelSpec, Upscaler
 from ..machine.facts import Machine
 from ..rivals.contender import Contender
-from .documents import SCHEMA, SCHEMA_VERSION, AnyDocument, AnySingle, Collection, Document, Single
+from .documents import (
+    SCHEMA,
+    SCHEMA_VERSION,
+    AnyDocument,
+    AnySingle,
+    Collection,
+    Document,
+    Single,
+)
 from .results import Model
 from .settings import Runtime
 

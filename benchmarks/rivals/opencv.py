@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ...common.errors import BackendError
-from ...common.opencv import load_cv2
+from ...common.libraries.opencv import load_cv2
 from ..shared.frames import Frames, finish
 from ..shared.settings import LatencySettings
 from .base import Rival, plain_network

@@ -11,7 +11,7 @@ from itertools import count
 import numpy as np
 from numpy.typing import NDArray
 
-from ...common.opencv import load_cv2
+from ...common.libraries.opencv import load_cv2
 from ...imaging.coding import Coding, encode_and_decode
 
 Frames = NDArray[np.uint8]

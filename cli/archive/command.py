@@ -14,7 +14,7 @@ from ..options.names import require_name
 from ..upscale.command import upscale
 
 if TYPE_CHECKING:
-    from ...archive.settings import FileSettings
+    from ...archive.plan.settings import FileSettings
 
 LEFT_OUT = frozenset({"timeout", "reconnect", "keep_all", "verbose", "recursive", "fps"})
 """Those options of `framelift upscale` that do not concern a file."""
@@ -118,7 +118,7 @@ Write ./status for a folder that is named status.
 def _archive(source: str, target: str, **options: Any) -> None:  # noqa: ANN401
     from ...archive.cluster import HeadLostError
     from ...common.signals import signals_as_errors
-    from ..leaving import leave_at_once
+    from ..dispatch.leaving import leave_at_once
     from .run import ArchiveOptions, Archiving
     from .status import show_status
 
@@ -142,7 +142,7 @@ def _archive(source: str, target: str, **options: Any) -> None:  # noqa: ANN401
 
 
 def _settings(options: dict[str, Any]) -> FileSettings:
-    from ...archive.settings import FileSettings
+    from ...archive.plan.settings import FileSettings
     from ..options.defaults import typed
 
     if options["scale"] is not None:

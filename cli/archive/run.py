@@ -14,13 +14,13 @@ import click
 from tqdm import tqdm
 
 from ...archive.cluster import Cluster, run_on_ray
-from ...archive.job import Archive, Outcome
-from ...archive.ledger import DESCRIPTION, FOLDER, Description, Ledger
-from ...archive.listing import Item, check_places, list_files, parse_tree, with_targets
+from ...archive.plan.job import Archive, Outcome
+from ...archive.plan.listing import Item, check_places, list_files, parse_tree, with_targets
+from ...archive.plan.settings import FileSettings, digest
+from ...archive.plan.shards import Shard, parse_shard
+from ...archive.records.ledger import DESCRIPTION, FOLDER, Description, Ledger
 from ...archive.run import Plan, Tally, plan_run, run_here
-from ...archive.settings import FileSettings, digest
-from ...archive.shards import Shard, parse_shard
-from ...archive.work import Worker
+from ...archive.worker.work import Worker
 from ...common.errors import ConfigError, Interrupted
 from ...common.progress import above_bar
 from ...common.text import printable

@@ -10,13 +10,7 @@ import click
 
 from ...common.errors import ConfigError
 from ..options.completions import model_names
-from .options import (
-    Targets,
-    placement_options,
-    report_options,
-    show,
-    vgg_option,
-)
+from .options import Targets, placement_options, report_options, show, vgg_option
 
 if TYPE_CHECKING:
     from ...benchmarks.shared.settings import Placement
@@ -64,8 +58,8 @@ def quality(
     """
     from tqdm import tqdm
 
-    from ...benchmarks.measure.quality import measure_quality
-    from ...benchmarks.measure.record import record_quality
+    from ...benchmarks.quality.record import record_quality
+    from ...benchmarks.quality.scores import measure_quality
     from ...benchmarks.report.model import combine
     from ...benchmarks.report.results import Scores
     from ...common.files import check_target
@@ -142,7 +136,7 @@ def footage(
     """
     from tqdm import tqdm
 
-    from ...benchmarks.measure.footage import FootageSettings, measure_footage
+    from ...benchmarks.quality.footage import FootageSettings, measure_footage
     from ...imaging.coding import parse_coding
 
     codings = tuple(parse_coding(text.strip()) for text in codecs.split(","))
@@ -177,7 +171,7 @@ def flicker(
     """
     from tqdm import tqdm
 
-    from ...benchmarks.measure.flicker import measure_flicker
+    from ...benchmarks.quality.flicker import measure_flicker
 
     with tqdm(unit="frame", desc=model, leave=False, disable=None) as bar:
         document = measure_flicker(

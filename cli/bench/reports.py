@@ -59,7 +59,7 @@ def everything(
     targets: Targets,
 ) -> None:
     """Measure everything about MODELs, by default all bundled models, in one report."""
-    from ...benchmarks.measure.everything import Plan, measure_everything
+    from ...benchmarks.everything import Plan, measure_everything
 
     plan = Plan(images, file, size, seconds, vgg, **vars(placement))
     show(measure_everything(plan, shipped_or(models), say), targets)

@@ -97,8 +97,8 @@ def latency(
     framelift bench latency realtime-small-x4 --size 480x270
     framelift bench latency fp32.onnx int8.onnx --vs torch-eager --vs ort-numpy --html page.html
     """
-    from ...benchmarks.measure.latency import measure_latency
     from ...benchmarks.shared.settings import GridSettings
+    from ...benchmarks.speed.latency import measure_latency
 
     settings = GridSettings(
         **options,
@@ -127,8 +127,8 @@ def overhead(
 ) -> None:
     """Measure what frames cost around the network: MODEL compared with the bare ONNX Runtime call
     and with NumPy code."""
-    from ...benchmarks.measure.overhead import measure_overhead
     from ...benchmarks.shared.settings import LatencySettings
+    from ...benchmarks.speed.overhead import measure_overhead
 
     settings = LatencySettings(*size, seconds=seconds, iterations=iterations, **vars(placement))
     show(measure_overhead(model, settings), targets)
@@ -155,8 +155,8 @@ def espcn(
     Each model is measured as the network alone (float NCHW in and out) and through Upscaler (frames
     in and out), in the same run as ESPCN.
     """
-    from ...benchmarks.measure.espcn import measure_espcn
     from ...benchmarks.shared.settings import LatencySettings
+    from ...benchmarks.speed.espcn import measure_espcn
 
     settings = LatencySettings(*size, seconds=seconds, iterations=iterations, **vars(placement))
     show(measure_espcn(shipped_or(models), settings, say), targets)
@@ -186,8 +186,8 @@ def stream(
     targets: Targets,
 ) -> None:
     """Measure glass-to-glass latency, jitter and drops of MODEL behind a synthetic live camera."""
-    from ...benchmarks.measure.stream import measure_stream
     from ...benchmarks.shared.settings import LatencySettings
+    from ...benchmarks.speed.stream import measure_stream
 
     settings = LatencySettings(*size, seconds=seconds, **vars(placement))
     show(measure_stream(model, settings, rates), targets)

@@ -12,12 +12,7 @@ from ..options.completions import preset_names
 from ..options.device import trainer_option
 from ..options.threads import threads_option
 from ..options.training import data_option, set_option, style_option
-from .options import (
-    Targets,
-    report_options,
-    show,
-    vgg_option,
-)
+from .options import Targets, report_options, show, vgg_option
 
 
 @click.command()
@@ -40,7 +35,7 @@ def train(
 ) -> None:
     """Measure images per second of a training with CONFIG. Nothing is written."""
     try:
-        from ...benchmarks.measure.train_speed import measure_training
+        from ...benchmarks.speed.training import measure_training
     except ModuleNotFoundError as error:
         raise MissingDependencyError(
             f"training needs {error.name}: pip install 'framelift[train]'"

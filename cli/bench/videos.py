@@ -52,7 +52,7 @@ def video(
     A short run is subtracted from a long one, so that opening files and filling queues do not
     count.
     """
-    from ...benchmarks.measure.video import measure_video
+    from ...benchmarks.speed.video import measure_video
 
     document = measure_video(model, file, encoder, frames, rounds, placement, reuse=not no_reuse)
     show(document, targets)
@@ -85,7 +85,7 @@ def realtime(
     targets: Targets,
 ) -> None:
     """Find the largest output at 24, 30 and 60 fps of MODELs, by default all bundled models."""
-    from ...benchmarks.measure.realtime import measure_realtime
+    from ...benchmarks.speed.realtime import measure_realtime
 
     document = measure_realtime(
         shipped_or(models), file, encoder, placement, seconds=seconds, progress=say
@@ -145,7 +145,7 @@ def reuse(
     \b
     framelift bench reuse realtime-small-x4-video-int8 talk.mp4 --codec x264:23,x264:30
     """
-    from ...benchmarks.measure.reuse import ReuseSettings, measure_reuse
+    from ...benchmarks.speed.reuse import ReuseSettings, measure_reuse
     from ...imaging.coding import parse_coding
 
     codings = tuple(parse_coding(text.strip()) for text in codecs.split(",") if text.strip())

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ...common.errors import ConfigError
-from ..usage import in_one_line
+from ..dispatch.usage import in_one_line
 
 if TYPE_CHECKING:
     from ...serve.jobs.settings import Limits, Model, Settings

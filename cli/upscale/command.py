@@ -184,7 +184,7 @@ def run_upscale(options: UpscaleOptions, task: str = "super-resolution") -> None
 
     # Else NumPy starts a thread for each processor, for linear algebra, of which there is little.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from ..leaving import leave
+    from ..dispatch.leaving import leave
     from .run import raise_failure
 
     with no_search_for_garbage():

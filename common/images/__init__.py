@@ -1,8 +1,7 @@
 """The one reader and writer of still images, and the one list of what they are called."""
 
-from .picture import Metadata, Picture, Pixels
-from .reading import Outline, read_image, read_outline
-from .suffixes import (
+from .content.picture import Metadata, Picture, Pixels
+from .content.suffixes import (
     ALPHA_SUFFIXES,
     FOREIGN_IMAGE_SUFFIXES,
     IMAGE_SUFFIXES,
@@ -11,6 +10,7 @@ from .suffixes import (
     check_image_suffix,
     is_image,
 )
+from .reading import Outline, read_image, read_outline
 from .writing import encode_image
 
 __all__ = [

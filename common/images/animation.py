@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
+from .content.picture import Pixels
 from .decoding import decode_by_pillow
 from .opening import frame_count
-from .picture import Pixels
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from ..native_output import Caught, native_output_caught
-from ..opencv import load_cv2, quiet_cv2
-from .picture import AnyPixels, Pixels
+from ..libraries.native_output import Caught, native_output_caught
+from ..libraries.opencv import load_cv2, quiet_cv2
+from .content.picture import AnyPixels, Pixels
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import InputError
+from .content.suffixes import PLUGINS
 from .decoding import decode_by_opencv
-from .suffixes import PLUGINS
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import InputError
-from ..native_output import Caught
+from ..libraries.native_output import Caught
+from .content.metadata import ORIENTATION, exif_of, read_metadata
+from .content.picture import AnyPixels, Picture, Pixels
+from .content.png_chunks import COLOUR, read_chunks
 from .decoding import (
     cmyk_as_rgb,
     decode_by_opencv,
@@ -22,13 +25,10 @@ from .decoding import (
     suits_opencv,
     turned,
 )
-from .deep_formats import DEEP_FORMATS, colour_chunk, stored_bits
-from .deep_formats import decode as decode_deep
-from .jxl_header import bits_per_channel as jxl_bits
-from .metadata import ORIENTATION, exif_of, read_metadata
+from .formats.deep import DEEP_FORMATS, colour_chunk, stored_bits
+from .formats.deep import decode as decode_deep
+from .formats.jxl_header import bits_per_channel as jxl_bits
 from .opening import DAMAGED, frame_count, opened
-from .picture import AnyPixels, Picture, Pixels
-from .png_chunks import COLOUR, read_chunks
 
 if TYPE_CHECKING:
     from PIL.Image import Image

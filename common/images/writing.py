@@ -11,15 +11,15 @@ from typing import IO, Any, Protocol
 import numpy as np
 
 from ..errors import OutputError
-from .deep_formats import DEEP_FORMATS, bits_to_write, heif_colours, with_avif_colours
-from .deep_formats import encode as encode_deep
-from .metadata import photoshop_segment, renewed, with_resolution
+from .content.metadata import photoshop_segment, renewed, with_resolution
+from .content.picture import AnyPixels, Metadata, Picture
+from .content.png_chunks import iptc_text
+from .content.suffixes import ALPHA_SUFFIXES, JPEG_SUFFIXES, check_image_suffix
+from .formats.deep import DEEP_FORMATS, bits_to_write, heif_colours, with_avif_colours
+from .formats.deep import encode as encode_deep
+from .formats.png_writer import PngWriter
+from .formats.tiff_writer import TiffWriter
 from .opening import prepare_pillow
-from .picture import AnyPixels, Metadata, Picture
-from .png_chunks import iptc_text
-from .png_writer import PngWriter
-from .suffixes import ALPHA_SUFFIXES, JPEG_SUFFIXES, check_image_suffix
-from .tiff_writer import TiffWriter
 
 JPEG_QUALITY = 95
 AVIF_QUALITY = 90

@@ -10,8 +10,8 @@ from ...common.errors import MissingDependencyError
 from ...common.text import one_line
 from ...runtime.ort.library import load_onnxruntime
 from ...runtime.tensorrt.ask import ask_parser
+from ...runtime.tensorrt.bindings.rtx import rtx_problem
 from ...runtime.tensorrt.parse import ParserProblem
-from ...runtime.tensorrt.rtx import rtx_problem
 from .finding import Finding
 from .node_rules import REMEDIES
 from .targets import RTX, facts, installed_rtx

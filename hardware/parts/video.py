@@ -13,7 +13,7 @@ import av
 import cv2
 import numpy as np
 
-from framelift.benchmarks.measure.video import NULL, measure_video
+from framelift.benchmarks.speed.video import NULL, measure_video
 from framelift.common.errors import FrameliftError
 from framelift.imaging.resize import imresize
 from framelift.runtime.video import EncoderOptions

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from time import perf_counter
 
+from ...common.libraries.opencv import load_cv2
 from ...common.notes import say_on_stderr
-from ...common.opencv import load_cv2
 from ..machine.host import available_processors, processor_name
 from ..models.contract import OUTPUT
 from ..models.file import ModelSpec

@@ -17,12 +17,12 @@ from ..machine.nvidia import gpu_problem
 from ..models.file import ModelSpec
 from ..models.int8_form import refuse_for_processors
 from ..session.protocol import Frames, failures_of
-from ..tensorrt.cache import CachedEngine, EngineCache
-from ..tensorrt.key import BuilderOptions, EngineKey
-from ..tensorrt.library import load_tensorrt, tensorrt_problem
+from ..tensorrt.bindings.library import load_tensorrt, tensorrt_problem
+from ..tensorrt.cache.folder import CachedEngine, EngineCache
+from ..tensorrt.cache.key import BuilderOptions, EngineKey
+from ..tensorrt.cache.precision import report_from_record
 from ..tensorrt.make import build_progress, make_engine
 from ..tensorrt.phases import BuildProgress
-from ..tensorrt.precision import report_from_record
 
 if TYPE_CHECKING:
     from ..gpu.runner import Computation

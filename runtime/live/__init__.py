@@ -4,27 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...common.lazy import lazy_names
+from ...common.libraries.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from .address import Source, SourceKind, Target, TargetKind, parse_source, parse_target
-    from .connection import Timeouts
-    from .opening import LiveOptions
     from .run import LiveResult, check_live, upscale_live
-    from .source import LiveSource
+    from .sources.address import Source, SourceKind, parse_source
+    from .sources.connection import Timeouts
+    from .sources.opening import LiveOptions
+    from .sources.source import LiveSource
+    from .targets.address import Target, TargetKind, parse_target
 else:
     _MODULES = {
-        "LiveOptions": ".opening",
+        "LiveOptions": ".sources.opening",
         "LiveResult": ".run",
-        "LiveSource": ".source",
-        "Source": ".address",
-        "SourceKind": ".address",
-        "Target": ".address",
-        "TargetKind": ".address",
-        "Timeouts": ".connection",
+        "LiveSource": ".sources.source",
+        "Source": ".sources.address",
+        "SourceKind": ".sources.address",
+        "Target": ".targets.address",
+        "TargetKind": ".targets.address",
+        "Timeouts": ".sources.connection",
         "check_live": ".run",
-        "parse_source": ".address",
-        "parse_target": ".address",
+        "parse_source": ".sources.address",
+        "parse_target": ".targets.address",
         "upscale_live": ".run",
     }
     __getattr__ = lazy_names(__name__, _MODULES)

@@ -15,13 +15,14 @@ from ..video.pipeline import Pipeline
 from ..video.stats import PipelineStats
 from ..video.step import FrameStep, FrameUpscaler, pool_for
 from ..video.writing.encoders import EncoderOptions
-from .address import Source, SourceKind, Target, TargetKind
-from .opening import Input, LiveOptions, open_input, upright
-from .raw_sink import check_raw, raw_format
+from .sources.address import Source, SourceKind
+from .sources.opening import Input, LiveOptions, open_input, upright
 from .status import Status
-from .targets import open_sink
-from .window_sink import WindowSink, require_windows
-from .y4m_sink import y4m_format
+from .targets.address import Target, TargetKind
+from .targets.opening import open_sink
+from .targets.raw_sink import check_raw, raw_format
+from .targets.window_sink import WindowSink, require_windows
+from .targets.y4m_sink import y4m_format
 
 _WINDOW_TICK_SECONDS = 0.004
 _TICK_SECONDS = 0.1

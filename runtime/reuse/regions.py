@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...common.opencv import load_cv2
+from ...common.libraries.opencv import load_cv2
 from .changed import BLOCK, Blocks, Pixels
 
 _MOST_REGIONS = 24

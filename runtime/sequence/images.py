@@ -14,12 +14,7 @@ from ...common.images.writing import DEEP_SUFFIXES
 from ...common.notes import Say, say_on_stderr
 from ..session.grey import is_grey
 from ..video.clip.frame import ClipFacts, Frame
-from ..video.clip.image_sequence import (
-    ImageSequence,
-    check_images,
-    numbered_files,
-    with_number,
-)
+from ..video.clip.image_sequence import ImageSequence, check_images, numbered_files, with_number
 from ..video.convert import KEPT, ConvertOptions, VideoResult
 from ..video.pipeline import Pipeline
 from ..video.progress import VideoProgress

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...common.opencv import load_cv2
+from ...common.libraries.opencv import load_cv2
 from .protocol import Frames
 
 _SAMPLED_ROWS = 16

@@ -15,9 +15,9 @@ from ...common.errors import InputError, OutputError
 from ...common.files import atomic_output
 from ...common.images import Picture, Pixels
 from ...common.images.animation import frame_numbers, read_frames
-from ...common.images.metadata import read_metadata, renewed
+from ...common.images.content.metadata import read_metadata, renewed
+from ...common.images.content.png_chunks import read_chunks
 from ...common.images.opening import frame_count, opened
-from ...common.images.png_chunks import read_chunks
 from ...common.images.writing import JPEG_QUALITY, channels_of
 from ...common.signals import call_interruptibly
 from ..machine.host import available_memory_bytes

@@ -17,14 +17,9 @@ from ...common.images import (
     read_image,
     read_outline,
 )
-from ...common.images.alpha import bleed
-from ...common.images.writing import (
-    STRIP_SUFFIXES,
-    channels_of,
-    check_transparency,
-    strip_writer,
-)
-from ...common.opencv import load_cv2
+from ...common.images.content.alpha import bleed
+from ...common.images.writing import STRIP_SUFFIXES, channels_of, check_transparency, strip_writer
+from ...common.libraries.opencv import load_cv2
 from ...common.signals import call_interruptibly
 from ..machine.host import available_memory_bytes
 from ..session.grey import is_grey

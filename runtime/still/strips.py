@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ...common.opencv import load_cv2
+from ...common.libraries.opencv import load_cv2
 from ..models.file import ModelSpec
 from ..session.grey import is_grey
 from ..tiling import Span, TilePlan, minimum_tile, plan_fixed_tiles

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...common.opencv import load_cv2
+from ...common.libraries.opencv import load_cv2
 from ..session.protocol import Frames
 
 _SIZE = 32, 18

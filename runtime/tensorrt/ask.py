@@ -60,9 +60,9 @@ def _ended(how: str) -> Answer:
 
 
 def _answer(model: Path) -> dict[str, object]:
-    from .entry import Entry
+    from .bindings.entry import Entry
+    from .bindings.rtx import load_rtx
     from .parse import parse
-    from .rtx import load_rtx
 
     try:
         entry = Entry(load_rtx())

@@ -15,9 +15,9 @@ from ...common.signals import call_interruptibly
 from ..gpu.shapes import ShapeProfile
 from ..models.contract import INPUT
 from ..models.file import ModelSpec
-from .entry import Entry
-from .key import BuilderOptions
-from .library import Library
+from .bindings.entry import Entry
+from .bindings.library import Library
+from .cache.key import BuilderOptions
 from .parse import parse_model
 from .phases import BuildProgress, monitor_of
 from .provide import Built

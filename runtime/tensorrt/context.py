@@ -15,9 +15,9 @@ from ..gpu.cuda import call
 from ..gpu.memory import Resources
 from ..gpu.shapes import FrameShape
 from ..models.contract import INPUT, OUTPUT
-from .cache import CachedEngine
-from .entry import Entry
-from .library import Library
+from .bindings.entry import Entry
+from .bindings.library import Library
+from .cache.folder import CachedEngine
 
 
 class EngineContext:

@@ -11,13 +11,13 @@ from ...common.sealed import ENGINE, read_sealed
 from ..gpu.facts import DeviceFacts
 from ..gpu.shapes import ShapeProfile, check_profile
 from ..models.file import ModelSpec
-from .cache import CachedEngine, EngineCache
-from .key import RTX, BuilderOptions, EngineKey
-from .library import load_tensorrt
+from .bindings.library import load_tensorrt
+from .bindings.rtx import load_rtx
+from .cache.folder import CachedEngine, EngineCache
+from .cache.key import RTX, BuilderOptions, EngineKey
+from .cache.sidecar import Sidecar, read_sidecar, sidecar_beside
 from .phases import BuildProgress
 from .provide import Built, Provided, describe, provide
-from .rtx import load_rtx
-from .sidecar import Sidecar, read_sidecar, sidecar_beside
 
 
 def build_progress(spec: ModelSpec, profile: ShapeProfile) -> BuildProgress:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ...common.errors import ModelError
 from ..models.file import ModelSpec
 from ..models.int8_form import form_problem
-from .entry import Entry
+from .bindings.entry import Entry
 
 if TYPE_CHECKING:
     import tensorrt

@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING, SupportsInt
 
 from ...common.progress import Progress
-from .library import Library
+from .bindings.library import Library
 
 if TYPE_CHECKING:
     import tensorrt

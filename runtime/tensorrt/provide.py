@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ..models.file import ModelSpec
-from .cache import CachedEngine, EngineCache
-from .key import EngineKey
-from .sidecar import Sidecar
+from .cache.folder import CachedEngine, EngineCache
+from .cache.key import EngineKey
+from .cache.sidecar import Sidecar
 from .verify import EngineFacts
 
 

@@ -7,8 +7,8 @@ from cuda.bindings import runtime
 from ..gpu.cuda import call, select_device
 from ..gpu.memory import Resources, pinned_array
 from ..models.file import ModelSpec
-from .entry import Entry
-from .library import Library
+from .bindings.entry import Entry
+from .bindings.library import Library
 from .parse import parse_model
 
 _SIZE_BYTES = 1 << 20

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from ...common.errors import BackendError
 from ..models.contract import INPUT, OUTPUT
 from ..models.file import ModelSpec
-from .entry import Entry
-from .precision import PrecisionReport, check_precision, convolution_types, layer_count
+from .bindings.entry import Entry
+from .cache.precision import PrecisionReport, check_precision, convolution_types, layer_count
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...common.lazy import lazy_names
+from ...common.libraries.lazy import lazy_names
 
 if TYPE_CHECKING:
     from .clip.frame import ClipFacts, Frame

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...common.errors import BackendError
-from ...common.opencv import load_cv2
+from ...common.libraries.opencv import load_cv2
 from .clip.frame import Image
 
 _GRID = 24

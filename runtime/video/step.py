@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from ...common.opencv import load_cv2
+from ...common.libraries.opencv import load_cv2
 from ..reuse import ReusingSequence
 from ..reuse.sequence import ReusingFrame
 from ..session.frames import dtype_of

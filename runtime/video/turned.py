@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ...common.opencv import load_cv2
+from ...common.libraries.opencv import load_cv2
 from .clip.frame import ClipFacts, Frame, Image
 from .clip.pool import FramePool
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from framelift.archive.cluster import Cluster, RayWorker, run_on_ray
-from framelift.archive.job import Archive, Outcome
-from framelift.archive.ledger import Description, Ledger
-from framelift.archive.listing import Item, list_files, parse_tree, with_targets
-from framelift.archive.settings import FileSettings
+from framelift.archive.plan.job import Archive, Outcome
+from framelift.archive.plan.listing import Item, list_files, parse_tree, with_targets
+from framelift.archive.plan.settings import FileSettings
+from framelift.archive.records.ledger import Description, Ledger
 from framelift.common.errors import MissingDependencyError
 
 from .conftest import write_clip
@@ -72,8 +72,8 @@ def test_without_ray_the_command_that_installs_it_is_named(
 RUN = """
 import json, sys
 from framelift.archive.cluster import Cluster, run_on_ray
-from framelift.archive.listing import Item
-from framelift.archive.work import Archive
+from framelift.archive.plan.listing import Item
+from framelift.archive.worker.work import Archive
 
 archive = Archive.from_json(json.loads(sys.argv[1]))
 items = [Item(**item) for item in json.loads(sys.argv[2])]

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from framelift.archive.job import Archive
-from framelift.archive.ledger import Description, Ledger, Row
-from framelift.archive.listing import Item
+from framelift.archive.plan.job import Archive
+from framelift.archive.plan.listing import Item
+from framelift.archive.plan.settings import FileSettings
+from framelift.archive.records.ledger import Description, Ledger, Row
 from framelift.archive.run import run_here
-from framelift.archive.settings import FileSettings
-from framelift.archive.work import Worker
+from framelift.archive.worker.work import Worker
 
 from .conftest import write_clip
 

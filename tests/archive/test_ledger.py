@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from framelift.archive.claims import Claim
-from framelift.archive.ledger import Description, Ledger, LedgerWriter, Row
+from framelift.archive.records.claims import Claim
+from framelift.archive.records.ledger import Description, Ledger, LedgerWriter, Row
 from framelift.common.errors import OutputError
 
 
@@ -82,7 +82,7 @@ def test_what_an_archive_is_made_of_is_kept(tmp_path: Path) -> None:
 HOLDER = """
 import sys, time
 from pathlib import Path
-from framelift.archive.claims import Claim
+from framelift.archive.records.claims import Claim
 claim = Claim(Path(sys.argv[1]), "a.mp4", 2.0)
 assert claim.acquire()
 print("claimed", flush=True)

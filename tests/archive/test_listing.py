@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from framelift.archive.listing import Tree, check_places, list_files, parse_tree, with_targets
+from framelift.archive.plan.listing import (
+    Tree,
+    check_places,
+    list_files,
+    parse_tree,
+    with_targets,
+)
 from framelift.common.errors import InputError, OutputError
 from framelift.runtime.video import EncoderOptions
 

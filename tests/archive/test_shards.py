@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from framelift.archive.shards import Shard, parse_shard
+from framelift.archive.plan.shards import Shard, parse_shard
 from framelift.common.errors import ConfigError
 
 NAMES = [f"series {n % 7}/épisode {n}.mp4" for n in range(500)]

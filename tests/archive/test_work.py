@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from framelift.archive.claims import Claim
-from framelift.archive.job import Archive, Outcome
-from framelift.archive.ledger import Description, Ledger, Row
-from framelift.archive.listing import Item, list_files, parse_tree, with_targets
-from framelift.archive.process import ChildProcess
+from framelift.archive.plan.job import Archive, Outcome
+from framelift.archive.plan.listing import Item, list_files, parse_tree, with_targets
+from framelift.archive.plan.settings import FileSettings
+from framelift.archive.records.claims import Claim
+from framelift.archive.records.ledger import Description, Ledger, Row
 from framelift.archive.run import run_here
-from framelift.archive.settings import FileSettings
-from framelift.archive.work import Worker
+from framelift.archive.worker.process import ChildProcess
+from framelift.archive.worker.work import Worker
 from framelift.common.errors import FrameliftError
 
 from .conftest import write_clip

@@ -9,18 +9,18 @@ import cv2
 import numpy as np
 import pytest
 
-from framelift.benchmarks.measure.espcn import measure_espcn
-from framelift.benchmarks.measure.flicker import measure_flicker
-from framelift.benchmarks.measure.footage import FootageSettings, measure_footage
-from framelift.benchmarks.measure.latency import measure_latency
-from framelift.benchmarks.measure.overhead import measure_overhead
-from framelift.benchmarks.measure.pictures import make_pictures
-from framelift.benchmarks.measure.quality import measure_quality
-from framelift.benchmarks.measure.realtime import measure_realtime
-from framelift.benchmarks.measure.reuse import ReuseSettings, measure_reuse
-from framelift.benchmarks.measure.stream import measure_stream
-from framelift.benchmarks.measure.video import measure_video
+from framelift.benchmarks.quality.flicker import measure_flicker
+from framelift.benchmarks.quality.footage import FootageSettings, measure_footage
+from framelift.benchmarks.quality.pictures import make_pictures
+from framelift.benchmarks.quality.scores import measure_quality
 from framelift.benchmarks.shared.settings import GridSettings, LatencySettings, Placement
+from framelift.benchmarks.speed.espcn import measure_espcn
+from framelift.benchmarks.speed.latency import measure_latency
+from framelift.benchmarks.speed.overhead import measure_overhead
+from framelift.benchmarks.speed.realtime import measure_realtime
+from framelift.benchmarks.speed.reuse import ReuseSettings, measure_reuse
+from framelift.benchmarks.speed.stream import measure_stream
+from framelift.benchmarks.speed.video import measure_video
 from framelift.imaging.coding import parse_coding
 from framelift.runtime.video import EncoderOptions
 from tests.support.reports import Json, as_json
@@ -72,7 +72,7 @@ def pattern_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def training_report(tmp_path_factory: pytest.TempPathFactory) -> Json:
     """A report of three training steps."""
     pytest.importorskip("torch")
-    from framelift.benchmarks.measure.train_speed import measure_training
+    from framelift.benchmarks.speed.training import measure_training
 
     folder = tmp_path_factory.mktemp("training")
     image = np.random.default_rng(0).integers(0, 256, (96, 96, 3), np.uint8)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from framelift.benchmarks.measure.latency import measure_latency
 from framelift.benchmarks.shared.settings import GridSettings
+from framelift.benchmarks.speed.latency import measure_latency
 from tests.support.reports import as_json
 
 pytestmark = pytest.mark.gpu

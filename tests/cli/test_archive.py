@@ -19,7 +19,7 @@ import PIL.Image
 import pytest
 from click.testing import CliRunner, Result
 
-from framelift.archive.settings import FileSettings
+from framelift.archive.plan.settings import FileSettings
 from framelift.cli.archive.command import LEFT_OUT, archive
 from framelift.cli.upscale.command import upscale
 from framelift.common.errors import FrameliftError

@@ -7,7 +7,7 @@ import sys
 import click
 import pytest
 
-from framelift.cli.lazy_commands import LazyCommands
+from framelift.cli.dispatch.lazy_commands import LazyCommands
 
 
 def test_a_command_is_imported_and_prepared_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from framelift.benchmarks.measure.quality import measure_quality
-from framelift.benchmarks.measure.record import record_quality
+from framelift.benchmarks.quality.record import record_quality
+from framelift.benchmarks.quality.scores import measure_quality
 from framelift.cli.bench.group import bench
 from framelift.cli.models import models
 from framelift.common.errors import ConfigError, ModelError, OutputError
@@ -179,7 +179,7 @@ def test_what_cannot_be_written_is_refused_before_it_is_measured(
     shipped: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "access", lambda _, mode: not mode & os.W_OK)
-    monkeypatch.setattr("framelift.benchmarks.measure.quality.measure_quality", None)
+    monkeypatch.setattr("framelift.benchmarks.quality.scores.measure_quality", None)
     words = ["quality", str(shipped / "small-x4.onnx"), "--hr", str(photos), "--record"]
     with pytest.raises(OutputError, match="is not writable"):
         CliRunner().invoke(bench, words, standalone_mode=False, catch_exceptions=False)

@@ -45,7 +45,7 @@ def test_a_url_with_a_password_is_in_no_command_line_and_no_message(
         lines = _command_lines()
         connection.close()
     output = child.communicate(timeout=40)[0].decode()
-    assert any(b"live.publisher" in line for line in lines)
+    assert any(b"live.targets.publisher" in line for line in lines)
     assert any(b"\0upscale\0" in line and shown.encode() in line for line in lines)
     assert [line for line in lines if b"hunter2" in line] == []
     assert child.returncode == 1

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.compile
 
 _START = """
 import gc, sys, weakref
-from framelift.runtime.tensorrt.rtx import load_rtx
+from framelift.runtime.tensorrt.bindings.rtx import load_rtx
 trt = load_rtx().trt
 log = trt.Logger(trt.Logger.INTERNAL_ERROR)
 builder = trt.Builder(log)

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.compile
 # pybind11 puts each signature into the first lines of the documentation.
 _DUMP = r"""
 import inspect, json, re
-from framelift.runtime.tensorrt.rtx import load_rtx
+from framelift.runtime.tensorrt.bindings.rtx import load_rtx
 
 def arguments(text):
     found = []

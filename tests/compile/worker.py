@@ -16,12 +16,12 @@ from framelift.common.errors import FrameliftError
 from framelift.runtime.gpu.shapes import parse_profile
 from framelift.runtime.models.file import read_spec
 from framelift.runtime.tensorrt import build
-from framelift.runtime.tensorrt.entry import Entry
-from framelift.runtime.tensorrt.key import BuilderOptions
-from framelift.runtime.tensorrt.library import Library
+from framelift.runtime.tensorrt.bindings.entry import Entry
+from framelift.runtime.tensorrt.bindings.library import Library
+from framelift.runtime.tensorrt.bindings.rtx import load_rtx
+from framelift.runtime.tensorrt.cache.key import BuilderOptions
 from framelift.runtime.tensorrt.parse import Parsed, parse, parse_model
 from framelift.runtime.tensorrt.phases import BuildProgress
-from framelift.runtime.tensorrt.rtx import load_rtx
 
 
 class Counted(BuildProgress):

@@ -22,11 +22,11 @@ from framelift.runtime import Upscaler
 from framelift.runtime.gpu.shapes import ShapeProfile, parse_profile
 from framelift.runtime.models.file import ModelSpec, read_spec
 from framelift.runtime.models.zoo import resolve
-from framelift.runtime.tensorrt.cache import EngineCache
-from framelift.runtime.tensorrt.key import BuilderOptions
+from framelift.runtime.tensorrt.cache.folder import EngineCache
+from framelift.runtime.tensorrt.cache.key import BuilderOptions
+from framelift.runtime.tensorrt.cache.precision import convolution_types
 from framelift.runtime.tensorrt.make import make_engine as make_engine_with_progress
 from framelift.runtime.tensorrt.phases import BuildProgress
-from framelift.runtime.tensorrt.precision import convolution_types
 from framelift.runtime.tensorrt.provide import Provided
 
 from ..support.frames import noise

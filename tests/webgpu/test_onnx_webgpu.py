@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from framelift.benchmarks.shared.float_session import FloatSession
 from framelift.common.errors import BackendError
-from framelift.common.memory import is_out_of_memory
+from framelift.common.libraries.memory import is_out_of_memory
 from framelift.runtime import Upscaler
 from framelift.runtime.backends import onnx_webgpu
 from framelift.runtime.backends.onnx_webgpu import OnnxWebgpuSession

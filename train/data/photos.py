@@ -13,14 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...common.errors import InputError
-from ...common.images import (
-    IMAGE_SUFFIXES,
-    NO_PHOTOGRAPH_SUFFIXES,
-    Picture,
-    is_image,
-    read_image,
-)
-from ...common.native_output import native_output_caught
+from ...common.images import IMAGE_SUFFIXES, NO_PHOTOGRAPH_SUFFIXES, Picture, is_image, read_image
+from ...common.libraries.native_output import native_output_caught
 
 Rgb = NDArray[np.uint8]
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ...common.errors import InputError, TrainingError
-from ...common.memory import is_out_of_memory
+from ...common.libraries.memory import is_out_of_memory
 from ...imaging.quality import (
     ImageQuality,
     ImageU8,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import DTypeLike
 
-from ....common.opencv import load_cv2
+from ....common.libraries.opencv import load_cv2
 from ...session.protocol import Frames
 from ...session.scratch import Scratch
 

@@ -13,8 +13,8 @@ import numpy as np
 from av.video.reformatter import ColorRange, VideoReformatter
 from numpy.typing import NDArray
 
-from ....common.opencv import load_cv2
-from ....common.swscale import TO_YUV
+from ....common.libraries.opencv import load_cv2
+from ....common.libraries.swscale import TO_YUV
 from .colour import FULL, Colour
 from .frame import Image
 from .pixel_format import named_format

@@ -6,7 +6,7 @@ import av
 import numpy as np
 from av.video.reformatter import ColorRange, VideoReformatter
 
-from ....common.swscale import TO_RGB, TO_YUV
+from ....common.libraries.swscale import TO_RGB, TO_YUV
 from .alpha import opaque_format, with_alpha
 from .colour import FULL, UNSPECIFIED, Colour, complete_colour
 from .deep_pixels import DeepPixels

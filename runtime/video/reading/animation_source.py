@@ -10,8 +10,8 @@ import numpy as np
 
 from ....common.closing import Closing
 from ....common.errors import InputError
-from ....common.images.alpha import bleed
 from ....common.images.animation import frame_numbers, read_frames
+from ....common.images.content.alpha import bleed
 from ....common.images.kind import read_kind
 from ....common.images.opening import opened
 from ....common.notes import Say, say_on_stderr

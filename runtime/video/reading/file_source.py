@@ -14,7 +14,7 @@ import numpy as np
 
 from ....common.closing import Closing
 from ....common.errors import InputError
-from ....common.images.alpha import bleed
+from ....common.images.content.alpha import bleed
 from ....common.notes import Say, say_on_stderr
 from ..clip.alpha import alpha_of
 from ..clip.colour import require_sdr

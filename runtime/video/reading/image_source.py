@@ -13,7 +13,7 @@ import numpy as np
 from ....common.closing import Closing
 from ....common.errors import ConfigError, InputError
 from ....common.images import Picture, Pixels, read_image
-from ....common.images.alpha import bleed
+from ....common.images.content.alpha import bleed
 from ....common.images.kind import read_kind
 from ....common.notes import Say, say_on_stderr
 from ..clip.colour import FULL, UNSPECIFIED, Colour, complete_colour

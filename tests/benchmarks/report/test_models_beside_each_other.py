@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from framelift.benchmarks.measure.espcn import espcn_model, measure_espcn
-from framelift.benchmarks.measure.realtime import largest, measure_realtime
 from framelift.benchmarks.report.model import decode
 from framelift.benchmarks.report.tables import to_text
 from framelift.benchmarks.shared.graph_cost import count
 from framelift.benchmarks.shared.settings import LatencySettings
+from framelift.benchmarks.speed.espcn import espcn_model, measure_espcn
+from framelift.benchmarks.speed.realtime import largest, measure_realtime
 from framelift.common.errors import ConfigError
 from tests.support.reports import Json
 

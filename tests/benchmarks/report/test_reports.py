@@ -15,15 +15,15 @@ import msgspec
 import numpy as np
 import pytest
 
-from framelift.benchmarks.measure.latency import measure_latency
-from framelift.benchmarks.measure.overhead import BARE, NUMPY, UPSCALER, measure_overhead
-from framelift.benchmarks.measure.quality import measure_quality, originals, read_original
+from framelift.benchmarks.quality.scores import measure_quality, originals, read_original
 from framelift.benchmarks.report.checks import agreement_warnings
 from framelift.benchmarks.report.model import decode, write_text
 from framelift.benchmarks.report.results import Scores
 from framelift.benchmarks.report.tables import to_markdown, to_text
 from framelift.benchmarks.shared.frames import Agreement
 from framelift.benchmarks.shared.settings import GridSettings, LatencySettings
+from framelift.benchmarks.speed.latency import measure_latency
+from framelift.benchmarks.speed.overhead import BARE, NUMPY, UPSCALER, measure_overhead
 from framelift.common.errors import ConfigError, InputError, OutputError
 from framelift.imaging.quality import Upscale, bicubic
 from tests.support.reports import Json, as_json
@@ -242,7 +242,7 @@ def test_bicubic_is_scored_once_for_all_models_of_a_scale(
     nearest_model_path: Path,
     shuffle_model_path: Path,
 ) -> None:
-    from framelift.benchmarks.measure import quality
+    from framelift.benchmarks.quality import scores as quality
 
     made: list[int] = []
 

@@ -14,12 +14,7 @@ import pytest
 
 from framelift.benchmarks.report.compare import compare, figures
 from framelift.benchmarks.report.documents import SCHEMA_VERSION, AnyDocument, Collection
-from framelift.benchmarks.report.model import (
-    combine,
-    decode,
-    parts,
-    read_document,
-)
+from framelift.benchmarks.report.model import combine, decode, parts, read_document
 from framelift.benchmarks.report.page import to_html
 from framelift.benchmarks.report.schema import PATH, published_schema
 from framelift.benchmarks.report.tables import to_markdown, to_text

@@ -11,12 +11,12 @@ import onnx
 import pytest
 
 from framelift.benchmarks import rivals
-from framelift.benchmarks.measure.latency import measure_latency
-from framelift.benchmarks.measure.overhead import measure_overhead
 from framelift.benchmarks.rivals import installed, is_rival, open_rival
 from framelift.benchmarks.shared.float_network import float_network
 from framelift.benchmarks.shared.frames import agreement, input_frames
 from framelift.benchmarks.shared.settings import GridSettings, LatencySettings
+from framelift.benchmarks.speed.latency import measure_latency
+from framelift.benchmarks.speed.overhead import measure_overhead
 from framelift.common.errors import BackendError, ConfigError, MissingDependencyError, ModelError
 from framelift.runtime import Upscaler
 from framelift.runtime.machine import nvidia
@@ -243,7 +243,7 @@ def test_the_peak_of_device_memory_is_seen_from_outside(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shuffle_model_path: Path
 ) -> None:
     """A GPU whose memory is full for a moment, between two looks of the process itself."""
-    from framelift.benchmarks.measure import fresh
+    from framelift.benchmarks.process import fresh
 
     used = iter([1 << 30, 3 << 30, 6 << 30])
     monkeypatch.setattr(fresh, "device_memory_used", lambda: next(used, 2 << 30))
@@ -261,7 +261,7 @@ def test_a_backend_that_there_is_not_is_no_failure_of_a_process(shuffle_model_pa
 
 
 def test_a_case_that_fails_in_its_own_process_says_why(shuffle_model_path: Path) -> None:
-    from framelift.benchmarks.measure.fresh import measure_start
+    from framelift.benchmarks.process.fresh import measure_start
 
     case = LatencySettings(8, 8, backend="no-such-backend", threads=1)
     with pytest.raises(BackendError, match=r"failed in a new process \(unknown backend"):

@@ -15,7 +15,7 @@ from PIL.ExifTags import GPS, IFD, Base
 from PIL.TiffImagePlugin import IFDRational, ImageFileDirectory_v2
 
 from framelift.common.images import Pixels
-from framelift.common.images.metadata import photoshop_segment
+from framelift.common.images.content.metadata import photoshop_segment
 from framelift.runtime.still import ImageOptions, upscale_image
 
 XMP = (

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from framelift.common.images import Pixels, read_image
-from framelift.common.images.alpha import bleed
+from framelift.common.images.content.alpha import bleed
 from framelift.runtime import Upscaler
 from framelift.runtime.still import upscale_image
 

@@ -21,10 +21,10 @@ from framelift.export.triton.repository import write_repository
 from framelift.runtime.gpu.facts import DeviceFacts
 from framelift.runtime.gpu.shapes import parse_profile
 from framelift.runtime.models.file import read_spec
-from framelift.runtime.tensorrt.key import BuilderOptions, EngineKey
-from framelift.runtime.tensorrt.precision import PrecisionReport
+from framelift.runtime.tensorrt.cache.key import BuilderOptions, EngineKey
+from framelift.runtime.tensorrt.cache.precision import PrecisionReport
+from framelift.runtime.tensorrt.cache.sidecar import sidecar_beside
 from framelift.runtime.tensorrt.provide import Built, describe
-from framelift.runtime.tensorrt.sidecar import sidecar_beside
 from framelift.runtime.tensorrt.verify import EngineFacts
 
 

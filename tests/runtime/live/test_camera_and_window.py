@@ -13,7 +13,7 @@ import pytest
 
 from framelift.common.errors import InputError, MissingDependencyError, OutputError
 from framelift.runtime.live import LiveOptions, parse_source, parse_target, upscale_live
-from framelift.runtime.live import window_sink as window_module
+from framelift.runtime.live.targets import window_sink as window_module
 from framelift.runtime.video import EncoderOptions
 from framelift.runtime.video.clip.frame import Image
 

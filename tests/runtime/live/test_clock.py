@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from framelift.runtime.live.clock import LiveClock
+from framelift.runtime.live.sources.clock import LiveClock
 
 
 class Wall:

@@ -17,8 +17,8 @@ import pytest
 from framelift.common.errors import ConfigError, InputError
 from framelift.runtime import Upscaler
 from framelift.runtime.live import Timeouts, parse_source, parse_target, upscale_live
-from framelift.runtime.live.connection import StreamConnection
-from framelift.runtime.live.y4m_sink import Y4mSink, y4m_format
+from framelift.runtime.live.sources.connection import StreamConnection
+from framelift.runtime.live.targets.y4m_sink import Y4mSink, y4m_format
 from framelift.runtime.video import upscale_video
 from framelift.runtime.video.clip.colour import Colour
 from framelift.runtime.video.clip.frame import ClipFacts, Frame

@@ -19,8 +19,8 @@ import pytest
 
 from framelift.common.errors import InputError, OutputError
 from framelift.runtime.live import parse_source, parse_target, upscale_live
-from framelift.runtime.live.pipe import PipeReader
-from framelift.runtime.live.y4m_sink import Y4mSink
+from framelift.runtime.live.sources.pipe import PipeReader
+from framelift.runtime.live.targets.y4m_sink import Y4mSink
 from framelift.runtime.video import ClipFacts, FileSource, Frame
 from framelift.runtime.video.clip.colour import Colour
 from framelift.runtime.video.clip.frame import Image

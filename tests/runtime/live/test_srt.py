@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from framelift.runtime.live.srt import _parsed
+from framelift.runtime.live.targets.srt import _parsed
 
 
 @pytest.mark.parametrize(

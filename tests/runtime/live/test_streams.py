@@ -19,8 +19,8 @@ from framelift.common.errors import InputError, Interrupted, OutputError
 from framelift.common.signals import signals_as_errors
 from framelift.runtime.live import LiveOptions, LiveResult, Timeouts, parse_source, parse_target
 from framelift.runtime.live import upscale_live as run_live
-from framelift.runtime.live.address import Target
-from framelift.runtime.live.stream_sink import Publisher, StreamSink
+from framelift.runtime.live.targets.address import Target
+from framelift.runtime.live.targets.stream_sink import Publisher, StreamSink
 from framelift.runtime.video import ClipFacts, EncoderOptions, Frame
 from framelift.runtime.video.clip.colour import Colour
 from framelift.runtime.video.clip.frame import Image
@@ -282,7 +282,7 @@ def test_a_sink_that_cannot_be_made_leaves_no_process(monkeypatch: pytest.Monkey
             super().__init__(target, **limits)
 
     monkeypatch.setattr(StreamSink, "_add_stream", fails)
-    monkeypatch.setattr("framelift.runtime.live.stream_sink.Publisher", Noted)
+    monkeypatch.setattr("framelift.runtime.live.targets.stream_sink.Publisher", Noted)
     facts = ClipFacts(64, 48, Fraction(1, 30), Fraction(30), Fraction(1), Colour(6, 1))
     with pytest.raises(ValueError, match="no such encoder setting"):
         StreamSink(parse_target("tcp://127.0.0.1:9"), facts, (64, 48), QUICK)

@@ -13,9 +13,9 @@ from PIL import Image
 
 from framelift.common.errors import BackendError, InputError
 from framelift.common.images import Pixels
-from framelift.common.images.picture import Metadata
-from framelift.common.images.png_writer import PngWriter
-from framelift.common.images.tiff_writer import TiffWriter
+from framelift.common.images.content.picture import Metadata
+from framelift.common.images.formats.png_writer import PngWriter
+from framelift.common.images.formats.tiff_writer import TiffWriter
 from framelift.runtime import Upscaler
 from framelift.runtime.still import ImageOptions, StripUpscaler, image, make_image, progress
 from framelift.runtime.still.strips import StripSizes

@@ -15,9 +15,9 @@ import pytest
 from framelift.common.errors import BackendError
 from framelift.runtime.gpu.shapes import parse_profile
 from framelift.runtime.models.file import ModelSpec, read_spec
+from framelift.runtime.tensorrt.bindings.library import load_tensorrt
 from framelift.runtime.tensorrt.build import Job, build_engine
-from framelift.runtime.tensorrt.key import BuilderOptions
-from framelift.runtime.tensorrt.library import load_tensorrt
+from framelift.runtime.tensorrt.cache.key import BuilderOptions
 from framelift.runtime.tensorrt.phases import BuildProgress
 
 if TYPE_CHECKING:

@@ -14,12 +14,12 @@ from framelift.common.errors import BackendError, ConfigError, OutputError
 from framelift.runtime.gpu.facts import DeviceFacts
 from framelift.runtime.gpu.shapes import FrameShape, parse_profile
 from framelift.runtime.models.file import ModelSpec, read_spec
-from framelift.runtime.tensorrt.cache import EngineCache
-from framelift.runtime.tensorrt.key import BuilderOptions, EngineKey
+from framelift.runtime.tensorrt.cache.folder import EngineCache
+from framelift.runtime.tensorrt.cache.key import BuilderOptions, EngineKey
+from framelift.runtime.tensorrt.cache.precision import PrecisionReport
+from framelift.runtime.tensorrt.cache.sidecar import read_sidecar, sidecar_path
 from framelift.runtime.tensorrt.make import write_plan
-from framelift.runtime.tensorrt.precision import PrecisionReport
 from framelift.runtime.tensorrt.provide import Built, provide
-from framelift.runtime.tensorrt.sidecar import read_sidecar, sidecar_path
 from framelift.runtime.tensorrt.verify import EngineFacts
 
 FACTS = DeviceFacts("NVIDIA L40", "8.9", "590")
@@ -224,7 +224,7 @@ def test_folder_is_where_it_is_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_pa
 SECOND_PROCESS = """
 import sys, time
 from pathlib import Path
-from framelift.runtime.tensorrt.cache import EngineCache
+from framelift.runtime.tensorrt.cache.folder import EngineCache
 from framelift.runtime.tensorrt.verify import EngineFacts
 path = Path(sys.argv[1])
 with EngineCache(path.parent).locked(path):

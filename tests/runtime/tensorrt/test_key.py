@@ -8,7 +8,7 @@ import pytest
 from framelift.common.errors import ConfigError
 from framelift.runtime.gpu.facts import DeviceFacts
 from framelift.runtime.gpu.shapes import parse_profile
-from framelift.runtime.tensorrt.key import BuilderOptions, EngineKey, key_from_record
+from framelift.runtime.tensorrt.cache.key import BuilderOptions, EngineKey, key_from_record
 
 KEY = EngineKey(
     onnx_sha256="ab" * 32,

@@ -9,7 +9,7 @@ import pytest
 
 from framelift.common.errors import BackendError
 from framelift.runtime.machine.nvidia import major_driver_version
-from framelift.runtime.tensorrt.library import check_release, load_problem
+from framelift.runtime.tensorrt.bindings.library import check_release, load_problem
 from framelift.runtime.tensorrt.parse import ParserProblem, parser_message
 
 
@@ -18,7 +18,7 @@ def _require(site: Path) -> str:
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "from framelift.common.errors import FrameliftError\n"
-        "from framelift.runtime.tensorrt.library import load_tensorrt\n"
+        "from framelift.runtime.tensorrt.bindings.library import load_tensorrt\n"
         "try: load_tensorrt()\n"
         "except FrameliftError as error: print(type(error).__name__, error)\n"
         "else: print('loaded')\n"

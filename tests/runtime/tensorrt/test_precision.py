@@ -10,7 +10,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from framelift.common.errors import BackendError
-from framelift.runtime.tensorrt.precision import (
+from framelift.runtime.tensorrt.cache.precision import (
     check_precision,
     convolution_types,
     layer_count,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from framelift.common.errors import ConfigError
-from framelift.runtime.tensorrt.rtx import capability_of, rtx_problem
+from framelift.runtime.tensorrt.bindings.rtx import capability_of, rtx_problem
 
 LIBRARIES = ("libtensorrt_rtx.so", "libtensorrt_onnxparser_rtx.so")
 
@@ -20,7 +20,7 @@ def _load(site: Path) -> str:
     """What `load_rtx` says in a process that sees the packages in `site` first."""
     code = (
         "from framelift.common.errors import FrameliftError\n"
-        "from framelift.runtime.tensorrt.rtx import load_rtx\n"
+        "from framelift.runtime.tensorrt.bindings.rtx import load_rtx\n"
         "try: print('loaded', load_rtx())\n"
         "except FrameliftError as error: print(type(error).__name__, error)\n"
     )

@@ -18,8 +18,8 @@ from framelift.runtime import Upscaler
 from framelift.runtime.gpu.shapes import parse_profile
 from framelift.runtime.models.file import ModelSpec, read_spec
 from framelift.runtime.tensorrt import provide
-from framelift.runtime.tensorrt.cache import EngineCache
-from framelift.runtime.tensorrt.key import BuilderOptions
+from framelift.runtime.tensorrt.cache.folder import EngineCache
+from framelift.runtime.tensorrt.cache.key import BuilderOptions
 from framelift.runtime.tensorrt.make import make_engine
 from framelift.runtime.tensorrt.phases import BuildProgress
 

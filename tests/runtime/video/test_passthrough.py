@@ -12,7 +12,13 @@ import pytest
 from av.stream import Disposition
 
 from framelift.common.errors import OutputError
-from framelift.runtime.video import Audio, ConvertOptions, EncoderOptions, FileSource, upscale_video
+from framelift.runtime.video import (
+    Audio,
+    ConvertOptions,
+    EncoderOptions,
+    FileSource,
+    upscale_video,
+)
 
 from ...support.clips import (
     Nearest,

@@ -13,12 +13,7 @@ from framelift.train.config.file import load_config
 from framelift.train.config.preset_files import preset_names, preset_summary
 from framelift.train.config.schema import ScheduleConfig
 from framelift.train.loop.schedule import learning_rate_factor
-from framelift.train.losses import (
-    FeatureLossConfig,
-    PhaseConfig,
-    PixelLossConfig,
-    SpectrumConfig,
-)
+from framelift.train.losses import FeatureLossConfig, PhaseConfig, PixelLossConfig, SpectrumConfig
 from framelift.train.networks import CompactConfig, RealtimeConfig, build_network
 
 MINIMAL = """

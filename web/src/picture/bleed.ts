@@ -5,7 +5,7 @@ const OUTSIDE = -1;
 
 /**
  * Gives each fully transparent pixel the colour of a near one that is not, as
- * `common/images/alpha.py` does: canvases have black there, which a network would smear into the rim
+ * `common/images/content/alpha.py` does: canvases have black there, which a network would smear into the rim
  * of what is visible. In place; a picture that is transparent everywhere stays as it is.
  */
 export function bleed({ pixels, width, height }: Rgba): void {

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from framelift.benchmarks.measure.memory import changing_sizes, measure_memory
+from framelift.benchmarks.process.memory import changing_sizes, measure_memory
 from framelift.runtime.backends.cpu.saturation import has_vnni
 
 SIZES = list(changing_sizes((240, 136), 20))

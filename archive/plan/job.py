@@ -1,0 +1,87 @@
+"""What workers are given and what they give back; both travel to other machines."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from ..records.ledger import Records, Row
+from .listing import Item
+from .settings import FileSettings
+
+RETRIES = 2
+"""How often a file is tried again in one run."""
+
+
+@dataclass(frozen=True)
+class Archive:
+    """Where files come from and go to, and how they are made. Travels to other machines."""
+
+    root: Path
+    out: Path
+    settings: FileSettings
+    digest: str
+    retries: int = RETRIES
+    missing: bool = False
+    """Whether to make finished files again whose output is gone."""
+    split_seconds: float | None = None
+    """Videos that are longer are upscaled in pieces of about this length at most."""
+    name: str = "all"
+    """Which part of the archive this is, for names of files of the ledger."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {**asdict(self), "root": str(self.root), "out": str(self.out)}
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> Self:
+        """What `as_json` gave."""
+        changed = {
+            "root": Path(document["root"]),
+            "out": Path(document["out"]),
+            "settings": FileSettings.from_json(document["settings"]),
+        }
+        return cls(**{**document, **changed})
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a file in this run."""
+
+    state: str
+    """"done", "failed", "there" (an output that the ledger does not know was left as it is),
+    "earlier" (another process made it meanwhile), "busy" (another one makes it now), "split" (it is
+    to be made in pieces) or "piece" (a piece is done, and the film is not)."""
+    row: Row | None = None
+    """The last try."""
+    is_fatal: bool = False
+    """Whether all other files would fail the same way."""
+    holder: str = ""
+    """Who makes a busy one."""
+    error: str = ""
+    """What is wrong besides the file."""
+    pieces: int = 0
+    """How many pieces there are."""
+
+    @property
+    def reason(self) -> str:
+        """Why it failed, in one line."""
+        return self.error or (self.row.error if self.row and self.row.error else "")
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {**asdict(self), "row": self.row.as_json() if self.row else None}
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> Self:
+        """What `as_json` gave."""
+        row = document["row"]
+        return cls(**{**document, "row": Row.from_json(row) if row else None})
+
+
+def is_done(archive: Archive, records: Records, item: Item) -> bool:
+    """Whether the file was finished, and has the size that it had then."""
+    if item.source not in records.done or records.done[item.source] != item.size_bytes:
+        return False
+    return not archive.missing or (archive.out / item.target).exists()

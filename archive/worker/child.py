@@ -1,0 +1,154 @@
+"""The process in which files are upscaled: `python -m framelift.archive.worker.child`.
+
+It reads a line of JSON for each file on its standard input and answers with lines of JSON on its
+standard output. A crash in native code, or the kernel when memory runs out, ends this process and
+costs one try of one file. When the input ends, whoever started it is gone: it stops at once and
+leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Any, TextIO
+
+from ...common.errors import FrameliftError, Interrupted
+from ...common.signals import signals_as_errors
+from ...common.text import one_line
+from ...runtime.video.pieces import Piece
+from ..plan.settings import FileSettings
+from .messages import ALIVE_SECONDS, Answer
+from .one_file import Facts, FileUpscaler
+
+_STOP_SECONDS = 10.0
+_OUT_OF_MEMORY_SCORE = 500
+"""Of 1000: when memory runs out, the kernel ends this process before those that watch over it."""
+
+
+def main() -> None:
+    """Serve until the input ends."""
+    answers = _Answers(_own_standard_output())
+    _prefer_for_out_of_memory()
+    with contextlib.suppress(Interrupted), signals_as_errors():
+        settings = FileSettings.from_json(json.loads(sys.stdin.readline()))
+        jobs = _jobs_from(sys.stdin)
+        _start(answers.keep_alive)
+        upscale = FileUpscaler(settings, answers.note)
+        while (job := jobs.get()) is not None:
+            answers.send(_answer(upscale, job))
+    # Threads may be stuck in native code, where the interpreter's own end would hang.
+    os._exit(0)
+
+
+def _answer(upscale: FileUpscaler, job: dict[str, Any]) -> Answer:
+    what, loaded = job.get("source", "the model"), False
+    try:
+        upscale.load(images=bool(job["images"]))
+        loaded = True
+        return Answer(facts=_do(upscale, job))
+    except Interrupted:
+        raise
+    except FrameliftError as error:
+        kind, line, fatal = type(error).__name__, one_line(error), _is_full(error)
+    except OSError as error:  # a name that the system refuses, such as one that is too long
+        kind, line = "OSError", f"{error.filename or what}: {error.strerror or error}"
+        fatal = _is_full(error)
+    except MemoryError as error:
+        kind, line, fatal = "MemoryError", f"{what}: out of memory {error}".rstrip(), False
+    except Exception as error:  # a fault of ours costs this file, not those behind it
+        kind, fatal = type(error).__name__, False
+        line = f"{what}: {kind}: {one_line(error)}"
+    return Answer(kind, line, fatal or not loaded)
+
+
+def _do(upscale: FileUpscaler, job: dict[str, Any]) -> Facts:
+    if job["do"] == "load":
+        return {"describe": upscale.load(images=bool(job["images"])).describe()}
+    source = Path(job["source"])
+    if job["do"] == "plan":
+        return upscale.plan(source, job["seconds"])
+    if job["do"] == "piece":
+        piece = Piece.from_json(job["piece"])
+        return upscale.piece(source, piece, Path(job["place"]), job["made_with"])
+    target, replace = Path(job["target"]), bool(job["replace"])
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if job["do"] == "join":
+        pieces = [Piece.from_json(piece) for piece in job["pieces"]]
+        places = [Path(place) for place in job["places"]]
+        return upscale.join(source, target, pieces, places, job["made_with"], replace=replace)
+    return upscale(source, target, replace=replace)
+
+
+def _is_full(error: BaseException | None) -> bool:
+    """Whether there is no space on the disk, which every other file would find, too."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        error = error.__cause__
+    return False
+
+
+class _Answers:
+    """Writes answers, from several threads."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._lock = threading.Lock()
+
+    def send(self, answer: Answer) -> None:
+        self._write(answer.as_json())
+
+    def note(self, line: str) -> None:
+        self._write({"note": line})
+
+    def keep_alive(self) -> None:
+        while True:
+            threading.Event().wait(ALIVE_SECONDS)
+            self._write({"alive": True})
+
+    def _write(self, document: dict[str, Any]) -> None:
+        with self._lock, contextlib.suppress(OSError):  # nobody listens any more
+            self._stream.write(json.dumps(document) + "\n")
+            self._stream.flush()
+
+
+def _jobs_from(stream: TextIO) -> queue.Queue[dict[str, Any] | None]:
+    """What comes on `stream`, read by a thread so that its end is noticed at once."""
+    jobs: queue.Queue[dict[str, Any] | None] = queue.Queue()
+
+    def read() -> None:
+        for line in stream:
+            jobs.put(json.loads(line))
+        threading.Timer(_STOP_SECONDS, os._exit, (1,)).start()
+        jobs.put(None)
+        os.kill(os.getpid(), signal.SIGTERM)  # a file that is being made is given up
+
+    _start(read)
+    return jobs
+
+
+def _start(function: Any) -> None:  # noqa: ANN401
+    threading.Thread(target=function, daemon=True).start()
+
+
+def _own_standard_output() -> TextIO:
+    """Keep the standard output for answers; what native libraries print goes to stderr."""
+    descriptor = os.dup(1)
+    os.dup2(2, 1)
+    return os.fdopen(descriptor, "w", encoding="utf-8")
+
+
+def _prefer_for_out_of_memory() -> None:
+    with contextlib.suppress(OSError):  # not Linux
+        Path("/proc/self/oom_score_adj").write_text(str(_OUT_OF_MEMORY_SCORE), encoding="ascii")
+
+
+if __name__ == "__main__":
+    main()

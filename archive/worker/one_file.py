@@ -1,0 +1,173 @@
+"""One file through the right upscaler, as `framelift upscale` makes it."""
+
+from __future__ import annotations
+
+from dataclasses import replace as replace_field
+from pathlib import Path
+from typing import Any
+
+import av
+
+from ...common.errors import ConfigError
+from ...common.images import is_image
+from ...common.notes import Say
+from ...common.signals import call_interruptibly
+from ...importer.loading import load_upscaler, models_to_run
+from ...runtime import Upscaler
+from ...runtime.still import ImageOptions, make_image
+from ...runtime.video import ConvertOptions, upscale_video
+from ...runtime.video.clip.fit import known_factor
+from ...runtime.video.pieces import Piece, join_pieces, plan_pieces, upscale_piece
+from ..plan.settings import FileSettings
+
+Facts = dict[str, Any]
+
+
+class FileUpscaler:
+    """Keeps the models that it has loaded from file to file."""
+
+    def __init__(self, settings: FileSettings, say: Say) -> None:
+        self._settings = settings
+        self._say = say
+        self._upscalers: dict[tuple[str, str | None], Upscaler] = {}
+
+    def __call__(self, source: Path, target: Path, *, replace: bool) -> Facts:
+        """Upscale one image or video; `replace` allows to overwrite. Returns what a row holds.
+
+        Raises what `upscale_video`, `make_image` and `load` raise.
+        """
+        upscaler = self.load(images=is_image(source))
+        made = self._image if is_image(source) else self._video
+        return _facts(upscaler) | made(upscaler, source, target, replace)
+
+    def plan(self, source: Path, seconds: float) -> Facts:
+        """Cut a video into pieces. Raises what `plan_pieces` and `load` raise."""
+        upscaler = self.load(images=False)
+        pieces = plan_pieces(source, seconds, say=self._say)
+        return {
+            "pieces": [piece.as_json() for piece in pieces],
+            "made_with": _made_with(upscaler),
+        }
+
+    def piece(self, source: Path, piece: Piece, place: Path, made_with: Facts) -> Facts:
+        """Upscale a piece. Raises what `upscale_piece` and `load` raise.
+
+        Raises ConfigError: the pieces before were made with another model or other libraries.
+        """
+        upscaler = self._same(source, made_with)
+        _, frames = upscale_piece(
+            source,
+            piece,
+            place,
+            upscaler,
+            self._settings.encoder(),
+            self._in_segments(upscaler),
+            say=self._say,
+        )
+        return _facts(upscaler) | {"frames": frames}
+
+    def join(
+        self,
+        source: Path,
+        target: Path,
+        pieces: list[Piece],
+        places: list[Path],
+        made_with: Facts,
+        *,
+        replace: bool,
+    ) -> Facts:
+        """Join pieces. Raises what `join_pieces` and `piece` raise."""
+        upscaler = self._same(source, made_with)
+        result = join_pieces(
+            source,
+            target,
+            pieces,
+            places,
+            upscaler,
+            self._settings.encoder(),
+            self._in_segments(upscaler),
+            overwrite=replace,
+            say=self._say,
+        )
+        size = {"width": result.width_px, "height": result.height_px}
+        return _facts(upscaler) | size | {"frames": result.frames_resumed}
+
+    def _same(self, source: Path, made_with: Facts) -> Upscaler:
+        """The upscaler, if it and the libraries are those that the film was begun with."""
+        upscaler = self.load(images=False)
+        here = _made_with(upscaler)
+        if here["model"] != made_with["model"]:
+            raise ConfigError(
+                f"{source}: its pieces are made with {made_with['model']}, and here "
+                f"{here['model']} would run; name one model for all machines with --model"
+            )
+        if here != made_with:
+            raise ConfigError(
+                f"{source}: its pieces are made with FFmpeg libraries of other versions than those "
+                "here; install the same packages on all machines"
+            )
+        return upscaler
+
+    def _in_segments(self, upscaler: Upscaler) -> ConvertOptions:
+        sha256 = upscaler.spec.sha256
+        return replace_field(self._settings.convert(sha256), resume=sha256)
+
+    def load(self, *, images: bool) -> Upscaler:
+        """The upscaler for images or for videos. Raises what `load_upscaler` raises."""
+        settings = self._settings
+        models = models_to_run(
+            settings.task,
+            settings.model,
+            known_factor(settings.factor()),
+            footage=not images,
+        )
+        if models not in self._upscalers:
+            self._upscalers[models] = call_interruptibly(
+                lambda: load_upscaler(settings.task, *models, settings.loading(), say=self._say)
+            )
+        return self._upscalers[models]
+
+    def _image(self, upscaler: Upscaler, source: Path, target: Path, replace: bool) -> Facts:
+        settings = self._settings
+        width, height = make_image(
+            source,
+            target,
+            upscaler,
+            ImageOptions(replace, keep_metadata=not settings.no_metadata),
+            factor=settings.factor(),
+            compare=settings.compare,
+            say=self._say,
+        )
+        return {"width": width, "height": height, "frames": 1}
+
+    def _video(self, upscaler: Upscaler, source: Path, target: Path, replace: bool) -> Facts:
+        settings = self._settings
+        result = upscale_video(
+            source,
+            target,
+            upscaler,
+            settings.encoder(),
+            settings.convert(upscaler.spec.sha256),
+            overwrite=replace,
+            quiet=True,
+            say=self._say,
+        )
+        frames = result.stats.frames_written + result.frames_resumed
+        return {"width": result.width_px, "height": result.height_px, "frames": frames}
+
+
+def _facts(upscaler: Upscaler) -> Facts:
+    facts = upscaler.describe()
+    return {
+        "model": facts["model"],
+        "model_sha256": upscaler.spec.sha256,
+        "backend": facts["backend"],
+    }
+
+
+def _made_with(upscaler: Upscaler) -> Facts:
+    """What pieces of one film must have in common."""
+    return {
+        "model": f"{upscaler.spec.name} {upscaler.spec.sha256[:12]}",
+        "libraries": {name: list(version) for name, version in av.library_versions.items()},
+    }

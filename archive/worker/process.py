@@ -1,0 +1,207 @@
+"""Starts and watches the process in which files are upscaled."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from ...common.images import is_image
+from ...common.text import printable
+from ..plan.settings import FileSettings
+from .messages import Answer
+
+if TYPE_CHECKING:
+    from ..plan.films import Film
+    from ..plan.listing import Item
+
+_SILENT_SECONDS = 300.0
+"""A child that says nothing for so long is stuck, as even a busy one says that it is there."""
+_STOP_SECONDS = 15.0
+_LINES_KEPT = 20
+
+
+class ChildProcess:
+    """Upscales files in a process of its own, which is started anew when it was lost.
+
+    Not for several threads. Call `close` at the end.
+    """
+
+    def __init__(
+        self,
+        settings: FileSettings,
+        say: Callable[[str], None],
+        silent_seconds: float = _SILENT_SECONDS,
+    ) -> None:
+        """`say` gets notes, one line each."""
+        self._settings = settings
+        self._say = say
+        self._silent_seconds = silent_seconds
+        self._running: _Running | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The process, if one runs."""
+        return self._running.process.pid if self._running else None
+
+    def load(self, *, images: bool) -> Answer:
+        """Load the model for images or for videos; every error is fatal."""
+        return self._ask({"do": "load", "images": images})
+
+    def make(self, source: Path, target: Path, *, replace: bool) -> Answer:
+        """Upscale one file. Its process ending, or being stuck, is an answer, too."""
+        job = {"do": "make", "images": is_image(source), "target": str(target)}
+        return self._ask({**job, "source": str(source), "replace": replace})
+
+    def plan(self, source: Path, seconds: float) -> Answer:
+        """Cut a video into pieces of about that length: `pieces`, and `made_with`."""
+        job = {"do": "plan", "images": False, "seconds": seconds}
+        return self._ask({**job, "source": str(source)})
+
+    def piece(self, film: Film, item: Item) -> Answer:
+        """Upscale a piece of a film into its work folder."""
+        assert item.piece is not None
+        piece, place = film.pieces[item.piece], str(film.place(item.piece))
+        job = {"do": "piece", "images": False, "piece": piece, "place": place}
+        return self._ask({**job, "source": str(film.source), "made_with": film.made_with})
+
+    def join(self, film: Film, *, replace: bool) -> Answer:
+        """Join the pieces of a film into its target."""
+        places = [str(film.place(number)) for number in range(len(film.pieces))]
+        job = {"do": "join", "images": False, "pieces": film.pieces, "places": places}
+        job = {**job, "source": str(film.source), "made_with": film.made_with}
+        return self._ask({**job, "target": str(film.target), "replace": replace})
+
+    def close(self) -> None:
+        """Stop the process; a file that is being made is given up, and nothing of it is left."""
+        running, self._running = self._running, None
+        if running is not None:
+            running.stop()
+
+    def _ask(self, job: dict[str, Any]) -> Answer:
+        if self._running is None:
+            self._running = _Running(self._settings)
+        running = self._running
+        if not running.send(job):
+            return self._lost(running, job)
+        while True:
+            message = running.next_message(self._silent_seconds)
+            if message is None:
+                return self._lost(running, job)
+            if "note" in message:
+                self._say(message["note"])
+            if "answer" in message:
+                answer = Answer(**message["answer"])
+                if answer.kind and answer.kind not in HARMLESS:
+                    self.close()  # who knows what state it left
+                return answer
+
+    def _lost(self, running: _Running, job: dict[str, Any]) -> Answer:
+        what = job.get("source", "the model")
+        if running.process.poll() is None and not running.ended:
+            running.process.kill()
+            line = f"its process did not answer for {self._silent_seconds:g} s and was ended"
+        else:
+            line = _how_it_ended(running)
+        self.close()
+        return Answer("ProcessLost", f"{what}: {line}", job["do"] == "load")
+
+
+HARMLESS = frozenset({"InputError", "OutputError", "ConfigError", "FrameError"})
+"""Errors after which a process is as good as before."""
+
+
+class _Running:
+    """A child process that runs."""
+
+    def __init__(self, settings: FileSettings) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "framelift.archive.worker.child"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,  # Ctrl-C is for us, who then stop it in order
+        )
+        self.ended = False
+        self.last_lines: deque[str] = deque(maxlen=_LINES_KEPT)
+        self._messages: queue.Queue[dict[str, Any] | None] = queue.Queue()
+        self._readers = [
+            _reader(self.process.stdout, self._take_message),
+            _reader(self.process.stderr, self.last_lines.append),
+        ]
+        self.send(settings.as_json())
+
+    def send(self, document: dict[str, Any]) -> bool:
+        """Hand a line over; False when nobody is there."""
+        assert self.process.stdin is not None
+        try:
+            self.process.stdin.write(json.dumps(document) + "\n")
+            self.process.stdin.flush()
+        except OSError:
+            self.ended = True
+            return False
+        return True
+
+    def next_message(self, seconds: float) -> dict[str, Any] | None:
+        """What it says next; `None` when it ended or says nothing for so long."""
+        try:
+            message = self._messages.get(timeout=seconds)
+        except queue.Empty:
+            return None
+        self.ended = message is None
+        return message
+
+    def stop(self) -> None:
+        """End it, in order if it can still do that."""
+        with contextlib.suppress(OSError):
+            assert self.process.stdin is not None
+            self.process.stdin.close()
+        try:
+            self.process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        for reader in self._readers:
+            reader.join()
+        for stream in (self.process.stdout, self.process.stderr):
+            assert stream is not None
+            stream.close()
+
+    def _take_message(self, line: str) -> None:
+        self._messages.put(json.loads(line) if line else None)
+
+
+def _reader(stream: IO[str] | None, take: Callable[[str], None]) -> threading.Thread:
+    """A thread that takes each line of `stream`, and an empty one when it ends."""
+    assert stream is not None
+
+    def read() -> None:
+        for line in stream:
+            take(line)
+        take("")
+
+    thread = threading.Thread(target=read, daemon=True)
+    thread.start()
+    return thread
+
+
+def _how_it_ended(running: _Running) -> str:
+    code = running.process.wait()
+    if code < 0:
+        name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
+        hint = " (often the system, when memory runs out)" if -code == signal.SIGKILL else ""
+        return f"its process was ended by {name}{hint}"
+    lines = [printable(line.strip()) for line in running.last_lines if line.strip()]
+    said = f": {lines[-1][:200]}" if lines else ""
+    return f"its process ended with exit code {code}{said}"

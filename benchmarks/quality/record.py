@@ -1,0 +1,46 @@
+"""Keeps what `measure_quality` found in the file of the model that it measured."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from msgspec import to_builtins
+
+from ...common.errors import ModelError
+from ...runtime.models.file import read_spec
+from ...runtime.models.scores import record_scores
+from ..report.documents import Quality
+from .scores import originals
+
+
+def record_quality(model: Path, folder: Path, document: Quality, vgg: str | None) -> None:
+    """Write the means of a quality report into the metadata of `model`.
+
+    `folder` and `vgg` are what the report was made with. Raises ModelError when the file is not the
+    one that was measured or the outputs were changed before scoring; OutputError.
+    """
+    if read_spec(model).sha256 != document.model.sha256:
+        raise ModelError(f"{model}: changed while it was measured; nothing was recorded")
+    settings = document.settings
+    if "post-processing" in settings:
+        raise ModelError(f"{model}: scores after {settings['post-processing']} are not its own")
+    entry = {
+        "images": settings["count"],
+        "images_sha256": _fingerprint(originals(folder)),
+        **to_builtins(document.results.mean.model),
+        # int8 is not computed alike on all processors.
+        "measured_on": f"{document.runtime['backend']}, {document.runtime['device']}",
+        "measured_with": f"framelift {document.machine.packages['framelift']}",
+        "date": document.created[:10],
+    }
+    if vgg is not None:
+        entry["vgg"] = Path(vgg).name
+    record_scores(model, {settings["images"]: entry})
+
+
+def _fingerprint(paths: list[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()

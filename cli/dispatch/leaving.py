@@ -1,0 +1,35 @@
+"""Ends the process where the interpreter's own end would hang or take seconds."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+from typing import NoReturn
+
+import click
+
+from ..output import log_file
+from ..output.json_output import print_failure
+
+
+def leave(exit_code: int, message: str = "", kind: str = "Interrupted") -> None:
+    """End now if a thread is stuck in native code, where the interpreter's own end would hang."""
+    if not any(thread.name.startswith("framelift") for thread in threading.enumerate()):
+        return
+    leave_at_once(exit_code, message, kind)
+
+
+def leave_at_once(exit_code: int, message: str = "", kind: str = "Interrupted") -> NoReturn:
+    """Say it and exit without taking the interpreter down in order."""
+    # Whoever closed the terminal reads no message, and an error here would hang the process.
+    with contextlib.suppress(OSError):
+        if message:
+            click.echo(f"framelift: {message}", err=True)
+            print_failure(kind, message, exit_code)
+        log_file.end(exit_code)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, AttributeError):  # None: closed
+            stream.flush()
+    os._exit(exit_code)
