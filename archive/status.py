@@ -14,7 +14,8 @@ from filelock import SoftFileLease
 from ..common.errors import InputError
 from .plan.settings import digest
 from .records.claims import LEASE_SECONDS
-from .records.ledger import FOLDER, Description, Ledger, Records, Row
+from .records.ledger import FOLDER, Description, Ledger, Records
+from .records.row import Row
 
 _WINDOW_SECONDS = 3600.0
 

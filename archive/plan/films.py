@@ -12,6 +12,7 @@ from typing import Any
 
 from ...common.errors import OutputError
 from ...common.files import describe_os_error, write_atomic
+from ...runtime.video.pieces import Piece
 from ...runtime.video.resume.segments import work_path
 from ..records.ledger import FOLDER, Records
 from .job import Archive
@@ -38,11 +39,8 @@ class Film:
 
     def is_planned(self) -> bool:
         """Read the plan, if there is one for this source and these options."""
-        try:
-            document = json.loads((self.folder / _PLAN).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return False
-        if document["item"] != self._described():
+        document = _read_plan(self.folder / _PLAN)
+        if document is None or document["item"] != self._described():
             return False
         self.pieces, self.made_with = document["pieces"], document["made_with"]
         return True
@@ -95,14 +93,25 @@ def pieces_of(film: Item, count: int) -> list[Item]:
 def films_of(archive: Archive) -> Iterator[Film]:
     """The films of the archive that were planned and not joined, with their plans."""
     for path in sorted(_folder(archive.out).glob(f"*/{_PLAN}")):
-        try:
-            described = json.loads(path.read_text(encoding="utf-8"))["item"]
-        except (OSError, ValueError):  # it is just being joined
+        document = _read_plan(path)
+        if document is None:
             continue
+        described = document["item"]
         item = Item(described["source"], described["target"], described["size_bytes"])
         film = Film(archive, item)
-        if film.is_planned():
+        if film.folder == path.parent and film.is_planned():
             yield film
+
+
+def _read_plan(path: Path) -> dict[str, Any] | None:
+    """A plan; `None` for one that is damaged, or is just being joined."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        whole = document["item"].keys() >= {"source", "target", "size_bytes"}
+        Piece.from_json(document["pieces"][0])
+        return document if whole and isinstance(document["made_with"], dict) else None
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        return None
 
 
 def _folder(out: Path) -> Path:

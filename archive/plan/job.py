@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from ..records.ledger import Records, Row
+from ..records.ledger import Records
+from ..records.row import Row
 from .listing import Item
 from .settings import FileSettings
 

@@ -14,79 +14,17 @@ import socket
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Self
 
 from ...common.errors import OutputError
 from ...common.files import describe_os_error, write_atomic
+from .row import Row, parse_row
 
 FOLDER = ".framelift-archive"
 """In OUT: the ledger, the claims of who makes which file now, and pieces of long films."""
 DESCRIPTION = "archive.json"
 FORMAT = 1
-
-
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """One try of one file, or of one piece of it. Fields that do not apply are `None`."""
-
-    source: str
-    """Path below IN."""
-    target: str
-    """Path below OUT."""
-    state: str
-    """"done", "failed", or "skipped" where an output lay that the ledger does not know."""
-    settings: str
-    """The digest of the options that decide what the output looks like."""
-    source_bytes: int | None = None
-    started: str = ""
-    """When the try began and ended, UTC, as 2026-11-29T18:00:00.000Z."""
-    ended: str = ""
-    seconds: float | None = None
-    frames: int | None = None
-    fps: float | None = None
-    """Frames per second of the whole try."""
-    width: int | None = None
-    height: int | None = None
-    host: str = field(default_factory=socket.gethostname)
-    framelift: str = ""
-    model: str | None = None
-    model_sha256: str | None = None
-    backend: str | None = None
-    piece: int | None = None
-    """Which piece of a long film, counted from 0; `None`: the whole file."""
-    pieces: int | None = None
-    kind: str | None = None
-    """The class of the error."""
-    error: str | None = None
-    """One line."""
-    notes: list[str] = field(default_factory=list)
-
-    def as_json(self) -> dict[str, Any]:
-        """The fields that apply."""
-        return {
-            key: value for key, value in asdict(self).items() if value is not None and value != []
-        }
-
-    @classmethod
-    def from_json(cls, document: dict[str, Any]) -> Self:
-        """A row as `as_json` gave it; fields of later versions are left out."""
-        known = cls.__dataclass_fields__
-        return cls(**{key: value for key, value in document.items() if key in known})
-
-
-def now() -> str:
-    """The time as rows have it."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def framelift_version() -> str:
-    """The installed version, or "unknown"."""
-    try:
-        return version("framelift")
-    except PackageNotFoundError:
-        return "unknown"
 
 
 @dataclass
@@ -176,14 +114,7 @@ class Ledger:
                 if not line.endswith(b"\n"):  # being written, or cut off when its machine stopped
                     return
                 self._read_to[path] = start = start + len(line)
-                yield _parse(line)
-
-
-def _parse(line: bytes) -> Row | None:
-    try:
-        return Row.from_json(json.loads(line))
-    except (ValueError, TypeError, AttributeError):
-        return None
+                yield parse_row(line)
 
 
 class LedgerWriter:
@@ -239,14 +170,18 @@ class Description:
         Raises OutputError: it cannot be read, or is of a later version of framelift.
         """
         path = out / FOLDER / DESCRIPTION
+        damaged = f"{path}: is damaged; remove it to have it written again"
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
         except OSError as error:
             raise OutputError(f"{path}: cannot be read ({error.strerror})") from error
-        except ValueError as error:
-            raise OutputError(f"{path}: is damaged; remove it to have it written again") from error
+        except (ValueError, RecursionError) as error:
+            raise OutputError(damaged) from error
         if not isinstance(document, dict) or document.get("format") != FORMAT:
             raise OutputError(f"{path}: was written by another version of framelift")
-        return cls(str(document["source"]), int(document["files"]), dict(document["outcome"]))
+        source, files, outcome = (document.get(name) for name in ("source", "files", "outcome"))
+        if isinstance(source, str) and isinstance(files, int) and isinstance(outcome, dict):
+            return cls(source, files, outcome)
+        raise OutputError(damaged)

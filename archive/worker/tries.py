@@ -10,7 +10,8 @@ from ...common.files import remove_abandoned
 from ...common.notes import Say
 from ..plan.job import Archive
 from ..plan.listing import Item
-from ..records.ledger import LedgerWriter, Row, framelift_version, now
+from ..records.ledger import LedgerWriter
+from ..records.row import Row, framelift_version, now
 from .messages import Answer
 from .process import ChildProcess
 

@@ -13,7 +13,8 @@ from ..plan.films import Film, films_of
 from ..plan.job import Archive, Outcome, is_done
 from ..plan.listing import Item
 from ..records.claims import Claim
-from ..records.ledger import DESCRIPTION, FOLDER, Ledger, LedgerWriter, Row
+from ..records.ledger import DESCRIPTION, FOLDER, Ledger, LedgerWriter
+from ..records.row import Row
 from .messages import Answer
 from .tries import Tries
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
-from ...archive.records.ledger import Row
+from ...archive.records.row import Row
 from ...archive.status import Status, read_status
 from ...common.text import printable
 from ..output.json_output import print_json

@@ -13,10 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from framelift.archive.plan.films import Film, films_of
 from framelift.archive.plan.job import Archive
 from framelift.archive.plan.listing import Item
 from framelift.archive.plan.settings import FileSettings
-from framelift.archive.records.ledger import Description, Ledger, Row
+from framelift.archive.records.ledger import Description, Ledger
+from framelift.archive.records.row import Row
 from framelift.archive.run import run_here
 from framelift.archive.worker.work import Worker
 
@@ -115,6 +117,20 @@ def test_pieces_that_were_removed_are_made_again(archive: Archive) -> None:
     (folder / ".00001.mp4.framelift").rmdir()
     assert run(archive, FILM)[-1] == "film.mp4 4 done"
     assert [row.piece for row in rows(archive)].count(1) == 2
+
+
+def test_a_damaged_plan_is_made_again(archive: Archive) -> None:
+    item = Item("film.mp4", "film.mp4", 1)
+    film = Film(archive, item)
+    film.write([], {})
+    plan = film.folder / "plan.json"
+    for damaged in ("", "[" * 100_000, "[]", '{"item": 1}', '{"item": {}, "pieces": []}', None):
+        if damaged is None:
+            film.write([{"number": 0, "start_pts": None}], {})  # of another version
+        else:
+            plan.write_text(damaged)
+        assert not Film(archive, item).is_planned()
+        assert list(films_of(archive)) == []
 
 
 def test_machines_with_another_model_do_not_mix_it_in(

@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from framelift.archive.records.claims import Claim
-from framelift.archive.records.ledger import Description, Ledger, LedgerWriter, Row
+from framelift.archive.records.ledger import Description, Ledger, LedgerWriter
+from framelift.archive.records.row import Row
+from framelift.archive.status import read_status
 from framelift.common.errors import OutputError
 
 
@@ -65,15 +67,56 @@ def test_names_that_are_no_utf_8_and_fields_of_later_versions(tmp_path: Path) ->
     assert Row.from_json({**row("a").as_json(), "invented_later": 1}) == row("a")
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"null",
+        b"[" * 100_000,
+        b'{"source": "a.mp4"}',
+        {"source": ["a.mp4"]},
+        {"source": ""},
+        {"target": None},
+        {"target": "../../etc/passwd"},
+        {"target": "/etc/passwd"},
+        {"ended": "yesterday"},
+        {"seconds": "1"},
+        {"seconds": float("nan")},
+        {"frames": True},
+        {"source_bytes": [1]},
+        {"piece": {}},
+        {"notes": "none"},
+    ],
+)
+def test_a_damaged_row_does_not_count(damage: bytes | dict[str, object], tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path, "s")
+    writer = LedgerWriter(ledger, "all")
+    writer.add(row("a.mp4"))
+    if isinstance(damage, dict):
+        damage = json.dumps({**row("c.mp4").as_json(), **damage}).encode()
+    with writer.path.open("ab") as stream:
+        stream.write(damage + b"\n")
+    writer.add(row("b.mp4"))
+    records = ledger.refresh()
+    assert (set(records.done), records.unreadable) == ({"a.mp4", "b.mp4"}, 1)
+    Description("/in", 3, {}).write(tmp_path)
+    assert read_status(tmp_path).records.unreadable == 1
+
+
 def test_what_an_archive_is_made_of_is_kept(tmp_path: Path) -> None:
     assert Description.read(tmp_path) is None
     described = Description("/in", 3, {"scale": "2"})
     described.write(tmp_path)
     assert Description.read(tmp_path) == described
     path = tmp_path / ".framelift-archive" / "archive.json"
-    path.write_text("{")
-    with pytest.raises(OutputError, match=r"archive\.json: is damaged"):
-        Description.read(tmp_path)
+    for damaged in (
+        "{",
+        "[" * 100_000,
+        '{"format": 1}',
+        '{"format": 1, "source": 1, "files": "x"}',
+    ):
+        path.write_text(damaged)
+        with pytest.raises(OutputError, match=r"archive\.json: is damaged"):
+            Description.read(tmp_path)
     path.write_text('{"format": 99}')
     with pytest.raises(OutputError, match="by another version of framelift"):
         Description.read(tmp_path)

@@ -15,7 +15,8 @@ from framelift.archive.plan.job import Archive, Outcome
 from framelift.archive.plan.listing import Item, list_files, parse_tree, with_targets
 from framelift.archive.plan.settings import FileSettings
 from framelift.archive.records.claims import Claim
-from framelift.archive.records.ledger import Description, Ledger, Row
+from framelift.archive.records.ledger import Description, Ledger
+from framelift.archive.records.row import Row
 from framelift.archive.run import run_here
 from framelift.archive.worker.process import ChildProcess
 from framelift.archive.worker.work import Worker
