@@ -8,10 +8,10 @@ import io
 import struct
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _PLUGINS_OF_PILLOW = ("Png", "Jpeg", "Mpo", "WebP", "Tiff", "Bmp", "Ppm", "Avif", "Gif")
 _FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "BMP", "DIB", "PPM", "AVIF", "GIF", "HEIF", "JXL")
+_SIGNATURE_BYTES = 8
 DAMAGED = "cannot be read as an image, or is damaged"
 
 
@@ -46,19 +47,41 @@ def opened(path: Path) -> Iterator[tuple[Image, bytes]]:
             raise InputError(f"{path}: there is not enough memory for {width}×{height}") from error
 
 
+@contextmanager
+def opened_header(path: Path) -> Iterator[tuple[Image, IO[bytes]]]:
+    """An image file in Pillow's hands, of which no more than needed is read, and the file itself.
+
+    Raises InputError: see `opened`.
+    """
+    with ExitStack() as stack:
+        try:
+            file: IO[bytes] = stack.enter_context(path.open("rb"))
+            image = stack.enter_context(open_file(file))
+        except (OSError, SyntaxError, ValueError, struct.error):
+            # What is no plain file, and why a file cannot be read.
+            image, data = stack.enter_context(opened(path))
+            file = io.BytesIO(data)
+        yield image, file
+
+
 def open_bytes(data: bytes) -> Image:
     """The image in these bytes, opened by Pillow. Raises OSError and others of Pillow."""
+    return open_file(io.BytesIO(data))
+
+
+def open_file(file: IO[bytes]) -> Image:
+    """The image in a file, opened by Pillow. Raises OSError and others of Pillow."""
     from PIL import Image
 
-    if (known := _plugins_for(data)) is None:
+    known = _plugins_for(file.read(_SIGNATURE_BYTES))
+    file.seek(0)
+    if known is None:
         prepare_pillow()
     else:
         _load_plugins(known)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return Image.open(
-            io.BytesIO(data), formats=[name for name in _FORMATS if name in Image.OPEN]
-        )
+        return Image.open(file, formats=[name for name in _FORMATS if name in Image.OPEN])
 
 
 def frame_count(image: Image) -> int:

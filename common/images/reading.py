@@ -5,16 +5,16 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import InputError
 from ..libraries.native_output import Caught
 from .content.metadata import ORIENTATION, exif_of, read_metadata
-from .content.picture import AnyPixels, Picture, Pixels
+from .content.picture import AnyPixels, Metadata, Picture, Pixels
 from .content.png_chunks import COLOUR, read_chunks
 from .decoding import (
     cmyk_as_rgb,
@@ -28,7 +28,7 @@ from .decoding import (
 from .formats.deep import DEEP_FORMATS, colour_chunk, stored_bits
 from .formats.deep import decode as decode_deep
 from .formats.jxl_header import bits_per_channel as jxl_bits
-from .opening import DAMAGED, frame_count, opened
+from .opening import DAMAGED, frame_count, opened, opened_header
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -74,49 +74,116 @@ def read_outline(path: Path) -> Outline:
 
     Raises InputError: it is no image.
     """
-    with opened(path) as (image, data):
+    with opened_header(path) as (image, file):
         width, height = image.size
-        chunks = _png_chunks(path, image, data)
-        if _orientation(image, chunks, upright=True) > 4:
+        chunks = png_chunks(path, file) if image.format == "PNG" else []
+        if orientation_of(image, chunks, upright=True) > 4:
             width, height = height, width
+        data = b""
+        if image.format in DEEP_FORMATS:
+            file.seek(0)
+            data = file.read()
         return Outline(width, height, frame_count(image), _bits(image, data))
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of an image file beside its pixels, and how they are decoded."""
+
+    path: Path
+    depth: int
+    """Bits per channel of the file."""
+    is_grey: bool
+    profile: bytes | None
+    colour_chunks: tuple[tuple[bytes, bytes], ...]
+    metadata: Metadata
+
+    def picture(
+        self,
+        colour: AnyPixels,
+        alpha: AnyPixels | None,
+        caught: Caught | None = None,
+        *,
+        keep_depth: bool,
+    ) -> Picture:
+        """The picture with these pixels, H×W×3 and H×W, of 16 bits only with `keep_depth`."""
+        stored = np.ascontiguousarray if keep_depth else _to_u8
+        return Picture(
+            stored(colour),
+            None if alpha is None else stored(alpha),
+            self.profile,
+            is_grey=self.is_grey,
+            depth=self.depth,
+            colour_chunks=self.colour_chunks,
+            metadata=self.metadata,
+            caught=caught or Caught(),
+        )
+
+    def without_metadata(self) -> Facts:
+        """The same without what is known beside pixels and colours."""
+        return replace(self, metadata=Metadata())
+
+
+def facts_of(
+    path: Path, image: Image, data: bytes, chunks: list[tuple[bytes, bytes]], say: Say
+) -> Facts:
+    """What an opened file says of its pixels. A line says what is damaged, or not read."""
+    depth = _bits(image, data)
+    metadata, damaged = read_metadata(image, chunks)
+    profile = image.info.get("icc_profile") or None
+    if _becomes_rgb(image, depth):
+        say(f"{path.name}: its printing colours (CMYK) become sRGB")
+        profile = None
+    for kind in damaged:
+        say(f"{path.name}: its {kind} data is damaged and left out")
+    if (frames := frame_count(image)) > 1:
+        say(f"{path.name}: contains {frames} images; only the first is upscaled")
+    return Facts(
+        path,
+        depth,
+        is_stored_grey(image),
+        profile,
+        _colour_chunks(image, data, chunks),
+        metadata,
+    )
+
+
+def decoded(
+    facts: Facts, image: Image, data: bytes, *, quiet: bool = True
+) -> tuple[AnyPixels, AnyPixels | None, Caught]:
+    """Colours, H×W×3 BGR of 8 or 16 bits, transparency, and what libraries wrote.
+
+    They lie as they are stored. Raises InputError: they are damaged, or of neither 8 nor 16 bits.
+    """
+    if _becomes_rgb(image, facts.depth):
+        image = _converted(facts.path, image)
+    return _pixels(facts.path, image, data, facts.depth, quiet)
+
+
+def say_if_reduced(facts: Facts, say: Say, *, keep_depth: bool) -> None:
+    """Say that more than 8 bits per channel are not kept."""
+    if facts.depth > 8 and not keep_depth:
+        say(f"{facts.path.name}: {facts.depth} bits per channel are reduced to 8")
 
 
 def _read(
     path: Path, image: Image, data: bytes, keep_depth: bool, quiet: bool, say: Say
 ) -> Picture:
-    depth = _bits(image, data)
-    chunks = _png_chunks(path, image, data)
-    frames = frame_count(image)
-    metadata, damaged = read_metadata(image, chunks)
-    orientation = _orientation(image, chunks, upright=not suits_opencv(image))
-    grey, profile = is_stored_grey(image), image.info.get("icc_profile") or None
-    if image.mode == "CMYK" and depth == 8:
-        say(f"{path.name}: its printing colours (CMYK) become sRGB")
-        image, profile = _converted(path, image), None
-    colour, alpha, caught = _pixels(path, image, data, depth, quiet)
+    chunks = png_chunks(path, io.BytesIO(data)) if image.format == "PNG" else []
+    orientation = orientation_of(image, chunks, upright=not suits_opencv(image))
+    facts = facts_of(path, image, data, chunks, say)
+    colour, alpha, caught = decoded(facts, image, data, quiet=quiet)
     if caught.tells_of_damage:
         say(f"{path.name}: is damaged inside; what could be read of it is upscaled")
     colour = turned(colour, orientation)
-    alpha = None if alpha is None or _is_opaque(alpha) else turned(alpha, orientation)
-    _say_what_is_not_read(path, image, data, depth, say)
-    for kind in damaged:
-        say(f"{path.name}: its {kind} data is damaged and left out")
-    if frames > 1:
-        say(f"{path.name}: contains {frames} images; only the first is upscaled")
-    if colour.dtype == np.uint16 and not keep_depth:
-        say(f"{path.name}: {depth} bits per channel are reduced to 8")
-    stored = np.ascontiguousarray if keep_depth else _to_u8
-    return Picture(
-        stored(colour),
-        None if alpha is None else stored(alpha),
-        profile,
-        is_grey=grey,
-        depth=depth,
-        colour_chunks=_colour_chunks(image, data, chunks),
-        metadata=metadata,
-        caught=caught,
-    )
+    alpha = None if alpha is None or is_opaque(alpha) else turned(alpha, orientation)
+    _say_what_is_not_read(path, image, data, facts.depth, say)
+    say_if_reduced(facts, say, keep_depth=keep_depth)
+    return facts.picture(colour, alpha, caught, keep_depth=keep_depth)
+
+
+def _becomes_rgb(image: Image, depth: int) -> bool:
+    return image.mode == "CMYK" and depth == 8
 
 
 def _bits(image: Image, data: bytes) -> int:
@@ -199,17 +266,16 @@ def _converted(path: Path, image: Image) -> Image:
         raise InputError(f"{path}: {DAMAGED}") from error
 
 
-def _png_chunks(path: Path, image: Image, data: bytes) -> list[tuple[bytes, bytes]]:
-    """Its chunks, if it is a PNG. Raises InputError: it is cut short."""
-    if image.format != "PNG":
-        return []
-    chunks = list(read_chunks(io.BytesIO(data)))
+def png_chunks(path: Path, file: IO[bytes]) -> list[tuple[bytes, bytes]]:
+    """The chunks of a PNG that are no pixels. Raises InputError: it is cut short."""
+    file.seek(0)
+    chunks = list(read_chunks(file))
     if not chunks or chunks[-1][0] != b"IEND":
         raise InputError(f"{path}: {DAMAGED}")
     return chunks
 
 
-def _orientation(image: Image, chunks: list[tuple[bytes, bytes]], *, upright: bool) -> int:
+def orientation_of(image: Image, chunks: list[tuple[bytes, bytes]], *, upright: bool) -> int:
     """How EXIF says the pixels lie; Pillow gives those of a TIFF `upright`."""
     if upright and image.format == "TIFF":
         return 1
@@ -220,7 +286,8 @@ def _orientation(image: Image, chunks: list[tuple[bytes, bytes]], *, upright: bo
     return 1
 
 
-def _is_opaque(alpha: AnyPixels) -> bool:
+def is_opaque(alpha: AnyPixels) -> bool:
+    """Whether nothing of it is transparent."""
     return int(alpha.min()) == np.iinfo(alpha.dtype).max
 
 

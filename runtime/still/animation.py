@@ -17,7 +17,7 @@ from ...common.images import Picture, Pixels
 from ...common.images.animation import frame_numbers, read_frames
 from ...common.images.content.metadata import read_metadata, renewed
 from ...common.images.content.png_chunks import read_chunks
-from ...common.images.opening import frame_count, opened
+from ...common.images.opening import frame_count, opened, opened_header
 from ...common.images.writing import JPEG_QUALITY, channels_of
 from ...common.signals import call_interruptibly
 from ..machine.host import available_memory_bytes
@@ -56,7 +56,7 @@ def is_animation(source: Path, target: Path) -> bool:
     suffix = target.suffix.lower()
     if suffix not in ANIMATED_SUFFIXES or source.suffix.lower() not in ANIMATED_SUFFIXES:
         return False
-    with opened(source) as (image, _):
+    with opened_header(source) as (image, _):
         return image.format in _ANIMATED_FORMATS and (frame_count(image) > 1 or suffix == ".gif")
 
 

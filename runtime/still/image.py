@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import cast
 
-from ...common.errors import InputError
 from ...common.files import atomic_output
 from ...common.images import (
     Picture,
@@ -18,12 +18,14 @@ from ...common.images import (
     read_outline,
 )
 from ...common.images.content.alpha import bleed
+from ...common.images.parts import open_parts
 from ...common.images.writing import STRIP_SUFFIXES, channels_of, check_transparency, strip_writer
 from ...common.libraries.opencv import load_cv2
 from ...common.signals import call_interruptibly
-from ..machine.host import available_memory_bytes
 from ..session.grey import is_grey
 from ..tiling import TilePlan
+from .needs import Needs
+from .rows import FileRows, HeldRows, PartDone, Rows
 from .strips import STRIPS, StripSizes, StripUpscaler, enlarged_alpha
 
 ImageUpscaler = Callable[[Pixels], Pixels]
@@ -31,7 +33,6 @@ ImageUpscaler = Callable[[Pixels], Pixels]
 Say = Callable[[str], None]
 
 _LINES = 256  # given to a writer at once
-_READ_BYTES, _WHOLE_BYTES = 7, 7  # a pixel of the input while it is read, of a result held whole
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ class ImageOptions:
     keep_metadata: bool = True
     inform: Say = lambda line: None
     large_pixels: int = 64_000_000
+    parts_pixels: int = 32_000_000
+    """From so many pixels on, a PNG or TIFF is read strip by strip, too."""
     strips: StripSizes = STRIPS
 
 
@@ -56,13 +59,17 @@ def upscale_image(
     strips: StripUpscaler | None = None,
     scale: float | None = None,
     keep_depth: bool = False,
+    progress: PartDone = lambda done, total: None,
+    seconds: Callable[[int, int], float | None] = lambda height, width: None,
     say: Say,
 ) -> tuple[int, int]:
     """Upscale an image file and return the new width and height in pixels.
 
     `strips` does what `upscaler` does, piece by piece, for formats that can be written so. `scale`
     is the size of the result over that of the source, if it is known. With `keep_depth`, an image
-    of 16 bits per channel stays one; `upscaler` takes uint16 then.
+    of 16 bits per channel stays one; `upscaler` takes uint16 then. `progress` takes the rows that
+    were looked at before the work, and all; `seconds` says how long an input of a size takes, for a
+    line about a large one.
 
     Raises:
         InputError: the source is no image, damaged, has pixels of neither 8 nor 16 bits, or it and
@@ -76,17 +83,34 @@ def upscale_image(
         plan = None
         if strips is not None and strips.is_possible and target.suffix.lower() in STRIP_SUFFIXES:
             plan = strips.plan(outline.height, outline.width)
+        parts = None
+        if plan is not None and outline.width * outline.height >= options.parts_pixels:
+            parts = open_parts(source, keep_depth=keep_depth, say=say)
+            if parts is not None and not options.keep_metadata:
+                parts = parts.without_metadata()
         if scale is not None:
             deep = keep_depth and outline.is_deep
-            needs = _Needs(
-                source, target, outline.width, outline.height, scale, plan, strips, 2 if deep else 1
+            needs = Needs(
+                source,
+                target,
+                outline.width,
+                outline.height,
+                scale,
+                plan,
+                strips,
+                2 if deep else 1,
+                in_parts=parts is not None,
             )
-            needs.check(options)
+            call_interruptibly(partial(needs.check, options.large_pixels, options.inform, seconds))
         # In another thread, so that Ctrl-C need not wait for the network. The file is written
         # here: a thread that was left behind must not bring the temporary file back.
+        if parts is not None and plan is not None and strips is not None:
+            rows = call_interruptibly(partial(FileRows, parts, strips.reach, progress))
+            check_transparency(source, target, rows.head)
+            return _in_strips(temporary, target, rows, strips, plan, say)
         picture = call_interruptibly(lambda: _read(source, target, options, keep_depth, say))
         if plan is not None and strips is not None:
-            return _in_strips(temporary, target, picture, strips, plan, say)
+            return _in_strips(temporary, target, HeldRows(picture), strips, plan, say)
 
         def make() -> tuple[bytes, tuple[int, int]]:
             big = upscale_picture(picture, upscaler)
@@ -120,73 +144,23 @@ def _read(source: Path, target: Path, options: ImageOptions, keep_depth: bool, s
 def _in_strips(
     temporary: Path,
     target: Path,
-    picture: Picture,
+    rows: Rows,
     strips: StripUpscaler,
     plan: TilePlan,
     say: Say,
 ) -> tuple[int, int]:
-    scale, (height, width) = strips.scale, picture.bgr.shape[:2]
-    alpha = picture.alpha
-    small = picture.bgr if alpha is None else bleed(picture.bgr, alpha)
+    scale, head = strips.scale, rows.head
     with temporary.open("wb") as file:
-        size = width * scale, height * scale
-        writer = strip_writer(file, target, picture, *size, say=say)
+        size = rows.width * scale, rows.height * scale
+        writer = strip_writer(file, target, head, *size, say=say)
         start = 0
-        for strip in strips.run(small, plan, call_interruptibly):
+        for strip in strips.run(rows, plan, call_interruptibly):
             stop = start + len(strip) // scale
-            part = None if alpha is None else enlarged_alpha(alpha, start, stop, scale)
+            part = enlarged_alpha(rows, start, stop, scale)
             for top in range(0, len(strip), _LINES):
                 lines = slice(top, top + _LINES)
                 seen = None if part is None else part[lines]
-                writer.write(channels_of(strip[lines], seen, grey=picture.is_grey))
+                writer.write(channels_of(strip[lines], seen, grey=head.is_grey))
             start = stop
         writer.close()
     return size
-
-
-@dataclass(frozen=True)
-class _Needs:
-    """What a picture takes, known by its header alone."""
-
-    source: Path
-    target: Path
-    width: int
-    height: int
-    scale: float
-    plan: TilePlan | None
-    strips: StripUpscaler | None
-    sample_bytes: int = 1
-
-    def check(self, options: ImageOptions) -> None:
-        """Say what a large picture takes. Raises InputError: there is less."""
-        width, height = (round(side * self.scale) for side in (self.width, self.height))
-        needed = _gigabytes(self.memory_bytes)
-        if width * height >= options.large_pixels:
-            options.inform(
-                f"{self.source.name}: {self.width}×{self.height} becomes {width}×{height}, "
-                f"{_gigabytes(3 * self.sample_bytes * width * height)} of pixels; this takes about "
-                f"{needed} of memory"
-            )
-        available = available_memory_bytes()
-        if available is None or self.memory_bytes <= available:
-            return
-        remedy = "use a smaller picture"
-        if self.plan is None and self.strips is not None and self.strips.is_possible:
-            remedy = "write it as .png or .tif, which is made in strips"
-        raise InputError(
-            f"{self.source}: as {self.target.suffix}, {self.width}×{self.height} ×{self.scale:g} "
-            f"takes about {needed} of memory, and {_gigabytes(available)} are free; {remedy}"
-        )
-
-    @property
-    def memory_bytes(self) -> int:
-        """The most that is taken at a time, about."""
-        pixels = self.width * self.height * self.sample_bytes
-        if self.plan is not None and self.strips is not None:
-            working = self.strips.memory_bytes(self.height, self.width)
-            return max(_READ_BYTES * pixels, 3 * pixels + working)
-        return _READ_BYTES * pixels + round(_WHOLE_BYTES * pixels * self.scale**2)
-
-
-def _gigabytes(count: int) -> str:
-    return f"{count / 1e9:.1f} GB"

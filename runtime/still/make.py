@@ -39,6 +39,7 @@ def make_image(
     if keep_depth:
         upscaler = upscaler.at_depth(_DEEP)
     progress = PictureProgress(source.name, quiet=quiet)
+    reading = PictureProgress(f"{source.name}, read for the first time", unit="rows", quiet=quiet)
     strips = StripUpscaler(upscaler, progress, options.strips)
     step = FrameStep(strips, factor=factor, compare=compare, reuse=False)
     plain = not compare and factor in (None, upscaler.scale)
@@ -60,9 +61,12 @@ def make_image(
             strips=strips if plain else None,
             scale=scale,
             keep_depth=keep_depth,
+            progress=reading,
+            seconds=strips.seconds,
             say=say,
         )
     finally:
+        reading.close()
         progress.close()
 
 

@@ -16,28 +16,31 @@ _LINE_EVERY_SECONDS = 10.0
 class PictureProgress:
     """A bar on a terminal, else a line every ten seconds, for pictures that take over a second.
 
-    The first line says how long the whole will take: after the second tile, as the first one takes
-    longer than the others, or after the first one if that takes long by itself.
+    What is counted are tiles, or another `unit`. The first line says how long the whole will take:
+    at the second call, as the first one takes longer than the others, or at the first one if that
+    takes long by itself.
     """
 
-    def __init__(self, name: str, *, quiet: bool = False) -> None:
+    def __init__(self, name: str, *, unit: str = "tiles", quiet: bool = False) -> None:
         self._name = name
+        self._unit = unit
         self._quiet = quiet
         self._began = monotonic()
-        self._first_done = self._next_line = 0.0
+        self._first: tuple[int, float] | None = None
+        self._next_line = 0.0
         self._bar: tqdm[None] | None = None
 
     def __call__(self, done: int, total: int) -> None:
-        """Show how many of the tiles are done."""
+        """Show how many are done."""
         now = monotonic()
         spent = now - self._began
         left = spent * (total - done) / done
-        if done == 1:
-            self._first_done = now
-            if total > 1 and spent < _LINE_EVERY_SECONDS:
+        if self._first is None:
+            self._first = done, now
+            if total > done and spent < _LINE_EVERY_SECONDS:
                 return
-        else:
-            left = (now - self._first_done) * (total - done) / (done - 1)
+        elif done > self._first[0]:
+            left = (now - self._first[1]) * (total - done) / (done - self._first[0])
         if self._quiet or spent + left < _SOON_SECONDS:
             return
         if sys.stderr.isatty():
@@ -45,13 +48,17 @@ class PictureProgress:
                 from tqdm import tqdm
 
                 tqdm.monitor_interval = 0  # its thread would outlive the bar
-                self._bar = tqdm(desc=self._name, total=total, unit=" tiles", dynamic_ncols=True)
+                self._bar = tqdm(
+                    desc=self._name, total=total, unit=f" {self._unit}", dynamic_ncols=True
+                )
             self._bar.update(done - self._bar.n)
             if done == total:
                 self.close()
         elif monotonic() >= self._next_line and done < total:
             self._next_line = monotonic() + _LINE_EVERY_SECONDS
-            sys.stderr.write(f"{self._name}: {done}/{total} tiles, about {duration(left)} left\n")
+            sys.stderr.write(
+                f"{self._name}: {done}/{total} {self._unit}, about {duration(left)} left\n"
+            )
 
     def close(self) -> None:
         """Take the bar away."""

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Callable, Iterator
 from functools import partial
+from time import monotonic
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...common.images import Picture
+from ...common.images.formats.png_writer import PngWriter
 from ...common.libraries.opencv import load_cv2
 from ..models.file import ModelSpec
-from ..session.grey import is_grey
 from ..tiling import Span, TilePlan, minimum_tile, plan_fixed_tiles
 from ..video.sanity import has_structure, refuse_nonsense
+from .rows import HeldRows, Rows
 
 Pixels = NDArray[Any]
 
+_TILES_TO_TRY = 24
 _BASE_BYTES = 400 << 20  # Python, libraries, model
-_CUBIC_REACH = 4  # pixels around a strip that a cubic resize of it may look at
 
 TileDone = Callable[[int, int], None]
 Call = Callable[[Callable[[], Pixels]], Pixels]
@@ -81,7 +85,7 @@ class StripUpscaler:
         if out is None:
             out = np.empty((self.scale * height, self.scale * width, 3), frame.dtype)
         start = 0
-        for strip in self.run(frame, plan):
+        for strip in self.run(HeldRows(Picture(frame)), plan):
             out[start : start + len(strip)] = strip
             start += len(strip)
         return out
@@ -91,6 +95,11 @@ class StripUpscaler:
         """Whether the network sees no more than a part of a picture at a time."""
         spec = self._upscaler.spec
         return spec.is_local and not spec.has_fixed_size and spec.window == 1
+
+    @property
+    def reach(self) -> int:
+        """How many pixels around one the network looks at."""
+        return self._upscaler.spec.halo
 
     def plan(self, height: int, width: int) -> TilePlan | None:
         """The strips (rows) and their tiles (columns) of a picture; None if one tile does.
@@ -118,25 +127,42 @@ class StripUpscaler:
         spec = self._upscaler.spec
         return _BASE_BYTES + strip + tile * (2 * spec.activation_bytes + 9 * self.scale**2)
 
+    def seconds(self, height: int, width: int) -> float | None:
+        """About how long a picture takes, tried with a tile; None of one that has few."""
+        plan = self.plan(height, width) if self.is_possible else None
+        if plan is None or (count := len(plan.rows) * len(plan.columns)) < _TILES_TO_TRY:
+            return None
+        random = np.random.default_rng(0)
+        rough = random.integers(0, 256, (plan.height // 8 + 1, plan.width // 8 + 1, 3), np.uint8)
+        tile = load_cv2().resize(rough, (plan.width, plan.height)).astype(f"u{self.depth // 8}")
+        tile *= 257 if self.depth > 8 else 1
+        self._upscaler(tile)  # the first one takes longer
+        began = monotonic()
+        big = self._upscaler(tile)
+        trial = PngWriter(io.BytesIO(), big.shape[1], len(big), 3, depth=self.depth)
+        trial.write(big)
+
+        return (monotonic() - began) * count
+
     def run(
-        self, bgr: Pixels, plan: TilePlan, call: Call = lambda function: function()
+        self, rows: Rows, plan: TilePlan, call: Call = lambda function: function()
     ) -> Iterator[Pixels]:
-        """Upscale H×W×3, and yield n×sW×3 of its type from top to bottom, each in the same memory.
+        """Upscale a picture, and yield n×sW×3 of its type from top to bottom, in the same memory.
 
         `call` runs the network on one tile: `call_interruptibly`, or just so. Raises BackendError:
         the first tile that shows something has nothing of it in its result.
         """
-        s, (height, width) = self.scale, bgr.shape[:2]
+        s, height, width = self.scale, rows.height, rows.width
         # Of the whole picture, as its tiles are to agree.
-        grey = is_grey(bgr) and self._upscaler.spec.task == "super-resolution" and s > 1
+        grey = rows.is_grey() and self._upscaler.spec.task == "super-resolution" and s > 1
         total, done = len(plan.rows) * len(plan.columns), 0
         is_checked = False
-        memory = np.empty((s * plan.height, s * width, 3), bgr.dtype)
+        memory = np.empty((s * plan.height, s * width, 3), rows.head.bgr.dtype)
         for row in plan.rows:
             stop = min(row.keep_stop, height)
             strip = memory[: s * (stop - row.keep_start)]
+            part = rows.colours(row.start, row.start + plan.height)
             for column in plan.columns:
-                part = bgr[row.start : row.start + plan.height]
                 tile = np.ascontiguousarray(part[:, column.start : column.start + plan.width])
                 big = call(partial(self._upscaler, tile, grey=grey))
                 if not is_checked and has_structure(tile):
@@ -148,14 +174,16 @@ class StripUpscaler:
             yield strip
 
 
-def enlarged_alpha(alpha: Pixels, start: int, stop: int, scale: int) -> Pixels:
+def enlarged_alpha(rows: Rows, start: int, stop: int, scale: int) -> Pixels | None:
     """Rows `scale`·start to `scale`·stop of the transparency, H×W, resized by a cubic filter."""
+    found = rows.alpha(start, stop)
+    if found is None:
+        return None
     cv2 = load_cv2()
-    top, bottom = max(0, start - _CUBIC_REACH), min(len(alpha), stop + _CUBIC_REACH)
-    part = alpha[top:bottom]
+    part, above = found
     size = part.shape[1] * scale, len(part) * scale
     big: Pixels = cv2.resize(part, size, interpolation=cv2.INTER_CUBIC)
-    return big[scale * (start - top) : scale * (stop - top)]
+    return big[scale * above : scale * (above + stop - start)]
 
 
 def _place(

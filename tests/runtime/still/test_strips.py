@@ -16,8 +16,9 @@ from framelift.common.images import Pixels
 from framelift.common.images.content.picture import Metadata
 from framelift.common.images.formats.png_writer import PngWriter
 from framelift.common.images.formats.tiff_writer import TiffWriter
+from framelift.common.images.parts import image_parts
 from framelift.runtime import Upscaler
-from framelift.runtime.still import ImageOptions, StripUpscaler, image, make_image, progress
+from framelift.runtime.still import ImageOptions, StripUpscaler, make_image, needs, progress
 from framelift.runtime.still.strips import StripSizes
 
 MODEL = "realtime-nano-x4-int8"
@@ -50,6 +51,31 @@ def test_strips_equal_the_whole(tmp_path: Path, kind: str, suffix: str) -> None:
     assert np.abs(np.asarray(whole).astype(int) - np.asarray(cut)).max() <= 1
     whole.close()
     cut.close()
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+@pytest.mark.parametrize("kind", ["RGB", "RGBA", "L", "LA"])
+def test_a_file_that_is_read_in_strips_gives_the_same(
+    tmp_path: Path, kind: str, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(image_parts, "PART_BYTES", 2000)
+    source = tmp_path / f"in{suffix}"
+    pixels = photo(131, 157, len(kind))
+    if kind in ("RGBA", "LA"):
+        pixels[30:70, 20:90] = [0, 255, 99, 0][-len(kind) :]  # hidden colours
+    Image.fromarray(pixels if len(kind) > 1 else pixels[..., 0]).save(source, strip_size=2000)
+    made = []
+    with Upscaler.load(MODEL, "onnx-cpu", threads=1) as upscale:
+        for parts_pixels in (1, 1 << 30):
+            options = ImageOptions(strips=SMALL, parts_pixels=parts_pixels)
+            target = tmp_path / f"{parts_pixels}{suffix}"
+            make_image(source, target, upscale, options, say=print)
+            with Image.open(target) as result:
+                assert result.mode == kind
+                made.append(np.asarray(result).reshape(4 * 131, 4 * 157, -1))
+    if kind in ("RGBA", "LA"):
+        made = [np.where(pixels[..., -1:] == 0, 0, pixels) for pixels in made]
+    np.testing.assert_array_equal(made[0], made[1])
 
 
 def test_strips_that_have_nothing_of_the_picture_end_the_run(
@@ -146,7 +172,7 @@ def test_a_large_picture_is_announced_and_one_too_large_refused(
         make_image(source, tmp_path / "out.png", upscale, options, say=print)
         (line,) = lines
         assert line.startswith("in.png: 30×20 becomes 120×80, 0.0 GB of pixels; this takes about")
-        monkeypatch.setattr(image, "available_memory_bytes", lambda: 1000)
+        monkeypatch.setattr(needs, "available_memory_bytes", lambda: 1000)
         with pytest.raises(InputError, match=r"in.png: as .jpg, 30×20 ×4 takes about .* are free"):
             make_image(source, tmp_path / "out.jpg", upscale, options, say=print)
     assert not (tmp_path / "out.jpg").exists()
