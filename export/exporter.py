@@ -20,7 +20,7 @@ from .config import ExportConfig
 from .deep_form import to_deep
 from .graph.cleanup import clean_up
 from .graph.contract import apply_frame_contract, with_sizes
-from .int8.gate import MAX_DROP_DB, Quantised, to_int8
+from .int8.gate import MAX_DROP_DB, Int8Options, Quantised, to_int8
 from .metadata import describe
 from .parity.comparison import Parity
 from .parity.gate import Gate
@@ -152,18 +152,15 @@ def _quantised(
     def describe_candidate(candidate: onnx.ModelProto) -> None:
         onnx.helper.set_model_props(candidate, metadata)
 
-    return to_int8(
-        model,
-        describe_candidate,
-        int(metadata["framelift.scale"]),
-        sizes,
+    options = Int8Options(
         config.calibration,
-        config.quality_set,
-        MAX_DROP_DB if config.max_drop_db is None else config.max_drop_db,
-        say,
         symmetric=any(target.startswith("tensorrt") for target in config.targets),
         float_shuffle=not shuffles_integers(config.targets),
+        quality_set=config.quality_set,
+        max_drop_db=MAX_DROP_DB if config.max_drop_db is None else config.max_drop_db,
     )
+    scale = int(metadata["framelift.scale"])
+    return to_int8(model, describe_candidate, scale, sizes, options, say)
 
 
 def _reach(model: onnx.ModelProto, source: Source, sizes: Sizes, say: Say) -> tuple[int, int]:

@@ -81,8 +81,7 @@ class FileUpscaler:
         result = join_pieces(
             source,
             target,
-            pieces,
-            places,
+            list(zip(pieces, places, strict=True)),
             upscaler,
             self._settings.encoder(),
             self._in_segments(upscaler),

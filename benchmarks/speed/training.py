@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from ...train.distributed import Processes
@@ -17,28 +18,31 @@ from ..report.results import TrainResults
 from ..shared.statistics import summarise
 
 
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How a training is measured: `steps` are timed after `warm_up` more."""
+
+    vgg: str | None = None
+    style: Path | None = None
+    device: str = "auto"
+    threads: int | None = None
+    steps: int = 30
+    warm_up: int = 5
+
+
 def measure_training(
-    config: str,
-    folders: Sequence[Path],
-    overrides: Sequence[str] = (),
-    *,
-    vgg: str | None = None,
-    style: Path | None = None,
-    device: str = "auto",
-    threads: int | None = None,
-    steps: int = 30,
-    warm_up: int = 5,
+    config: str, folders: Sequence[Path], overrides: Sequence[str], measured: TrainingSettings
 ) -> Train:
-    """Make `steps` training steps of a preset or config, after `warm_up` more; nothing is written.
+    """Measure training steps of a preset or config. Nothing is written.
 
     Raises what `framelift train` raises: ConfigError, InputError, CheckpointError, BackendError.
     """
     machine = describe_machine()
-    resolved = resolve(config, folders, overrides, None, vgg, style)
-    limit_threads(threads, Processes())
-    chosen = choose_device(device)
+    resolved = resolve(config, folders, overrides, None, measured.vgg, measured.style)
+    limit_threads(measured.threads, Processes())
+    chosen = choose_device(measured.device)
     monitor = Monitor(gpu=bool(machine.gpus))
-    speed = measure_throughput(resolved, chosen, steps, warm_up, monitor.sample)
+    speed = measure_throughput(resolved, chosen, measured.steps, measured.warm_up, monitor.sample)
     conditions = monitor.report()
     samples_ms = [1000 * seconds for seconds in speed.step_seconds]
     summary = summarise(samples_ms, resolved.data.batch)
@@ -54,8 +58,8 @@ def measure_training(
         "device": str(chosen),
         "batch": resolved.data.batch,
         "crop": resolved.data.crop,
-        "steps": steps,
-        "warm_up": warm_up,
+        "steps": measured.steps,
+        "warm_up": measured.warm_up,
     }
     warnings = [
         *machine_warnings(machine, conditions),

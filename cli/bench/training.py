@@ -31,13 +31,13 @@ def train(
     folders: tuple[Path, ...],
     overrides: tuple[str, ...],
     targets: Targets,
-    **options: Any,  # noqa: ANN401 - those of measure_training
+    **options: Any,  # noqa: ANN401 - those of TrainingSettings
 ) -> None:
     """Measure images per second of a training with CONFIG. Nothing is written."""
     try:
-        from ...benchmarks.speed.training import measure_training
+        from ...benchmarks.speed.training import TrainingSettings, measure_training
     except ModuleNotFoundError as error:
         raise MissingDependencyError(
             f"training needs {error.name}: pip install 'framelift[train]'"
         ) from error
-    show(measure_training(config, folders, overrides, **options), targets)
+    show(measure_training(config, folders, overrides, TrainingSettings(**options)), targets)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -128,13 +128,10 @@ def realtime(
 def reuse(
     model: str,
     clips: tuple[Path, ...],
-    size: tuple[int, int],
-    photo: Path | None,
     codecs: str,
-    frames: int,
-    rounds: int,
     placement: Placement,
     targets: Targets,
+    **options: Any,  # noqa: ANN401 - those of ReuseSettings
 ) -> None:
     """Measure how much faster MODEL is because what did not change is not computed again.
 
@@ -149,5 +146,5 @@ def reuse(
     from ...imaging.coding import parse_coding
 
     codings = tuple(parse_coding(text.strip()) for text in codecs.split(",") if text.strip())
-    settings = ReuseSettings(size, frames, rounds, photo, codings, **vars(placement))
+    settings = ReuseSettings(codings=codings, **options, **vars(placement))
     show(measure_reuse(model, clips, settings, say), targets)

@@ -74,30 +74,40 @@ class Quantised:
         return f"int8 is NOT faster: {measured}{hint}"
 
 
+@dataclass(frozen=True)
+class Int8Options:
+    """How a model is quantised and judged."""
+
+    calibration: Path
+    """A folder or a video, whose frames the model is calibrated on."""
+    symmetric: bool
+    """See `quantisation`, as for `float_shuffle`."""
+    float_shuffle: bool = False
+    quality_set: Path | None = None
+    """Originals that the result is judged on. Without them every fourth frame of `calibration` is
+    used for that, and left out of the calibration."""
+    max_drop_db: float = MAX_DROP_DB
+    """The most that one image may lose."""
+
+
 def to_int8(
     model: onnx.ModelProto,
     describe: Describe,
     scale: int,
     sizes: Sizes,
-    calibration: Path,
-    quality_set: Path | None,
-    max_drop_db: float,
+    options: Int8Options,
     say: Say,
-    *,
-    symmetric: bool,
-    float_shuffle: bool = False,
 ) -> Quantised:
-    """Quantise a contract-2 fp32 model on the frames of a folder or video, and judge the result.
+    """Quantise a contract-2 fp32 model and judge the result (see `verdict`).
 
     `describe` writes the framelift metadata into a model, without which the runtime refuses it.
-    `sizes` says what frames the model takes; `symmetric` and `float_shuffle` are those of
-    `quantisation`. It is judged (see `verdict`) on the originals in `quality_set`, or without
-    one, on every fourth calibration frame, which is then kept out of the calibration. `say` is told
-    of images that are not used. Raises InputError, and ExportError if one image loses more than
-    `max_drop_db` or extreme colours are not kept.
+    `sizes` are those of the frames that the model takes. `say` gets a line for images that are not
+    used. Raises InputError, and ExportError if one image loses too much or extreme colours are not
+    kept.
     """
+    quality_set, symmetric = options.quality_set, options.symmetric
     step = scale * sizes.multiple
-    frames = read_frames(calibration, 8 * step, say)
+    frames = read_frames(options.calibration, 8 * step, say)
     if quality_set is None:
         held = [crop_to(frame, QUALITY_PX, step) for frame in frames[1::4]]
         frames = [frame for index, frame in enumerate(frames) if index % 4 != 1]
@@ -106,10 +116,10 @@ def to_int8(
     crops = [crop(frame, sizes.multiple) for frame in frames]
     extremes = [fit(pattern, sizes) for pattern in (*flat_primaries().values(), saturated())]
     calibrated = calibrate(model, crops, extremes)
-    method, quantised = _best(calibrated, [*crops[::4], *extremes], symmetric, float_shuffle)
+    method, quantised = _best(calibrated, [*crops[::4], *extremes], options)
     images = [(f"image {index} of {len(held)}", image) for index, image in enumerate(held, 1)]
     verdict = judge(model, quantised, images, scale, sizes)
-    failure = verdict.failure(max_drop_db)
+    failure = verdict.failure(options.max_drop_db)
     if failure is not None:
         finer = ", --target onnxruntime (8 bits instead of 7)" if symmetric else ""
         raise ExportError(
@@ -130,11 +140,13 @@ def to_int8(
 
 
 def _best(
-    calibrated: Calibrated, frames: Sequence[Frames], symmetric: bool, float_shuffle: bool
+    calibrated: Calibrated, frames: Sequence[Frames], options: Int8Options
 ) -> tuple[str, onnx.ModelProto]:
     """The range method that changes the output least on calibration frames."""
     candidates = {
-        name: quantise(calibrated, share, symmetric=symmetric, float_shuffle=float_shuffle)
+        name: quantise(
+            calibrated, share, symmetric=options.symmetric, float_shuffle=options.float_shuffle
+        )
         for name, share in METHODS.items()
     }
     if all(model == candidates["minmax"] for model in candidates.values()):

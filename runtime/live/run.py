@@ -19,7 +19,7 @@ from .sources.address import Source, SourceKind
 from .sources.opening import Input, LiveOptions, open_input, upright
 from .status import Status
 from .targets.address import Target, TargetKind
-from .targets.opening import open_sink
+from .targets.opening import Outgoing, open_sink
 from .targets.raw_sink import check_raw, raw_format
 from .targets.window_sink import WindowSink, require_windows
 from .targets.y4m_sink import y4m_format
@@ -129,17 +129,8 @@ def upscale_live(
                 compare=options.compare,
                 reuse=options.reuse,
             )
-        sink = window or open_sink(
-            target,
-            opened.facts,
-            size_px,
-            encoder,
-            opened.sound,
-            stored,
-            stack,
-            overwrite,
-            tell,
-        )
+        outgoing = Outgoing(opened.facts, size_px, encoder, opened.sound, stored)
+        sink = window or open_sink(target, outgoing, stack, overwrite=overwrite, say=tell)
         pipeline = Pipeline(opened.frames, step, sink, pool=pool, live=opened.drops)
         ended_by = _run(pipeline, opened, window, status)
         failure = opened.live.failure if opened.live else None

@@ -50,7 +50,6 @@ def open_frames(
     *,
     deep_suffixes: tuple[str, ...],
     after_pts: int | None = None,
-    context: int = 0,
     say: Say,
 ) -> Frames:
     """Open a clip, and say what its pictures cannot hold; `stack` closes it.
@@ -60,13 +59,7 @@ def open_frames(
     Raises InputError: it cannot be read, or is HDR video, which the pictures cannot hold.
     """
     opened = open_clip(
-        clip,
-        span=options.span,
-        after_pts=after_pts,
-        context=context,
-        deinterlace=options.deinterlace,
-        assume_transfer=options.assume_transfer,
-        say=say,
+        clip, options.reading(after_pts, FrameStep(upscaler, reuse=options.reuse).history), say
     )
     source = stack.enter_context(opened)
     name, suffix = path_of(clip).name, target.suffix.lower()

@@ -20,7 +20,7 @@ from ..video.pipeline import Pipeline
 from ..video.progress import VideoProgress
 from ..video.reading.opening import ClipInput, identity_of, path_of
 from ..video.resume.segments import WorkFolder
-from ..video.step import FrameStep, FrameUpscaler
+from ..video.step import FrameUpscaler
 from .frames import Times, open_frames
 
 _FIRST = 1
@@ -99,7 +99,6 @@ def _make(
             stack,
             deep_suffixes=DEEP_SUFFIXES,
             after_pts=done[-1][0] if done else None,
-            context=FrameStep(upscaler, reuse=options.reuse).history,
             say=say,
         )
         if done:

@@ -21,11 +21,12 @@ from .pipeline import Pipeline
 from .progress import VideoProgress
 from .reading.deinterlace import Deinterlace
 from .reading.opening import ClipInput, ClipSource, identity_of, open_clip, path_of
+from .reading.options import ReadOptions
 from .resume.segment_sink import SEGMENT_FRAMES, SegmentSink
 from .resume.segments import WorkFolder, decode_times, read_segment, read_times
 from .stats import PipelineStats
 from .step import FrameStep, FrameUpscaler
-from .writing.carried import Audio
+from .writing.carried import Audio, CopyFrom
 from .writing.encoders import EncoderOptions
 from .writing.file_sink import FileSink
 
@@ -56,6 +57,16 @@ class ConvertOptions:
         if self.assume_transfer not in (None, *TRANSFERS):
             known = ", ".join(TRANSFERS)
             raise ConfigError(f"transfer {self.assume_transfer!r} is unknown: use {known}")
+
+    def reading(self, after_pts: int | None = None, context: int = 0) -> ReadOptions:
+        """How the clip is read."""
+        return ReadOptions(
+            span=self.span,
+            after_pts=after_pts,
+            context=context,
+            deinterlace=self.deinterlace,
+            assume_transfer=self.assume_transfer,
+        )
 
 
 @dataclass(frozen=True)
@@ -251,16 +262,7 @@ class _Work:
         )
 
     def _source(self, after_pts: int | None = None, context: int = 0) -> ClipSource:
-        options = self.options
-        return open_clip(
-            self.source,
-            span=options.span,
-            after_pts=after_pts,
-            context=context,
-            deinterlace=options.deinterlace,
-            assume_transfer=options.assume_transfer,
-            say=self.say,
-        )
+        return open_clip(self.source, self.options.reading(after_pts, context), self.say)
 
     def _sink(
         self,
@@ -269,16 +271,16 @@ class _Work:
         size_px: tuple[int, int],
         encoder: EncoderOptions,
     ) -> FileSink:
-        span = self.options.span
-        index = source.stream_index
+        span, index, copied = self.options.span, source.stream_index, None
+        if index is not None:
+            part = span if span.is_whole else Span(source.start_seconds, span.end)
+            copied = CopyFrom(self.source_path, index, self.options.audio, part)
         return FileSink(
             path,
             source.facts,
             size_px,
             encoder,
-            copy_from=None if index is None else (self.source_path, index),
-            audio=self.options.audio,
-            span=span if span.is_whole else Span(source.start_seconds, span.end),
+            copied,
             shown_as=self.target,
             say=self.say,
         )

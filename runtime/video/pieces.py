@@ -31,11 +31,13 @@ from .convert import ConvertOptions, VideoResult, job_of, join_segments
 from .depth import prepare
 from .pipeline import Pipeline
 from .reading.file_source import FileSource
+from .reading.options import ReadOptions
 from .reading.seek import seek_point
 from .resume.segment_sink import SEGMENT_FRAMES, SegmentSink
 from .resume.segments import WorkFolder
 from .stats import PipelineStats
 from .step import FrameStep, FrameUpscaler
+from .writing.carried import CopyFrom
 from .writing.encoders import EncoderOptions
 from .writing.file_sink import FileSink
 
@@ -143,10 +145,12 @@ def upscale_piece(
         found = folder.found()
         with FileSource(
             source_path,
-            after_pts=found.last_pts if found.pts else piece.before_pts,
-            context=history,
-            seek_to=Fraction(piece.seek_seconds) if piece.seek_seconds else None,
-            assume_transfer=options.assume_transfer,
+            ReadOptions(
+                after_pts=found.last_pts if found.pts else piece.before_pts,
+                context=history,
+                seek_to=Fraction(piece.seek_seconds) if piece.seek_seconds else None,
+                assume_transfer=options.assume_transfer,
+            ),
             say=say,
         ) as source:
             facts = source.facts
@@ -183,8 +187,7 @@ def upscale_piece(
 def join_pieces(
     source_path: Path,
     target: Path,
-    pieces: list[Piece],
-    work_targets: list[Path],
+    pieces: list[tuple[Piece, Path]],
     upscaler: FrameUpscaler,
     encoder: EncoderOptions,
     options: ConvertOptions,
@@ -194,19 +197,22 @@ def join_pieces(
 ) -> VideoResult:
     """Join the segments of all pieces, with what is copied of the source, without encoding again.
 
+    With each piece comes the target that `upscale_piece` was called with.
+
     Raises what `upscale_video` raises. InputError: a piece has no segments.
     """
     step = FrameStep(upscaler, factor=options.factor, compare=options.compare)
     segments: list[Path] = []
-    for piece, work_target in zip(pieces, work_targets, strict=True):
+    for piece, work_target in pieces:
         with _folder(source_path, piece, work_target, encoder, options) as folder:
             found = folder.complete()
         if not found:
             raise InputError(f"{source_path}: the segments of piece {piece.number} are gone")
         segments += found
-    with FileSource(source_path, assume_transfer=options.assume_transfer, say=_silent) as source:
+    reading = ReadOptions(assume_transfer=options.assume_transfer)
+    with FileSource(source_path, reading, say=_silent) as source:
         facts = source.facts
-        prepared = prepare(source_path, facts, work_targets[0], upscaler, encoder, _silent)
+        prepared = prepare(source_path, facts, pieces[0][1], upscaler, encoder, _silent)
         size_px = step.output_size(facts.width_px, facts.height_px)
         with (
             atomic_output(target, overwrite=overwrite, source=source_path) as temporary,
@@ -215,8 +221,7 @@ def join_pieces(
                 facts,
                 size_px,
                 prepared.encoder,
-                copy_from=(source_path, source.stream_index),
-                audio=options.audio,
+                CopyFrom(source_path, source.stream_index, options.audio),
                 shown_as=target,
                 say=say,
             ) as sink,

@@ -72,15 +72,14 @@ def pattern_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def training_report(tmp_path_factory: pytest.TempPathFactory) -> Json:
     """A report of three training steps."""
     pytest.importorskip("torch")
-    from framelift.benchmarks.speed.training import measure_training
+    from framelift.benchmarks.speed.training import TrainingSettings, measure_training
 
     folder = tmp_path_factory.mktemp("training")
     image = np.random.default_rng(0).integers(0, 256, (96, 96, 3), np.uint8)
     cv2.imwrite(str(folder / "photo.png"), image)
     settings = ["data.batch=2", "data.crop=32", "data.workers=1", "network.channels=4"]
-    document = measure_training(
-        "realtime-small-x4", [folder], settings, device="cpu", threads=1, steps=3, warm_up=1
-    )
+    measured = TrainingSettings(device="cpu", threads=1, steps=3, warm_up=1)
+    document = measure_training("realtime-small-x4", [folder], settings, measured)
     assert list(folder.iterdir()) == [folder / "photo.png"]  # nothing is written
     return as_json(document)
 

@@ -12,7 +12,7 @@ from ..data.crops import CropSampler, HostCrops
 from ..data.degradation import MARGIN, Reduction
 from ..data.footage.cache import open_cache
 from ..data.footage.clips import find_clips
-from ..data.footage.pairs import FootagePairs
+from ..data.footage.pairs import CropPlan, FootagePairs
 from ..data.on_device import DeviceCrops
 from ..data.pairs import Pairs, PhotoPairs
 from ..data.photos import PhotoSet
@@ -72,15 +72,6 @@ def _footage(
         find_clips([Path(folder) for folder in data.folders]),
         data.workers,
     )
-    return FootagePairs(
-        cache,
-        data.crop,
-        scale,
-        data.batch * processes.count,
-        config.seed,
-        processes.part_of(data.batch),
-        device,
-        data.detail,
-        data.codec.clean,
-        data.workers,
-    )
+    batch = data.batch * processes.count
+    crops = CropPlan(data.crop, scale, batch, config.seed, data.detail, data.codec.clean)
+    return FootagePairs(cache, crops, processes.part_of(data.batch), device, data.workers)

@@ -13,6 +13,7 @@ from ...video.clip.fit import Scaling
 from ...video.clip.frame import ClipFacts, Frame
 from ...video.clip.pool import FramePool
 from ...video.reading.file_source import FileSource
+from ...video.reading.options import ReadOptions
 from ...video.turned import Turned, is_upright, turn_of
 from ...video.writing.sound_feed import SoundFeed
 from ..targets.address import Target, TargetKind
@@ -101,10 +102,10 @@ def open_input(
     file = stack.enter_context(
         FileSource(
             name,
+            ReadOptions(assume_transfer=options.assume_transfer),
             container=container,
             total_bytes=total_bytes,
             pool=pool,
-            assume_transfer=options.assume_transfer,
             say=say,
         )
     )

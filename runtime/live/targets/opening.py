@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import ExitStack
+from dataclasses import dataclass
 from io import FileIO
 
 from ....common.errors import OutputError
@@ -33,25 +34,29 @@ class NullSink:
         pass
 
 
-def open_sink(
-    target: Target,
-    facts: ClipFacts,
-    size_px: tuple[int, int],
-    encoder: EncoderOptions,
-    sound: SoundFeed | None,
-    stored: PixelFormat | None,
-    stack: ExitStack,
-    overwrite: bool,
-    say: Say,
-) -> FrameSink:
-    """Open the target; `stack` closes it. `stored` is the pixel format of Y4M or raw frames.
+@dataclass(frozen=True)
+class Outgoing:
+    """What is sent to a target."""
 
-    Raises OutputError: it cannot be written.
-    """
+    facts: ClipFacts
+    """Of the source."""
+    size_px: tuple[int, int]
+    encoder: EncoderOptions
+    sound: SoundFeed | None = None
+    stored: PixelFormat | None = None
+    """The pixel format of Y4M or raw frames."""
+
+
+def open_sink(
+    target: Target, outgoing: Outgoing, stack: ExitStack, *, overwrite: bool, say: Say
+) -> FrameSink:
+    """Open the target; `stack` closes it. Raises OutputError: it cannot be written."""
+    facts, size_px = outgoing.facts, outgoing.size_px
+    encoder, sound, stored = outgoing.encoder, outgoing.sound, outgoing.stored
     if target.kind is TargetKind.FILE:
         temporary = stack.enter_context(atomic_output(target.path, overwrite=overwrite))
         return stack.enter_context(
-            FileSink(temporary, facts, size_px, encoder, sound=sound, shown_as=target.path, say=say)
+            FileSink(temporary, facts, size_px, encoder, sound, shown_as=target.path, say=say)
         )
     if target.kind is TargetKind.STREAM:
         connect = call_interruptibly(

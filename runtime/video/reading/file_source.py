@@ -23,7 +23,6 @@ from ..clip.hdr10_plus import HdrPlusError, message_of
 from ..clip.input_file import main_video, open_input, start_offset
 from ..clip.pixels import ToBgr, colour_of, depth_note
 from ..clip.pool import FramePool
-from ..clip.span import Span
 from ..integrity.damage import may_hide_its_end, structure_of
 from ..integrity.dolby_vision import check_profile
 from ..integrity.structure import Structure
@@ -31,7 +30,8 @@ from ..integrity.watch import Integrity
 from .clip_facts import clip_facts
 from .clock import Clock, Timed
 from .decoding import Decoder, Picture
-from .deinterlace import Deinterlace, Deinterlacer
+from .deinterlace import Deinterlacer
+from .options import ReadOptions
 from .seek import seek_point
 from .side_data import side_data_of
 
@@ -55,33 +55,21 @@ class FileSource(Closing):
     def __init__(
         self,
         path: Path | str,
+        options: ReadOptions | None = None,
         *,
         container: av.container.InputContainer | None = None,
         total_bytes: Callable[[], int] | None = None,
-        span: Span | None = None,
-        after_pts: int | None = None,
-        context: int = 0,
-        seek_to: Fraction | None = None,
-        deinterlace: Deinterlace = Deinterlace.FRAME,
         pool: FramePool | None = None,
-        assume_transfer: str | None = None,
         say: Say = say_on_stderr,
     ) -> None:
         """Open `path`; or take a `container` that is open already, which `path` only names.
 
-        `total_bytes` says at the end how long an input was that does not know it itself. Of a
-        `span` the first frame gets time 0. Frames up to `after_pts`, in the times that frames
-        get, are left out without being converted, but for the last `context` of them. With
-        `seek_to`, a time in seconds, reading begins at a key frame before it where that is safe;
-        frames keep their times. `assume_transfer`: see `complete_colour`.
+        `total_bytes` returns at the end how long an input was that does not know it itself.
         """
         self.path = path
         self._name = Path(path).name if container is None else str(path)
         self._say = say
-        self._span = span or Span()
-        self._after_pts = after_pts
-        self._context = context
-        self._assume_transfer = assume_transfer
+        self._options = options = options or ReadOptions()
         self._to_bgr = ToBgr(pool or FramePool())
         self._is_prepared = self._keeps_alpha = self._leaves_hdr10_plus_out = False
         self.container = container or open_input(Path(path))
@@ -91,8 +79,8 @@ class FileSource(Closing):
             structure = Structure()
             if container is None:
                 structure = structure_of(Path(path), self.container.format.name)
-            self._open(structure, deinterlace, total_bytes)
-            start = self._span.start if seek_to is None else seek_to
+            self._open(structure, total_bytes)
+            start = options.span.start if options.seek_to is None else options.seek_to
             if container is None and start:
                 self._seek(Path(path), start)
             self._timed = self._clock.timed(self._decoder.frames())
@@ -100,20 +88,15 @@ class FileSource(Closing):
             if self._first is None:
                 what = "none of its frames can be decoded"
                 if self._clock.last_pts is not None:
-                    what = f"ends before {float(self._span.start):g} s"
+                    what = f"ends before {float(self._options.span.start):g} s"
                 raise InputError(f"{path}: contains a video stream but {what}")
-            self._zero = 0 if self._span.is_whole else self._first.pts
+            self._zero = 0 if self._options.span.is_whole else self._first.pts
             self.facts = self._read_facts(self._first.frame, structure.dolby_vision)
         except BaseException:
             self.container.close()
             raise
 
-    def _open(
-        self,
-        structure: Structure,
-        deinterlace: Deinterlace,
-        total_bytes: Callable[[], int] | None,
-    ) -> None:
+    def _open(self, structure: Structure, total_bytes: Callable[[], int] | None) -> None:
         """Choose the stream and make what its frames pass through."""
         container = self.container
         if structure.fault:
@@ -124,7 +107,7 @@ class FileSource(Closing):
             self._integrity = Integrity(
                 container, self._stream, may_hide=structure.may_hide, frames=structure.frames
             )
-            self._deinterlacer = Deinterlacer(self._stream, deinterlace, self._note)
+            self._deinterlacer = Deinterlacer(self._stream, self._options.deinterlace, self._note)
         except ValueError as error:
             raise InputError(f"{self.path}: {error}") from error
         self._clock = Clock(
@@ -132,7 +115,7 @@ class FileSource(Closing):
             self._stream,
             self._deinterlacer,
             offset=start_offset(container, self._deinterlacer.time_base),
-            span=self._span,
+            span=self._options.span,
             # Frames of a y4m pipe come as they are filmed and all last equally long.
             waits=container.format.name != "yuv4mpegpipe",
         )
@@ -182,15 +165,16 @@ class FileSource(Closing):
         if not self._is_prepared:
             self._check_depth()
         first, self._first = self._first, None
-        before: deque[Timed] = deque(maxlen=self._context)
+        after_pts = self._options.after_pts
+        before: deque[Timed] = deque(maxlen=self._options.context)
         for timed in chain([first], self._timed):
-            if self._after_pts is not None and timed.pts - self._zero <= self._after_pts:
+            if after_pts is not None and timed.pts - self._zero <= after_pts:
                 before.append(timed)
                 continue
             while before:
                 yield replace(self._convert(before.popleft()), is_context=True)
             yield self._convert(timed)
-        if self._integrity.hidden and self._span.is_whole:
+        if self._integrity.hidden and self._options.span.is_whole:
             hidden = self._integrity.hidden
             self._note(f"its list of edits leaves out {hidden} frames, as a player does")
         if self._clock.moved:
@@ -226,7 +210,7 @@ class FileSource(Closing):
         try:
             if note := check_profile(dolby_vision):
                 self._note(note)
-            colour = colour_of(first, self._stream.codec_context, self._assume_transfer)
+            colour = colour_of(first, self._stream.codec_context, self._options.assume_transfer)
         except ValueError as error:
             raise InputError(f"{self.path}: {error}") from error
         self._decoder.picture = Picture.of(first)

@@ -14,11 +14,10 @@ from ....common.notes import Say
 from ..clip.frame import ClipFacts, Frame
 from ..clip.image_sequence import ImageSequence
 from ..clip.pool import FramePool
-from ..clip.span import Span
 from .animation_source import AnimationSource
-from .deinterlace import Deinterlace
 from .file_source import FileSource
 from .image_source import ImageSource
+from .options import ReadOptions
 
 ClipInput = Path | ImageSequence
 
@@ -54,37 +53,26 @@ class ClipSource(Protocol):
         """Close it."""
 
 
-def open_clip(
-    clip: ClipInput,
-    *,
-    span: Span,
-    after_pts: int | None = None,
-    context: int = 0,
-    deinterlace: Deinterlace = Deinterlace.FRAME,
-    assume_transfer: str | None = None,
-    say: Say,
-) -> ClipSource:
+def open_clip(clip: ClipInput, options: ReadOptions, say: Say) -> ClipSource:
     """Open a clip. Raises what `FileSource` and `ImageSource` raise."""
     if isinstance(clip, ImageSequence):
         return ImageSource(
             clip,
-            span=span,
-            after_pts=after_pts,
-            context=context,
-            assume_transfer=assume_transfer,
+            span=options.span,
+            after_pts=options.after_pts,
+            context=options.context,
+            assume_transfer=options.assume_transfer,
             say=say,
         )
     if is_animated(clip):
-        return AnimationSource(clip, span=span, after_pts=after_pts, context=context, say=say)
-    return FileSource(
-        clip,
-        span=span,
-        after_pts=after_pts,
-        context=context,
-        deinterlace=deinterlace,
-        assume_transfer=assume_transfer,
-        say=say,
-    )
+        return AnimationSource(
+            clip,
+            span=options.span,
+            after_pts=options.after_pts,
+            context=options.context,
+            say=say,
+        )
+    return FileSource(clip, options, say=say)
 
 
 def path_of(clip: ClipInput) -> Path:

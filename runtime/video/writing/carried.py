@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from enum import StrEnum
 from fractions import Fraction
+from pathlib import Path
 from typing import Protocol
 
 import av
 from av.audio.stream import AudioStream
 from av.packet import Packet
 from av.stream import Stream
+
+from ..clip.span import Span
 
 
 class Audio(StrEnum):
@@ -25,6 +29,18 @@ class Audio(StrEnum):
     """All of it is coded anew."""
     NONE = "none"
     """It is left out."""
+
+
+@dataclass(frozen=True)
+class CopyFrom:
+    """The file whose other streams come beside the new pictures."""
+
+    path: Path
+    video_index: int
+    """Index of the video stream, which is not copied."""
+    audio: Audio = Audio.AUTO
+    span: Span = field(default_factory=Span)
+    """The part of the file that the pictures are; what is copied is cut to it."""
 
 
 class Carried(Protocol):

@@ -17,8 +17,7 @@ from ....common.notes import Say, say_on_stderr
 from ....common.scheduling import unchanged_scheduling
 from ..clip.frame import ClipFacts, Frame
 from ..clip.pixels import FromBgr
-from ..clip.span import Span
-from .carried import Audio
+from .carried import CopyFrom
 from .containers import container_of
 from .dynamic_hdr import DynamicHdr
 from .encoders import EncoderOptions
@@ -47,10 +46,8 @@ class FileSink:
         facts: of the source.
         size_px: width and height of the frames to come.
         options: codec, quality and preset.
-        copy_from: the input file and the index of its video stream; `None` copies nothing.
-        sound: that of a live source, instead.
-        audio: what becomes of the audio.
-        span: the part of the input that the frames are; what is copied is cut to it.
+        carried: what comes beside the pictures: the streams of a file, or the sound of a live
+            source.
         shown_as: the name to use in messages, when `path` is temporary.
 
     Raises:
@@ -63,11 +60,8 @@ class FileSink:
         facts: ClipFacts,
         size_px: tuple[int, int],
         options: EncoderOptions | None = None,
+        carried: CopyFrom | SoundFeed | None = None,
         *,
-        copy_from: tuple[Path, int] | None = None,
-        sound: SoundFeed | None = None,
-        audio: Audio = Audio.AUTO,
-        span: Span | None = None,
         shown_as: Path | None = None,
         say: Say = say_on_stderr,
     ) -> None:
@@ -93,18 +87,10 @@ class FileSink:
         try:
             with self._as_output_error():
                 self._stream = self._add_video_stream()
-                if copy_from is not None:
-                    self._passthrough = Passthrough(
-                        copy_from[0],
-                        self._container,
-                        self._target,
-                        video_index=copy_from[1],
-                        audio=audio,
-                        span=span,
-                        say=say,
-                    )
-                elif sound is not None:
-                    self._passthrough = FedSound(sound, self._container)
+                if isinstance(carried, CopyFrom):
+                    self._passthrough = Passthrough(carried, self._container, self._target, say)
+                elif carried is not None:
+                    self._passthrough = FedSound(carried, self._container)
                 self._start()
         except BaseException:
             self._discard()

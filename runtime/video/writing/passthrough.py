@@ -19,9 +19,8 @@ from ....common.closing import Closing
 from ....common.errors import InputError, OutputError
 from ....common.notes import Say, say_on_stderr
 from ..clip.input_file import open_input, start_offset
-from ..clip.span import Span
 from .captions import TEXT, Captions
-from .carried import Audio, Carried, Copied, can_hold, describe, time_of
+from .carried import Audio, Carried, Copied, CopyFrom, can_hold, describe, time_of
 from .containers import named_container
 from .sound import Sound
 
@@ -56,7 +55,7 @@ def lasting_tags(metadata: dict[str, str]) -> dict[str, str]:
 
 
 class Passthrough(Closing):
-    """Copies every stream of `path` but its video into `output`, in the original timing.
+    """Copies every stream of a file but its video into `output`, in the original timing.
 
     The file is opened a second time, so it must be a file. Construct it after the output's video
     stream was added and before its header is written; call `copy_until` as the video advances and
@@ -74,25 +73,21 @@ class Passthrough(Closing):
 
     def __init__(
         self,
-        path: Path,
+        source: CopyFrom,
         output: av.container.OutputContainer,
         target: Path,
-        *,
-        video_index: int,
-        audio: Audio = Audio.AUTO,
-        span: Span | None = None,
         say: Say = say_on_stderr,
     ) -> None:
-        self._path = path
-        self._span = span or Span()
+        self._path = source.path
+        self._span = source.span
         self._target = target
-        self._audio = audio
+        self._audio = source.audio
         self._say = say
         self._output = output
         self._container = named_container(output.format.name)
-        self._input = open_input(path)
+        self._input = open_input(source.path)
         try:
-            self._streams = self._add_streams(video_index)
+            self._streams = self._add_streams(source.video_index)
             self.copied = [carried.description for carried in self._streams.values()]
             """What is copied or coded anew, as "audio (aac)" or "audio (truehd as aac)"."""
             output.set_chapters(list(self._chapters()))

@@ -22,6 +22,7 @@ from framelift.runtime.temporal import Sequence
 from framelift.runtime.video import ConvertOptions, EncoderOptions, FileSource, upscale_video
 from framelift.runtime.video.clip.frame import Frame, Image
 from framelift.runtime.video.pipeline import Pipeline
+from framelift.runtime.video.reading.options import ReadOptions
 from framelift.runtime.video.step import FrameStep
 
 from ...support.clips import frame_times, make_clip
@@ -166,10 +167,10 @@ def test_resumed_equals_uninterrupted(tmp_path: Path, upscaler: Upscaler, after:
 
 def test_a_source_gives_frames_before_the_first_as_context(tmp_path: Path) -> None:
     path = make_clip(tmp_path / "in.mp4", moving(8))
-    with FileSource(path, after_pts=3 * 1001, context=2) as source:
+    with FileSource(path, ReadOptions(after_pts=3 * 1001, context=2)) as source:
         given = [(frame.pts // 1001, frame.is_context) for frame in source]
     assert given == [(2, True), (3, True), *((n, False) for n in range(4, 8))]
-    with FileSource(path, after_pts=7 * 1001, context=2) as source:
+    with FileSource(path, ReadOptions(after_pts=7 * 1001, context=2)) as source:
         assert not list(source)
 
 

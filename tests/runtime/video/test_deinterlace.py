@@ -12,6 +12,7 @@ from av.codec.context import Flags
 
 from framelift.runtime.video import ConvertOptions, Deinterlace, FileSource, Frame, upscale_video
 from framelift.runtime.video.clip.frame import Image
+from framelift.runtime.video.reading.options import ReadOptions
 
 from ...support.clips import Nearest, frame_times
 
@@ -92,7 +93,7 @@ def telecined(count: int) -> list[Image]:
 
 def read(path: Path, mode: Deinterlace, notes: list[str] | None = None) -> list[Frame]:
     say = (notes if notes is not None else []).append
-    with FileSource(path, deinterlace=mode, say=say) as source:
+    with FileSource(path, ReadOptions(deinterlace=mode), say=say) as source:
         return list(source)
 
 

@@ -26,6 +26,7 @@ from framelift.runtime.video import (
 from framelift.runtime.video.channel import AbortedError, Channel
 from framelift.runtime.video.clip.frame import Image
 from framelift.runtime.video.watchdog import Watchdog
+from framelift.runtime.video.writing.carried import CopyFrom
 from framelift.runtime.video.writing.passthrough import Passthrough
 
 from ...support.clips import Nearest, frame_times, make_clip, noise
@@ -207,7 +208,7 @@ def test_a_damaged_first_packet_leaves_no_file_open(
     monkeypatch.setattr(Passthrough, "_read", damaged)
     with av.open(str(tmp_path / "out.mp4"), "w") as output:
         with pytest.raises(InputError) as caught:
-            Passthrough(source, output, tmp_path / "out.mp4", video_index=0)
+            Passthrough(CopyFrom(source, 0), output, tmp_path / "out.mp4")
         opened = [os.readlink(link) for link in Path("/proc/self/fd").iterdir() if link.exists()]
     assert str(source) not in opened
     assert caught.value.__traceback__ is not None  # which keeps what was being made

@@ -26,6 +26,7 @@ from framelift.runtime.video import (
 )
 from framelift.runtime.video.clip.frame import Image
 from framelift.runtime.video.reading import file_source
+from framelift.runtime.video.reading.options import ReadOptions
 from framelift.runtime.video.reading.seek import seek_point
 from framelift.runtime.video.resume.segments import WorkFolder, decode_times, work_path
 
@@ -152,7 +153,7 @@ def test_a_span_begins_at_a_key_frame_and_gives_what_decoding_all_gives(
                     return found[0]
 
                 patch.setattr(file_source, "seek_point", note)
-                with FileSource(path, span=Span(start), say=lambda line: None) as source:
+                with FileSource(path, ReadOptions(Span(start)), say=lambda line: None) as source:
                     frames = [(f.pts, f.duration, f.bgr.tobytes()) for f in source]
                 made.append((source.start_seconds, frames))
                 assert (found[0] is not None) == (sought and search is seek_point)

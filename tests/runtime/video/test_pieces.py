@@ -35,9 +35,10 @@ def split(
     """Make `target` of pieces, the last one first, as another machine may be quicker."""
     pieces = plan_pieces(source, seconds, segment_frames=10)
     places = [target.parent / f"{piece.number}.mp4" for piece in pieces]
-    for piece, place in reversed(list(zip(pieces, places, strict=True))):
+    made = list(zip(pieces, places, strict=True))
+    for piece, place in reversed(made):
         upscale_piece(source, piece, place, upscaler or Nearest(2), encoder, SEGMENTS)
-    join_pieces(source, target, pieces, places, upscaler or Nearest(2), encoder, SEGMENTS)
+    join_pieces(source, target, made, upscaler or Nearest(2), encoder, SEGMENTS)
     return pieces
 
 
@@ -165,7 +166,7 @@ def test_what_stays_whole(tmp_path: Path) -> None:
 def test_segments_that_are_gone(tmp_path: Path) -> None:
     source = make_clip(tmp_path / "a.mp4", noise(90), options=KEYS)
     pieces = plan_pieces(source, 1.0, segment_frames=10)
-    places = [tmp_path / f"{piece.number}.mp4" for piece in pieces]
+    places = [(piece, tmp_path / f"{piece.number}.mp4") for piece in pieces]
     with pytest.raises(InputError, match="the segments of piece 0 are gone"):
-        join_pieces(source, tmp_path / "out.mp4", pieces, places, Nearest(2), QUICK, SEGMENTS)
+        join_pieces(source, tmp_path / "out.mp4", places, Nearest(2), QUICK, SEGMENTS)
     assert not (tmp_path / "out.mp4").exists()

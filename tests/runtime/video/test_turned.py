@@ -68,7 +68,7 @@ def test_a_turned_clip_is_played_in_few_buffers(
         def finish(self) -> None:
             pass
 
-    monkeypatch.setattr("framelift.runtime.live.run.open_sink", lambda *_: Collected())
+    monkeypatch.setattr("framelift.runtime.live.run.open_sink", lambda *_, **__: Collected())
     result = upscale_live(
         parse_source(str(clip)),
         parse_target("-"),

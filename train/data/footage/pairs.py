@@ -29,6 +29,21 @@ class _Crop:
     clean: bool
 
 
+@dataclass(frozen=True)
+class CropPlan:
+    """How crops are drawn."""
+
+    size: int
+    """Of a side, in high-resolution pixels."""
+    scale: int
+    batch: int
+    seed: int
+    detail: float = 0.0
+    """See `FootagePairs`; 0 draws all places alike."""
+    clean: float = 0.0
+    """The probability that a crop's input is only reduced, not coded."""
+
+
 class FootagePairs:
     """Draws the batch of any step from (seed, step) alone, so that resuming is exact.
 
@@ -41,31 +56,24 @@ class FootagePairs:
     def __init__(
         self,
         cache: FootageCache,
-        size: int,
-        scale: int,
-        batch: int,
-        seed: int,
+        crops: CropPlan,
         part: range,
         device: torch.device,
-        detail: float = 0.0,
-        clean: float = 0.0,
         workers: int = 1,
     ) -> None:
-        """Crops have `size` high-resolution pixels a side; `part` is this process's share, `clean`
-        the probability that a crop's input is only reduced instead of coded.
-        """
+        """`part` is this process's share of each batch."""
         self._cache = cache
-        self._size = size
-        self._scale = scale
-        self._batch = batch
-        self._seed = seed
+        self._size = size = crops.size
+        self._scale = scale = crops.scale
+        self._batch = crops.batch
+        self._seed = crops.seed
         self._part = part
-        self._clean = clean
+        self._clean = crops.clean
         self._device = device
         count, height, width, _ = cache.hr.shape
         # A frame stands for a photograph; its number is its name.
         frames = [Photo(Path(str(number)), height, width) for number in range(count)]
-        self._places = DetailedPlaces(frames, size, scale, detail, self._frame, workers)
+        self._places = DetailedPlaces(frames, size, scale, crops.detail, self._frame, workers)
 
     def draw(self, step: int) -> Drawn:
         """The crops of one step: uint8 N×h×h×3 and N×(s·h)×(s·h)×3 RGB."""

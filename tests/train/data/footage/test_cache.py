@@ -17,7 +17,7 @@ from framelift.train.data.footage import cache as cache_module
 from framelift.train.data.footage.cache import FootageCache, open_cache
 from framelift.train.data.footage.clips import Clip, clip_window, find_clips, read_clip
 from framelift.train.data.footage.config import CodecConfig, EncoderConfig
-from framelift.train.data.footage.pairs import FootagePairs
+from framelift.train.data.footage.pairs import CropPlan, FootagePairs
 from framelift.train.data.footage.sequences import SequenceMaker, as_grey, reduced
 from framelift.train.data.photos import PhotoSet, find_photos
 
@@ -145,7 +145,7 @@ def test_a_clip_that_is_none_is_named(tmp_path: Path) -> None:
 def pairs_of(
     cache: FootageCache, part: range, detail: float = 0.0, clean: float = 0.0
 ) -> FootagePairs:
-    return FootagePairs(cache, 16, SCALE, 6, 9, part, torch.device("cpu"), detail, clean)
+    return FootagePairs(cache, CropPlan(16, SCALE, 6, 9, detail, clean), part, torch.device("cpu"))
 
 
 @pytest.mark.parametrize("detail", [0.0, 1.0])
