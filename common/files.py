@@ -15,6 +15,7 @@ from pathlib import Path
 from .errors import OutputError
 
 NOTHING_LEFT = "nothing was left behind"
+FINISHED_PART_KEPT = "the finished part is kept; run the same command again to continue"
 
 # File systems take names of 255 bytes, and a target's may be that long; this leaves room for what
 # is added to it.

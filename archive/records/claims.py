@@ -8,6 +8,7 @@ another host when nothing was heard of it for `LEASE_SECONDS`, by the clock of w
 from __future__ import annotations
 
 import hashlib
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -30,6 +31,8 @@ class Claim:
         digest = hashlib.sha256(target.encode("utf-8", "surrogateescape")).hexdigest()[:32]
         self._path = out / FOLDER / "claims" / f"{digest}.lock"
         self._lease = SoftFileLease(self._path, lease_duration=lease_seconds, thread_local=False)
+        self._lease_seconds = lease_seconds
+        self._empty_since: tuple[int, float] | None = None
         self.was_abandoned = False
         """Whether a process had it that ended without giving it back."""
 
@@ -41,6 +44,7 @@ class Claim:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             found = self._path.exists()
+            self._remove_if_cut_off()
             self._lease.acquire(timeout=0)
         except Timeout:
             return False
@@ -48,6 +52,23 @@ class Claim:
             raise OutputError(describe_os_error(self._path, error)) from error
         self.was_abandoned = found
         return True
+
+    def _remove_if_cut_off(self) -> None:
+        """Remove a claim that stayed empty for as long as silent ones are kept.
+
+        Its machine stopped before it wrote into it, or before that was on the disk. For `filelock`,
+        an empty file is held for ever.
+        """
+        try:
+            facts = self._path.stat()
+        except FileNotFoundError:
+            return
+        if facts.st_size:
+            self._empty_since = None
+        elif self._empty_since is None or self._empty_since[0] != facts.st_mtime_ns:
+            self._empty_since = facts.st_mtime_ns, time.monotonic()
+        elif time.monotonic() - self._empty_since[1] >= self._lease_seconds:
+            self._path.unlink(missing_ok=True)
 
     def exists(self) -> bool:
         """Whether somebody has it, or had it and ended."""

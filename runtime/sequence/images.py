@@ -8,14 +8,14 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from ...common.errors import Interrupted, OutputError
-from ...common.files import NOTHING_LEFT, describe_os_error
+from ...common.files import FINISHED_PART_KEPT, NOTHING_LEFT, describe_os_error
 from ...common.images import Picture, encode_image
 from ...common.images.writing import DEEP_SUFFIXES
 from ...common.notes import Say, say_on_stderr
 from ..session.grey import is_grey
 from ..video.clip.frame import ClipFacts, Frame
 from ..video.clip.image_sequence import ImageSequence, check_images, numbered_files, with_number
-from ..video.convert import KEPT, ConvertOptions, VideoResult
+from ..video.convert import ConvertOptions, VideoResult
 from ..video.pipeline import Pipeline
 from ..video.progress import VideoProgress
 from ..video.reading.opening import ClipInput, identity_of, path_of
@@ -70,8 +70,8 @@ def upscale_to_images(
         text = str(error).partition(";")[0] if isinstance(error, Interrupted) else str(error)
         text = text.replace(f"; {NOTHING_LEFT}", "")
         if isinstance(error, Interrupted):
-            raise Interrupted(f"{text}; {KEPT}", error.exit_code) from error
-        raise OutputError(f"{text}; {KEPT}") from error
+            raise Interrupted(f"{text}; {FINISHED_PART_KEPT}", error.exit_code) from error
+        raise OutputError(f"{text}; {FINISHED_PART_KEPT}") from error
     finally:
         if made_folder and pattern.parent.is_dir() and not any(pattern.parent.iterdir()):
             pattern.parent.rmdir()

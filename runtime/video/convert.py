@@ -10,7 +10,7 @@ from typing import Any
 import av
 
 from ...common.errors import ConfigError, Interrupted, OutputError
-from ...common.files import NOTHING_LEFT, atomic_output, check_target
+from ...common.files import FINISHED_PART_KEPT, NOTHING_LEFT, atomic_output, check_target
 from ...common.notes import Say, say_on_stderr
 from .clip.colour import TRANSFERS
 from .clip.fit import Scaling
@@ -29,8 +29,6 @@ from .step import FrameStep, FrameUpscaler
 from .writing.carried import Audio, CopyFrom
 from .writing.encoders import EncoderOptions
 from .writing.file_sink import FileSink
-
-KEPT = "the finished part is kept; run the same command again to continue"
 
 
 @dataclass(frozen=True)
@@ -119,9 +117,9 @@ def upscale_video(
             return work.in_segments()
     except Interrupted as error:
         text = str(error).partition(";")[0]
-        raise Interrupted(f"{text}; {KEPT}", error.exit_code) from error
+        raise Interrupted(f"{text}; {FINISHED_PART_KEPT}", error.exit_code) from error
     except OutputError as error:
-        raise OutputError(str(error).replace(NOTHING_LEFT, KEPT)) from error
+        raise OutputError(str(error).replace(NOTHING_LEFT, FINISHED_PART_KEPT)) from error
 
 
 def join_segments(segments: list[Path], sink: FileSink) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from platformdirs import user_cache_path
 
+from ...common.files import FINISHED_PART_KEPT
 from .errors import RequestError, not_found
 from .job import Job, Progress, Result, State
 from .metrics import Metrics
@@ -230,6 +231,8 @@ class JobQueue:
             outcome = await self._outcome(entry)
             self._note(entry, outcome)
             if entry.lasting:
+                if job.state is State.FAILED:
+                    await in_thread(self._store.remove_unfinished, job)
                 await in_thread(self._store.save, job)
         except asyncio.CancelledError:
             if not entry.cancelled:  # the server stops
@@ -279,7 +282,9 @@ class JobQueue:
             )
         if outcome.document is None:
             error = outcome.error or {"kind": "ServerError", "message": "there is no result"}
-            self._fail(job, error["kind"], _with_names(error["message"], entry))
+            # Nobody can run the same command again: what a failed job has finished is removed.
+            message = error["message"].removesuffix(f"; {FINISHED_PART_KEPT}")
+            self._fail(job, error["kind"], _with_names(message, entry))
             return
         (facts,) = outcome.document["done"]
         size = (entry.folder / job.result_file).stat().st_size

@@ -111,6 +111,13 @@ class Store:
         (folder / _DESCRIPTION).unlink(missing_ok=True)
         shutil.rmtree(folder, ignore_errors=True)
 
-    def free_bytes(self) -> int:
-        """What the disk has room for."""
-        return shutil.disk_usage(self.jobs).free
+    def remove_unfinished(self, job: Job) -> None:
+        """Remove what a failed job has made; its input stays, to be looked at."""
+        kept = {_DESCRIPTION, job.input_file}
+        for path in self.job_folder(job).iterdir():
+            if path.name in kept:
+                continue
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)

@@ -158,6 +158,18 @@ def test_claims_of_dead_and_of_silent_processes_are_taken_over(tmp_path: Path) -
         assert not again.was_abandoned
 
 
+def test_a_claim_whose_machine_stopped_before_it_was_written_expires(tmp_path: Path) -> None:
+    with Claim(tmp_path, "a.mp4", 0.2) as claim:
+        assert claim.acquire()
+        (path,) = (tmp_path / ".framelift-archive" / "claims").iterdir()
+    path.touch()
+    with Claim(tmp_path, "a.mp4", 0.2) as late:
+        assert not late.acquire()
+        time.sleep(0.3)
+        assert late.acquire()
+        assert late.was_abandoned
+
+
 def test_the_claim_of_a_host_that_is_not_heard_of_expires(tmp_path: Path) -> None:
     """As that of another machine, whose processes cannot be looked up, would."""
     claim = Claim(tmp_path, "a.mp4", 0.6)

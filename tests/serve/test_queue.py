@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from framelift.common.files import FINISHED_PART_KEPT
 from framelift.serve.jobs.job import Job
 from framelift.serve.jobs.service import Service
 from framelift.serve.jobs.settings import Settings
@@ -45,3 +46,38 @@ def test_a_job_can_be_cancelled_at_every_step_of_its_start(
 
     asyncio.run(scenario())
     assert sys.platform != "linux" or gone(tmp_path / "served")
+
+
+def test_a_failed_job_keeps_its_input_only_and_does_not_ask_to_run_a_command(
+    tmp_path: Path, settings: Settings
+) -> None:
+    """As when the disk is full, with a part of the video in a work folder."""
+    error = {
+        "kind": "OutputError",
+        "message": f"result.mp4: the disk is full; {FINISHED_PART_KEPT}",
+    }
+    fails = (
+        "import json, pathlib, sys\n"
+        "pathlib.Path('.result.mp4.framelift').mkdir()\n"
+        "pathlib.Path('.result.mp4.framelift/segment').write_text('x')\n"
+        "pathlib.Path('.result.mp4.part').write_text('x')\n"
+        f"print(json.dumps({{'error': {error}}}))\n"
+        "sys.exit(1)"
+    )
+
+    async def scenario() -> Job:
+        command = (sys.executable, "-c", fails)
+        service = Service(replace(settings, folder=tmp_path / "served", command=command))
+        async with service.running():
+            upload = await service.uploads.temporary(None)
+            upload.write_bytes(b"x")
+            one = job()
+            await service.queue.add(upload, one)
+            await asyncio.wait_for(service.queue.wait(one), 20)
+            await service.uploads.discard(upload)
+        return one
+
+    failed = asyncio.run(scenario())
+    assert failed.error == {"kind": "OutputError", "message": "a_upscaled.mp4: the disk is full"}
+    folder = tmp_path / "served" / "jobs" / failed.id
+    assert sorted(path.name for path in folder.iterdir()) == ["input.mp4", "job.json"]
