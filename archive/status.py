@@ -32,9 +32,14 @@ class Status:
     """How many files are being made now on each host."""
 
     @property
+    def done(self) -> int:
+        """Files that were finished and have not changed since to what failed."""
+        return len(self.records.done.keys() - self.records.failed.keys())
+
+    @property
     def left(self) -> int:
         """Files that were neither finished nor failed nor skipped."""
-        known = len(self.records.done) + len(self.records.failed) + len(self.records.skipped)
+        known = self.done + len(self.records.failed) + len(self.records.skipped)
         return max(0, self.files - known)
 
     @property
@@ -50,7 +55,7 @@ class Status:
             "schema": 1,
             "out": str(self.out),
             "files": self.files,
-            "done": len(records.done),
+            "done": self.done,
             "left": self.left,
             "skipped": len(records.skipped),
             "failed": [

@@ -34,7 +34,8 @@ class Records:
     done: dict[str, int | None] = field(default_factory=dict)
     """Path and size in bytes of every source that was finished."""
     failed: dict[str, Row] = field(default_factory=dict)
-    """The last row of every file that failed and was not finished afterwards."""
+    """The last row of every file that failed and was not finished afterwards. One that is in `done`
+    as well was replaced by another source since."""
     tries: dict[str, int] = field(default_factory=dict)
     """How often a file failed."""
     renamed: dict[str, str] = field(default_factory=dict)
@@ -56,7 +57,7 @@ class Records:
             self.skipped.add(row.source)
         elif row.state == "failed":
             self.tries[row.source] = self.tries.get(row.source, 0) + 1
-            if row.source not in self.done:
+            if self.done.get(row.source, -1) != row.source_bytes:
                 self.failed[row.source] = row
         elif row.state == "done" and row.piece is not None:
             piece = row.piece, row.source_bytes

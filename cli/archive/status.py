@@ -43,7 +43,7 @@ def show_status(out: Path, *, as_json: bool) -> None:
     records = status.records
     skipped = f", {len(records.skipped)} were already there" if records.skipped else ""
     click.echo(
-        f"{out}: {len(records.done)} of {files_text(status.files)} done, "
+        f"{out}: {status.done} of {files_text(status.files)} done, "
         f"{len(records.failed)} failed, {status.left} left{skipped}"
     )
     if status.rate.files_per_hour:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from framelift.archive.plan.settings import digest
 from framelift.archive.records.claims import Claim
 from framelift.archive.records.ledger import Description, Ledger, LedgerWriter
 from framelift.archive.records.row import Row
@@ -65,6 +66,21 @@ def test_names_that_are_no_utf_8_and_fields_of_later_versions(tmp_path: Path) ->
     LedgerWriter(ledger, "all").add(row(name))
     assert set(ledger.refresh().done) == {name}
     assert Row.from_json({**row("a").as_json(), "invented_later": 1}) == row("a")
+
+
+def test_a_file_that_was_replaced_by_a_damaged_one_is_a_failed_one(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path, digest({}))
+    Description("/in", 2, {}).write(tmp_path)
+    writer = LedgerWriter(ledger, "all")
+    for name, state, size in (("a.mp4", "done", 7), ("b.mp4", "done", 7), ("a.mp4", "failed", 5)):
+        writer.add(row(name, state, ledger.settings, source_bytes=size))
+    status = read_status(tmp_path)
+    assert (status.done, set(status.records.failed), status.left) == (1, {"a.mp4"}, 0)
+    assert status.records.done["a.mp4"] == 7  # whose output may be replaced
+    writer.add(row("a.mp4", "done", ledger.settings, source_bytes=9))
+    writer.add(row("b.mp4", "failed", ledger.settings, source_bytes=7))  # another shard's, earlier
+    status = read_status(tmp_path)
+    assert (status.done, status.records.failed) == (2, {})
 
 
 @pytest.mark.parametrize(

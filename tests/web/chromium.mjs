@@ -14,6 +14,7 @@ const FLAGS = [
   "--use-fake-device-for-media-stream",
   "--use-fake-ui-for-media-stream",
   "--autoplay-policy=no-user-gesture-required",
+  "--host-resolver-rules=MAP plain.test 127.0.0.1", // http of another machine, as browsers see it
 ];
 export const SECONDS = 1000;
 

@@ -114,6 +114,19 @@ def test_a_published_site_says_why_it_has_one_thread(
     assert "Cross-Origin-Embedder-Policy" in found["isolation"]
 
 
+def test_http_of_another_machine_is_named_as_the_reason(
+    scenario: Scenario, url: str, tmp_path: Path
+) -> None:
+    clip = write_clip(tmp_path / "clip.mp4", 96, 64, 10)
+    address = url.replace("127.0.0.1", "plain.test")
+    found = scenario("visits", "insecure", url=f"{address}?engine=wasm#video", clip=clip)
+    assert found["isolation"].startswith("This address is neither https nor this machine.")
+    assert "WebGPU, on https only" in found["engines"]
+    assert found["notices"] == [
+        "Browsers encode video on https and on this machine only: use `framelift upscale`."
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "page", "line"),
     [

@@ -109,6 +109,19 @@ await inPage({
     return { ...found, isolation: await page.locator("#isolation").innerText() };
   },
 
+  /** What the page says on http of another machine, where browsers keep much from it. */
+  async insecure(page, asked) {
+    await page.goto(asked.url);
+    await page.locator("#main input[type=file]").first().setInputFiles(asked.clip);
+    const shown = page.locator("section:not([hidden])");
+    await shown.locator(".facts dt").first().waitFor();
+    const isolation = await page.locator("#isolation").innerText();
+    const engines = await shown.getByLabel("Runs on").locator("option").allInnerTexts();
+    await shown.getByRole("button", { name: "Save the clip" }).click();
+    await page.locator(".notice.is-error").waitFor();
+    return { isolation, engines, notices: await page.locator(".notice").allInnerTexts() };
+  },
+
   /** What is said when a file is opened that cannot be. */
   async refused(page, asked) {
     await page.goto(asked.url);

@@ -81,9 +81,11 @@ function tellOfIsolation(): void {
   if (self.crossOriginIsolated) return;
   const line = document.getElementById("isolation")!;
   line.hidden = false;
-  line.textContent =
-    "WebAssembly has one thread here: this host sends no Cross-Origin-Opener-Policy and " +
-    "Cross-Origin-Embedder-Policy headers. framelift web sends them.";
+  line.textContent = isSecureContext
+    ? "WebAssembly has one thread here: this host sends no Cross-Origin-Opener-Policy and " +
+      "Cross-Origin-Embedder-Policy headers. framelift web sends them."
+    : "This address is neither https nor this machine. Therefore the browser gives the page no WebGPU and no " +
+      "camera, saves no clips, and WebAssembly has one thread.";
 }
 
 themeButton(document.getElementById("theme") as HTMLButtonElement);

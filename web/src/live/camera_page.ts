@@ -26,7 +26,6 @@ export class CameraPage {
 
   constructor() {
     const { stage } = this;
-    this.turnOn.prepend(icon(ICONS.camera));
     this.start = element(
       "div",
       { class: "welcome" },

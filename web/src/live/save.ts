@@ -26,6 +26,9 @@ const CODECS: VideoCodec[] = ["avc", "hevc", "av1", "vp9"];
 export class CannotSave extends Error {}
 
 async function codecFor(width: number, height: number): Promise<VideoCodec> {
+  if (!isSecureContext) {
+    throw new CannotSave("Browsers encode video on https and on this machine only: use `framelift upscale`.");
+  }
   const codec = await getFirstEncodableVideoCodec(CODECS, { width, height, quality: QUALITY_VERY_HIGH });
   if (!codec) {
     throw new CannotSave(

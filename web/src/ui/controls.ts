@@ -181,7 +181,7 @@ export class Controls {
     const option = this.engine.options[1]!;
     if (gpu) option.textContent = gpu.isSoftware ? "WebGPU, in software" : "WebGPU";
     else {
-      option.textContent = "WebGPU, not in this browser";
+      option.textContent = isSecureContext ? "WebGPU, not in this browser" : "WebGPU, on https only";
       option.disabled = true;
       if (this.engine.value === "webgpu") this.engine.value = "auto";
     }
