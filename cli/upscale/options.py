@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ...runtime.live import LiveOptions, Source, Target
     from ...runtime.video import ConvertOptions, EncoderOptions, Span
     from ...runtime.video.clip.fit import Scaling
+    from ...runtime.video.clip.image_sequence import ImageSequence
     from .run import Settings
 
 _FOR_VIDEOS = (
@@ -93,6 +94,7 @@ class Request:
     def of(cls, options: UpscaleOptions) -> Request:
         """Parse. Raises ConfigError for what does not go together."""
         from ...runtime.live import SourceKind, TargetKind, parse_source, parse_target
+        from ...runtime.output_names import is_sequence
         from ...runtime.video import EncoderOptions, Span, parse_time
         from ...runtime.video.clip.fit import parse_scaling
         from ..options.command_line import hide_arguments
@@ -117,6 +119,8 @@ class Request:
             raise ConfigError(
                 "--audio copy works only from file to file: the sound of live sources is encoded"
             )
+        if live and options.fps is not None and not is_sequence(source.path):
+            raise ConfigError("--fps is for an image sequence, such as frame_%05d.png")
         if live and (resume or options.deinterlace != "frame" or not span.is_whole):
             raise ConfigError(
                 "--resume, --start, --end and --deinterlace work only from file to file"
@@ -127,9 +131,11 @@ class Request:
         """Whether a live run is of footage; raises what `runtime.live.check_live` raises."""
         from ...common.images import is_image
         from ...runtime.live import SourceKind, check_live
+        from ...runtime.output_names import is_sequence
 
         check_live(self.source, self.target, self.encoder, overwrite=self.options.overwrite)
-        return self.source.kind is not SourceKind.FILE or not is_image(self.source.path)
+        path = self.source.path
+        return self.source.kind is not SourceKind.FILE or is_sequence(path) or not is_image(path)
 
     def plan(self, say: Callable[[str], None]) -> list[Job]:
         """The files to make. Raises what `plan_many` raises, and ConfigError for options of videos
@@ -163,7 +169,6 @@ class Request:
         from ...common.images import is_image
         from ...runtime.jobs import ANIMATION_SUFFIXES, plan_frames
         from ...runtime.output_names import is_sequence, is_template
-        from ...runtime.video.clip.image_sequence import ImageSequence, parse_rate
 
         source, target, fps = self.source.path, self.target.path, self.options.fps
         sequence = not self.is_several and is_sequence(source)
@@ -173,10 +178,17 @@ class Request:
         several = is_template(target) or target.is_dir() or not target.suffix
         if not sequence or (fps is None and (several or (is_image(target) and not animated))):
             return None
+        found = self._images()
+        return plan_frames(found, target, self.encoder, overwrite=self.options.overwrite)
+
+    def _images(self) -> ImageSequence:
+        """The image sequence. Raises ConfigError: no rate was named, and others of `find`."""
+        from ...runtime.video.clip.image_sequence import ImageSequence, parse_rate
+
+        source, fps = self.source.path, self.options.fps
         if fps is None:
             raise ConfigError(f"{source}: the images have no frame rate; name it, such as --fps 25")
-        found = ImageSequence.find(source).at_rate(parse_rate(fps))
-        return plan_frames(found, target, self.encoder, overwrite=self.options.overwrite)
+        return ImageSequence.find(source).at_rate(parse_rate(fps))
 
     def _refuse_options_of_videos(self) -> None:
         """Raise ConfigError for options that would have no effect: there are only images."""
@@ -219,9 +231,11 @@ class Request:
 
     def live_options(self) -> LiveOptions:
         """How the live source is treated."""
-        from ...runtime.live import LiveOptions, Timeouts
+        from ...runtime.live import LiveOptions, SourceKind, Timeouts
+        from ...runtime.output_names import is_sequence
 
         options = self.options
+        sequence = self.source.kind is SourceKind.FILE and is_sequence(self.source.path)
         return LiveOptions(
             Timeouts(options.timeout, max(options.timeout, Timeouts.first_frame_seconds)),
             options.reconnect,
@@ -231,6 +245,7 @@ class Request:
             reuse=not options.no_reuse,
             assume_transfer=options.assume_transfer,
             sound_wanted=self._audio() != "none",
+            images=self._images() if sequence else None,
         )
 
     def settings(self, upscaler: Upscaler) -> Settings:

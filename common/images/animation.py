@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
@@ -22,8 +21,10 @@ def frame_numbers(image: Image) -> range:
     return range(int(bool(getattr(image, "default_image", False))), frame_count(image))
 
 
-def read_frames(path: Path, image: Image) -> Iterator[tuple[Pixels, Pixels | None, int]]:
+def read_frames(name: object, image: Image) -> Iterator[tuple[Pixels, Pixels | None, int]]:
     """Colours and transparency of each frame, see `decode_by_pillow`, and its milliseconds.
+
+    `name` is what errors call the file.
 
     Raises InputError: one is damaged.
     """
@@ -35,5 +36,5 @@ def read_frames(path: Path, image: Image) -> Iterator[tuple[Pixels, Pixels | Non
         except MemoryError:
             raise
         except Exception as error:  # Pillow raises many kinds on damaged files
-            raise InputError(f"{path}: frame {number + 1} of {numbers.stop} is damaged") from error
+            raise InputError(f"{name}: frame {number + 1} of {numbers.stop} is damaged") from error
         yield colours, alpha, round(float(image.info.get("duration", 0)))

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .decoding import is_deep, is_stored_grey
+from .formats.deep import DEEP_FORMATS, stored_bits
 from .opening import frame_count, prepare_pillow
 
+_HEADER_BYTES = 1 << 20  # of AVIF, which has its boxes before its pixels
 _ANIMATED_SUFFIXES = (".webp", ".png", ".apng")
 
 
@@ -20,7 +22,7 @@ class Kind:
     has_alpha: bool
     """Whether it stores a transparency, be it opaque everywhere."""
     is_deep: bool
-    """More than 8 bits per channel; of AVIF and HEIC the first bytes do not tell it."""
+    """More than 8 bits per channel."""
 
 
 def is_animated(path: Path) -> bool:
@@ -40,7 +42,15 @@ def read_kind(path: Path) -> Kind | None:
     from PIL import Image
 
     prepare_pillow()
-    with contextlib.suppress(Exception), Image.open(path) as image:  # Pillow raises many kinds
+    with (
+        contextlib.suppress(Exception),  # Pillow raises many kinds
+        path.open("rb") as file,
+        Image.open(file) as image,
+    ):
+        deep = is_deep(image)
+        if image.format in DEEP_FORMATS:
+            file.seek(0)
+            deep = stored_bits(image, file.read(_HEADER_BYTES)) > 8
         alpha = image.mode in ("LA", "PA", "RGBA", "RGBa") or "transparency" in image.info
-        return Kind(is_stored_grey(image), alpha, is_deep(image))
+        return Kind(is_stored_grey(image), alpha, deep)
     return None

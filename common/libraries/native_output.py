@@ -81,7 +81,7 @@ def _sorted_out(written: bytes) -> list[str]:
         line = raw.decode(errors="replace").strip()
         if _LIBRARIES.match(line):
             lines.append(line)
-        else:
+        elif line:  # OpenCV ends some of its errors with an empty one
             others.append(raw)
     if others:
         with contextlib.suppress(OSError):

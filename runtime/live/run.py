@@ -9,6 +9,7 @@ from ...common.errors import InputError
 from ...common.files import check_target
 from ...common.notes import Say, say_on_stderr
 from ...common.signals import call_interruptibly, first_signal_stops
+from ..output_names import is_sequence
 from ..video.clip.pixel_format import PixelFormat
 from ..video.depth import at_depth, depth_of, prepare, problem_of
 from ..video.pipeline import Pipeline
@@ -54,7 +55,7 @@ def check_live(
         OutputError: the target cannot be written.
         MissingDependencyError: the encoder or OpenCV's windows are missing.
     """
-    if source.kind is SourceKind.FILE and not source.path.exists():
+    if source.kind is SourceKind.FILE and not (source.path.exists() or is_sequence(source.path)):
         raise InputError(f"{source.shown}: no such file or folder")
     if source.kind is SourceKind.FILE and source.path.is_dir():
         raise InputError(f"{source.shown}: is a folder; name a folder for its results, too")

@@ -12,7 +12,8 @@ from ...common.images.writing import channels_of
 from ...common.notes import Say, say_on_stderr
 from ...common.signals import call_interruptibly
 from ..machine.host import available_memory_bytes
-from ..still.animation import Timing, encode_animation, in_palette, is_soft
+from ..still.animation import Timing, encode_animation
+from ..still.gif import in_palette, is_soft
 from ..video.clip.frame import Frame
 from ..video.convert import ConvertOptions, VideoResult
 from ..video.pipeline import Pipeline

@@ -9,11 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ...common.errors import InputError, OutputError
 from ...common.files import atomic_output
-from ...common.images import Picture, Pixels
+from ...common.images import Picture
 from ...common.images.animation import frame_numbers, read_frames
 from ...common.images.content.metadata import read_metadata, renewed
 from ...common.images.content.png_chunks import read_chunks
@@ -21,6 +19,7 @@ from ...common.images.opening import frame_count, opened, opened_header
 from ...common.images.writing import JPEG_QUALITY, channels_of
 from ...common.signals import call_interruptibly
 from ..machine.host import available_memory_bytes
+from .gif import arranged, in_hundredths, in_palette, is_soft
 from .image import ImageOptions, ImageUpscaler, Say, upscale_picture
 
 if TYPE_CHECKING:
@@ -29,10 +28,6 @@ if TYPE_CHECKING:
 ANIMATED_SUFFIXES = (".gif", ".webp", ".png", ".apng")
 """Formats of animations that are read and written, lower case."""
 _ANIMATED_FORMATS = ("GIF", "WEBP", "PNG")
-_GIF_UNIT_MS = 10
-_GIF_COLOURS = 255  # and one that is transparent
-_LONGEST_MS = 600_000
-_OPAQUE = 128
 
 Progress = Callable[[int, int], None]
 
@@ -153,13 +148,15 @@ def encode_animation(
     suffix = target.suffix.lower()
     times, options = timing.milliseconds, dict(extra)
     if suffix == ".gif":
-        times = _in_hundredths(times)
+        times = in_hundredths(times)
         if times != timing.milliseconds:
             say(f"{target.name}: .gif counts hundredths of a second; frame times are rounded")
         if any(is_soft(frame) for frame in frames):
             say(f"{target.name}: .gif has no half transparent pixels; they become one or the other")
         frames = [frame if frame.mode == "P" else in_palette(frame) for frame in frames]
-        options["disposal"] = 2
+        gif = arranged(frames, times)
+        frames, times = gif.images, gif.milliseconds
+        options["disposal"] = gif.disposals if len(frames) > 1 else gif.disposals[0]
         if timing.loops != 1:
             options["loop"] = timing.loops
         options["optimize"] = False
@@ -185,34 +182,3 @@ def encode_animation(
             f"{target}: {len(frames)} frames of {width}×{height} cannot be written ({error})"
         ) from error
     return file.getvalue()
-
-
-def _in_hundredths(times: list[int]) -> list[int]:
-    """Milliseconds rounded to what GIF counts, without adding up what is lost."""
-    ends = np.cumsum([min(time, _LONGEST_MS) for time in times])
-    rounded = np.round(ends / _GIF_UNIT_MS).astype(int) * _GIF_UNIT_MS
-    return [int(time) for time in np.diff(rounded, prepend=0)]
-
-
-def is_soft(frame: Image) -> bool:
-    """Whether some pixels of a frame are neither opaque nor invisible."""
-    if frame.mode != "RGBA":
-        return False
-    alpha: Pixels = np.asarray(frame)[..., 3]
-    return bool(((alpha > 0) & (alpha < 255)).any())
-
-
-def in_palette(frame: Image) -> Image:
-    """An RGB or RGBA frame in colours of its own, one of which is transparent."""
-    from PIL import Image as PilImage
-
-    flat = frame.convert("RGB").quantize(_GIF_COLOURS, dither=PilImage.Dither.FLOYDSTEINBERG)
-    if frame.mode != "RGBA":
-        return flat
-    index = np.array(flat)
-    index[np.asarray(frame)[..., 3] < _OPAQUE] = _GIF_COLOURS
-    made = PilImage.fromarray(index)
-    palette = list(flat.getpalette() or [])
-    made.putpalette(palette + [0] * (768 - len(palette)))
-    made.info["transparency"] = _GIF_COLOURS
-    return made

@@ -11,13 +11,17 @@ import av.container
 from ....common.notes import Say
 from ...video.clip.fit import Scaling
 from ...video.clip.frame import ClipFacts, Frame
+from ...video.clip.image_sequence import ImageSequence
 from ...video.clip.pool import FramePool
+from ...video.reading.animation_source import AnimationSource
 from ...video.reading.file_source import FileSource
+from ...video.reading.image_source import ImageSource
 from ...video.reading.options import ReadOptions
 from ...video.turned import Turned, is_upright, turn_of
 from ...video.writing.sound_feed import SoundFeed
 from ..targets.address import Target, TargetKind
 from .address import Source, SourceKind
+from .animation import open_animation
 from .camera import CameraConnection
 from .connection import Connection, StreamConnection, Timeouts, best_audio, open_stream
 from .paced import Paced
@@ -44,6 +48,8 @@ class LiveOptions:
     """Do not compute again what did not change since the last frame."""
     assume_transfer: str | None = None
     """See `ConvertOptions`; of pipes and files."""
+    images: ImageSequence | None = None
+    """What the source is, if it is an image sequence."""
     sound_wanted: bool = True
     """Carry the sound into files and streams; say so where it cannot be."""
 
@@ -60,7 +66,7 @@ class Input:
     endless: bool = True
     """Stopping it is how it ends; a file that is stopped is incomplete."""
     live: LiveSource | None = None
-    file: FileSource | None = None
+    file: FileSource | AnimationSource | ImageSource | None = None
     """What `frames` comes from, if that is a file or a pipe."""
     sound: SoundFeed | None = None
     """The sound beside the frames, which comes while they are iterated over."""
@@ -78,7 +84,11 @@ def open_input(
 
     Raises InputError: it cannot be opened, or is damaged.
     """
-    container, total_bytes = None, None
+    if options.images is not None:
+        images = ImageSource(options.images, assume_transfer=options.assume_transfer, say=say)
+        images.use_pool(pool)
+        return _file(stack.enter_context(images), source, target, options)
+    container, total_bytes, reader = None, None, None
     if source.kind is SourceKind.CAMERA:
         return _live(lambda: CameraConnection(source, pool), source, options, stack, say)
     if source.kind is SourceKind.STREAM:
@@ -97,7 +107,11 @@ def open_input(
             return _live(connect, source, options, stack, say, sound)
     elif source.kind is SourceKind.PIPE:
         reader = stack.enter_context(PipeReader(source))
-        container, total_bytes = open_pipe(source, reader, say), lambda: reader.total_bytes
+    if (animation := open_animation(source, reader, pool, stack, say)) is not None:
+        return _file(animation, source, target, options)
+    if reader is not None:
+        pipe = reader
+        container, total_bytes = open_pipe(source, pipe, say), lambda: pipe.total_bytes
     name = source.path if source.kind is SourceKind.FILE else source.shown
     file = stack.enter_context(
         FileSource(
@@ -112,6 +126,17 @@ def open_input(
     sound = _sound_of(file.container, source, target, options, say)
     if sound is not None:
         file.listen(sound.stream, sound.put)
+    return _file(file, source, target, options, sound)
+
+
+def _file(
+    file: FileSource | AnimationSource | ImageSource,
+    source: Source,
+    target: Target,
+    options: LiveOptions,
+    sound: SoundFeed | None = None,
+) -> Input:
+    """A file or pipe, at the speed that the target asks for."""
     if target.kind in (TargetKind.WINDOW, TargetKind.STREAM):
         paced = Paced(file)
         return Input(paced, file.facts, paced.stop, drops=not options.keep_all, sound=sound)

@@ -125,17 +125,28 @@ def _index_is_last(reader: PipeReader) -> bool:
     return False
 
 
-def _spooled(source: Source, reader: PipeReader) -> BinaryIO:
-    """All that comes, in a file that is gone when it is closed."""
-    file = tempfile.TemporaryFile()  # noqa: SIM115 -- closed with the container that reads it
+def spool(source: Source, reader: PipeReader, file: BinaryIO) -> None:
+    """Write all that comes into a temporary file, and go to its start.
+
+    Raises InputError: there is no room for it.
+    """
     try:
         while data := reader.read(1 << 20):
             file.write(data)
         file.seek(0)
     except OSError as error:
-        file.close()
         raise InputError(
             f"{source.shown}: cannot be read wholly into {tempfile.gettempdir()} "
             f"({error.strerror}); name the file itself instead of piping it"
         ) from error
+
+
+def _spooled(source: Source, reader: PipeReader) -> BinaryIO:
+    """All that comes, in a file that is gone when it is closed."""
+    file = tempfile.TemporaryFile()  # noqa: SIM115 -- closed with the container that reads it
+    try:
+        spool(source, reader, file)
+    except InputError:
+        file.close()
+        raise
     return file

@@ -20,7 +20,7 @@ from ...video.writing.file_sink import FileSink
 from ...video.writing.sound_feed import SoundFeed
 from .address import Target, TargetKind
 from .raw_sink import RawSink
-from .stream_sink import StreamSink
+from .stream_sink import Publisher, StreamSink, check_streamed
 from .y4m_sink import Y4mSink
 
 
@@ -59,8 +59,12 @@ def open_sink(
             FileSink(temporary, facts, size_px, encoder, sound, shown_as=target.path, say=say)
         )
     if target.kind is TargetKind.STREAM:
+        check_streamed(target, size_px, encoder)
+        publisher = Publisher(target)
+        stack.callback(publisher.kill)
+        publisher.wait_for_player(say)
         connect = call_interruptibly(
-            lambda: StreamSink(target, facts, size_px, encoder, sound=sound)
+            lambda: StreamSink(target, facts, size_px, encoder, sound=sound, publisher=publisher)
         )
         return stack.enter_context(connect)
     if target.kind is TargetKind.Y4M:

@@ -11,12 +11,16 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import sys
-from contextlib import ExitStack
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from urllib.parse import parse_qs
 
 import av
 
-READY = "ready"
+CONNECTED, READY = "connected", "ready"
 _OPTIONS = {"rtsp": {"rtsp_transport": "tcp"}}  # loses nothing and passes firewalls
 
 
@@ -38,20 +42,57 @@ def read_address(descriptor: int) -> tuple[str, str]:
 
 
 def publish(url: str, format_: str) -> None:
-    """Connect when the first data came, say so, then send it all."""
+    """Connect when the first data came, say so, then send it all.
+
+    Where the other end connects to here, it is waited for before, and that is said, too.
+    """
     with ExitStack() as stack:
+        output = None
+        if waits_for_player(url):
+            with _ended_with_parent():
+                output = stack.enter_context(_opened(url, format_, stack))
+            _say(CONNECTED)
         source = stack.enter_context(av.open("pipe:0", options={"analyzeduration": "0"}))
-        output = stack.enter_context(_opened(url, format_, stack))
+        if output is None:
+            output = stack.enter_context(_opened(url, format_, stack))
         streams = [
             output.add_stream_from_template(stream, opaque=True) for stream in source.streams
         ]
         output.start_encoding()
-        sys.stdout.write(f"{READY}\n")
-        sys.stdout.flush()
+        _say(READY)
         for packet in source.demux():
             if packet.size:
                 packet.stream = streams[packet.stream.index]
                 output.mux_one(packet)
+
+
+def waits_for_player(url: str) -> bool:
+    """Whether an URL of SRT says that the other end connects to here."""
+    address, _, query = url.partition("?")
+    mode = parse_qs(query).get("mode", [""])[-1]
+    return address.lower().startswith("srt:") and mode == "listener"
+
+
+@contextmanager
+def _ended_with_parent() -> Iterator[None]:
+    """End this process if the one that started it ends, which keeps the standard input open."""
+    done = threading.Event()
+
+    def watch() -> None:
+        poll = select.poll()
+        poll.register(0, 0)  # that it is closed is always told
+        while not done.is_set():
+            if poll.poll(200):
+                os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+    yield
+    done.set()
+
+
+def _say(word: str) -> None:
+    sys.stdout.write(f"{word}\n")
+    sys.stdout.flush()
 
 
 def _opened(url: str, format_: str, stack: ExitStack) -> av.container.OutputContainer:

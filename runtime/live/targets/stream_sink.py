@@ -16,15 +16,17 @@ from av.codec.context import Flags
 
 from ....common.closing import Closing
 from ....common.errors import ConfigError, OutputError
+from ....common.notes import Say
 from ...video.clip.frame import ClipFacts, Frame
 from ...video.clip.pixels import FromBgr, even_size
 from ...video.writing.encoders import EncoderOptions
 from ...video.writing.sound_feed import FedSound, SoundFeed
 from .address import OUTPUT_FORMATS, Target
-from .publisher import address
+from .publisher import address, waits_for_player
 
 _KEY_FRAME_SECONDS = 2
 _OPEN_SECONDS, _WRITE_SECONDS = 20.0, 10.0
+_POLL_SECONDS = 0.2  # until a signal is seen
 _DEFAULT_PRESET = "veryfast"
 _STREAMED_CODECS = ("h264", "hevc")
 
@@ -33,7 +35,11 @@ class Publisher:
     """A child process that sends what is written here to a server; see `publisher`."""
 
     def __init__(
-        self, target: Target, *, open_seconds: float = _OPEN_SECONDS, write_seconds: float
+        self,
+        target: Target,
+        *,
+        open_seconds: float = _OPEN_SECONDS,
+        write_seconds: float = _WRITE_SECONDS,
     ) -> None:
         """Start it; it connects when the first data comes."""
         self._shown = target.shown
@@ -56,6 +62,22 @@ class Publisher:
         self._open_seconds = open_seconds
         self._deadline = monotonic() + open_seconds
         self._ready = False
+        self._waits = waits_for_player(target.text)
+
+    def wait_for_player(self, say: Say) -> None:
+        """Wait until the other end connects, if that is how the URL wants it; nothing limits it.
+
+        Raises OutputError: it cannot be waited for.
+        """
+        if not self._waits:
+            return
+        assert self._child.stdout is not None
+        say(f"{self._shown}: waits for the other end to connect; Ctrl-C ends it")
+        while not select.select([self._child.stdout], [], [], _POLL_SECONDS)[0]:
+            pass
+        if not self._child.stdout.readline():
+            raise self._failure()
+        self._deadline = monotonic() + self._open_seconds
 
     def write(self, data: bytes) -> int:
         """Send `data`.
@@ -125,6 +147,14 @@ class Publisher:
         return OutputError(f"{self._shown}: cannot be streamed to ({last})")
 
 
+def check_streamed(target: Target, size_px: tuple[int, int], options: EncoderOptions) -> None:
+    """Raise ConfigError or OutputError: what is made cannot be streamed like this."""
+    if options.codec_name not in _STREAMED_CODECS:
+        raise ConfigError(f"{options.codec_name} cannot be streamed: use h264 or hevc")
+    options.check_size(target.shown, *size_px)
+    options.check_available()
+
+
 class StreamSink(Closing):
     """Encodes without look-ahead, a key frame every two seconds, so that viewers can join.
 
@@ -141,15 +171,16 @@ class StreamSink(Closing):
         options: EncoderOptions,
         *,
         sound: SoundFeed | None = None,
+        publisher: Publisher | None = None,
         open_seconds: float = _OPEN_SECONDS,
         write_seconds: float = _WRITE_SECONDS,
     ) -> None:
-        if options.codec_name not in _STREAMED_CODECS:
-            raise ConfigError(f"{options.codec_name} cannot be streamed: use h264 or hevc")
-        options.check_size(target.shown, *size_px)
-        options.check_available()
+        """`publisher` is one that is there already."""
+        check_streamed(target, size_px, options)
         self._busy = threading.Lock()
-        self._publisher = Publisher(target, open_seconds=open_seconds, write_seconds=write_seconds)
+        self._publisher = publisher or Publisher(
+            target, open_seconds=open_seconds, write_seconds=write_seconds
+        )
         try:
             self._container = av.open(self._publisher, "w", format="nut", buffer_size=4096)
             self._stream = self._add_stream(facts, even_size(*size_px), options)

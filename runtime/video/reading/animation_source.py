@@ -44,9 +44,12 @@ class AnimationSource(Closing):
         span: Span | None = None,
         after_pts: int | None = None,
         context: int = 0,
+        shown: str | None = None,
         say: Say = say_on_stderr,
     ) -> None:
+        """`shown` is what errors call the file."""
         self._path = path
+        self._shown = shown or str(path)
         self._span = span or Span()
         self._after_pts = after_pts
         self._context = context
@@ -54,7 +57,7 @@ class AnimationSource(Closing):
         self._keeps_alpha = False
         kind = read_kind(path)
         if kind is not None and kind.is_deep:
-            say(f"{path.name}: 16 bits per channel are reduced to 8")
+            say(f"{shown or path.name}: 16 bits per channel are reduced to 8")
         with opened(path) as (image, _):
             width, height = image.size
             count = len(frame_numbers(image))
@@ -112,12 +115,12 @@ class AnimationSource(Closing):
             before = []
             yield frame
         if zero is None:
-            raise InputError(f"{self._path}: ends before {float(self._span.start):g} s")
+            raise InputError(f"{self._shown}: ends before {float(self._span.start):g} s")
 
     def _frames(self) -> Iterator[Frame]:
         pts = 0
         with opened(self._path) as (image, _):
-            for bgr, alpha, milliseconds in read_frames(self._path, image):
+            for bgr, alpha, milliseconds in read_frames(self._shown, image):
                 duration = milliseconds or 100  # as browsers show frames of no time
                 array = self._pool.take(bgr.shape)
                 fill(array, bgr)

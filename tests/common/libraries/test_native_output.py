@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -11,6 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from framelift.common.libraries.native_output import native_output_caught
 
@@ -69,3 +72,19 @@ def test_a_closed_standard_error_is_no_error(tmp_path: Path) -> None:
         os.dup2(kept, 2)
         os.close(kept)
     assert caught.lines == []
+
+
+def test_a_damaged_webp_prints_nothing(tmp_path: Path) -> None:
+    whole = io.BytesIO()
+    Image.effect_noise((64, 48), 40).convert("RGB").save(whole, "WEBP")
+    cut = tmp_path / "cut.webp"
+    cut.write_bytes(whole.getvalue()[:500])
+    code = (
+        "import sys; from pathlib import Path; from framelift.common.images import read_image\n"
+        "try: read_image(Path(sys.argv[1]), say=print)\n"
+        "except Exception as error: print(type(error).__name__)"
+    )
+    child = subprocess.run(
+        [sys.executable, "-c", code, str(cut)], capture_output=True, text=True, check=True
+    )
+    assert (child.stdout, child.stderr) == ("InputError\n", "")

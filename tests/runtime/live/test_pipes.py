@@ -16,6 +16,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from PIL import Image as PilImage
 
 from framelift.common.errors import InputError, OutputError
 from framelift.runtime.live import parse_source, parse_target, upscale_live
@@ -321,3 +322,41 @@ def test_targets_are_checked_first(tmp_path: Path) -> None:
         upscale_live(parse_source("-"), parse_target(str(tmp_path / "a.avi")), Nearest())
     with pytest.raises(OutputError, match="does not exist; create it first"):
         upscale_live(parse_source("-"), parse_target(str(tmp_path / "no" / "a.mp4")), Nearest())
+
+
+@pytest.mark.parametrize("suffix", [".webp", ".apng"])
+def test_an_animated_image_is_read_from_a_pipe_and_plays_into_one(
+    tmp_path: Path, nearest_model_path: Path, suffix: str
+) -> None:
+    still = [PilImage.fromarray(picture) for picture in noise(3, 32, 24)]
+    data = io.BytesIO()
+    form, times = {".webp": "WEBP", ".apng": "PNG"}[suffix], [100, 240, 60]
+    still[0].save(data, form, save_all=True, append_images=still[1:], duration=times, lossless=True)
+    target, source = tmp_path / "out.mkv", tmp_path / f"in{suffix}"
+    done = command("-", target, "--codec", "ffv1", model=nearest_model_path, data=data.getvalue())
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert frame_times(target) == [0, Fraction(1, 10), Fraction(34, 100)]
+    source.write_bytes(data.getvalue())
+    played = command(source, "-", model=nearest_model_path)
+    assert played.returncode == 0
+    assert played.stdout.startswith(b"YUV4MPEG2 W128 H96 ")
+    assert played.stdout.count(b"FRAME\n") == 3
+    cut = command("-", target, "--overwrite", model=nearest_model_path, data=data.getvalue()[:500])
+    assert cut.returncode == 1
+    assert cut.stderr.startswith(b"framelift: stdin: ")
+    assert cut.stderr.count(b"\n") == 1
+
+
+def test_an_image_sequence_plays_into_a_pipe(tmp_path: Path, nearest_model_path: Path) -> None:
+    for number, picture in enumerate(noise(4, 32, 24)):
+        cv2.imwrite(str(tmp_path / f"f_{number:03}.png"), picture)
+    frames = tmp_path / "f_%03d.png"
+    played = command(frames, "-", "--fps", "24000/1001", model=nearest_model_path)
+    assert played.returncode == 0
+    assert played.stdout.startswith(b"YUV4MPEG2 W128 H96 F24000:1001 ")
+    assert played.stdout.count(b"FRAME\n") == 4
+    without = command(frames, "-", model=nearest_model_path)
+    assert without.returncode != 0
+    assert b"the images have no frame rate; name it, such as --fps 25" in without.stderr
+    other = command("-", "null", "--fps", "25", model=nearest_model_path)
+    assert b"--fps is for an image sequence" in other.stderr

@@ -216,3 +216,32 @@ def test_sound_is_left_out_on_request_or_said(tmp_path: Path, film: Path, free_p
         upscale(url, str(target), sound=False, notes=notes)
     assert notes == []
     assert codecs(target) == {"video": "h264"}
+
+
+def test_an_srt_listener_waits_for_its_player(tmp_path: Path, film: Path, free_port: int) -> None:
+    received, notes = tmp_path / "received.ts", list[str]()
+    url = f"srt://127.0.0.1:{free_port}"
+    result: list[object] = []
+
+    def publish() -> None:
+        try:
+            result.append(upscale(str(film), f"{url}?mode=listener", notes=notes))
+        except OutputError as error:
+            result.append(error)
+
+    publishing = threading.Thread(target=publish)
+    publishing.start()
+    publishing.join(2)
+    if result and "libsrt" in str(result[0]):
+        pytest.skip(str(result[0]))
+    assert not result
+    assert notes == [f"{url}?…: waits for the other end to connect; Ctrl-C ends it"]
+    quickly = ["-analyzeduration", "500000", "-i", url, "-c", "copy"]
+    command = ["ffmpeg", "-v", "error", *quickly, str(received)]
+    while publishing.is_alive():  # until the child listens
+        subprocess.run(command, timeout=30, check=False, capture_output=True)
+        if received.exists():
+            break
+        publishing.join(0.5)
+    publishing.join(30)
+    assert codecs(received) == {"video": "h264", "audio": "aac"}

@@ -15,6 +15,7 @@ from framelift.common.errors import ConfigError, InputError
 from framelift.runtime.sequence import upscale_to_images
 from framelift.runtime.video import ConvertOptions, EncoderOptions, Span, upscale_video
 from framelift.runtime.video.clip.image_sequence import ImageSequence, parse_rate
+from framelift.runtime.video.reading.image_source import ImageSource
 
 from ...support.clips import Nearest, frame_times, noise
 from ...support.sequences import DeepNearest, Interrupting, images, sequence, silent
@@ -195,3 +196,13 @@ def test_images_of_other_kinds_and_turned_ones_become_a_video(tmp_path: Path) ->
             say=silent,
         )
         assert f"{result.width_px}×{result.height_px}" == size
+
+
+def test_depth_behind_8_bits_is_kept_in_avif(tmp_path: Path) -> None:
+    ramp = np.repeat(np.linspace(0, 65535, 64).astype(np.uint16)[None], 32, 0)
+    for number, bits in ((1, 8), (2, 10)):
+        pixels = np.dstack([ramp >> (16 - bits)] * 3)
+        pixels = pixels.astype(np.uint8 if bits == 8 else np.uint16)
+        cv2.imwrite(str(tmp_path / f"f{number}.avif"), pixels, [cv2.IMWRITE_AVIF_DEPTH, bits])
+    source = ImageSource(ImageSequence.find(tmp_path / "f%d.avif").at_rate(Fraction(25)))
+    assert source.facts.pixel_format.bits == 16
