@@ -89,11 +89,13 @@ class Cutter:
         session = self._session
         if not isinstance(session, PipelinedSession) or not session.pipelined:
             return None
-        if any(self._filling(height, width)):
-            return None
-        if not self._takes_one or self._tiles_for(height, width):
-            return None
-        return session
+        return session if self.whole(height, width) else None
+
+    def whole(self, height: int, width: int) -> bool:
+        """Whether a single frame of that size goes to the session as it is."""
+        if any(self._filling(height, width)) or not self._takes_one:
+            return False
+        return self._tiles_for(height, width) is None
 
     def clear(self) -> None:
         """Free the buffers."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +25,14 @@ from .reuse import ReusingSequence
 from .session.frames import as_batch, bits_of, check_out, dtype_of
 from .session.grey import is_grey, make_grey
 from .session.pending import Pending, PendingFrames
-from .session.protocol import CancellableSession, Frames, PipelinedSession, Session
+from .session.protocol import (
+    CancellableSession,
+    Frames,
+    KeptLayers,
+    LayeredSession,
+    PipelinedSession,
+    Session,
+)
 from .session.turns import Turns
 from .sibling import Sibling
 from .temporal import Sequence
@@ -238,6 +248,30 @@ class Upscaler:
         if not spec.is_local or spec.has_fixed_size or spec.frame_shape[0] not in (None, 1):
             return False
         return bool(getattr(self._session, "exact_regions", False))
+
+    def keep_layers(self, height: int, width: int) -> KeptLayers[Any] | None:
+        """Memory to compute what changed from frame to frame layer by layer, for one sequence.
+
+        Its methods are called inside `turn`. None if the backend cannot do that with this model,
+        for frames of that size.
+
+        Raises BackendError: the engine failed, or the upscaler is closed.
+        """
+        session = self._session
+        if not self.exact_regions or not isinstance(session, LayeredSession):
+            return None
+        with self._turns.take():
+            return session.keep_layers(height, width) if self._cutter.whole(height, width) else None
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Keep calls of other threads waiting, and finish what was submitted.
+
+        Raises BackendError: the engine failed, or the upscaler is closed.
+        """
+        with self._turns.take():
+            self._pending.collect_all()
+            yield
 
     def submit(self, frame: Frames, out: Frames) -> Pending:
         """Start to upscale one frame, and wait for it later with `Pending.result`.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 from ...common.libraries.opencv import load_cv2
 from ...common.notes import say_on_stderr
@@ -16,6 +17,9 @@ from ..session.protocol import Frames
 from .cpu.packed import PACKED
 from .cpu.prepared import prepared
 from .cpu.reshuffle import Reshuffle
+
+if TYPE_CHECKING:
+    from .cpu.layered import KeptLayers, LayeredNetwork
 
 NAME = "onnx-cpu"
 PROVIDER = "CPUExecutionProvider"
@@ -56,6 +60,7 @@ class OnnxCpuSession:
         """
         self.device = processor_name()
         self._threads = threads or available_processors()
+        self._spec = spec
         self._window = spec.window
         made = prepared(spec, pack=pack)
         self._widened, self._held_channels, self._packed = (
@@ -73,6 +78,8 @@ class OnnxCpuSession:
             load_cv2()  # what is missing is said now, not at the first frame
         self._session = OrtSession(NAME, made.model, PROVIDER, self._threads)
         self._reshuffle: Reshuffle | None = None
+        self._layers: LayeredNetwork | None = None
+        self._layers_opened = False
         self.stage_seconds = {"inference": 0.0}
         if self._packed:
             self._reshuffle = Reshuffle(spec.scale, dtype_of(spec.depth))
@@ -92,6 +99,15 @@ class OnnxCpuSession:
         self.stage_seconds["inference"] += inferred - started
         self.stage_seconds["pixel shuffle"] += perf_counter() - inferred
 
+    def keep_layers(self, height: int, width: int) -> KeptLayers | None:
+        """See `LayeredSession`; for int8 models that are a chain of convolutions."""
+        if not self._layers_opened and self._packed and self.exact_regions:
+            from .cpu.layered import open_layers  # which a single picture does not need
+
+            self._layers = open_layers(self._spec, NAME, PROVIDER, self._threads)
+        self._layers_opened = True
+        return None if self._layers is None else self._layers.keep(height, width)
+
     def describe(self) -> dict[str, str | int]:
         described: dict[str, str | int] = {
             "backend": self.name,
@@ -109,4 +125,7 @@ class OnnxCpuSession:
 
     def close(self) -> None:
         self._reshuffle = None
+        if self._layers is not None:
+            self._layers.close()
+            self._layers = None
         self._session.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -112,17 +112,43 @@ class OrtSession:
 
     def infer(self, frames: Frames, output: str, target: Frames) -> None:
         """Run on `frames`, writing the output of that name to `target`; both C-contiguous."""
+        self.run({INPUT: frames}, {output: target})
+
+    def run(self, inputs: Mapping[str, Frames], outputs: Mapping[str, Frames]) -> None:
+        """Run on arrays by name, all C-contiguous, writing those of `outputs`."""
         binding = self._binding
         try:
-            # By address: on the CPU nothing is copied, on a GPU each array once.
-            binding.bind_input(INPUT, "cpu", 0, frames.dtype.type, frames.shape, frames.ctypes.data)
-            binding.bind_output(
-                output, "cpu", 0, target.dtype.type, target.shape, target.ctypes.data
-            )
+            for name, array in inputs.items():
+                _bind(binding.bind_input, name, array)
+            for name, array in outputs.items():
+                _bind(binding.bind_output, name, array)
             with self._using_gpu():
                 binding.synchronize_inputs()
                 self._session.run_with_iobinding(binding)
                 binding.synchronize_outputs()
+        except Exception as error:
+            raise BackendError(f"{self._backend} failed: {_first_line(error)}") from error
+
+    def bind(self, inputs: Mapping[str, Frames], outputs: Mapping[str, Frames]) -> DeviceBinding:
+        """A binding of arrays on the host for `run_bound`; each belongs to one thread."""
+        binding = self._session.io_binding()
+        for name, array in inputs.items():
+            _bind(binding.bind_input, name, array)
+        for name, array in outputs.items():
+            _bind(binding.bind_output, name, array)
+        return binding
+
+    def run_bound(
+        self, binding: DeviceBinding, frames: tuple[str, Frames], target: tuple[str, Frames]
+    ) -> None:
+        """Run on the processor what `bind` bound, with another input and another output.
+
+        Several threads may do that at once.
+        """
+        try:
+            _bind(binding.bind_input, *frames)
+            _bind(binding.bind_output, *target)
+            self._session.run_with_iobinding(binding)
         except Exception as error:
             raise BackendError(f"{self._backend} failed: {_first_line(error)}") from error
 
@@ -169,6 +195,12 @@ class OrtSession:
         with self._using_gpu():
             self._binding = None
             self._session = None
+
+
+def _bind(bind: Callable[..., None], name: str, array: Frames) -> None:
+    """Bind an array by address: on the CPU nothing is copied, on a GPU each array once."""
+    # ONNX Runtime refuses the address 0, which an array without elements may have.
+    bind(name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data or 1)
 
 
 def _nodes_elsewhere(session: Any, provider: str) -> str:  # noqa: ANN401 - it states no types

@@ -10,56 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from time import get_clock_info, perf_counter, thread_time
-from typing import Protocol
 
 import numpy as np
 
 from ...common.errors import FrameError
 from ...common.notes import Say
-from ..models.file import ModelSpec
 from ..session.frames import as_batch, bits_of, check_out
 from ..session.pending import Pending
 from ..session.protocol import Frames
-from ..session.scratch import Scratch
 from .changed import Blocks, changed_blocks
 from .kept import Holder, Kept
-from .regions import Reach, Region, least_share, regions_of
+from .parts import LayerParts, Parts, RegionParts, WholeUpscaler, Work
+from .timing import clock
 from .watch import Watch
-
-_WORTHWHILE = 0.92
-"""Parts are computed if that takes at most this share of the time of a whole frame."""
-_PROMISING = 0.75
-"""Regions are looked for if they might read no more than that share of the frame: they read more
-than what is needed at the least."""
-_TINY_SIDE = 16
-_COLD = 2
-"""How much longer a call takes, besides computing, when it is not repeated at once."""
-# That of the thread, where it is fine: other processes then do not count.
-_clock = thread_time if get_clock_info("thread_time").resolution < 1e-5 else perf_counter
-
-
-class WholeUpscaler(Protocol):
-    """What is needed of an `Upscaler`."""
-
-    spec: ModelSpec
-    depth: int
-    """Bits per channel of the frames that it takes."""
-
-    @property
-    def exact_regions(self) -> bool:
-        """Whether the results of a part do not depend on its size and place."""
-
-    def __call__(
-        self, frame: Frames, out: Frames | None = None, *, grey: bool | None = None
-    ) -> Frames:
-        """Upscale a frame or a part of one."""
-
-    def submit(self, frame: Frames, out: Frames) -> Pending:
-        """Start on a frame."""
-
-    def stays_grey(self, frame: Frames) -> bool:
-        """Whether the result of a frame has no colour."""
 
 
 class ReusingFrame:
@@ -118,14 +81,15 @@ class ReusingSequence:
     def __init__(self, upscaler: WholeUpscaler, say: Say) -> None:
         self._upscaler = upscaler
         self._say = say
-        self._parts = upscaler.exact_regions
-        self._watch = Watch(parts=self._parts)
+        self._partly = upscaler.exact_regions
+        self._watch = Watch(parts=self._partly)
         self._before, self._kept = Kept(), Kept()  # the last frame and its result
         self._was_grey = False
-        self._small_scratch, self._big_scratch = Scratch(), Scratch()
         self._last: ReusingFrame | None = None  # whose result is kept, or will be
-        self._whole_seconds = self._call_seconds = 0.0
-        self._regions_run = 0
+        self._parts: Parts | None = None
+        self._parts_size = (0, 0)
+        self._whole_seconds = 0.0
+        self._works_run, self._next_check = 0, 1
         self._frames = 0
         self._reused = 0.0
 
@@ -184,13 +148,28 @@ class ReusingSequence:
             return self._whole(given)
         if not changed.any():
             return self._same(given)
-        reach = self._reach(frame) if self._parts else None
-        promising = reach is not None and least_share(changed, reach) <= _PROMISING
-        regions = self._worthwhile(changed, frame, reach) if reach and promising else []
-        if regions:
-            return self._part(given, regions)
-        self._watch.missed(hopeless=self._parts and not promising)
+        parts = self._parts_for(frame)
+        promising = parts is not None and parts.promising(changed)
+        work = self._work(parts, changed, frame) if parts and promising else None
+        if work is not None:
+            return self._part(given, work)
+        self._watch.missed(hopeless=self._partly and not promising)
         return self._whole(given)
+
+    def _parts_for(self, frame: Frames) -> Parts | None:
+        """What computes parts of frames of that size, if anything does."""
+        height, width, _ = frame.shape
+        if not self._partly:
+            self._parts = None
+        elif self._parts is None or self._parts_size != (height, width):
+            self._parts, self._parts_size = None, (height, width)  # freed before there is another
+            layers = self._upscaler.keep_layers(height, width)
+            self._parts = (
+                RegionParts(self._upscaler, height, width)
+                if layers is None
+                else LayerParts(self._upscaler, layers)
+            )
+        return self._parts
 
     def _changed(self, frame: Frames) -> Blocks | None:
         """Where it differs from the frame before; None without one."""
@@ -212,10 +191,12 @@ class ReusingSequence:
         """Compute all of it, and keep it."""
         frame = given.frame
         before, self._last = self._last, None  # there is none should this fail
-        started = _clock()
-        pending = self._upscaler.submit(frame, given.out)
+        parts = self._parts_for(frame)
+        started = clock()
+        submit = self._upscaler.submit if parts is None else parts.whole
+        pending = submit(frame, given.out)
         if pending.done:
-            seconds = _clock() - started
+            seconds = clock() - started
             fastest = self._whole_seconds if frame.shape == self._before.array.shape else 0.0
             self._whole_seconds = min(seconds, fastest or seconds)
         self._before.take(frame, given.source)
@@ -223,45 +204,20 @@ class ReusingSequence:
         self._last = ReusingFrame(pending, before, lambda out: self._kept.take(out, given.pool))
         return self._last
 
-    def _worthwhile(self, changed: Blocks, frame: Frames, reach: Reach) -> list[Region]:
-        """The regions to compute; none if the whole frame costs about as much."""
+    def _work(self, parts: Parts, changed: Blocks, frame: Frames) -> Work | None:
+        """The parts to compute; None if the whole frame takes about as long."""
         if self._upscaler.stays_grey(frame) != self._was_grey:
-            return []
-        regions = regions_of(changed, self._before.array, frame, reach)
-        pixels = sum(region.run_pixels + reach.call_pixels for region in regions)
-        whole = reach.height * reach.width + reach.call_pixels
-        return regions if pixels <= _WORTHWHILE * whole else []
+            return None
+        return parts.plan(changed, self._before.array, frame, self._whole_seconds)
 
-    def _reach(self, frame: Frames) -> Reach:
-        """What regions of that frame depend on."""
-        spec, (height, width, _) = self._upscaler.spec, frame.shape
-        call_pixels = self._call_pixels(frame)
-        return Reach(height, width, spec.halo, spec.size_multiple, spec.minimum_side, call_pixels)
-
-    def _call_pixels(self, frame: Frames) -> float:
-        """How many pixels could be computed in the time that a call takes besides."""
-        if not self._call_seconds:
-            tiny = np.ascontiguousarray(frame[:_TINY_SIDE, :_TINY_SIDE])
-            self._upscaler(tiny, grey=False)  # which makes buffers
-            times = []
-            for _ in range(3):
-                started = _clock()
-                self._upscaler(tiny, grey=False)
-                times.append(_clock() - started)
-            self._call_seconds = _COLD * min(times)
-        height, width = frame.shape[:2]
-        if not self._whole_seconds:
-            return 0.0
-        return float(height * width) * min(1.0, self._call_seconds / self._whole_seconds)
-
-    def _part(self, given: _Given, regions: list[Region]) -> ReusingFrame:
-        """Compute some regions, and take the rest of the frame before."""
+    def _part(self, given: _Given, work: Work) -> ReusingFrame:
+        """Compute some parts, and take the rest of the frame before."""
         frame, out = given.frame, given.out
         before, self._last = self._last, None  # there is none should this fail
         assert before is not None
         before.result()
-        if not all(self._holds(region) for region in regions):
-            self._parts = False
+        if not self._holds(work):
+            self._partly = False
             self._watch = Watch(parts=False)
             name = self._upscaler.spec.name
             self._say(
@@ -270,39 +226,24 @@ class ReusingSequence:
             )
             return self._whole(given)
         np.copyto(out, self._kept.array)
-        for region in regions:
-            self._part_of(out, region)[...] = self._run(frame, region)
+        work.run(frame, out)
         self._before.take(frame, given.source)
         self._watch.saved()
-        self._reused += max(0.0, 1 - sum(r.kept_pixels for r in regions) / frame[..., 0].size)
+        self._reused += max(0.0, 1 - work.share)
         self._kept.take(out, given.pool)
         self._last = ReusingFrame(Pending(out))
         return self._last
 
-    def _holds(self, region: Region) -> bool:
-        """Whether the region of the last frame comes out as its result says.
+    def _holds(self, work: Work) -> bool:
+        """Whether the same parts of the last frame come out as its result says.
 
-        The first region is checked, the second, the fourth, the eighth, and so on.
+        That is checked at the first frame of which parts are computed, at the eighth, the
+        64th, and so on: it takes about as long as the frame.
         """
-        self._regions_run += 1
-        if self._regions_run & (self._regions_run - 1):
+        self._works_run += 1
+        if self._works_run != self._next_check:
             return True
-        kept = self._part_of(self._kept.array, region)
-        return np.array_equal(self._run(self._before.array, region), kept)
-
-    def _run(self, frame: Frames, region: Region) -> Frames:
-        """What is kept of a region's result."""
-        s, rows, columns = self._upscaler.spec.scale, region.rows, region.columns
-        height, width = rows.stop - rows.start, columns.stop - columns.start
-        part = self._small_scratch.array((height, width, 3), frame.dtype)
-        np.copyto(part, frame[rows.start : rows.stop, columns.start : columns.stop])
-        big = self._big_scratch.array((s * height, s * width, 3), self._kept.array.dtype)
-        self._upscaler(part, big, grey=self._was_grey)
-        top, left = s * (rows.keep_start - rows.start), s * (columns.keep_start - columns.start)
-        bottom, right = s * (rows.keep_stop - rows.start), s * (columns.keep_stop - columns.start)
-        return big[top:bottom, left:right]
-
-    def _part_of(self, big: Frames, region: Region) -> Frames:
-        s, rows, columns = self._upscaler.spec.scale, region.rows, region.columns
-        across = slice(s * columns.keep_start, s * columns.keep_stop)
-        return big[s * rows.keep_start : s * rows.keep_stop, across]
+        self._next_check *= 8
+        again = self._kept.array.copy()
+        work.run(self._before.array, again)
+        return np.array_equal(again, self._kept.array)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from numpy.typing import NDArray
 
@@ -90,6 +90,51 @@ class CancellableSession(Session, Protocol):
     def cancel(self) -> None:
         """Make a call that builds in another thread end soon with a BackendError."""
         ...
+
+
+class Change(Protocol):
+    """What is to be computed of a frame, as of `KeptLayers.change`."""
+
+    @property
+    def cost(self) -> float:
+        """Time relative to that of a whole frame."""
+
+    @property
+    def share(self) -> float:
+        """Share of the result that is computed, from 0 to 1."""
+
+
+C = TypeVar("C", bound=Change)
+
+
+class KeptLayers(Protocol[C]):
+    """A frame and what all layers of a model made of it, so that the next one takes less.
+
+    When a call fails, what is kept is of no frame: `compute` is called next.
+    """
+
+    def compute(self, frame: Frames, out: Frames) -> None:
+        """Upscale a frame, H×W×3, to `out`, sH×sW×3, and keep it. Raises BackendError."""
+
+    def change(self, frame: Frames) -> C:
+        """What is to be computed for a frame instead of the one that is kept."""
+
+    def update(self, frame: Frames, change: C, out: Frames, *, grey: bool) -> None:
+        """Write what changed to `out`, the result of the frame that was kept, and keep this one.
+
+        What is written is made grey if asked. Raises BackendError.
+        """
+
+
+@runtime_checkable
+class LayeredSession(Session, Protocol):
+    """A session that can keep what layers made."""
+
+    def keep_layers(self, height: int, width: int) -> KeptLayers[Any] | None:
+        """Memory for frames of that size; None if the model or the machine does not allow it.
+
+        Raises BackendError: the engine failed.
+        """
 
 
 @contextmanager

@@ -17,13 +17,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...models.graph import Array, Graph, attributes
 
 if TYPE_CHECKING:
     import onnx
 
-_GROUP = 4
+GROUP = 4
+"""Pixels that are one."""
 _LEAST_OPSET = 15  # of a Shape that gives one side alone
 
 
@@ -40,7 +42,7 @@ def group_pixels(model: onnx.ModelProto) -> bool:
     if first is None:
         return False
     height, width = first.weight.shape[2:]
-    taps = -(-(width - 1) // _GROUP) + 1
+    taps = -(-(width - 1) // GROUP) + 1
     _widen_weights(graph, first, taps)
     for item in first.conv.attribute:
         if item.name == "pads":
@@ -116,22 +118,28 @@ def _keeps_size(conv: onnx.NodeProto, weight: Array) -> bool:
 
 
 def _widen_weights(graph: Graph, first: _First, taps: int) -> None:
-    """Weights of O×(4·C)×height×`taps`, four times the outputs, and four times what is for each."""
-    outputs, channels, height, width = first.weight.shape
-    grouped = np.zeros((_GROUP, outputs, _GROUP * channels, height, taps), np.int8)
-    for pixel in range(_GROUP):
-        for column in range(width):
-            tap, place = divmod(pixel + column, _GROUP)
-            into = slice(place * channels, (place + 1) * channels)
-            grouped[pixel, :, into, :, tap] = first.weight[..., column]
+    """Weights as of `grouped_weights`, and four times what is for each output."""
+    outputs, grouped = len(first.weight), grouped_weights(first.weight, taps)
     for node in first.parameters:
         for index, name in enumerate(node.input):
             value = graph.constants[name]
             if index == 0 and value.ndim == 4:
-                value = grouped.reshape(-1, *grouped.shape[2:])
+                value = grouped
             elif value.size == outputs:  # one for each; of all alike there may also be one
-                value = np.tile(value, _GROUP)
+                value = np.tile(value, GROUP)
             node.input[index] = graph.set_constant(f"{name}.grouped", value, value.dtype)
+
+
+def grouped_weights(weight: NDArray[np.int8], taps: int) -> NDArray[np.int8]:
+    """O×C×height×width as (4·O)×(4·C)×height×`taps`, the outputs of the first pixel first."""
+    outputs, channels, height, width = weight.shape
+    grouped = np.zeros((GROUP, outputs, GROUP * channels, height, taps), np.int8)
+    for pixel in range(GROUP):
+        for column in range(width):
+            tap, place = divmod(pixel + column, GROUP)
+            into = slice(place * channels, (place + 1) * channels)
+            grouped[pixel, :, into, :, tap] = weight[..., column]
+    return grouped.reshape(-1, *grouped.shape[2:])
 
 
 def _grouped(graph: Graph, first: _First, *, left: int, taps: int) -> list[onnx.NodeProto]:
@@ -139,14 +147,14 @@ def _grouped(graph: Graph, first: _First, *, left: int, taps: int) -> list[onnx.
     import onnx
 
     node = onnx.helper.make_node
-    least = (taps - 1) * _GROUP - left
+    least = (taps - 1) * GROUP - left
     first.dequantise.input[0] = "grouped.channels"
 
     zero = graph.set_constant("grouped.black", 0, np.uint8)
     return [
         node("Shape", [graph.input], ["grouped.width"], start=2, end=3),
         node("Neg", ["grouped.width"], ["grouped.less"]),
-        node("Mod", ["grouped.less", _whole(graph, "size", _GROUP)], ["grouped.lacking"]),
+        node("Mod", ["grouped.less", _whole(graph, "size", GROUP)], ["grouped.lacking"]),
         node("Add", ["grouped.lacking", _whole(graph, "least", least)], ["grouped.right"]),
         node(
             "Concat",
@@ -157,7 +165,7 @@ def _grouped(graph: Graph, first: _First, *, left: int, taps: int) -> list[onnx.
         node("Pad", [graph.input, "grouped.border", zero], ["grouped.padded"]),
         node(
             "Reshape",
-            ["grouped.padded", _whole(graph, "groups", 0, 0, -1, _GROUP * first.weight.shape[1])],
+            ["grouped.padded", _whole(graph, "groups", 0, 0, -1, GROUP * first.weight.shape[1])],
             ["grouped.pixels"],
         ),
         node("Transpose", ["grouped.pixels"], ["grouped.channels"], perm=[0, 3, 1, 2]),

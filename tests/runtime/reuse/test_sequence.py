@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from framelift.common.errors import BackendError, FrameError
 from framelift.runtime import Upscaler
+from framelift.runtime.backends.cpu.layered import LayeredNetwork
+from framelift.runtime.backends.cpu.saturation import adds_in_16_bits
 from framelift.runtime.backends.onnx_cpu import OnnxCpuSession
 from framelift.runtime.models.file import read_spec
 from framelift.runtime.reuse import ReusingSequence
@@ -218,6 +220,51 @@ def test_an_engine_that_fails_leaves_nothing_to_reuse(shuffle_model_path: Path) 
                     sequence.submit(frame, out)
                 upscaler._session.run = run  # type: ignore[method-assign]
             assert np.array_equal(sequence.submit(frame, out).result(), upscaler(frame))
+
+
+@pytest.mark.skipif(adds_in_16_bits(), reason="this processor adds products in 16 bits")
+def test_layers_that_come_out_different_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    notes: list[str] = []
+    frames = clip(60, 96)
+    run = LayeredNetwork._run
+
+    def wrong(net: LayeredNetwork, worker: int, layer: int, around: Frames) -> Frames:
+        return run(net, worker, layer, around) ^ np.uint8(1)
+
+    monkeypatch.setattr(LayeredNetwork, "_run", wrong)
+    with Upscaler.load("realtime-nano-x4-int8", "onnx-cpu", say=notes.append) as upscaler:
+        got, share = reused(upscaler, frames)
+        assert np.array_equal(got, whole(upscaler, frames))
+    (note,) = notes
+    assert "parts of a frame come out slightly different" in note
+    assert 0.3 < share < 0.5
+
+
+@pytest.mark.skipif(adds_in_16_bits(), reason="this processor adds products in 16 bits")
+def test_an_update_that_fails_half_way_leaves_nothing_to_reuse(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    frames = clip(60, 96)
+    out = np.empty((240, 384, 3), np.uint8)
+    run, failed = LayeredNetwork._run, 0
+
+    def fail(net: LayeredNetwork, worker: int, layer: int, around: Frames) -> Frames:
+        if layer == 2:
+            raise BackendError("out of order")
+        return run(net, worker, layer, around)
+
+    with Upscaler.load("realtime-nano-x4-int8", "onnx-cpu", threads=2) as upscaler:
+        sequence = upscaler.sequence()
+        for number, frame in enumerate(frames):
+            if number % 3 == 2:
+                monkeypatch.setattr(LayeredNetwork, "_run", fail)
+                try:
+                    sequence.submit(frame, out)
+                except BackendError:
+                    failed += 1
+                monkeypatch.setattr(LayeredNetwork, "_run", run)
+            assert np.array_equal(sequence.submit(frame, out).result(), upscaler(frame))
+    assert failed > 2
 
 
 @pytest.mark.parametrize(

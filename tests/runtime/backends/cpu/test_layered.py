@@ -1,0 +1,172 @@
+"""Blocks that are computed layer by layer have the bits of whole frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from framelift.common.errors import BackendError
+from framelift.runtime import Upscaler
+from framelift.runtime.backends.cpu import blocks, layered, saturation
+from framelift.runtime.backends.cpu.layered import LayeredNetwork, open_layers
+from framelift.runtime.models.file import ModelSpec, read_spec
+from framelift.runtime.models.zoo import resolve
+
+Frames = NDArray[np.uint8]
+
+pytestmark = pytest.mark.skipif(
+    saturation.adds_in_16_bits(), reason="this processor adds products in 16 bits"
+)
+
+
+def spec_of(name: str) -> ModelSpec:
+    return read_spec(resolve(name))
+
+
+@contextmanager
+def network(name: str, threads: int = 1) -> Iterator[LayeredNetwork]:
+    found = open_layers(spec_of(name), "onnx-cpu", "CPUExecutionProvider", threads)
+    assert found is not None
+    yield found
+    found.close()
+
+
+def noise(rng: np.random.Generator, height: int, width: int) -> Frames:
+    return rng.integers(0, 256, (height, width, 3), np.uint8)
+
+
+def changed(rng: np.random.Generator, frame: Frames) -> Frames:
+    """A copy with another patch, and another pixel in a corner or in the middle of a side."""
+    after = frame.copy()
+    height, width, _ = frame.shape
+    top, left = int(rng.integers(0, height)), int(rng.integers(0, width))
+    patch = after[top : top + int(rng.integers(1, 12)), left : left + int(rng.integers(1, 12))]
+    patch[...] = rng.integers(0, 256, patch.shape, np.uint8)
+    after[rng.choice([0, height // 2, height - 1]), rng.choice([0, width // 2, width - 1])] ^= 128
+    return after
+
+
+@pytest.mark.parametrize(
+    ("model", "threads"),
+    [
+        ("realtime-nano-x4-int8", 1),
+        ("realtime-nano-x2-video-int8", 2),
+        ("realtime-small-x4-video-int8", 3),
+        ("realtime-medium-x2-perceptual-int8", 1),
+    ],
+)
+def test_every_update_is_the_whole_frame(
+    model: str, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(layered, "_BATCH_BYTES", 100 << 10)  # so that there are several batches
+    rng = np.random.default_rng(0)
+    with network(model, threads) as net, Upscaler.load(model, "onnx-cpu", threads=1) as upscaler:
+        for height, width in ((8, 8), (9, 17), (64, 48), (61, 99)):
+            kept = net.keep(height, width)
+            assert kept is not None
+            frame = noise(rng, height, width)
+            out = np.empty((height * net.scale, width * net.scale, 3), np.uint8)
+            kept.compute(frame, out)
+            assert np.array_equal(out, upscaler(frame))
+            for _ in range(6):
+                frame = changed(rng, frame)
+                change = kept.change(frame)
+                kept.update(frame, change, out, grey=False)
+                assert np.array_equal(out, upscaler(frame))
+
+
+def test_only_what_a_change_can_reach_is_computed() -> None:
+    rng = np.random.default_rng(1)
+    with network("realtime-nano-x4-int8") as net:
+        kept = net.keep(96, 96)
+        assert kept is not None
+        frame = noise(rng, 96, 96)
+        kept.compute(frame, np.empty((384, 384, 3), np.uint8))
+        nothing = kept.change(frame)
+        assert nothing.cost == nothing.share == 0
+        frame[43, 43] ^= 1  # in the middle of a block, at the distance of 4 from the next ones
+        counts = [len(places) for places in kept.change(frame).places]
+        assert counts == [1, 1, 1, 4, 9][: len(counts)]
+        assert kept.change(noise(rng, 96, 96)).share == 1
+
+
+def test_an_update_can_be_made_grey() -> None:
+    rng = np.random.default_rng(2)
+    model = "realtime-nano-x4-int8"
+    with network(model) as net, Upscaler.load(model, "onnx-cpu") as upscaler:
+        kept = net.keep(40, 40)
+        assert kept is not None
+        frame = np.repeat(noise(rng, 40, 40)[..., :1], 3, axis=2)
+        kept.compute(frame, np.empty((160, 160, 3), np.uint8))
+        out = upscaler(frame)
+        frame[10:20, 30:] = 255 - frame[10:20, 30:]
+        kept.update(frame, kept.change(frame), out, grey=True)
+        assert np.array_equal(out, upscaler(frame))
+
+
+def test_frames_that_are_too_small_or_too_large_are_not_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with network("realtime-nano-x4-int8") as net:
+        assert net.keep(7, 99) is None
+        assert net.keep(99, 7) is None
+        monkeypatch.setattr(layered, "activation_budget", lambda _: 2 * 16 * 16 * 32)
+        assert net.keep(16, 16) is None
+
+        def full(*_: object) -> None:
+            raise MemoryError
+
+        monkeypatch.undo()
+        monkeypatch.setattr(layered, "Values", full)
+        assert net.keep(16, 16) is None
+
+
+def test_which_models_are_run_so(
+    monkeypatch: pytest.MonkeyPatch, shuffle_model_path: object
+) -> None:
+    def opened(spec: ModelSpec, threads: int = 1) -> bool:
+        found = open_layers(spec, "onnx-cpu", "CPUExecutionProvider", threads)
+        if found is not None:
+            found.close()
+        return found is not None
+
+    int8 = spec_of("realtime-nano-x2-int8")
+    assert opened(int8, layered.MOST_THREADS)
+    assert not opened(int8, layered.MOST_THREADS + 1)
+    assert not opened(spec_of("realtime-nano-x2"))
+    assert not opened(read_spec(str(shuffle_model_path)))
+    monkeypatch.setattr(saturation, "adds_in_16_bits", lambda: True)
+    assert not opened(int8)
+
+
+def test_a_closed_upscaler_says_so() -> None:
+    frame = np.zeros((16, 16, 3), np.uint8)
+    upscaler = Upscaler.load("realtime-nano-x4-int8", "onnx-cpu", threads=1)
+    sequence = upscaler.sequence()
+    sequence.submit(frame, np.empty((64, 64, 3), np.uint8)).result()
+    upscaler.close()
+    after = frame.copy()
+    after[0, 0] = 9
+    with pytest.raises(BackendError, match="closed"):
+        sequence.submit(after, np.empty((64, 64, 3), np.uint8))
+
+
+def test_blocks_at_the_edges_see_black_beyond_them() -> None:
+    grid = blocks.Grid(11, 16)
+    values = blocks.Values(grid, 8)
+    values.all[...] = 5
+    found = values.around(np.arange(grid.count)).view(np.uint8).reshape(-1, 10, 10, 8)
+    assert grid.count == 4
+    inner = found[:, 1:9, 1:9]
+    assert (inner == 5).all()
+    top_left, top_right, bottom_left, bottom_right = found
+    assert (top_left[0] == 0).all()
+    assert (top_left[:, 0] == 0).all()
+    assert (top_left[1:, 1:] == 5).all()  # also below, where the next row of blocks begins
+    assert (top_right[:, -1] == 0).all()
+    assert (bottom_left[-1] == 0).all()
+    assert (bottom_right[-1] == 0).all()
