@@ -12,7 +12,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
-from ....common.opencv import load_cv2
+from ....common.libraries.opencv import load_cv2
 from .chain import AROUND, BLOCK
 
 Places = NDArray[np.intp]
