@@ -27,10 +27,20 @@ def largest_factor(scaling: Scaling | None, jobs: Sequence[Job]) -> float | None
     return max((float(factor_of(scaling, *size)) for size in sizes), default=None)
 
 
+def factor_for(scaling: Scaling, path: Path) -> float | None:
+    """How much larger a size makes one file; `None` of one that cannot be read."""
+    size = _size_of_file(path, is_image=is_image(path))
+    return None if size is None else float(factor_of(scaling, *size))
+
+
 def _size_of(job: Job) -> tuple[int, int] | None:
     path = job.images.files[0] if job.images else job.source
+    return _size_of_file(path, is_image=is_image(path) or job.is_image)
+
+
+def _size_of_file(path: Path, *, is_image: bool) -> tuple[int, int] | None:
     try:
-        if is_image(path) or job.is_image:
+        if is_image:
             outline = read_outline(path)
             return outline.width, outline.height
         return _size_of_video(path)

@@ -22,6 +22,7 @@ from typing import Any, TextIO
 from ...common.errors import FrameliftError, Interrupted
 from ...common.signals import signals_as_errors
 from ...common.text import one_line
+from ...runtime import Upscaler
 from ...runtime.video.pieces import Piece
 from ..plan.settings import FileSettings
 from .messages import ALIVE_SECONDS, Answer
@@ -50,7 +51,7 @@ def main() -> None:
 def _answer(upscale: FileUpscaler, job: dict[str, Any]) -> Answer:
     what, loaded = job.get("source", "the model"), False
     try:
-        upscale.load(images=bool(job["images"]))
+        _load(upscale, job)
         loaded = True
         return Answer(facts=_do(upscale, job))
     except Interrupted:
@@ -68,9 +69,14 @@ def _answer(upscale: FileUpscaler, job: dict[str, Any]) -> Answer:
     return Answer(kind, line, fatal or not loaded)
 
 
+def _load(upscale: FileUpscaler, job: dict[str, Any]) -> Upscaler:
+    source = Path(job["source"]) if "source" in job else None
+    return upscale.load(images=bool(job["images"]), source=source)
+
+
 def _do(upscale: FileUpscaler, job: dict[str, Any]) -> Facts:
     if job["do"] == "load":
-        return {"describe": upscale.load(images=bool(job["images"])).describe()}
+        return {"describe": _load(upscale, job).describe()}
     source = Path(job["source"])
     if job["do"] == "plan":
         return upscale.plan(source, job["seconds"])

@@ -14,9 +14,10 @@ from ...common.notes import Say
 from ...common.signals import call_interruptibly
 from ...importer.loading import load_upscaler, models_to_run
 from ...runtime import Upscaler
+from ...runtime.input_size import factor_for
 from ...runtime.still import ImageOptions, make_image
 from ...runtime.video import ConvertOptions, upscale_video
-from ...runtime.video.clip.fit import known_factor
+from ...runtime.video.clip.fit import Fit, known_factor
 from ...runtime.video.pieces import Piece, join_pieces, plan_pieces, upscale_piece
 from ..plan.settings import FileSettings
 
@@ -36,13 +37,13 @@ class FileUpscaler:
 
         Raises what `upscale_video`, `make_image` and `load` raise.
         """
-        upscaler = self.load(images=is_image(source))
+        upscaler = self.load(images=is_image(source), source=source)
         made = self._image if is_image(source) else self._video
         return _facts(upscaler) | made(upscaler, source, target, replace)
 
     def plan(self, source: Path, seconds: float) -> Facts:
         """Cut a video into pieces. Raises what `plan_pieces` and `load` raise."""
-        upscaler = self.load(images=False)
+        upscaler = self.load(images=False, source=source)
         pieces = plan_pieces(source, seconds, say=self._say)
         return {
             "pieces": [piece.as_json() for piece in pieces],
@@ -93,7 +94,7 @@ class FileUpscaler:
 
     def _same(self, source: Path, made_with: Facts) -> Upscaler:
         """The upscaler, if it and the libraries are those that the film was begun with."""
-        upscaler = self.load(images=False)
+        upscaler = self.load(images=False, source=source)
         here = _made_with(upscaler)
         if here["model"] != made_with["model"]:
             raise ConfigError(
@@ -111,13 +112,19 @@ class FileUpscaler:
         sha256 = upscaler.spec.sha256
         return replace_field(self._settings.convert(sha256), resume=sha256)
 
-    def load(self, *, images: bool) -> Upscaler:
-        """The upscaler for images or for videos. Raises what `load_upscaler` raises."""
+    def load(self, *, images: bool, source: Path | None = None) -> Upscaler:
+        """The upscaler for images or for videos, or for one of them, where that depends on its
+        size. Raises what `load_upscaler` raises.
+        """
         settings = self._settings
+        scaling = settings.factor()
+        scale = known_factor(scaling)
+        if isinstance(scaling, Fit) and source is not None and settings.model is None:
+            scale = factor_for(scaling, source)
         models = models_to_run(
             settings.task,
             settings.model,
-            known_factor(settings.factor()),
+            scale,
             footage=not images,
         )
         if models not in self._upscalers:

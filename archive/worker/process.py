@@ -52,9 +52,9 @@ class ChildProcess:
         """The process, if one runs."""
         return self._running.process.pid if self._running else None
 
-    def load(self, *, images: bool) -> Answer:
-        """Load the model for images or for videos; every error is fatal."""
-        return self._ask({"do": "load", "images": images})
+    def load(self, source: Path) -> Answer:
+        """Load the model for a file; every error is fatal."""
+        return self._ask({"do": "load", "images": is_image(source), "source": str(source)})
 
     def make(self, source: Path, target: Path, *, replace: bool) -> Answer:
         """Upscale one file. Its process ending, or being stuck, is an answer, too."""

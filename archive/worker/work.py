@@ -37,9 +37,9 @@ class Worker(Closing):
         """The process in which files are made, if one runs."""
         return self._tries.child.pid
 
-    def load(self, *, images: bool) -> Answer:
+    def load(self, item: Item) -> Answer:
         """Load a model before the first file needs it, and tell what runs where."""
-        return self._tries.child.load(images=images)
+        return self._tries.child.load(self._archive.root / item.source)
 
     def do(self, item: Item) -> Outcome:
         """Make one file, or one piece, unless it is there.

@@ -25,7 +25,8 @@ from ...common.errors import ConfigError, Interrupted
 from ...common.progress import above_bar
 from ...common.text import printable
 from ...importer.loading import models_to_run, own_or_imported
-from ...runtime.video.clip.fit import known_factor
+from ...runtime.models.zoo import SCALES
+from ...runtime.video.clip.fit import Fit, known_factor
 from ..output.json_output import print_json
 from .status import files_text, line_of
 
@@ -116,7 +117,7 @@ class Archiving:
                 yield outcomes
             return
         with Worker(self._archive, self._note) as worker:
-            answer = worker.load(images=todo[0].is_image)
+            answer = worker.load(todo[0])
             if answer.kind:
                 if self._is_new:  # nothing was made with these options
                     (self._out / FOLDER / DESCRIPTION).unlink(missing_ok=True)
@@ -181,10 +182,13 @@ class Archiving:
 
     def _models(self, settings: FileSettings) -> list[str]:
         """Name and hash of the models for videos and images, found before anything is begun."""
-        scale = known_factor(settings.factor())
+        scaling = settings.factor()
+        # A size makes each file so many times larger that one or the other is enough.
+        scales = list(map(float, SCALES)) if isinstance(scaling, Fit) else [known_factor(scaling)]
         names = {
             name
             for footage in (True, False)
+            for scale in scales
             for name in models_to_run(settings.task, settings.model, scale, footage=footage)
             if name is not None
         }

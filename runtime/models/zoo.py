@@ -19,7 +19,8 @@ _KINDS_FOR_IMAGES = ("-perceptual", "")
 _KINDS_FOR_FOOTAGE = ("-video", *_KINDS_FOR_IMAGES)
 _SIZES_FOR_IMAGES = ("medium", "small", "nano")
 _SIZES_FOR_FOOTAGE = ("small", "medium", "nano")
-_SCALES = (2, 4)
+SCALES = (2, 4)
+"""Of the models that are taken where none is named."""
 _USUAL_SCALE = 4
 
 
@@ -48,8 +49,8 @@ def default_model(
     """
     shipped = shipped_models(folder)
     wanted = _USUAL_SCALE if factor is None else factor
-    enough = [scale for scale in _SCALES if scale >= wanted]
-    too_small = [scale for scale in reversed(_SCALES) if scale < wanted]
+    enough = [scale for scale in SCALES if scale >= wanted]
+    too_small = [scale for scale in reversed(SCALES) if scale < wanted]
     sizes = _SIZES_FOR_FOOTAGE if footage else _SIZES_FOR_IMAGES
     for scale in (*enough, *too_small):
         for kind in _KINDS_FOR_FOOTAGE if footage else _KINDS_FOR_IMAGES:
@@ -69,7 +70,7 @@ def default_uses(on_cpu: bool, folder: Path | None = None) -> dict[str, list[str
     uses: dict[str, list[str]] = {}
     if DEFAULT_STYLE in shipped:
         uses[DEFAULT_STYLE] = ["styles"]
-    for scale in _SCALES:
+    for scale in SCALES:
         for use, footage in (("images", False), ("footage", True)):
             try:
                 name = default_model(scale, folder, footage=footage, on_cpu=on_cpu)

@@ -151,7 +151,7 @@ def dying_package(folder: Path) -> Path:
 
 def test_a_child_that_does_not_answer_is_ended_and_replaced(archive: Archive) -> None:
     child = ChildProcess(archive.settings, lambda line: None, silent_seconds=5)
-    assert child.load(images=False).kind == ""
+    assert child.load(archive.root / "a.mp4").kind == ""
     assert child.pid is not None
     os.kill(child.pid, signal.SIGSTOP)
     source, target = archive.root / "a.mp4", archive.out / "a.mp4"
@@ -168,7 +168,7 @@ def test_a_child_that_does_not_answer_is_ended_and_replaced(archive: Archive) ->
 def test_what_cannot_work_for_any_file_ends_the_run(archive: Archive) -> None:
     lost = Archive(archive.root, archive.out, FileSettings(model="no-such-model"), archive.digest)
     with Worker(lost, lambda line: None) as worker:
-        assert worker.load(images=False).is_fatal
+        assert worker.load(items(lost)[0]).is_fatal
         with pytest.raises(FrameliftError, match="the other files were not tried"):
             list(run_here(items(lost), worker, lambda line: None))
     assert len(rows(lost)) == 1
@@ -239,3 +239,11 @@ def test_a_file_that_another_process_makes_is_waited_for(archive: Archive) -> No
     assert order[-1] == "a.mp4"
     assert len(told) == 1
     assert told[0].startswith("waiting for 1 file that ")
+
+
+def test_a_size_is_made_by_the_model_that_is_enough_for_each_file(archive: Archive) -> None:
+    size = Archive(archive.root, archive.out, FileSettings(size="64x48"), archive.digest)
+    large = Archive(archive.root, archive.out, FileSettings(size="960x720"), archive.digest)
+    for sized, scale in ((size, 2), (large, 4)):
+        with Worker(sized, lambda line: None) as worker:
+            assert worker.load(items(sized)[0]).facts["describe"]["scale"] == scale
