@@ -14,6 +14,7 @@ from framelift.imaging.quality import ImageU8, Upscale, bicubic, trials
 
 from .flatness import deviation_ratio, flat_variances
 from .grid import phase_spread
+from .specks import excess_detail
 
 # Sides of the blocks in which a pattern is looked for, in periods: it may differ between regions.
 _REPEATS = 8
@@ -39,6 +40,8 @@ class Artefacts:
     of the originals, divided by that of the originals (`deviation_ratio`). `grid`: how unevenly
     detail is spread over the pixels that come from one pixel of the input, divided by that of the
     originals (`phase_spread`): of all of these the one that people see as a grid or blocks.
+    `specks`: detail where the originals have none nearby, in percent of their detail
+    (`excess_detail`).
     """
 
     colour_shift: float
@@ -46,6 +49,7 @@ class Artefacts:
     mesh: float
     flat: float
     grid: float
+    specks: float
 
 
 def find_artefacts(
@@ -59,7 +63,7 @@ def find_artefacts(
     """
     period = scale * size_multiple
     shifts, ours, theirs, blocks = [], np.zeros(2), np.zeros(2), 0
-    flat, spreads = np.zeros(3), np.zeros(2)
+    flat, spreads, excess = np.zeros(3), np.zeros(2), np.zeros(2)
     ratios: list[NDArray[np.float64]] = []
     for trial in trials((("", original) for original in originals), upscale, scale):
         output, reference = trial.output, trial.reference
@@ -67,6 +71,7 @@ def find_artefacts(
         plain = bgr_to_y(bicubic(scale)(trial.small))
         ours += periodic_energy(bgr_to_y(output) - plain, period)
         theirs += periodic_energy(bgr_to_y(reference) - plain, period)
+        excess += excess_detail(output, reference)
         flat += flat_variances(bgr_to_y(output), bgr_to_y(reference))
         blocks += min(reference.shape[:2]) // (_REPEATS * period)
         if min(reference.shape[:2]) >= _WINDOW:
@@ -81,7 +86,8 @@ def find_artefacts(
     checkerboard = float(ours[0] / max(ours[1], 1e-12) / share)
     mesh = float(np.median(ratios, 0).max())
     grid = float(spreads[0] / max(spreads[1], 1e-12))
-    return Artefacts(float(max(shifts)), checkerboard, mesh, deviation_ratio(flat), grid)
+    specks = float(100 * excess[0] / excess[1])
+    return Artefacts(float(max(shifts)), checkerboard, mesh, deviation_ratio(flat), grid, specks)
 
 
 def fine_energy_ratio(

@@ -158,6 +158,8 @@ def judge(one: Judged, parent: Judged | None, limits: Limits) -> None:
             found.append(f"{precision} {artefacts.flat:.2f} × the deviation of flat regions")
         if artefacts.grid > limits.grid:
             found.append(f"{precision} grid {artefacts.grid:.1f}")
+        if artefacts.specks > limits.specks:
+            found.append(f"{precision} specks {artefacts.specks:.2f} %")
     if parent is not None and model.perceptual:
         found += _perceptual_misses(one, parent, limits)
 
@@ -232,6 +234,7 @@ def table(judged: Sequence[Judged], sets: Sequence[str]) -> list[Sequence[str]]:
         "mesh",
         "flat",
         "grid",
+        "specks, %",
         "verdict",
     ]
     rows: list[Sequence[str]] = [header]
@@ -253,6 +256,7 @@ def table(judged: Sequence[Judged], sets: Sequence[str]) -> list[Sequence[str]]:
                 "" if found is None else f"{found.mesh:.2f}",
                 "" if found is None else f"{found.flat:.2f}",
                 "" if found is None else f"{found.grid:.1f}",
+                "" if found is None else f"{found.specks:.2f}",
                 verdict(one),
             ]
         )

@@ -27,6 +27,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mesh: float
     flat: float
     grid: float
+    specks: float
 
 
 class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

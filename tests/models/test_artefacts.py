@@ -8,11 +8,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from framelift.imaging.quality import ImageU8, Upscale, bicubic, shrink
 from framelift.runtime import Upscaler
+from framelift.train.losses.patterns import ExcessLoss
 from models.artefacts import Artefacts, find_artefacts, periodic_energy
 from models.grid import phase_spread
+from models.specks import excess_detail
 
 ROOT = Path(__file__).parents[2]
 
@@ -113,6 +116,31 @@ def test_grids_of_changing_sign(photo: ImageU8, shipped: Upscale) -> None:
     assert even.grid < 2
     assert uneven.grid > 3 * plain.grid
     assert uneven.checkerboard < 1
+
+
+def test_specks_around_letters(photo: ImageU8) -> None:
+    letters = np.full_like(photo, 150)
+    for line in range(20, photo.shape[0], 24):
+        cv2.putText(letters, "letters", (4, line), cv2.FONT_HERSHEY_SIMPLEX, 0.7, (255, 240, 30), 2)
+    rng = np.random.default_rng(0)
+    dots = 12 * (rng.random((*photo.shape[:2], 1)) > 0.9)
+
+    def specks(image: ImageU8, extra: np.ndarray) -> float:
+        return find_artefacts([image], changed(bicubic(4), lambda _: extra), 4).specks
+
+    assert specks(letters, dots) > 3 * specks(letters, 0 * dots)
+    assert specks(photo, 0 * dots) < 0.3
+
+
+def test_specks_are_what_the_loss_works_against() -> None:
+    rng = np.random.default_rng(0)
+    original = rng.normal(120, 4, (33, 40, 3)) + 60 * (np.arange(40) > 20)[:, None]
+    output = original + rng.normal(0, 9, original.shape)
+    excess = excess_detail(output, original)[0]
+    tensors = [
+        torch.from_numpy(image / 255).float().permute(2, 0, 1)[None] for image in (output, original)
+    ]
+    assert 255 * original.size * ExcessLoss()(*tensors).item() == pytest.approx(excess, rel=1e-3)
 
 
 def test_an_image_without_a_whole_pixel_of_the_input() -> None:

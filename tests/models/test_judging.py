@@ -18,8 +18,8 @@ from models.perception import Perception
 from models.plan import Limits, Model
 
 GAINS = {"relu3_3": 0.1, "relu4_3": 0.15}
-LIMITS = Limits("relu4_3", GAINS, ("BSD100",), 1.5, 1.0, 1.0, 1.0, 1.1, 5.0)
-CLEAN = Artefacts(colour_shift=0.3, checkerboard=0.5, mesh=0.8, flat=0.9, grid=2.0)
+LIMITS = Limits("relu4_3", GAINS, ("BSD100",), 1.5, 1.0, 1.0, 1.0, 1.1, 5.0, 0.3)
+CLEAN = Artefacts(colour_shift=0.3, checkerboard=0.5, mesh=0.8, flat=0.9, grid=2.0, specks=0.1)
 
 
 def scored(model: Model, artefacts: Artefacts = CLEAN, **sets: tuple[float, float]) -> Judged:
@@ -47,7 +47,7 @@ def test_between_floor_and_aim() -> None:
 
 
 def test_what_a_plain_model_can_miss() -> None:
-    one = scored(PLAIN, Artefacts(1.25, 1.5, 2.0, 1.2, 11.0), Set5=(31.2, 0.3))
+    one = scored(PLAIN, Artefacts(1.25, 1.5, 2.0, 1.2, 11.0, 0.65), Set5=(31.2, 0.3))
     one.scores["int8"] = {"Set5": {"psnr_db": 30.9, "ssim": 0.9}}
     one.espcn = 0.61
     judge(one, None, LIMITS)
@@ -59,12 +59,13 @@ def test_what_a_plain_model_can_miss() -> None:
         "fp16 mesh 2.00",
         "fp16 1.20 × the deviation of flat regions",
         "fp16 grid 11.0",
+        "fp16 specks 0.65 %",
     ]
 
 
 def test_each_file_is_judged_for_artefacts() -> None:
     one = scored(PLAIN, Set5=(31.2, 0.3))
-    one.artefacts["int8"] = Artefacts(0.3, 0.5, 2.0, 1.0, 2.0)
+    one.artefacts["int8"] = Artefacts(0.3, 0.5, 2.0, 1.0, 2.0, 0.1)
     judge(one, None, LIMITS)
     assert one.misses == ["int8 mesh 2.00"]
 
