@@ -16,8 +16,9 @@ class PixelLossConfig(
     """Distance of the pixels of output and target, or of their means."""
 
     norm: Literal["l1", "l2", "charbonnier"] = "l2"
-    # luma: BT.601's, which the literature's PSNR is of; means: over squares of 16 pixels a side
-    of: Literal["rgb", "luma", "means"] = "rgb"
+    # luma: BT.601's, which the literature's PSNR is of; chroma: R, G and B less luma;
+    # means: over squares of 16 pixels a side
+    of: Literal["rgb", "luma", "chroma", "means"] = "rgb"
     weight: float = 1.0
 
     @property

@@ -34,9 +34,10 @@ class PixelLoss(nn.Module):
     """Loss on pixels. `l2` is the paper's ℓ_pixel: squared distance divided by C·H·W.
 
     Of `luma`, the distance is that of 0.299 R + 0.587 G + 0.114 B (BT.601), divided by H·W. Of
-    `means`, it is that of the means over squares of 16 pixels a side (cut at the right and lower
-    edge), divided by C times their count: it holds colour and brightness, which feature losses let
-    drift, and leaves detail free.
+    `chroma`, it is that of R, G and B less luma: it keeps feature losses from drawing coloured
+    grids and specks, and leaves the texture of brightness free. Of `means`, it is that of the means
+    over squares of 16 pixels a side (cut at the right and lower edge), divided by C times their
+    count: it keeps colour and brightness, which feature losses let drift, and leaves detail free.
     """
 
     _SQUARE = 16
@@ -55,6 +56,8 @@ class PixelLoss(nn.Module):
         output, target = output.float(), target.float()
         if self.of == "luma":
             output, target = luma(output), luma(target)
+        elif self.of == "chroma":
+            output, target = (images - luma(images)[:, None] for images in (output, target))
         elif self.of == "means":
             output, target = (
                 F.avg_pool2d(images, self._SQUARE, ceil_mode=True) for images in (output, target)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from framelift.common.errors import CheckpointError
 from framelift.train.losses import (
+    ExcessConfig,
     FeatureLossConfig,
     PixelLossConfig,
     SpectrumConfig,
@@ -170,6 +171,18 @@ def test_luma_sees_grey_whole_and_colour_by_its_share() -> None:
     assert loss(target + green, target)[0].item() == pytest.approx(0.0587)
 
 
+def test_chroma_sees_colour_and_no_grey() -> None:
+    loss = WeightedLoss((PixelLossConfig(norm="l1", of="chroma"),))
+    target = torch.rand(1, 3, 4, 4) / 2
+    total, parts = loss(target + 0.1 * torch.rand(1, 1, 4, 4), target)
+    assert total.item() == pytest.approx(0, abs=1e-6)
+    assert list(parts) == ["chroma_l1"]
+    green = torch.tensor([0.0, 0.1, 0.0]).view(1, 3, 1, 1)
+    # Luma rises by 0.0587: R and B fall below it by that, G is above it by the rest.
+    expected = (2 * 0.0587 + 0.0413) / 3
+    assert loss(target + green, target)[0].item() == pytest.approx(expected, rel=1e-4)
+
+
 def test_means_see_a_shift_of_colour_and_no_detail() -> None:
     loss = WeightedLoss((PixelLossConfig(norm="l1", of="means"),))
     target = torch.rand(2, 3, 48, 32) / 2
@@ -203,7 +216,9 @@ def test_losses_are_float32_in_half_precision(caffe_file: Path) -> None:
     terms = (
         PixelLossConfig(),
         PixelLossConfig(of="luma"),
+        PixelLossConfig(of="chroma"),
         PixelLossConfig(of="means"),
+        ExcessConfig(),
         FeatureLossConfig(),
         StyleLossConfig(),
         TotalVariationConfig(),
