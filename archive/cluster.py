@@ -181,7 +181,11 @@ def _connected(cluster: Cluster) -> Iterator[int]:
                 logging_level=logging.ERROR,
             )
     except Exception as error:
-        remedy = "name a cluster that runs as host:port, or none to start one here"
+        remedy = (
+            "name a cluster that runs as host:port, or none to start one here"
+            if cluster.address
+            else "try again when this machine has less to do, or leave out --ray"
+        )
         raise BackendError(
             f"Ray{_at(cluster)} cannot be used ({first_line(error)}): {remedy}"
         ) from error

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -17,7 +18,7 @@ from framelift.archive.plan.job import Archive, Outcome
 from framelift.archive.plan.listing import Item, list_files, parse_tree, with_targets
 from framelift.archive.plan.settings import FileSettings
 from framelift.archive.records.ledger import Description, Ledger
-from framelift.common.errors import MissingDependencyError
+from framelift.common.errors import BackendError, MissingDependencyError
 
 from .conftest import write_clip
 
@@ -67,6 +68,27 @@ def test_without_ray_the_command_that_installs_it_is_named(
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(MissingDependencyError, match=r'pip install "framelift\[ray\]"'):
         next(run_on_ray([], archive, Cluster(), lambda line: None))
+
+
+def test_a_machine_too_busy_to_start_ray_is_one_line(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ray waits for 30 s, which is in its code."""
+    ray = ModuleType("ray")
+
+    def init(**options: object) -> None:
+        raise RuntimeError("The current node timed out during startup.\nMore")
+
+    monkeypatch.setattr(ray, "init", init, raising=False)
+    monkeypatch.setattr(ray, "data", ModuleType("ray.data"), raising=False)
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    monkeypatch.setitem(sys.modules, "ray.data", ModuleType("ray.data"))
+    with pytest.raises(BackendError) as raised:
+        next(run_on_ray([], archive, Cluster(), lambda line: None))
+    assert str(raised.value) == (
+        "Ray cannot be used (The current node timed out during startup.): try again when this "
+        "machine has less to do, or leave out --ray"
+    )
 
 
 RUN = """

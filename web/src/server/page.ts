@@ -59,7 +59,7 @@ export class ServerPage {
       this.limits = limits;
       this.options.offer(models);
       this.lead.textContent =
-        `Files are uploaded to ${location.host}, upscaled there one after the other, and kept for ` +
+        `Files are uploaded to ${location.host}, upscaled there in turn, and kept for ` +
         `${duration(limits.keep_seconds)}. Up to ${size(limits.bytes)}, ${duration(limits.seconds)} and ` +
         `${grouped(limits.frames)} frames.`;
       this.work.hidden = false;
