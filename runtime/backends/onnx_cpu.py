@@ -14,6 +14,7 @@ from ..ort.library import engine_problem
 from ..ort.session import OrtSession
 from ..session.frames import dtype_of
 from ..session.protocol import Frames
+from .cpu.interleaved import Interleaved
 from .cpu.packed import PACKED
 from .cpu.prepared import prepared
 from .cpu.reshuffle import Reshuffle
@@ -77,12 +78,16 @@ class OnnxCpuSession:
         if self._packed:
             load_cv2()  # what is missing is said now, not at the first frame
         self._session = OrtSession(NAME, made.model, PROVIDER, self._threads)
-        self._reshuffle: Reshuffle | None = None
+        self._reshuffle: Reshuffle | Interleaved | None = None
         self._layers: LayeredNetwork | None = None
         self._layers_opened = False
         self.stage_seconds = {"inference": 0.0}
         if self._packed:
-            self._reshuffle = Reshuffle(spec.scale, dtype_of(spec.depth))
+            self._reshuffle = (
+                Interleaved(spec.scale)
+                if made.interleaved
+                else Reshuffle(spec.scale, dtype_of(spec.depth))
+            )
             self.stage_seconds["pixel shuffle"] = 0.0
 
     def run(self, frames: Frames, out: Frames) -> None:

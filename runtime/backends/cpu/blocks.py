@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ....common.libraries.opencv import load_cv2
 from .chain import AROUND, BLOCK
+from .interleaved import PixelRows
 
 Places = NDArray[np.intp]
 """Numbers of blocks, in rows from the top."""
@@ -131,33 +132,24 @@ class Shuffle:
     """The pixel shuffle of blocks, into a result."""
 
     def __init__(self, grid: Grid, scale: int) -> None:
-        self._grid, self._scale = grid, scale
-        pixel = 3 * scale  # bytes of one sub-row of a pixel
-        self._word = np.dtype(next(f"u{size}" for size in (4, 2, 1) if pixel % size == 0))
-        self._words = pixel // self._word.itemsize
-        channels = range(self._words * scale)
-        self._pairs = [channel for number in channels for channel in (number, number)]
+        self._grid, self._rows = grid, PixelRows(scale)
 
     def pixels(self, codes: NDArray[np.uint8], count: int) -> NDArray[np.uint8]:
-        """Of codes of the last layer, in its order, N·8·8·(3·s²): N×8s×8s×3."""
-        s = self._scale
-        # OpenCV has no unsigned 32 bits; the values are copied only.
-        word = np.dtype(np.int32) if self._word.itemsize == 4 else self._word
-        source = codes.view(word).reshape(count * BLOCK, BLOCK, self._words * s)
-        target = np.empty((count * BLOCK, s, BLOCK, self._words), word)
-        load_cv2().mixChannels([source], [target[:, row] for row in range(s)], self._pairs)
-        return target.view(np.uint8).reshape(count, s * BLOCK, s * BLOCK, 3)
+        """Of codes of the last layer, N·8·8·(3·s²), those of a picture: N×8s×8s×3."""
+        s = self._rows.scale
+        found = np.empty((count, s * BLOCK, s * BLOCK, 3), np.uint8)
+        self._rows.copy(codes.reshape(count * BLOCK, -1), found)
+        return found
 
     def put(self, places: Places, pixels: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:
         """Write the pixels of blocks to the result of a frame, sH×sW×3."""
-        s, grid = self._scale, self._grid
-        size = self._word.itemsize
+        s, word, grid = self._rows.scale, self._rows.word, self._grid
+        columns = BLOCK * self._rows.words
         row = grid.width * s * 3
         windows = as_strided(
-            out.reshape(-1).view(self._word),
-            (grid.height - BLOCK + 1, grid.width - BLOCK + 1, s * BLOCK, BLOCK * self._words),
-            (s * row, 3 * s, row, size),
+            out.reshape(-1).view(word),
+            (grid.height - BLOCK + 1, grid.width - BLOCK + 1, s * BLOCK, columns),
+            (s * row, 3 * s, row, word.itemsize),
         )
-        shape = len(places), s * BLOCK, BLOCK * self._words
-        words = pixels.reshape(-1).view(self._word).reshape(shape)
+        words = pixels.reshape(-1).view(word).reshape(len(places), s * BLOCK, columns)
         windows[grid.tops[places], grid.lefts[places]] = words

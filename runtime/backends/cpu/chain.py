@@ -18,6 +18,7 @@ from ...models.graph import Graph, attributes
 from ...models.remembered import Facts, remembered
 from . import saturation
 from .grouped import GROUP, group_pixels, grouped_weights
+from .interleaved import interleave_tail
 from .packed import pack_tail
 
 if TYPE_CHECKING:
@@ -40,8 +41,8 @@ class Chain:
         whole: the model, serialised, with the results of the layers but the last as outputs
             `kept_name`, N×H×W×C.
         blocks: layer k for itself from `block_input(k)`, N×10×10×C, or N×10×3×12 for the first, to
-            `block_output(k)`, N×8×8×C. Of the last the order of channels is sub-row, sub-column,
-            colour. No layer reads another's result: those that are not wanted get no blocks.
+            `block_output(k)`, N×8×8×C. No layer reads another's result: those that are not wanted
+            get no blocks.
     """
 
     channels: tuple[int, ...]
@@ -100,7 +101,7 @@ class _Layer:
 def _make(spec: ModelSpec) -> Chain | None:
     model = spec.model()
     saturation.prepare_int8(model)
-    if not pack_tail(model, spec.scale):
+    if not pack_tail(model, spec.scale) or not interleave_tail(model, spec.scale):
         return None
     layers = _layers(Graph(model.graph))
     if len(layers) < 2 or len(layers[-1].weight) != 3 * spec.scale**2:
@@ -108,7 +109,7 @@ def _make(spec: ModelSpec) -> Chain | None:
     channels = tuple(layer.weight.shape[1] for layer in layers)
     if channels[0] != 3 or any(count % _WORD for count in channels[1:]):
         return None
-    blocks = _blocks(model, layers, spec.scale)
+    blocks = _blocks(model, layers)
     if saturation.has_vnni():
         group_pixels(model)
     _keep(model, layers)
@@ -125,7 +126,7 @@ def _layers(graph: Graph) -> list[_Layer]:
     while (layer := _layer(graph, value)) is not None:
         found.append(layer)
         value = layer.result
-    last = graph.reader(value, "Identity")
+    last = graph.reader(value, "Transpose")
     return found if last is not None and last.output[0] == graph.output else []
 
 
@@ -196,20 +197,16 @@ class _BlockLayer:
     writes: int
 
 
-def _block_layer(layers: list[_Layer], number: int, scale: int) -> _BlockLayer:
-    layer = layers[number]
+def _block_layer(layer: _Layer, *, first: bool) -> _BlockLayer:
     weight, steps, bias = layer.weight, layer.weight_steps, layer.bias
-    if number == 0:
+    if first:
         weight = grouped_weights(weight, -(-(_SIDE - 1) // GROUP) + 1)
         steps, bias = np.tile(steps, GROUP), np.tile(bias, GROUP)
         return _BlockLayer(weight, steps, bias, -(-AROUND // GROUP), BLOCK // GROUP)
-    if number == len(layers) - 1:
-        order = np.arange(3 * scale**2).reshape(3, scale, scale).transpose(1, 2, 0).ravel()
-        weight, steps, bias = weight[order], steps[order], bias[order]
     return _BlockLayer(weight, steps, bias, AROUND, BLOCK)
 
 
-def _blocks(model: onnx.ModelProto, layers: list[_Layer], scale: int) -> onnx.ModelProto:
+def _blocks(model: onnx.ModelProto, layers: list[_Layer]) -> onnx.ModelProto:
     """See `Chain.blocks`; with the operator that ONNX Runtime itself makes of such layers."""
     import onnx
 
@@ -229,7 +226,7 @@ def _blocks(model: onnx.ModelProto, layers: list[_Layer], scale: int) -> onnx.Mo
 
     zero = constant("zero", np.array(0, np.uint8))
     for number, layer in enumerate(layers):
-        part = _block_layer(layers, number, scale)
+        part = _block_layer(layer, first=number == 0)
         source, name = block_input(number), block_output(number)
         parameters = [
             constant(f"{number}.input_step", np.array(layer.input_step, np.float32)),

@@ -27,8 +27,8 @@ from ...session.grey import make_grey
 from ...session.protocol import Frames
 from .blocks import Grid, Places, Shuffle, Values
 from .chain import AROUND, BLOCK, Chain, block_input, block_output, chain_of, kept_name
+from .interleaved import Interleaved
 from .packed import PACKED
-from .reshuffle import Reshuffle
 
 MOST_THREADS = 8
 """With more, computing whole frames gains and this does not: Python hands out the batches."""
@@ -63,7 +63,7 @@ class LayeredNetwork:
         self.channels = chain.channels
         self._whole = OrtSession(name, chain.whole, provider, threads)
         self._blocks = OrtSession(name, chain.blocks, provider, 1)
-        self._reshuffle = Reshuffle(spec.scale)
+        self._reshuffle = Interleaved(spec.scale)
         self._workers = min(threads, _MOST_WORKERS)
         self._pool: ThreadPoolExecutor | None = None
         if self._workers > 1:

@@ -9,6 +9,7 @@ from ...models.file import ModelSpec
 from ...models.remembered import Facts, remembered
 from . import saturation
 from .grouped import group_pixels
+from .interleaved import interleave_tail
 from .packed import pack_tail
 from .placeless import is_placeless
 from .widen import has_half, widen, widened_bytes
@@ -27,6 +28,7 @@ class Prepared:
         widened: whether it was fp16.
         held_channels: how many channels have a coarser step, see `saturation.hold_sums`.
         packed: whether it ends in packed whole numbers, see `packed.pack_tail`.
+        interleaved: whether these are in the order of `interleaved.interleave_tail`.
         model: serialised.
     """
 
@@ -35,6 +37,7 @@ class Prepared:
     widened: bool
     held_channels: int
     packed: bool
+    interleaved: bool
     model: bytes
 
 
@@ -61,6 +64,13 @@ def _prepare(spec: ModelSpec, model: onnx.ModelProto, pack: bool) -> Prepared:
     if saturation.has_vnni():
         group_pixels(model)
     packed = pack and pack_tail(model, spec.scale)
+    interleaved = packed and interleave_tail(model, spec.scale)
     return Prepared(
-        activation_bytes, exact_regions, widened, held_channels, packed, model.SerializeToString()
+        activation_bytes,
+        exact_regions,
+        widened,
+        held_channels,
+        packed,
+        interleaved,
+        model.SerializeToString(),
     )
