@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import secrets
 import time
 from dataclasses import asdict, dataclass, field, fields
@@ -160,9 +161,26 @@ def job_from_json(text: str) -> Job:
         job = Job(**{key: value for key, value in stored.items() if key in known})
         job.state = State(job.state)
         job.result = None if stored["result"] is None else Result(**stored["result"])
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        _require_types(job)
+        job.document(0.0, None)
+    except _NO_JOB as error:
         raise InputError("is not a description of a job") from error
     return job
+
+
+def _require_types(job: Job) -> None:
+    """Raise TypeError for values that a damaged file may hold and no job has."""
+    texts = [job.name, job.suffix, job.result_suffix, job.command, job.id]
+    texts += [*job.arguments, *job.notes, *job.options.values()]
+    if job.error is not None:
+        texts += [job.error["kind"], job.error["message"]]
+    numbers = (job.created, job.started or 0.0, job.finished or 0.0, job.input_bytes)
+    if not all(type(text) is str for text in texts) or not all(map(math.isfinite, numbers)):
+        raise TypeError
+
+
+_NO_JOB = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
+"""What reading something else as a job raises."""
 
 
 def _iso(seconds: float | None) -> str | None:
