@@ -27,6 +27,7 @@ from .decoding import (
 )
 from .formats.deep import DEEP_FORMATS, colour_chunk, stored_bits
 from .formats.deep import decode as decode_deep
+from .formats.deep_tiff import decode_planes, is_in_planes, straight
 from .formats.jxl_header import bits_per_channel as jxl_bits
 from .opening import DAMAGED, frame_count, opened, opened_header
 
@@ -107,7 +108,7 @@ class Facts:
         keep_depth: bool,
     ) -> Picture:
         """The picture with these pixels, H×W×3 and H×W, of 16 bits only with `keep_depth`."""
-        stored = np.ascontiguousarray if keep_depth else _to_u8
+        stored = (_to_u16 if self.depth > 8 else np.ascontiguousarray) if keep_depth else _to_u8
         return Picture(
             stored(colour),
             None if alpha is None else stored(alpha),
@@ -131,8 +132,9 @@ def facts_of(
     depth = _bits(image, data)
     metadata, damaged = read_metadata(image, chunks)
     profile = image.info.get("icc_profile") or None
-    if _becomes_rgb(image, depth):
-        say(f"{path.name}: its printing colours (CMYK) become sRGB")
+    if _is_cmyk(image):
+        bits = " of 8 bits" if depth > 8 else ""
+        say(f"{path.name}: its printing colours (CMYK) become sRGB{bits}")
         profile = None
     for kind in damaged:
         say(f"{path.name}: its {kind} data is damaged and left out")
@@ -155,7 +157,7 @@ def decoded(
 
     They lie as they are stored. Raises InputError: they are damaged, or of neither 8 nor 16 bits.
     """
-    if _becomes_rgb(image, facts.depth):
+    if _is_cmyk(image):
         image = _converted(facts.path, image)
     return _pixels(facts.path, image, data, facts.depth, quiet)
 
@@ -182,8 +184,8 @@ def _read(
     return facts.picture(colour, alpha, caught, keep_depth=keep_depth)
 
 
-def _becomes_rgb(image: Image, depth: int) -> bool:
-    return image.mode == "CMYK" and depth == 8
+def _is_cmyk(image: Image) -> bool:
+    return image.mode == "CMYK"
 
 
 def _bits(image: Image, data: bytes) -> int:
@@ -222,12 +224,16 @@ def _pixels(
             raise
         except Exception as error:  # Pillow raises many kinds on damaged files
             raise InputError(f"{path}: {DAMAGED}") from error
-    raw, caught = decode_by_opencv(data, quiet=quiet)
+    caught = Caught()
+    if depth > 8 and is_in_planes(image):
+        raw = decode_planes(data, lambda plane: decode_by_opencv(plane)[0])
+    else:
+        raw, caught = decode_by_opencv(data, quiet=quiet)
     if raw is None:
         raise InputError(f"{path}: {DAMAGED}")
     if raw.dtype not in (np.uint8, np.uint16):
         raise InputError(f"{path}: has {raw.dtype} pixels; convert it to 8 or 16 bits first")
-    return *_parted(raw), caught
+    return *_parted(straight(image, raw) if raw.dtype == np.uint16 else raw), caught
 
 
 def _deep_pixels(
@@ -289,6 +295,12 @@ def orientation_of(image: Image, chunks: list[tuple[bytes, bytes]], *, upright: 
 def is_opaque(alpha: AnyPixels) -> bool:
     """Whether nothing of it is transparent."""
     return int(alpha.min()) == np.iinfo(alpha.dtype).max
+
+
+def _to_u16(pixels: AnyPixels) -> Pixels:
+    if pixels.dtype == np.uint8:  # what Pillow has no more than 8 bits of
+        pixels = pixels.astype(np.uint16) * 257
+    return np.ascontiguousarray(pixels)
 
 
 def _to_u8(pixels: AnyPixels) -> Pixels:

@@ -15,6 +15,7 @@ from ...common.images import Picture
 from ...common.images.animation import frame_numbers, read_frames
 from ...common.images.content.metadata import read_metadata, renewed
 from ...common.images.content.png_chunks import read_chunks
+from ...common.images.decoding import is_deep
 from ...common.images.opening import frame_count, opened, opened_header
 from ...common.images.writing import JPEG_QUALITY, channels_of
 from ...common.signals import call_interruptibly
@@ -95,6 +96,8 @@ def _made(
 
     with opened(source) as (image, data):
         count = len(frame_numbers(image))
+        if is_deep(image):
+            say(f"{source.name}: 16 bits per channel are reduced to 8, as in every animation")
         _check_memory(source, image.size, count, scale)
         chunks = list(read_chunks(io.BytesIO(data)))  # none unless it is a PNG
         metadata, _ = read_metadata(image, chunks)

@@ -35,7 +35,8 @@ def make_image(
 
     Raises what `upscale_image` raises.
     """
-    keep_depth = _keeps_depth(source, target, upscaler)
+    animated = is_animation(source, target)
+    keep_depth = not animated and _keeps_depth(source, target, upscaler)
     if keep_depth:
         upscaler = upscaler.at_depth(_DEEP)
     progress = PictureProgress(source.name, quiet=quiet)
@@ -48,7 +49,7 @@ def make_image(
         outline = read_outline(source)
         scale = float(factor.factor(outline.width, outline.height))
     try:
-        if is_animation(source, target):
+        if animated:
             step = FrameStep(upscaler, factor=factor, compare=compare)
             return upscale_animation(
                 source, target, step.once, options, scale=scale, progress=progress, say=say

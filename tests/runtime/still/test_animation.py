@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 
 from framelift.cli.upscale.command import upscale as command
 from framelift.common.errors import InputError
+from framelift.common.images.content.png_chunks import SIGNATURE, chunk
 from framelift.runtime import Upscaler
 from framelift.runtime.still import make_image
 
@@ -133,3 +137,23 @@ def test_the_command_keeps_a_gif_or_makes_a_video_of_it(
     assert times_and_frames(tmp_path / "a.webp")[0] == TIMES
     with av.open(str(tmp_path / "a.mp4")) as container:
         assert sum(1 for _ in container.decode(video=0)) == len(TIMES)
+
+
+def test_an_apng_of_16_bits_is_reduced_with_a_line(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 65536, (2, 24, 32, 3), np.uint16)
+    data = SIGNATURE + chunk(b"IHDR", struct.pack(">IIBBBBB", 32, 24, 16, 2, 0, 0, 0))
+    data += chunk(b"acTL", struct.pack(">II", 2, 0))
+    for number, frame in enumerate(pixels):
+        lines = frame.astype(">u2").view(np.uint8).reshape(24, -1)
+        stored = zlib.compress(np.insert(lines, 0, 0, 1).tobytes())
+        place = struct.pack(">IIIIIHHBB", max(0, 2 * number - 1), 32, 24, 0, 0, 1, 10, 0, 0)
+        data += chunk(b"fcTL", place)
+        sequence = struct.pack(">I", 2 * number)
+        data += chunk(b"fdAT", sequence + stored) if number else chunk(b"IDAT", stored)
+    (tmp_path / "in.png").write_bytes(data + chunk(b"IEND", b""))
+    notes: list[str] = []
+    with Upscaler.load("realtime-nano-x2", "onnx-cpu", threads=1) as upscale:
+        make_image(tmp_path / "in.png", tmp_path / "out.png", upscale, say=notes.append)
+    assert notes == ["in.png: 16 bits per channel are reduced to 8, as in every animation"]
+    with PngImageFile(tmp_path / "out.png") as image:
+        assert (image.n_frames, image.size) == (2, (64, 48))
