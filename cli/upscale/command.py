@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     shell_complete=model_names,
     help=(
         "Bundled model (see `framelift models`) or .onnx file. [default: a bundled real-time "
-        "model, ×2 where IN becomes up to twice as large, otherwise ×4; a video model for videos, "
-        "a perceptual one for images; int8 on a CPU]"
+        "model, ×2 where IN becomes up to twice as large, otherwise ×4; a video model for videos; "
+        "int8 on a CPU]"
     ),
 )
 @click.option(

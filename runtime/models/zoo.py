@@ -14,8 +14,9 @@ DEFAULT_STYLE = "starry-night"
 
 # What runs when no model is named: of a scale, the first of these that ships. Videos are
 # compressed, so what was trained on that comes first; small is meant for real time on processors.
-# An image is one frame, whose quality is worth the wait.
-_KINDS_FOR_IMAGES = ("-perceptual", "")
+# An image is one frame, whose quality is worth the wait. Perceptual models are sharper, but viewers
+# who saw pairs blind did not prefer them (docs/models.md).
+_KINDS_FOR_IMAGES = ("", "-perceptual")
 _KINDS_FOR_FOOTAGE = ("-video", *_KINDS_FOR_IMAGES)
 _SIZES_FOR_IMAGES = ("medium", "small", "nano")
 _SIZES_FOR_FOOTAGE = ("small", "medium", "nano")
@@ -40,8 +41,8 @@ def default_model(
 
     It is a real-time one of the smallest scale that reaches `factor` (output over input size),
     or the largest there is; without a factor, ×4. Of that scale the first that ships, by kind and
-    then by size: for `footage` the one trained on that, perceptual, plain, and small, medium, nano;
-    else perceptual, plain, and medium, small, nano. With `on_cpu` it is that network in int8, if
+    then by size: for `footage` the one trained on that, plain, perceptual, and small, medium, nano;
+    else plain, perceptual, and medium, small, nano. With `on_cpu` it is that network in int8, if
     there is one: on processors, other than on GPUs, int8 is about twice as fast.
 
     Raises:

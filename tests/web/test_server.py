@@ -172,7 +172,8 @@ def test_the_index_pairs_int8_with_what_it_was_made_of() -> None:
     small = by_name["realtime-small-x4-video"]
     assert small["int8"]["file"] == "realtime-small-x4-video-int8.onnx"
     assert small["defaultFor"] == ["footage"]
-    assert by_name["realtime-medium-x4-perceptual"]["defaultFor"] == ["images"]
+    assert by_name["realtime-medium-x4"]["defaultFor"] == ["images"]
+    assert by_name["realtime-medium-x4-perceptual"]["defaultFor"] == []
     assert by_name["realtime-medium-x4"]["psnr"] == {
         "set": "Set5",
         "db": pytest.approx(31.59, abs=0.01),

@@ -70,8 +70,8 @@ def test_no_shipped_models(tmp_path: Path) -> None:
 
 def test_default_model() -> None:
     assert default_model() == default_model(4) == "realtime-small-x4-video"
-    assert default_model(footage=False) == "realtime-medium-x4-perceptual"
-    assert default_model(2, footage=False) == "realtime-medium-x2-perceptual"
+    assert default_model(footage=False) == "realtime-medium-x4"
+    assert default_model(2, footage=False) == "realtime-medium-x2"
 
 
 SHIPPED = ("realtime-nano-x2", "realtime-small-x4", "realtime-small-x4-int8", "johnson-x8")
@@ -90,7 +90,8 @@ FOOTAGE = (*SHIPPED, "realtime-small-x4-perceptual", "realtime-medium-x4-video")
         (SHIPPED[:1], None, "realtime-nano-x2"),
         (SHIPPED[:1], 4, "realtime-nano-x2"),
         (FOOTAGE, None, "realtime-medium-x4-video"),
-        (FOOTAGE[:-1], 4, "realtime-small-x4-perceptual"),
+        (FOOTAGE[:-1], 4, "realtime-small-x4"),
+        (FOOTAGE[4:-1], 4, "realtime-small-x4-perceptual"),
         (("realtime-medium-x2", "realtime-nano-x2"), 2, "realtime-medium-x2"),
     ],
 )
@@ -112,9 +113,9 @@ def test_default_model_on_a_processor_is_int8_where_that_ships(tmp_path: Path) -
 def test_default_model_for_images_is_not_that_for_footage(tmp_path: Path) -> None:
     for name in FOOTAGE:
         (tmp_path / f"{name}.onnx").touch()
-    assert default_model(4, tmp_path, footage=False) == "realtime-small-x4-perceptual"
-    (tmp_path / "realtime-medium-x4-perceptual.onnx").touch()
-    assert default_model(4, tmp_path, footage=False) == "realtime-medium-x4-perceptual"
+    assert default_model(4, tmp_path, footage=False) == "realtime-small-x4"
+    (tmp_path / "realtime-medium-x4.onnx").touch()
+    assert default_model(4, tmp_path, footage=False) == "realtime-medium-x4"
     assert default_model(4, tmp_path) == "realtime-medium-x4-video"
     (tmp_path / "realtime-small-x4-video.onnx").touch()
     assert default_model(4, tmp_path) == "realtime-small-x4-video"
@@ -128,13 +129,12 @@ def test_no_default_model(tmp_path: Path) -> None:
 
 def test_uses_of_each_shipped_model(tmp_path: Path) -> None:
     assert default_uses(on_cpu=True, folder=tmp_path) == {}
-    for name in (*FOOTAGE, "realtime-medium-x2-perceptual", "starry-night"):
+    for name in (*FOOTAGE, "starry-night"):
         (tmp_path / f"{name}.onnx").touch()
     assert default_uses(on_cpu=False, folder=tmp_path) == {
         "starry-night": ["styles"],
-        "realtime-medium-x2-perceptual": ["images", "footage"],
-        "realtime-small-x4-perceptual": ["images"],
+        "realtime-nano-x2": ["images", "footage"],
+        "realtime-small-x4": ["images"],
         "realtime-medium-x4-video": ["footage"],
     }
-    (tmp_path / "realtime-small-x4-perceptual-int8.onnx").touch()
-    assert default_uses(on_cpu=True, folder=tmp_path)["realtime-small-x4-perceptual-int8"]
+    assert default_uses(on_cpu=True, folder=tmp_path)["realtime-small-x4-int8"] == ["images"]
