@@ -14,7 +14,7 @@ from .quality.scores import feature_distance, measure_quality, originals
 from .report.checks import require_super_resolution
 from .report.documents import AnySingle, Collection
 from .report.model import combine
-from .report.results import Scores
+from .report.quality_results import Scores
 from .rivals import installed
 from .shared.graph_cost import count
 from .shared.settings import GridSettings, LatencySettings, Placement

@@ -23,8 +23,8 @@ _SIGHUP: int | None = getattr(signal, "SIGHUP", None)  # Windows has none
 
 
 @contextmanager
-def signals_as_errors() -> Iterator[None]:
-    """Make signals raise `Interrupted` in the main thread.
+def signals_as_errors(outcome: str = "no output was left behind") -> Iterator[None]:
+    """Make signals raise `Interrupted` in the main thread; its message ends with `outcome`.
 
     They are SIGINT, SIGTERM and SIGHUP (exit codes 130, 143 and 129), which comes when the terminal
     is closed; under `nohup` it is left alone.
@@ -42,8 +42,7 @@ def signals_as_errors() -> Iterator[None]:
         if raised:
             return
         raised = True
-        message = f"interrupted by {signal_name(signum)}; no output was left behind"
-        raise Interrupted(message, 128 + signum)
+        raise Interrupted(f"interrupted by {signal_name(signum)}; {outcome}", 128 + signum)
 
     previous = {number: signal.signal(number, handle) for number in _signals()}
     try:

@@ -45,3 +45,8 @@ def nesting(value: object, limit: int) -> int:
         return 0
     inner = value.values() if isinstance(value, dict) else value
     return 1 + max((nesting(item, limit - 1) for item in inner), default=0)
+
+
+def counted(count: int | str, noun: str) -> str:
+    """A number with its noun in the right form."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

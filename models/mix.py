@@ -7,13 +7,13 @@ zero-shot models").
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
-from framelift.common.errors import CheckpointError, ConfigError, FrameliftError
+from framelift.common.errors import CheckpointError, ConfigError
 from framelift.train.checkpoints.file import Checkpoint, load_checkpoint, save_checkpoint
+from models.running import run
 
 
 def mixed(start: Checkpoint, tuned: Checkpoint, share: float) -> Checkpoint:
@@ -44,12 +44,8 @@ def mixed(start: Checkpoint, tuned: Checkpoint, share: float) -> Checkpoint:
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The new checkpoint.")
 def main(start: Path, tuned: Path, share: float, out: Path) -> None:
     """Mix the weights of START and of TUNED, which was trained from it."""
-    try:
-        save_checkpoint(out, mixed(load_checkpoint(start), load_checkpoint(tuned), share))
-    except FrameliftError as error:
-        click.echo(f"models.mix: {error}", err=True)
-        sys.exit(error.exit_code)
+    save_checkpoint(out, mixed(load_checkpoint(start), load_checkpoint(tuned), share))
 
 
 if __name__ == "__main__":
-    main()
+    run(main, "mix")

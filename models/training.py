@@ -15,13 +15,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from framelift.common.errors import ConfigError, Interrupted
+from framelift.common.errors import ConfigError
 from framelift.common.files import write_atomic
+from framelift.common.signals import signals_as_errors
 from framelift.runtime.machine.host import available_processors
 from framelift.train.checkpoints.file import load_checkpoint
 
@@ -141,7 +142,7 @@ def train_all(models: Sequence[Model], options: Options, say: Say) -> list[str]:
     running: list[_Run] = []
     failed: dict[str, str] = {}
     try:
-        with _signals_raise():
+        with signals_as_errors("all runs saved; the same command goes on"):
             while waiting or running:
                 for model in list(waiting):
                     parent = options.waits_for(model)
@@ -285,17 +286,3 @@ def _last_line(folder: Path) -> str:
     text = (folder / "output.log").read_text(encoding="utf-8", errors="replace")
     lines = text.strip().splitlines()
     return lines[-1] if lines else "ended without a word"
-
-
-@contextlib.contextmanager
-def _signals_raise() -> Iterator[None]:
-    def stop(number: int, frame: object) -> None:
-        raise Interrupted("stopped, all runs saved; the same command goes on", 128 + number)
-
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, stop) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -31,7 +31,7 @@ from ...runtime.video import FileSource
 from ..machine.facts import describe_machine
 from ..report.documents import Flicker
 from ..report.model import new_document
-from ..report.results import Change, FlickerResults, MeanChange
+from ..report.quality_results import Change, FlickerResults, MeanChange
 from ..shared.settings import ANYWHERE, Placement
 
 ImageU8 = NDArray[np.uint8]

@@ -28,7 +28,13 @@ from ..machine.facts import describe_machine
 from ..report.checks import int8_warnings, require_super_resolution
 from ..report.documents import Footage
 from ..report.model import describe_model, describe_runtime, new_document
-from ..report.results import FootageEntry, FootageModel, FootageResults, FootageRow, Scores
+from ..report.quality_results import (
+    FootageEntry,
+    FootageModel,
+    FootageResults,
+    FootageRow,
+    Scores,
+)
 from ..shared.settings import Placement
 from .flicker import change, static_mask
 

@@ -15,7 +15,7 @@ from ...runtime.video import FileSource
 from ..machine.facts import describe_machine
 from ..report.documents import Pictures
 from ..report.model import new_document
-from ..report.results import Picture, PicturesResults
+from ..report.quality_results import Picture, PicturesResults
 from ..shared.settings import ANYWHERE, Placement
 from .scores import originals, read_original
 

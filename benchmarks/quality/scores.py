@@ -15,7 +15,7 @@ from ..machine.facts import describe_machine
 from ..report.checks import int8_warnings, require_super_resolution
 from ..report.documents import Quality
 from ..report.model import new_document
-from ..report.results import NamedPair, Pair, QualityResults, Scores
+from ..report.quality_results import NamedPair, Pair, QualityResults, Scores
 from ..shared.settings import ANYWHERE, Placement
 
 # The window of SSIM must fit into what is left after cropping and shaving.

@@ -32,7 +32,8 @@ from .documents import (
 )
 from .model import parts
 from .model_rows import model_name
-from .results import EspcnRow, FootageModel, Scores
+from .quality_results import FootageModel, Scores
+from .results import EspcnRow
 
 # A difference of two sets of samples that chance makes more often than this is called noise.
 _SIGNIFICANCE = 0.01

@@ -13,15 +13,12 @@ from msgspec import Meta, Struct
 
 from ..machine.facts import Machine
 from ..shared.fields import Part
+from .quality_results import FlickerResults, FootageResults, PicturesResults, QualityResults
 from .results import (
     EspcnResults,
-    FlickerResults,
-    FootageResults,
     LatencyResults,
     Model,
     OverheadResults,
-    PicturesResults,
-    QualityResults,
     RealtimeResults,
     ReuseResults,
     StreamResults,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ...common.text import counted
 from .charts import short
 from .checks import is_same
 from .documents import AnySingle, Latency, Quality
 from .model_rows import model_name
 from .results import Case, Model
-from .rows import counted
 
 
 @dataclass(frozen=True)

@@ -6,16 +6,8 @@ from collections.abc import Sequence
 
 from ...common.table import Table, or_dash
 from .documents import Quality
-from .results import (
-    EspcnResults,
-    EspcnRow,
-    FootageEntry,
-    FootageResults,
-    Model,
-    QualityResults,
-    RealtimeResults,
-    Scores,
-)
+from .quality_results import FootageEntry, FootageResults, QualityResults, Scores
+from .results import EspcnResults, EspcnRow, Model, RealtimeResults
 
 
 def quality_of_image(results: QualityResults) -> list[Table]:

@@ -9,22 +9,22 @@ from typing import Any
 
 from ...common.errors import MissingDependencyError
 from ...common.table import Table
+from ...common.text import counted
 from .charts import Distribution, Stack, bars, distributions, stacks
 from .documents import AnyDocument, AnySingle, Latency, Pictures, Quality
 from .headline import headlines
 from .model import parts
 from .model_rows import espcn_order, model_name
+from .quality_results import Picture, Scores
 from .results import (
     Case,
     EspcnResults,
     LatencyResults,
     OverheadResults,
-    Picture,
-    Scores,
     StreamResults,
     VideoResults,
 )
-from .rows import counted, short_names
+from .rows import short_names
 from .scatter import Baseline, Point, scatter
 from .tables import Section, machine_facts, sections, title
 

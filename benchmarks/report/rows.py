@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ...common.table import Table, or_dash
+from ...common.text import counted
 from . import model_rows
 from .documents import AnySingle
+from .quality_results import FlickerResults
 from .results import (
     Case,
-    FlickerResults,
     LatencyResults,
     OverheadResults,
     Peak,
@@ -39,11 +40,6 @@ def tables_of(document: AnySingle) -> list[Table]:
         "pictures": lambda results: [],
     }
     return render[document.kind](document.results)
-
-
-def counted(count: int | str, noun: str) -> str:
-    """A number with its noun in the right form."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def short_names(names: Sequence[str]) -> list[str]:

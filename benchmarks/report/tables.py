@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ...common.table import Table, escape_markdown
-from ...common.text import printable
+from ...common.text import counted, printable
 from ..machine.monitor import Conditions
 from .documents import (
     AnyDocument,
@@ -28,7 +28,7 @@ from .documents import (
 from .model import parts
 from .model_rows import model_name, quality_of_models
 from .results import Case
-from .rows import counted, tables_of
+from .rows import tables_of
 from .settings import Runtime
 
 

@@ -61,7 +61,7 @@ def quality(
     from ...benchmarks.quality.record import record_quality
     from ...benchmarks.quality.scores import measure_quality
     from ...benchmarks.report.model import combine
-    from ...benchmarks.report.results import Scores
+    from ...benchmarks.report.quality_results import Scores
     from ...common.files import check_target
     from ...runtime.models.zoo import resolve
 

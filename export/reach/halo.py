@@ -9,8 +9,6 @@ grows with the input has none.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,102 +17,9 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from ...runtime.models.graph import attributes
+from .operators import CHANNELWISE, ELEMENTWISE, SPATIAL, NoHaloError, Reach
 
 _LENGTHS = (96, 768)
-_NOTHING = np.iinfo(np.int64).max // 4
-
-ELEMENTWISE = frozenset(
-    {
-        "Abs",
-        "Add",
-        "BatchNormalization",
-        "Cast",
-        "Ceil",
-        "Celu",
-        "Clip",
-        "DequantizeLinear",
-        "Div",
-        "Dropout",
-        "Elu",
-        "Equal",
-        "Erf",
-        "Exp",
-        "Floor",
-        "Gelu",
-        "Greater",
-        "HardSigmoid",
-        "HardSwish",
-        "Identity",
-        "LeakyRelu",
-        "Less",
-        "Log",
-        "Max",
-        "Min",
-        "Mish",
-        "Mul",
-        "Neg",
-        "Not",
-        "PRelu",
-        "Pow",
-        "QuantizeLinear",
-        "Reciprocal",
-        "Relu",
-        "Round",
-        "Selu",
-        "Sigmoid",
-        "Sign",
-        "Softplus",
-        "Softsign",
-        "Sqrt",
-        "Sub",
-        "Sum",
-        "Swish",
-        "Tanh",
-        "Where",
-    }
-)
-CHANNELWISE = frozenset(
-    {
-        "Concat",
-        "Gather",
-        "LayerNormalization",
-        "LogSoftmax",
-        "ReduceL2",
-        "ReduceMax",
-        "ReduceMean",
-        "ReduceMin",
-        "ReduceSum",
-        "Slice",
-        "Softmax",
-        "Split",
-    }
-)
-
-
-@dataclass(frozen=True)
-class Reach:
-    """For each index along one axis, the half-open interval of input pixels it depends on."""
-
-    start: NDArray[np.int64]
-    stop: NDArray[np.int64]
-
-    def gather(self, taps: Sequence[NDArray[np.int64]]) -> Reach:
-        """The union over several index arrays; indices outside depend on nothing."""
-        starts, stops = [], []
-        for tap in taps:
-            inside = (tap >= 0) & (tap < len(self.start))
-            safe = np.where(inside, tap, 0)
-            starts.append(np.where(inside, self.start[safe], _NOTHING))
-            stops.append(np.where(inside, self.stop[safe], -_NOTHING))
-        return Reach(np.min(starts, axis=0), np.max(stops, axis=0))
-
-    def joined(self, other: Reach) -> Reach:
-        """The union with a reach of the same length."""
-        return Reach(np.minimum(self.start, other.start), np.maximum(self.stop, other.stop))
-
-
-class _NoHaloError(Exception):
-    """The graph has an operator whose reach is the whole frame or is not known."""
 
 
 def graph_halo(model: onnx.ModelProto, scale: int, multiple: int = 1) -> int | None:
@@ -128,7 +33,7 @@ def graph_halo(model: onnx.ModelProto, scale: int, multiple: int = 1) -> int | N
             radius = max(_axis_halo(model, scale, side, axis) for axis in (0, 1))
             if 2 * radius + multiple < side:
                 return radius
-    except _NoHaloError:
+    except NoHaloError:
         pass
     return None
 
@@ -149,7 +54,7 @@ def _axis_halo(model: onnx.ModelProto, scale: int, length: int, axis: int) -> in
             reaches.update(dict.fromkeys(node.output, reach))
     reach = reaches[model.graph.output[0].name]
     if len(reach.start) != scale * length:
-        raise _NoHaloError
+        raise NoHaloError
     here = np.arange(scale * length) // scale
     return int(max((here - reach.start).max(), (reach.stop - 1 - here).max(), 0))
 
@@ -161,16 +66,16 @@ def _node_reach(
         return SPATIAL[node.op_type](node, inputs[0], constants, axis)
     if node.op_type == "Transpose":
         if attributes(node).get("perm") not in ([0, 3, 1, 2], [0, 2, 3, 1]):
-            raise _NoHaloError
+            raise NoHaloError
         return inputs[0]
     if node.op_type in CHANNELWISE and not _is_channelwise(node, constants):
-        raise _NoHaloError
+        raise NoHaloError
     if node.op_type not in ELEMENTWISE | CHANNELWISE:
-        raise _NoHaloError
+        raise NoHaloError
     reach = inputs[0]
     for other in inputs[1:]:
         if len(other.start) != len(reach.start):
-            raise _NoHaloError
+            raise NoHaloError
         reach = reach.joined(other)
     return reach
 
@@ -187,133 +92,3 @@ def _is_channelwise(node: onnx.NodeProto, constants: dict[str, NDArray[Any]]) ->
         default = {"Concat": 1, "Gather": 0, "Split": 0}.get(node.op_type, -1)
         axes = [found.get("axis", default)]
     return axes is not None and {int(a) % 4 for a in axes} == {1}
-
-
-def _conv(node: onnx.NodeProto, reach: Reach, constants: dict[str, Any], axis: int) -> Reach:
-    kernel, stride, dilation, begin, end = _window(node, constants, axis)
-    length = len(reach.start)
-    auto = attributes(node).get("auto_pad", b"NOTSET")
-    if auto in (b"SAME_UPPER", b"SAME_LOWER"):
-        total = max(0, (-(-length // stride) - 1) * stride + (kernel - 1) * dilation + 1 - length)
-        begin = total // 2 if auto == b"SAME_UPPER" else -(-total // 2)
-        end = total - begin
-    count = (length + begin + end - (kernel - 1) * dilation - 1) // stride + 1
-    first = np.arange(count) * stride - begin
-    return reach.gather([first + tap * dilation for tap in range(kernel)])
-
-
-def _conv_transpose(
-    node: onnx.NodeProto, reach: Reach, constants: dict[str, Any], axis: int
-) -> Reach:
-    kernel, stride, dilation, begin, end = _window(node, constants, axis)
-    found = attributes(node)
-    if found.get("auto_pad", b"NOTSET") != b"NOTSET" or "output_shape" in found:
-        raise _NoHaloError
-    extra = found.get("output_padding", [0, 0])[axis]
-    count = (len(reach.start) - 1) * stride + (kernel - 1) * dilation + 1 - begin - end + extra
-    taps = []
-    for tap in range(kernel):
-        source = np.arange(count) + begin - tap * dilation
-        taps.append(np.where(source % stride == 0, source // stride, -1))
-    return reach.gather(taps)
-
-
-def _window(
-    node: onnx.NodeProto, constants: dict[str, Any], axis: int
-) -> tuple[int, int, int, int, int]:
-    """Kernel size, stride, dilation and padding at begin and end along the axis."""
-    found = attributes(node)
-    kernel = found.get("kernel_shape")
-    if kernel is None:
-        weight = constants.get(node.input[1])
-        if weight is None:
-            raise _NoHaloError
-        kernel = weight.shape[2:]
-    if len(kernel) != 2:
-        raise _NoHaloError
-    pads = found.get("pads", [0, 0, 0, 0])
-    strides, dilations = found.get("strides", [1, 1]), found.get("dilations", [1, 1])
-    return kernel[axis], strides[axis], dilations[axis], pads[axis], pads[axis + 2]
-
-
-def _depth_to_space(
-    node: onnx.NodeProto, reach: Reach, constants: dict[str, Any], axis: int
-) -> Reach:
-    block = attributes(node)["blocksize"]
-    return reach.gather([np.arange(len(reach.start) * block) // block])
-
-
-def _space_to_depth(
-    node: onnx.NodeProto, reach: Reach, constants: dict[str, Any], axis: int
-) -> Reach:
-    block = attributes(node)["blocksize"]
-    first = np.arange(len(reach.start) // block) * block
-    return reach.gather([first + tap for tap in range(block)])
-
-
-def _resize(node: onnx.NodeProto, reach: Reach, constants: dict[str, Any], axis: int) -> Reach:
-    found = attributes(node)
-    scales = constants.get(node.input[2]) if len(node.input) == 3 else None
-    if scales is None or len(scales) != 4 or found.get("antialias", 0):
-        raise _NoHaloError
-    factor, length = float(scales[axis + 2]), len(reach.start)
-    count = int(np.floor(length * factor))
-    where = _source_position(
-        found.get("coordinate_transformation_mode", b"half_pixel"), count, length, factor
-    )
-    mode = found.get("mode", b"nearest")
-    if mode == b"nearest":
-        rounding = _NEAREST[found.get("nearest_mode", b"round_prefer_floor")]
-        taps = [rounding(where).astype(np.int64)]
-    else:
-        base = np.floor(where).astype(np.int64)
-        whole = where == base
-        spread = (0, 1) if mode == b"linear" else (-1, 0, 1, 2)
-        taps = [np.where(whole, base, base + offset) for offset in spread]
-    return reach.gather([np.clip(tap, 0, length - 1) for tap in taps])
-
-
-_NEAREST: dict[bytes, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
-    b"floor": np.floor,
-    b"ceil": np.ceil,
-    b"round_prefer_floor": lambda where: np.ceil(where - 0.5),
-    b"round_prefer_ceil": lambda where: np.floor(where + 0.5),
-}
-
-
-def _source_position(mode: bytes, count: int, length: int, factor: float) -> NDArray[np.float64]:
-    index = np.arange(count, dtype=np.float64)
-    if mode == b"asymmetric":
-        return index / factor
-    if mode in (b"half_pixel", b"pytorch_half_pixel"):
-        return (index + 0.5) / factor - 0.5
-    raise _NoHaloError  # align_corners stretches with the frame: no tile gives the same
-
-
-def _pad(node: onnx.NodeProto, reach: Reach, constants: dict[str, Any], axis: int) -> Reach:
-    pads = constants.get(node.input[1])
-    if pads is None or len(pads) != 8:
-        raise _NoHaloError
-    begin, end = int(pads[axis + 2]), int(pads[axis + 6])
-    length = len(reach.start)
-    index = np.arange(-begin, length + end)
-    mode = attributes(node).get("mode", b"constant")
-    if mode == b"edge":
-        index = np.clip(index, 0, length - 1)
-    elif mode == b"reflect":
-        index = (length - 1) - np.abs((length - 1) - np.abs(index))
-    elif mode != b"constant":
-        raise _NoHaloError
-    return reach.gather([index])
-
-
-SPATIAL: dict[str, Callable[[onnx.NodeProto, Reach, dict[str, Any], int], Reach]] = {
-    "AveragePool": _conv,
-    "Conv": _conv,
-    "ConvTranspose": _conv_transpose,
-    "DepthToSpace": _depth_to_space,
-    "MaxPool": _conv,
-    "Pad": _pad,
-    "Resize": _resize,
-    "SpaceToDepth": _space_to_depth,
-}

@@ -93,7 +93,8 @@ def _backends() -> _Facts:
 
 
 def _encoders() -> _Facts:
-    from framelift.runtime.video.writing.encoders import ENCODERS, hardware_works
+    from framelift.runtime.video.writing.codecs import ENCODERS
+    from framelift.runtime.video.writing.encoders import hardware_works
 
     works = [
         name

@@ -6,9 +6,9 @@ import sys
 from time import monotonic
 
 from ...common.closing import Closing
+from ...common.progress import LINE_EVERY_SECONDS
 from ..video.stats import PipelineStats
 
-_LINE_EVERY_SECONDS = 10.0
 _REFRESH_SECONDS = 1.0
 
 
@@ -19,7 +19,7 @@ class Status(Closing):
         self._name = name
         self._quiet = quiet
         self._terminal = sys.stderr.isatty()
-        self._every = _REFRESH_SECONDS if self._terminal else _LINE_EVERY_SECONDS
+        self._every = _REFRESH_SECONDS if self._terminal else LINE_EVERY_SECONDS
         self._next = monotonic() + self._every
         self._width = 0
 

@@ -6,11 +6,12 @@ import sys
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from ...common.progress import LINE_EVERY_SECONDS
+
 if TYPE_CHECKING:
     from tqdm import tqdm
 
 _SOON_SECONDS = 1.0
-_LINE_EVERY_SECONDS = 10.0
 
 
 class PictureProgress:
@@ -37,7 +38,7 @@ class PictureProgress:
         left = spent * (total - done) / done
         if self._first is None:
             self._first = done, now
-            if total > done and spent < _LINE_EVERY_SECONDS:
+            if total > done and spent < LINE_EVERY_SECONDS:
                 return
         elif done > self._first[0]:
             left = (now - self._first[1]) * (total - done) / (done - self._first[0])
@@ -55,7 +56,7 @@ class PictureProgress:
             if done == total:
                 self.close()
         elif monotonic() >= self._next_line and done < total:
-            self._next_line = monotonic() + _LINE_EVERY_SECONDS
+            self._next_line = monotonic() + LINE_EVERY_SECONDS
             sys.stderr.write(
                 f"{self._name}: {done}/{total} {self._unit}, about {duration(left)} left\n"
             )

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from .stats import PipelineStats
     from .step import FrameStep
     from .writing.carried import Audio
-    from .writing.encoders import ENCODERS, EncoderOptions
+    from .writing.codecs import ENCODERS
+    from .writing.encoders import EncoderOptions
     from .writing.file_sink import FileSink
 else:
     _MODULES = {
@@ -25,7 +26,7 @@ else:
         "ClipFacts": ".clip.frame",
         "ConvertOptions": ".convert",
         "Deinterlace": ".reading.deinterlace",
-        "ENCODERS": ".writing.encoders",
+        "ENCODERS": ".writing.codecs",
         "EncoderOptions": ".writing.encoders",
         "FileSink": ".writing.file_sink",
         "FileSource": ".reading.file_source",

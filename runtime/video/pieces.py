@@ -212,23 +212,18 @@ def join_pieces(
     reading = ReadOptions(assume_transfer=options.assume_transfer)
     with FileSource(source_path, reading, say=_silent) as source:
         facts = source.facts
+        copied = CopyFrom(source_path, source.stream_index, options.audio)
         prepared = prepare(source_path, facts, pieces[0][1], upscaler, encoder, _silent)
         size_px = step.output_size(facts.width_px, facts.height_px)
         with (
             atomic_output(target, overwrite=overwrite, source=source_path) as temporary,
             FileSink(
-                temporary,
-                facts,
-                size_px,
-                prepared.encoder,
-                CopyFrom(source_path, source.stream_index, options.audio),
-                shown_as=target,
-                say=say,
+                temporary, facts, size_px, prepared.encoder, copied, shown_as=target, say=say
             ) as sink,
         ):
             join_segments(segments, sink)
-            copied, frames = sink.copied, sink.frames_written
-    return VideoResult(target, *size_px, copied, PipelineStats(), frames)
+            streams, frames = sink.copied, sink.frames_written
+    return VideoResult(target, *size_px, streams, PipelineStats(), frames)
 
 
 def _folder(

@@ -7,7 +7,6 @@ import logging
 import os
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from platformdirs import user_cache_path
 from ...common.files import FINISHED_PART_KEPT
 from .errors import RequestError, not_found
 from .job import Job, Progress, Result, State
+from .lane import Entry, Lane
 from .metrics import Metrics
 from .process import Outcome, run_process
 from .settings import Settings
@@ -25,48 +25,6 @@ from .threads import in_thread
 _LOG = logging.getLogger("framelift.serve")
 _BUSY_SECONDS = 30
 _CACHE = user_cache_path("framelift")
-
-
-@dataclass
-class _Entry:
-    """A job while the server runs."""
-
-    job: Job
-    folder: Path
-    lasting: bool
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set, and replaced, at every change."""
-    finished: asyncio.Event = field(default_factory=asyncio.Event)
-    task: asyncio.Task[None] | None = None
-    """What works on it."""
-    cancelled: bool = False
-    goes_on: bool = False
-    """Whether it had begun before the server was restarted."""
-    known_frames: int | None = None
-    """Frames of the whole clip, of which a job that goes on has fewer to do."""
-
-    def tell(self) -> None:
-        """Wake those who watch."""
-        changed, self.changed = self.changed, asyncio.Event()
-        changed.set()
-
-
-class _Lane:
-    """Jobs of one kind, first come, first served."""
-
-    def __init__(self) -> None:
-        self.waiting: list[_Entry] = []
-        self._more = asyncio.Semaphore(0)
-
-    def add(self, entry: _Entry) -> None:
-        self.waiting.append(entry)
-        self._more.release()
-
-    async def next(self) -> _Entry:
-        while True:
-            await self._more.acquire()
-            if self.waiting:  # what was there may have been cancelled
-                return self.waiting.pop(0)
 
 
 class JobQueue:
@@ -79,8 +37,8 @@ class JobQueue:
         self._store = store
         self._settings = settings
         self._metrics = metrics
-        self._entries: dict[str, _Entry] = {}
-        self._videos, self._pictures = _Lane(), _Lane()
+        self._entries: dict[str, Entry] = {}
+        self._videos, self._pictures = Lane(), Lane()
         self._tasks: list[asyncio.Task[None]] = []
         metrics.watch_queue(lambda: self._count(State.QUEUED), lambda: self._count(State.RUNNING))
 
@@ -93,7 +51,7 @@ class JobQueue:
         for note in notes:
             _LOG.warning("%s", note)
         for job in jobs:
-            entry = _Entry(job, self._store.job_folder(job), lasting=True)
+            entry = Entry(job, self._store.job_folder(job), lasting=True)
             self._entries[job.id] = entry
             if job.state.is_final:
                 entry.finished.set()
@@ -134,12 +92,12 @@ class JobQueue:
     async def add(self, upload_file: Path, job: Job, *, lasting: bool = True) -> None:
         """Queue a job for an uploaded file, which is moved into the job's folder."""
         folder = await in_thread(self._store.adopt, upload_file, job, lasting=lasting)
-        entry = _Entry(job, folder, lasting)
+        entry = Entry(job, folder, lasting)
         self._entries[job.id] = entry
         self._lane(job).add(entry)
         self._tell_all()
 
-    def _lane(self, job: Job) -> _Lane:
+    def _lane(self, job: Job) -> Lane:
         return self._pictures if job.is_picture else self._videos
 
     def jobs(self) -> list[Job]:
@@ -151,7 +109,7 @@ class JobQueue:
         """The job of that id. Raises RequestError (404) if there is none."""
         return self._entry(job_id).job
 
-    def _entry(self, job_id: str) -> _Entry:
+    def _entry(self, job_id: str) -> Entry:
         entry = self._entries.get(job_id)
         if entry is None or not entry.lasting or entry.cancelled:
             raise not_found("job")
@@ -212,7 +170,7 @@ class JobQueue:
             for entry in lane.waiting:
                 entry.tell()
 
-    async def _work(self, lane: _Lane) -> None:
+    async def _work(self, lane: Lane) -> None:
         while True:
             entry = await lane.next()
             entry.job.state, entry.job.started = State.RUNNING, time.time()
@@ -224,7 +182,7 @@ class JobQueue:
             entry.finished.set()
             entry.tell()
 
-    async def _run(self, entry: _Entry) -> None:
+    async def _run(self, entry: Entry) -> None:
         job = entry.job
         entry.tell()
         try:
@@ -242,7 +200,7 @@ class JobQueue:
             _LOG.exception("job %s cannot be worked on", job.id)
             self._fail(job, "ServerError", "the server could not run the job; its log says why")
 
-    async def _outcome(self, entry: _Entry) -> Outcome:
+    async def _outcome(self, entry: Entry) -> Outcome:
         job = entry.job
 
         def report(key: str, facts: dict[str, Any]) -> None:
@@ -270,7 +228,7 @@ class JobQueue:
             self._settings.command, arguments, entry.folder, self._settings.limits, report
         )
 
-    def _note(self, entry: _Entry, outcome: Outcome) -> None:
+    def _note(self, entry: Entry, outcome: Outcome) -> None:
         """Write into the job what came out, with the client's names for the files."""
         job = entry.job
         job.finished, job.progress = time.time(), None
@@ -313,7 +271,7 @@ def _progress(facts: dict[str, Any], known: int | None) -> Progress:
     return Progress(frames, total, facts["fps"])
 
 
-def _with_names(message: str, entry: _Entry) -> str:
+def _with_names(message: str, entry: Entry) -> str:
     """The command's line about `clip.mp4`, as the client knows it, without folders of ours."""
     job = entry.job
     models = (text.partition("=")[2] for text in job.arguments if text.startswith("--model="))

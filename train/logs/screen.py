@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from typing import Any, TextIO
+
+from tqdm import tqdm
 
 
 class Screen:
@@ -27,3 +30,15 @@ class Screen:
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - what tqdm asks: encoding, fileno
         return getattr(self._stream, name)
+
+
+def progress_bar(steps: int, done: int, *, quiet: bool) -> tqdm[None]:
+    """A bar of training steps on stderr. The run goes on when the terminal is closed."""
+    return tqdm(
+        total=steps,
+        initial=done,
+        unit="step",
+        disable=quiet,
+        dynamic_ncols=True,
+        file=Screen(sys.stderr),
+    )

@@ -12,6 +12,7 @@ import torch
 from ...common.errors import CheckpointError, ConfigError
 from ...common.files import write_atomic
 from ...common.text import first_line
+from ..checkpoints.file import load_checkpoint
 from ..checkpoints.soundness import first_not_finite, tensors_in
 from ..config.schema import OptimizerConfig, TrainConfig
 from ..data.photos import PhotoSet
@@ -144,3 +145,12 @@ def _innermost(key: str, before: object, now: object) -> tuple[str, object, obje
 
 def _shown(value: object) -> str:
     return msgspec.json.encode(value).decode()
+
+
+def is_saved(folder: Path, step: int, config: TrainConfig) -> bool:
+    """Whether the checkpoint in a folder is of this step."""
+    try:
+        held = load_checkpoint(folder / "model.safetensors")
+    except CheckpointError:
+        return False
+    return held.training.get("steps") == step and held.network_config == config.network

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -31,6 +32,17 @@ MOST_HALVINGS = 40
 
 class NotFiniteError(Exception):
     """A step cannot be made; the weights are as they were before it. The text says why."""
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """One step that was made."""
+
+    losses: Mapping[str, float]
+    images: int  # of all processes
+    seconds: float
+    waited: float  # seconds of it without data to work on
+    kept: bool = True  # False where the gradients were not finite and no weight was changed
 
 
 class Stepper:

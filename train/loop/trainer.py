@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from ...common.errors import CheckpointError, Interrupted, OutputError, Training
 from ...common.files import write_atomic
 from ...common.signals import signals_noted
 from ...common.text import one_line
-from ..checkpoints.file import Checkpoint, load_checkpoint, save_checkpoint
+from ..checkpoints.file import Checkpoint, save_checkpoint
 from ..checkpoints.initial import initial_weights, origin_of
 from ..config.schema import MIN_STYLE_SIDE, TrainConfig
 from ..data.crops import prefetch
@@ -31,7 +30,7 @@ from ..distributed import Processes
 from ..failures import failures_explained, too_large_explained
 from ..logs.history import Log, Meter, open_logs
 from ..logs.progress import Progress, summary_of
-from ..logs.screen import Screen
+from ..logs.screen import Screen, progress_bar
 from ..losses import WeightedLoss
 from ..networks import build_network
 from ..validation.scores import Validator
@@ -39,22 +38,18 @@ from .average import Average
 from .guard import Guard
 from .pairs import crop_with_margin, pairs_of
 from .schedule import learning_rate_factor
-from .state import changed_settings, load_state, require_same_run, save_state, saved_config
-from .step import NotFiniteError, Stepper
+from .state import (
+    changed_settings,
+    is_saved,
+    load_state,
+    require_same_run,
+    save_state,
+    saved_config,
+)
+from .step import NotFiniteError, Stepper, StepReport
 from .verdict import Verdict
 
 NOTICE = "finishing this step, then saving; Ctrl-C again stops at once"
-
-
-@dataclass(frozen=True)
-class StepReport:
-    """One step that was made."""
-
-    losses: Mapping[str, float]
-    images: int  # of all processes
-    seconds: float
-    waited: float  # seconds of it without data to work on
-    kept: bool = True  # False where the gradients were not finite and no weight was changed
 
 
 class Trainer:
@@ -96,7 +91,10 @@ class Trainer:
                 self._start_from(Path(config.init))
             self.averaged = Average(self.network, config.ema)
         self.processes.synchronise_norms(self.network, device)
-        self.style = _style_image(config)
+        self.style: StyleImage | None = None
+        if config.task == "style":
+            path = Path(config.style.image)
+            self.style = read_style_image(path, config.style.side, MIN_STYLE_SIDE)
         pixels = self.style.pixels if self.style else None
         self.loss = WeightedLoss(config.loss, config.vgg, pixels).to(device)
         self.stepper = Stepper(self.network, self.loss, config, device, self.processes)
@@ -118,14 +116,7 @@ class Trainer:
         SIGHUP (state saved).
         """
         steps, leads = self.config.steps, self.processes.leads
-        bar = tqdm(
-            total=steps,
-            initial=self.step,
-            unit="step",
-            disable=quiet,
-            dynamic_ncols=True,
-            file=Screen(sys.stderr),  # a lost terminal must not cost the run
-        )
+        bar = progress_bar(steps, self.step, quiet=quiet)
         meter = Meter()
         with (
             self._open_logs() as logs,
@@ -133,7 +124,7 @@ class Trainer:
             signals_noted(NOTICE if leads else "") as stop,
             closing(self.reports()) as reports,
         ):
-            if self.step == steps and leads and not self._is_saved():
+            if self.step == steps and leads and not is_saved(self.folder, self.step, self.config):
                 self.save()  # stopped between the state and it: no step is left that would save
             for report in reports:
                 meter.add(report.losses, report.images, report.seconds, report.waited)
@@ -235,15 +226,6 @@ class Trainer:
             ) from error
         self.progress.origin = origin_of(path)
 
-    def _is_saved(self) -> bool:
-        """Whether the folder's checkpoint is of this step."""
-        try:
-            held = load_checkpoint(self.folder / "model.safetensors")
-        except CheckpointError:
-            return False
-        of_this_step = held.training.get("steps") == self.step
-        return of_this_step and held.network_config == self.config.network
-
     def save(self) -> None:
         """Write the checkpoint and the state to resume from, each atomically."""
         if not self.processes.leads:
@@ -314,9 +296,3 @@ class Trainer:
             "continue with --resume",
             exit_code=128 + number,
         )
-
-
-def _style_image(config: TrainConfig) -> StyleImage | None:
-    if config.task != "style":
-        return None
-    return read_style_image(Path(config.style.image), config.style.side, MIN_STYLE_SIDE)

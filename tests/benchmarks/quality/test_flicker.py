@@ -13,7 +13,7 @@ from framelift.benchmarks.quality.scores import measure_quality
 from framelift.benchmarks.report.compare import figures
 from framelift.benchmarks.report.model import decode
 from framelift.benchmarks.report.page import to_html
-from framelift.benchmarks.report.results import Change
+from framelift.benchmarks.report.quality_results import Change
 from framelift.benchmarks.report.tables import to_text
 from framelift.benchmarks.shared.settings import LatencySettings
 from framelift.benchmarks.speed.espcn import measure_espcn

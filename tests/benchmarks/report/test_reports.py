@@ -18,7 +18,7 @@ import pytest
 from framelift.benchmarks.quality.scores import measure_quality, originals, read_original
 from framelift.benchmarks.report.checks import agreement_warnings
 from framelift.benchmarks.report.model import decode, write_text
-from framelift.benchmarks.report.results import Scores
+from framelift.benchmarks.report.quality_results import Scores
 from framelift.benchmarks.report.tables import to_markdown, to_text
 from framelift.benchmarks.shared.frames import Agreement
 from framelift.benchmarks.shared.settings import GridSettings, LatencySettings

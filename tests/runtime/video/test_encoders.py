@@ -18,7 +18,7 @@ from framelift.common.errors import ConfigError, MissingDependencyError, OutputE
 from framelift.runtime.video import ConvertOptions, EncoderOptions, upscale_video
 from framelift.runtime.video.clip.frame import Image
 from framelift.runtime.video.writing import encoders
-from framelift.runtime.video.writing.encoders import ENCODERS
+from framelift.runtime.video.writing.codecs import ENCODERS
 
 from ...support.clips import (
     Nearest,
