@@ -117,8 +117,9 @@ def build(**options: Any) -> None:  # noqa: ANN401 - the fields of BuildOptions
     spec = read_spec(resolve(chosen.model))
     if spec.depth != 8:
         raise ConfigError(
-            f"{spec.path} takes uint16 frames, which TensorRT has not: export it without --depth "
-            "16; Framelift then gives TensorRT frames of 16 bits as bytes"
+            f"{spec.path} takes uint16 frames, which TensorRT does not support: export it without "
+            "--depth "
+            "16; Framelift then passes 16-bit frames to TensorRT as bytes"
         )
     with signals_as_errors(), build_progress(spec, profile) as progress:
         if gpu is not None:

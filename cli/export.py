@@ -118,7 +118,7 @@ class ExportOptions:
 )
 @click.option(
     "--max-drop",
-    type=Finite(),
+    type=Finite(0),
     metavar="DB",
     help="PSNR that int8 may lose on these images. [default: 0.15]",
 )
@@ -238,7 +238,7 @@ def _report(exported: Exported) -> None:
         half = exported.half
         _say(
             f"in half precision the largest value is {half.magnitude:,.4g} (`{half.value}`, "
-            f"{half.frames}); fp16 ends at 65,504"
+            f"{half.frames}); the fp16 maximum is 65,504"
         )
         _say("for GPUs and smaller files: on CPUs Framelift computes it in float32")
     size_kb = exported.path.stat().st_size / 1000

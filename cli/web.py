@@ -46,7 +46,9 @@ def web(host: str, port: int, no_browser: bool, folder: Path | None, target: Pat
 
     if target is not None:
         if typed("host", "port", "no_browser"):
-            raise click.UsageError("--save serves nothing: leave --host, --port, --no-browser out")
+            raise click.UsageError(
+                "--save does not start a server: leave out --host, --port and --no-browser"
+            )
         size = save_site(target, models_in(folder), say)
         click.echo(f"{target}: the page and its models, {size / 1e6:.1f} MB")
         return

@@ -141,7 +141,7 @@ def check_target(target: Path, *, overwrite: bool = False, source: Path | None =
     if source is not None and source.exists() and exists and target.samefile(source):
         raise OutputError(f"{target}: is the input itself; name another file")
     if exists and not target.is_file():
-        raise OutputError(f"{target}: is no file, but a pipe or a device; name a file")
+        raise OutputError(f"{target}: is not a file but a pipe or a device; name a file")
     if exists and not overwrite:
         raise OutputError(f"{target}: already exists; pass --overwrite to replace it")
     if not os.access(folder, os.W_OK | os.X_OK):

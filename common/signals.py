@@ -137,7 +137,7 @@ def signals_noted(notice: str = "") -> Iterator[StopRequest]:
             with contextlib.suppress(OSError):
                 os.write(STDERR, f"\n{notice}\n".encode())
         if number == signal.SIGINT and request.number == signal.SIGINT:
-            raise Interrupted("stopped at once; the last checkpoint and state stay", 130)
+            raise Interrupted("stopped at once; the last checkpoint and state are kept", 130)
         request.number = number
 
     before = {number: signal.signal(number, note) for number in _signals()}

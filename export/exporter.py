@@ -179,7 +179,7 @@ def _reach(model: onnx.ModelProto, source: Source, sizes: Sizes, say: Say) -> tu
     measured = Measured(unrounded(model), source.scale, sizes)
     reach = measure_reach(measured)
     if reach.halo is not None and tiles_agree(measured, reach):
-        say(f"its reach was measured: {reach.halo} pixels")
+        say(f"its receptive field was measured: {reach.halo} pixels")
         if reach.multiple != source.size_multiple:
             say(f"tiles and frames are multiples of {reach.multiple} pixels, as its windows are")
         return reach.halo, reach.multiple

@@ -44,8 +44,7 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         bound.close()
         raise ConfigError(
-            f"{host}:{port} cannot be listened at ({error.strerror}): choose another with --host "
-            "or --port"
+            f"{host}:{port} cannot be used ({error.strerror}): choose another with --host or --port"
         ) from error
     return bound
 

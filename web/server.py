@@ -65,7 +65,7 @@ class PageServer(ThreadingHTTPServer):
         except (OSError, OverflowError) as error:
             why = getattr(error, "strerror", None) or error
             raise ConfigError(
-                f"{host}:{port} cannot be listened at ({why}): choose another with --host or --port"
+                f"{host}:{port} cannot be used ({why}): choose another with --host or --port"
             ) from error
 
     @property

@@ -64,11 +64,11 @@ def models_in(folder: Path | None) -> dict[str, Path]:
         ModelError: the folder does not exist or holds no .onnx file.
     """
     if folder is not None and not folder.is_dir():
-        raise ModelError(f"{folder} is no folder: name one that holds .onnx files")
+        raise ModelError(f"{folder} is not a folder: name one that contains .onnx files")
     models = shipped_models(folder)
     if not models:
         where = folder or "this installation"
-        raise ModelError(f"{where} holds no .onnx file: name a folder of exports with --models")
+        raise ModelError(f"{where} contains no .onnx file: name a folder of exports with --models")
     return models
 
 

@@ -175,7 +175,7 @@ def _listed(tree: Tree, out: Path, list_file: Path) -> Iterator[tuple[str, int |
     for number, text in _lines(list_file):
         if "\0" in text:
             raise InputError(
-                f"{list_file}, line {number}: is no path; write one path on each line, as text"
+                f"{list_file}, line {number}: is not a path; write one path per line, as text"
             )
         place = Path(os.path.normpath(tree.root / text))
         if not place.is_relative_to(tree.root) or place == tree.root:

@@ -95,7 +95,7 @@ def read_document(path: Path) -> AnyDocument:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{path}: is not JSON, or is damaged") from error
     if not isinstance(document, dict) or document.get("schema") != SCHEMA:
-        raise InputError(f"{path}: is no report of `framelift bench`")
+        raise InputError(f"{path}: is not a report of `framelift bench`")
     found = document.get("schema_version")
     if found == _UPGRADED_VERSION:
         _upgrade(document)

@@ -55,6 +55,7 @@ class ForeignModel(Rival):
         scale: int = shape[-1] // case.width if shape else 0
         if scale < 1 or shape != (case.batch, 3, scale * case.height, scale * case.width):
             raise ModelError(
-                f"{path}: made {shape or 'no image'} of {images.shape}, no whole-number upscaling"
+                f"{path}: made {shape or 'no image'} of {images.shape}, not an upscaling by a "
+                "whole number"
             )
         return scale

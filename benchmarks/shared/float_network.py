@@ -85,7 +85,8 @@ def float_network(model: onnx.ModelProto, name: str, *, keep_half: bool = False)
     pictures = _size(proto.output[0].type.tensor_type.shape.dim[0])
     if isinstance(n, int) and isinstance(pictures, int) and n != pictures:
         raise ModelError(
-            f"{name} takes {n} frames for each that it gives: its network alone cannot be compared"
+            f"{name} takes {n} frames for each one that it returns: its network alone cannot be "
+            "compared"
         )
     graph = Graph(proto)
     try:

@@ -21,8 +21,20 @@ from .options import Targets, report_options, show, vgg_option
 @set_option
 @vgg_option
 @style_option
-@click.option("--steps", type=click.IntRange(1), default=30, show_default=True)
-@click.option("--warm-up", type=click.IntRange(0), default=5, show_default=True)
+@click.option(
+    "--steps",
+    type=click.IntRange(1),
+    default=30,
+    show_default=True,
+    help="Measure this many steps.",
+)
+@click.option(
+    "--warm-up",
+    type=click.IntRange(0),
+    default=5,
+    show_default=True,
+    help="Make this many steps first, without measuring them.",
+)
 @trainer_option
 @threads_option
 @report_options

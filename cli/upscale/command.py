@@ -88,8 +88,8 @@ if TYPE_CHECKING:
     metavar="WxH",
     help="Make the output as large as fits into this size, such as 1920x1080, in its own shape.",
 )
-@click.option("--width", type=click.IntRange(1, 65535), help="Make the output so wide.")
-@click.option("--height", type=click.IntRange(1, 65535), help="Make the output so high.")
+@click.option("--width", type=click.IntRange(1, 65535), help="Width of the output in pixels.")
+@click.option("--height", type=click.IntRange(1, 65535), help="Height of the output in pixels.")
 @click.option("--start", metavar="TIME", help="Start at this time: seconds or h:mm:ss.")
 @click.option("--end", metavar="TIME", help="Stop before this time: seconds or h:mm:ss.")
 @frame_rate_option

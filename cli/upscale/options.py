@@ -114,7 +114,7 @@ class Request:
         resume = options.resume and (typed("resume") or not live)
         several = len(options.sources) > 1
         if live and several:
-            raise ConfigError("several inputs are files that become files; name one live source")
+            raise ConfigError("with several inputs all must be files; name a live source alone")
         if live and options.audio == "copy" and typed("audio"):
             raise ConfigError(
                 "--audio copy works only from file to file: the sound of live sources is encoded"
@@ -210,7 +210,7 @@ class Request:
             raise ConfigError(
                 "--start, --end, --deinterlace, --resume, --codec, --crf, --preset, "
                 "--pixel-format, --assume-transfer, --audio, --no-audio and --no-reuse are for "
-                "videos, and the input is images alone"
+                "videos, and all inputs are images"
             )
 
     def _refuse_encoders_of_pictures(self, jobs: list[Job]) -> None:

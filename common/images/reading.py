@@ -134,7 +134,7 @@ def facts_of(
     profile = image.info.get("icc_profile") or None
     if _is_cmyk(image):
         bits = " of 8 bits" if depth > 8 else ""
-        say(f"{path.name}: its printing colours (CMYK) become sRGB{bits}")
+        say(f"{path.name}: its CMYK colours are converted to sRGB{bits}")
         profile = None
     for kind in damaged:
         say(f"{path.name}: its {kind} data is damaged and left out")
@@ -176,7 +176,7 @@ def _read(
     facts = facts_of(path, image, data, chunks, say)
     colour, alpha, caught = decoded(facts, image, data, quiet=quiet)
     if caught.tells_of_damage:
-        say(f"{path.name}: is damaged inside; what could be read of it is upscaled")
+        say(f"{path.name}: is damaged; the part that could be read is upscaled")
     colour = turned(colour, orientation)
     alpha = None if alpha is None or is_opaque(alpha) else turned(alpha, orientation)
     _say_what_is_not_read(path, image, data, facts.depth, say)

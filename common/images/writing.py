@@ -223,9 +223,9 @@ def _say_what_is_lost(
 ) -> None:
     kinds = {kind for kind, _ in picture.colour_chunks}
     if b"cICP" in kinds and name not in DEEP_FORMATS:
-        say(f"{target.name}: what the source says of its colours (cICP) is left out; use .png")
+        say(f"{target.name}: the colour information of the source (cICP) is left out; use .png")
     elif b"gAMA" in kinds and _is_unusual(picture):
-        say(f"{target.name}: what the source says of its colours (gAMA) is left out; use .png")
+        say(f"{target.name}: the colour information of the source (gAMA) is left out; use .png")
     has = {
         "EXIF": metadata.exif,
         "XMP": metadata.xmp,

@@ -32,6 +32,8 @@ ROOT_PAGES = {
 COMMANDS = "<!-- commands -->"
 HTTP = "<!-- http -->"
 OPENAPI = "reference/openapi.json"
+INLINE_CODE = re.compile(r"(?<!<pre>)<code>[^<]*</code>")
+WITH_HYPHEN = re.compile(r"(?<![^\s>])-{1,2}[a-z][a-z0-9-]{0,24}")
 # A script, style sheet, picture, frame or import of a style sheet on another host.
 FOREIGN = re.compile(
     r"""<(?:script|img|iframe|source|video|audio)\b[^>]*\bsrc=["']?(?:https?:)?//[^"'\s>]+"""
@@ -88,6 +90,15 @@ def _linked_files() -> set[str]:
     for page in (ROOT / "docs").glob("*.md"):
         found.update(re.findall(r"\]\(\.\./([^)#]+)\)", page.read_text(encoding="utf-8")))
     return found - ROOT_PAGES.keys()
+
+
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Keep options and names in one piece: browsers would break `--scale` after a hyphen."""
+
+    def whole(code: re.Match[str]) -> str:
+        return WITH_HYPHEN.sub(r'<span class="whole">\g<0></span>', code[0])
+
+    return INLINE_CODE.sub(whole, html)
 
 
 def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:

@@ -81,7 +81,7 @@ def _check_range(model: onnx.ModelProto) -> None:
         values = onnx.numpy_helper.to_array(tensor)
         if values.dtype == np.float32 and values.size and np.abs(values).max() > MAX_HALF:
             raise ExportError(
-                f"weight {tensor.name} reaches {np.abs(values).max():g}, fp16 ends at "
+                f"weight {tensor.name} reaches {np.abs(values).max():g}, above the fp16 maximum of "
                 f"{MAX_HALF:g}; use --precision fp32"
             )
 

@@ -59,7 +59,7 @@ class HalfRunner:
             magnitude, remainder = (float(number) for number in value)
             if remainder != 0 or not math.isfinite(magnitude):
                 raise ExportError(
-                    f"in half precision `{name}` leaves the range on {label}: fp16 ends at "
+                    f"in half precision `{name}` exceeds the range on {label}: the fp16 maximum is "
                     f"{MAX_HALF:,.0f}; use --precision fp32, or train the network again with "
                     "smaller values; nothing was written"
                 )

@@ -24,7 +24,7 @@ def settled(foreign: Foreign) -> onnx.ModelProto:
             model = onnx.version_converter.convert_version(model, _LOWEST)
         except Exception as error:  # bare RuntimeErrors and ConvertErrors of the C++ library
             raise ModelError(
-                f"{foreign.path}: is of opset {foreign.opset}, and ONNX cannot bring it to "
+                f"{foreign.path}: is of opset {foreign.opset}, and ONNX cannot convert it to "
                 f"{_LOWEST} ({one_line(error, 200)}); export it again with opset {_LOWEST} or more"
             ) from error
     needed = onnx.helper.find_min_ir_version_for(list(model.opset_import), ignore_unknown=True)

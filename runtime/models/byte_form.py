@@ -29,7 +29,9 @@ def in_bytes(spec: ModelSpec) -> ModelSpec:
     head = find_head(graph)
     cast = graph.producer(graph.output, "Cast")
     if head is None or cast is None:
-        raise ModelError(f"{spec.name}: its ends are not known, so that no GPU can run it")
+        raise ModelError(
+            f"{spec.name}: it does not begin and end like an exported model, so no GPU can run it"
+        )
     _read_bytes(graph, head)
     _write_bytes(graph, cast)
     graph.write_to(model.graph)

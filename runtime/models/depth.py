@@ -67,7 +67,7 @@ def set_depth(model: onnx.ModelProto, before: int, bits: int) -> None:
     head, clip = find_head(graph), _find_clip(graph, before)
     last = graph.producer(graph.output, "Cast")
     if head is None or clip is None or last is None:
-        raise ModelError("the ends of the graph are not those of an exported model")
+        raise ModelError("the graph does not begin and end like that of an exported model")
     factor = _WHITE[bits] / _WHITE[before]
     rounds = any(node.op_type == "Round" for node in graph.consumers(clip.output[0]))
     _enter(graph, head, 1 / factor)

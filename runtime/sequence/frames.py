@@ -98,7 +98,7 @@ def _upright(
         return source, facts, pool
     turn = turn_of(matrix)
     if turn is None:
-        say(f"{name}: is to be shown turned by no right angle; it comes out as it is stored")
+        say(f"{name}: its rotation is not a multiple of 90°; the output is not rotated")
         return source, facts, pool
     turned = Turned(source, turn, pool, is_deep=is_deep)
     return turned, turn.facts(facts), turned.own
@@ -108,8 +108,8 @@ def _say_what_is_lost(source: ClipSource, name: str, options: ConvertOptions, sa
     shape = source.facts.sample_aspect_ratio
     if shape != 1:
         say(
-            f"{name}: its pixels are {shape.numerator}:{shape.denominator}, which images do not "
-            "state; they come out as they are stored"
+            f"{name}: its pixels are {shape.numerator}:{shape.denominator}, which images cannot "
+            "store; the size in pixels stays"
         )
     if not isinstance(source, FileSource) or source.container is None:
         return

@@ -96,17 +96,17 @@ def plan_pieces(
         index, unit = source.stream_index, source.facts.time_base
     shown = _frame_times(path, index)
     if shown is None:
-        say(f"{path.name}: is not split, not every frame has a time of its own")
+        say(f"{path.name}: is not split because not every frame has its own time")
         return []
     times, keys = shown
     length = round(seconds / unit)
     cuts = _cuts(times, length, segment_frames)
     starts = [times[max(0, cut - _RUN_IN_FRAMES)] for cut in cuts]
     if not all(_can_begin(path, index, start * unit) for start in starts):
-        say(f"{path.name}: is not split, decoding cannot begin in the middle of it")
+        say(f"{path.name}: is not split because decoding cannot start in the middle")
         return []
     if any(start - keys[bisect_right(keys, start) - 1] > length for start in starts):
-        say(f"{path.name}: is not split, its key frames are too far apart")
+        say(f"{path.name}: is not split because its key frames are too far apart")
         return []
     borders = [None, *(times[cut] for cut in cuts), None]
     return [

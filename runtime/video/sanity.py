@@ -29,7 +29,8 @@ def refuse_nonsense(image: Image, output: Image, model: str) -> None:
     fault = fault_of_output(image, output)
     if fault:
         raise BackendError(
-            f"{model}: its output has nothing of the input, it is {fault}; the model is damaged, "
+            f"{model}: its output does not resemble the input, it is {fault}; the model is "
+            "damaged, "
             "or is computed wrongly here: try another --model or --backend onnx-cpu"
         )
 

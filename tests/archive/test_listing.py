@@ -123,7 +123,7 @@ def test_a_list_of_another_system(tree: Path, tmp_path: Path) -> None:
     lines.write_bytes("b.mp4\r\ntwo\N{LINE SEPARATOR}parts.mp4\r\n".encode("utf-8-sig"))
     assert list(listed(tree, tmp_path, lines)) == ["b.mp4", "two\N{LINE SEPARATOR}parts.mp4"]
     lines.write_bytes(b"b.mp4\n\0\1\2")
-    with pytest.raises(InputError, match=r"line 2: is no path; write one path on each line"):
+    with pytest.raises(InputError, match=r"line 2: is not a path; write one path per line"):
         listed(tree, tmp_path, lines)
 
 

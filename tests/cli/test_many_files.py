@@ -162,6 +162,6 @@ def test_what_is_replaced_keeps_its_mode_and_its_links(
     with Image.open(target) as image:
         assert image.width > 6
     os.mkfifo("pipe.png")
-    with pytest.raises(OutputError, match=r"pipe.png: is no file, but a pipe or a device"):
+    with pytest.raises(OutputError, match=r"pipe.png: is not a file but a pipe or a device"):
         run(nearest_model_path, "photos/a.png", "pipe.png", "-y")
     assert stat.S_ISFIFO(Path("pipe.png").stat().st_mode)

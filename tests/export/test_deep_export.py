@@ -128,6 +128,7 @@ def test_what_has_no_16_bits_is_refused_before_any_work(tmp_path: Path) -> None:
 def test_commands_of_tensorrt_refuse_the_file_by_name(deep: Path) -> None:
     run = CliRunner().invoke(framelift, ["engine", "build", str(deep), "--shapes", "64x64"])
     assert run.exit_code != 0
-    assert "takes uint16 frames, which TensorRT has not: export it without --depth 16" in str(
-        run.output + str(run.exception)
+    assert (
+        "takes uint16 frames, which TensorRT does not support: export it without --depth 16"
+        in str(run.output + str(run.exception))
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -57,7 +58,7 @@ def test_a_port_that_is_taken_is_one_line(
     with pytest.raises(SystemExit):
         main(["serve", "--port", str(port), "--folder", str(tmp_path)])
     assert capsys.readouterr().err == (
-        f"framelift: 127.0.0.1:{port} cannot be listened at (Address already in use): "
+        f"framelift: 127.0.0.1:{port} cannot be used (Address already in use): "
         "choose another with --host or --port\n"
     )
 
@@ -188,6 +189,9 @@ def test_nothing_that_is_secret_is_logged(
             data={"model": "tiny"},
             headers=BEARER,
         )
+        until = time.monotonic() + 10
+        while "POST /v1/upscale" not in caplog.text and time.monotonic() < until:
+            time.sleep(0.01)  # the line may come after the response
     finally:
         logger.propagate, level = before
         logger.setLevel(level)

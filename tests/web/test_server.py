@@ -151,7 +151,7 @@ def test_nothing_can_be_sent_to_it(server: PageServer) -> None:
 
 def test_a_port_in_use(server: PageServer, models: dict[str, Path]) -> None:
     port = server.server_address[1]
-    with pytest.raises(ConfigError, match=f"127.0.0.1:{port} cannot be listened at .*--port"):
+    with pytest.raises(ConfigError, match=f"127.0.0.1:{port} cannot be used .*--port"):
         PageServer("127.0.0.1", port, models, dict)
 
 
@@ -209,7 +209,7 @@ def test_a_model_of_uint16_frames_is_left_out_with_a_line(
 def test_folders_without_models(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"holds no \.onnx file"):
         models_in(tmp_path)
-    with pytest.raises(ModelError, match="is no folder"):
+    with pytest.raises(ModelError, match="is not a folder"):
         models_in(tmp_path / "none")
 
 
@@ -233,4 +233,4 @@ def test_the_command_saves_a_site(page: Path, models: dict[str, Path], tmp_path:
     assert (target / "models" / "mine-x4.onnx").is_file()
     done = CliRunner().invoke(web, ["--save", str(target), "--port", "1"])
     assert done.exit_code == 2
-    assert "serves nothing" in done.output
+    assert "does not start a server" in done.output

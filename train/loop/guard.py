@@ -60,7 +60,8 @@ class Guard:
             verdict = judge(network, self._loss, *self.batch, self._processes, most)
             if verdict.is_lost:
                 raise TrainingError(
-                    f"the network is lost at step {step}: its loss is {verdict.loss:.3g}, that of "
+                    f"the training collapsed by step {step}: its loss is {verdict.loss:.3g}, that "
+                    "of "
                     f"a blank picture {verdict.blank:.3g}; {self.advice()}"
                 )
         return verdict

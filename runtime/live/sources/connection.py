@@ -165,7 +165,7 @@ class StreamConnection:
                 if packet.stream is self._sound:
                     self._hear(packet)
                     if sound and monotonic() - seen > limit:
-                        raise InputError(f"{self._shown}: sends no picture for {limit:g} s")
+                        raise InputError(f"{self._shown}: sent no picture for {limit:g} s")
                     continue
                 seen = monotonic()
                 try:
@@ -178,7 +178,7 @@ class StreamConnection:
                         yield picture
                 if not sound and monotonic() > deadline:
                     raise InputError(
-                        f"{self._shown}: sends data but no picture for "
+                        f"{self._shown}: sent data but no picture for "
                         f"{self._timeouts.first_frame_seconds:g} s"
                     )
         except av.FFmpegError as error:

@@ -170,12 +170,15 @@ def _sound_of(
         return None
     stream = best_audio(container)
     if target.kind not in (TargetKind.FILE, TargetKind.STREAM):
-        say(f"{source.shown}: its sound is left out, {target.shown} has none")
+        say(f"{source.shown}: its sound is left out because {target.shown} cannot carry it")
     elif stream is None:
-        say(f"{source.shown}: its sound is left out, it cannot be decoded")
+        say(f"{source.shown}: its sound is left out because it cannot be decoded")
     else:
         if len(container.streams.audio) > 1:
-            say(f"{source.shown}: of its {len(container.streams.audio)} sound tracks, one is kept")
+            say(
+                f"{source.shown}: only one of its {len(container.streams.audio)} sound tracks is "
+                "kept"
+            )
         return SoundFeed(stream)
     return None
 
@@ -219,8 +222,8 @@ def upright(
     turn = turn_of(matrix)
     if turn is None:
         say(
-            f"{source.shown}: is to be shown turned by no right angle, which {target.shown} "
-            "cannot state; it comes out as it is stored"
+            f"{source.shown}: its rotation is not a multiple of 90°, which {target.shown} "
+            "cannot store; the output is not rotated"
         )
         return opened, pool
     turned = Turned(opened.frames, turn, pool, is_deep=is_deep)

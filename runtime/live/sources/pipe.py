@@ -99,7 +99,10 @@ def open_pipe(source: Source, reader: PipeReader, say: Say) -> av.container.Inpu
     """
     try:
         if _index_is_last(reader):
-            say(f"{source.shown}: an MP4 file with its index at the end; it is read wholly first")
+            say(
+                f"{source.shown}: this MP4 file has its index at the end, so all of it is read "
+                "first"
+            )
             return av.open(_spooled(source, reader), "r", metadata_errors="replace")
         return av.open(reader, "r", metadata_errors="replace")
     except av.FFmpegError as error:
@@ -136,7 +139,7 @@ def spool(source: Source, reader: PipeReader, file: BinaryIO) -> None:
         file.seek(0)
     except OSError as error:
         raise InputError(
-            f"{source.shown}: cannot be read wholly into {tempfile.gettempdir()} "
+            f"{source.shown}: cannot be copied to {tempfile.gettempdir()} "
             f"({error.strerror}); name the file itself instead of piping it"
         ) from error
 

@@ -89,7 +89,9 @@ class Publisher:
         descriptor, rest = self._child.stdin.fileno(), memoryview(data)
         while rest:
             if not select.select([], [descriptor], [], self._write_seconds)[1]:
-                raise OutputError(f"{self._shown}: takes nothing for {self._write_seconds:g} s")
+                raise OutputError(
+                    f"{self._shown}: did not accept data for {self._write_seconds:g} s"
+                )
             try:
                 rest = rest[os.write(descriptor, rest) :]
             except BlockingIOError:
@@ -133,7 +135,7 @@ class Publisher:
             if not self._ready:
                 raise self._failure()
         elif monotonic() >= self._deadline:
-            raise OutputError(f"{self._shown}: does not answer for {self._open_seconds:g} s")
+            raise OutputError(f"{self._shown}: did not answer within {self._open_seconds:g} s")
 
     def _failure(self) -> OutputError:
         deadline = monotonic() + 2

@@ -94,7 +94,8 @@ class Y4mSink:
         if facts.colour.hdr is not None:
             colour = replace(facts.colour, range=LIMITED)
             say(
-                f"{shown}: y4m cannot state HDR ({facts.colour.hdr}, BT.2020); tell the program "
+                f"{shown}: y4m cannot store that the video is HDR ({facts.colour.hdr}, BT.2020); "
+                "tell the program "
                 "that reads it"
             )
         self._from_bgr = FromBgr(stored.name, colour, (width, height))

@@ -112,8 +112,7 @@ def parse_rate(text: str) -> Fraction:
             rate = Fraction(text.strip())
     if not 0 < rate <= _MOST_FPS:
         raise ConfigError(
-            f"{text[:40]!r} is no number of frames per second: write for instance 25, 23.976 or "
-            "24000/1001"
+            f"{text[:40]!r} is not a frame rate: write for instance 25, 23.976 or 24000/1001"
         )
     film = round(rate / _NTSC) * _NTSC
     is_rounded = "." in text and rate.denominator > 1 and abs(film - rate) < _NTSC_DIGITS

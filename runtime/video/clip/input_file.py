@@ -44,7 +44,7 @@ def open_input(
             metadata_errors="replace",
         )
     except PermissionError as error:
-        raise InputError(f"{path}: may not be read (permission denied)") from error
+        raise InputError(f"{path}: cannot be read (permission denied)") from error
     except av.FFmpegError as error:
         raise InputError(
             f"{path}: cannot be read as a video, or is damaged ({error.strerror})"

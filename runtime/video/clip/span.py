@@ -47,7 +47,9 @@ def parse_time(text: str) -> Fraction:
             f"{text!r} is not a time: write seconds, such as 90.5, or h:mm:ss, such as 1:02:03.5"
         )
     if len(text) > _LONGEST_TEXT:
-        raise ConfigError(f"{text[:_LONGEST_TEXT]}...: is no time, it has {len(text)} characters")
+        raise ConfigError(
+            f"{text[:_LONGEST_TEXT]}...: is not a time: it has {len(text)} characters"
+        )
     hours, minutes, seconds = match.groups()
     time = int(hours or 0) * 3600 + int(minutes or 0) * 60 + Fraction(seconds)
     if time > _LATEST_SECONDS:

@@ -116,7 +116,7 @@ def _edits_fault(track: _Track, timescale: int, tracks: list[_Track]) -> str:
     if -over > _FEW_FRAMES * track.deltas[-1][1] and any(
         abs(one.duration / one.timescale - seconds) < _SECONDS_APART for one in others
     ):
-        return "its list of edits leaves out its end, but not that of its sound"
+        return "its edit list hides its end, but not that of its sound"
     return ""
 
 

@@ -29,7 +29,10 @@ def clip_facts(
 ) -> ClipFacts:
     """The facts of a clip with that colour and `rate` frames a second; what is lost is said."""
     if states_alpha(stream) and not pixel_format(first.format).has_alpha:
-        say("states alpha, and none is in its first frame or no decoder of libvpx is installed")
+        say(
+            "its header says that it has alpha, but its first frame has none, or the decoder of "
+            "libvpx is not installed"
+        )
     return ClipFacts(
         width_px=first.width,
         height_px=first.height,

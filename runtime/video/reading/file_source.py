@@ -74,7 +74,7 @@ class FileSource(Closing):
         self._is_prepared = self._keeps_alpha = self._leaves_hdr10_plus_out = False
         self.container = container or open_input(Path(path))
         if container is not None and may_hide_its_end(container):
-            self._note("states no duration, so a cut cannot be detected in one pass")
+            self._note("has no duration in its header, so a missing end cannot be detected")
         try:
             structure = Structure()
             if container is None:
@@ -176,7 +176,7 @@ class FileSource(Closing):
             yield self._convert(timed)
         if self._integrity.hidden and self._options.span.is_whole:
             hidden = self._integrity.hidden
-            self._note(f"its list of edits leaves out {hidden} frames, as a player does")
+            self._note(f"its edit list hides {hidden} frames, from players as well")
         if self._clock.moved:
             self._note(
                 f"{self._clock.moved} frames had the time of the frame before them "

@@ -127,7 +127,7 @@ class ImageSource(Closing):
         picture = self._first
         height, width = picture.bgr.shape[:2]
         if picture.icc_profile is not None:
-            self._note("the colour profile of its images is left out, and they count as sRGB")
+            self._note("the colour profile of its images is left out; they are treated as sRGB")
         kinds = [kind for path in files if (kind := read_kind(path)) is not None]
         deep = picture.depth > 8 or any(kind.is_deep for kind in kinds)
         if any(kind.has_alpha for kind in kinds):

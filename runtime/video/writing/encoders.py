@@ -54,9 +54,7 @@ class EncoderOptions:
         self._check_pixel_format()
         if self.crf is not None and encoder.default_crf is None:
             reason = "is lossless" if encoder.is_lossless else "has a quality by preset only"
-            raise ConfigError(
-                f"{self.codec_name} {reason}: a CRF means nothing to it; leave it out"
-            )
+            raise ConfigError(f"{self.codec_name} {reason}: leave the CRF out")
         if self.crf is not None and not 0 <= self.crf <= encoder.worst_crf:
             raise ConfigError(f"CRF {self.crf} is outside 0 (best) to {encoder.worst_crf} (worst)")
         if self.preset is not None and self.preset not in encoder.presets:

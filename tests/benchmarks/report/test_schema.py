@@ -245,7 +245,7 @@ def test_a_fault_is_named_with_its_place(tmp_path: Path, reports: dict[str, Json
     ("text", "message"),
     [
         ("no JSON", "is not JSON, or is damaged"),
-        ("[1]", "is no report of `framelift bench`"),
+        ("[1]", "is not a report of `framelift bench`"),
         ("[" * 100_000, "is not JSON, or is damaged"),
         ('{"schema": NaN}', "is not JSON, or is damaged"),
         ('{"schema": "framelift.benchmark", "schema_version": 1}', "version 1.*: measure again"),

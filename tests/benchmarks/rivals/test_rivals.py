@@ -168,7 +168,9 @@ def test_models_that_take_no_images_are_refused(
             onnx.helper.make_model(graph, opset_imports=opset, ir_version=9),
             tmp_path / "other.onnx",
         )
-        with pytest.raises(ModelError, match=rf"made {made} of .*, no whole-number upscaling"):
+        with pytest.raises(
+            ModelError, match=rf"made {made} of .*, not an upscaling by a whole number"
+        ):
             open_rival(str(tmp_path / "other.onnx"), shuffle_model_path, CASE)
     text = tmp_path / "text.onnx"
     text.write_text("no model", encoding="utf-8")

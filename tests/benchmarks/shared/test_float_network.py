@@ -124,5 +124,5 @@ def test_int8_models_keep_their_pairs(
 
 
 def test_a_model_of_several_frames_has_no_network_to_compare(tiny_models: ModuleType) -> None:
-    with pytest.raises(ModelError, match="window takes 5 frames for each that it gives"):
+    with pytest.raises(ModelError, match="window takes 5 frames for each one that it returns"):
         float_network(tiny_models.window_model(), "window")

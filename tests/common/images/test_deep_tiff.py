@@ -65,6 +65,6 @@ def test_printing_colours_of_16_bits_become_srgb_of_8(tmp_path: Path) -> None:
     path = tmp_path / "in.tif"
     tifffile.imwrite(path, COLOUR, photometric="separated")
     picture = read_image(path, keep_depth=True, say=lines.append)
-    assert lines == ["in.tif: its printing colours (CMYK) become sRGB of 8 bits"]
+    assert lines == ["in.tif: its CMYK colours are converted to sRGB of 8 bits"]
     assert picture.bgr.dtype == np.uint16
     assert read_image(path, say=print).bgr.dtype == np.uint8

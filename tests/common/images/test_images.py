@@ -164,7 +164,7 @@ def test_an_opaque_alpha_channel_is_no_transparency(tmp_path: Path, dtype: type[
 def test_cmyk_is_no_transparency(tmp_path: Path) -> None:
     source = tmp_path / "in.tif"
     source.write_bytes(tiff(picture(channels=4), colours=5, sample_format=1))
-    assert run(source, tmp_path / "out.jpg") == ["in.tif: its printing colours (CMYK) become sRGB"]
+    assert run(source, tmp_path / "out.jpg") == ["in.tif: its CMYK colours are converted to sRGB"]
 
 
 def test_grey_becomes_colour(tmp_path: Path) -> None:
@@ -302,7 +302,7 @@ def test_libraries_write_nothing_and_damage_is_said(
         (tmp_path / name).write_bytes(data)
         read_image(tmp_path / name, say=said.append)
     assert capfd.readouterr() == ("", "")
-    assert said == ["b.jpg: is damaged inside; what could be read of it is upscaled"]
+    assert said == ["b.jpg: is damaged; the part that could be read is upscaled"]
 
 
 @pytest.mark.parametrize("suffix", [*FOREIGN_IMAGE_SUFFIXES, ".PSD"])

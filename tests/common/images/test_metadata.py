@@ -183,7 +183,7 @@ def test_colours_of_a_png_that_are_told_by_cicp_stay(tmp_path: Path) -> None:
         frame = next(container.decode(video=0))
     assert (frame.color_primaries, frame.color_trc) == (9, 16)
     assert run(source, tmp_path / "out.jpg") == [
-        "out.jpg: what the source says of its colours (cICP) is left out; use .png"
+        "out.jpg: the colour information of the source (cICP) is left out; use .png"
     ]
 
 

@@ -212,7 +212,7 @@ def test_half_precision_refuses_weights_beyond_its_range() -> None:
     network = seeded(folded)
     next(iter(network.parameters())).data[0, 0, 0, 0] = 1e6
     model = apply_frame_contract(export_core(network, 20), 2)
-    with pytest.raises(ExportError, match="fp16 ends at 65504; use --precision fp32"):
+    with pytest.raises(ExportError, match="above the fp16 maximum of 65504; use --precision fp32"):
         to_half(model)
 
 

@@ -60,7 +60,7 @@ def computed_in_half(network: Compact) -> np.ndarray[tuple[int, ...], np.dtype[n
 @pytest.mark.parametrize(
     ("factors", "message"),
     [
-        (TOO_LARGE, r"`\w+` leaves the range on photograph .* 65,504; use --precision fp32"),
+        (TOO_LARGE, r"`\w+` exceeds the range on photograph .* 65,504; use --precision fp32"),
         (TOO_SMALL, r"parity failed on photograph .* \(limit 50 dB\)"),
     ],
 )
@@ -108,7 +108,7 @@ def test_the_peak_is_that_of_the_values(tmp_path: Path) -> None:
 def test_overflow_writes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "net.safetensors"
     save_checkpoint(path, Checkpoint(CONFIG, rescaled(TOO_LARGE).state_dict(), {}))
-    with pytest.raises(ExportError, match=r"leaves the range .* nothing was written"):
+    with pytest.raises(ExportError, match=r"exceeds the range .* nothing was written"):
         export_checkpoint(path, tmp_path / "m.onnx", ExportConfig(precision="fp16"))
     assert list(tmp_path.iterdir()) == [path]
 

@@ -83,7 +83,10 @@ def test_y4m_has_the_depth_and_chroma_of_the_clip(
 def test_y4m_cannot_state_hdr(tmp_path: Path) -> None:
     lines: list[str] = []
     _written(tmp_path / "a.y4m", _facts("yuv420p10le", 16), lines)
-    assert lines == ["out.y4m: y4m cannot state HDR (PQ, BT.2020); tell the program that reads it"]
+    assert lines == [
+        "out.y4m: y4m cannot store that the video is HDR (PQ, BT.2020); tell the program that "
+        "reads it"
+    ]
 
 
 def test_y4m_without_the_alpha_of_the_clip_says_so(tmp_path: Path) -> None:

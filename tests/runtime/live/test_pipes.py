@@ -130,7 +130,7 @@ def test_mp4_with_its_index_at_the_end_is_read_from_a_pipe(
     done = command("-", tmp_path / "out.mp4", model=nearest_model_path, data=data)
     assert done.returncode == 0
     assert done.stderr.decode() == (
-        "note: stdin: an MP4 file with its index at the end; it is read wholly first\n"
+        "note: stdin: this MP4 file has its index at the end, so all of it is read first\n"
     )
     assert frame_times(tmp_path / "out.mp4") == frame_times(source)
     cut = command("-", tmp_path / "cut.mp4", model=nearest_model_path, data=data[:-3000])
@@ -142,7 +142,7 @@ def test_a_pipe_that_may_have_been_cut_is_said_to_be(
     tmp_path: Path, nearest_model_path: Path
 ) -> None:
     clip = make_clip(tmp_path / "a.mkv", container_options={"live": "1"})  # without a duration
-    line = b"note: stdin: states no duration, so a cut cannot be detected in one pass\n"
+    line = b"note: stdin: has no duration in its header, so a missing end cannot be detected\n"
     done = command("-", "null", model=nearest_model_path, data=clip.read_bytes())
     assert (done.returncode, done.stderr) == (0, line)
     whole = make_clip(tmp_path / "b.mkv")
@@ -160,7 +160,7 @@ def test_sound_of_a_pipe_is_recorded_and_y4m_has_none(
     assert (done.returncode, done.stderr) == (0, b"")
     assert len(audio_packets(target)) > 10
     done = command(clip, "-", model=nearest_model_path)
-    line = f"note: {clip}: its sound is left out, stdout has none\n".encode()
+    line = f"note: {clip}: its sound is left out because stdout cannot carry it\n".encode()
     assert (done.returncode, done.stderr) == (0, line)
     done = command("-", target, "-y", "--no-audio", model=nearest_model_path, data=data)
     assert (done.returncode, done.stderr) == (0, b"")
@@ -239,8 +239,8 @@ def test_a_clip_to_be_shown_askew_comes_out_as_it_is_stored(
     done = command(clip, "-", model=nearest_model_path)
     assert done.returncode == 0
     line = (
-        "is to be shown turned by no right angle, which stdout cannot state; it comes out as it "
-        "is stored"
+        "its rotation is not a multiple of 90°, which stdout cannot store; the output is not "
+        "rotated"
     )
     assert done.stderr.decode() == f"note: {clip}: {line}\n"
 

@@ -180,7 +180,9 @@ def test_a_file_on_a_web_server_is_played_once(
     make_clip(folder / "a.mkv", noise(9), container_options={"live": "1"})
     notes = list[str]()
     upscale(f"{url}/a.mkv", str(tmp_path / "other.mp4"), notes=notes)
-    assert notes == [f"{url}/a.mkv: states no duration, so a cut cannot be detected in one pass"]
+    assert notes == [
+        f"{url}/a.mkv: has no duration in its header, so a missing end cannot be detected"
+    ]
 
 
 def test_a_source_that_falls_silent_is_lost_and_the_recording_kept(tmp_path: Path) -> None:
@@ -266,7 +268,7 @@ def test_publishing_to_a_server_that_says_nothing_ends() -> None:
         with StreamSink(target, facts, (64, 48), QUICK, open_seconds=2) as sink:
             for number, image in enumerate(noise(5)):
                 sink.write(Frame(image, number, Fraction(1, 30), 1))
-            with pytest.raises(OutputError, match=r"does not answer for 2 s"):
+            with pytest.raises(OutputError, match=r"did not answer within 2 s"):
                 sink.finish()
 
 

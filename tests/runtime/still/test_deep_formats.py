@@ -200,7 +200,7 @@ def test_what_colours_mean_comes_through(tmp_path: Path, upscaler: Upscaler, suf
     again = read_image(target, keep_depth=True, say=print)
     assert again.colour_chunks == PQ
     notes = _make(source, tmp_path / "out.jpg", upscaler)
-    assert any("what the source says of its colours (cICP) is left out" in line for line in notes)
+    assert any("the colour information of the source (cICP) is left out" in line for line in notes)
 
 
 @pytest.mark.parametrize("suffix", [".avif", ".heic"])

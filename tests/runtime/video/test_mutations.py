@@ -137,7 +137,7 @@ def test_trimmed_files_are_sound_and_say_so(tmp_path: Path) -> None:
     notes: list[str] = []
     out = tmp_path / "out.mp4"
     upscale_video(tmp_path / "cut.mp4", out, Nearest(1), FAST, quiet=True, say=notes.append)
-    assert notes == ["cut.mp4: its list of edits leaves out 7 frames, as a player does"]
+    assert notes == ["cut.mp4: its edit list hides 7 frames, from players as well"]
     with av.open(str(out)) as container:
         assert sum(1 for _ in container.decode(video=0)) == 18
 

@@ -103,9 +103,7 @@ def test_what_an_edit_list_leaves_out_is_no_damage(tmp_path: Path) -> None:
     notes: list[str] = []
     with FileSource(path, say=notes.append) as source:
         frames = list(source)
-    assert notes == [
-        f"a.mp4: its list of edits leaves out {25 - len(frames)} frames, as a player does"
-    ]
+    assert notes == [f"a.mp4: its edit list hides {25 - len(frames)} frames, from players as well"]
     assert [frame.pts_seconds for frame in frames] == frame_times(path)
     assert 14 <= len(frames) <= 16
 

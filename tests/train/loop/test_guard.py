@@ -129,7 +129,7 @@ def lost(trainer: Trainer, at: int, change: Callable[[Tensor], object]) -> None:
     [
         (float("nan"), r"weights became NaN or infinity by step 8; .*run keeps step 4: continue"),
         (float("inf"), r"weights became NaN or infinity by step 8; .*run keeps step 4: continue"),
-        (1e9, r"the network is lost at step 8: its loss is \S*e\+\d+, that of a blank pic"),
+        (1e9, r"the training collapsed by step 8: its loss is \S*e\+\d+, that of a blank pic"),
     ],
 )
 def test_a_lost_network_does_not_replace_a_good_checkpoint(
@@ -151,7 +151,7 @@ def test_stopping_a_lost_network_saves_nothing(tmp_path: Path, photos: Path) -> 
     lost(trainer, 5, lambda bias: bias.fill_(1e12))
     interrupt_after(trainer, steps=6)
     with pytest.raises(
-        Interrupted, match="stopped, not saved: the network is lost at step 6"
+        Interrupted, match="stopped, not saved: the training collapsed by step 6"
     ) as at:
         trainer.run(quiet=True)
     assert at.value.exit_code == 130

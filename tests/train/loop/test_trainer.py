@@ -211,7 +211,9 @@ def test_ctrl_c_once_more_stops_at_once_and_keeps_the_last_checkpoint(
     trainer = Trainer(config(tmp_path, photos), tmp_path / "run", CPU)
     interrupt_after(trainer, steps=6)
     interrupt_after(trainer, steps=6)
-    with pytest.raises(Interrupted, match="stopped at once; the last checkpoint and state stay"):
+    with pytest.raises(
+        Interrupted, match="stopped at once; the last checkpoint and state are kept"
+    ):
         trainer.run(quiet=True)
     assert load_checkpoint(tmp_path / "run" / "model.safetensors").training["steps"] == 4
 
