@@ -12,6 +12,7 @@ from framelift.common.errors import CheckpointError, ConfigError
 from framelift.train.checkpoints.file import Checkpoint, load_checkpoint, save_checkpoint
 from framelift.train.networks import RealtimeConfig, build_network
 from models.mix import main, mixed
+from models.running import run
 
 
 def checkpoint(seed: int, channels: int = 8) -> Checkpoint:
@@ -35,13 +36,16 @@ def test_each_weight_lies_between_the_two(tmp_path: Path) -> None:
     assert result.training == {"steps": 2, "share": 0.75}
 
 
-def test_other_networks_and_shares_are_refused(tmp_path: Path) -> None:
+def test_other_networks_and_shares_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(CheckpointError, match="networks differ"):
         mixed(checkpoint(1), checkpoint(2, channels=16), 0.5)
     with pytest.raises(ConfigError, match="from 0 to 1"):
         mixed(checkpoint(1), checkpoint(2), 1.5)
     missing = str(tmp_path / "none.safetensors")
-    done = CliRunner().invoke(main, [missing, missing, "--share", "0.5", "--out", "x"])
-    assert done.exit_code != 0
-    assert "no such file" in done.output
-    assert done.output.count("\n") == 1
+    monkeypatch.setattr("sys.argv", ["mix", missing, missing, "--share", "0.5", "--out", "x"])
+    with pytest.raises(SystemExit) as ended:
+        run(main, "mix")
+    assert ended.value.code != 0
+    assert capsys.readouterr().err == f"models.mix: checkpoint {missing}: no such file\n"

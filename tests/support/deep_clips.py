@@ -14,6 +14,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from framelift.runtime import Upscaler
+from framelift.runtime.video import ConvertOptions, EncoderOptions, upscale_video
+
 Codes = NDArray[np.uint16]
 
 COLOURS = {"sdr": (1, 1, 1), "pq": (9, 9, 16), "hlg": (9, 9, 18)}
@@ -127,3 +130,19 @@ def tags_of(kind: str) -> dict[str, str]:
     """What ffprobe says of a clip of that kind."""
     space, primaries, transfer = _TAGS[kind]
     return {"color_space": space, "color_primaries": primaries, "color_transfer": transfer}
+
+
+FAST = EncoderOptions(preset="ultrafast")
+
+
+def upscale_quietly(
+    source: Path,
+    target: Path,
+    upscaler: Upscaler,
+    encoder: EncoderOptions = FAST,
+    options: ConvertOptions | None = None,
+) -> list[str]:
+    """Upscale a video and return the notes, but the one on whole milliseconds."""
+    notes: list[str] = []
+    upscale_video(source, target, upscaler, encoder, options, quiet=True, say=notes.append)
+    return [note for note in notes if "whole milliseconds" not in note]

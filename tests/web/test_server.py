@@ -207,7 +207,7 @@ def test_a_model_of_uint16_frames_is_left_out_with_a_line(
 
 
 def test_folders_without_models(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"holds no \.onnx file"):
+    with pytest.raises(ModelError, match=r"contains no \.onnx file"):
         models_in(tmp_path)
     with pytest.raises(ModelError, match="is not a folder"):
         models_in(tmp_path / "none")
