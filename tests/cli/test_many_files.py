@@ -139,7 +139,7 @@ def test_sequences_become_videos_and_videos_sequences(
         (("seq.mp4", "x.mp4", "--fps", "3"), "--fps is for an image sequence"),
         (("seq.mp4", "y_%d.png", "--crf", "3"), r"for video files, and y_%d.png is images"),
         (("seq.mp4", "y.gif", "--resume"), r"y.gif: an animated image is written at once and"),
-        (("photos/f_%d.png", "x.mp4", "--fps", "a lot"), "'a lot' is no number of frames"),
+        (("photos/f_%d.png", "x.mp4", "--fps", "a lot"), "'a lot' is not a frame rate"),
     ):
         with pytest.raises(ConfigError, match=error):
             run(nearest_model_path, *arguments)

@@ -145,7 +145,7 @@ def test_what_stays_whole(tmp_path: Path) -> None:
     assert plan_pieces(short, 1.0, segment_frames=10, say=notes.append) == []
     assert notes == []
     long = noise(180)
-    nowhere = "decoding cannot begin in the middle of it"
+    nowhere = "decoding cannot start in the middle"
     for name, options, interlaced, reason in (
         ("broadcast.ts", KEYS, False, nowhere),
         ("interlaced.mp4", KEYS, True, nowhere),
@@ -157,7 +157,7 @@ def test_what_stays_whole(tmp_path: Path) -> None:
             tmp_path / name, long, codec=codec, options=dict(options), interlaced=interlaced
         )
         assert plan_pieces(clip, 1.0, segment_frames=10, say=notes.append) == []
-        assert notes.pop() == f"{name}: is not split, {reason}"
+        assert notes.pop() == f"{name}: is not split because {reason}"
     (tmp_path / "none.mp4").write_bytes(b"no film")
     with pytest.raises(InputError, match=r"none\.mp4: cannot be read as a video"):
         plan_pieces(tmp_path / "none.mp4", 1.0)
