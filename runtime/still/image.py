@@ -38,7 +38,8 @@ _LINES = 256  # given to a writer at once
 @dataclass(frozen=True)
 class ImageOptions:
     """How an image is made. `inform` takes lines about large pictures: what those of so many pixels
-    in the result take is said before the work.
+    in the result take is said before the work, with the time that `seconds` expects for an input of
+    a height and width. `reading` takes the rows that were looked at before the work, and all.
     """
 
     overwrite: bool = False
@@ -48,6 +49,8 @@ class ImageOptions:
     parts_pixels: int = 32_000_000
     """From so many pixels on, a PNG or TIFF is read strip by strip, too."""
     strips: StripSizes = STRIPS
+    seconds: Callable[[int, int], float | None] = lambda height, width: None
+    reading: PartDone = lambda done, total: None
 
 
 def upscale_image(
@@ -59,17 +62,13 @@ def upscale_image(
     strips: StripUpscaler | None = None,
     scale: float | None = None,
     keep_depth: bool = False,
-    progress: PartDone = lambda done, total: None,
-    seconds: Callable[[int, int], float | None] = lambda height, width: None,
     say: Say,
 ) -> tuple[int, int]:
     """Upscale an image file and return the new width and height in pixels.
 
     `strips` does what `upscaler` does, piece by piece, for formats that can be written so. `scale`
     is the size of the result over that of the source, if it is known. With `keep_depth`, an image
-    of 16 bits per channel stays one; `upscaler` takes uint16 then. `progress` takes the rows that
-    were looked at before the work, and all; `seconds` says how long an input of a size takes, for a
-    line about a large one.
+    of 16 bits per channel stays one; `upscaler` takes uint16 then.
 
     Raises:
         InputError: the source is no image, damaged, has pixels of neither 8 nor 16 bits, or it and
@@ -101,11 +100,13 @@ def upscale_image(
                 2 if deep else 1,
                 in_parts=parts is not None,
             )
-            call_interruptibly(partial(needs.check, options.large_pixels, options.inform, seconds))
+            call_interruptibly(
+                partial(needs.check, options.large_pixels, options.inform, options.seconds)
+            )
         # In another thread, so that Ctrl-C need not wait for the network. The file is written
         # here: a thread that was left behind must not bring the temporary file back.
         if parts is not None and plan is not None and strips is not None:
-            rows = call_interruptibly(partial(FileRows, parts, strips.reach, progress))
+            rows = call_interruptibly(partial(FileRows, parts, strips.reach, options.reading))
             check_transparency(source, target, rows.head)
             return _in_strips(temporary, target, rows, strips, plan, say)
         picture = call_interruptibly(lambda: _read(source, target, options, keep_depth, say))

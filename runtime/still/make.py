@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from ...common.images import read_outline
@@ -58,12 +59,10 @@ def make_image(
             source,
             target,
             step.once,
-            options,
+            replace(options, reading=reading, seconds=strips.seconds),
             strips=strips if plain else None,
             scale=scale,
             keep_depth=keep_depth,
-            progress=reading,
-            seconds=strips.seconds,
             say=say,
         )
     finally:
