@@ -13,7 +13,13 @@ from framelift.train.config.file import load_config
 from framelift.train.config.preset_files import preset_names, preset_summary
 from framelift.train.config.schema import ScheduleConfig
 from framelift.train.loop.schedule import learning_rate_factor
-from framelift.train.losses import FeatureLossConfig, PhaseConfig, PixelLossConfig, SpectrumConfig
+from framelift.train.losses import (
+    ExcessConfig,
+    FeatureLossConfig,
+    PhaseConfig,
+    PixelLossConfig,
+    SpectrumConfig,
+)
 from framelift.train.networks import CompactConfig, RealtimeConfig, build_network
 
 MINIMAL = """
@@ -60,9 +66,10 @@ def test_realtime_presets_come_in_three_sizes_and_two_kinds() -> None:
             assert {type(term) for term in plain.loss} == {PixelLossConfig}
             kinds = [PixelLossConfig, FeatureLossConfig, SpectrumConfig]
             holding_colour = [PixelLossConfig, *kinds]
-            without_grid = [*holding_colour, PhaseConfig]
+            without_specks = [*holding_colour, PhaseConfig, ExcessConfig]
+            of_chroma = [*holding_colour, PhaseConfig, PixelLossConfig, ExcessConfig]
             terms = [type(term) for term in perceptual.loss]
-            assert terms in (kinds, holding_colour, without_grid)
+            assert terms in (holding_colour, without_specks, of_chroma)
             deployed = build_network(plain.network).deploy()
             parameters[name] = sum(parameter.numel() for parameter in deployed.parameters())
         footage = load_config(f"realtime-small-x{scale}-video")
