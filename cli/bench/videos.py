@@ -106,7 +106,6 @@ def realtime(
     "--codec",
     "codecs",
     metavar="ENCODER:QUALITY,...",
-    default="",
     help="Also measure each CLIP coded with these encoders (x264, x265, vp9, av1, mpeg4, mpeg2).",
 )
 @click.option(
@@ -128,7 +127,7 @@ def realtime(
 def reuse(
     model: str,
     clips: tuple[Path, ...],
-    codecs: str,
+    codecs: str | None,
     placement: Placement,
     targets: Targets,
     **options: Any,  # noqa: ANN401 - those of ReuseSettings
@@ -145,6 +144,8 @@ def reuse(
     from ...benchmarks.speed.reuse import ReuseSettings, measure_reuse
     from ...imaging.coding import parse_coding
 
-    codings = tuple(parse_coding(text.strip()) for text in codecs.split(",") if text.strip())
+    codings = tuple(
+        parse_coding(text.strip()) for text in (codecs or "").split(",") if text.strip()
+    )
     settings = ReuseSettings(codings=codings, **options, **vars(placement))
     show(measure_reuse(model, clips, settings, say), targets)

@@ -2,30 +2,55 @@
 
 from __future__ import annotations
 
+import os
+
 import click
-from click.core import ParameterSource
+from click.types import StringParamType
+
+_MESSAGE = "is empty (an unset variable?)"
+
+
+class _Text(StringParamType):
+    """Text of at least one character."""
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        if value == "":
+            self.fail(_MESSAGE, param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class _Path(click.Path):
+    """A path of at least one character; `pathlib` takes an empty one for the current folder."""
+
+    def __init__(self, like: click.Path) -> None:
+        vars(self).update(vars(like))
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> str | bytes | os.PathLike[str]:
+        if value == "":
+            self.fail(_MESSAGE, param, ctx)
+        return super().convert(value, param, ctx)
 
 
 def refuse_empty_values(command: click.Command) -> None:
-    """Make the options of a command, or of all in a group, that take text refuse an empty one.
+    """Make the options of a command, or of all in a group, that take text or paths refuse "".
 
-    It would count as no option at all, which silently means the default.
+    It would count as no option at all, which silently means the default, or as the current folder.
     """
     if isinstance(command, click.Group):
         for inner in command.commands.values():
             refuse_empty_values(inner)
         return
     for option in command.params:
-        takes_text = isinstance(option, click.Option) and option.type is click.STRING
-        if takes_text and option.callback is None and option.default != "":
-            option.callback = _refuse
-
-
-def _refuse(
-    context: click.Context, option: click.Parameter, value: str | tuple[str, ...] | None
-) -> str | tuple[str, ...] | None:
-    empty = "" in value if isinstance(value, tuple) else value == ""
-    assert option.name is not None
-    if empty and context.get_parameter_source(option.name) is not ParameterSource.DEFAULT:
-        raise click.BadParameter("is empty (an unset variable?)", context, option)
-    return value
+        if not isinstance(option, click.Option) or option.default == "":
+            continue
+        if option.type is click.STRING:
+            option.type = _Text()
+        elif type(option.type) is click.Path:
+            option.type = _Path(option.type)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
-from framelift.cli.main import main
+from framelift.cli.main import framelift, main
 
 
 @pytest.mark.parametrize(
@@ -21,6 +23,11 @@ from framelift.cli.main import main
         "upscale IN OUT --model",
         "upscale IN OUT --end",
         "bench latency --backend",
+        "bench latency --size",
+        "bench latency --json",
+        "serve --folder",
+        "web --save",
+        "upscale IN OUT --log-file",
     ],
 )
 def test_an_empty_value_is_not_the_default(
@@ -36,6 +43,27 @@ def test_an_empty_value_is_not_the_default(
         capsys.readouterr().err
     )
     assert [path.name for path in tmp_path.iterdir()] == ["IN"]
+
+
+def _options(command: click.Command, *names: str) -> Iterator[tuple[str, click.Option]]:
+    if isinstance(command, click.Group):
+        for name, inner in command.commands.items():
+            yield from _options(inner, *names, name)
+    for option in command.params:
+        if isinstance(option, click.Option) and not option.is_flag:
+            yield " ".join([*names, option.opts[-1]]), option
+
+
+def test_all_options_of_text_or_paths_refuse_an_empty_value() -> None:
+    taken = set()
+    for name, option in _options(framelift):
+        try:
+            option.type.convert("", option, click.Context(framelift))
+        except click.BadParameter:
+            continue
+        taken.add(name)
+    # Their default is the empty text, which means none.
+    assert taken == {"export --licence", "import --licence"}
 
 
 def test_an_empty_licence_is_one(capsys: pytest.CaptureFixture[str]) -> None:
