@@ -16,7 +16,7 @@ from .pipe import PipeReader, spool
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _WEBP_FLAGS, _WEBP_ANIMATED = 20, 2  # where the header of an extended WebP says it
-_MOST_BEFORE_PICTURES = 1 << 16
+_MOST_BEFORE_PICTURES = 8 << 20  # colour profiles and EXIF come first
 
 
 def open_animation(
@@ -53,7 +53,7 @@ def _begins_animated(reader: PipeReader) -> bool:
         return False
     start = len(_PNG)
     while start <= _MOST_BEFORE_PICTURES:
-        chunk = reader.peek(start + 8)[start:]
+        chunk = reader.peek(8, start)
         if len(chunk) < 8 or chunk[4:] == b"IDAT":
             return False
         if chunk[4:] == b"acTL":

@@ -35,7 +35,7 @@ class PipeReader(Closing):
         self.total_bytes = 0
         """What came so far."""
         self._idle_seconds = idle_seconds
-        self._held = b""
+        self._held = bytearray()
         if source.text == STANDARD_STREAM:
             if sys.stdin is None or sys.stdin.isatty():
                 state = "closed" if sys.stdin is None else "a terminal"
@@ -56,22 +56,23 @@ class PipeReader(Closing):
             InputError: the writer paused for too long.
         """
         if self._held:
-            data, self._held = self._held[:size], self._held[size:]
+            data = bytes(self._held[:size])
+            del self._held[:size]
             return data
         return self._next(size)
 
-    def peek(self, size: int) -> bytes:
-        """The next `size` bytes, less at the end; `read` returns them once more.
+    def peek(self, size: int, start: int = 0) -> bytes:
+        """`size` of the next bytes from `start` on, less at the end; `read` returns them once more.
 
         Raises:
             InputError: the writer paused for too long.
         """
-        while len(self._held) < size:
-            data = self._next(size - len(self._held))
+        while len(self._held) < start + size:
+            data = self._next(start + size - len(self._held))
             if not data:
                 break
             self._held += data
-        return self._held[:size]
+        return bytes(self._held[start : start + size])
 
     def _next(self, size: int) -> bytes:
         while True:
@@ -116,7 +117,7 @@ def _index_is_last(reader: PipeReader) -> bool:
     """Whether it is an MP4 or MOV file whose pictures come before the index that finds them."""
     start = 0
     while start <= _MOST_BEFORE_PICTURES:
-        head = reader.peek(start + 8)[start:]
+        head = reader.peek(8, start)
         if len(head) < 8:
             return False
         size, name = struct.unpack(">I4s", head)

@@ -347,6 +347,21 @@ def test_an_animated_image_is_read_from_a_pipe_and_plays_into_one(
     assert cut.stderr.count(b"\n") == 1
 
 
+def test_an_animated_png_with_a_large_profile_is_read_from_a_pipe(
+    tmp_path: Path, nearest_model_path: Path
+) -> None:
+    still = [PilImage.fromarray(picture) for picture in noise(3, 32, 24)]
+    data, profile = io.BytesIO(), np.random.default_rng(1).bytes(100_000)
+    still[0].save(
+        data, "PNG", save_all=True, append_images=still[1:], duration=100, icc_profile=profile
+    )
+    assert data.getvalue().index(b"acTL") > 100_000
+    target = tmp_path / "out.mkv"
+    done = command("-", target, "--codec", "ffv1", model=nearest_model_path, data=data.getvalue())
+    assert done.returncode == 0
+    assert frame_times(target) == [0, Fraction(1, 10), Fraction(2, 10)]
+
+
 def test_an_image_sequence_plays_into_a_pipe(tmp_path: Path, nearest_model_path: Path) -> None:
     for number, picture in enumerate(noise(4, 32, 24)):
         cv2.imwrite(str(tmp_path / f"f_{number:03}.png"), picture)
