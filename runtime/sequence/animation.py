@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 _FOR_EVER = 0
-_FASTEST_GIF_MS = 20
 _CHECKED_FRAMES = 16
 
 
@@ -97,13 +96,7 @@ class _AnimationSink:
 
     def encoded(self) -> bytes:
         """The file."""
-        times = self._times.milliseconds()
-        if self._is_gif and min(times) < _FASTEST_GIF_MS:
-            self._say(
-                f"{self._target.name}: browsers slow down a .gif of more than 50 frames per "
-                "second; .webp and .apng have no such limit"
-            )
-        timing = Timing(times, _FOR_EVER)
+        timing = Timing(self._times.milliseconds(), _FOR_EVER)
         if self._has_soft_edges:
             self._say(
                 f"{self._target.name}: .gif has no half transparent pixels; they become one or the "

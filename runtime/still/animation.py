@@ -20,7 +20,7 @@ from ...common.images.opening import frame_count, opened, opened_header
 from ...common.images.writing import JPEG_QUALITY, channels_of
 from ...common.signals import call_interruptibly
 from ..machine.host import available_memory_bytes
-from .gif import arranged, in_hundredths, in_palette, is_soft
+from .gif import FASTEST_MS, arranged, in_hundredths, in_palette, is_soft
 from .image import ImageOptions, ImageUpscaler, Say, upscale_picture
 
 if TYPE_CHECKING:
@@ -151,9 +151,20 @@ def encode_animation(
     suffix = target.suffix.lower()
     times, options = timing.milliseconds, dict(extra)
     if suffix == ".gif":
-        times = in_hundredths(times)
+        if any(0 < time < FASTEST_MS for time in times):
+            say(
+                f"{target.name}: browsers slow down a .gif of more than 50 frames per second; "
+                ".webp and .apng have no such limit"
+            )
+        kept, times = in_hundredths(times)
         if times != timing.milliseconds:
-            say(f"{target.name}: .gif counts hundredths of a second; frame times are rounded")
+            lost = len(frames) - len(kept)
+            without = f", and {lost} frames left out that are shorter" if lost else ""
+            say(
+                f"{target.name}: .gif counts hundredths of a second; frame times are rounded"
+                f"{without}"
+            )
+        frames = [frames[number] for number in kept]
         if any(is_soft(frame) for frame in frames):
             say(f"{target.name}: .gif has no half transparent pixels; they become one or the other")
         frames = [frame if frame.mode == "P" else in_palette(frame) for frame in frames]

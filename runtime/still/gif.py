@@ -12,6 +12,8 @@ from ...common.images import Pixels
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+FASTEST_MS = 20
+"""Browsers show a frame of less for longer."""
 _UNIT_MS = 10
 _LONGEST_MS = 655_350  # 16 bits of hundredths
 _COLOURS = 255  # and one that is transparent
@@ -56,10 +58,19 @@ def arranged(frames: list[Image], milliseconds: list[int]) -> GifFrames:
     return split
 
 
-def in_hundredths(times: list[int]) -> list[int]:
-    """Milliseconds rounded to what GIF counts, without adding up what is lost."""
+def in_hundredths(times: list[int]) -> tuple[list[int], list[int]]:
+    """Which frames are kept, and their milliseconds rounded to what GIF counts, without adding up
+    what is lost.
+
+    Those that round to no time are left out, for browsers show them for 100 ms; not those that had
+    none before, and not all.
+    """
     rounded = np.round(np.cumsum(times, dtype=np.int64) / _UNIT_MS).astype(np.int64) * _UNIT_MS
-    return [int(time) for time in np.diff(rounded, prepend=0)]
+    made = [int(time) for time in np.diff(rounded, prepend=0)]
+    kept = [number for number, time in enumerate(made) if time or not times[number]]
+    if not kept:
+        return [0], [_UNIT_MS]
+    return kept, [made[number] for number in kept]
 
 
 def is_soft(frame: Image) -> bool:

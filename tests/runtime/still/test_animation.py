@@ -20,6 +20,7 @@ from framelift.common.errors import InputError
 from framelift.common.images.content.png_chunks import SIGNATURE, chunk
 from framelift.runtime import Upscaler
 from framelift.runtime.still import make_image
+from framelift.runtime.still.gif import in_hundredths
 
 TIMES = [100, 250, 40, 80]
 
@@ -95,6 +96,38 @@ def test_times_that_gif_cannot_count_are_rounded_without_drift(
     make_image(source, target, upscaler, say=notes.append)
     assert notes == ["out.gif: .gif counts hundredths of a second; frame times are rounded"]
     assert sum(times_and_frames(target)[0]) == 200
+
+
+def test_frames_that_are_too_short_for_gif_are_left_out_and_their_time_is_kept(
+    tmp_path: Path, upscaler: Upscaler
+) -> None:
+    frames = [Image.new("RGB", (8, 8), (20 * index, 0, 0)) for index in range(12)]
+    source, target = tmp_path / "in.webp", tmp_path / "out.gif"
+    frames[0].save(source, save_all=True, append_images=frames[1:], duration=4, lossless=True)
+    notes: list[str] = []
+    make_image(source, target, upscaler, say=notes.append)
+    assert times_and_frames(target)[0] == [10] * 5
+    assert notes == [
+        "out.gif: browsers slow down a .gif of more than 50 frames per second; .webp and .apng "
+        "have no such limit",
+        "out.gif: .gif counts hundredths of a second; frame times are rounded, and 7 frames left "
+        "out that are shorter",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("times", "kept", "made"),
+    [
+        ([0, 0, 0], [0, 1, 2], [0, 0, 0]),
+        ([0, 4, 100], [0, 2], [0, 100]),
+        ([2, 2], [0], [10]),
+        ([100, 4, 8], [0, 2], [100, 10]),
+    ],
+)
+def test_some_frame_stays_and_those_of_no_time_do(
+    times: list[int], kept: list[int], made: list[int]
+) -> None:
+    assert in_hundredths(times) == (kept, made)
 
 
 def test_a_gif_that_is_played_once_stays_so(tmp_path: Path, upscaler: Upscaler) -> None:
