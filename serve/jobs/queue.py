@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import time
@@ -12,6 +13,7 @@ from typing import Any
 
 from platformdirs import user_cache_path
 
+from ...common.errors import FrameliftError
 from ...common.files import FINISHED_PART_KEPT
 from .errors import RequestError, not_found
 from .job import Job, Progress, Result, State
@@ -189,16 +191,22 @@ class JobQueue:
             outcome = await self._outcome(entry)
             self._note(entry, outcome)
             if entry.lasting:
+                await in_thread(self._store.save, job)
                 if job.state is State.FAILED:
                     await in_thread(self._store.remove_unfinished, job)
-                await in_thread(self._store.save, job)
         except asyncio.CancelledError:
             if not entry.cancelled:  # the server stops
                 job.state, job.started = State.QUEUED, None
             raise
         except Exception:
             _LOG.exception("job %s cannot be worked on", job.id)
-            self._fail(job, "ServerError", "the server could not run the job; its log says why")
+            if not job.state.is_final:  # else it is counted, and only the disk has failed
+                self._fail(job, "ServerError", "the server could not run the job; its log says why")
+            if entry.lasting:
+                with contextlib.suppress(OSError, FrameliftError):
+                    if job.state is State.FAILED:  # which may make room on a full disk
+                        await in_thread(self._store.remove_unfinished, job)
+                    await in_thread(self._store.save, job)
 
     async def _outcome(self, entry: Entry) -> Outcome:
         job = entry.job

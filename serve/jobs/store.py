@@ -112,12 +112,14 @@ class Store:
         shutil.rmtree(folder, ignore_errors=True)
 
     def remove_unfinished(self, job: Job) -> None:
-        """Remove what a failed job has made; its input stays, to be looked at."""
+        """Remove what a failed job made, as far as possible; its input stays, to be looked at."""
         kept = {_DESCRIPTION, job.input_file}
-        for path in self.job_folder(job).iterdir():
-            if path.name in kept:
-                continue
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            for path in self.job_folder(job).iterdir():
+                if path.name in kept:
+                    continue
+                if path.is_dir():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    with contextlib.suppress(OSError):
+                        path.unlink()

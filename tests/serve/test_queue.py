@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from framelift.common.files import FINISHED_PART_KEPT
-from framelift.serve.jobs.job import Job
+from framelift.serve.jobs.job import Job, State
 from framelift.serve.jobs.service import Service
 from framelift.serve.jobs.settings import Settings
+from framelift.serve.jobs.store import Store
 
 from .test_restart import gone
 
@@ -81,3 +84,66 @@ def test_a_failed_job_keeps_its_input_only_and_does_not_ask_to_run_a_command(
     assert failed.error == {"kind": "OutputError", "message": "a_upscaled.mp4: the disk is full"}
     folder = tmp_path / "served" / "jobs" / failed.id
     assert sorted(path.name for path in folder.iterdir()) == ["input.mp4", "job.json"]
+
+
+FAILS = (
+    "import json, sys; print(json.dumps({'error': {'kind': 'K', 'message': 'no'}})); sys.exit(1)"
+)
+
+
+@pytest.mark.parametrize("broken", ["the folder", "a file", "the first save"])
+def test_a_failed_job_counts_once_and_stays_failed_whatever_the_disk_does(
+    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    fails = "import pathlib; pathlib.Path('part').write_text('x')\n" + FAILS
+    command = (sys.executable, "-c", fails)
+    settings = replace(settings, folder=tmp_path / "served", command=command)
+    saves = []
+
+    async def scenario() -> tuple[Job, str]:
+        service = Service(settings)
+        async with service.running():
+            upload = await service.uploads.temporary(None)
+            upload.write_bytes(b"x")
+            one = job()
+            await service.queue.add(upload, one)
+            await asyncio.wait_for(service.queue.wait(one), 20)
+            await service.uploads.discard(upload)
+        return one, service.metrics.text().decode()
+
+    def no_disk(*_: object, **__: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    save = Store.save
+
+    def refuses_once(store: Store, one: Job) -> None:
+        if one.state is State.FAILED:
+            saves.append(one)
+            if len(saves) == 1:
+                no_disk()
+        save(store, one)
+
+    with monkeypatch.context() as patch:
+        if broken == "the folder":
+            is_of_a_job = re.compile(r".*/jobs/[0-9a-f]{32}")
+            iterdir = Path.iterdir
+            patch.setattr(
+                Path,
+                "iterdir",
+                lambda path: no_disk() if is_of_a_job.fullmatch(str(path)) else iterdir(path),
+            )
+        elif broken == "a file":
+            unlink = Path.unlink
+            patch.setattr(
+                Path,
+                "unlink",
+                lambda path, **how: no_disk() if path.name == "part" else unlink(path, **how),
+            )
+        else:
+            patch.setattr(Store, "save", refuses_once)
+        failed, metrics = asyncio.run(scenario())
+    assert failed.error == {"kind": "K", "message": "no"}
+    assert 'framelift_jobs_total{end="failed",kind="video"} 1.0' in metrics
+    folder = tmp_path / "served" / "jobs" / failed.id
+    assert json.loads((folder / "job.json").read_text())["state"] == "failed"
+    assert (folder / "part").exists() == (broken != "the first save")
