@@ -95,7 +95,7 @@ class Store:
             except FileNotFoundError:
                 shutil.rmtree(folder, ignore_errors=True)
             except (FrameliftError, OSError) as error:
-                notes.append(f"{folder}: left alone: {error}")
+                notes.append(f"{folder}: left alone: {error}; remove this folder to free its space")
         return sorted(jobs, key=lambda job: job.created), notes
 
     def _read(self, folder: Path) -> Job:

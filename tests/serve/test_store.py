@@ -50,5 +50,6 @@ def test_a_damaged_job_is_left_alone_and_costs_no_other(
     jobs, notes = store.load()
     assert [job.id for job in jobs] == [good.id]
     assert [note.partition(": left alone: ")[0] for note in notes] == [str(path.parent)]
+    assert all(note.endswith("; remove this folder to free its space") for note in notes)
     assert path.read_text() == damage
     store.close()
