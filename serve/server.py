@@ -34,8 +34,9 @@ def listen(host: str, port: int) -> socket.socket:
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         bound = socket.socket(family, socket.SOCK_STREAM)
-    except OSError as error:
-        raise ConfigError(f"--host {host}: no such address ({error.strerror})") from error
+    except (OSError, UnicodeError) as error:
+        why = "not a host name" if isinstance(error, UnicodeError) else error.strerror
+        raise ConfigError(f"--host {host}: no such address ({why})") from error
     try:
         if sys.platform != "win32":
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

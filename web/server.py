@@ -62,8 +62,10 @@ class PageServer(ThreadingHTTPServer):
         try:
             self.address_family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
             super().__init__((host, port), _Handler)
-        except (OSError, OverflowError) as error:
+        except (OSError, OverflowError, UnicodeError) as error:
             why = getattr(error, "strerror", None) or error
+            if isinstance(error, UnicodeError):
+                why = "not a host name"
             raise ConfigError(
                 f"{host}:{port} cannot be used ({why}): choose another with --host or --port"
             ) from error

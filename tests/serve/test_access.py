@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from framelift.cli.main import main
+from framelift.common.errors import ConfigError
+from framelift.serve.server import listen
 
 from .conftest import Served, Start
 from .test_restart import serving, wait_for_frames, working_in
@@ -61,6 +63,12 @@ def test_a_port_that_is_taken_is_one_line(
         f"framelift: 127.0.0.1:{port} cannot be used (Address already in use): "
         "choose another with --host or --port\n"
     )
+
+
+@pytest.mark.parametrize("host", ["a..b", 64 * "a"])
+def test_a_malformed_host_name_is_one_line(host: str) -> None:
+    with pytest.raises(ConfigError, match=rf"--host {host}: no such address \(not a host name"):
+        listen(host, 0)
 
 
 @pytest.mark.parametrize(

@@ -155,6 +155,12 @@ def test_a_port_in_use(server: PageServer, models: dict[str, Path]) -> None:
         PageServer("127.0.0.1", port, models, dict)
 
 
+@pytest.mark.parametrize("host", ["a..b", 64 * "a"])
+def test_a_malformed_host_name(host: str, models: dict[str, Path]) -> None:
+    with pytest.raises(ConfigError, match=rf"{host}:0 cannot be used \(not a host name\).*--host"):
+        PageServer(host, 0, models, dict)
+
+
 def test_without_a_build_one_line_says_what_to_run(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
