@@ -26,6 +26,7 @@ _PLUGINS_OF_PILLOW = ("Png", "Jpeg", "Mpo", "WebP", "Tiff", "Bmp", "Ppm", "Avif"
 _FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "BMP", "DIB", "PPM", "AVIF", "GIF", "HEIF", "JXL")
 _SIGNATURE_BYTES = 8
 DAMAGED = "cannot be read as an image, or is damaged"
+NO_MEMORY = "there is not enough memory for"
 
 
 @contextmanager
@@ -44,7 +45,7 @@ def opened(path: Path) -> Iterator[tuple[Image, bytes]]:
             yield image, data
         except MemoryError as error:
             width, height = image.size
-            raise InputError(f"{path}: there is not enough memory for {width}×{height}") from error
+            raise InputError(f"{path}: {NO_MEMORY} {width}×{height}") from error
 
 
 @contextmanager

@@ -134,6 +134,7 @@ def _packed(exif: Exif) -> bytes | None:
     for tag in list(exif):
         if tag not in _DESCRIPTION and tag != ORIENTATION:
             del exif[tag]
+    exif.bigtiff = False  # a block is never one, whatever the file is
     return _bytes(exif) if len(exif) else None
 
 

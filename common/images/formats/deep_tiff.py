@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import io
-import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..content.picture import AnyPixels
-from .tiff_directory import plane_tiffs, read_layout
+from .tiff_directory import DIRECTORY_ERRORS, plane_tiffs, read_layout
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -32,10 +31,10 @@ def decode_planes(data: bytes, decode: Decode) -> AnyPixels | None:
     file = io.BytesIO(data)
     try:
         layout = read_layout(file)
-        if layout is None:
+        if layout is None or any(count == 0 for _, count in layout.pieces):
             return None
         planes = [decode(tiff) for tiff in plane_tiffs(layout, file)]
-    except (struct.error, KeyError, IndexError, ValueError, ZeroDivisionError):
+    except DIRECTORY_ERRORS:
         return None
     found = [plane for plane in planes if plane is not None and plane.ndim == 2]
     if len(found) != len(planes) or len(found) not in (1, 3, 4):

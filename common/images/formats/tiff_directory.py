@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from dataclasses import dataclass, replace
 from typing import IO, NamedTuple
@@ -21,6 +22,16 @@ _OF_CHANNELS = (338, 339, 340, 341, 34675)
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 16: 8}
 _SHORT, _LONG, _NUMBERS = 3, 4, {1: "B", 3: "H", 4: "I", 16: "Q"}
 _MOST_BYTES = 1 << 28  # of one value; what is larger is no directory of a picture
+
+DIRECTORY_ERRORS = (
+    struct.error,
+    KeyError,
+    IndexError,
+    ValueError,
+    OverflowError,
+    ZeroDivisionError,
+)
+"""What the functions here raise for a damaged directory."""
 
 
 class _Entry(NamedTuple):
@@ -47,8 +58,14 @@ class Layout:
 
 
 def read_layout(file: IO[bytes]) -> Layout | None:
-    """How a TIFF is cut up; `None` where its parts cannot be decoded alone."""
-    order, tags = _directory(file)
+    """How a TIFF is cut up; `None` where its parts cannot be decoded alone.
+
+    No piece reaches beyond the end of the file: of a damaged one, it is shorter than the directory
+    says.
+    """
+    file_bytes = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    order, tags = _directory(file, file_bytes)
 
     def number(tag: int, default: int) -> int:
         return _numbers(order, tags[tag])[0] if tag in tags else default
@@ -73,22 +90,28 @@ def read_layout(file: IO[bytes]) -> Layout | None:
         if number(_MEANING, 1) == _YCBCR:
             return None
         each = row_bytes(order, tags)
-        if pieces[0][1] < each * height:
+        if pieces[0][1] < each * height or height > file_bytes:
             return None
         rows_each = 1
         pieces = [(places[0] + row * each, each) for row in range(height)]
     if len(pieces) != planes * across * -(-height // rows_each):
         return None
+    pieces = [_within(place, count, file_bytes) for place, count in pieces]
     return Layout(order, tags, height, rows_each, across, planes, pieces)
 
 
-def _directory(file: IO[bytes]) -> tuple[str, dict[int, _Entry]]:
+def _within(place: int, count: int, file_bytes: int) -> tuple[int, int]:
+    place = min(place, file_bytes)
+    return place, min(count, file_bytes - place)
+
+
+def _directory(file: IO[bytes], file_bytes: int) -> tuple[str, dict[int, _Entry]]:
     """The first directory of a TIFF or BigTIFF. Raises ValueError and others: it is damaged."""
     head = file.read(16)
     order = {b"II": "<", b"MM": ">"}[head[:2]]
     is_big = struct.unpack_from(order + "H", head, 2)[0] == 43
     place = struct.unpack_from(order + ("Q" if is_big else "I"), head, 8 if is_big else 4)[0]
-    file.seek(place)
+    file.seek(min(place, file_bytes))
     count_form, entry_form, inline = ("Q", "HHQ8s", 8) if is_big else ("H", "HHI4s", 4)
     form = struct.Struct(order + entry_form)
     (count,) = struct.unpack(order + count_form, file.read(struct.calcsize(order + count_form)))
@@ -101,7 +124,10 @@ def _directory(file: IO[bytes]) -> tuple[str, dict[int, _Entry]]:
         if size > _MOST_BYTES:
             raise ValueError("a value is too long")
         if size > inline:
-            file.seek(struct.unpack(order + ("Q" if is_big else "I"), data)[0])
+            place = struct.unpack(order + ("Q" if is_big else "I"), data)[0]
+            if place + size > file_bytes:
+                raise ValueError("a value lies beyond the end of the file")
+            file.seek(place)
             data = file.read(size)
         tags[tag] = _Entry(kind, values, data[:size])
     return order, tags

@@ -10,7 +10,7 @@ from ...errors import InputError
 from ..content.metadata import ORIENTATION
 from ..content.picture import AnyPixels, Picture
 from ..decoding import suits_opencv
-from ..opening import DAMAGED, frame_count, open_bytes, opened_header
+from ..opening import DAMAGED, NO_MEMORY, frame_count, open_bytes, opened_header
 from ..reading import Facts, decoded, facts_of, orientation_of, png_chunks, say_if_reduced
 from .png import PngParts
 from .tiff import TiffParts
@@ -56,12 +56,15 @@ class ImageParts:
     def _decoded(self, data: bytes) -> tuple[AnyPixels, AnyPixels | None]:
         try:
             image = open_bytes(data)
-        except MemoryError:
+            with image:
+                colour, alpha, caught = decoded(self.facts, image, data)
+        except MemoryError as error:
+            size = f"{self.width}×{self.height}"
+            raise InputError(f"{self.facts.path}: {NO_MEMORY} {size}") from error
+        except InputError:
             raise
         except Exception as error:  # Pillow raises many kinds
             raise InputError(f"{self.facts.path}: {DAMAGED}") from error
-        with image:
-            colour, alpha, caught = decoded(self.facts, image, data)
         if caught.tells_of_damage:
             raise InputError(f"{self.facts.path}: {DAMAGED}")
         return colour, alpha

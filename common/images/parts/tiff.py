@@ -6,13 +6,12 @@ the directory says of how pixels are stored.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from ..formats.tiff_directory import Layout, read_layout, row_bytes, small_tiff
+from ..formats.tiff_directory import DIRECTORY_ERRORS, Layout, read_layout, row_bytes, small_tiff
 
 
 @dataclass(frozen=True)
@@ -30,11 +29,12 @@ class TiffParts:
         with path.open("rb") as file:
             try:
                 layout = read_layout(file)
-            except (struct.error, KeyError, IndexError, ValueError, ZeroDivisionError):
+                if layout is None or layout.rows_each >= layout.rows:
+                    return None
+                each = layout.rows_each * row_bytes(layout.order, layout.tags)
+                small_tiff(layout, layout.rows, [])  # so that the tags it takes are known to fit
+            except DIRECTORY_ERRORS:
                 return None
-        if layout is None or layout.rows_each >= layout.rows:
-            return None
-        each = layout.rows_each * row_bytes(layout.order, layout.tags)
         return cls(path, layout, max(1, part_bytes // max(1, each)))
 
     def __iter__(self) -> Iterator[bytes]:
