@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import socket
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Self
+
+_MOST_BITS = 63
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,17 +59,21 @@ class Row:
     def from_json(cls, document: dict[str, Any]) -> Self:
         """A row as `as_json` gave it; fields of later versions are left out.
 
-        Raises TypeError or ValueError for what no row can hold.
+        Raises TypeError, ValueError or OverflowError for what no row can hold.
         """
         known = {key: value for key, value in document.items() if key in _TYPES}
         for key, value in known.items():
             if type(value) not in _TYPES[key]:
                 raise TypeError(f"{key} is {value!r}")
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ValueError(f"{key} is not finite")
+            if isinstance(value, int) and value.bit_length() > _MOST_BITS:
+                raise ValueError(f"{key} is too large")
         row = cls(**known)
         if not (_is_inside(row.source) and _is_inside(row.target)):
             raise ValueError("a path leads out of the archive")
         if row.ended:
-            datetime.fromisoformat(row.ended)
+            datetime.fromisoformat(row.ended).timestamp()  # not every date has one
         return row
 
 
@@ -87,7 +94,7 @@ def parse_row(line: bytes) -> Row | None:
     """The row in a line of a ledger; `None` for a damaged one."""
     try:
         return Row.from_json(_DECODER.decode(line.decode()))
-    except (ValueError, TypeError, AttributeError, RecursionError):
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
 
 
