@@ -185,7 +185,8 @@ def _listed(tree: Tree, out: Path, list_file: Path) -> Iterator[tuple[str, int |
             yield from _matching(tree.root, out, relative)
         elif place.is_dir():
             raise InputError(
-                f"{list_file}, line {number}: {text} is a folder; name its files, as {text}/**/*"
+                f"{list_file}, line {number}: {text} is a folder; "
+                f"name its files, as {text.rstrip('/')}/**/*"
             )
         elif _would_block(place):
             raise InputError(

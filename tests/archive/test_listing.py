@@ -109,6 +109,7 @@ def test_a_list_names_paths_and_patterns_below_in(tree: Path, tmp_path: Path) ->
         ("../b.mp4", f"line 1: ../b.mp4 does not lie in {tree}"),
         ("/etc/passwd", "does not lie in"),
         ("a", r"is a folder; name its files, as a/\*\*/\*"),
+        ("a/", r"a/ is a folder; name its files, as a/\*\*/\*"),
     ):
         lines.write_text(line)
         with pytest.raises(InputError, match=message):
