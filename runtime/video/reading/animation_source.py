@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from math import floor
 from pathlib import Path
 
 import numpy as np
 
 from ....common.closing import Closing
 from ....common.errors import InputError
-from ....common.images.animation import frame_numbers, read_frames
+from ....common.images.animation import frame_milliseconds, frame_numbers, read_frames
 from ....common.images.content.alpha import bleed
 from ....common.images.kind import read_kind
 from ....common.images.opening import opened
@@ -24,6 +25,8 @@ from .image_source import fill
 
 _UNIT = Fraction(1, 1000)
 _RGB_MATRIX = 0
+_NO_TIME_MS = 100  # as browsers show frames of no time
+_LARGEST = (1 << 31) - 1  # in a fraction of FFmpeg
 
 
 class AnimationSource(Closing):
@@ -58,15 +61,17 @@ class AnimationSource(Closing):
         kind = read_kind(path)
         if kind is not None and kind.is_deep:
             say(f"{shown or path.name}: 16 bits per channel are reduced to 8")
-        with opened(path) as (image, _):
+        with opened(path) as (image, data):
             width, height = image.size
             count = len(frame_numbers(image))
+            times = frame_milliseconds(image, data)
+        self._times = None if times is None else [_shown_ms(time) for time in times]
         transparent = kind is not None and kind.has_alpha
         self.facts = ClipFacts(
             width_px=width,
             height_px=height,
             time_base=_UNIT,
-            average_rate=None,
+            average_rate=_average_rate(self._times or []),
             sample_aspect_ratio=Fraction(1),
             colour=complete_colour(
                 matrix=_RGB_MATRIX,
@@ -118,17 +123,35 @@ class AnimationSource(Closing):
             raise InputError(f"{self._shown}: ends before {float(self._span.start):g} s")
 
     def _frames(self) -> Iterator[Frame]:
+        shown = Fraction(0)
         pts = 0
         with opened(self._path) as (image, _):
-            for bgr, alpha, milliseconds in read_frames(self._shown, image):
-                duration = milliseconds or 100  # as browsers show frames of no time
+            for number, (bgr, alpha, about) in enumerate(read_frames(self._shown, image)):
+                shown += _shown_ms(Fraction(about)) if self._times is None else self._times[number]
+                end = floor(shown + Fraction(1, 2))
                 array = self._pool.take(bgr.shape)
                 fill(array, bgr)
-                frame = Frame(array, pts, _UNIT, duration)
+                frame = Frame(array, pts, _UNIT, end - pts)
                 if self._keeps_alpha:
                     frame.alpha = np.full(bgr.shape[:2], np.iinfo(array.dtype).max, array.dtype)
                     if alpha is not None:
                         fill(frame.alpha, alpha)
                         np.copyto(array, bleed(array, frame.alpha))
-                pts += duration
+                pts = end
                 yield frame
+
+
+def _shown_ms(stated: Fraction) -> Fraction:
+    """How long a frame is shown: long enough for a time of its own."""
+    return max(stated, Fraction(1)) if stated > Fraction(1, 2) else Fraction(_NO_TIME_MS)
+
+
+def _average_rate(milliseconds: list[Fraction]) -> Fraction | None:
+    """Frames per second: exactly where all take equally long, and else over whole milliseconds."""
+    if not milliseconds:
+        return None
+    total = sum(milliseconds, Fraction(0))
+    if len(set(milliseconds)) > 1:
+        total = Fraction(round(total))
+    rate = 1000 * len(milliseconds) / total
+    return rate if max(rate.numerator, rate.denominator) <= _LARGEST else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from pathlib import Path
 from typing import cast
 
@@ -112,7 +111,6 @@ class SegmentSink:
         library = self._options.encoder.library
         context = cast("av.VideoCodecContext", av.CodecContext.create(library, "w"))
         configure(context, self._facts, self._options.stored_format, self._size_px)
-        context.framerate = self._facts.average_rate or Fraction(25)
         context.flags |= Flags.global_header
         context.options = options_for(self._options, self._facts)
         with unchanged_scheduling():

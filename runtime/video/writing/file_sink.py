@@ -25,7 +25,15 @@ from .matroska_shape import PLACEHOLDERS, display_size, write_shape
 from .packet_clock import PacketClock
 from .passthrough import Passthrough, lasting_tags
 from .sound_feed import FedSound, SoundFeed
-from .stored import as_stored, coded_size, configure, options_for, output_errors, scaled_matrix
+from .stored import (
+    DEFAULT_RATE,
+    as_stored,
+    coded_size,
+    configure,
+    options_for,
+    output_errors,
+    scaled_matrix,
+)
 
 _DAY = 86400  # seconds
 
@@ -164,7 +172,7 @@ class FileSink:
 
     def _add_video_stream(self) -> av.VideoStream:
         facts, encoder = self._facts, self._options.encoder
-        rate = facts.average_rate or 25
+        rate = facts.average_rate or DEFAULT_RATE
         stream = self._container.add_stream(
             encoder.library, rate=rate, options=options_for(self._options, facts)
         )
@@ -201,7 +209,7 @@ class FileSink:
                 self._stream.codec_context.open(strict=False)
         except (av.FFmpegError, ValueError) as error:
             width, height = self._stream.codec_context.width, self._stream.codec_context.height
-            rate = float(self._facts.average_rate or 25)
+            rate = float(self._facts.average_rate or DEFAULT_RATE)
             raise OutputError(
                 f"{self._target}: {self._options.codec_name} cannot encode {width}×{height} at "
                 f"{rate:g} fps; name another --codec or --scale"

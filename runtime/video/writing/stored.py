@@ -21,6 +21,10 @@ from ..clip.pixel_format import PixelFormat
 from ..clip.pixels import even_size
 from .encoders import EncoderOptions
 
+DEFAULT_RATE = Fraction(25)
+"""Of clips that state none."""
+_FASTEST = {"libsvtav1": Fraction(240)}  # frames a second that it takes; their times are kept
+
 
 def options_for(options: EncoderOptions, facts: ClipFacts) -> dict[str, str]:
     """The options in FFmpeg's words for one clip, which may have metadata of HDR."""
@@ -53,6 +57,8 @@ def configure(
     context.width, context.height = size_px
     context.pix_fmt = stored.name
     context.time_base = facts.time_base
+    rate = facts.average_rate or DEFAULT_RATE
+    context.framerate = min(rate, _FASTEST.get(context.name, rate))
     context.flags |= Flags.frame_duration
     context.sample_aspect_ratio = facts.sample_aspect_ratio
     context.color_primaries = facts.colour.primaries

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -19,6 +20,7 @@ import pytest
 from PIL import Image as PilImage
 
 from framelift.common.errors import InputError, OutputError
+from framelift.common.images.content.png_chunks import chunk
 from framelift.runtime.live import parse_source, parse_target, upscale_live
 from framelift.runtime.live.sources.pipe import PipeReader
 from framelift.runtime.live.targets.y4m_sink import Y4mSink
@@ -340,12 +342,38 @@ def test_an_animated_image_is_read_from_a_pipe_and_plays_into_one(
     source.write_bytes(data.getvalue())
     played = command(source, "-", model=nearest_model_path)
     assert played.returncode == 0
-    assert played.stdout.startswith(b"YUV4MPEG2 W128 H96 ")
+    assert played.stdout.startswith(b"YUV4MPEG2 W128 H96 F15:2 ")
+    assert b"uneven times of the source are lost" in played.stderr
     assert played.stdout.count(b"FRAME\n") == 3
     cut = command("-", target, "--overwrite", model=nearest_model_path, data=data.getvalue()[:500])
     assert cut.returncode == 1
     assert cut.stderr.startswith(b"framelift: stdin: ")
     assert cut.stderr.count(b"\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("suffix", "milliseconds", "rate"),
+    [(".webp", 100, b"10:1"), (".webp", 0, b"10:1"), (".apng", 40, b"25:1"), (".apng", 0, b"30:1")],
+)
+def test_an_animated_image_of_an_even_rate_has_it_in_y4m(
+    tmp_path: Path, nearest_model_path: Path, suffix: str, milliseconds: int, rate: bytes
+) -> None:
+    still = [PilImage.fromarray(picture) for picture in noise(60, 8, 8)]
+    data, form = io.BytesIO(), {".webp": "WEBP", ".apng": "PNG"}[suffix]
+    still[0].save(data, form, save_all=True, append_images=still[1:], duration=milliseconds)
+    source, content = tmp_path / f"in{suffix}", data.getvalue()
+    if rate == b"30:1":  # which is not of whole milliseconds
+        content = re.sub(
+            rb"fcTL(.{20}).{4}(..).{4}",
+            lambda found: chunk(b"fcTL", found[1] + bytes([0, 1, 0, 30]) + found[2])[4:],
+            content,
+            flags=re.DOTALL,
+        )
+    source.write_bytes(content)
+    played = command(source, "-", model=nearest_model_path)
+    assert played.stdout.startswith(b"YUV4MPEG2 W32 H32 F%s " % rate)
+    assert played.stdout.count(b"FRAME\n") == 60
+    assert b"y4m" not in played.stderr
 
 
 def test_an_animated_png_with_a_large_profile_is_read_from_a_pipe(

@@ -99,6 +99,18 @@ def test_transparent_images_become_a_transparent_animation(tmp_path: Path) -> No
     assert cv2.VideoCapture(str(tmp_path / "back.mp4")).get(cv2.CAP_PROP_FRAME_COUNT) == 3
 
 
+def test_a_fast_animation_becomes_av1_which_takes_no_such_rate(tmp_path: Path) -> None:
+    pictures = [Image.fromarray(picture) for picture in noise(4)]
+    source, target = tmp_path / "a.webp", tmp_path / "out.mkv"
+    pictures[0].save(source, save_all=True, append_images=pictures[1:], duration=4)
+    av1 = EncoderOptions("av1", preset="12")
+    for options in (ConvertOptions(), ConvertOptions(resume="m")):
+        upscale_video(
+            source, target, Nearest(2), av1, options, overwrite=True, quiet=True, say=lambda _: None
+        )
+        assert frame_times(target) == [Fraction(n, 1000) for n in (0, 4, 8, 12)]
+
+
 @pytest.mark.parametrize("suffix", [".webp", ".apng"])
 def test_animated_images_become_videos_and_images(tmp_path: Path, suffix: str) -> None:
     pictures = [Image.fromarray(picture) for picture in noise(4)]
