@@ -86,7 +86,7 @@ def test_live_upscaling_needs_no_torch(nearest_model_path: Path) -> None:
         "import framelift.runtime.live as live\n"
         "for module in pkgutil.walk_packages(live.__path__, live.__name__ + '.'):\n"
         "    importlib.import_module(module.name)\n"
-        "assert live.__name__ + '.sources.camera' in sys.modules\n"
+        "assert live.__name__ + '.targets.srt' in sys.modules\n"
         "from framelift.cli.main import main\n"
         "main(['upscale', '-', '-', '-q', '--model', sys.argv[1]])\n"
     )
