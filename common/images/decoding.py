@@ -76,14 +76,27 @@ def decode_by_opencv(data: bytes, *, quiet: bool = True) -> tuple[AnyPixels | No
     return cast("AnyPixels | None", pixels), caught
 
 
-def decode_by_pillow(image: Image) -> tuple[Pixels, Pixels | None]:
+def load_quietly(image: Image) -> None:
+    """Decode by Pillow. What libtiff writes meanwhile is caught, by one thread at a time.
+
+    Raises what Pillow raises.
+    """
+    with native_output_caught() if image.format == "TIFF" else nullcontext():
+        image.load()
+
+
+def decode_by_pillow(image: Image, *, quiet: bool = True) -> tuple[Pixels, Pixels | None]:
     """The colours, H×W×3 BGR, and the transparency, H×W: uint8, or uint16 of grey in JPEG XL.
 
-    Palettes, transparent colours and colours that were multiplied by alpha are resolved.
+    Palettes, transparent colours and colours that were multiplied by alpha are resolved. What
+    libtiff writes is caught, if `quiet`.
 
     Raises OSError and other errors of Pillow: it is damaged or cut short.
     """
-    image.load()
+    if quiet:
+        load_quietly(image)
+    else:
+        image.load()
     if image.mode == "I;16":
         return np.repeat(np.asarray(image)[..., None], 3, 2), None
     transparent = image.has_transparency_data

@@ -22,6 +22,7 @@ from .decoding import (
     decode_by_pillow,
     is_deep,
     is_stored_grey,
+    load_quietly,
     suits_opencv,
     turned,
 )
@@ -59,7 +60,7 @@ def read_image(path: Path, *, keep_depth: bool = False, quiet: bool = True, say:
     The EXIF orientation is applied. Grey becomes three equal channels. More than 8 bits per channel
     are rounded to 8, or with `keep_depth` become uint16 of the full range. CMYK becomes sRGB. A
     line says what is lost. Of files with several pages or frames the first is taken, with a line.
-    An alpha channel that is opaque everywhere counts as none. What OpenCV's libraries write by
+    An alpha channel that is opaque everywhere counts as none. What image libraries write by
     themselves is caught, by one thread at a time; not if `quiet` is false.
 
     Raises:
@@ -158,7 +159,7 @@ def decoded(
     They lie as they are stored. Raises InputError: they are damaged, or of neither 8 nor 16 bits.
     """
     if _is_cmyk(image):
-        image = _converted(facts.path, image)
+        image = _converted(facts.path, image, quiet=quiet)
     return _pixels(facts.path, image, data, facts.depth, quiet)
 
 
@@ -219,7 +220,7 @@ def _pixels(
         return *_deep_pixels(path, image, data, depth), Caught()
     if not suits_opencv(image):
         try:
-            return *decode_by_pillow(image), Caught()
+            return *decode_by_pillow(image, quiet=quiet), Caught()
         except MemoryError:
             raise
         except Exception as error:  # Pillow raises many kinds on damaged files
@@ -263,8 +264,10 @@ def _require_integers(path: Path, image: Image) -> None:
         raise InputError(f"{path}: has {kind} pixels; convert it to 8 or 16 bits first")
 
 
-def _converted(path: Path, image: Image) -> Image:
+def _converted(path: Path, image: Image, *, quiet: bool) -> Image:
     try:
+        if quiet:
+            load_quietly(image)
         return cmyk_as_rgb(image)
     except MemoryError:
         raise

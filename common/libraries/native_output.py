@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 
 STDERR = 2
 
-# libpng, libjpeg, libtiff by OpenCV's log, and OpenCV itself.
+# libpng, libjpeg, libtiff by itself and by OpenCV's log, and OpenCV itself.
 _LIBRARIES = re.compile(
     r"libpng (warning|error)|Corrupt JPEG data|Premature end of JPEG|Invalid SOS parameters"
-    r"|.*JPEG|.*marker 0x|\[ ?(?:WARN|ERROR|INFO|DEBUG)\s*:|TIFF|.*\.tiff?:|.*grfmt_",
+    r"|.*JPEG|.*marker 0x|\[ ?(?:WARN|ERROR|INFO|DEBUG)\s*:|_?TIFF|.*\.tiff?:|.*grfmt_"
+    r"|(ZIP|LZW|PackBits|Fax|ZSTD|LZMA|LERC|PixarLog|LogLuv|ThunderDecode|Predictor)\w*:",
 )
 
 # What of it says that pixels are wrong. Bytes before the end mark of a JPEG mostly are not: cameras

@@ -101,3 +101,14 @@ def test_what_a_bigtiff_says_of_the_picture_is_carried(tmp_path: Path) -> None:
     encode_image(tmp_path / "out.png", picture, say=print)
     assert picture.metadata.exif is not None
     assert parsed(picture.metadata.exif)[270] == "By the sea"
+
+
+def test_libtiff_prints_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path, data = made(tmp_path / "in.tif", "8 bits")
+    with tifffile.TiffFile(path) as file:
+        place = file.pages.first.dataoffsets[2]
+    data[place + 60] ^= 0xFF
+    path.write_bytes(data)
+    with pytest.raises(InputError, match="cannot be read as an image, or is damaged"):
+        read_image(path, say=print)
+    assert capfd.readouterr() == ("", "")
