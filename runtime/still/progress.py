@@ -19,7 +19,7 @@ class PictureProgress:
 
     What is counted are tiles, or another `unit`. The first line says how long the whole will take:
     at the second call, as the first one takes longer than the others, or at the first one if that
-    takes long by itself.
+    takes long by itself. The time counts from the call that says that none are done.
     """
 
     def __init__(self, name: str, *, unit: str = "tiles", quiet: bool = False) -> None:
@@ -32,8 +32,11 @@ class PictureProgress:
         self._bar: tqdm[None] | None = None
 
     def __call__(self, done: int, total: int) -> None:
-        """Show how many are done."""
+        """Show how many are done; with 0, they begin now."""
         now = monotonic()
+        if done == 0:
+            self._began, self._first = now, None
+            return
         spent = now - self._began
         left = spent * (total - done) / done
         if self._first is None:

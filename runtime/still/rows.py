@@ -74,11 +74,12 @@ class FileRows:
     def __init__(
         self, parts: ImageParts, reach: int, progress: PartDone = lambda done, total: None
     ) -> None:
-        """`progress` takes the rows that were looked at, and all."""
+        """`progress` takes the rows that were looked at, at first 0, and all."""
         self.width, self.height = parts.width, parts.height
         self._margin = reach + _CUBIC_REACH
         self._is_grey, self._has_alpha = True, False
         done = 0
+        progress(done, self.height)
         head: Picture | None = None
         for part in parts:
             if head is None:

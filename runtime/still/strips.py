@@ -61,7 +61,7 @@ class TileUpscaler(Protocol):
 class StripUpscaler:
     """Runs pictures in strips of tiles that overlap by the network's reach: exactly the whole.
 
-    `progress` takes the tiles done and those in all.
+    `progress` takes the tiles done, at first 0, and those in all.
     """
 
     def __init__(
@@ -153,9 +153,10 @@ class StripUpscaler:
         the first tile that shows something has nothing of it in its result.
         """
         s, height, width = self.scale, rows.height, rows.width
+        total, done = len(plan.rows) * len(plan.columns), 0
+        self._progress(done, total)
         # Of the whole picture, as its tiles are to agree.
         grey = rows.is_grey() and self._upscaler.spec.task == "super-resolution" and s > 1
-        total, done = len(plan.rows) * len(plan.columns), 0
         is_checked = False
         memory = np.empty((s * plan.height, s * width, 3), rows.head.bgr.dtype)
         for row in plan.rows:

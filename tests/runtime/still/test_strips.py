@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from PIL import Image
 
 from framelift.common.errors import BackendError, InputError
-from framelift.common.images import Pixels
+from framelift.common.images import Picture, Pixels
 from framelift.common.images.content.picture import Metadata
 from framelift.common.images.formats.png_writer import PngWriter
 from framelift.common.images.formats.tiff_writer import TiffWriter
@@ -121,6 +122,34 @@ def test_the_time_left_is_that_of_the_tiles_behind_the_first(
         "a.png: 25/100 tiles, about 38 s left",
         "b.png: 1/10 tiles, about 3 min left",
     ]
+
+
+def test_the_time_of_reading_is_not_that_of_the_first_tile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(progress, "monotonic", lambda: now[0])
+    monkeypatch.setattr(image_parts, "PART_BYTES", 2000)
+    Image.fromarray(photo(131, 157)).save(tmp_path / "in.png")
+    reading_seconds = iter([9000.0, 0.0])  # before the work, and during it
+    run, read = Upscaler.__call__, image_parts.ImageParts.__iter__
+
+    def slow(self: Upscaler, frame: Pixels, *args: Any, **kwargs: Any) -> Pixels:  # noqa: ANN401
+        now[0] += 1
+        return run(self, frame, *args, **kwargs)
+
+    def slower(self: image_parts.ImageParts) -> Iterator[Picture]:
+        now[0] += next(reading_seconds)
+        yield from read(self)
+
+    monkeypatch.setattr(Upscaler, "__call__", slow)
+    monkeypatch.setattr(image_parts.ImageParts, "__iter__", slower)
+    with Upscaler.load(MODEL, "onnx-cpu", threads=1) as upscale:
+        options = ImageOptions(strips=SMALL, parts_pixels=1)
+        source, target = tmp_path / "in.png", tmp_path / "out.png"
+        make_image(source, target, upscale, options, quiet=False, say=print)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[1:] == ["in.png: 2/9 tiles, about 7 s left"]
 
 
 def test_grey_tiles_of_a_coloured_picture_agree_with_their_neighbours(tmp_path: Path) -> None:
