@@ -6,11 +6,12 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
-from typing import Any
-
-from tqdm import tqdm
+from typing import TYPE_CHECKING, Any
 
 from .closing import Closing
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 LINE_EVERY_SECONDS = 10.0
 
@@ -18,6 +19,8 @@ LINE_EVERY_SECONDS = 10.0
 @contextmanager
 def above_bar() -> Iterator[None]:
     """Write lines to the standard error output inside this without tearing the bar."""
+    from tqdm import tqdm
+
     with tqdm.external_write_mode(file=sys.stderr):
         yield
 
@@ -38,6 +41,8 @@ class Progress(Closing):
         self._bar: tqdm[None] | None = None
         self._next_line = monotonic() + LINE_EVERY_SECONDS
         if not quiet and sys.stderr.isatty():
+            from tqdm import tqdm  # a single picture needs no bar
+
             tqdm.monitor_interval = 0  # its thread would outlive the bar
             self._bar = tqdm(desc=title, total=total, **bar)
 

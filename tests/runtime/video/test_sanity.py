@@ -43,7 +43,8 @@ def test_an_output_without_its_input_ends_the_run(tmp_path: Path, kind: str) -> 
     # The first frames show nothing to judge by.
     images = [np.zeros((48, 64, 3), np.uint8)] * 3 + noise(3)
     source = make_clip(tmp_path / "a.mp4", images)
-    with pytest.raises(BackendError, match=f"nothing of the input, it is {kind}; .* --backend"):
+    message = f"does not resemble the input, it is {kind}; .* --backend"
+    with pytest.raises(BackendError, match=message):
         upscale_video(source, tmp_path / "out.mp4", Broken(kind), quiet=True, say=lambda _: None)
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
 
