@@ -99,7 +99,7 @@ def upscale_image(
                 plan,
                 strips,
                 2 if deep else 1,
-                in_parts=parts is not None,
+                part_rows=None if parts is None else parts.files.part_rows,
             )
             call_interruptibly(
                 partial(needs.check, options.large_pixels, options.inform, options.seconds)

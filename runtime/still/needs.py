@@ -14,7 +14,8 @@ from .strips import StripUpscaler
 
 # Bytes a pixel: of the input while it is read, and of a result that is held whole.
 _READ_BYTES, _WHOLE_BYTES = 7, 7
-_PARTS_BYTES = 200 << 20  # of the pieces of a file that is read in parts
+# Of a file that is read in parts: at least, and for each pixel of the largest part.
+_PARTS_BYTES, _PART_PIXEL_BYTES = 200 << 20, 20
 
 Say = Callable[[str], None]
 Seconds = Callable[[int, int], float | None]
@@ -32,8 +33,8 @@ class Needs:
     plan: TilePlan | None
     strips: StripUpscaler | None
     sample_bytes: int = 1
-    in_parts: bool = False
-    """Whether it is read strip by strip."""
+    part_rows: int | None = None
+    """Of the largest part, if it is read strip by strip."""
 
     def check(self, large_pixels: int, inform: Say, seconds: Seconds) -> None:
         """Say what a picture takes whose result has so many pixels. Raises InputError: there is
@@ -58,7 +59,7 @@ class Needs:
         remedy = "use a smaller picture"
         if self.plan is None and self.strips is not None and self.strips.is_possible:
             remedy = "write it as .png or .tif, which is made in strips"
-        elif self.plan is not None and not self.in_parts:
+        elif self.plan is not None and self.part_rows is None:
             remedy = "convert it to a PNG that is not interlaced, which is read in strips"
         raise InputError(
             f"{self.source}: as {self.target.suffix}, {self.width}×{self.height} ×{self.scale:g} "
@@ -71,8 +72,9 @@ class Needs:
         pixels = self.width * self.height * self.sample_bytes
         if self.plan is not None and self.strips is not None:
             working = self.strips.memory_bytes(self.height, self.width)
-            if self.in_parts:
-                return working + _PARTS_BYTES
+            if self.part_rows is not None:
+                part = self.part_rows * self.width * self.sample_bytes
+                return working + max(_PARTS_BYTES, _PART_PIXEL_BYTES * part)
             return max(_READ_BYTES * pixels, 3 * pixels + working)
         return _READ_BYTES * pixels + round(_WHOLE_BYTES * pixels * self.scale**2)
 

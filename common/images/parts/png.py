@@ -56,6 +56,11 @@ class PngParts:
         meaning = tuple(entry for entry in chunks if entry[0] in _MEANING)
         return cls(path, width, height, bits, colour_type, meaning, part_bytes)
 
+    @property
+    def part_rows(self) -> int:
+        """The most rows of a part."""
+        return min(max(1, self.part_bytes // (self._row_bytes + 1)), self.height)
+
     def __iter__(self) -> Iterator[bytes]:
         """The small PNGs."""
         before = np.zeros(self._row_bytes, np.uint8)

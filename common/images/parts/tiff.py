@@ -37,6 +37,11 @@ class TiffParts:
                 return None
         return cls(path, layout, max(1, part_bytes // max(1, each)))
 
+    @property
+    def part_rows(self) -> int:
+        """The most rows of a part."""
+        return min(self.together * self.layout.rows_each, self.layout.rows)
+
     def __iter__(self) -> Iterator[bytes]:
         """The small TIFFs."""
         layout = self.layout

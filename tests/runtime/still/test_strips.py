@@ -17,7 +17,7 @@ from framelift.common.images import Picture, Pixels
 from framelift.common.images.content.picture import Metadata
 from framelift.common.images.formats.png_writer import PngWriter
 from framelift.common.images.formats.tiff_writer import TiffWriter
-from framelift.common.images.parts import image_parts
+from framelift.common.images.parts import image_parts, open_parts
 from framelift.runtime import Upscaler
 from framelift.runtime.still import ImageOptions, StripUpscaler, make_image, needs, progress
 from framelift.runtime.still.strips import StripSizes
@@ -162,6 +162,30 @@ def test_grey_tiles_of_a_coloured_picture_agree_with_their_neighbours(tmp_path: 
         expected = upscale(np.ascontiguousarray(pixels[..., ::-1]))[..., ::-1]
     with Image.open(tmp_path / "out.png") as result:
         assert np.abs(np.asarray(result).astype(int) - expected).max() <= 1
+
+
+def test_tall_strips_of_a_file_count_in_the_memory_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[int] = []
+    monkeypatch.setattr(image_parts, "PART_BYTES", 2000)
+    monkeypatch.setattr(needs, "_PARTS_BYTES", 0)
+    monkeypatch.setattr(needs.Needs, "check", lambda self, *_: said.append(self.memory_bytes))
+    options = ImageOptions(overwrite=True, strips=SMALL, parts_pixels=1)
+    path, row = tmp_path / "in", 3 * 157
+    with Upscaler.load(MODEL, "onnx-cpu", threads=1) as upscale:
+        for suffix, rows in ((".tif", 100), (".tif", 4), (".png", 4)):
+            source = path.with_suffix(suffix)
+            Image.fromarray(photo(131, 157)).save(
+                source, compression="tiff_deflate", strip_size=rows * row
+            )
+            parts = open_parts(source, keep_depth=False, say=print)
+            assert parts is not None
+            assert max(len(part.bgr) for part in parts) == parts.files.part_rows == rows
+            make_image(source, tmp_path / "out.png", upscale, options, say=print)
+    tall, low, png = said
+    assert low == png
+    assert tall - low == 96 * 157 * 20
 
 
 def test_another_size_and_other_formats_are_made_of_strips_too(tmp_path: Path) -> None:
