@@ -156,6 +156,7 @@ def test_a_port_in_use(server: PageServer, models: dict[str, Path]) -> None:
 
 
 @pytest.mark.parametrize("host", ["a..b", 64 * "a"])
+@pytest.mark.usefixtures("page")
 def test_a_malformed_host_name(host: str, models: dict[str, Path]) -> None:
     with pytest.raises(ConfigError, match=rf"{host}:0 cannot be used \(not a host name\).*--host"):
         PageServer(host, 0, models, dict)

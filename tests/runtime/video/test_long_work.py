@@ -47,6 +47,7 @@ class Interrupting(Nearest):
         if self.calls == self.after:
             time.sleep(0.3)  # so that all frames before are written
             raise InputError("interrupted")
+        time.sleep(0.02)  # frames that are made in no time are not kept
         return super().__call__(frame, out)
 
 
