@@ -10,11 +10,10 @@ from __future__ import annotations
 import hashlib
 import time
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from filelock import SoftFileLease, Timeout
 
+from ...common.closing import Closing
 from ...common.errors import OutputError
 from ...common.files import describe_os_error
 from .ledger import FOLDER
@@ -23,7 +22,7 @@ LEASE_SECONDS = 60.0
 """The same for all versions and machines, which filelock demands."""
 
 
-class Claim:
+class Claim(Closing):
     """The right to make one output. Use it as a context manager after `acquire`."""
 
     def __init__(self, out: Path, target: str, lease_seconds: float = LEASE_SECONDS) -> None:
@@ -80,13 +79,6 @@ class Claim:
         owner = self._lease.owner
         return owner.hostname if owner else "another process"
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Give the output back."""
         self._lease.release()
