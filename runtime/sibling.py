@@ -7,11 +7,13 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Generic, Protocol, TypeVar
 
-from ..common.errors import ConfigError
+from ..common.errors import ConfigError, FrameError
 from ..common.notes import Say, say_on_stderr
 from .models.contract import DEEP_BITS
 from .models.depth import at_bits, depth_problem
 from .models.file import ModelSpec
+from .session.frames import bits_of
+from .session.protocol import Frames
 
 
 class Closable(Protocol):
@@ -58,6 +60,19 @@ class Sibling(Generic[U]):
     @property
     def _source(self) -> ModelSpec:
         return self._spec if self._read is None else self._read()
+
+    def for_frame(self, frame: Frames, proceed: Callable[[], None]) -> U | None:
+        """What takes a frame or batch of the other depth; None for one that it need not take.
+
+        `proceed` is as of `get`. Raises FrameError: it is uint16, and the model takes uint8 only.
+        """
+        if bits_of(frame) != self._bits:
+            return None
+        if self.problem is None:
+            return self.get(proceed)
+        if self._bits == DEEP_BITS:
+            raise FrameError(f"the frame is uint16: {self.problem}, or give uint8 frames")
+        return None  # the check of what this depth takes says what to do with uint8
 
     def get(self, proceed: Callable[[], None]) -> U:
         """Load it if it is not. `proceed` is called before; what it raises ends the work.

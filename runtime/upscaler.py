@@ -2,40 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import cache
+from contextlib import AbstractContextManager
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 
-from ..common.errors import BackendError, ConfigError, FrameError
-from ..common.libraries.memory import is_out_of_memory
+from ..common.errors import ConfigError, FrameError
 from ..common.notes import Say, say_on_stderr
-from .backends.select import AUTO, open_backend, open_named, runs_on_cpu
-from .cutting import Cutter, checked_tile
+from .backends.select import AUTO, open_named
+from .execution import Execution
+from .loading import load_model
 from .models.contract import DEEP_BITS
-from .models.file import ModelSpec, read_spec
-from .models.memory import activation_budget
-from .models.zoo import resolve
+from .models.file import ModelSpec
 from .reuse import ReusingSequence
-from .session.frames import as_batch, bits_of, check_out, dtype_of
-from .session.grey import is_grey, make_grey
-from .session.pending import Pending, PendingFrames
-from .session.protocol import (
-    CancellableSession,
-    Frames,
-    KeptLayers,
-    LayeredSession,
-    PipelinedSession,
-    Session,
-)
-from .session.turns import Turns
+from .session.frames import as_batch, check_out, dtype_of
+from .session.grey import make_grey, stays_grey
+from .session.pending import Pending
+from .session.protocol import Frames, KeptLayers, Session
 from .sibling import Sibling
-from .temporal import Sequence
+from .temporal import Sequence, run_sequence
 
 _LONGEST_CALL_SECONDS = 60.0
 _INTERRUPTED_CALL_SECONDS = 0.5
@@ -68,23 +54,11 @@ class Upscaler:
         self.spec = spec
         self.depth = spec.depth
         """Bits per channel of the frames that its model takes and gives, 8 or 16."""
-        self._sibling = sibling or Sibling(spec)
         self.selection = selection
         self._say = say
         self._session = session
-        self._turns = Turns(self._free, self._cancel)
-        self._pending = PendingFrames(self._turns)
-        per_pixel: int = getattr(session, "activation_bytes", spec.activation_bytes)
-        budget = activation_budget(getattr(session, "free_memory_bytes", None))
-        self._cutter = Cutter(
-            spec,
-            session,
-            max_pixels=budget // per_pixel,
-            tile=checked_tile(spec, tile),
-            allocate=self.empty,
-            say=say,
-            proceed=self._turns.check,
-        )
+        self._sibling = sibling or Sibling(spec)
+        self._execution = Execution(spec, session, tile=tile, say=say, free_too=self._sibling.close)
 
     @classmethod
     def load(
@@ -120,27 +94,19 @@ class Upscaler:
             MissingDependencyError: no inference engine is installed.
             ConfigError: `threads`, `device` or `tile` makes no sense for this model or backend.
         """
-        if threads is not None and threads < 1:
-            raise ConfigError(f"threads is {threads}: use 1 or more")
+        loaded = load_model(
+            model, backend, threads=threads, device=device, cpu_model=cpu_model, tile=tile
+        )
+        selection = loaded.selection
 
-        @cache
-        def source() -> ModelSpec:
-            return model if isinstance(model, ModelSpec) else read_spec(resolve(model))
+        def open_sibling(spec: ModelSpec) -> Upscaler:
+            session = open_named(spec, loaded.session.name, threads, device)
+            return cls(spec, session, selection=selection, tile=tile, say=say)
 
-        on_cpu = None if cpu_model is None else read_spec(resolve(cpu_model))
-        if on_cpu is not None and device is None and runs_on_cpu(backend):
-            spec = on_cpu  # `model` need not be read
-        else:
-            spec = source()
-        checked_tile(spec, tile)
-        session, chosen, selection = open_backend(spec, backend, threads, device, on_cpu)
-
-        def open_sibling(model: ModelSpec) -> Upscaler:
-            again = open_named(model, session.name, threads, device)
-            return cls(model, again, selection=selection, tile=tile, say=say)
-
-        sibling = Sibling(chosen, source, open_sibling, say)
-        return cls(chosen, session, selection=selection, tile=tile, sibling=sibling, say=say)
+        sibling = Sibling(loaded.spec, loaded.source, open_sibling, say)
+        return cls(
+            loaded.spec, loaded.session, selection=selection, tile=tile, sibling=sibling, say=say
+        )
 
     @property
     def scale(self) -> int:
@@ -177,14 +143,7 @@ class Upscaler:
             return self
         if depth not in (8, DEEP_BITS):
             raise ConfigError(f"frames have 8 or {DEEP_BITS} bits per channel, not {depth}")
-        return self._sibling.get(self._turns.check)
-
-    def _takes_elsewhere(self, frame: Frames) -> bool:
-        """Whether a frame has another depth than the model, so that another upscaler runs it."""
-        bits = bits_of(frame)
-        if bits is None or bits == self.depth:
-            return False
-        return bits == DEEP_BITS or self._sibling.problem is None
+        return self._sibling.get(self._execution.check)
 
     def __call__(
         self, frame: Frames, out: Frames | None = None, *, grey: bool | None = None
@@ -206,21 +165,19 @@ class Upscaler:
             FrameError: `frame` or `out` is not such an array, or the model has 8 bits only.
             BackendError: the engine failed, or the upscaler is closed.
         """
-        if self._takes_elsewhere(frame):
-            return self._for_other_depth(frame)(frame, out, grey=grey)
+        if (other := self._for_depth_of(frame)) is not None:
+            return other(frame, out, grey=grey)
         batch = as_batch(frame, self.depth)
         count, height, width, _ = batch.shape
         big = (count, height * self.scale, width * self.scale, 3)
         shape = big if frame.ndim == 4 else big[1:]
-        self._turns.check()
+        self._execution.check()
         result = np.empty(shape, dtype_of(self.depth)) if out is None else out
         check_out(result, shape, self.depth)
         if self.window > 1 and count > 1:
-            self._run_sequence(batch, result)
+            run_sequence(self, batch, result)
             return result
-        with self._turns.take():
-            self._pending.collect_all()
-            self._cutter.run(self._windowed(batch), result.reshape(big))
+        self._execution.run(self._windowed(batch), result.reshape(big))
         for before, after in zip(batch, result.reshape(big), strict=True):
             if self.stays_grey(before) if grey is None else grey:
                 make_grey(after)
@@ -244,10 +201,7 @@ class Upscaler:
         """Whether a part of a frame, run alone with `halo` pixels around it, gives the same bits
         as within the frame, wherever it lies and whatever its size.
         """
-        spec = self.spec
-        if not spec.is_local or spec.has_fixed_size or spec.frame_shape[0] not in (None, 1):
-            return False
-        return bool(getattr(self._session, "exact_regions", False))
+        return self._execution.exact_regions
 
     def keep_layers(self, height: int, width: int) -> KeptLayers[Any] | None:
         """Memory to compute what changed from frame to frame layer by layer, for one sequence.
@@ -257,21 +211,14 @@ class Upscaler:
 
         Raises BackendError: the engine failed, or the upscaler is closed.
         """
-        session = self._session
-        if not self.exact_regions or not isinstance(session, LayeredSession):
-            return None
-        with self._turns.take():
-            return session.keep_layers(height, width) if self._cutter.whole(height, width) else None
+        return self._execution.keep_layers(height, width)
 
-    @contextmanager
-    def turn(self) -> Iterator[None]:
+    def turn(self) -> AbstractContextManager[None]:
         """Keep calls of other threads waiting, and finish what was submitted.
 
         Raises BackendError: the engine failed, or the upscaler is closed.
         """
-        with self._turns.take():
-            self._pending.collect_all()
-            yield
+        return self._execution.turn()
 
     def submit(self, frame: Frames, out: Frames) -> Pending:
         """Start to upscale one frame, and wait for it later with `Pending.result`.
@@ -288,8 +235,8 @@ class Upscaler:
             FrameError: `frame` or `out` is not such an array.
             BackendError: the engine failed, or the upscaler is closed.
         """
-        if self._takes_elsewhere(frame):
-            return self._for_other_depth(frame).submit(frame, out)
+        if (other := self._for_depth_of(frame)) is not None:
+            return other.submit(frame, out)
         batch = as_batch(frame, self.depth)
         if frame.ndim != 3:
             raise FrameError("submit takes one frame, H×W×3: call the upscaler with a batch")
@@ -301,27 +248,15 @@ class Upscaler:
         `frames` is window×H×W×3 and `out` is sH×sW×3. A `sequence` makes these windows from single
         frames.
         """
-        if self._takes_elsewhere(frames):
-            return self._for_other_depth(frames).submit_window(frames, out)
+        if (other := self._for_depth_of(frames)) is not None:
+            return other.submit_window(frames, out)
         batch = as_batch(frames, self.depth)
         if frames.ndim != 4 or len(batch) != self.window:
             raise FrameError(f"{self.spec.name} takes windows of {self.window} frames")
         _, height, width, _ = batch.shape
         check_out(out, (height * self.scale, width * self.scale, 3), self.depth)
         finish = make_grey if self.stays_grey(batch[-1 - self.lookahead]) else None
-        with self._turns.take():
-            session = self._cutter.pipelined(height, width)
-            if session is not None:
-                self._pending.make_room(batch.shape)
-                alone = not self._pending
-                try:
-                    return self._pending.start(session, batch, out, finish)
-                except (BackendError, MemoryError) as error:
-                    if not alone or not is_out_of_memory(error):  # others would be lost with it
-                        raise
-            self._pending.collect_all()
-            self._cutter.run(batch, out[None])
-        return Pending(out, finish=finish)
+        return self._execution.start(batch, out, finish)
 
     def empty(self, shape: tuple[int, ...]) -> Frames:
         """Return an uninitialised array of any shape, for frames that are used repeatedly.
@@ -332,20 +267,14 @@ class Upscaler:
         which the GPU reads and writes directly. Other arrays are copied once more by the CPU.
         Making such an array takes milliseconds. It stays valid when the upscaler is closed.
         """
-        session = self._session
-        if isinstance(session, PipelinedSession) and session.pipelined:
-            with contextlib.suppress(BackendError):  # of page-locked memory there may be too little
-                if self.depth == DEEP_BITS:
-                    return session.empty((*shape[:-1], 2 * shape[-1])).view(np.uint16)
-                return session.empty(shape)
-        return np.empty(shape, dtype_of(self.depth))
+        return self._execution.empty(shape)
 
     def describe(self) -> dict[str, str | int]:
         """Describe what runs: model, precision, backend, provider, device, engine and version.
 
         Raises BackendError: the upscaler is closed.
         """
-        self._turns.check()
+        self._execution.check()
         return {
             "model": self.spec.name,
             "scale": self.scale,
@@ -373,46 +302,23 @@ class Upscaler:
         Frames that were submitted but not waited for are lost. A call that takes more than another
         minute frees them itself at its end. You can close an upscaler twice.
         """
-        self._turns.close(_LONGEST_CALL_SECONDS)
+        self._execution.close(_LONGEST_CALL_SECONDS)
 
     def __enter__(self) -> Upscaler:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         # What was interrupted ends soon.
-        self._turns.close(_LONGEST_CALL_SECONDS if kind is None else _INTERRUPTED_CALL_SECONDS)
+        self._execution.close(_LONGEST_CALL_SECONDS if kind is None else _INTERRUPTED_CALL_SECONDS)
 
     def stays_grey(self, frame: Frames) -> bool:
         """Whether the result of a frame, H×W×3, has no colour; a style or a colouriser adds it."""
-        return self.spec.task == "super-resolution" and self.scale > 1 and is_grey(frame)
+        return stays_grey(self.spec, frame)
 
-    def _for_other_depth(self, frame: Frames) -> Upscaler:
-        problem = self._sibling.problem
-        if problem is not None:
-            raise FrameError(f"the frame is uint16: {problem}, or give uint8 frames")
-        return self.at_depth(bits_of(frame) or self.depth)
+    def _for_depth_of(self, frame: Frames) -> Upscaler | None:
+        """The upscaler of the other depth, if the frame has that; None if this one takes it."""
+        return self._sibling.for_frame(frame, self._execution.check)
 
     def _windowed(self, still: Frames) -> Frames:
         """One frame 1×H×W×3, or a batch for a model of one frame, as the model takes it."""
         return still if self.window == 1 else still.repeat(self.window, 0)
-
-    def _run_sequence(self, frames: Frames, out: Frames) -> None:
-        sequence = Sequence(self)
-        under_way = [sequence.submit(frame, big) for frame, big in zip(frames, out, strict=True)]
-        for pending in under_way:
-            pending.result()
-
-    def _cancel(self) -> None:
-        if isinstance(self._session, CancellableSession):
-            self._session.cancel()
-
-    def _free(self) -> None:
-        self._sibling.close()
-        self._pending.drop()
-        self._cutter.clear()
-        self._session.close()

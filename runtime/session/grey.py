@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...common.libraries.opencv import load_cv2
+from ..models.file import ModelSpec
 from .protocol import Frames
 
 _SAMPLED_ROWS = 16
@@ -25,6 +26,11 @@ def is_grey(frame: Frames) -> bool:
         return False
     blocks = range(0, len(frame), _BLOCK_ROWS)  # so that a large picture takes no memory more
     return all(_channels_agree(frame[start : start + _BLOCK_ROWS]) for start in blocks)
+
+
+def stays_grey(spec: ModelSpec, frame: Frames) -> bool:
+    """Whether what a model makes of H×W×3 has no colour; a style or a colouriser adds it."""
+    return spec.task == "super-resolution" and spec.scale > 1 and is_grey(frame)
 
 
 def make_grey(frame: Frames) -> Frames:

@@ -130,3 +130,14 @@ class Sequence:
         frames = self._ring.windowed(oldest.number - self.history)
         oldest.running = self._upscaler.submit_window(frames, oldest.out)
         self._waiting.popleft()
+
+
+def run_sequence(upscaler: WindowUpscaler, frames: Frames, out: Frames) -> None:
+    """Upscale N×H×W×3 that follow each other in time into `out`, N×sH×sW×3.
+
+    Raises BackendError: the engine failed.
+    """
+    sequence = Sequence(upscaler)
+    under_way = [sequence.submit(frame, big) for frame, big in zip(frames, out, strict=True)]
+    for pending in under_way:
+        pending.result()

@@ -19,7 +19,7 @@ from click.testing import CliRunner, Result
 
 from framelift.cli.upscale.command import upscale
 from framelift.common.errors import ConfigError
-from framelift.runtime import upscaler
+from framelift.runtime import loading
 from framelift.runtime.backends import select
 from framelift.runtime.machine.host import processor_name
 from framelift.runtime.models.zoo import default_model
@@ -55,7 +55,7 @@ def test_a_run_on_a_processor_says_one_short_line(
         found = opened(*arguments, **options)
         return found._replace(selection=select._selection(found.session, reasons))
 
-    monkeypatch.setattr(upscaler, "open_backend", passing_over)
+    monkeypatch.setattr(loading, "open_backend", passing_over)
     told = {}
     for there in (False, True):
         monkeypatch.setattr("framelift.runtime.machine.host.has_gpu", lambda there=there: there)

@@ -17,7 +17,7 @@ from framelift.common.errors import (
     FrameliftError,
     ModelError,
 )
-from framelift.runtime import Upscaler, upscaler
+from framelift.runtime import Upscaler, execution
 from framelift.runtime.backends.select import open_named
 from framelift.runtime.models.file import WHOLE_FRAME, read_spec
 from framelift.runtime.session.protocol import Session
@@ -106,10 +106,10 @@ def test_large_frames_are_tiled_by_themselves(
     with Upscaler.load(shuffle_model_path) as whole:
         expected = whole(frames)
         budget = whole.spec.activation_bytes * 50 * 61
-    monkeypatch.setattr(upscaler, "activation_budget", lambda _: budget // 7)
+    monkeypatch.setattr(execution, "activation_budget", lambda _: budget // 7)
     with Upscaler.load(shuffle_model_path) as tiled:
         assert _difference(tiled(frames), expected) <= 1
-    monkeypatch.setattr(upscaler, "activation_budget", lambda _: budget * 2)
+    monkeypatch.setattr(execution, "activation_budget", lambda _: budget * 2)
     with Upscaler.load(shuffle_model_path) as batched:
         assert _difference(batched(frames), expected) <= 1
 

@@ -341,7 +341,7 @@ def test_the_budget_is_that_of_the_gpu(
         asked.append(gpu_free_bytes)
         return 1 << 30
 
-    monkeypatch.setattr("framelift.runtime.upscaler.activation_budget", budget)
+    monkeypatch.setattr("framelift.runtime.execution.activation_budget", budget)
     gpu.memory_limit = 8 << 30
     Upscaler.load(nearest_model_path, "tensorrt").close()
     Upscaler.load(nearest_model_path, "onnx-cpu").close()

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from framelift.export.graph.half import to_half
-from framelift.runtime import Upscaler, upscaler
+from framelift.runtime import Upscaler, execution
 from framelift.runtime.backends.cpu.widen import widen
 from framelift.runtime.backends.onnx_cpu import OnnxCpuSession
 from framelift.runtime.models.file import load
@@ -48,7 +48,7 @@ def test_frames_are_cut_by_what_float32_takes(
     )
     budget = load(single)[0].activation_bytes * 40 * 40
     assert load(half)[0].activation_bytes * 64 * 40 <= budget  # else whole frames would not tell
-    monkeypatch.setattr(upscaler, "activation_budget", lambda _: budget)
+    monkeypatch.setattr(execution, "activation_budget", lambda _: budget)
     pixels: list[int] = []
     run = OnnxCpuSession.run
 
