@@ -10,8 +10,9 @@ from ...errors import InputError
 from ..content.metadata import ORIENTATION
 from ..content.picture import AnyPixels, Picture
 from ..decoding import suits_opencv
+from ..facts import Facts, facts_of, orientation_of, png_chunks, say_if_reduced
 from ..opening import DAMAGED, NO_MEMORY, frame_count, open_bytes, opened_header
-from ..reading import Facts, decoded, facts_of, orientation_of, png_chunks, say_if_reduced
+from ..pixels import decoded
 from .png import PngParts
 from .tiff import TiffParts
 
