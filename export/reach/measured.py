@@ -100,7 +100,7 @@ def tiles_agree(model: Measured, reach: Reach) -> bool:
 
 
 class _Tiles:
-    """See `base.Session`: runs tiles one by one."""
+    """See `runtime.session.protocol.Session`: runs tiles one by one."""
 
     name = provider = device = "measured"
 

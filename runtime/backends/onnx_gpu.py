@@ -1,7 +1,7 @@
 """What the two sessions of ONNX Runtime on a GPU share.
 
 With cuda-python, frames go through page-locked memory to the GPU and back on streams of their own
-and the provider computes on a third one (see `engine.runner`). Without it, the provider copies
+and the provider computes on a third one (see `runtime.gpu.runner`). Without it, the provider copies
 within its call. Neither has been run on hardware yet: the first is tested on a simulated GPU for
 the order of its copies, the tests marked `gpu` do the rest.
 """
@@ -35,7 +35,7 @@ _GRAPHS_REFUSED = "cannot use the graph capture feature"
 
 
 class OnnxGpuSession:
-    """A model on a GPU by one provider of ONNX Runtime; see `base.Session`."""
+    """A model on a GPU by one provider of ONNX Runtime; see `runtime.session.protocol.Session`."""
 
     name: str
     provider: str

@@ -63,7 +63,7 @@ def _no_gpu() -> str | None:
 
 
 class OnnxWebgpuSession:
-    """See `base.Session`.
+    """See `runtime.session.protocol.Session`.
 
     `is_discrete` says whether the GPU has memory of its own, as far as the system tells: where it
     has not, the processor may be the faster one.

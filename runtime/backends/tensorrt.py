@@ -52,7 +52,7 @@ def try_out(spec: ModelSpec, device: int) -> None:
 
 
 class TensorrtSession:
-    """See `base.Session`. Runs on one of the GPUs that CUDA shows.
+    """See `runtime.session.protocol.Session`. Runs on one of the GPUs that CUDA shows.
 
     An engine is built when frames come that none in the cache takes, which takes seconds to
     minutes and is shown; build it before with `framelift engine build`.

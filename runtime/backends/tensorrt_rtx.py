@@ -83,7 +83,7 @@ class _Sized:
 
 
 class TensorrtRtxSession:
-    """See `base.Session`.
+    """See `runtime.session.protocol.Session`.
 
     An engine is built within seconds when frames of a new size come. The first size gets one of its
     own, with a CUDA graph; when sizes change, one for all of them follows.

@@ -1,6 +1,6 @@
 """The few CUDA runtime calls that are needed, with errors that name what failed.
 
-Import once cuda-python is loaded (`library.cuda_python_problem`).
+Import once cuda-python is loaded (`runtime.gpu.cuda_python`).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Runs frames of whatever shape on the GPU, which the two kinds of GPU session share.
 
-Import once cuda-python is loaded (`library.cuda_python_problem`).
+Import once cuda-python is loaded (`runtime.gpu.cuda_python`).
 """
 
 from __future__ import annotations

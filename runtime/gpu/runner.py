@@ -5,7 +5,7 @@ events. Frames on page-locked memory are copied from and to where they are. Othe
 memory: while the next frames are computed, the last ones come back in bands, each handed over as
 soon as it is there.
 
-Import once cuda-python is loaded (`library.cuda_python_problem`).
+Import once cuda-python is loaded (`runtime.gpu.cuda_python`).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """An ONNX Runtime session as a computation on frames that lie on the GPU.
 
-Import once cuda-python is loaded (`engine.library.cuda_python_problem`).
+Import once cuda-python is loaded (`runtime.gpu.cuda_python`).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class GraphNumbers:
 
 
 class OrtComputation:
-    """See `engine.runner.Computation`. The session must run on `stream`.
+    """See `runtime.gpu.runner.Computation`. The session must run on `stream`.
 
     The first run between two addresses is a plain one, in which cuDNN looks for its algorithms and
     memory is taken. In the second, ONNX Runtime records a CUDA graph, which later ones replay.
@@ -68,7 +68,7 @@ class OrtComputation:
         return bool(self._graphs)
 
     def launch(self, source: int, target: int) -> None:
-        """Queue the network on the stream; see `engine.runner.Computation`."""
+        """Queue the network on the stream; see `runtime.gpu.runner.Computation`."""
         binding = self._bound.get(source)
         if binding is None:
             binding = self._session.bind_on_device(source, self._shape, OUTPUT, target, self._big)

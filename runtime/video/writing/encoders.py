@@ -1,4 +1,4 @@
-"""The encoders by name, with defaults that need no thought."""
+"""What the user asked of the encoder, and the options for one clip that follow from it."""
 
 from __future__ import annotations
 
