@@ -8,7 +8,8 @@ from pathlib import Path
 
 from ..runtime.models.file import ModelSpec, load, read_spec
 from ..runtime.models.zoo import default_model, resolve
-from ..runtime.video import EncoderOptions, FileSource
+from ..runtime.video.reading.file_source import FileSource
+from ..runtime.video.writing.encoders import EncoderOptions
 from .quality.pictures import make_pictures
 from .quality.scores import feature_distance, measure_quality, originals
 from .report.checks import require_super_resolution

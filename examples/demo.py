@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from framelift.imaging.metrics import psnr
 from framelift.imaging.resize import imresize
 from framelift.runtime import Upscaler
-from framelift.runtime.video import EncoderOptions, upscale_video
+from framelift.runtime.video.convert import upscale_video
+from framelift.runtime.video.writing.encoders import EncoderOptions
 
 MODEL = "realtime-small-x4"
 SCALE = 4

@@ -8,8 +8,12 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from ...importer.loading import LoadOptions
-from ...runtime.video import Audio, ConvertOptions, Deinterlace, EncoderOptions, Span, parse_time
 from ...runtime.video.clip.fit import Scaling, parse_scaling
+from ...runtime.video.clip.span import Span, parse_time
+from ...runtime.video.convert import ConvertOptions
+from ...runtime.video.reading.deinterlace import Deinterlace
+from ...runtime.video.writing.carried import Audio
+from ...runtime.video.writing.encoders import EncoderOptions
 
 
 @dataclass(frozen=True)

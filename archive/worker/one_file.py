@@ -16,8 +16,8 @@ from ...importer.loading import load_upscaler, models_to_run
 from ...runtime import Upscaler
 from ...runtime.input_size import factor_for
 from ...runtime.still import ImageOptions, make_image
-from ...runtime.video import ConvertOptions, upscale_video
 from ...runtime.video.clip.fit import Fit, known_factor
+from ...runtime.video.convert import ConvertOptions, upscale_video
 from ...runtime.video.pieces import Piece, join_pieces, plan_pieces, upscale_piece
 from ..plan.settings import FileSettings
 

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from ...common.errors import ConfigError
 from ...common.libraries.opencv import load_cv2
-from ...runtime.video import FileSource
+from ...runtime.video.reading.file_source import FileSource
 from ..machine.facts import describe_machine
 from ..report.documents import Flicker
 from ..report.model import new_document

@@ -23,7 +23,7 @@ from ...common.errors import ConfigError, InputError
 from ...imaging.coding import Coding, encode_and_decode
 from ...imaging.quality import ImageU8, Upscale, bicubic, compare, crop_to_multiple, shrink
 from ...runtime import Upscaler
-from ...runtime.video import FileSource
+from ...runtime.video.reading.file_source import FileSource
 from ..machine.facts import describe_machine
 from ..report.checks import int8_warnings, require_super_resolution
 from ..report.documents import Footage

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...common.libraries.opencv import load_cv2
 from ...imaging.quality import ImageU8, as_bgr, bicubic, crop_to_multiple, shrink
-from ...runtime.video import FileSource
+from ...runtime.video.reading.file_source import FileSource
 from ..machine.facts import describe_machine
 from ..report.documents import Pictures
 from ..report.model import new_document

@@ -20,7 +20,8 @@ from ...common.errors import ConfigError, InputError
 from ...common.libraries.opencv import load_cv2
 from ...runtime import Upscaler
 from ...runtime.models.zoo import resolve
-from ...runtime.video import EncoderOptions, FileSource
+from ...runtime.video.reading.file_source import FileSource
+from ...runtime.video.writing.encoders import EncoderOptions
 from ..machine.facts import describe_machine
 from ..machine.monitor import Monitor, condition_warnings
 from ..report.checks import machine_warnings

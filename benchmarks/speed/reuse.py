@@ -22,7 +22,8 @@ from ...common.images import read_image
 from ...imaging.coding import Coding, encode_and_decode
 from ...runtime import Upscaler
 from ...runtime.reuse import ReusingSequence
-from ...runtime.video import FileSource, FramePool
+from ...runtime.video.clip.pool import FramePool
+from ...runtime.video.reading.file_source import FileSource
 from ...runtime.video.step import pool_for
 from ..machine.facts import describe_machine
 from ..machine.monitor import Monitor, condition_warnings

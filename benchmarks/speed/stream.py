@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...common.errors import ConfigError
-from ...runtime.video import FramePool, Pipeline
 from ...runtime.video.clip.frame import Frame
+from ...runtime.video.clip.pool import FramePool
+from ...runtime.video.pipeline import Pipeline
 from ...runtime.video.step import FrameStep, FrameUpscaler, pool_for
 from ..machine.facts import describe_machine
 from ..machine.monitor import Monitor, condition_warnings

@@ -21,9 +21,11 @@ from msgspec.structs import replace
 from ...common.errors import ConfigError
 from ...runtime import Upscaler
 from ...runtime.live.targets.opening import NullSink
-from ...runtime.video import EncoderOptions, FileSink, FileSource, Pipeline
-from ...runtime.video.pipeline import FrameSink
+from ...runtime.video.pipeline import FrameSink, Pipeline
+from ...runtime.video.reading.file_source import FileSource
 from ...runtime.video.step import FrameStep, pool_for
+from ...runtime.video.writing.encoders import EncoderOptions
+from ...runtime.video.writing.file_sink import FileSink
 from ..machine.facts import describe_machine
 from ..machine.monitor import Monitor, condition_warnings
 from ..report.checks import machine_warnings

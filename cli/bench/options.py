@@ -181,7 +181,7 @@ def _with_encoder(command: Callable[..., None]) -> Callable[..., None]:
         preset: str | None,
         **options: Any,  # noqa: ANN401 - the command's own
     ) -> None:
-        from ...runtime.video import EncoderOptions
+        from ...runtime.video.writing.encoders import EncoderOptions
 
         command(**options, encoder=EncoderOptions(codec, crf, preset))
 

@@ -22,7 +22,7 @@ from .options import (
 
 if TYPE_CHECKING:
     from ...benchmarks.shared.settings import Placement
-    from ...runtime.video import EncoderOptions
+    from ...runtime.video.writing.encoders import EncoderOptions
 
 
 @click.command()

@@ -12,10 +12,14 @@ from ..options.defaults import typed
 if TYPE_CHECKING:
     from ...runtime import Upscaler
     from ...runtime.jobs import Job
-    from ...runtime.live import LiveOptions, Source, Target
-    from ...runtime.video import ConvertOptions, EncoderOptions, Span
+    from ...runtime.live.sources.address import Source
+    from ...runtime.live.sources.opening import LiveOptions
+    from ...runtime.live.targets.address import Target
     from ...runtime.video.clip.fit import Scaling
     from ...runtime.video.clip.image_sequence import ImageSequence
+    from ...runtime.video.clip.span import Span
+    from ...runtime.video.convert import ConvertOptions
+    from ...runtime.video.writing.encoders import EncoderOptions
     from .run import Settings
 
 _FOR_VIDEOS = (
@@ -93,10 +97,12 @@ class Request:
     @classmethod
     def of(cls, options: UpscaleOptions) -> Request:
         """Parse. Raises ConfigError for what does not go together."""
-        from ...runtime.live import SourceKind, TargetKind, parse_source, parse_target
+        from ...runtime.live.sources.address import SourceKind, parse_source
+        from ...runtime.live.targets.address import TargetKind, parse_target
         from ...runtime.output_names import is_sequence
-        from ...runtime.video import EncoderOptions, Span, parse_time
         from ...runtime.video.clip.fit import parse_scaling
+        from ...runtime.video.clip.span import Span, parse_time
+        from ...runtime.video.writing.encoders import EncoderOptions
         from ..options.command_line import hide_arguments
 
         parse_scaling(options.scale, options.size, options.width, options.height)
@@ -128,9 +134,10 @@ class Request:
         return cls(options, source, target, encoder, span, live, resume, several)
 
     def check_live(self) -> bool:
-        """Whether a live run is of footage; raises what `runtime.live.check_live` raises."""
+        """Whether a live run is of footage; raises what `check_live` raises."""
         from ...common.images import is_image
-        from ...runtime.live import SourceKind, check_live
+        from ...runtime.live.run import check_live
+        from ...runtime.live.sources.address import SourceKind
         from ...runtime.output_names import is_sequence
 
         check_live(self.source, self.target, self.encoder, overwrite=self.options.overwrite)
@@ -231,7 +238,9 @@ class Request:
 
     def live_options(self) -> LiveOptions:
         """How the live source is treated."""
-        from ...runtime.live import LiveOptions, SourceKind, Timeouts
+        from ...runtime.live.sources.address import SourceKind
+        from ...runtime.live.sources.connection import Timeouts
+        from ...runtime.live.sources.opening import LiveOptions
         from ...runtime.output_names import is_sequence
 
         options = self.options
@@ -265,7 +274,9 @@ class Request:
         )
 
     def _convert_options(self, upscaler: Upscaler) -> ConvertOptions:
-        from ...runtime.video import Audio, ConvertOptions, Deinterlace
+        from ...runtime.video.convert import ConvertOptions
+        from ...runtime.video.reading.deinterlace import Deinterlace
+        from ...runtime.video.writing.carried import Audio
 
         options = self.options
         return ConvertOptions(

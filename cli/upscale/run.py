@@ -15,9 +15,13 @@ from ..output.json_output import print_json
 if TYPE_CHECKING:
     from ...runtime import Upscaler
     from ...runtime.jobs import Job
-    from ...runtime.live import LiveOptions, LiveResult, Source, Target
-    from ...runtime.video import ConvertOptions, EncoderOptions
+    from ...runtime.live.run import LiveResult
+    from ...runtime.live.sources.address import Source
+    from ...runtime.live.sources.opening import LiveOptions
+    from ...runtime.live.targets.address import Target
     from ...runtime.video.clip.fit import Scaling
+    from ...runtime.video.convert import ConvertOptions
+    from ...runtime.video.writing.encoders import EncoderOptions
 
 _LEAST_SHOWN = 0.005
 """Of a share that is shown in whole percents."""
@@ -128,7 +132,8 @@ class Run:
 
     def live(self, source: Source, target: Target, options: LiveOptions) -> LiveResult:
         """Upscale from or to something that is no file."""
-        from ...runtime.live import TargetKind, upscale_live
+        from ...runtime.live.run import upscale_live
+        from ...runtime.live.targets.address import TargetKind
 
         self._summary_on_stderr = target.kind is TargetKind.Y4M
         ahead = self._upscaler.lookahead
@@ -222,7 +227,7 @@ class Run:
             make = upscale_to_images if job.makes_images else upscale_to_animation
             result = make(clip, job.target, self._upscaler, convert, **manners)
         else:
-            from ...runtime.video import upscale_video
+            from ...runtime.video.convert import upscale_video
 
             result = upscale_video(
                 clip, job.target, self._upscaler, settings.encoder, convert, **manners

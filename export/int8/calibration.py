@@ -92,7 +92,7 @@ def _from_folder(folder: Path, say: Say) -> list[Frames]:
 def _from_video(path: Path) -> list[Frames]:
     if not path.exists():
         raise InputError(f"{path}: no such file or folder")
-    from ...runtime.video import FileSource
+    from ...runtime.video.reading.file_source import FileSource
 
     kept: list[Frames] = []
     step = 1

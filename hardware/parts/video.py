@@ -16,7 +16,7 @@ import numpy as np
 from framelift.benchmarks.speed.video import NULL, measure_video
 from framelift.common.errors import FrameliftError
 from framelift.imaging.resize import imresize
-from framelift.runtime.video import EncoderOptions
+from framelift.runtime.video.writing.encoders import EncoderOptions
 
 from .. import results
 from ..plan import ROOT

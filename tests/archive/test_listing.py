@@ -15,7 +15,7 @@ from framelift.archive.plan.listing import (
     with_targets,
 )
 from framelift.common.errors import InputError, OutputError
-from framelift.runtime.video import EncoderOptions
+from framelift.runtime.video.writing.encoders import EncoderOptions
 
 H264 = EncoderOptions()
 

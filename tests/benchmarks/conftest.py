@@ -22,7 +22,7 @@ from framelift.benchmarks.speed.reuse import ReuseSettings, measure_reuse
 from framelift.benchmarks.speed.stream import measure_stream
 from framelift.benchmarks.speed.video import measure_video
 from framelift.imaging.coding import parse_coding
-from framelift.runtime.video import EncoderOptions
+from framelift.runtime.video.writing.encoders import EncoderOptions
 from tests.support.reports import Json, as_json
 
 

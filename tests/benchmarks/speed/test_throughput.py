@@ -14,7 +14,8 @@ from framelift.benchmarks.report.tables import to_text
 from framelift.benchmarks.speed.stream import Camera, evaluate, read_code, write_code
 from framelift.benchmarks.speed.video import Pass, measure_video, middle_round, subtract
 from framelift.common.errors import ConfigError
-from framelift.runtime.video import EncoderOptions, FramePool
+from framelift.runtime.video.clip.pool import FramePool
+from framelift.runtime.video.writing.encoders import EncoderOptions
 from tests.support.reports import Json
 
 

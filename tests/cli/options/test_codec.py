@@ -9,8 +9,9 @@ import pytest
 
 from framelift.cli.bench.group import bench
 from framelift.cli.upscale.command import upscale
-from framelift.runtime.video import ENCODERS, EncoderOptions
 from framelift.runtime.video.clip.colour import TRANSFERS
+from framelift.runtime.video.writing.codecs import ENCODERS
+from framelift.runtime.video.writing.encoders import EncoderOptions
 
 
 def helps(command: click.Command) -> dict[str, str]:

@@ -16,7 +16,7 @@ from framelift.common.errors import BackendError
 from framelift.runtime import Upscaler
 from framelift.runtime.backends.onnx_cuda import OnnxCudaSession
 from framelift.runtime.models.file import ModelSpec, read_spec
-from framelift.runtime.video import EncoderOptions
+from framelift.runtime.video.writing.encoders import EncoderOptions
 
 from ...support.frames import noise, run, upscaled
 

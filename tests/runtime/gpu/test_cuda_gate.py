@@ -10,8 +10,8 @@ from types import SimpleNamespace
 import pytest
 
 from framelift.runtime.gpu.cuda_gate import CudaGate
-from framelift.runtime.video import EncoderOptions
 from framelift.runtime.video.writing import encoders as encoders_module
+from framelift.runtime.video.writing.encoders import EncoderOptions
 
 
 def in_thread(work: Callable[[], None]) -> threading.Thread:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from framelift.common.errors import InputError, OutputError
-from framelift.runtime.live import SourceKind, TargetKind, parse_source, parse_target
+from framelift.runtime.live.sources.address import SourceKind, parse_source
+from framelift.runtime.live.targets.address import TargetKind, parse_target
 
 
 @pytest.mark.parametrize(

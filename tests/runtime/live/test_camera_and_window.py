@@ -12,10 +12,13 @@ import numpy as np
 import pytest
 
 from framelift.common.errors import InputError, MissingDependencyError, OutputError
-from framelift.runtime.live import LiveOptions, parse_source, parse_target, upscale_live
+from framelift.runtime.live.run import upscale_live
+from framelift.runtime.live.sources.address import parse_source
+from framelift.runtime.live.sources.opening import LiveOptions
 from framelift.runtime.live.targets import window_sink as window_module
-from framelift.runtime.video import EncoderOptions
+from framelift.runtime.live.targets.address import parse_target
 from framelift.runtime.video.clip.frame import Image
+from framelift.runtime.video.writing.encoders import EncoderOptions
 
 from ...support.clips import Nearest, frame_times, make_clip, noise
 

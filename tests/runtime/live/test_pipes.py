@@ -21,12 +21,14 @@ from PIL import Image as PilImage
 
 from framelift.common.errors import InputError, OutputError
 from framelift.common.images.content.png_chunks import chunk
-from framelift.runtime.live import parse_source, parse_target, upscale_live
+from framelift.runtime.live.run import upscale_live
+from framelift.runtime.live.sources.address import parse_source
 from framelift.runtime.live.sources.pipe import PipeReader
+from framelift.runtime.live.targets.address import parse_target
 from framelift.runtime.live.targets.y4m_sink import Y4mSink
-from framelift.runtime.video import ClipFacts, FileSource, Frame
 from framelift.runtime.video.clip.colour import Colour
-from framelift.runtime.video.clip.frame import Image
+from framelift.runtime.video.clip.frame import ClipFacts, Frame, Image
+from framelift.runtime.video.reading.file_source import FileSource
 
 from ...support.clips import (
     BARS_BGR,

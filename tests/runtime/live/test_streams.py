@@ -17,13 +17,16 @@ import pytest
 
 from framelift.common.errors import InputError, Interrupted, OutputError
 from framelift.common.signals import signals_as_errors
-from framelift.runtime.live import LiveOptions, LiveResult, Timeouts, parse_source, parse_target
-from framelift.runtime.live import upscale_live as run_live
-from framelift.runtime.live.targets.address import Target
+from framelift.runtime.live.run import LiveResult
+from framelift.runtime.live.run import upscale_live as run_live
+from framelift.runtime.live.sources.address import parse_source
+from framelift.runtime.live.sources.connection import Timeouts
+from framelift.runtime.live.sources.opening import LiveOptions
+from framelift.runtime.live.targets.address import Target, parse_target
 from framelift.runtime.live.targets.stream_sink import Publisher, StreamSink
-from framelift.runtime.video import ClipFacts, EncoderOptions, Frame
 from framelift.runtime.video.clip.colour import Colour
-from framelift.runtime.video.clip.frame import Image
+from framelift.runtime.video.clip.frame import ClipFacts, Frame, Image
+from framelift.runtime.video.writing.encoders import EncoderOptions
 
 from ...support.clips import Nearest, frame_times, make_clip, noise
 from ...support.servers import RATE, HttpServer, RtspServer, Server

@@ -21,7 +21,7 @@ from framelift.runtime.backends.onnx_cpu import OnnxCpuSession
 from framelift.runtime.models.file import read_spec
 from framelift.runtime.reuse import ReusingSequence
 from framelift.runtime.reuse.sequence import ReusingFrame
-from framelift.runtime.video import FramePool
+from framelift.runtime.video.clip.pool import FramePool
 
 if TYPE_CHECKING:
     from tests.support.simulated_cuda import Gpu

@@ -13,8 +13,10 @@ from PIL import Image
 
 from framelift.common.errors import ConfigError, InputError, OutputError
 from framelift.runtime.sequence import animation, upscale_to_animation, upscale_to_images
-from framelift.runtime.video import ConvertOptions, EncoderOptions, Span, upscale_video
 from framelift.runtime.video.clip.image_sequence import ImageSequence
+from framelift.runtime.video.clip.span import Span
+from framelift.runtime.video.convert import ConvertOptions, upscale_video
+from framelift.runtime.video.writing.encoders import EncoderOptions
 
 from ...support.clips import Nearest, frame_times, make_clip, noise
 

@@ -15,7 +15,8 @@ from PIL import Image
 
 from framelift.common.errors import InputError, OutputError
 from framelift.runtime.sequence import upscale_to_images
-from framelift.runtime.video import ConvertOptions, Span, upscale_video
+from framelift.runtime.video.clip.span import Span
+from framelift.runtime.video.convert import ConvertOptions, upscale_video
 from framelift.runtime.video.resume.segments import work_path
 
 from ...support.clips import Nearest, make_clip, noise

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from framelift.runtime import Upscaler
 from framelift.runtime.session.grey import is_grey, make_grey
-from framelift.runtime.video import FrameStep, upscale_video
+from framelift.runtime.video.convert import upscale_video
+from framelift.runtime.video.step import FrameStep
 
 Frames = NDArray[np.uint8]
 

@@ -18,7 +18,10 @@ from numpy.typing import NDArray
 from framelift.common.errors import BackendError, FrameError
 from framelift.runtime import Upscaler
 from framelift.runtime.session.pending import Pending
-from framelift.runtime.video import Frame, FramePool, FrameStep, Pipeline
+from framelift.runtime.video.clip.frame import Frame
+from framelift.runtime.video.clip.pool import FramePool
+from framelift.runtime.video.pipeline import Pipeline
+from framelift.runtime.video.step import FrameStep
 
 from ...support.frames import noise, room, upscaled
 

@@ -10,8 +10,10 @@ import av
 import numpy as np
 from av.codec.context import Flags
 
-from framelift.runtime.video import ConvertOptions, Deinterlace, FileSource, Frame, upscale_video
-from framelift.runtime.video.clip.frame import Image
+from framelift.runtime.video.clip.frame import Frame, Image
+from framelift.runtime.video.convert import ConvertOptions, upscale_video
+from framelift.runtime.video.reading.deinterlace import Deinterlace
+from framelift.runtime.video.reading.file_source import FileSource
 from framelift.runtime.video.reading.options import ReadOptions
 
 from ...support.clips import Nearest, frame_times

@@ -15,18 +15,14 @@ import numpy as np
 import pytest
 
 from framelift.common.errors import BackendError, FrameliftError, InputError, OutputError
-from framelift.runtime.video import (
-    ConvertOptions,
-    EncoderOptions,
-    Frame,
-    FramePool,
-    Pipeline,
-    upscale_video,
-)
 from framelift.runtime.video.channel import AbortedError, Channel
-from framelift.runtime.video.clip.frame import Image
+from framelift.runtime.video.clip.frame import Frame, Image
+from framelift.runtime.video.clip.pool import FramePool
+from framelift.runtime.video.convert import ConvertOptions, upscale_video
+from framelift.runtime.video.pipeline import Pipeline
 from framelift.runtime.video.watchdog import Watchdog
 from framelift.runtime.video.writing.carried import CopyFrom
+from framelift.runtime.video.writing.encoders import EncoderOptions
 from framelift.runtime.video.writing.passthrough import Passthrough
 
 from ...support.clips import Nearest, frame_times, make_clip, noise

@@ -10,7 +10,9 @@ import av
 import numpy as np
 import pytest
 
-from framelift.runtime.video import ConvertOptions, EncoderOptions, FileSource, upscale_video
+from framelift.runtime.video.convert import ConvertOptions, upscale_video
+from framelift.runtime.video.reading.file_source import FileSource
+from framelift.runtime.video.writing.encoders import EncoderOptions
 
 from ...support.clips import (
     BARS_BGR,

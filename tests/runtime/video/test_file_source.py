@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from framelift.common.errors import InputError
-from framelift.runtime.video import FileSource
+from framelift.runtime.video.reading.file_source import FileSource
 
 from ...support.clips import BARS_BGR, colour_bars, make_clip, noise
 

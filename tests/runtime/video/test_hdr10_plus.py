@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 
 from framelift.runtime import Upscaler
-from framelift.runtime.video import ConvertOptions, EncoderOptions, upscale_video
 from framelift.runtime.video.clip.hdr10_plus import HdrPlusError, message_of
 from framelift.runtime.video.clip.pool import FramePool
+from framelift.runtime.video.convert import ConvertOptions, upscale_video
 from framelift.runtime.video.reading.file_source import FileSource
 from framelift.runtime.video.reading.side_data import side_data_of
 from framelift.runtime.video.writing.dynamic_hdr import with_message
+from framelift.runtime.video.writing.encoders import EncoderOptions
 
 from ...support.deep_clips import chart, make_deep_clip
 

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from framelift.common.errors import InputError
-from framelift.runtime.video import FileSource, upscale_video
+from framelift.runtime.video.convert import upscale_video
+from framelift.runtime.video.reading.file_source import FileSource
 
 from ...support.clips import Nearest, audio_packets, frame_times, make_clip, noise
 

@@ -12,7 +12,10 @@ import av
 import numpy as np
 import pytest
 
-from framelift.runtime.video import Audio, ConvertOptions, EncoderOptions, Span, upscale_video
+from framelift.runtime.video.clip.span import Span
+from framelift.runtime.video.convert import ConvertOptions, upscale_video
+from framelift.runtime.video.writing.carried import Audio
+from framelift.runtime.video.writing.encoders import EncoderOptions
 
 from ...support.clips import Nearest, audio_packets, make_clip, noise
 

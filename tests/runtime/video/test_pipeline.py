@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 
 from framelift.common.errors import InputError, OutputError
-from framelift.runtime.video import Frame, FramePool, Pipeline, PipelineStats, upscale_video
-from framelift.runtime.video.clip.frame import Image
-from framelift.runtime.video.stats import LatencyHistogram
+from framelift.runtime.video.clip.frame import Frame, Image
+from framelift.runtime.video.clip.pool import FramePool
+from framelift.runtime.video.convert import upscale_video
+from framelift.runtime.video.pipeline import Pipeline
+from framelift.runtime.video.stats import LatencyHistogram, PipelineStats
 
 from ...support.clips import Nearest, make_clip, noise
 

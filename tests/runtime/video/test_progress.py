@@ -13,8 +13,8 @@ import threading
 import pytest
 
 from framelift.common import progress
-from framelift.runtime.video import PipelineStats
 from framelift.runtime.video.progress import VideoProgress
+from framelift.runtime.video.stats import PipelineStats
 
 
 def stats(frames: int) -> PipelineStats:

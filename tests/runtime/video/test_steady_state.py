@@ -13,15 +13,12 @@ from pathlib import Path
 import pytest
 
 from framelift.runtime import Upscaler
-from framelift.runtime.video import (
-    ConvertOptions,
-    EncoderOptions,
-    FramePool,
-    FrameStep,
-    upscale_video,
-)
 from framelift.runtime.video.clip.frame import Image
+from framelift.runtime.video.clip.pool import FramePool
+from framelift.runtime.video.convert import ConvertOptions, upscale_video
 from framelift.runtime.video.pipeline import QUEUE_FRAMES
+from framelift.runtime.video.step import FrameStep
+from framelift.runtime.video.writing.encoders import EncoderOptions
 
 from ...support.clips import make_clip, noise
 
@@ -131,7 +128,8 @@ import sys
 from pathlib import Path
 
 from framelift.runtime import Upscaler
-from framelift.runtime.video import EncoderOptions, upscale_video
+from framelift.runtime.video.convert import upscale_video
+from framelift.runtime.video.writing.encoders import EncoderOptions
 
 resident = {}
 

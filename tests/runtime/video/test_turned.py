@@ -8,7 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from framelift.runtime.live import LiveOptions, parse_source, parse_target, upscale_live
+from framelift.runtime.live.run import upscale_live
+from framelift.runtime.live.sources.address import parse_source
+from framelift.runtime.live.sources.opening import LiveOptions
+from framelift.runtime.live.targets.address import parse_target
 from framelift.runtime.video.clip.frame import Frame, Image
 from framelift.runtime.video.clip.pool import FramePool
 from framelift.runtime.video.turned import is_upright, turn_of

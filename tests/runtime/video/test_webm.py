@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 
 from framelift.common.errors import ConfigError, OutputError
-from framelift.runtime.video import Audio, ConvertOptions, EncoderOptions, upscale_video
+from framelift.runtime.video.convert import ConvertOptions, upscale_video
+from framelift.runtime.video.writing.carried import Audio
+from framelift.runtime.video.writing.encoders import EncoderOptions
 
 from ...support.clips import Nearest, make_clip, noise
 
