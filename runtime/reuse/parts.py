@@ -17,11 +17,11 @@ from ..session.grey import make_grey
 from ..session.pending import Pending
 from ..session.protocol import Frames, KeptLayers
 from ..session.scratch import Scratch
-from .changed import Blocks
+from .changed import changed_blocks
 from .regions import Reach, Region, least_share, regions_of
 from .timing import clock
 
-_WORTHWHILE = 0.92
+WORTHWHILE = 0.92
 """Parts are computed if that takes at most this share of the time of a whole frame."""
 _PROMISING = 0.75
 """Regions are looked for if they might read no more than that share of the frame: they read more
@@ -66,8 +66,11 @@ class Work:
 
     share: float
     """Share of the result that is computed, from 0 to 1."""
-    run: Callable[[Frames, Frames], None]
-    """Computes them of a frame, and writes them to the result of the frame before."""
+    cost: float
+    """Time relative to that of a whole frame."""
+    run: Callable[[Frames, Frames, Frames], None]
+    """Computes them of a frame, and writes its result, given the result of the frame before and
+    the array for its own."""
 
 
 class Parts(Protocol):
@@ -76,18 +79,12 @@ class Parts(Protocol):
     def whole(self, frame: Frames, out: Frames) -> Pending:
         """Start to compute all of a frame, before parts of the next one are computed."""
 
-    def promising(self, changed: Blocks) -> bool:
-        """Whether it is likely that parts are enough."""
-
-    def plan(
-        self, changed: Blocks, before: Frames, after: Frames, whole_seconds: float
-    ) -> Work | None:
-        """What to compute of a frame; None if the whole frame takes about as long.
+    def plan(self, before: Frames, after: Frames, whole_seconds: float) -> Work | None:
+        """What to compute of a frame; None if nearly all of it changed.
 
         Args:
-            changed: `changed_blocks` of the two frames, at least one of them.
             before: the last frame, H×W×3.
-            after: the frame to compute; both are grey, or none is.
+            after: the frame to compute, in which something changed; both are grey, or none is.
             whole_seconds: how long a whole frame takes; 0 if that is not known.
         """
 
@@ -104,22 +101,17 @@ class LayerParts:
             self._layers.compute(frame, out)
         return Pending(out, finish=make_grey if self._upscaler.stays_grey(frame) else None)
 
-    def promising(self, changed: Blocks) -> bool:
-        return float(changed.mean()) <= _PROMISING
-
-    def plan(
-        self, changed: Blocks, before: Frames, after: Frames, whole_seconds: float
-    ) -> Work | None:
+    def plan(self, before: Frames, after: Frames, whole_seconds: float) -> Work | None:
         change = self._layers.change(after)
-        if change.cost > _WORTHWHILE:
+        if change.cost > 1:
             return None
         grey = self._upscaler.stays_grey(after)
 
-        def run(frame: Frames, out: Frames) -> None:
+        def run(frame: Frames, last: Frames, out: Frames) -> None:
             with self._upscaler.turn():
-                self._layers.update(frame, change, out, grey=grey)
+                self._layers.update(frame, change, last, out, grey=grey)
 
-        return Work(change.share, run)
+        return Work(change.share, change.cost, run)
 
 
 class RegionParts:
@@ -134,25 +126,23 @@ class RegionParts:
     def whole(self, frame: Frames, out: Frames) -> Pending:
         return self._upscaler.submit(frame, out)
 
-    def promising(self, changed: Blocks) -> bool:
-        return least_share(changed, self._reach(0.0)) <= _PROMISING
-
-    def plan(
-        self, changed: Blocks, before: Frames, after: Frames, whole_seconds: float
-    ) -> Work | None:
+    def plan(self, before: Frames, after: Frames, whole_seconds: float) -> Work | None:
         height, width = self._size
+        changed = changed_blocks(before, after)
+        if least_share(changed, self._reach(0.0)) > _PROMISING:
+            return None
         reach = self._reach(self._call_pixels(after, whole_seconds))
         regions = regions_of(changed, before, after, reach)
         pixels = sum(region.run_pixels + reach.call_pixels for region in regions)
-        if pixels > _WORTHWHILE * (height * width + reach.call_pixels):
-            return None
         grey = self._upscaler.stays_grey(after)
 
-        def run(frame: Frames, out: Frames) -> None:
+        def run(frame: Frames, last: Frames, out: Frames) -> None:
+            np.copyto(out, last)
             for region in regions:
                 self._run(frame, region, out, grey=grey)
 
-        return Work(sum(r.kept_pixels for r in regions) / (height * width), run)
+        share = sum(r.kept_pixels for r in regions) / (height * width)
+        return Work(share, pixels / (height * width + reach.call_pixels), run)
 
     def _reach(self, call_pixels: float) -> Reach:
         spec, (height, width) = self._upscaler.spec, self._size

@@ -18,11 +18,15 @@ from ...common.notes import Say
 from ..session.frames import as_batch, bits_of, check_out
 from ..session.pending import Pending
 from ..session.protocol import Frames
-from .changed import Blocks, changed_blocks
+from .changed import equal_share, same_bytes, sampled_rows
 from .kept import Holder, Kept
-from .parts import LayerParts, Parts, RegionParts, WholeUpscaler, Work
+from .parts import WORTHWHILE, LayerParts, Parts, RegionParts, WholeUpscaler, Work
 from .timing import clock
 from .watch import Watch
+
+_HOPELESS_SHARE = 0.05
+"""With less of the sampled rows equal, no parts are looked for."""
+_NEARLY_ALL = 0.99
 
 
 class ReusingFrame:
@@ -143,17 +147,16 @@ class ReusingSequence:
                 self._last = None
                 return ReusingFrame(self._upscaler.submit(frame, out))
         given = _Given(frame, out, source, pool)
-        changed = self._changed(frame)
-        if changed is None:
+        equal = self._equal_share(frame)
+        if equal is None:
             return self._whole(given)
-        if not changed.any():
+        if equal == 1:
             return self._same(given)
         parts = self._parts_for(frame)
-        promising = parts is not None and parts.promising(changed)
-        work = self._work(parts, changed, frame) if parts and promising else None
-        if work is not None:
+        work = self._work(parts, frame) if parts and equal >= _HOPELESS_SHARE else None
+        if work is not None and work.cost <= WORTHWHILE:
             return self._part(given, work)
-        self._watch.missed(hopeless=self._partly and not promising)
+        self._watch.missed(hopeless=parts is not None and work is None)
         return self._whole(given)
 
     def _parts_for(self, frame: Frames) -> Parts | None:
@@ -171,12 +174,13 @@ class ReusingSequence:
             )
         return self._parts
 
-    def _changed(self, frame: Frames) -> Blocks | None:
-        """Where it differs from the frame before; None without one."""
+    def _equal_share(self, frame: Frames) -> float | None:
+        """About how much equals the frame before, 1 if all does; None without one."""
         before = self._before.array
         if self._last is None or frame.shape != before.shape or frame.dtype != before.dtype:
             return None
-        return changed_blocks(before, frame)
+        share = equal_share(sampled_rows(before), sampled_rows(frame))
+        return share if share < 1 or same_bytes(before, frame) else _NEARLY_ALL
 
     def _same(self, given: _Given) -> ReusingFrame:
         """The result of the frame before."""
@@ -204,11 +208,11 @@ class ReusingSequence:
         self._last = ReusingFrame(pending, before, lambda out: self._kept.take(out, given.pool))
         return self._last
 
-    def _work(self, parts: Parts, changed: Blocks, frame: Frames) -> Work | None:
-        """The parts to compute; None if the whole frame takes about as long."""
+    def _work(self, parts: Parts, frame: Frames) -> Work | None:
+        """The parts to compute; None if nearly all of the frame is to be."""
         if self._upscaler.stays_grey(frame) != self._was_grey:
             return None
-        return parts.plan(changed, self._before.array, frame, self._whole_seconds)
+        return parts.plan(self._before.array, frame, self._whole_seconds)
 
     def _part(self, given: _Given, work: Work) -> ReusingFrame:
         """Compute some parts, and take the rest of the frame before."""
@@ -225,8 +229,7 @@ class ReusingSequence:
                 "frames that stay the same are reused from here on"
             )
             return self._whole(given)
-        np.copyto(out, self._kept.array)
-        work.run(frame, out)
+        work.run(frame, self._kept.array, out)
         self._before.take(frame, given.source)
         self._watch.saved()
         self._reused += max(0.0, 1 - work.share)
@@ -244,6 +247,6 @@ class ReusingSequence:
         if self._works_run != self._next_check:
             return True
         self._next_check *= 8
-        again = self._kept.array.copy()
-        work.run(self._before.array, again)
+        again = np.empty_like(self._kept.array)
+        work.run(self._before.array, self._kept.array, again)
         return np.array_equal(again, self._kept.array)

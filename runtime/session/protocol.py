@@ -119,10 +119,11 @@ class KeptLayers(Protocol[C]):
     def change(self, frame: Frames) -> C:
         """What is to be computed for a frame instead of the one that is kept."""
 
-    def update(self, frame: Frames, change: C, out: Frames, *, grey: bool) -> None:
-        """Write what changed to `out`, the result of the frame that was kept, and keep this one.
+    def update(self, frame: Frames, change: C, last: Frames, out: Frames, *, grey: bool) -> None:
+        """Write the result of a frame to `out`, and keep this one.
 
-        What is written is made grey if asked. Raises BackendError.
+        `last` is the result of the frame that was kept, from which all is taken that did not
+        change. What is computed is made grey if asked. Raises BackendError.
         """
 
 

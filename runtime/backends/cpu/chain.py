@@ -1,8 +1,8 @@
-"""The convolutions of an int8 model one by one, for blocks of pixels.
+"""The convolutions of an int8 model one by one, for parts of a frame.
 
 A model of whole numbers from the first layer on, with a tail as of `packed`, is a chain of 3×3
-convolutions from codes to codes. Each of these layers can be run alone for a few blocks of 8×8
-pixels, with one pixel around them. `layered` uses that for what changed between two frames.
+convolutions from codes to codes. Each of these layers can be run alone for strips of eight pixels
+in width, with one pixel around them. `layered` uses that for what changed between two frames.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from ...models.file import ModelSpec
 from ...models.graph import Graph, attributes
 from ...models.remembered import Facts, remembered
 from . import saturation
+from .cells import AROUND, CELL
 from .grouped import GROUP, group_pixels, grouped_weights
 from .interleaved import interleave_tail
 from .packed import pack_tail
@@ -24,10 +25,6 @@ from .packed import pack_tail
 if TYPE_CHECKING:
     import onnx
 
-BLOCK = 8
-"""Side of a block in pixels."""
-AROUND = BLOCK + 2
-"""Side of a block with what a layer reads around it."""
 _WORD = 8  # channels are copied as words of that many bytes
 _SIDE = 3  # of all convolutions
 
@@ -40,14 +37,14 @@ class Chain:
         channels: of the input of each layer: 3, then those of the results.
         whole: the model, serialised, with the results of the layers but the last as outputs
             `kept_name`, N×H×W×C.
-        blocks: layer k for itself from `block_input(k)`, N×10×10×C, or N×10×3×12 for the first, to
-            `block_output(k)`, N×8×8×C. No layer reads another's result: those that are not wanted
-            get no blocks.
+        strips: layer k for itself from `strip_input(k)`, N×(R+2)×10×C, or N×(R+2)×3×12 for the
+            first, to `strip_output(k)`, N×R×8×C. No layer reads another's result: those that are
+            not wanted get N = 0.
     """
 
     channels: tuple[int, ...]
     whole: bytes
-    blocks: bytes
+    strips: bytes
 
 
 def kept_name(layer: int) -> str:
@@ -55,13 +52,13 @@ def kept_name(layer: int) -> str:
     return f"kept.{layer}"
 
 
-def block_input(layer: int) -> str:
-    """See `Chain.blocks`."""
+def strip_input(layer: int) -> str:
+    """See `Chain.strips`."""
     return f"around.{layer}"
 
 
-def block_output(layer: int) -> str:
-    """See `Chain.blocks`."""
+def strip_output(layer: int) -> str:
+    """See `Chain.strips`."""
     return f"inside.{layer}"
 
 
@@ -75,7 +72,7 @@ def chain_of(spec: ModelSpec) -> Chain | None:
         if found is None:
             return {"channels": [], "split": 0}, b""
         facts = {"channels": list(found.channels), "split": len(found.whole)}
-        return facts, found.whole + found.blocks
+        return facts, found.whole + found.strips
 
     besides = repr((saturation.has_vnni(), spec.metadata))
     facts, data = remembered("chain", spec.data, besides, {"channels", "split"}, make)
@@ -109,11 +106,11 @@ def _make(spec: ModelSpec) -> Chain | None:
     channels = tuple(layer.weight.shape[1] for layer in layers)
     if channels[0] != 3 or any(count % _WORD for count in channels[1:]):
         return None
-    blocks = _blocks(model, layers)
+    strips = _strips(model, layers)
     if saturation.has_vnni():
         group_pixels(model)
     _keep(model, layers)
-    return Chain(channels, model.SerializeToString(), blocks.SerializeToString())
+    return Chain(channels, model.SerializeToString(), strips.SerializeToString())
 
 
 def _layers(graph: Graph) -> list[_Layer]:
@@ -186,8 +183,8 @@ def _keep(model: onnx.ModelProto, layers: list[_Layer]) -> None:
 
 
 @dataclass(frozen=True)
-class _BlockLayer:
-    """One layer as it is run for blocks."""
+class _StripLayer:
+    """One layer as it is run for strips."""
 
     weight: NDArray[np.int8]
     weight_steps: NDArray[np.float32]
@@ -197,17 +194,17 @@ class _BlockLayer:
     writes: int
 
 
-def _block_layer(layer: _Layer, *, first: bool) -> _BlockLayer:
+def _strip_layer(layer: _Layer, *, first: bool) -> _StripLayer:
     weight, steps, bias = layer.weight, layer.weight_steps, layer.bias
     if first:
         weight = grouped_weights(weight, -(-(_SIDE - 1) // GROUP) + 1)
         steps, bias = np.tile(steps, GROUP), np.tile(bias, GROUP)
-        return _BlockLayer(weight, steps, bias, -(-AROUND // GROUP), BLOCK // GROUP)
-    return _BlockLayer(weight, steps, bias, AROUND, BLOCK)
+        return _StripLayer(weight, steps, bias, -(-AROUND // GROUP), CELL // GROUP)
+    return _StripLayer(weight, steps, bias, AROUND, CELL)
 
 
-def _blocks(model: onnx.ModelProto, layers: list[_Layer]) -> onnx.ModelProto:
-    """See `Chain.blocks`; with the operator that ONNX Runtime itself makes of such layers."""
+def _strips(model: onnx.ModelProto, layers: list[_Layer]) -> onnx.ModelProto:
+    """See `Chain.strips`; with the operator that ONNX Runtime itself makes of such layers."""
     import onnx
 
     helper = onnx.helper
@@ -220,14 +217,14 @@ def _blocks(model: onnx.ModelProto, layers: list[_Layer]) -> onnx.ModelProto:
         constants.append(onnx.numpy_helper.from_array(np.ascontiguousarray(value), name))
         return name
 
-    def value(name: str, height: int, width: int, channels: int) -> onnx.ValueInfoProto:
-        shape: list[str | int | None] = [f"{name}.count", height, width, channels]
+    def value(name: str, width: int, channels: int) -> onnx.ValueInfoProto:
+        shape: list[str | int | None] = [f"{name}.count", f"{name}.rows", width, channels]
         return helper.make_tensor_value_info(name, onnx.TensorProto.UINT8, shape)
 
     zero = constant("zero", np.array(0, np.uint8))
     for number, layer in enumerate(layers):
-        part = _block_layer(layer, first=number == 0)
-        source, name = block_input(number), block_output(number)
+        part = _strip_layer(layer, first=number == 0)
+        source, name = strip_input(number), strip_output(number)
         parameters = [
             constant(f"{number}.input_step", np.array(layer.input_step, np.float32)),
             zero,
@@ -241,8 +238,8 @@ def _blocks(model: onnx.ModelProto, layers: list[_Layer]) -> onnx.ModelProto:
         conv = helper.make_node("QLinearConv", [source, *parameters], [name], channels_last=1)
         conv.domain = "com.microsoft"
         nodes.append(conv)
-        inputs.append(value(source, AROUND, part.reads, part.weight.shape[1]))
-        outputs.append(value(name, BLOCK, part.writes, len(part.weight)))
-    graph = helper.make_graph(nodes, "blocks", inputs, outputs, constants)
+        inputs.append(value(source, part.reads, part.weight.shape[1]))
+        outputs.append(value(name, part.writes, len(part.weight)))
+    graph = helper.make_graph(nodes, "strips", inputs, outputs, constants)
     opsets = [*model.opset_import, helper.make_opsetid("com.microsoft", 1)]
     return helper.make_model(graph, opset_imports=opsets, ir_version=model.ir_version)

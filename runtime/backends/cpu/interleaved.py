@@ -84,10 +84,15 @@ class PixelRows:
     def copy(self, pixels: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:
         """Write pixels of `interleave_tail`, R·W·(3·s²), to rows of a picture, s·R·W·s·3."""
         rows = len(pixels)
-        source = pixels.reshape(rows, -1).view(self.word).reshape(rows, -1, self.words * self.scale)
-        target = out.reshape(-1).view(self.word).reshape(rows, self.scale, -1, self.words)
-        parts = [target[:, row] for row in range(self.scale)]
-        load_cv2().mixChannels([source], parts, self._pairs)
+        target = out.reshape(rows, self.scale, -1)
+        self.part(pixels.reshape(rows, -1), [target[:, row] for row in range(self.scale)])
+
+    def part(self, pixels: NDArray[np.uint8], parts: list[NDArray[np.uint8]]) -> None:
+        """Write the sub-rows of pixels of `interleave_tail`, R×(W·3·s²), to s arrays R×(W·s·3)."""
+        rows = len(pixels)
+        source = pixels.view(self.word).reshape(rows, -1, self.words * self.scale)
+        targets = [part.view(self.word).reshape(rows, -1, self.words) for part in parts]
+        load_cv2().mixChannels([source], targets, self._pairs)
 
 
 class Interleaved:

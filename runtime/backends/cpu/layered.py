@@ -1,19 +1,19 @@
-"""The results of all layers of the last frame, of which blocks are computed again.
+"""The results of all layers of the last frame, of which parts are computed again.
 
-A change at a pixel reaches one pixel further with each layer. Each layer so computes just the
-blocks of 8×8 that changes can have reached, and reads what it needs around them from the results
-of the layer before, which are kept. `docs/benchmarks.md` has what that is worth.
+A change at a pixel reaches one pixel further with each layer. Each layer so computes just the cells
+(see `cells`) that changes can have reached, and reads what it needs around them from the results of
+the layer before, which are kept. `docs/benchmarks.md` has what that is worth.
 
-Blocks are run in batches that stay in the processor's cache, one thread for each batch.
+Each thread takes a band of rows through all layers. So that no thread waits for another, a band of
+a layer has one row more on both sides than that of the next one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import prod
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -25,26 +25,31 @@ from ...models.memory import activation_budget
 from ...ort.session import OrtSession
 from ...session.grey import make_grey
 from ...session.protocol import Frames
-from .blocks import Grid, Places, Shuffle, Values
-from .chain import AROUND, BLOCK, Chain, block_input, block_output, chain_of, kept_name
+from .cells import AROUND, CELL, Marks, Places, Rows, Shuffle, Strips, Values
+from .chain import Chain, chain_of, kept_name, strip_input, strip_output
 from .interleaved import Interleaved
 from .packed import PACKED
 
 MOST_THREADS = 8
-"""With more, computing whole frames gains and this does not: Python hands out the batches."""
+"""With more, computing whole frames gains and this does not."""
 _MOST_WORKERS = 4
 _MOST_BYTES = 512 << 20
-_BATCH_BYTES = 900 << 10
-_COST = 1.4
-"""How long a block takes relative to its share of a whole frame: copies come on top."""
+_BATCH_BYTES = 1400 << 10
+"""Of what is read and written at once, so that it stays in the processor's cache."""
+_COST = 1.3
+"""How long a cell takes relative to its share of a whole frame: copies come on top."""
+_FIXED_COST = 0.06
+"""What comes on top of all cells, relative to a whole frame."""
+_COPIED_ROW = 0.05
+"""How long copying a row of the last result takes relative to computing it."""
 
 
 @dataclass(frozen=True)
 class _Shapes:
-    """Of what a layer reads and writes for one block."""
+    """Of what a layer reads and writes for one row of a strip."""
 
-    reads: tuple[int, int, int]
-    writes: tuple[int, int, int]
+    reads: tuple[int, int]
+    writes: tuple[int, int]
 
     @property
     def bytes(self) -> int:
@@ -53,7 +58,7 @@ class _Shapes:
 
 
 class LayeredNetwork:
-    """A model whose layers are run for blocks. Used by one thread at a time."""
+    """A model whose layers are run for strips. Used by one thread at a time."""
 
     def __init__(
         self, spec: ModelSpec, chain: Chain, name: str, provider: str, threads: int
@@ -62,26 +67,25 @@ class LayeredNetwork:
         self.scale = spec.scale
         self.channels = chain.channels
         self._whole = OrtSession(name, chain.whole, provider, threads)
-        self._blocks = OrtSession(name, chain.blocks, provider, 1)
+        self._strips = OrtSession(name, chain.strips, provider, 1)
         self._reshuffle = Interleaved(spec.scale)
-        self._workers = min(threads, _MOST_WORKERS)
+        self.workers = min(threads, _MOST_WORKERS)
         self._pool: ThreadPoolExecutor | None = None
-        if self._workers > 1:
-            self._pool = ThreadPoolExecutor(self._workers - 1, thread_name_prefix="blocks")
+        if self.workers > 1:
+            self._pool = ThreadPoolExecutor(self.workers - 1, thread_name_prefix="bands")
         self.outputs = (*chain.channels[1:], 3 * spec.scale**2)
         self._layers = [
-            _Shapes((AROUND, AROUND, count), (BLOCK, BLOCK, results))
+            _Shapes((AROUND, count), (CELL, results))
             for count, results in zip(chain.channels, self.outputs, strict=True)
         ]
-        grouped = _Shapes((AROUND, 3, 4 * 3), (BLOCK, BLOCK // 4, 4 * self.outputs[0]))
-        self._layers[0] = grouped
-        self._bindings: list[dict[int, Any]] = [{} for _ in range(self._workers)]
-        self._space = [np.empty(0, np.uint8) for _ in range(self._workers)]
+        self._layers[0] = _Shapes((3, 4 * 3), (CELL // 4, 4 * self.outputs[0]))
+        self._bindings: list[dict[int, Any]] = [{} for _ in range(self.workers)]
+        self._space = [np.empty(0, np.uint8) for _ in range(self.workers)]
 
     def keep(self, height: int, width: int) -> KeptLayers | None:
         """Memory for the results of frames of that size; None if it would be too much."""
         size = height * width * sum(self.channels)
-        if min(height, width) < BLOCK or size > min(_MOST_BYTES, activation_budget(None) // 2):
+        if min(height, width) < CELL or size > min(_MOST_BYTES, activation_budget(None) // 2):
             return None
         try:
             return KeptLayers(self, height, width)
@@ -96,61 +100,53 @@ class LayeredNetwork:
         self._whole.run({INPUT: frame}, outputs)
         self._reshuffle.into(out[None])
 
-    def run_layer(
-        self,
-        layer: int,
-        places: Places,
-        read: Values,
-        write: Callable[[Places, NDArray[np.uint8]], None],
-    ) -> None:
-        """Compute blocks of a layer from what it reads, and give `write` their codes."""
-        batches = self._batches(layer, places)
-        lock = Lock()
-
-        def work(worker: int) -> None:
-            while True:
-                with lock:
-                    batch = next(batches, None)
-                if batch is None:
-                    return
-                write(batch, self._run(worker, layer, read.around(batch)))
-
+    def in_threads(self, calls: int, work: Callable[[int], None]) -> None:
+        """Call `work` with the numbers of workers, from 0, at most `workers` of them."""
         others = []
-        if self._pool is not None and len(places) > self._batch(layer):
-            others = [self._pool.submit(work, number) for number in range(1, self._workers)]
+        if self._pool is not None:
+            others = [self._pool.submit(work, number) for number in range(1, calls)]
         try:
             work(0)
         finally:
             for other in others:
                 other.result()
 
-    def _batch(self, layer: int) -> int:
-        """Blocks of a layer that are run together."""
-        return max(16, _BATCH_BYTES // self._layers[layer].bytes)
+    def run_layer(
+        self,
+        worker: int,
+        layer: int,
+        rows: Rows,
+        read: Values,
+        write: Callable[[Places, NDArray[np.uint8]], None],
+    ) -> None:
+        """Compute rows of a layer from what it reads, and give `write` targets and codes."""
+        batch = max(64, _BATCH_BYTES // self._layers[layer].bytes)
+        for start in range(0, len(rows) - 2, batch):
+            end = min(len(rows), start + batch + 2)
+            codes = self._run(worker, layer, read.read(rows, start, end))
+            write(rows.targets[start : end - 2], codes)
 
-    def _batches(self, layer: int, places: Places) -> Iterator[Places]:
-        size = self._batch(layer)
-        calls = -(-len(places) // size)
-        return iter(np.array_split(places, calls)) if calls else iter(())
+    def _run(self, worker: int, layer: int, rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The codes of a layer for all rows but the first and the last, N×(8·C).
 
-    def _run(self, worker: int, layer: int, around: NDArray[Any]) -> NDArray[np.uint8]:
-        """The codes of a layer for N blocks, in memory that the worker's next call uses again."""
-        count = len(around)
+        They are in memory that the worker's next call uses again.
+        """
+        count = len(rows) - 2
         shapes = self._layers[layer]
         size = count * prod(shapes.writes)
         if len(self._space[worker]) < size:
             self._space[worker] = np.empty(size, np.uint8)
-        codes = self._space[worker][:size]
+        codes = self._space[worker][:size].reshape(count, -1)
         binding = self._bindings[worker].get(layer)
         if binding is None:
             every = list(enumerate(self._layers))
-            nothing = {block_input(n): np.empty((0, *one.reads), np.uint8) for n, one in every}
-            none = {block_output(n): np.empty((0, *one.writes), np.uint8) for n, one in every}
-            binding = self._bindings[worker][layer] = self._blocks.bind(nothing, none)
-        self._blocks.run_bound(
+            nothing = {strip_input(n): np.empty((0, 3, *one.reads), np.uint8) for n, one in every}
+            none = {strip_output(n): np.empty((0, 1, *one.writes), np.uint8) for n, one in every}
+            binding = self._bindings[worker][layer] = self._strips.bind(nothing, none)
+        self._strips.run_bound(
             binding,
-            (block_input(layer), around.view(np.uint8).reshape(count, *shapes.reads)),
-            (block_output(layer), codes.reshape(count, *shapes.writes)),
+            (strip_input(layer), rows.reshape(1, len(rows), *shapes.reads)),
+            (strip_output(layer), codes.reshape(1, count, *shapes.writes)),
         )
         return codes
 
@@ -160,14 +156,17 @@ class LayeredNetwork:
             self._pool = None
         self._bindings.clear()
         self._whole.close()
-        self._blocks.close()
+        self._strips.close()
 
 
 @dataclass(frozen=True)
 class Change:
-    """What is to be computed of a frame: for each layer the blocks."""
+    """What is to be computed of a frame."""
 
-    places: list[Places]
+    marks: Marks
+    """The pixels that differ."""
+    in_rows: NDArray[np.int32]
+    """How many cells of each row of the result are computed."""
     cost: float
     """Time relative to that of a whole frame."""
     share: float
@@ -182,9 +181,9 @@ class KeptLayers:
 
     def __init__(self, network: LayeredNetwork, height: int, width: int) -> None:
         self._network = network
-        self.grid = Grid(height, width)
-        self._values = [Values(self.grid, count) for count in network.channels]
-        self._shuffle = Shuffle(self.grid, network.scale)
+        self.strips = Strips(height, width)
+        self._values = [Values(self.strips, count) for count in network.channels]
+        self._shuffle = Shuffle(self.strips, network.scale)
 
     def compute(self, frame: Frames, out: Frames) -> None:
         """Upscale a frame, H×W×3, to `out`, sH×sW×3, and keep the results of all layers."""
@@ -193,29 +192,60 @@ class KeptLayers:
 
     def change(self, frame: Frames) -> Change:
         """What is to be computed for a frame instead of the one that is kept."""
-        channels = self._network.channels
-        places = self.grid.reached(self._values[0].all[0], frame, len(channels))
-        weights = [a * b for a, b in zip(channels, self._network.outputs, strict=True)]
-        blocks = sum(weight * len(one) for weight, one in zip(weights, places, strict=True))
-        whole = self.grid.count
-        return Change(places, _COST * blocks / (whole * sum(weights)), len(places[-1]) / whole)
+        layers, whole = len(self._values), self.strips.height * self.strips.count
+        marks = self.strips.different(self._values[0].all[0], frame)
+        first, last = (self.strips.in_rows(marks, reach) for reach in (1, layers))
+        share = int(last.sum()) / whole
+        # Layers between are taken to have the mean of both.
+        cost = _COST * (int(first.sum()) / whole + share) / 2 + _FIXED_COST
+        return Change(marks, last, cost, share)
 
-    def update(self, frame: Frames, change: Change, out: Frames, *, grey: bool) -> None:
-        """Write to `out` what changed of its result, made grey if asked, and keep the rest."""
-        network = self._network
+    def update(
+        self, frame: Frames, change: Change, last: Frames, out: Frames, *, grey: bool
+    ) -> None:
+        """Write the result of a frame to `out`, and keep its layers.
+
+        What changed is computed, and made grey if asked; the rest is that of the `last` result.
+        """
         np.copyto(self._values[0].all[0], frame)
-        for layer, (places, read) in enumerate(zip(change.places, self._values, strict=True)):
-            if layer + 1 < len(self._values):
-                network.run_layer(layer, places, read, self._values[layer + 1].put)
-                continue
+        bands = self._bands(change)
+        self._network.in_threads(
+            len(bands), lambda worker: self._band(worker, bands[worker], change, last, out, grey)
+        )
 
-            def write(batch: Places, codes: NDArray[np.uint8]) -> None:
-                pixels = self._shuffle.pixels(codes, len(batch))
-                if grey:
-                    make_grey(pixels.reshape(-1, *pixels.shape[2:]))
-                self._shuffle.put(batch, pixels, out)
+    def _bands(self, change: Change) -> list[tuple[int, int]]:
+        """First row and end of what each thread computes."""
+        height = self.strips.height
+        count = max(1, min(self._network.workers, height // (2 * len(self._values))))
+        until = np.cumsum(change.in_rows + _COPIED_ROW * self.strips.count)
+        edges = np.searchsorted(until, until[-1] * np.arange(1, count) / count) + 1
+        ends = sorted({*edges.tolist(), height})
+        return list(zip([0, *ends], ends, strict=False))
 
-            network.run_layer(layer, places, read, write)
+    def _band(
+        self,
+        worker: int,
+        band: tuple[int, int],
+        change: Change,
+        last: Frames,
+        out: Frames,
+        grey: bool,
+    ) -> None:
+        network, shuffle, (first, end) = self._network, self._shuffle, band
+        s = network.scale
+        np.copyto(out[s * first : s * end], last[s * first : s * end])
+
+        def write(targets: Places, codes: NDArray[np.uint8]) -> None:
+            wanted = targets != self.strips.nowhere
+            pixels = shuffle.pixels(codes[wanted])
+            if grey:
+                make_grey(pixels.reshape(-1, *pixels.shape[2:]))
+            shuffle.write(targets[wanted], pixels, out)
+
+        writes = [*(values.write for values in self._values[1:]), write]
+        found = self.strips.reached(change.marks, first, end, len(writes))
+        for layer, (rows, read) in enumerate(zip(found, self._values, strict=True)):
+            network.run_layer(worker, layer, rows, read, writes[layer])
 
 
 def open_layers(spec: ModelSpec, name: str, provider: str, threads: int) -> LayeredNetwork | None:

@@ -1,4 +1,4 @@
-"""Blocks that are computed layer by layer have the bits of whole frames."""
+"""Cells that are computed layer by layer have the bits of whole frames."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from framelift.common.errors import BackendError
 from framelift.runtime import Upscaler
-from framelift.runtime.backends.cpu import blocks, layered, saturation
+from framelift.runtime.backends.cpu import cells, layered, saturation
 from framelift.runtime.backends.cpu.layered import LayeredNetwork, open_layers
 from framelift.runtime.models.file import ModelSpec, read_spec
 from framelift.runtime.models.zoo import resolve
@@ -75,23 +75,51 @@ def test_every_update_is_the_whole_frame(
             for _ in range(6):
                 frame = changed(rng, frame)
                 change = kept.change(frame)
-                kept.update(frame, change, out, grey=False)
+                last, out = out, np.empty_like(out)
+                kept.update(frame, change, last, out, grey=False)
                 assert np.array_equal(out, upscaler(frame))
 
 
 def test_only_what_a_change_can_reach_is_computed() -> None:
+    grid = cells.Strips(96, 96)
+    before = noise(np.random.default_rng(1), 96, 96)
+    after = before.copy()
+    assert not any(len(rows) for rows in grid.reached(grid.different(before, after), 0, 96, 6))
+    after[43, 43] ^= 1  # in the middle of a cell, 4 from the one before it, 5 from the next
+    marks = grid.different(before, after)
+    strips = np.array([1, 1, 1, 2, 3, 3])
+    heights = np.array([3, 5, 7, 9, 11, 13])
+    found = grid.reached(marks, 0, 96, 6)
+    assert [len(rows) for rows in found] == list(strips * (heights + 2))
+    wanted = [int((rows.targets != grid.nowhere).sum()) for rows in found]
+    assert wanted == list(strips * heights)
+    assert grid.in_rows(marks, 6).sum() == wanted[-1]
+
+
+def test_bands_overlap_by_what_later_layers_read() -> None:
+    grid = cells.Strips(40, 24)
+    before = noise(np.random.default_rng(1), 40, 24)
+    marks = grid.different(before, before ^ 1)
+    for first, end in ((0, 20), (20, 40), (7, 30)):
+        for number, rows in enumerate(grid.reached(marks, first, end, 4)):
+            around = 3 - number
+            height = min(40, end + around) - max(0, first - around)
+            assert len(rows) == 3 * (height + 2)
+
+
+def test_what_changed_decides_whether_parts_are_worthwhile() -> None:
     rng = np.random.default_rng(1)
     with network("realtime-nano-x4-int8") as net:
         kept = net.keep(96, 96)
         assert kept is not None
         frame = noise(rng, 96, 96)
         kept.compute(frame, np.empty((384, 384, 3), np.uint8))
-        nothing = kept.change(frame)
-        assert nothing.cost == nothing.share == 0
-        frame[43, 43] ^= 1  # in the middle of a block, at the distance of 4 from the next ones
-        counts = [len(places) for places in kept.change(frame).places]
-        assert counts == [1, 1, 1, 4, 9][: len(counts)]
-        assert kept.change(noise(rng, 96, 96)).share == 1
+        frame[43, 43] ^= 1
+        assert kept.change(frame).cost < 0.1
+        assert kept.change(frame).share < 0.1
+        everywhere = kept.change(noise(rng, 96, 96))
+        assert everywhere.cost > 1
+        assert everywhere.share == 1
 
 
 def test_an_update_can_be_made_grey() -> None:
@@ -104,7 +132,8 @@ def test_an_update_can_be_made_grey() -> None:
         kept.compute(frame, np.empty((160, 160, 3), np.uint8))
         out = upscaler(frame)
         frame[10:20, 30:] = 255 - frame[10:20, 30:]
-        kept.update(frame, kept.change(frame), out, grey=True)
+        last, out = out, np.empty_like(out)
+        kept.update(frame, kept.change(frame), last, out, grey=True)
         assert np.array_equal(out, upscaler(frame))
 
 
@@ -155,18 +184,31 @@ def test_a_closed_upscaler_says_so() -> None:
         sequence.submit(after, np.empty((64, 64, 3), np.uint8))
 
 
-def test_blocks_at_the_edges_see_black_beyond_them() -> None:
-    grid = blocks.Grid(11, 16)
-    values = blocks.Values(grid, 8)
+def test_cells_at_the_edges_see_black_beyond_them() -> None:
+    grid = cells.Strips(11, 20)
+    values = cells.Values(grid, 8)
     values.all[...] = 5
-    found = values.around(np.arange(grid.count)).view(np.uint8).reshape(-1, 10, 10, 8)
-    assert grid.count == 4
-    inner = found[:, 1:9, 1:9]
-    assert (inner == 5).all()
-    top_left, top_right, bottom_left, bottom_right = found
-    assert (top_left[0] == 0).all()
-    assert (top_left[:, 0] == 0).all()
-    assert (top_left[1:, 1:] == 5).all()  # also below, where the next row of blocks begins
-    assert (top_right[:, -1] == 0).all()
-    assert (bottom_left[-1] == 0).all()
-    assert (bottom_right[-1] == 0).all()
+    before = np.zeros((11, 20, 3), np.uint8)
+    (rows,) = grid.reached(grid.different(before, before + 1), 0, 11, 1)
+    found = values.read(rows, 0, len(rows)).reshape(3, 13, 10, 8)
+    assert (found[:, [0, -1]] == 0).all()
+    inside = found[:, 1:-1]
+    assert (inside[0, :, 0] == 0).all()
+    assert (inside[0, :, 1:] == 5).all()
+    assert (inside[1] == 5).all()
+    assert (inside[2, :, :-1] == 5).all()
+    assert (inside[2, :, -1] == 0).all()
+    for start in range(len(rows)):
+        batch = values.read(rows, start, len(rows))
+        assert np.array_equal(batch, values.read(rows, 0, len(rows))[start:])
+
+
+def test_what_is_not_wanted_is_written_where_no_layer_reads() -> None:
+    grid = cells.Strips(11, 20)
+    values = cells.Values(grid, 8)
+    before = np.zeros((11, 20, 3), np.uint8)
+    (rows,) = grid.reached(grid.different(before, before + 1), 0, 11, 1)
+    values.write(rows.targets, np.full((len(rows) - 2, 64), 7, np.uint8))
+    assert (values.all == 7).all()
+    found = values.read(rows, 0, len(rows)).reshape(3, 13, 10, 8)
+    assert (found[:, [0, -1]] == 0).all()
