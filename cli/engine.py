@@ -258,8 +258,6 @@ def _read_back(sidecar: Sidecar) -> list[tuple[str, str]]:
 
 
 def _precision(sidecar: Sidecar) -> str:
-    from ..runtime.tensorrt.cache.precision import report_from_record
-
     if sidecar.layers is None:
         return "not verified: only the GPU that it is for can verify it"
-    return report_from_record(sidecar.precision).text()
+    return sidecar.precision.text()

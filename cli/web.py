@@ -58,8 +58,9 @@ def web(host: str, port: int, no_browser: bool, folder: Path | None, target: Pat
 def _serve(host: str, port: int, no_browser: bool, folder: Path | None) -> None:
     import contextlib
 
+    from ..web.model_index import model_index
     from ..web.server import PageServer
-    from ..web.site import model_index, models_in
+    from ..web.site import models_in
 
     def say(line: str) -> None:
         click.echo(f"framelift: {line}", err=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import onnx
@@ -51,6 +52,16 @@ class Exported:
     half: Peak | None = None
 
 
+@dataclass(frozen=True)
+class _Made:
+    """A model that passed the gate, and what that found."""
+
+    model: onnx.ModelProto
+    parity: list[Parity]
+    half: Peak | None = None
+    int8: Quantised | None = None
+
+
 def export_checkpoint(
     source: Path, target: Path, config: ExportConfig | None = None, say: Say | None = None
 ) -> Exported:
@@ -70,18 +81,9 @@ def export_checkpoint(
     config = config or ExportConfig()
     say = say or _silent
     opset = choose_opset(config.opset, config.targets)
-    if target.suffix != ".onnx":
-        raise OutputError(f"{target}: the name of a model must end in .onnx")
-    check_target(target, overwrite=config.overwrite, source=source)
-    for frames in (config.calibration, config.quality_set):
-        if frames is not None and not frames.exists():
-            raise InputError(f"{frames}: no such file or folder")
+    _check_files(source, target, config)
     loaded = load_source(source)
-    if config.precision == "int8" and loaded.task != "super-resolution":
-        raise ConfigError(
-            f"{source}: int8 is judged by PSNR against originals, and a {loaded.task} model has "
-            "none; use --precision fp32 or fp16"
-        )
+    _check_task(source, loaded, config)
     height, width = config.size or (None, None)
     batch = config.batch or loaded.batch
     asked = Sizes(batch, height, width, loaded.size_multiple, loaded.minimum)
@@ -98,46 +100,58 @@ def export_checkpoint(
     model = clean_up(model)
     halo, multiple = _reach(model, loaded, sizes, say)
     loaded = replace(loaded, size_multiple=multiple)
-    int8 = None
-    if config.precision == "fp16":
-        from .graph.half import to_half
-
-        gate.require(model)
-        model = to_half(model)
-    elif config.precision == "int8":
+    metadata = partial(describe, loaded, config, target.stem, opset, halo)
+    if config.precision == "int8":
         Gate(loaded.network, sizes).require(model)
-        int8 = _quantised(
-            model,
-            describe(loaded, config, target.stem, opset, halo, []),
-            config,
-            replace(sizes, multiple=multiple),
-            say,
-        )
-        model = with_sizes(int8.model, loaded.scale, asked.shape)
-    parity, half = gate.require(model, config.precision), None
-    if config.precision == "fp16":
-        parity, half = gate.require_half(model)
-    require_valid(model)
-    require_finite(model)
-    require_portable(model, config.targets, say)
+        within = replace(sizes, multiple=multiple)
+        int8 = _quantised(model, metadata([]), config, within, say)
+        sized = with_sizes(int8.model, loaded.scale, asked.shape)
+        made = _Made(sized, gate.require(sized, config.precision), int8=int8)
+    else:
+        made = _as_float(model, gate, config.precision)
+    require_valid(made.model)
+    require_finite(made.model)
+    require_portable(made.model, config.targets, say)
     if config.depth == DEEP_BITS:
-        model, parity, half = to_deep(model, loaded.network, asked, config.precision, say)
-        require_valid(model)
-    metadata = describe(loaded, config, target.stem, opset, halo, parity)
-    if int8 is not None:
-        metadata["framelift.quantisation"] = json.dumps(int8.record())
-    if half is not None:
-        metadata["framelift.half_precision"] = json.dumps(half.record())
-    if config.depth == DEEP_BITS:
-        metadata[PREFIX + "depth"] = str(config.depth)
-    activation = measured_activation_bytes(model, asked)
-    if activation is not None:
-        metadata[PREFIX + ACTIVATION_BYTES] = str(activation)
-    onnx.helper.set_model_props(model, metadata)
-    seal(model)
+        made = _Made(*to_deep(made.model, loaded.network, asked, config.precision, say))
+        require_valid(made.model)
+    facts = metadata(made.parity) | _measured_facts(made, config.depth, asked)
+    onnx.helper.set_model_props(made.model, facts)
+    seal(made.model)
     with atomic_output(target, overwrite=config.overwrite, source=source) as temporary:
-        temporary.write_bytes(model.SerializeToString(deterministic=True))
-    return Exported(target, opset, config.precision, halo, loaded.parameters, parity, int8, half)
+        temporary.write_bytes(made.model.SerializeToString(deterministic=True))
+    checked = made.parity, made.int8, made.half
+    return Exported(target, opset, config.precision, halo, loaded.parameters, *checked)
+
+
+def _check_files(source: Path, target: Path, config: ExportConfig) -> None:
+    """Refuse names that cannot be read or written, before anything is computed."""
+    if target.suffix != ".onnx":
+        raise OutputError(f"{target}: the name of a model must end in .onnx")
+    check_target(target, overwrite=config.overwrite, source=source)
+    for frames in (config.calibration, config.quality_set):
+        if frames is not None and not frames.exists():
+            raise InputError(f"{frames}: no such file or folder")
+
+
+def _check_task(source: Path, loaded: Source, config: ExportConfig) -> None:
+    if config.precision == "int8" and loaded.task != "super-resolution":
+        raise ConfigError(
+            f"{source}: int8 is judged by PSNR against originals, and a {loaded.task} model has "
+            "none; use --precision fp32 or fp16"
+        )
+
+
+def _as_float(model: onnx.ModelProto, gate: Gate, precision: str) -> _Made:
+    """A float32 model in float32 or half precision, which passed the gate."""
+    if precision != "fp16":
+        return _Made(model, gate.require(model, precision))
+    from .graph.half import to_half
+
+    gate.require(model)  # so that a failure is known not to come from half precision
+    model = to_half(model)
+    gate.require(model, precision)  # as processors compute it, some values wider
+    return _Made(model, *gate.require_half(model))
 
 
 def _quantised(
@@ -161,6 +175,21 @@ def _quantised(
     )
     scale = int(metadata["framelift.scale"])
     return to_int8(model, describe_candidate, scale, sizes, options, say)
+
+
+def _measured_facts(made: _Made, depth: int, sizes: Sizes) -> dict[str, str]:
+    """The metadata that only some models have."""
+    facts = {}
+    if made.int8 is not None:
+        facts["framelift.quantisation"] = json.dumps(made.int8.record())
+    if made.half is not None:
+        facts["framelift.half_precision"] = json.dumps(made.half.record())
+    if depth == DEEP_BITS:
+        facts[PREFIX + "depth"] = str(depth)
+    activation = measured_activation_bytes(made.model, sizes)
+    if activation is not None:
+        facts[PREFIX + ACTIVATION_BYTES] = str(activation)
+    return facts
 
 
 def _reach(model: onnx.ModelProto, source: Source, sizes: Sizes, say: Say) -> tuple[int, int]:

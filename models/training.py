@@ -18,7 +18,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
+
+import msgspec
 
 from framelift.common.errors import ConfigError
 from framelift.common.files import write_atomic
@@ -75,6 +77,15 @@ class Options:
         return "" if self.from_shipped and own.is_file() else model.parent
 
 
+class _State(msgspec.Struct):
+    """What is kept of a run between sessions, in `zoo.json` beside it."""
+
+    spent_seconds: float = 0.0
+    steps: int | None = None
+    """How many fit into its time, once that is known."""
+    done: bool = False
+
+
 @dataclass
 class _Run:
     """A model in training."""
@@ -83,7 +94,7 @@ class _Run:
     folder: Path
     command: list[str]
     seconds: float  # that it may take in all
-    state: dict[str, Any]
+    state: _State
     process: subprocess.Popen[bytes] | None = None
     log: IO[bytes] | None = None
     since: float = 0.0
@@ -93,13 +104,13 @@ class _Run:
     def spent(self) -> float:
         """Seconds of all sessions."""
         now = time.monotonic() - self.since if self.process else 0.0
-        return float(self.state["spent_seconds"]) + now
+        return self.state.spent_seconds + now
 
     def start(self) -> None:
         """Start the process, or go on with what an earlier one left."""
-        steps = self.state["steps"]
+        steps = self.state.steps
         if steps:  # it went on while its plan was made, and cannot end before where it is
-            steps = self.state["steps"] = max(steps, _saved_step(self.folder))
+            steps = self.state.steps = max(steps, _saved_step(self.folder))
         command = [*self.command, *(["--set", f"steps={steps}"] if steps else [])]
         if (self.folder / "state.pt").is_file():
             command.append("--resume")
@@ -125,11 +136,11 @@ class _Run:
         """Wait for the process to end and note how far it came."""
         assert self.process is not None
         assert self.log is not None
-        self.state["done"] = self.process.wait() == 0
-        self.state["spent_seconds"] = round(self.spent, 1)
+        self.state.done = self.process.wait() == 0
+        self.state.spent_seconds = round(self.spent, 1)
         self.process = None
         self.log.close()
-        write_atomic(self.folder / "zoo.json", json.dumps(self.state).encode())
+        write_atomic(self.folder / "zoo.json", msgspec.json.encode(self.state))
 
 
 def train_all(models: Sequence[Model], options: Options, say: Say) -> list[str]:
@@ -165,7 +176,7 @@ def train_all(models: Sequence[Model], options: Options, say: Say) -> list[str]:
                     if run.process is not None:
                         run.ended()
                     running.remove(run)
-                    if not run.state["done"]:
+                    if not run.state.done:
                         failed[run.model.name] = f"{run.model.name}: {_last_line(run.folder)}"
                     say(failed.get(run.model.name, f"{run.model.name}: trained"))
     finally:
@@ -180,7 +191,7 @@ def train_all(models: Sequence[Model], options: Options, say: Say) -> list[str]:
 
 def is_trained(name: str, runs: Path) -> bool:
     """Whether a run went to its end."""
-    return bool(_state(runs / name)["done"])
+    return _state(runs / name).done
 
 
 def checkpoint_of(name: str, runs: Path) -> Path:
@@ -236,11 +247,10 @@ def _prepared(model: Model, options: Options) -> _Run:
     return _Run(model, folder, command, 60 * minutes, _state(folder))
 
 
-def _state(folder: Path) -> dict[str, Any]:
-    fresh: dict[str, Any] = {"spent_seconds": 0.0, "steps": None, "done": False}
-    with contextlib.suppress(OSError, ValueError):
-        fresh |= json.loads((folder / "zoo.json").read_text(encoding="utf-8"))
-    return fresh
+def _state(folder: Path) -> _State:
+    with contextlib.suppress(OSError, msgspec.DecodeError):
+        return msgspec.json.decode((folder / "zoo.json").read_bytes(), type=_State)
+    return _State()
 
 
 def _fit(run: _Run, say: Say) -> None:
@@ -256,8 +266,8 @@ def _fit(run: _Run, say: Say) -> None:
         return
     say(f"{run.model.name}: {per_second:.1f} steps/s, {planned:,} steps instead of {steps:,}")
     run.stop()
-    if not run.state["done"]:  # it may have ended by itself meanwhile
-        run.state["steps"] = planned
+    if not run.state.done:  # it may have ended by itself meanwhile
+        run.state.steps = planned
         run.start()
 
 

@@ -6,13 +6,13 @@ import json
 import shutil
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from email.utils import formatdate
 from functools import cached_property
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 from urllib.parse import unquote, urlsplit
 
 from ..common.errors import ConfigError
@@ -47,7 +47,7 @@ class PageServer(ThreadingHTTPServer):
         host: str,
         port: int,
         models: dict[str, Path],
-        make_index: Callable[[], dict[str, Any]],
+        make_index: Callable[[], Mapping[str, object]],
     ) -> None:
         """Listen at `host` and `port`, 0 for any free one. `make_index` is called once, when asked.
 

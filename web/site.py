@@ -1,4 +1,4 @@
-"""What the page consists of: the files of its build, the models beside it, and their index."""
+"""What the page consists of: the files of its build, and the models beside it."""
 
 from __future__ import annotations
 
@@ -6,17 +6,13 @@ import json
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any
 
 from ..common.errors import MissingDependencyError, ModelError, OutputError
 from ..common.notes import Say
-from ..runtime.models.file import ModelSpec, load
-from ..runtime.models.scores import recorded_scores
-from ..runtime.models.zoo import default_uses, shipped_models
+from ..runtime.models.zoo import shipped_models
+from .model_index import model_index
 
 DIST = Path(__file__).parent / "dist"
-
-INDEX_FORMAT = 1
 
 HEADERS = {
     # Both let WebAssembly use threads.
@@ -33,9 +29,6 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
-
-_INT8 = "-int8"
-_PSNR_SET = "Set5"
 
 
 def built_files(folder: Path | None = None) -> dict[str, Path]:
@@ -70,32 +63,6 @@ def models_in(folder: Path | None) -> dict[str, Path]:
         where = folder or "this installation"
         raise ModelError(f"{where} contains no .onnx file: name a folder of exports with --models")
     return models
-
-
-def model_index(models: dict[str, Path], say: Say) -> dict[str, Any]:
-    """What `models/index.json` holds. A model that the page cannot run is left out with a line.
-
-    An int8 model is listed inside the one that it was made of, if that is there: the page runs it
-    where WebAssembly does the work.
-    """
-    entries = {}
-    for name, path in models.items():
-        try:
-            spec, model = load(path)
-            _require_runnable(spec)
-        except ModelError as error:
-            say(f"{path.name} is left out of the page: {error}")
-            continue
-        scores = recorded_scores(spec, model)
-        entries[name] = _entry(name, path, spec) | {"psnr": _psnr(scores)}
-    uses = default_uses(on_cpu=False) if models == shipped_models() else {}
-    listed = []
-    for name, entry in entries.items():
-        if name.endswith(_INT8) and name.removesuffix(_INT8) in entries:
-            continue
-        int8 = entries.get(name + _INT8)
-        listed.append(entry | {"int8": int8, "defaultFor": uses.get(name, [])})
-    return {"format": INDEX_FORMAT, "models": listed}
 
 
 def save_site(target: Path, models: dict[str, Path], say: Say) -> int:
@@ -137,35 +104,3 @@ def _write_site(site: Path, files: dict[str, Path], models: dict[str, Path], say
 def _copy(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source, target)
-
-
-def _require_runnable(spec: ModelSpec) -> None:
-    """Raises ModelError for what a browser is not given."""
-    if spec.window > 1:
-        raise ModelError("it takes several frames; `framelift upscale` runs it")
-    if spec.depth != 8:
-        raise ModelError("it takes uint16 frames; export it without --depth 16")
-    if any(spec.frame_shape):
-        raise ModelError("it has a fixed size; export it with dynamic sizes")
-
-
-def _entry(name: str, path: Path, spec: ModelSpec) -> dict[str, Any]:
-    return {
-        "name": name,
-        "file": f"{name}.onnx",
-        "bytes": path.stat().st_size,
-        "task": spec.task,
-        "scale": spec.scale,
-        "halo": spec.halo,
-        "sizeMultiple": spec.size_multiple,
-        "minimumSide": spec.minimum_side,
-        "precision": spec.precision,
-        "parameters": spec.parameters,
-        "activationBytes": spec.activation_bytes,
-    }
-
-
-def _psnr(scores: dict[str, dict[str, Any]]) -> dict[str, Any] | None:
-    if _PSNR_SET not in scores:
-        return None
-    return {"set": _PSNR_SET, "db": scores[_PSNR_SET]["psnr_db"]}

@@ -95,28 +95,9 @@ def measure_footage(
             upscaler = settings.load(model)
             upscalers.append(upscaler)
             require_super_resolution(upscaler.spec, "a comparison with originals")
-        if len(scales := {upscaler.scale for upscaler in upscalers}) != 1:
-            raise ConfigError(
-                f"models have different scales ({', '.join(f'×{s}' for s in sorted(scales))}): "
-                "measure each scale by itself"
-            )
-        scale = scales.pop()
+        scale = _one_scale(upscalers)
         upscales: list[Upscale] = [bicubic(scale), *upscalers]
-        rows: list[list[FootageRow]] = [[] for _ in upscales]
-        done, total = 0, len(clips) * len(codings)
-        for clip in clips:
-            originals = read_clip(clip, settings.first + settings.count, scale)
-            first = min(settings.first, len(originals) - 1)
-            small = np.stack([shrink(frame, scale) for frame in originals])
-            for coding in codings:
-                given = code_clip(small, coding)
-                masks = [static_mask(*pair) for pair in pairwise(given[first:])]
-                for upscale, made in zip(upscales, rows, strict=True):
-                    scores = _score(upscale, given[first:], originals[first:], masks, scale)
-                    made.append(scores.row(clip.name, name_of(coding)))
-                done += 1
-                if progress is not None:
-                    progress(done, total)
+        rows = _score_all(upscales, clips, codings, scale, settings, progress)
         reference = rows[0]
         results = FootageResults(
             codings=[name_of(coding) for coding in codings],
@@ -143,6 +124,43 @@ def measure_footage(
     finally:
         for upscaler in upscalers:
             upscaler.close()
+
+
+def _one_scale(upscalers: list[Upscaler]) -> int:
+    scales = {upscaler.scale for upscaler in upscalers}
+    if len(scales) != 1:
+        raise ConfigError(
+            f"models have different scales ({', '.join(f'×{s}' for s in sorted(scales))}): "
+            "measure each scale by itself"
+        )
+    return scales.pop()
+
+
+def _score_all(
+    upscales: list[Upscale],
+    clips: Sequence[Path],
+    codings: list[Coding | None],
+    scale: int,
+    settings: FootageSettings,
+    progress: Callable[[int, int], None] | None,
+) -> list[list[FootageRow]]:
+    """For each of `upscales`, a row for each clip and coding."""
+    rows: list[list[FootageRow]] = [[] for _ in upscales]
+    done, total = 0, len(clips) * len(codings)
+    for clip in clips:
+        originals = read_clip(clip, settings.first + settings.count, scale)
+        first = min(settings.first, len(originals) - 1)
+        small = np.stack([shrink(frame, scale) for frame in originals])
+        for coding in codings:
+            given = code_clip(small, coding)
+            masks = [static_mask(*pair) for pair in pairwise(given[first:])]
+            for upscale, made in zip(upscales, rows, strict=True):
+                scores = _score(upscale, given[first:], originals[first:], masks, scale)
+                made.append(scores.row(clip.name, name_of(coding)))
+            done += 1
+            if progress is not None:
+                progress(done, total)
+    return rows
 
 
 def name_of(coding: Coding | None) -> str:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from msgspec import to_builtins
-
 from ...common.errors import ModelError
 from ...runtime.models.file import read_spec
-from ...runtime.models.scores import record_scores
+from ...runtime.models.scores import SetScores, record_scores
 from ..report.documents import Quality
 from .scores import originals
 
@@ -25,15 +23,21 @@ def record_quality(model: Path, folder: Path, document: Quality, vgg: str | None
     settings = document.settings
     if "post-processing" in settings:
         raise ModelError(f"{model}: scores after {settings['post-processing']} are not its own")
-    entry = {
+    mean = document.results.mean.model
+    if mean.psnr_db is None:
+        raise ModelError(f"{model}: its output equals the originals, which is no score to record")
+    entry: SetScores = {
         "images": settings["count"],
         "images_sha256": _fingerprint(originals(folder)),
-        **to_builtins(document.results.mean.model),
+        "psnr_db": mean.psnr_db,
+        "ssim": mean.ssim,
         # int8 is not computed alike on all processors.
         "measured_on": f"{document.runtime['backend']}, {document.runtime['device']}",
         "measured_with": f"framelift {document.machine.packages['framelift']}",
         "date": document.created[:10],
     }
+    if mean.feature_distance is not None:
+        entry["feature_distance"] = mean.feature_distance
     if vgg is not None:
         entry["vgg"] = Path(vgg).name
     record_scores(model, {settings["images"]: entry})

@@ -90,22 +90,8 @@ def measure_latency(
         if name != AUTO and not is_rival(name):
             find_backend(name)
     machine = describe_machine()
-    left_out: list[str] = []
     with ExitStack() as stack:
-        cases = []
-        for model in models:
-            spec = read_spec(resolve(model))
-            for one in settings.cases():
-                progress(f"starting {spec.name} on {one.backend}")
-                try:
-                    case = _open(stack, spec, one, settings.fresh)
-                    if machine.gpus:
-                        case.warm_up()
-                    cases.append(case)
-                except (BackendError, ModelError) as error:
-                    if not (settings.lenient and is_rival(one.backend)):
-                        raise
-                    left_out.append(f"left out: {spec.name} on {one.backend} ({error})")
+        cases, left_out = _cases(stack, models, settings, on_gpu=bool(machine.gpus), say=progress)
         _name(cases)
         limits = stack.enter_context(Limits([case.contender for case in cases], settings))
         progress(f"measuring {len(cases)} case{'s' if len(cases) > 1 else ''}")
@@ -124,28 +110,56 @@ def measure_latency(
         limits.measure()
         rows = [_row(case, timed[case.name], recorders[case.name], cases, limits) for case in cases]
         results = LatencyResults(cases=rows, conditions=conditions, peaks=limits.describe())
-    summaries = {
-        case.name: summarise(timed[case.name].samples_ms, case.settings.batch) for case in cases
-    }
     warnings = [
         *left_out,
         *machine_warnings(machine, conditions),
         *condition_warnings(conditions),
         *int8_warnings(machine, {row.name: row.runtime for row in rows}),
-        *scale_warnings({row.name: (row.scale, row.model.scale) for row in rows if row.rival}),
-        *variation_warnings(summaries, {name: samples.steady for name, samples in timed.items()}),
-        *percentile_warnings(min(summaries.values(), key=_count)),
-        *limits.notes,
-        *limit_warnings({row.name: row.roofline.share_of_limit for row in rows if row.roofline}),
-        *agreement_warnings(
-            {
-                row.name: row.agreement
-                for row in rows
-                if row.agreement and "network" not in row.runtime
-            }
-        ),
+        *_row_warnings(rows, limits),
     ]
     return new_document(Latency, machine, settings, results, warnings)
+
+
+def _cases(
+    stack: ExitStack,
+    models: Sequence[str | Path],
+    settings: GridSettings,
+    *,
+    on_gpu: bool,
+    say: Progress,
+) -> tuple[list[_Case], list[str]]:
+    """Open every case of the grid, and say in a line for each which rivals were left out."""
+    cases: list[_Case] = []
+    left_out: list[str] = []
+    for model in models:
+        spec = read_spec(resolve(model))
+        for one in settings.cases():
+            say(f"starting {spec.name} on {one.backend}")
+            try:
+                case = _open(stack, spec, one, settings.fresh)
+                if on_gpu:
+                    case.warm_up()
+                cases.append(case)
+            except (BackendError, ModelError) as error:
+                if not (settings.lenient and is_rival(one.backend)):
+                    raise
+                left_out.append(f"left out: {spec.name} on {one.backend} ({error})")
+    return cases, left_out
+
+
+def _row_warnings(rows: list[Case], limits: Limits) -> list[str]:
+    """What is to be doubted in the measured rows."""
+    same_network = [row for row in rows if row.agreement and "network" not in row.runtime]
+    return [
+        *scale_warnings({row.name: (row.scale, row.model.scale) for row in rows if row.rival}),
+        *variation_warnings(
+            {row.name: row.latency for row in rows}, {row.name: row.steady for row in rows}
+        ),
+        *percentile_warnings(min((row.latency for row in rows), key=_count)),
+        *limits.notes,
+        *limit_warnings({row.name: row.roofline.share_of_limit for row in rows if row.roofline}),
+        *agreement_warnings({row.name: row.agreement for row in same_network if row.agreement}),
+    ]
 
 
 def _open(stack: ExitStack, spec: ModelSpec, one: LatencySettings, fresh: bool) -> _Case:

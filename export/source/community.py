@@ -8,7 +8,7 @@ import pickle
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.torch import load_file
@@ -19,6 +19,9 @@ from ...common.errors import CheckpointError, MissingDependencyError
 from ...common.text import one_line
 from .network import Source
 from .state_dict import find_weights, shown_keys, unmerged_span
+
+if TYPE_CHECKING:
+    from spandrel import ModelDescriptor
 
 _SORTING = ("ATD",)
 """Architectures whose picture depends on the order in which equal values are sorted."""
@@ -31,31 +34,13 @@ def load_community(path: Path) -> Source:
     a network that is no RGB super-resolution; MissingDependencyError without spandrel.
     """
     try:
-        from spandrel import ImageModelDescriptor, ModelLoader, UnsupportedModelError
+        from spandrel import ImageModelDescriptor
     except ModuleNotFoundError as error:
         raise MissingDependencyError(
             f"checkpoint {path}: not made by framelift; community models need spandrel: "
             "pip install 'framelift[community]'"
         ) from error
-    candidates = _read_tensors(path)
-    found = None
-    for weights in candidates:
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # about what PyTorch will change some day
-                found = ModelLoader("cpu").load_from_state_dict(unmerged_span(weights))
-            break
-        except UnsupportedModelError:
-            continue
-        except (RuntimeError, ValueError, KeyError, IndexError, TypeError, AssertionError) as error:
-            raise CheckpointError(
-                f"checkpoint {path}: its tensors do not fit their network ({one_line(error, 160)})"
-            ) from error
-    if found is None:
-        raise CheckpointError(
-            f"checkpoint {path}: its tensors fit no network that is known here (framelift's own or "
-            f"one of spandrel's); it contains {shown_keys(candidates[0])}"
-        )
+    found, weights = _recognised(path, _read_tensors(path))
     if not isinstance(found, ImageModelDescriptor) or found.purpose not in ("SR", "FaceSR"):
         raise CheckpointError(
             f"checkpoint {path}: {found.architecture.name} is not a super-resolution network"
@@ -80,6 +65,29 @@ def load_community(path: Path) -> Source:
         weights=weights,
         # Networks of windows compute the batch from the number of windows, which is baked in.
         batch=1 if _window(network) > 1 else None,
+    )
+
+
+def _recognised(
+    path: Path, candidates: list[dict[str, torch.Tensor]]
+) -> tuple[ModelDescriptor[Any], dict[str, torch.Tensor]]:
+    """The network that spandrel recognises by the names and shapes of its tensors, and these."""
+    from spandrel import ModelLoader, UnsupportedModelError
+
+    for weights in candidates:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # about what PyTorch will change some day
+                return ModelLoader("cpu").load_from_state_dict(unmerged_span(weights)), weights
+        except UnsupportedModelError:
+            continue
+        except (RuntimeError, ValueError, KeyError, IndexError, TypeError, AssertionError) as error:
+            raise CheckpointError(
+                f"checkpoint {path}: its tensors do not fit their network ({one_line(error, 160)})"
+            ) from error
+    raise CheckpointError(
+        f"checkpoint {path}: its tensors fit no network that is known here (framelift's own or "
+        f"one of spandrel's); it contains {shown_keys(candidates[0])}"
     )
 
 

@@ -20,7 +20,6 @@ from ..session.protocol import Frames, failures_of
 from ..tensorrt.bindings.library import load_tensorrt, tensorrt_problem
 from ..tensorrt.cache.folder import CachedEngine, EngineCache
 from ..tensorrt.cache.key import BuilderOptions, EngineKey
-from ..tensorrt.cache.precision import report_from_record
 from ..tensorrt.make import build_progress, make_engine
 from ..tensorrt.phases import BuildProgress
 
@@ -194,7 +193,7 @@ class TensorrtSession:
 
         use_device(self._device_number)
         found = self._cache.find(self._key, shape) or self._build(shape)
-        precision = report_from_record(found.sidecar.precision)
+        precision = found.sidecar.precision
         if precision.convolutions and not precision.seen:
             # Not refused: the inspector's words may change, and the network is strongly typed.
             say_on_stderr(f"{NAME}: precision of {self._spec.name} {precision.text()}")

@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Required, TypedDict, TypeGuard
 
 from ...common.files import atomic_output
 from .digest import PREFIX, graph_sha256
@@ -24,7 +24,27 @@ if TYPE_CHECKING:
 
 KEY = "scores"
 
-Scores = dict[str, dict[str, Any]]
+
+class SetScores(TypedDict, total=False):
+    """Means over one image set, and what they were measured with; old files lack some of it."""
+
+    images: int
+    """Number of images."""
+    images_sha256: str
+    psnr_db: Required[float]
+    ssim: Required[float]
+    feature_distance: float
+    """Distance of VGG-16 features at relu2_2."""
+    vgg: str
+    """Name of the file of these weights."""
+    measured_on: str
+    """Backend and device."""
+    measured_with: str
+    """Framelift and its version."""
+    date: str
+
+
+Scores = dict[str, SetScores]
 
 
 def recorded_scores(spec: ModelSpec, model: onnx.ModelProto) -> Scores:
@@ -35,9 +55,7 @@ def recorded_scores(spec: ModelSpec, model: onnx.ModelProto) -> Scores:
 def record_scores(path: str | Path, measured: Scores) -> None:
     """Add scores of the model at `path` to its metadata; sets measured before stay.
 
-    Each set has `images` (their number), `images_sha256`, `psnr_db` and `ssim`, with VGG weights
-    `feature_distance` and `vgg`, and `measured_on`, `measured_with` and `date`. Raises ModelError
-    or OutputError.
+    Raises ModelError or OutputError.
     """
     import onnx
 
@@ -67,7 +85,7 @@ def _of_graph(metadata: dict[str, str], digest: str) -> Scores:
     return {name: entry for name, entry in sets.items() if _is_whole(entry)}
 
 
-def _is_whole(entry: object) -> bool:
+def _is_whole(entry: object) -> TypeGuard[SetScores]:
     return isinstance(entry, dict) and all(
         isinstance(entry.get(key), int | float) for key in ("psnr_db", "ssim")
     )

@@ -72,5 +72,5 @@ def describe(spec: ModelSpec, key: EngineKey, built: Built, seconds: float) -> S
         plan_sha256=hashlib.sha256(built.plan).hexdigest(),
         layers=built.facts.layers,
         device_memory_bytes=built.facts.device_memory_bytes,
-        precision=built.facts.precision.record(),
+        precision=built.facts.precision,
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import (
@@ -18,7 +17,8 @@ from starlette.responses import (
 from starlette.routing import Route
 
 from ...common.errors import MissingDependencyError
-from ...web.site import built_files, model_index
+from ...web.model_index import Index, model_index
+from ...web.site import built_files
 from ..jobs.errors import not_found
 
 _INDEX = "models/index.json"
@@ -30,7 +30,7 @@ class Page:
 
     def __init__(self, models: dict[str, Path], say: Callable[[str], None]) -> None:
         self._models, self._say = models, say
-        self._index: dict[str, Any] | None = None
+        self._index: Index | None = None
         self._lock = asyncio.Lock()
         self._problem = ""
         try:
@@ -58,11 +58,12 @@ class Page:
             )
         return FileResponse(path, headers={"Cache-Control": "no-cache"})
 
-    async def _models_index(self) -> dict[str, Any]:
+    async def _models_index(self) -> Index:
         async with self._lock:  # reading all models takes a moment
             if self._index is None:
-                self._index = await asyncio.to_thread(model_index, self._models, self._say)
-        return self._index
+                made: Index = await asyncio.to_thread(model_index, self._models, self._say)
+                self._index = made
+            return self._index
 
 
 def page_route(page: Page) -> Route:

@@ -154,8 +154,8 @@ def test_timings_are_kept_and_a_build_takes_them(shuffle_model_path: Path, cache
 def test_precision_is_verified_by_the_inspector(shuffle_model_path: Path) -> None:
     made = make_engine(read_spec(shuffle_model_path), parse_profile("48x64"), BuilderOptions())
     precision = made.engine.sidecar.precision
-    assert precision["seen"] > 0, "the inspector's JSON is not understood"
-    assert precision["as_graph"] == precision["seen"]
+    assert precision.seen > 0, "the inspector's JSON is not understood"
+    assert precision.as_graph == precision.seen
 
 
 def test_half_precision_runs_in_half(shuffle_model_path: Path, tmp_path: Path) -> None:
@@ -167,8 +167,8 @@ def test_half_precision_runs_in_half(shuffle_model_path: Path, tmp_path: Path) -
     path.write_bytes(model.SerializeToString())
     made = make_engine(read_spec(path), parse_profile("48x64"), BuilderOptions())
     precision = made.engine.sidecar.precision
-    assert precision["seen"] > 0
-    assert precision["as_graph"] == precision["seen"]
+    assert precision.seen > 0
+    assert precision.as_graph == precision.seen
     frame = noise(48, 64)
     with Upscaler.load(path, "tensorrt") as upscale:
         difference = np.abs(upscale(frame).astype(np.float64) - on_the_cpu(path, frame))
@@ -190,8 +190,8 @@ def test_int8_with_zero_point_0_runs_in_int8(tmp_path: Path, tiny_models: Module
     assert sorted({*convolution_types(model).values()}) == ["fp32", "int8"]  # the first is fp32
     made = make_engine(read_spec(path), parse_profile("48x64"), BuilderOptions())
     precision = made.engine.sidecar.precision
-    assert precision["seen"] > 0
-    assert precision["as_graph"] == precision["seen"], precision["others"]
+    assert precision.seen > 0
+    assert precision.as_graph == precision.seen, precision.others
     frame = np.ascontiguousarray(photo[:48, :64])
     with Upscaler.load(path, "tensorrt") as upscale:
         difference = np.abs(upscale(frame).astype(np.float64) - on_the_cpu(path, frame))

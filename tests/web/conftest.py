@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
+from framelift.web.model_index import model_index
 from framelift.web.server import PageServer
-from framelift.web.site import DIST, model_index, models_in
+from framelift.web.site import DIST, models_in
 
 HERE = Path(__file__).parent
 _SECONDS = 240

@@ -21,8 +21,9 @@ from framelift.runtime.models.depth import at_bits
 from framelift.runtime.models.file import read_spec
 from framelift.runtime.models.zoo import shipped_models
 from framelift.web import site
+from framelift.web.model_index import model_index
 from framelift.web.server import PageServer
-from framelift.web.site import built_files, model_index, models_in, save_site
+from framelift.web.site import built_files, models_in, save_site
 
 
 @pytest.fixture
@@ -177,6 +178,7 @@ def test_the_index_pairs_int8_with_what_it_was_made_of() -> None:
     assert not said
     assert not [name for name in by_name if name.endswith("-int8")]
     small = by_name["realtime-small-x4-video"]
+    assert small["int8"] is not None
     assert small["int8"]["file"] == "realtime-small-x4-video-int8.onnx"
     assert small["defaultFor"] == ["footage"]
     assert by_name["realtime-medium-x4"]["defaultFor"] == ["images"]

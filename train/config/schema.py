@@ -152,6 +152,15 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("loss can have one stability term")
         self._check_adversarial()
         self._check_task()
+        self._check_crop()
+        self._check_codec()
+        self._check_counts()
+        for index, term in enumerate(self.loss):
+            self._check_term(f"loss.{index}", term)
+        self._check_ranges()
+
+    def _check_crop(self) -> None:
+        """Crops are whole pixels of the input, and larger than the margin of the losses."""
         scale, multiple = self.network.scale, self.size_multiple
         least = max(scale * MARGIN, 2 * multiple)
         if self.data.crop % (scale * multiple) or self.data.crop < least:
@@ -159,7 +168,8 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 f"data.crop must be a multiple of {scale * multiple} (scale {scale}) "
                 f"and at least {least}, not {self.data.crop}"
             )
-        self._check_codec()
+
+    def _check_counts(self) -> None:
         for name, value in (
             ("steps", self.steps),
             ("data.batch", self.data.batch),
@@ -176,24 +186,26 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 f"compute.accumulate must be at most data.batch, "
                 f"not {self.compute.accumulate} of {self.data.batch}"
             )
-        for index, term in enumerate(self.loss):
-            if not math.isfinite(term.weight):
-                raise ValueError(f"loss.{index}.weight must be a finite number, not {term.weight}")
-            if isinstance(term, FeatureLossConfig | StyleLossConfig):
-                deepest = max(term.layers, key=LAYERS.index)
-                if (least := smallest_side(deepest)) > self.data.crop:
-                    raise ValueError(
-                        f"data.crop must be at least {least} for loss.{index} (layer {deepest} of "
-                        f"VGG-16), not {self.data.crop}"
-                    )
-            if not isinstance(term, SpectrumConfig | PhaseConfig):
-                continue
-            if scale < 2:
-                raise ValueError(f"loss.{index} ({term.name}) needs a network that enlarges")
-            if term.scale != scale:
+
+    def _check_term(self, place: str, term: LossConfig) -> None:
+        """A term of the loss suits the crop and the scale; `place` is its name in messages."""
+        if not math.isfinite(term.weight):
+            raise ValueError(f"{place}.weight must be a finite number, not {term.weight}")
+        if isinstance(term, FeatureLossConfig | StyleLossConfig):
+            deepest = max(term.layers, key=LAYERS.index)
+            if (least := smallest_side(deepest)) > self.data.crop:
                 raise ValueError(
-                    f"loss.{index}.scale must be {scale}, the network's, not {term.scale}"
+                    f"data.crop must be at least {least} for {place} (layer {deepest} of "
+                    f"VGG-16), not {self.data.crop}"
                 )
+        if isinstance(term, SpectrumConfig | PhaseConfig):
+            scale = self.network.scale
+            if scale < 2:
+                raise ValueError(f"{place} ({term.name}) needs a network that enlarges")
+            if term.scale != scale:
+                raise ValueError(f"{place}.scale must be {scale}, the network's, not {term.scale}")
+
+    def _check_ranges(self) -> None:
         if not 0 <= self.seed < 1 << 63:
             raise ValueError(f"seed must be at least 0 and below 2^63, not {self.seed}")
         if not 0 <= self.data.detail < math.inf:

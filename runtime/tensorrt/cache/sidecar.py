@@ -8,12 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ....common.errors import BackendError, ConfigError
 from ....common.files import atomic_output
 from .key import EngineKey, key_from_record
-from .precision import report_from_record
+from .precision import PrecisionReport, report_from_record
 
 FORMAT = 1
 
@@ -22,9 +21,9 @@ FORMAT = 1
 class Sidecar:
     """What is known about a built engine.
 
-    `plan_sha256` is that of the engine without seal. `precision` is `PrecisionReport.record()`.
-    `built_at` is in UTC, ISO 8601. `layers` and `device_memory_bytes` (of activations, at most)
-    are None for an engine that was built for the GPU of another machine.
+    `plan_sha256` is that of the engine without seal. `built_at` is in UTC, ISO 8601. `layers` and
+    `device_memory_bytes` (of activations, at most) are None for an engine that was built for the
+    GPU of another machine.
     """
 
     key: EngineKey
@@ -37,13 +36,13 @@ class Sidecar:
     plan_sha256: str
     layers: int | None
     device_memory_bytes: int | None
-    precision: dict[str, Any]
+    precision: PrecisionReport
 
     def describes(self, plan: bytes) -> bool:
         """Whether this is the engine that was meant."""
         return hashlib.sha256(plan).hexdigest() == self.plan_sha256
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> dict[str, object]:
         """As JSON values."""
         return {
             "format": FORMAT,
@@ -58,7 +57,7 @@ class Sidecar:
             "plan_sha256": self.plan_sha256,
             "layers": self.layers,
             "device_memory_bytes": self.device_memory_bytes,
-            "precision": self.precision,
+            "precision": self.precision.record(),
         }
 
 
@@ -107,7 +106,7 @@ def read_sidecar(engine: Path) -> Sidecar:
             plan_sha256=str(document["plan_sha256"]),
             layers=_known(document["layers"]),
             device_memory_bytes=_known(document["device_memory_bytes"]),
-            precision=report_from_record(document["precision"]).record(),
+            precision=report_from_record(document["precision"]),
         )
     except OSError as error:
         raise BackendError(

@@ -73,7 +73,7 @@ def test_sidecar_says_what_the_engine_is(shop: Shop) -> None:
     shop.provide("9x9:9x9:16x16")
     sidecar = read_sidecar(shop.path("9x9:9x9:16x16"))
     assert sidecar.key == shop.key("9x9:9x9:16x16")
-    assert sidecar.precision == {"convolutions": 2, "seen": 2, "as_graph": 2, "others": []}
+    assert sidecar.precision.record() == {"convolutions": 2, "seen": 2, "as_graph": 2, "others": []}
     assert (sidecar.model, sidecar.scale, sidecar.layers) == ("tiny-nearest", 4, 5)
     assert sidecar.size_bytes == len(b"plan 1")
 
