@@ -71,25 +71,25 @@ def same_bytes(before: Pixels, after: Pixels) -> bool:
 
 
 def sampled_rows(frame: Pixels) -> Pixels:
-    """A copy of a few rows, spread over the frame."""
+    """A few rows, spread over the frame, which they are a view of."""
     step = max(1, len(frame) // _SAMPLED_ROWS)
-    return frame[step // 2 :: step].copy()
+    return frame[step // 2 :: step]
 
 
 def equal_share(before: Pixels, after: Pixels) -> float:
-    """Share of runs of eight pixels that are equal in two `sampled_rows`, from 0 to 1.
+    """Share of 64-bit words that are equal in `sampled_rows` of two frames, from 0 to 1.
 
-    1 is returned only if all pixels are equal.
+    A few bytes at the end of each row may be left out.
     """
-    width = after.shape[1]
-    whole = width // BLOCK * BLOCK
-    if not whole:
+    size = after[0].nbytes // 8 * 8
+    if not size:
         return float(np.array_equal(before, after))
-    words = np.bitwise_xor(_words(before, whole), _words(after, whole))
-    equal = ~_by_columns(words, whole // BLOCK)
-    if equal.all() and not np.array_equal(before[:, whole:], after[:, whole:]):
-        return 1 - 1 / equal.size
-    return float(equal.mean())
+    # Few calls: in the midst of other work each takes 10 µs.
+    first, second = (
+        rows.reshape(len(rows), -1).view(np.uint8)[:, :size].view(np.uint64)
+        for rows in (before, after)
+    )
+    return np.count_nonzero(first == second) / first.size
 
 
 def _words(frame: Pixels, columns: int) -> NDArray[np.uint64]:

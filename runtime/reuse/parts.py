@@ -64,13 +64,13 @@ class WholeUpscaler(Protocol):
 class Work:
     """The parts of a frame to compute."""
 
-    share: float
-    """Share of the result that is computed, from 0 to 1."""
     cost: float
     """Time relative to that of a whole frame."""
-    run: Callable[[Frames, Frames, Frames], None]
+    run: Callable[[Frames, Frames, Frames], float]
     """Computes them of a frame, and writes its result, given the result of the frame before and
-    the array for its own."""
+    the array for its own. Returns the share of the result that was computed, from 0 to 1."""
+    holds: Callable[[Frames, Frames], bool]
+    """Whether parts of the frame before come out again as in its result."""
 
 
 class Parts(Protocol):
@@ -79,13 +79,16 @@ class Parts(Protocol):
     def whole(self, frame: Frames, out: Frames) -> Pending:
         """Start to compute all of a frame, before parts of the next one are computed."""
 
-    def plan(self, before: Frames, after: Frames, whole_seconds: float) -> Work | None:
+    def plan(
+        self, before: Frames, after: Frames, whole_seconds: float, *, grey: bool
+    ) -> Work | None:
         """What to compute of a frame; None if nearly all of it changed.
 
         Args:
             before: the last frame, H×W×3.
-            after: the frame to compute, in which something changed; both are grey, or none is.
+            after: the frame to compute, in which something changed.
             whole_seconds: how long a whole frame takes; 0 if that is not known.
+            grey: whether the results of both frames have no colour.
         """
 
 
@@ -101,17 +104,23 @@ class LayerParts:
             self._layers.compute(frame, out)
         return Pending(out, finish=make_grey if self._upscaler.stays_grey(frame) else None)
 
-    def plan(self, before: Frames, after: Frames, whole_seconds: float) -> Work | None:
+    def plan(
+        self, before: Frames, after: Frames, whole_seconds: float, *, grey: bool
+    ) -> Work | None:
         change = self._layers.change(after)
         if change.cost > 1:
             return None
-        grey = self._upscaler.stays_grey(after)
+        layers = self._layers
 
-        def run(frame: Frames, last: Frames, out: Frames) -> None:
+        def run(frame: Frames, last: Frames, out: Frames) -> float:
             with self._upscaler.turn():
-                self._layers.update(frame, change, last, out, grey=grey)
+                return layers.update(frame, change, last, out, grey=grey)
 
-        return Work(change.share, change.cost, run)
+        def holds(frame: Frames, result: Frames) -> bool:
+            with self._upscaler.turn():
+                return layers.holds(change, result, grey=grey)
+
+        return Work(change.cost, run, holds)
 
 
 class RegionParts:
@@ -126,7 +135,9 @@ class RegionParts:
     def whole(self, frame: Frames, out: Frames) -> Pending:
         return self._upscaler.submit(frame, out)
 
-    def plan(self, before: Frames, after: Frames, whole_seconds: float) -> Work | None:
+    def plan(
+        self, before: Frames, after: Frames, whole_seconds: float, *, grey: bool
+    ) -> Work | None:
         height, width = self._size
         changed = changed_blocks(before, after)
         if least_share(changed, self._reach(0.0)) > _PROMISING:
@@ -134,15 +145,19 @@ class RegionParts:
         reach = self._reach(self._call_pixels(after, whole_seconds))
         regions = regions_of(changed, before, after, reach)
         pixels = sum(region.run_pixels + reach.call_pixels for region in regions)
-        grey = self._upscaler.stays_grey(after)
 
-        def run(frame: Frames, last: Frames, out: Frames) -> None:
+        def run(frame: Frames, last: Frames, out: Frames) -> float:
             np.copyto(out, last)
             for region in regions:
                 self._run(frame, region, out, grey=grey)
+            return sum(region.kept_pixels for region in regions) / (height * width)
 
-        share = sum(r.kept_pixels for r in regions) / (height * width)
-        return Work(share, pixels / (height * width + reach.call_pixels), run)
+        def holds(frame: Frames, result: Frames) -> bool:
+            again = np.empty_like(result)
+            run(frame, result, again)
+            return np.array_equal(again, result)
+
+        return Work(pixels / (height * width + reach.call_pixels), run, holds)
 
     def _reach(self, call_pixels: float) -> Reach:
         spec, (height, width) = self._upscaler.spec, self._size

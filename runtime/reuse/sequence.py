@@ -11,8 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-
 from ...common.errors import FrameError
 from ...common.notes import Say
 from ..session.frames import as_batch, bits_of, check_out
@@ -212,7 +210,7 @@ class ReusingSequence:
         """The parts to compute; None if nearly all of the frame is to be."""
         if self._upscaler.stays_grey(frame) != self._was_grey:
             return None
-        return parts.plan(self._before.array, frame, self._whole_seconds)
+        return parts.plan(self._before.array, frame, self._whole_seconds, grey=self._was_grey)
 
     def _part(self, given: _Given, work: Work) -> ReusingFrame:
         """Compute some parts, and take the rest of the frame before."""
@@ -229,10 +227,10 @@ class ReusingSequence:
                 "frames that stay the same are reused from here on"
             )
             return self._whole(given)
-        work.run(frame, self._kept.array, out)
+        computed = work.run(frame, self._kept.array, out)
         self._before.take(frame, given.source)
         self._watch.saved()
-        self._reused += max(0.0, 1 - work.share)
+        self._reused += max(0.0, 1 - computed)
         self._kept.take(out, given.pool)
         self._last = ReusingFrame(Pending(out))
         return self._last
@@ -241,12 +239,10 @@ class ReusingSequence:
         """Whether the same parts of the last frame come out as its result says.
 
         That is checked at the first frame of which parts are computed, at the eighth, the
-        64th, and so on: it takes about as long as the frame.
+        64th, and so on: it takes time.
         """
         self._works_run += 1
         if self._works_run != self._next_check:
             return True
         self._next_check *= 8
-        again = np.empty_like(self._kept.array)
-        work.run(self._before.array, self._kept.array, again)
-        return np.array_equal(again, self._kept.array)
+        return work.holds(self._before.array, self._kept.array)

@@ -40,7 +40,7 @@ class Watch:
             return
         rows = sampled_rows(frame)
         if self._rest == 0:
-            self._rows = rows
+            self._rows = rows.copy()
             return
         before, self._rows = self._rows, np.empty((0, 0, 0), np.uint8)
         comparable = rows.shape == before.shape and rows.dtype == before.dtype

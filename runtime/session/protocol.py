@@ -99,10 +99,6 @@ class Change(Protocol):
     def cost(self) -> float:
         """Time relative to that of a whole frame."""
 
-    @property
-    def share(self) -> float:
-        """Share of the result that is computed, from 0 to 1."""
-
 
 C = TypeVar("C", bound=Change)
 
@@ -119,11 +115,18 @@ class KeptLayers(Protocol[C]):
     def change(self, frame: Frames) -> C:
         """What is to be computed for a frame instead of the one that is kept."""
 
-    def update(self, frame: Frames, change: C, last: Frames, out: Frames, *, grey: bool) -> None:
+    def update(self, frame: Frames, change: C, last: Frames, out: Frames, *, grey: bool) -> float:
         """Write the result of a frame to `out`, and keep this one.
 
         `last` is the result of the frame that was kept, from which all is taken that did not
-        change. What is computed is made grey if asked. Raises BackendError.
+        change. What is computed is made grey if asked. Returns the share of the result that was
+        computed, from 0 to 1. Raises BackendError.
+        """
+
+    def holds(self, change: C, result: Frames, *, grey: bool) -> bool:
+        """Whether parts of the frame that is kept come out again as in its result.
+
+        Raises BackendError.
         """
 
 

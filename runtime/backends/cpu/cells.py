@@ -72,11 +72,11 @@ class Strips:
         np.not_equal(pixels[..., 0], _ALPHA, out=marks[:, : self.width].view(np.bool_))
         return marks
 
-    def in_rows(self, marks: Marks, distance: int) -> NDArray[np.int32]:
+    def near(self, marks: Marks, distance: int) -> list[int]:
         """For each row how many cells have a marked pixel at most `distance` away."""
         cv2, side = load_cv2(), 2 * distance + 1
         cells = _cells(cv2.dilate(marks, np.ones((side, side), np.uint8)))
-        found: NDArray[np.int32] = cv2.reduce(cells, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[:, 0]
+        found: list[int] = cv2.reduce(cells, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[:, 0].tolist()
         return found
 
     def reached(self, marks: Marks, first: int, end: int, layers: int) -> list[Rows]:
@@ -88,12 +88,11 @@ class Strips:
         # All layers at once: a call takes as long as computing thousands of values.
         dilate, near = load_cv2().dilate, np.ones((3, 3), np.uint8)
         top, bottom = max(0, first - layers), min(self.height, end + layers)
-        reached = np.empty((layers, bottom - top, marks.shape[1]), np.uint8)
-        part = marks[top:bottom]
-        for layer in range(layers):
-            part = dilate(part, near, dst=reached[layer])
         wanted = np.zeros((layers, self.count, bottom - top + 2), np.bool_)
-        wanted[..., 1:-1] = _cells(reached).transpose(0, 2, 1)
+        part = marks[top:bottom]
+        for cells in wanted:
+            part = dilate(part, near)
+            cells[:, 1:-1] = _cells(part).T
         numbers, around = np.arange(top - 1, bottom + 1), np.arange(layers)[::-1, np.newaxis]
         wanted &= ((numbers >= first - around) & (numbers < end + around))[:, np.newaxis]
         read = wanted.copy()

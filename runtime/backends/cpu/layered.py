@@ -10,9 +10,11 @@ a layer has one row more on both sides than that of the next one.
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import accumulate
 from math import prod
 from typing import Any
 
@@ -34,7 +36,7 @@ MOST_THREADS = 8
 """With more, computing whole frames gains and this does not."""
 _MOST_WORKERS = 4
 _MOST_BYTES = 512 << 20
-_BATCH_BYTES = 1400 << 10
+_BATCH_BYTES = 2800 << 10
 """Of what is read and written at once, so that it stays in the processor's cache."""
 _COST = 1.3
 """How long a cell takes relative to its share of a whole frame: copies come on top."""
@@ -42,6 +44,7 @@ _FIXED_COST = 0.06
 """What comes on top of all cells, relative to a whole frame."""
 _COPIED_ROW = 0.05
 """How long copying a row of the last result takes relative to computing it."""
+_CHECKED_ROWS = 4
 
 
 @dataclass(frozen=True)
@@ -165,12 +168,10 @@ class Change:
 
     marks: Marks
     """The pixels that differ."""
-    in_rows: NDArray[np.int32]
-    """How many cells of each row of the result are computed."""
+    in_rows: list[int]
+    """How many cells a layer in the middle computes in each row."""
     cost: float
     """Time relative to that of a whole frame."""
-    share: float
-    """Share of the result that is computed, from 0 to 1."""
 
 
 class KeptLayers:
@@ -192,34 +193,48 @@ class KeptLayers:
 
     def change(self, frame: Frames) -> Change:
         """What is to be computed for a frame instead of the one that is kept."""
-        layers, whole = len(self._values), self.strips.height * self.strips.count
         marks = self.strips.different(self._values[0].all[0], frame)
-        first, last = (self.strips.in_rows(marks, reach) for reach in (1, layers))
-        share = int(last.sum()) / whole
-        # Layers between are taken to have the mean of both.
-        cost = _COST * (int(first.sum()) / whole + share) / 2 + _FIXED_COST
-        return Change(marks, last, cost, share)
+        in_rows = self.strips.near(marks, (len(self._values) + 1) // 2)
+        share = sum(in_rows) / (self.strips.height * self.strips.count)
+        return Change(marks, in_rows, _COST * share + _FIXED_COST)
 
     def update(
         self, frame: Frames, change: Change, last: Frames, out: Frames, *, grey: bool
-    ) -> None:
+    ) -> float:
         """Write the result of a frame to `out`, and keep its layers.
 
         What changed is computed, and made grey if asked; the rest is that of the `last` result.
+        Returns the share that was computed.
         """
         np.copyto(self._values[0].all[0], frame)
         bands = self._bands(change)
-        self._network.in_threads(
-            len(bands), lambda worker: self._band(worker, bands[worker], change, last, out, grey)
-        )
+        computed = [0] * len(bands)
+
+        def work(worker: int) -> None:
+            computed[worker] = self._band(worker, bands[worker], change, last, out, grey)
+
+        self._network.in_threads(len(bands), work)
+        return sum(computed) / (self.strips.height * self.strips.count)
+
+    def holds(self, change: Change, result: Frames, *, grey: bool) -> bool:
+        """Whether some rows of what `update` would compute come out for the kept frame as they are
+        in its result.
+        """
+        first = change.in_rows.index(max(change.in_rows))
+        end = min(self.strips.height, first + _CHECKED_ROWS)
+        again = np.empty_like(result)
+        self._band(0, (first, end), change, result, again, grey)
+        rows = np.s_[self._network.scale * first : self._network.scale * end]
+        return np.array_equal(again[rows], result[rows])
 
     def _bands(self, change: Change) -> list[tuple[int, int]]:
         """First row and end of what each thread computes."""
         height = self.strips.height
         count = max(1, min(self._network.workers, height // (2 * len(self._values))))
-        until = np.cumsum(change.in_rows + _COPIED_ROW * self.strips.count)
-        edges = np.searchsorted(until, until[-1] * np.arange(1, count) / count) + 1
-        ends = sorted({*edges.tolist(), height})
+        copied = _COPIED_ROW * self.strips.count
+        until = list(accumulate(cells + copied for cells in change.in_rows))
+        edges = [bisect(until, until[-1] * number / count) for number in range(1, count)]
+        ends = sorted({*edges, height} - {0})
         return list(zip([0, *ends], ends, strict=False))
 
     def _band(
@@ -230,22 +245,26 @@ class KeptLayers:
         last: Frames,
         out: Frames,
         grey: bool,
-    ) -> None:
+    ) -> int:
+        """Compute rows of the result; how many cells that took in the last layer."""
         network, shuffle, (first, end) = self._network, self._shuffle, band
-        s = network.scale
+        s, computed = network.scale, 0
         np.copyto(out[s * first : s * end], last[s * first : s * end])
 
         def write(targets: Places, codes: NDArray[np.uint8]) -> None:
-            wanted = targets != self.strips.nowhere
-            pixels = shuffle.pixels(codes[wanted])
+            nonlocal computed
+            wanted = np.flatnonzero(targets != self.strips.nowhere)
+            pixels = shuffle.pixels(codes.take(wanted, axis=0))
             if grey:
                 make_grey(pixels.reshape(-1, *pixels.shape[2:]))
+            computed += len(wanted)
             shuffle.write(targets[wanted], pixels, out)
 
         writes = [*(values.write for values in self._values[1:]), write]
         found = self.strips.reached(change.marks, first, end, len(writes))
         for layer, (rows, read) in enumerate(zip(found, self._values, strict=True)):
             network.run_layer(worker, layer, rows, read, writes[layer])
+        return computed
 
 
 def open_layers(spec: ModelSpec, name: str, provider: str, threads: int) -> LayeredNetwork | None:

@@ -73,10 +73,13 @@ def test_every_update_is_the_whole_frame(
             kept.compute(frame, out)
             assert np.array_equal(out, upscaler(frame))
             for _ in range(6):
-                frame = changed(rng, frame)
+                before, frame = frame, changed(rng, frame)
                 change = kept.change(frame)
                 last, out = out, np.empty_like(out)
-                kept.update(frame, change, last, out, grey=False)
+                assert kept.holds(change, last, grey=False)
+                share = kept.update(frame, change, last, out, grey=False)
+                assert (share == 0) == np.array_equal(before, frame)
+                assert share <= 1
                 assert np.array_equal(out, upscaler(frame))
 
 
@@ -93,7 +96,7 @@ def test_only_what_a_change_can_reach_is_computed() -> None:
     assert [len(rows) for rows in found] == list(strips * (heights + 2))
     wanted = [int((rows.targets != grid.nowhere).sum()) for rows in found]
     assert wanted == list(strips * heights)
-    assert grid.in_rows(marks, 6).sum() == wanted[-1]
+    assert sum(grid.near(marks, 6)) == wanted[-1]
 
 
 def test_bands_overlap_by_what_later_layers_read() -> None:
@@ -115,11 +118,8 @@ def test_what_changed_decides_whether_parts_are_worthwhile() -> None:
         frame = noise(rng, 96, 96)
         kept.compute(frame, np.empty((384, 384, 3), np.uint8))
         frame[43, 43] ^= 1
-        assert kept.change(frame).cost < 0.1
-        assert kept.change(frame).share < 0.1
-        everywhere = kept.change(noise(rng, 96, 96))
-        assert everywhere.cost > 1
-        assert everywhere.share == 1
+        assert kept.change(frame).cost < 0.2
+        assert kept.change(noise(rng, 96, 96)).cost > 1
 
 
 def test_an_update_can_be_made_grey() -> None:
