@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def check(model: str, targets: tuple[str, ...], as_json: bool) -> int:
-    """Check whether an ONNX MODEL runs on each target, and what prevents it.
+    """Check where an ONNX model runs.
 
-    MODEL is an .onnx file or the name of a bundled model (see `framelift models`).
-
-    The exit code is 1 if a target cannot run the model. Nothing of the model is executed.
+    MODEL is an .onnx file or the name of a bundled model (see `framelift models`). For a target
+    that cannot run it, the command prints what prevents it, and the exit code is 1. Nothing of the
+    model is executed.
     """
     from ..export.check.checker import check_model
     from ..export.check.targets import parse_targets

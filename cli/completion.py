@@ -11,7 +11,9 @@ VARIABLE = "_FRAMELIFT_COMPLETE"
 @click.command()
 @click.argument("shell", type=click.Choice(SHELLS))
 def completion(shell: str) -> None:
-    """Print a script that makes SHELL complete Framelift's commands, options, models and presets.
+    """Print a script for the completion of commands in your shell.
+
+    It completes commands, options, models and presets. Add a line to the shell's own file:
 
     \b
     eval "$(framelift completion bash)"    in ~/.bashrc

@@ -91,7 +91,7 @@ def engine() -> None:
 @click.option("-y", "--overwrite", is_flag=True, help="Replace an existing FILE.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def build(**options: Any) -> None:  # noqa: ANN401 - the fields of BuildOptions
-    """Build an engine of MODEL for frames of these sizes and store it in the cache.
+    """Build an engine and store it in the cache.
 
     MODEL is an .onnx file or the name of a bundled model. This needs TensorRT 10.16 or 11 and the
     GPU that the engine is for. With --gpu, it needs TensorRT for RTX and no GPU, and stores nothing
@@ -174,9 +174,10 @@ def list_engines(as_json: bool) -> None:
 @click.argument("name", metavar="ENGINE")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def inspect(name: str, as_json: bool) -> None:
-    """Check ENGINE and show what it was built from, for which GPU and with which options.
+    """Check an engine and show what it was built from.
 
-    ENGINE is a file, or an entry of the first column of `framelift engine list`.
+    The command also shows the GPU and the options that it was built for. ENGINE is a file,
+    or an entry of the first column of `framelift engine list`.
     """
     from ..common.table import align
     from ..runtime.tensorrt.cache.folder import EngineCache

@@ -139,11 +139,12 @@ class ExportOptions:
     help="With --triton: also serve this engine of the model (see `framelift engine build`).",
 )
 def export(**options: Any) -> None:  # noqa: ANN401 - the fields of ExportOptions
-    """Export CHECKPOINT to one self-describing ONNX model that takes and returns frames.
+    """Export a checkpoint to an ONNX model.
 
-    CHECKPOINT is a checkpoint of `framelift train` or a community super-resolution model (.pth,
-    .safetensors). The model is compared with PyTorch on a photograph, on noise and on extreme
-    frames, at several sizes. It is written only if they agree.
+    The model is one file, describes itself, and takes and returns frames. CHECKPOINT is a
+    checkpoint of `framelift train` or a community super-resolution model (.pth, .safetensors). The
+    model is compared with PyTorch on a photograph, on noise and on extreme frames, at several
+    sizes. It is written only if they agree.
     """
     chosen = ExportOptions(**options)
     checkpoint, triton, engine = chosen.checkpoint, chosen.triton, chosen.engine

@@ -63,12 +63,14 @@ def import_model(
     licence: str,
     overwrite: bool,
 ) -> None:
-    """Import MODEL.onnx, a model of any origin, as a Framelift model that takes and returns frames.
+    """Make a Framelift model of another super-resolution ONNX file.
 
-    MODEL.onnx takes and returns float pictures, N×C×H×W, with 1, 3 or 4 channels. It may also take
-    several frames for each one that it returns, stacked as N×3·T×H×W or as a sequence N×T×3×H×W.
-    Framelift runs the file to find out its range of pixel values, its scale and how far it reaches.
-    The result is compared with the file itself and written only if they agree.
+    `framelift upscale --model` does this by itself; use this command to keep the result or to set
+    what cannot be found out. MODEL.onnx takes and returns float pictures, N×C×H×W, with 1, 3 or 4
+    channels. It may also take several frames for each one that it returns, stacked as N×3·T×H×W or
+    as a sequence N×T×3×H×W. Framelift runs the file to find out its range of pixel values, its
+    scale and how far it reaches. The result is compared with the file itself and written only if
+    they agree.
     """
     from ..common.signals import call_interruptibly, signals_as_errors
     from ..importer import ImportOptions

@@ -24,7 +24,7 @@ _MOST_LEVELS = 64  # of JSON that is told entry by entry
 @click.argument("model", shell_complete=model_names)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def inspect(model: str, as_json: bool) -> None:
-    """Show what MODEL is, what it takes and returns, and how it was made.
+    """Show what a model takes and returns, and how it was made.
 
     MODEL is an .onnx file, the name of a bundled model (see `framelift models`), or a checkpoint of
     `framelift train` (.safetensors).

@@ -23,6 +23,7 @@ from .dispatch.lazy_commands import LazyCommands
 from .dispatch.usage import in_one_line, kind_of
 from .options.defaults import read_defaults
 from .options.empty import refuse_empty_values
+from .options.value_names import name_values
 from .output import log_file
 from .output.json_output import expect_json, print_failure
 
@@ -67,6 +68,7 @@ def _prepare(command: click.Command) -> None:
     """Give a command what all commands have."""
     log_file.with_log_file(command)
     refuse_empty_values(command)
+    name_values(command)
 
 
 @click.group(
@@ -82,7 +84,7 @@ def _prepare(command: click.Command) -> None:
     help="Show the version and exit.",
 )
 def framelift() -> None:
-    """Train small super-resolution networks, export them to ONNX, upscale video in real time."""
+    """Upscale images, videos and live streams with small neural networks, and train your own."""
 
 
 def main(argv: Sequence[str] | None = None, *, prepare: Callable[[], None] = lambda: None) -> None:

@@ -25,7 +25,8 @@ _SECONDS, _CALLS, _MOST_SECONDS = 1.0, 10, 10.0
 @click.option("--measure", is_flag=True, help="Also measure the time of a 1920×1080 frame.")
 @click.option(
     "--backend",
-    help="Backend to measure on, with --measure.  [default: auto]",
+    metavar="NAME",
+    help="Backend to measure on, with --measure. [default: auto]",
     shell_complete=backend_names,
 )
 @device_option

@@ -10,6 +10,7 @@ import click
 from ..common.errors import MissingDependencyError
 from .options.completions import preset_names
 from .options.device import trainer_option
+from .options.threads import threads_option
 from .options.training import data_option, set_option, style_option
 
 
@@ -52,9 +53,7 @@ def _list_presets(context: click.Context, parameter: click.Parameter, asked: boo
 )
 @style_option
 @trainer_option
-@click.option(
-    "--threads", type=click.IntRange(1), help="Number of CPU threads. [default: all cores]"
-)
+@threads_option
 @click.option("--quiet", is_flag=True, help="Do not show a progress bar.")
 @click.option(
     "--list-presets",

@@ -10,7 +10,13 @@ from .options.defaults import typed
 
 
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--host",
+    metavar="ADDRESS",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to listen on.",
+)
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
@@ -23,12 +29,14 @@ from .options.defaults import typed
     "--models",
     "folder",
     type=click.Path(path_type=Path),
+    metavar="DIR",
     help="Offer the Framelift models in this folder. [default: the bundled models]",
 )
 @click.option(
     "--save",
     "target",
     type=click.Path(path_type=Path),
+    metavar="DIR",
     help=(
         "Write the page and the models into this new folder, for publishing; do not start a server."
     ),

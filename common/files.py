@@ -136,6 +136,8 @@ def check_target(target: Path, *, overwrite: bool = False, source: Path | None =
         raise OutputError(describe_os_error(target, error)) from error
     if is_folder:
         raise OutputError(f"{target}: is a folder; name a file in it")
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{target}: {folder} is a file; name a folder")
     if not folder.is_dir():
         raise OutputError(f"{target}: the folder {folder} does not exist; create it first")
     if source is not None and source.exists() and exists and target.samefile(source):

@@ -54,7 +54,8 @@ def in_template(target: Path, source: Path, name: str) -> Path:
     if has_number(named) and not becomes_images(source, target):
         found = re.findall(r"\d+", source.stem)
         if not found:
-            raise OutputError(f"{target}: {source} has no number for the %d of this name")
+            hint = "" if target.suffix else f"; name a format, such as {target.name}.png"
+            raise OutputError(f"{target}: {source} has no number for the %d of this name{hint}")
         named = with_number(named, int(found[-1]))
     return target.with_name(named)
 

@@ -11,6 +11,7 @@ from ...common.errors import ConfigError, FrameliftError, Interrupted
 from ..options.completions import files
 from ..options.finite import Finite
 from ..options.names import require_name
+from ..options.sections import SectionedCommand
 from ..upscale.command import upscale
 
 if TYPE_CHECKING:
@@ -95,11 +96,11 @@ _OWN: list[click.Parameter] = [
     ),
 ]
 
-_HELP = """Upscale every image and video below IN, a folder tree, to the same tree in OUT.
+_HELP = """Upscale a whole folder tree, on one machine or many.
 
-IN may also be a glob, such as 'cameras/*/2026-11-*.mp4', or a single file. The options of
-`framelift upscale` for files work here, too. Files are upscaled in a child process, so a crash
-costs one try of one file.
+Every image and video below IN is upscaled to the same tree in OUT. IN may also be a glob, such as
+'cameras/*/2026-11-*.mp4', or a single file. The options of `framelift upscale` for files work here,
+too. Files are upscaled in a child process, so a crash costs one try of one file.
 
 A ledger in OUT has a row for each try of each file. Run the same command again to continue:
 finished files are not made again, failed ones are tried again. Several machines can work on one
@@ -166,4 +167,4 @@ def _settings(options: dict[str, Any]) -> FileSettings:
     return settings
 
 
-archive = click.Command("archive", callback=_archive, params=[*_OWN, *_OF_A_FILE], help=_HELP)
+archive = SectionedCommand("archive", callback=_archive, params=[*_OWN, *_OF_A_FILE], help=_HELP)

@@ -122,6 +122,7 @@ def together(*decorators: _Decorator) -> _Decorator:
 
 seconds_option = click.option(
     "--seconds",
+    metavar="SECONDS",
     type=Finite(0),
     default=5.0,
     show_default=True,
@@ -162,9 +163,10 @@ def _with_placement(command: Callable[..., None]) -> Callable[..., None]:
 placement_options = together(
     click.option(
         "--backend",
+        metavar="NAME",
         default="auto",
         show_default=True,
-        help="auto, or a backend that `framelift doctor` shows.",
+        help="Backend: auto, or one that `framelift doctor` lists.",
         shell_complete=backend_names,
     ),
     device_option,

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     "--hr",
     "folders",
     type=click.Path(path_type=Path),
+    metavar="DIR",
     required=True,
     multiple=True,
     help="Folder of original (high-resolution) images. Repeatable.",
@@ -52,9 +53,10 @@ def quality(
     placement: Placement,
     targets: Targets,
 ) -> None:
-    """Measure PSNR and SSIM (Y) of MODELs and of bicubic, by the protocol of the literature.
+    """Measure PSNR and SSIM of models and of bicubic.
 
-    With --vgg, also measure the distance of VGG-16 features at relu2_2, as in Johnson et al.
+    Both are measured on luma (Y) by the protocol of the literature. With --vgg, also measure the
+    distance of VGG-16 features at relu2_2, as in Johnson et al.
     """
     from tqdm import tqdm
 
@@ -126,7 +128,7 @@ def footage(
     placement: Placement,
     targets: Targets,
 ) -> None:
-    """Compare MODELs with bicubic on clips that real encoders coded.
+    """Compare models with bicubic on clips that real encoders coded.
 
     Each clip is reduced by the scale of the models, coded with each encoder, decoded and upscaled.
     The result is compared with the clip.
@@ -164,7 +166,9 @@ def flicker(
     placement: Placement,
     targets: Targets,
 ) -> None:
-    """Measure how much more the output of MODEL changes from frame to frame than CLIP itself.
+    """Measure how much a model flickers on a clip.
+
+    The output of MODEL changes more from frame to frame than CLIP itself.
 
     The ratio is measured over whole frames and where the clip is static. In static regions all
     change is flicker. This is mainly for styles; a super-resolution model should be near 1.

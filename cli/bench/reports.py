@@ -34,13 +34,15 @@ if TYPE_CHECKING:
     "images",
     type=click.Path(path_type=Path),
     multiple=True,
-    help="Folder of original images. Repeatable.",
+    metavar="DIR",
+    help="Folder of original (high-resolution) images. Repeatable.",
 )
 @vgg_option
-@click.option("--video", "file", type=click.Path(path_type=Path), help="Video file.")
+@click.option("--video", "file", type=click.Path(path_type=Path), help="Video to measure on.")
 @size_option
 @click.option(
     "--seconds",
+    metavar="SECONDS",
     type=Finite(0),
     default=3.0,
     show_default=True,
@@ -58,7 +60,10 @@ def everything(
     placement: Placement,
     targets: Targets,
 ) -> None:
-    """Measure everything about MODELs, by default all bundled models, in one report."""
+    """Measure everything about models, in one report.
+
+    Without MODEL, all bundled models are measured.
+    """
     from ...benchmarks.everything import Plan, measure_everything
 
     plan = Plan(images, file, size, seconds, vgg, **vars(placement))
@@ -69,7 +74,7 @@ def everything(
 @click.argument("reports", nargs=-1, required=True, type=click.Path(path_type=Path))
 @report_options
 def render(reports: tuple[Path, ...], targets: Targets) -> None:
-    """Turn REPORTS (JSON) into another form, together if there are several."""
+    """Turn JSON reports into another form, several into one."""
     from ...benchmarks.report.model import combine, read_document
     from ...common.files import check_target
 

@@ -37,8 +37,7 @@ if TYPE_CHECKING:
     callback=parse_sizes,
     multiple=True,
     default=("480x270",),
-    show_default="480x270",
-    help="Size of the input frame, in pixels. Repeatable.",
+    help="Size of the input frame, in pixels. Repeatable. [default: 480x270]",
 )
 @click.option(
     "--batch",
@@ -46,16 +45,15 @@ if TYPE_CHECKING:
     type=click.IntRange(1),
     multiple=True,
     default=(1,),
-    show_default="1",
-    help="Frames per call. Repeatable.",
+    help="Frames per call. Repeatable. [default: 1]",
 )
 @click.option(
     "--backend",
     "backends",
     multiple=True,
     default=("auto",),
-    show_default="auto",
-    help="auto, or a backend that `framelift doctor` shows. Repeatable.",
+    metavar="NAME",
+    help="Backend: auto, or one that `framelift doctor` lists. Repeatable. [default: auto]",
     shell_complete=backend_names,
 )
 @click.option(
@@ -87,11 +85,11 @@ def latency(
     targets: Targets,
     **options: Any,  # noqa: ANN401 - other fields of GridSettings
 ) -> None:
-    """Measure how long MODELs take per frame: percentiles, fps, share of the machine's peak,
-    start-up.
+    """Measure how long models take per frame.
 
-    Every model is measured on every backend and compared with every rival, at every size and batch.
-    Their calls take turns.
+    The report has percentiles, fps, the share of the machine's peak and the start-up. Every model
+    is measured on every backend and compared with every rival, at every size and batch. Their calls
+    take turns.
 
     \b
     framelift bench latency realtime-small-x4 --size 480x270
@@ -125,8 +123,10 @@ def overhead(
     placement: Placement,
     targets: Targets,
 ) -> None:
-    """Measure what frames cost around the network: MODEL compared with the bare ONNX Runtime call
-    and with NumPy code."""
+    """Measure what Framelift adds to the time of the network.
+
+    MODEL is compared with the bare ONNX Runtime call and with NumPy code.
+    """
     from ...benchmarks.shared.settings import LatencySettings
     from ...benchmarks.speed.overhead import measure_overhead
 
@@ -149,11 +149,11 @@ def espcn(
     placement: Placement,
     targets: Targets,
 ) -> None:
-    """Measure the time of MODELs, by default all bundled models, relative to ESPCN of the same
-    scale.
+    """Measure the time of models relative to ESPCN.
 
-    Each model is measured as the network alone (float NCHW in and out) and through Upscaler (frames
-    in and out), in the same run as ESPCN.
+    Without MODEL, all bundled models are measured. Each model is measured as the network alone
+    (float NCHW in and out) and through Upscaler (frames in and out), in the same run as ESPCN of
+    the same scale.
     """
     from ...benchmarks.shared.settings import LatencySettings
     from ...benchmarks.speed.espcn import measure_espcn
@@ -172,8 +172,8 @@ def espcn(
     type=Finite(1, 1000),
     multiple=True,
     default=(24.0, 30.0, 60.0),
-    show_default="24, 30, 60",
-    help="Frame rate of the camera. Repeatable.",
+    metavar="FPS",
+    help="Frame rate of the camera. Repeatable. [default: 24, 30 and 60]",
 )
 @placement_options
 @report_options
@@ -185,7 +185,10 @@ def stream(
     placement: Placement,
     targets: Targets,
 ) -> None:
-    """Measure glass-to-glass latency, jitter and drops of MODEL behind a synthetic live camera."""
+    """Measure latency, jitter and drops of a live stream.
+
+    A synthetic camera feeds MODEL. The latency is that from glass to glass.
+    """
     from ...benchmarks.shared.settings import LatencySettings
     from ...benchmarks.speed.stream import measure_stream
 

@@ -45,7 +45,10 @@ def train(
     targets: Targets,
     **options: Any,  # noqa: ANN401 - those of TrainingSettings
 ) -> None:
-    """Measure images per second of a training with CONFIG. Nothing is written."""
+    """Measure the images per second of a training.
+
+    CONFIG is a .toml file or the name of a preset. Nothing is written.
+    """
     try:
         from ...benchmarks.speed.training import TrainingSettings, measure_training
     except ModuleNotFoundError as error:

@@ -46,11 +46,10 @@ def video(
     placement: Placement,
     targets: Targets,
 ) -> None:
-    """Measure the fps of upscaling the video FILE, without and with an encoder, and how busy each
-    stage is.
+    """Measure the fps of upscaling a video.
 
-    A short run is subtracted from a long one, so that opening files and filling queues do not
-    count.
+    FILE is upscaled without and with an encoder. The report also shows how busy each stage is. A
+    short run is subtracted from a long one, so that opening files and filling queues do not count.
     """
     from ...benchmarks.speed.video import measure_video
 
@@ -69,6 +68,7 @@ def video(
 @encoder_options
 @click.option(
     "--seconds",
+    metavar="SECONDS",
     type=Finite(0),
     default=1.0,
     show_default=True,
@@ -84,7 +84,10 @@ def realtime(
     placement: Placement,
     targets: Targets,
 ) -> None:
-    """Find the largest output at 24, 30 and 60 fps of MODELs, by default all bundled models."""
+    """Find the largest output of models at 24, 30 and 60 fps.
+
+    Without MODEL, all bundled models are measured.
+    """
     from ...benchmarks.speed.realtime import measure_realtime
 
     document = measure_realtime(
@@ -132,7 +135,9 @@ def reuse(
     targets: Targets,
     **options: Any,  # noqa: ANN401 - those of ReuseSettings
 ) -> None:
-    """Measure how much faster MODEL is because what did not change is not computed again.
+    """Measure how much time reuse between frames saves.
+
+    Framelift does not compute again what did not change since the last frame.
 
     A screen recording and an animation are made and coded, besides frames that are all the same and
     noise; CLIPs are added. Every frame is upscaled with and without reuse, and the results are

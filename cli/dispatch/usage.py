@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
+import re
+
 import click
 from click.core import ParameterSource
 
 from ...common.text import one_line
 from ..options.defaults import defaults_path
+
+_NOT_AN_INTEGER = re.compile(r"is not a valid integer(?: range)?")
 
 
 def kind_of(error: click.ClickException) -> str:
@@ -17,6 +22,9 @@ def kind_of(error: click.ClickException) -> str:
 def in_one_line(error: click.ClickException) -> str:
     """What is wrong, and where help is."""
     message = one_line(error.format_message())
+    if isinstance(error, click.NoSuchOption):
+        message = _unknown_option(error)
+    message = _NOT_AN_INTEGER.sub("is not a whole number", message)
     context = error.ctx if isinstance(error, click.UsageError) else None
     if context is None:
         return message
@@ -26,3 +34,9 @@ def in_one_line(error: click.ClickException) -> str:
         if source is ParameterSource.DEFAULT_MAP:
             return f"{defaults_path()}: {message.removesuffix('.')}"
     return f"{message.removesuffix('.')} (see `{context.command_path} --help`)"
+
+
+def _unknown_option(error: click.NoSuchOption) -> str:
+    near = difflib.get_close_matches(error.option_name, error.possibilities or (), n=1)
+    hint = f"; did you mean '{near[0]}'?" if near else ""
+    return f"No such option '{error.option_name}'{hint}"

@@ -24,7 +24,9 @@ _OPTIONS = (
     click.option(
         "--assume-transfer",
         type=click.Choice(TRANSFERS),
-        help="What videos of BT.2020 are that do not state it: SDR, HDR with PQ, or HLG.",
+        help=(
+            "Read videos that state BT.2020 but no transfer function as SDR, HDR with PQ, or HLG."
+        ),
     ),
 )
 

@@ -31,7 +31,7 @@ def _number_of_a_gpu(default: str) -> _Decorator:
         "--device",
         metavar="N",
         callback=parse_device,
-        help=f"GPU to use, counted from 0.  [default: {default}]",
+        help=f"GPU to use, counted from 0. [default: {default}]",
     )
 
 

@@ -18,6 +18,10 @@ class Finite(click.FloatRange):
         ctx: click.Context | None,
     ) -> float:
         """The number. Raises click's usage error."""
+        try:
+            float(value)
+        except (TypeError, ValueError):
+            self.fail(f"{value!r} is not a number", param, ctx)
         number = float(super().convert(value, param, ctx))
         if not math.isfinite(number):
             self.fail(f"{value} is not a finite number", param, ctx)

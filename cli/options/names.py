@@ -16,3 +16,14 @@ def require_name(
             argument,
         )
     return value
+
+
+def require_both(
+    context: click.Context, argument: click.Parameter, value: str | None
+) -> str | None:
+    """Name the argument that is missing of `IN... OUT`: a single one counts as OUT for click."""
+    if value is not None and context.params["sources"]:
+        require_name(context, argument, value)
+        return value
+    sources = next(one for one in context.command.params if one.name == "sources")
+    raise click.MissingParameter(ctx=context, param=sources if value is None else argument)

@@ -5,5 +5,5 @@ from __future__ import annotations
 import click
 
 threads_option = click.option(
-    "--threads", type=click.IntRange(1), help="Number of CPU threads.  [default: one per processor]"
+    "--threads", type=click.IntRange(1), help="Number of CPU threads. [default: all cores]"
 )

@@ -27,7 +27,13 @@ _PACKAGES = (
 
 
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--host",
+    metavar="ADDRESS",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to listen on.",
+)
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
@@ -57,7 +63,6 @@ _PACKAGES = (
 )
 @click.option(
     "--token",
-    metavar="TEXT",
     help=f"Token that clients must send; required for any --host except 127.0.0.1. Prefer the "
     f"environment variable {TOKEN_VARIABLE}, which other users cannot see.",
 )
@@ -71,6 +76,7 @@ _PACKAGES = (
 )
 @click.option(
     "--backend",
+    metavar="NAME",
     default="auto",
     show_default=True,
     shell_complete=backend_names,

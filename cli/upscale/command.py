@@ -14,7 +14,9 @@ from ..options.depth import depth_options
 from ..options.device import device_option
 from ..options.finite import Finite
 from ..options.frame_rate import frame_rate_option
-from ..options.names import require_name
+from ..options.names import require_both, require_name
+from ..options.sections import SectionedCommand
+from ..options.threads import threads_option
 from .options import UpscaleOptions
 
 if TYPE_CHECKING:
@@ -26,11 +28,18 @@ if TYPE_CHECKING:
     from .run import Run
 
 
-@click.command()
+@click.command(cls=SectionedCommand)
 @click.argument(
-    "sources", metavar="IN...", nargs=-1, required=True, callback=require_name, shell_complete=files
+    "sources",
+    metavar="IN...",
+    nargs=-1,
+    required=False,
+    callback=require_name,
+    shell_complete=files,
 )
-@click.argument("target", metavar="OUT", callback=require_name, shell_complete=files)
+@click.argument(
+    "target", metavar="OUT", required=False, callback=require_both, shell_complete=files
+)
 @click.option(
     "--model",
     metavar="NAME|FILE",
@@ -43,6 +52,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--backend",
+    metavar="NAME",
     default="auto",
     show_default=True,
     shell_complete=backend_names,
@@ -51,9 +61,7 @@ if TYPE_CHECKING:
     ),
 )
 @device_option
-@click.option(
-    "--threads", type=click.IntRange(1), help="Number of inference threads. [default: all cores]"
-)
+@threads_option
 @click.option("--tile", type=click.IntRange(1), help="Largest side of a tile, in input pixels.")
 @codec_options
 @depth_options
@@ -147,7 +155,9 @@ if TYPE_CHECKING:
     "--json", "as_json", is_flag=True, help="Print the summary as JSON on standard output."
 )
 def upscale(**options: Any) -> None:  # noqa: ANN401 - the fields of UpscaleOptions
-    """Upscale IN, a video, an image or a folder of both, to OUT.
+    """Upscale videos, images, folders and live streams.
+
+    IN is a video, an image or a folder of both.
 
     Several inputs go into the folder OUT. For one, OUT may be a folder, too. The name of OUT may
     have {stem}, {suffix}, {folder} and {scale} in it, which each input fills in.

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from ..options.completions import model_names
+from ..options.sections import SectionedCommand
 from .command import run_upscale, upscale
 from .options import UpscaleOptions
 
@@ -14,7 +15,7 @@ _MODEL = click.Option(
     ["--model"],
     metavar="NAME|FILE",
     shell_complete=model_names,
-    help="Bundled style (see `framelift models`) or .onnx file. [default: the bundled style]",
+    help="Bundled style (see `framelift models`) or .onnx file. [default: starry-night]",
 )
 _COMPARE = click.Option(
     ["--compare"], is_flag=True, help="Show the input to the left of the output."
@@ -35,7 +36,9 @@ _OWN = {
     "height": [],
 }
 
-_HELP = """Paint IN, a video, an image or a folder of both, in a style. OUT has the same size.
+_HELP = """Paint videos, images, folders and live streams in a style.
+
+OUT has the same size as IN.
 
 Sources, targets and options are those of `framelift upscale`: files, folders, cameras, network
 streams, pipes and the window. Most styles look at the whole frame and refuse --tile.
@@ -55,7 +58,7 @@ def _stylize(**options: Any) -> None:  # noqa: ANN401 - the fields of UpscaleOpt
     )
 
 
-stylize = click.Command(
+stylize = SectionedCommand(
     "stylize",
     callback=_stylize,
     params=[mine for theirs in upscale.params for mine in _OWN.get(str(theirs.name), [theirs])],

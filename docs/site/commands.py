@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import click
 
 from framelift.cli.main import framelift
+from framelift.cli.options.sections import SectionedCommand
 
 
 def command_reference() -> str:
@@ -43,10 +44,20 @@ def _paragraph(text: str) -> str:
 
 
 def _options(command: click.Command, context: click.Context) -> Iterator[str]:
+    if isinstance(command, SectionedCommand):
+        for title, options in command.sections(context):
+            yield f"**{title}**\n"
+            yield from _table(options, context)
+        return
+    params = command.get_params(context)
+    yield from _table([one for one in params if isinstance(one, click.Option)], context)
+
+
+def _table(options: list[click.Option], context: click.Context) -> Iterator[str]:
     yield "| option | what it does |\n|---|---|"
-    for parameter in command.get_params(context):
-        record = parameter.get_help_record(context)
-        if record is not None and isinstance(parameter, click.Option):
+    for option in options:
+        record = option.get_help_record(context)
+        if record is not None:
             names, text = record
             yield f"| <code>{_cell(html.escape(names))}</code> | {_cell(_escaped(text))} |"
     yield ""

@@ -40,6 +40,20 @@ def test_too_little_memory_is_one_line(
     ("arguments", "line"),
     [
         (["upscale"], "Missing argument 'IN...' (see `framelift upscale --help`)"),
+        (["upscale", "a.mp4"], "Missing argument 'OUT' (see `framelift upscale --help`)"),
+        (
+            ["upscale", "a", "b", "--scale", "x"],
+            "Invalid value for '--scale': 'x' is not a number (see `framelift upscale --help`)",
+        ),
+        (
+            ["upscale", "a", "b", "--tile", "x"],
+            "Invalid value for '--tile': 'x' is not a whole number "
+            "(see `framelift upscale --help`)",
+        ),
+        (
+            ["upscale", "a", "b", "--modle", "x"],
+            "No such option '--modle'; did you mean '--model'? (see `framelift upscale --help`)",
+        ),
         (["nosuch"], "No such command 'nosuch' (see `framelift --help`)"),
         (
             ["upscale", "--scale", "0", "a.png", "b.png"],

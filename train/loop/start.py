@@ -10,12 +10,14 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import torch
 
 from ...common.errors import BackendError, ConfigError, OutputError
 from ..config.file import load_config
 from ..config.schema import TrainConfig
 from ..distributed import Processes, joined, processes_from_environment
+from ..networks import NetworkConfig
 from .claim import claimed
 from .trainer import Trainer
 
@@ -136,9 +138,14 @@ def _introduce(trainer: Trainer, say: Callable[[str], None]) -> None:
         say(f"from step {trainer.step} on with {key} = {value:g}, unlike the steps before")
     together = f" in {processes.count} processes" if processes.count > 1 else ""
     say(
-        f"{len(photos.photos)} photographs, {trainer.config.network}, on {trainer.device}"
+        f"{len(photos.photos)} photographs, {_summary(trainer.config.network)}, on {trainer.device}"
         f"{together}, steps {trainer.step} to {trainer.config.steps}"
     )
+
+
+def _summary(network: NetworkConfig) -> str:
+    values = ", ".join(f"{key} {value}" for key, value in msgspec.structs.asdict(network).items())
+    return f"{network.__struct_config__.tag} network ({values})"
 
 
 def limit_threads(threads: int | None, processes: Processes) -> None:

@@ -91,7 +91,10 @@ def open_stream(source: Source, timeouts: Timeouts) -> av.container.InputContain
             timeout=(max(limit, timeouts.first_frame_seconds), limit),
         )
     except av.FFmpegError as error:
-        raise InputError(f"{source.shown}: cannot be opened ({_reason(error, limit)})") from error
+        raise InputError(
+            f"{source.shown}: cannot be opened ({_reason(error, limit)}); check the address, and "
+            "that the source is running"
+        ) from error
 
 
 class StreamConnection:

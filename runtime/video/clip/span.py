@@ -51,6 +51,8 @@ def parse_time(text: str) -> Fraction:
             f"{text[:_LONGEST_TEXT]}...: is not a time: it has {len(text)} characters"
         )
     hours, minutes, seconds = match.groups()
+    if (minutes and Fraction(seconds) >= 60) or (hours and int(minutes) >= 60):
+        raise ConfigError(f"{text!r} is not a time: seconds and minutes after a colon are below 60")
     time = int(hours or 0) * 3600 + int(minutes or 0) * 60 + Fraction(seconds)
     if time > _LATEST_SECONDS:
         raise ConfigError(f"{text!r} is later than any video is long; write seconds or h:mm:ss")

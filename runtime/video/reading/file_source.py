@@ -86,10 +86,11 @@ class FileSource(Closing):
             self._timed = self._clock.timed(self._decoder.frames())
             self._first = next(self._timed, None)
             if self._first is None:
-                what = "none of its frames can be decoded"
                 if self._clock.last_pts is not None:
-                    what = f"ends before {float(self._options.span.start):g} s"
-                raise InputError(f"{path}: contains a video stream but {what}")
+                    raise InputError(f"{path}: ends before {float(options.span.start):g} s")
+                raise InputError(
+                    f"{path}: contains a video stream but none of its frames can be decoded"
+                )
             self._zero = 0 if self._options.span.is_whole else self._first.pts
             self.facts = self._read_facts(self._first.frame, structure.dolby_vision)
         except BaseException:

@@ -68,7 +68,7 @@ def test_where_the_file_lies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
         ("[upscale]\ncrf = true", "`crf` in [upscale] must be a single value, not True"),
         ("[upscale]\ncrf = [1]", "`crf` in [upscale] must be a single value"),
         ("[upscale]\nscale = {a = 1}", "`scale` in [upscale] must be a single value"),
-        ('[upscale]\ntile = "big"', "Invalid value for '--tile': 'big' is not a valid integer"),
+        ('[upscale]\ntile = "big"', "Invalid value for '--tile': 'big' is not a whole number"),
         ("[upscale]\ntile = 0", "Invalid value for '--tile': 0 is not in the range x>=1"),
         ("[upscale]\nhelp = true", "`help` in [upscale] is not an option"),
         ("a = = 1", "is not TOML (Invalid value (at line 1, column 5))"),
