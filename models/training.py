@@ -41,6 +41,12 @@ _PATIENCE = 0.15
 Say = Callable[[str], None]
 
 
+def saved_step(folder: Path) -> int:
+    """The step of the checkpoint, 0 if there is none."""
+    path = folder / "model.safetensors"
+    return int(load_checkpoint(path).training["steps"]) if path.is_file() else 0
+
+
 @dataclass(frozen=True)
 class Options:
     """What all trainings share: `jobs` of them at once, each with `threads` CPU threads, by
@@ -63,6 +69,8 @@ class Options:
     """What trains one model."""
     poll_seconds: float = 0.5
     """How often the trainings are looked after."""
+    saved_step: Callable[[Path], int] = saved_step
+    """Which step the checkpoint in a run folder is of."""
 
     def start_of(self, model: Model) -> Path | None:
         """The checkpoint that a model's training begins with, once it is there."""
@@ -95,6 +103,7 @@ class _Run:
     command: list[str]
     seconds: float  # that it may take in all
     state: _State
+    saved_step: Callable[[Path], int]
     process: subprocess.Popen[bytes] | None = None
     log: IO[bytes] | None = None
     since: float = 0.0
@@ -110,7 +119,7 @@ class _Run:
         """Start the process, or go on with what an earlier one left."""
         steps = self.state.steps
         if steps:  # it went on while its plan was made, and cannot end before where it is
-            steps = self.state.steps = max(steps, _saved_step(self.folder))
+            steps = self.state.steps = max(steps, self.saved_step(self.folder))
         command = [*self.command, *(["--set", f"steps={steps}"] if steps else [])]
         if (self.folder / "state.pt").is_file():
             command.append("--resume")
@@ -244,7 +253,7 @@ def _prepared(model: Model, options: Options) -> _Run:
     for setting in settings:
         command += ["--set", setting]
     minutes = model.minutes if options.minutes is None else options.minutes
-    return _Run(model, folder, command, 60 * minutes, _state(folder))
+    return _Run(model, folder, command, 60 * minutes, _state(folder), options.saved_step)
 
 
 def _state(folder: Path) -> _State:
@@ -284,12 +293,6 @@ def _progress(folder: Path) -> tuple[int, int, float] | None:
         return None
     batch = config["data"]["batch"]
     return speeds[-1]["step"], config["steps"], speeds[-1]["images_per_s"] / batch
-
-
-def _saved_step(folder: Path) -> int:
-    """The step of the checkpoint, 0 if there is none."""
-    path = folder / "model.safetensors"
-    return int(load_checkpoint(path).training["steps"]) if path.is_file() else 0
 
 
 def _last_line(folder: Path) -> str:

@@ -8,7 +8,9 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+
+import msgspec
+from msgspec import Struct
 
 from ...common.errors import OutputError
 from ...common.files import describe_os_error, write_atomic
@@ -19,6 +21,31 @@ from .job import Archive
 from .listing import Item
 
 _PLAN = "plan.json"
+
+
+class MadeWith(Struct):
+    """What all workers that make pieces of one film must have in common."""
+
+    model: str = ""
+    libraries: dict[str, list[int]] = msgspec.field(default_factory=dict)
+    """Versions of FFmpeg's libraries."""
+
+
+class _Described(Struct):
+    """The film that a plan is of, and the digest of the options that it is made with."""
+
+    source: str
+    target: str
+    size_bytes: int | None
+    settings: str
+
+
+class _Plan(Struct):
+    """What the file of a plan holds."""
+
+    item: _Described
+    pieces: list[Piece]
+    made_with: MadeWith
 
 
 class Film:
@@ -32,23 +59,21 @@ class Film:
         self.folder = _folder(archive.out) / digest
         self.source = archive.root / item.source
         self.target = archive.out / item.target
-        self.pieces: list[dict[str, Any]] = []
-        """See `runtime.video.pieces.Piece`."""
-        self.made_with: dict[str, Any] = {}
-        """What all workers must have in common."""
+        self.pieces: list[Piece] = []
+        self.made_with = MadeWith()
 
     def is_planned(self) -> bool:
         """Read the plan, if there is one for this source and these options."""
-        document = _read_plan(self.folder / _PLAN)
-        if document is None or document["item"] != self._described():
+        plan = _read_plan(self.folder / _PLAN)
+        if plan is None or plan.item != self._described():
             return False
-        self.pieces, self.made_with = document["pieces"], document["made_with"]
+        self.pieces, self.made_with = plan.pieces, plan.made_with
         return True
 
-    def write(self, pieces: list[dict[str, Any]], made_with: dict[str, Any]) -> None:
+    def write(self, pieces: list[Piece], made_with: MadeWith) -> None:
         """Keep a plan. Raises OutputError."""
         self.pieces, self.made_with = pieces, made_with
-        document = {"item": self._described(), "pieces": pieces, "made_with": made_with}
+        document = msgspec.to_builtins(_Plan(self._described(), pieces, made_with))
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -75,14 +100,9 @@ class Film:
         """Remove the pieces."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _described(self) -> dict[str, Any]:
+    def _described(self) -> _Described:
         item = self.whole
-        return {
-            "source": item.source,
-            "target": item.target,
-            "size_bytes": item.size_bytes,
-            "settings": self._archive.digest,
-        }
+        return _Described(item.source, item.target, item.size_bytes, self._archive.digest)
 
 
 def pieces_of(film: Item, count: int) -> list[Item]:
@@ -93,25 +113,23 @@ def pieces_of(film: Item, count: int) -> list[Item]:
 def films_of(archive: Archive) -> Iterator[Film]:
     """The films of the archive that were planned and not joined, with their plans."""
     for path in sorted(_folder(archive.out).glob(f"*/{_PLAN}")):
-        document = _read_plan(path)
-        if document is None:
+        plan = _read_plan(path)
+        if plan is None:
             continue
-        described = document["item"]
-        item = Item(described["source"], described["target"], described["size_bytes"])
-        film = Film(archive, item)
+        item = plan.item
+        film = Film(archive, Item(item.source, item.target, item.size_bytes))
         if film.folder == path.parent and film.is_planned():
             yield film
 
 
-def _read_plan(path: Path) -> dict[str, Any] | None:
+def _read_plan(path: Path) -> _Plan | None:
     """A plan; `None` for one that is damaged, or is just being joined."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        whole = document["item"].keys() >= {"source", "target", "size_bytes"}
-        Piece.from_json(document["pieces"][0])
-        return document if whole and isinstance(document["made_with"], dict) else None
-    except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        # Not by msgspec's own decoder, which refuses names that are not UTF-8.
+        plan = msgspec.convert(json.loads(path.read_text(encoding="utf-8")), _Plan)
+    except (OSError, ValueError, RecursionError):
         return None
+    return plan if plan.pieces else None
 
 
 def _folder(out: Path) -> Path:

@@ -20,13 +20,26 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from ...common.errors import FrameliftError, Interrupted
+from ...common.images import is_image
 from ...common.signals import signals_as_errors
 from ...common.text import one_line
 from ...runtime import Upscaler
-from ...runtime.video.pieces import Piece
 from ..plan.settings import FileSettings
-from .messages import ALIVE_SECONDS, Answer
-from .one_file import Facts, FileUpscaler
+from .messages import (
+    ALIVE_SECONDS,
+    Answer,
+    Job,
+    Join,
+    Load,
+    Loaded,
+    Make,
+    MakePiece,
+    Message,
+    Plan,
+    job_from,
+    to_line,
+)
+from .one_file import FileUpscaler
 
 _STOP_SECONDS = 10.0
 _OUT_OF_MEMORY_SCORE = 500
@@ -48,12 +61,12 @@ def main() -> None:
     os._exit(0)
 
 
-def _answer(upscale: FileUpscaler, job: dict[str, Any]) -> Answer:
-    what, loaded = job.get("source", "the model"), False
+def _answer(upscale: FileUpscaler, job: Job) -> Answer:
+    what, loaded = job.source, False
     try:
         _load(upscale, job)
         loaded = True
-        return Answer(facts=_do(upscale, job))
+        return _do(upscale, job)
     except Interrupted:
         raise
     except FrameliftError as error:
@@ -69,27 +82,34 @@ def _answer(upscale: FileUpscaler, job: dict[str, Any]) -> Answer:
     return Answer(kind, line, fatal or not loaded)
 
 
-def _load(upscale: FileUpscaler, job: dict[str, Any]) -> Upscaler:
-    source = Path(job["source"]) if "source" in job else None
-    return upscale.load(images=bool(job["images"]), source=source)
+def _load(upscale: FileUpscaler, job: Job) -> Upscaler:
+    source = Path(job.source)
+    return upscale.load(images=is_image(source), source=source)
 
 
-def _do(upscale: FileUpscaler, job: dict[str, Any]) -> Facts:
-    if job["do"] == "load":
-        return {"describe": _load(upscale, job).describe()}
-    source = Path(job["source"])
-    if job["do"] == "plan":
-        return upscale.plan(source, job["seconds"])
-    if job["do"] == "piece":
-        piece = Piece.from_json(job["piece"])
-        return upscale.piece(source, piece, Path(job["place"]), job["made_with"])
-    target, replace = Path(job["target"]), bool(job["replace"])
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if job["do"] == "join":
-        pieces = [Piece.from_json(piece) for piece in job["pieces"]]
-        places = [Path(place) for place in job["places"]]
-        return upscale.join(source, target, pieces, places, job["made_with"], replace=replace)
-    return upscale(source, target, replace=replace)
+def _loaded(upscaler: Upscaler) -> Loaded:
+    facts = upscaler.describe()
+    return Loaded(str(facts["model"]), upscaler.scale, str(facts["backend"]), str(facts["device"]))
+
+
+def _do(upscale: FileUpscaler, job: Job) -> Answer:
+    source = Path(job.source)
+    match job:
+        case Load():
+            return Answer(loaded=_loaded(_load(upscale, job)))
+        case Plan():
+            return Answer(planned=upscale.plan(source, job.seconds))
+        case MakePiece():
+            made = upscale.piece(source, job.piece, Path(job.place), job.made_with)
+            return Answer(made=made)
+        case Make() | Join():
+            target = Path(job.target)
+            target.parent.mkdir(parents=True, exist_ok=True)
+    if isinstance(job, Make):
+        return Answer(made=upscale(source, target, replace=job.replace))
+    places = [Path(place) for place in job.places]
+    made = upscale.join(source, target, job.pieces, places, job.made_with, replace=job.replace)
+    return Answer(made=made)
 
 
 def _is_full(error: BaseException | None) -> bool:
@@ -109,29 +129,29 @@ class _Answers:
         self._lock = threading.Lock()
 
     def send(self, answer: Answer) -> None:
-        self._write(answer.as_json())
+        self._write(Message(answer=answer))
 
     def note(self, line: str) -> None:
-        self._write({"note": line})
+        self._write(Message(line))
 
     def keep_alive(self) -> None:
         while True:
             threading.Event().wait(ALIVE_SECONDS)
-            self._write({"alive": True})
+            self._write(Message())
 
-    def _write(self, document: dict[str, Any]) -> None:
+    def _write(self, message: Message) -> None:
         with self._lock, contextlib.suppress(OSError):  # nobody listens any more
-            self._stream.write(json.dumps(document) + "\n")
+            self._stream.write(to_line(message))
             self._stream.flush()
 
 
-def _jobs_from(stream: TextIO) -> queue.Queue[dict[str, Any] | None]:
+def _jobs_from(stream: TextIO) -> queue.Queue[Job | None]:
     """What comes on `stream`, read by a thread so that its end is noticed at once."""
-    jobs: queue.Queue[dict[str, Any] | None] = queue.Queue()
+    jobs: queue.Queue[Job | None] = queue.Queue()
 
     def read() -> None:
         for line in stream:
-            jobs.put(json.loads(line))
+            jobs.put(job_from(line))
         threading.Timer(_STOP_SECONDS, os._exit, (1,)).start()
         jobs.put(None)
         os.kill(os.getpid(), signal.SIGTERM)  # a file that is being made is given up

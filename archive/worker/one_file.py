@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace as replace_field
 from pathlib import Path
-from typing import Any
 
 import av
 
@@ -19,9 +18,9 @@ from ...runtime.still import ImageOptions, make_image
 from ...runtime.video.clip.fit import Fit, known_factor
 from ...runtime.video.convert import ConvertOptions, upscale_video
 from ...runtime.video.pieces import Piece, join_pieces, plan_pieces, upscale_piece
+from ..plan.films import MadeWith
 from ..plan.settings import FileSettings
-
-Facts = dict[str, Any]
+from .messages import Made, Planned
 
 
 class FileUpscaler:
@@ -32,25 +31,22 @@ class FileUpscaler:
         self._say = say
         self._upscalers: dict[tuple[str, str | None], Upscaler] = {}
 
-    def __call__(self, source: Path, target: Path, *, replace: bool) -> Facts:
-        """Upscale one image or video; `replace` allows to overwrite. Returns what a row holds.
+    def __call__(self, source: Path, target: Path, *, replace: bool) -> Made:
+        """Upscale one image or video; `replace` allows to overwrite.
 
         Raises what `upscale_video`, `make_image` and `load` raise.
         """
         upscaler = self.load(images=is_image(source), source=source)
-        made = self._image if is_image(source) else self._video
-        return _facts(upscaler) | made(upscaler, source, target, replace)
+        make = self._image if is_image(source) else self._video
+        return make(upscaler, source, target, replace)
 
-    def plan(self, source: Path, seconds: float) -> Facts:
+    def plan(self, source: Path, seconds: float) -> Planned:
         """Cut a video into pieces. Raises what `plan_pieces` and `load` raise."""
         upscaler = self.load(images=False, source=source)
         pieces = plan_pieces(source, seconds, say=self._say)
-        return {
-            "pieces": [piece.as_json() for piece in pieces],
-            "made_with": _made_with(upscaler),
-        }
+        return Planned(pieces, _made_with(upscaler))
 
-    def piece(self, source: Path, piece: Piece, place: Path, made_with: Facts) -> Facts:
+    def piece(self, source: Path, piece: Piece, place: Path, made_with: MadeWith) -> Made:
         """Upscale a piece. Raises what `upscale_piece` and `load` raise.
 
         Raises ConfigError: the pieces before were made with another model or other libraries.
@@ -65,7 +61,7 @@ class FileUpscaler:
             self._in_segments(upscaler),
             say=self._say,
         )
-        return _facts(upscaler) | {"frames": frames}
+        return _made(upscaler, frames)
 
     def join(
         self,
@@ -73,10 +69,10 @@ class FileUpscaler:
         target: Path,
         pieces: list[Piece],
         places: list[Path],
-        made_with: Facts,
+        made_with: MadeWith,
         *,
         replace: bool,
-    ) -> Facts:
+    ) -> Made:
         """Join pieces. Raises what `join_pieces` and `piece` raise."""
         upscaler = self._same(source, made_with)
         result = join_pieces(
@@ -89,17 +85,16 @@ class FileUpscaler:
             overwrite=replace,
             say=self._say,
         )
-        size = {"width": result.width_px, "height": result.height_px}
-        return _facts(upscaler) | size | {"frames": result.frames_resumed}
+        return _made(upscaler, result.frames_resumed, result.width_px, result.height_px)
 
-    def _same(self, source: Path, made_with: Facts) -> Upscaler:
+    def _same(self, source: Path, made_with: MadeWith) -> Upscaler:
         """The upscaler, if it and the libraries are those that the film was begun with."""
         upscaler = self.load(images=False, source=source)
         here = _made_with(upscaler)
-        if here["model"] != made_with["model"]:
+        if here.model != made_with.model:
             raise ConfigError(
-                f"{source}: its pieces are made with {made_with['model']}, and here "
-                f"{here['model']} would run; name one model for all machines with --model"
+                f"{source}: its pieces are made with {made_with.model}, and here "
+                f"{here.model} would run; name one model for all machines with --model"
             )
         if here != made_with:
             raise ConfigError(
@@ -133,7 +128,7 @@ class FileUpscaler:
             )
         return self._upscalers[models]
 
-    def _image(self, upscaler: Upscaler, source: Path, target: Path, replace: bool) -> Facts:
+    def _image(self, upscaler: Upscaler, source: Path, target: Path, replace: bool) -> Made:
         settings = self._settings
         width, height = make_image(
             source,
@@ -144,9 +139,9 @@ class FileUpscaler:
             compare=settings.compare,
             say=self._say,
         )
-        return {"width": width, "height": height, "frames": 1}
+        return _made(upscaler, 1, width, height)
 
-    def _video(self, upscaler: Upscaler, source: Path, target: Path, replace: bool) -> Facts:
+    def _video(self, upscaler: Upscaler, source: Path, target: Path, replace: bool) -> Made:
         settings = self._settings
         result = upscale_video(
             source,
@@ -159,21 +154,19 @@ class FileUpscaler:
             say=self._say,
         )
         frames = result.stats.frames_written + result.frames_resumed
-        return {"width": result.width_px, "height": result.height_px, "frames": frames}
+        return _made(upscaler, frames, result.width_px, result.height_px)
 
 
-def _facts(upscaler: Upscaler) -> Facts:
+def _made(
+    upscaler: Upscaler, frames: int, width: int | None = None, height: int | None = None
+) -> Made:
     facts = upscaler.describe()
-    return {
-        "model": facts["model"],
-        "model_sha256": upscaler.spec.sha256,
-        "backend": facts["backend"],
-    }
+    model, backend = str(facts["model"]), str(facts["backend"])
+    return Made(model, upscaler.spec.sha256, backend, frames, width, height)
 
 
-def _made_with(upscaler: Upscaler) -> Facts:
-    """What pieces of one film must have in common."""
-    return {
-        "model": f"{upscaler.spec.name} {upscaler.spec.sha256[:12]}",
-        "libraries": {name: list(version) for name, version in av.library_versions.items()},
-    }
+def _made_with(upscaler: Upscaler) -> MadeWith:
+    return MadeWith(
+        f"{upscaler.spec.name} {upscaler.spec.sha256[:12]}",
+        {name: list(version) for name, version in av.library_versions.items()},
+    )

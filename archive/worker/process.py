@@ -12,12 +12,22 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
-from ...common.images import is_image
 from ...common.text import printable
 from ..plan.settings import FileSettings
-from .messages import Answer
+from .messages import (
+    Answer,
+    Job,
+    Join,
+    Load,
+    Make,
+    MakePiece,
+    Message,
+    Plan,
+    message_from,
+    to_line,
+)
 
 if TYPE_CHECKING:
     from ..plan.films import Film
@@ -44,7 +54,8 @@ class ChildProcess:
         """`say` gets notes, one line each."""
         self._settings = settings
         self._say = say
-        self._silent_seconds = silent_seconds
+        self.silent_seconds = silent_seconds
+        """It is given up after it said nothing for so long."""
         self._running: _Running | None = None
 
     @property
@@ -54,31 +65,27 @@ class ChildProcess:
 
     def load(self, source: Path) -> Answer:
         """Load the model for a file; every error is fatal."""
-        return self._ask({"do": "load", "images": is_image(source), "source": str(source)})
+        return self._ask(Load(str(source)))
 
     def make(self, source: Path, target: Path, *, replace: bool) -> Answer:
         """Upscale one file. Its process ending, or being stuck, is an answer, too."""
-        job = {"do": "make", "images": is_image(source), "target": str(target)}
-        return self._ask({**job, "source": str(source), "replace": replace})
+        return self._ask(Make(str(source), str(target), replace))
 
     def plan(self, source: Path, seconds: float) -> Answer:
-        """Cut a video into pieces of about that length: `pieces`, and `made_with`."""
-        job = {"do": "plan", "images": False, "seconds": seconds}
-        return self._ask({**job, "source": str(source)})
+        """Cut a video into pieces of about that length."""
+        return self._ask(Plan(str(source), seconds))
 
     def piece(self, film: Film, item: Item) -> Answer:
         """Upscale a piece of a film into its work folder."""
         assert item.piece is not None
         piece, place = film.pieces[item.piece], str(film.place(item.piece))
-        job = {"do": "piece", "images": False, "piece": piece, "place": place}
-        return self._ask({**job, "source": str(film.source), "made_with": film.made_with})
+        return self._ask(MakePiece(str(film.source), piece, place, film.made_with))
 
     def join(self, film: Film, *, replace: bool) -> Answer:
         """Join the pieces of a film into its target."""
         places = [str(film.place(number)) for number in range(len(film.pieces))]
-        job = {"do": "join", "images": False, "pieces": film.pieces, "places": places}
-        job = {**job, "source": str(film.source), "made_with": film.made_with}
-        return self._ask({**job, "target": str(film.target), "replace": replace})
+        source, target = str(film.source), str(film.target)
+        return self._ask(Join(source, target, film.pieces, places, film.made_with, replace))
 
     def close(self) -> None:
         """Stop the process; a file that is being made is given up, and nothing of it is left."""
@@ -86,33 +93,31 @@ class ChildProcess:
         if running is not None:
             running.stop()
 
-    def _ask(self, job: dict[str, Any]) -> Answer:
+    def _ask(self, job: Job) -> Answer:
         if self._running is None:
             self._running = _Running(self._settings)
         running = self._running
-        if not running.send(job):
+        if not running.send(to_line(job)):
             return self._lost(running, job)
         while True:
-            message = running.next_message(self._silent_seconds)
+            message = running.next_message(self.silent_seconds)
             if message is None:
                 return self._lost(running, job)
-            if "note" in message:
-                self._say(message["note"])
-            if "answer" in message:
-                answer = Answer(**message["answer"])
+            if message.note:
+                self._say(message.note)
+            if (answer := message.answer) is not None:
                 if answer.kind and answer.kind not in HARMLESS:
                     self.close()  # who knows what state it left
                 return answer
 
-    def _lost(self, running: _Running, job: dict[str, Any]) -> Answer:
-        what = job.get("source", "the model")
+    def _lost(self, running: _Running, job: Job) -> Answer:
         if running.process.poll() is None and not running.ended:
             running.process.kill()
-            line = f"its process did not answer for {self._silent_seconds:g} s and was ended"
+            line = f"its process did not answer for {self.silent_seconds:g} s and was ended"
         else:
             line = _how_it_ended(running)
         self.close()
-        return Answer("ProcessLost", f"{what}: {line}", job["do"] == "load")
+        return Answer("ProcessLost", f"{job.source}: {line}", isinstance(job, Load))
 
 
 HARMLESS = frozenset({"InputError", "OutputError", "ConfigError", "FrameError"})
@@ -135,25 +140,25 @@ class _Running:
         )
         self.ended = False
         self.last_lines: deque[str] = deque(maxlen=_LINES_KEPT)
-        self._messages: queue.Queue[dict[str, Any] | None] = queue.Queue()
+        self._messages: queue.Queue[Message | None] = queue.Queue()
         self._readers = [
             _reader(self.process.stdout, self._take_message),
             _reader(self.process.stderr, self.last_lines.append),
         ]
-        self.send(settings.as_json())
+        self.send(json.dumps(settings.as_json()) + "\n")
 
-    def send(self, document: dict[str, Any]) -> bool:
+    def send(self, line: str) -> bool:
         """Hand a line over; False when nobody is there."""
         assert self.process.stdin is not None
         try:
-            self.process.stdin.write(json.dumps(document) + "\n")
+            self.process.stdin.write(line)
             self.process.stdin.flush()
         except OSError:
             self.ended = True
             return False
         return True
 
-    def next_message(self, seconds: float) -> dict[str, Any] | None:
+    def next_message(self, seconds: float) -> Message | None:
         """What it says next; `None` when it ended or says nothing for so long."""
         try:
             message = self._messages.get(timeout=seconds)
@@ -179,7 +184,7 @@ class _Running:
             stream.close()
 
     def _take_message(self, line: str) -> None:
-        self._messages.put(json.loads(line) if line else None)
+        self._messages.put(message_from(line) if line else None)
 
 
 def _reader(stream: IO[str] | None, take: Callable[[str], None]) -> threading.Thread:

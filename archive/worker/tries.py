@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from msgspec import to_builtins
+
 from ...common.files import remove_abandoned
 from ...common.notes import Say
 from ..plan.job import Archive
@@ -61,8 +63,8 @@ class Tries:
         seconds = time.monotonic() - clock
         if answer.kind == "ProcessLost":
             remove_abandoned(self._archive.out / item.target)
-        frames = answer.facts.get("frames")
-        facts = {key: value for key, value in answer.facts.items() if key in _FACTS}
+        facts = {} if answer.made is None else to_builtins(answer.made)
+        frames = answer.made and answer.made.frames
         row = self._row(
             item,
             "failed" if answer.kind else "done",
@@ -92,6 +94,3 @@ class Tries:
     def _note(self, line: str) -> None:
         self._notes.append(line)
         self._say(line)
-
-
-_FACTS = frozenset({"model", "model_sha256", "backend", "width", "height", "frames"})

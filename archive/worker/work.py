@@ -124,9 +124,9 @@ class Worker(Closing):
         )
         if answer.kind:
             return Outcome("failed", row, answer.is_fatal)
-        if not answer.facts["pieces"]:
+        if answer.planned is None or not answer.planned.pieces:
             return None
-        film.write(answer.facts["pieces"], answer.facts["made_with"])
+        film.write(answer.planned.pieces, answer.planned.made_with)
         return Outcome("split", pieces=len(film.pieces))
 
     def _piece(self, item: Item, *, abandoned: bool) -> Outcome:

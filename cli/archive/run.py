@@ -122,9 +122,9 @@ class Archiving:
                 if self._is_new:  # nothing was made with these options
                     (self._out / FOLDER / DESCRIPTION).unlink(missing_ok=True)
                 raise answer.error()
-            facts = answer.facts["describe"]
-            factor = f" ×{facts['scale']}" if facts["scale"] > 1 else ""
-            self._info(f"{facts['model']}{factor}: {facts['backend']} on {facts['device']}")
+            if (runs := answer.loaded) is not None:
+                factor = f" ×{runs.scale}" if runs.scale > 1 else ""
+                self._info(f"{runs.model}{factor}: {runs.backend} on {runs.device}")
             yield run_here(todo, worker, self._note)
 
     def kept(self, error: Interrupted) -> Interrupted:

@@ -6,6 +6,7 @@ import contextlib
 import io
 
 from ...common.errors import BackendError
+from ..gpu.limits import DEFAULT_LIMITS, GpuLimits
 from ..machine.nvidia import device_name, gpu_problem
 from ..models.file import ModelSpec
 from ..models.int8_form import refuse_for_processors
@@ -34,13 +35,21 @@ class OnnxCudaSession(OnnxGpuSession):
     library = "cuda"
     records_graphs = True
 
-    def __init__(self, spec: ModelSpec, threads: int | None = None, device: int = 0) -> None:
+    def __init__(
+        self,
+        spec: ModelSpec,
+        threads: int | None = None,
+        device: int = 0,
+        *,
+        limits: GpuLimits = DEFAULT_LIMITS,
+    ) -> None:
         """Load the model on a GPU.
 
         Args:
             spec: the model.
             threads: host threads of the session; the network itself runs on the GPU.
             device: the number of the GPU, as CUDA counts them.
+            limits: how much is done at once.
 
         Raises:
             BackendError: no GPU, package or CUDA library, or a node that CUDA cannot run, as an
@@ -55,7 +64,8 @@ class OnnxCudaSession(OnnxGpuSession):
         preload_libraries()
         self.device, self.device_number = device_name(device), device
         self._nhwc = spec.precision == "fp16"
-        self._open(spec, threads, provider_options(spec.precision), {"enable_cuda_graph": "1"})
+        graphs = {"enable_cuda_graph": "1"}
+        self._open(spec, threads, provider_options(spec.precision), graphs, limits)
 
     def describe(self) -> dict[str, str | int]:
         return {**super().describe(), "layout": "NHWC preferred" if self._nhwc else "NCHW"}

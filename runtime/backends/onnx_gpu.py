@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from ...common.errors import BackendError
 from ...common.notes import say_on_stderr
 from ..gpu.cuda_python import cuda_python_problem
+from ..gpu.limits import DEFAULT_LIMITS, GpuLimits
 from ..gpu.shapes import FrameShape
 from ..machine.host import available_processors
 from ..machine.nvidia import driver_advice, driver_problem
@@ -124,6 +125,7 @@ class OnnxGpuSession:
         threads: int | None,
         options: dict[str, str],
         graph_options: dict[str, str],
+        limits: GpuLimits = DEFAULT_LIMITS,
     ) -> None:
         """Open the session with the provider's `options`; those for graphs only if it can have any.
 
@@ -141,12 +143,12 @@ class OnnxGpuSession:
         from ..ort.computation import GraphNumbers
 
         try:
-            self._runner = DeviceRunner(spec.scale, self.device_number, spec.window)
+            self._runner = DeviceRunner(spec.scale, self.device_number, spec.window, limits)
         except BackendError as error:
             raise BackendError(f"{self.name} cannot run on this machine: {error}") from error
         options = {**options, "user_compute_stream": str(int(self._runner.streams.compute))}
         if self.records_graphs:
-            self._numbers = GraphNumbers()
+            self._numbers = GraphNumbers(limits.graphs)
         else:
             self._no_graph = "this provider records one only, whatever the size"
         try:

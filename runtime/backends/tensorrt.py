@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ...common.errors import BackendError
 from ...common.notes import say_on_stderr
 from ..gpu.cuda_gate import GATE
+from ..gpu.limits import DEFAULT_LIMITS, GpuLimits
 from ..gpu.shapes import FrameShape, fixed, profile_for
 from ..machine.nvidia import gpu_problem
 from ..models.file import ModelSpec
@@ -68,6 +69,7 @@ class TensorrtSession:
         *,
         options: BuilderOptions | None = None,
         cache: EngineCache | None = None,
+        limits: GpuLimits = DEFAULT_LIMITS,
     ) -> None:
         """Load TensorRT and look at the GPU.
 
@@ -77,6 +79,7 @@ class TensorrtSession:
             device: the number of the GPU, as CUDA counts them.
             options: how engines are built; None for the defaults.
             cache: where engines are kept; None for the user's cache folder.
+            limits: how much is done at once.
 
         Raises:
             BackendError: no GPU or driver, TensorRT cannot be loaded, or the model is int8 for
@@ -102,7 +105,7 @@ class TensorrtSession:
         self._key = EngineKey(
             spec.sha256, self._library.version, facts, fixed(shape), self._options
         )
-        self._runner = DeviceRunner(spec.scale, device, spec.window)
+        self._runner = DeviceRunner(spec.scale, device, spec.window, limits)
         self._engines: list[LoadedEngine] = []
         self._seen: frozenset[FrameShape] = frozenset()
         self._building: BuildProgress | None = None

@@ -15,6 +15,7 @@ from ...common.errors import BackendError
 from ..session.protocol import Frames
 from .cuda import call, select_device, use_device
 from .cuda_gate import GATE
+from .limits import DEFAULT_LIMITS, GpuLimits
 from .memory import Resources
 from .runner import Computation, ShapeRunner, Streams
 from .shapes import FrameShape
@@ -26,12 +27,19 @@ _MAX_SHAPES = 2
 class DeviceRunner:
     """Streams, and a runner for each of the last two shapes. Used from one thread at a time."""
 
-    def __init__(self, scale: int, device: int = 0, window: int = 1) -> None:
+    def __init__(
+        self,
+        scale: int,
+        device: int = 0,
+        window: int = 1,
+        limits: GpuLimits = DEFAULT_LIMITS,
+    ) -> None:
         """Make the streams on GPU number `device`, for a model that takes `window` frames for each
         that it gives. Raises BackendError if CUDA cannot.
         """
         self._device = device
         self._scale, self._window = scale, window
+        self._limits = limits
         self._resources = Resources()
         try:
             with GATE.using():
@@ -102,6 +110,7 @@ class DeviceRunner:
                 self.streams,
                 self.stage_seconds,
                 self._window,
+                self._limits.band_bytes,
             )
             self._runners[shape] = runner
         self._runners.move_to_end(shape)

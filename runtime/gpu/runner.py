@@ -22,11 +22,10 @@ from cuda.bindings import runtime
 from ...common.errors import BackendError
 from ..session.protocol import UNDER_WAY, Frames
 from .cuda import call
+from .limits import DEFAULT_LIMITS
 from .memory import Resources, lies_pinned, pinned_array
 from .shapes import FrameShape
 
-# A band is large enough that starting its copy costs little, and small enough to overlap.
-_BAND_BYTES = 4 << 20
 _MAX_BANDS = 8
 
 
@@ -78,7 +77,9 @@ class _Slot:
     `host_input` and `host_output` are page-locked, made by `stage` where they are needed.
     """
 
-    def __init__(self, resources: Resources, input_bytes: int, output_bytes: int) -> None:
+    def __init__(
+        self, resources: Resources, input_bytes: int, output_bytes: int, band_bytes: int
+    ) -> None:
         self._sizes = input_bytes, output_bytes
         self.host_input = self.host_output = np.empty(0, np.uint8)
         self.device_input = resources.device(input_bytes)
@@ -88,7 +89,8 @@ class _Slot:
         self.ready = resources.event()
         self.computed = resources.event()
         self.downloaded = resources.event()
-        self.bands = [(band, resources.event()) for band in pairwise(_band_edges(output_bytes))]
+        edges = _band_edges(output_bytes, band_bytes)
+        self.bands = [(band, resources.event()) for band in pairwise(edges)]
 
     def stage(self, input_is_pinned: bool, output_is_pinned: bool) -> None:
         """Make page-locked memory for what does not lie there."""
@@ -109,10 +111,11 @@ class ShapeRunner:
         streams: Streams,
         stage_seconds: dict[str, float],
         window: int = 1,
+        band_bytes: int = DEFAULT_LIMITS.band_bytes,
     ) -> None:
         """Take over `computation`, which is closed with the runner.
 
-        Of `window` frames it makes one.
+        Of `window` frames it makes one. Results are handed over in bands of `band_bytes` at least.
 
         What each `start` takes on the GPU is added to "copy in", "inference" and "copy out" of
         `stage_seconds`; of several under way they overlap.
@@ -126,6 +129,7 @@ class ShapeRunner:
         self._window = window
         self._slots: list[_Slot] = []
         self._turn = 0
+        self._band_bytes = band_bytes
         self._stage_seconds = stage_seconds
 
     def run(self, frames: Frames, out: Frames) -> None:
@@ -169,7 +173,9 @@ class ShapeRunner:
     def _make_slots(self, count: int, frames: Frames, out: Frames) -> None:
         """Make so many, with all memory: if it is short, nothing is under way yet."""
         while len(self._slots) < count:
-            self._slots.append(_Slot(self._resources, self._input_bytes, self._output_bytes))
+            self._slots.append(
+                _Slot(self._resources, self._input_bytes, self._output_bytes, self._band_bytes)
+            )
         for slot in self._slots:
             slot.stage(lies_pinned(frames), lies_pinned(out))
 
@@ -256,7 +262,7 @@ class ShapeRunner:
             self._stage_seconds[stage] += call(runtime.cudaEventElapsedTime, start, end) / 1e3
 
 
-def _band_edges(size_bytes: int) -> list[int]:
+def _band_edges(size_bytes: int, band_bytes: int) -> list[int]:
     """0, ..., `size_bytes`: where the bands of a buffer begin and end."""
-    count = max(1, min(_MAX_BANDS, size_bytes // _BAND_BYTES))
+    count = max(1, min(_MAX_BANDS, size_bytes // band_bytes))
     return [size_bytes * index // count for index in range(count + 1)]

@@ -18,30 +18,63 @@ import os
 import re
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from functools import cache
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 Facts = dict[str, Any]
 """What JSON can hold."""
 
-_CODE = Path(__file__).parent, Path(__file__).parents[1] / "backends" / "cpu"
+CODE = Path(__file__).parent, Path(__file__).parents[1] / "backends" / "cpu"
+"""Folders of the modules that have a part in what is made."""
 _MOST_BYTES = 8 << 20  # of a file: a larger model takes longer to run than to read
-_MOST_FILES = 40
 _NAME = re.compile(r"[0-9a-f]{64}\.[a-z]+")  # of its files: others are not its own
 
-_folder: Path | None = None
+
+@dataclass
+class _Store:
+    """Where things are kept, and how many."""
+
+    folder: Path
+    code: tuple[Path, ...]
+    most_files: int
+
+    @cached_property
+    def code_digest(self) -> str:
+        """A digest of the modules; "" if they cannot be read, as in an archive."""
+        onnx = importlib.util.find_spec("onnx")
+        if onnx is None or onnx.origin is None:
+            return ""
+        digest = hashlib.sha256()
+        try:
+            digest.update(Path(onnx.origin).with_name("version.py").read_bytes())
+            files = sorted(file for folder in self.code for file in folder.glob("*.py"))
+            for file in files:
+                digest.update(f"\n{file.name}\n".encode() + file.read_bytes())
+        except OSError:
+            return ""
+        return digest.hexdigest() if files else ""
+
+
+_store: _Store | None = None
 
 
 @contextmanager
-def remembering(folder: Path) -> Iterator[None]:
-    """Inside, `remembered` keeps what it makes in this folder, which is created when needed."""
-    global _folder
-    before, _folder = _folder, folder
+def remembering(
+    folder: Path, *, code: tuple[Path, ...] = CODE, most_files: int = 40
+) -> Iterator[None]:
+    """Inside, `remembered` keeps what it makes in this folder, which is created when needed.
+
+    What modules in the folders of `code` made is forgotten when one of them changes. Of more than
+    `most_files` files the oldest are removed.
+    """
+    global _store
+    before, _store = _store, _Store(folder, code, most_files)
     try:
         yield
     finally:
-        _folder = before
+        _store = before
 
 
 def remembered(
@@ -60,33 +93,17 @@ def remembered(
         names: of the facts.
         make: facts and bytes that are made of the file.
     """
-    if _folder is None or len(data) > _MOST_BYTES or not _code():
+    store = _store
+    if store is None or len(data) > _MOST_BYTES or not store.code_digest:
         return make()
     key = hashlib.sha256(data)
-    key.update(f"\n{kind}\n{besides}\n{_code()}".encode(errors="surrogateescape"))
-    file = _folder / f"{key.hexdigest()}.{kind}"
+    key.update(f"\n{kind}\n{besides}\n{store.code_digest}".encode(errors="surrogateescape"))
+    file = store.folder / f"{key.hexdigest()}.{kind}"
     found = _read(file)
     if found is None or found[0].keys() != set(names):
         found = make()
-        _write(file, *found)
+        _write(store, file, *found)
     return found
-
-
-@cache
-def _code() -> str:
-    """A digest of the files that have a part in it; "" if they cannot be read, as in an archive."""
-    onnx = importlib.util.find_spec("onnx")
-    if onnx is None or onnx.origin is None:
-        return ""
-    digest = hashlib.sha256()
-    try:
-        digest.update(Path(onnx.origin).with_name("version.py").read_bytes())
-        files = sorted(file for folder in _CODE for file in folder.glob("*.py"))
-        for file in files:
-            digest.update(f"\n{file.name}\n".encode() + file.read_bytes())
-    except OSError:
-        return ""
-    return digest.hexdigest() if files else ""
 
 
 def _read(file: Path) -> tuple[Facts, bytes] | None:
@@ -106,25 +123,25 @@ def _read(file: Path) -> tuple[Facts, bytes] | None:
     return (found, body) if isinstance(found, dict) else None
 
 
-def _write(file: Path, facts: Facts, body: bytes) -> None:
+def _write(store: _Store, file: Path, facts: Facts, body: bytes) -> None:
     rest = json.dumps(facts).encode() + b"\n" + body
     partial = file.with_name(f"{file.name}.{os.getpid()}")
     with contextlib.suppress(OSError):  # a full disk, or a home that cannot be written to
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         partial.write_bytes(hashlib.sha256(rest).hexdigest().encode() + b"\n" + rest)
         os.replace(partial, file)
-        _forget_oldest(file.parent)
+        _forget_oldest(store)
     with contextlib.suppress(OSError):
         partial.unlink(missing_ok=True)
 
 
-def _forget_oldest(folder: Path) -> None:
+def _forget_oldest(store: _Store) -> None:
     """Keep the newest, and what others put into the folder."""
     times: list[tuple[int, Path]] = []
-    for file in folder.iterdir():
+    for file in store.folder.iterdir():
         if _NAME.fullmatch(file.name):
             with contextlib.suppress(OSError):  # another process was faster
                 times.append((file.stat().st_mtime_ns, file))
-    for _, file in sorted(times)[:-_MOST_FILES]:
+    for _, file in sorted(times)[: -store.most_files]:
         with contextlib.suppress(OSError):
             file.unlink(missing_ok=True)

@@ -12,24 +12,23 @@ from cuda.bindings import runtime
 
 from ...common.errors import BackendError
 from ..gpu.cuda_gate import GATE
+from ..gpu.limits import DEFAULT_LIMITS
 from ..gpu.shapes import FrameShape
 from ..models.contract import OUTPUT
 from .session import DeviceBinding, OrtSession
-
-# ONNX Runtime frees a recorded graph with its session only.
-_MAX_GRAPHS = 64
 
 
 class GraphNumbers:
     """Hands out the numbers under which one session records its CUDA graphs, each once."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = DEFAULT_LIMITS.graphs) -> None:
+        self.most = most
         self._next = count()
 
     def take(self) -> int | None:
         """A new number; None if so many graphs were recorded that memory would be wasted."""
         number = next(self._next)
-        return number if number < _MAX_GRAPHS else None
+        return number if number < self.most else None
 
 
 class OrtComputation:
@@ -87,9 +86,10 @@ class OrtComputation:
 
     def _record(self, source: int, binding: DeviceBinding) -> bool:
         """Run and record a graph; False, with the reason noted, if that cannot be done."""
-        number = None if self._numbers is None else self._numbers.take()
+        assert self._numbers is not None  # else there is a reason, and nothing is recorded
+        number = self._numbers.take()
         if number is None:
-            self.graph_problem = f"{_MAX_GRAPHS} were recorded for other sizes"
+            self.graph_problem = f"{self._numbers.most} were recorded for other sizes"
             return False
         with GATE.recording() as others:
             if others:

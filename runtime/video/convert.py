@@ -22,7 +22,7 @@ from .progress import VideoProgress
 from .reading.deinterlace import Deinterlace
 from .reading.opening import ClipInput, ClipSource, identity_of, open_clip, path_of
 from .reading.options import ReadOptions
-from .resume.segment_sink import SEGMENT_FRAMES, SegmentSink
+from .resume.segment_sink import KEEPING_SHARE, SEGMENT_FRAMES, SegmentSink
 from .resume.segments import WorkFolder, decode_times, read_segment, read_times
 from .stats import PipelineStats
 from .step import FrameStep, FrameUpscaler
@@ -45,6 +45,7 @@ class ConvertOptions:
     """Work in segments and go on where an interrupted run ended. Names the model, so that what
     another one made is not mixed in."""
     segment_frames: int = SEGMENT_FRAMES
+    keeping_share: float = KEEPING_SHARE
     assume_transfer: str | None = None
     """"sdr", "pq" or "hlg", for clips of BT.2020 that do not state it."""
     deinterlace: Deinterlace = Deinterlace.FRAME
@@ -210,6 +211,7 @@ class _Work:
                     encoder,
                     target=self.target,
                     segment_frames=self.options.segment_frames,
+                    keeping_share=self.options.keeping_share,
                     say=self.say,
                 )
                 done = len(found.pts)

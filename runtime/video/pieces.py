@@ -18,7 +18,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Self
 
 import av
 
@@ -61,15 +60,6 @@ class Piece:
     """The time of the last frame before the piece."""
     seek_seconds: str | None
     """Decoding begins at a key frame before this time, a fraction."""
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain values."""
-        return dict(self.__dict__)
-
-    @classmethod
-    def from_json(cls, document: dict[str, Any]) -> Self:
-        """What `as_json` gave."""
-        return cls(**document)
 
 
 def plan_pieces(
@@ -175,6 +165,7 @@ def upscale_piece(
                 prepared.encoder,
                 target=work_target,
                 segment_frames=options.segment_frames,
+                keeping_share=options.keeping_share,
                 say=say,
             )
             segments.restore()

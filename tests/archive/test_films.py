@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from framelift.archive.plan.films import Film, films_of
+from framelift.archive.plan.films import Film, MadeWith, films_of
 from framelift.archive.plan.job import Archive
 from framelift.archive.plan.listing import Item
 from framelift.archive.plan.settings import FileSettings
@@ -21,6 +22,7 @@ from framelift.archive.records.ledger import Description, Ledger
 from framelift.archive.records.row import Row
 from framelift.archive.run import run_here
 from framelift.archive.worker.work import Worker
+from framelift.runtime.video.pieces import Piece
 
 from .conftest import write_clip
 
@@ -122,13 +124,14 @@ def test_pieces_that_were_removed_are_made_again(archive: Archive) -> None:
 def test_a_damaged_plan_is_made_again(archive: Archive) -> None:
     item = Item("film.mp4", "film.mp4", 1)
     film = Film(archive, item)
-    film.write([], {})
+    film.write([Piece(0, None, None, None, None)], MadeWith())
     plan = film.folder / "plan.json"
-    for damaged in ("", "[" * 100_000, "[]", '{"item": 1}', '{"item": {}, "pieces": []}', None):
-        if damaged is None:
-            film.write([{"number": 0, "start_pts": None}], {})  # of another version
-        else:
-            plan.write_text(damaged)
+    document = json.loads(plan.read_text())
+    document["pieces"] = [{"number": 0, "start_pts": None}]
+    of_another_version = json.dumps(document)
+    invalid = ("", "[" * 100_000, "[]", '{"item": 1}', '{"item": {}, "pieces": []}')
+    for damaged in (*invalid, of_another_version):
+        plan.write_text(damaged)
         assert not Film(archive, item).is_planned()
         assert list(films_of(archive)) == []
 

@@ -150,18 +150,21 @@ def dying_package(folder: Path) -> Path:
 
 
 def test_a_child_that_does_not_answer_is_ended_and_replaced(archive: Archive) -> None:
-    child = ChildProcess(archive.settings, lambda line: None, silent_seconds=5)
+    child = ChildProcess(archive.settings, lambda line: None)
     assert child.load(archive.root / "a.mp4").kind == ""
     assert child.pid is not None
     os.kill(child.pid, signal.SIGSTOP)
+    child.silent_seconds = 1
     source, target = archive.root / "a.mp4", archive.out / "a.mp4"
     answer = child.make(source, target, replace=False)
     assert (answer.kind, answer.message) == (
         "ProcessLost",
-        f"{source}: its process did not answer for 5 s and was ended",
+        f"{source}: its process did not answer for 1 s and was ended",
     )
     patient = ChildProcess(archive.settings, lambda line: None)
-    assert patient.make(source, target, replace=False).facts["frames"] == 8
+    made = patient.make(source, target, replace=False).made
+    assert made is not None
+    assert made.frames == 8
     patient.close()
 
 
@@ -246,4 +249,6 @@ def test_a_size_is_made_by_the_model_that_is_enough_for_each_file(archive: Archi
     large = Archive(archive.root, archive.out, FileSettings(size="960x720"), archive.digest)
     for sized, scale in ((size, 2), (large, 4)):
         with Worker(sized, lambda line: None) as worker:
-            assert worker.load(items(sized)[0]).facts["describe"]["scale"] == scale
+            loaded = worker.load(items(sized)[0]).loaded
+            assert loaded is not None
+            assert loaded.scale == scale

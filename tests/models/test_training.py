@@ -23,8 +23,6 @@ from models import training
 from models.plan import FOLDER, Model
 from models.training import Options, checkpoint_of, is_trained, steps_that_fit, train_all
 
-SAVED_STEP = training._saved_step
-
 # A hundred steps a second; the log, the state and what it was called with as the real one has them.
 STAND_IN = """
 import json, os, pathlib, signal, sys, time
@@ -56,16 +54,27 @@ sys.exit(143 if stopped else 0)
 
 
 @pytest.fixture(autouse=True)
-def _stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _stand_in(tmp_path: Path) -> None:
     script = tmp_path / "stand_in.py"
     script.write_text(STAND_IN)
-    monkeypatch.setattr(training, "_saved_step", lambda run: int((run / "state.pt").read_text()))
+
+
+def saved_step(run: Path) -> int:
+    """The step of the stand-in's state."""
+    return int((run / "state.pt").read_text())
 
 
 def stood_in(tmp_path: Path, **more: Any) -> Options:  # noqa: ANN401 - fields of Options
     """Trainings by the stand-in."""
     command = (sys.executable, str(tmp_path / "stand_in.py"))
-    return Options((Path("photos"),), tmp_path / "runs", command=command, poll_seconds=0.02, **more)
+    return Options(
+        (Path("photos"),),
+        tmp_path / "runs",
+        command=command,
+        poll_seconds=0.02,
+        saved_step=saved_step,
+        **more,
+    )
 
 
 def calls(folder: Path) -> list[tuple[int, list[str]]]:
@@ -171,11 +180,11 @@ def test_steps_that_fit(step: int, per_second: float, left: float, planned: int)
 
 
 def test_the_step_of_a_run_is_that_of_its_checkpoint(tmp_path: Path) -> None:
-    assert SAVED_STEP(tmp_path) == 0
+    assert training.saved_step(tmp_path) == 0
     config = RealtimeConfig(scale=2, channels=8, layers=1, expansion=1)
     weights = Realtime(config).state_dict()
     save_checkpoint(tmp_path / "model.safetensors", Checkpoint(config, weights, {"steps": 7}))
-    assert SAVED_STEP(tmp_path) == 7
+    assert training.saved_step(tmp_path) == 7
 
 
 def test_models_can_go_on_from_their_own_shipped_checkpoints(tmp_path: Path) -> None:

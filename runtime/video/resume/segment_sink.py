@@ -21,6 +21,9 @@ from .unfinished import Unfinished
 
 SEGMENT_FRAMES = 250
 """An encoder's usual distance of key frames: segments of this length cost no quality."""
+KEEPING_SHARE = 0.25
+"""Keeping the frames of an unfinished segment may take this share of the time of making them.
+Frames that are made faster are made again instead."""
 
 
 class SegmentSink:
@@ -39,6 +42,7 @@ class SegmentSink:
         *,
         target: Path,
         segment_frames: int = SEGMENT_FRAMES,
+        keeping_share: float = KEEPING_SHARE,
         say: Say = say_on_stderr,
     ) -> None:
         options.check_size(target, *size_px)
@@ -49,7 +53,9 @@ class SegmentSink:
             )
         self._folder = folder
         self._number = len(found.segments)
-        self._unfinished = Unfinished(folder, found.spool, segment_frames, target.name, say)
+        self._unfinished = Unfinished(
+            folder, found.spool, segment_frames, target.name, say, worth=keeping_share
+        )
         self._facts = facts = as_stored(facts, options)
         self._size_px = coded_size(size_px, options)
         self._options = options

@@ -12,10 +12,6 @@ from ....common.notes import Say
 from .segments import WorkFolder
 from .spool import Spool, picture_bytes
 
-_WORTH = 0.25
-"""Frames that are made in less time than it takes to keep a few are made again instead: keeping
-them may take this share of the time at most."""
-
 _LONG_SECONDS = 30.0
 """It is said that segments which take longer than this are not kept."""
 
@@ -24,14 +20,24 @@ class Unfinished:
     """The frames of one segment after the other. Used from one thread."""
 
     def __init__(
-        self, folder: WorkFolder, spool: Spool, segment_frames: int, name: str, say: Say
+        self,
+        folder: WorkFolder,
+        spool: Spool,
+        segment_frames: int,
+        name: str,
+        say: Say,
+        worth: float,
     ) -> None:
-        """`spool` is that of the first segment; `name` is that of the target, for messages."""
+        """`spool` is that of the first segment; `name` is that of the target, for messages.
+
+        Frames are kept while that takes at most the share `worth` of the time of making them.
+        """
         self._folder = folder
         self._spool: Spool | None = spool
         self._segment_frames = segment_frames
         self._name = name
         self._say = say
+        self._worth = worth
         self._is_possible = True
         self._has_room = False
         self._frames = self._kept_frames = 0
@@ -72,7 +78,7 @@ class Unfinished:
             return True
         seconds = perf_counter() - self._started
         cost = self._keeping_seconds / self._kept_frames * self._frames
-        if cost <= _WORTH * seconds:
+        if cost <= self._worth * seconds:
             return True
         if seconds > _LONG_SECONDS and self._is_possible:
             self._give_up("the disk is too slow")

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from framelift.common.errors import BackendError
 from framelift.runtime import Upscaler
 from framelift.runtime.backends.onnx_cuda import OnnxCudaSession
+from framelift.runtime.gpu.limits import GpuLimits
 from framelift.runtime.models.file import ModelSpec, read_spec
 from framelift.runtime.video.writing.encoders import EncoderOptions
 
@@ -37,8 +38,7 @@ def test_every_order_of_streams_gives_the_right_frames(
 ) -> None:
     gpu = simulated_gpu.Gpu(seed)
     sessions = simulated_ort.install(monkeypatch, gpu)
-    session = OnnxCudaSession(spec)
-    monkeypatch.setattr("framelift.runtime.gpu.runner._BAND_BYTES", 500)
+    session = OnnxCudaSession(spec, limits=GpuLimits(band_bytes=500))
     for index, (count, height, width) in enumerate(
         [(5, 9, 7), (1, 9, 7), (5, 9, 7), (2, 6, 8), (3, 9, 7), (1, 20, 3), (4, 9, 7)]
     ):
@@ -113,16 +113,15 @@ def test_a_size_that_comes_again_is_recorded_again_under_another_number(
     assert sessions.runs.count("record") == 9
 
 
-def test_graphs_that_are_never_freed_are_limited(
-    sessions: Sessions, session: OnnxCudaSession, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("framelift.runtime.ort.computation._MAX_GRAPHS", 2)
+def test_graphs_that_are_never_freed_are_limited(sessions: Sessions, spec: ModelSpec) -> None:
+    session = OnnxCudaSession(spec, limits=GpuLimits(graphs=2))
     for width in (5, 6, 7):
         for _ in range(3):
             frames = noise(1, 9, width)
             assert np.array_equal(run(session, frames), upscaled(frames))
     assert sessions.runs.count("record") == 2
     assert session.describe()["cuda_graph"] == "no: 2 were recorded for other sizes"
+    session.close()
 
 
 def test_a_recording_that_fails_is_said_and_done_without(

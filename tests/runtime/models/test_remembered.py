@@ -13,7 +13,6 @@ import pytest
 
 from framelift.common.errors import ModelError
 from framelift.runtime.backends.onnx_cpu import OnnxCpuSession
-from framelift.runtime.models import remembered as module
 from framelift.runtime.models.file import load, read_spec
 from framelift.runtime.models.remembered import Facts, remembered, remembering
 from framelift.runtime.models.zoo import resolve
@@ -87,18 +86,14 @@ def test_a_folder_that_cannot_be_made_does_not_matter(tmp_path: Path) -> None:
     assert make.count == 2
 
 
-def test_other_code_makes_it_anew(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_other_code_makes_it_anew(tmp_path: Path) -> None:
     code = tmp_path / "code"
     code.mkdir()
-    monkeypatch.setattr(module, "_CODE", (code,))
     make = Maker()
     for text in ("a = 1", "a = 2", "a = 1"):
         (code / "file.py").write_text(text)
-        module._code.cache_clear()
-        remembered("kind", b"data", "", NAMES, make)
-    module._code.cache_clear()
+        with remembering(tmp_path / "models", code=(code,)):
+            remembered("kind", b"data", "", NAMES, make)
     assert make.count == 2
 
 
@@ -111,23 +106,24 @@ def test_what_cannot_be_made_is_not_kept(folder: Path) -> None:
     assert not folder.exists()
 
 
-def test_only_so_many_are_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_MOST_FILES", 3)
-    for number in range(5):
-        remembered("kind", str(number).encode(), "", NAMES, Maker())
-    assert len(list(folder.iterdir())) == 3
+def test_only_so_many_are_kept(tmp_path: Path) -> None:
     make = Maker()
-    remembered("kind", b"4", "", NAMES, make)
+    with remembering(tmp_path / "models", most_files=3):
+        for number in range(5):
+            remembered("kind", str(number).encode(), "", NAMES, Maker())
+        assert len(list((tmp_path / "models").iterdir())) == 3
+        remembered("kind", b"4", "", NAMES, make)
     assert make.count == 0
 
 
-def test_what_others_put_there_stays(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_MOST_FILES", 1)
+def test_what_others_put_there_stays(tmp_path: Path) -> None:
+    folder = tmp_path / "models"
     folder.mkdir()
     (folder / "of a user.onnx").touch()
     (folder / "old").mkdir()
-    for data in (b"1", b"2", b"3"):
-        remembered("kind", data, "", NAMES, Maker())
+    with remembering(folder, most_files=1):
+        for data in (b"1", b"2", b"3"):
+            remembered("kind", data, "", NAMES, Maker())
     assert len(list(folder.iterdir())) == 3
     assert (folder / "of a user.onnx").exists()
 

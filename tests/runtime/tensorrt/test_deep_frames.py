@@ -17,7 +17,11 @@ from numpy.typing import NDArray
 
 from framelift.common.errors import FrameError
 from framelift.runtime import Upscaler
-from framelift.runtime.session.deep import as_bytes
+from framelift.runtime.gpu.limits import GpuLimits
+from framelift.runtime.models.byte_form import in_bytes
+from framelift.runtime.models.depth import at_bits
+from framelift.runtime.models.file import read_spec
+from framelift.runtime.session.deep import as_bytes, for_deep_frames
 
 from ...support.frames import upscaled
 
@@ -46,11 +50,13 @@ def test_every_order_of_streams_gives_the_right_frames(
     tmp_path: Path,
     seed: int,
 ) -> None:
+    from framelift.runtime.backends.tensorrt import TensorrtSession
+
     monkeypatch.setenv("FRAMELIFT_CACHE", str(tmp_path / "cache"))
     gpu = simulated_gpu.install(monkeypatch, simulated_gpu.Gpu(seed))
-    monkeypatch.setattr("framelift.runtime.gpu.runner._BAND_BYTES", 500)
-    with Upscaler.load(shuffle_model_path, "tensorrt") as upscale:
-        deep = upscale.at_depth(16)
+    spec = at_bits(read_spec(shuffle_model_path), 16)
+    session = for_deep_frames(TensorrtSession(in_bytes(spec), limits=GpuLimits(band_bytes=500)))
+    with Upscaler(spec, session) as deep:
         submitted = []
         for index, size in enumerate([(9, 7)] * 4 + [(6, 8)] * 2 + [(9, 7)] * 3):
             frame = deep.empty((*size, 3))
@@ -64,7 +70,7 @@ def test_every_order_of_streams_gives_the_right_frames(
         assert deep.describe()["depth"] == 16
         with pytest.raises(FrameError, match="the frame is uint8, expected uint16"):
             deep.submit(np.zeros((9, 7, 3), np.uint8), np.empty((36, 28, 3), np.uint8))
-    del frame, out, pending, submitted, upscale, deep  # which hold page-locked memory
+    del frame, out, pending, submitted, deep, session  # which hold page-locked memory
     gc.collect()
     assert not gpu.live
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from framelift.common.errors import BackendError
 from framelift.runtime import Upscaler
+from framelift.runtime.gpu.limits import GpuLimits
 from framelift.runtime.gpu.shapes import parse_profile
 from framelift.runtime.models.file import ModelSpec, read_spec
 from framelift.runtime.tensorrt import provide
@@ -54,8 +55,8 @@ def test_every_order_of_streams_gives_the_right_frames(
     from framelift.runtime.backends.tensorrt import TensorrtSession
 
     gpu = simulated_gpu.install(monkeypatch, simulated_gpu.Gpu(seed), version)
-    session = TensorrtSession(spec, cache=EngineCache(tmp_path))
-    monkeypatch.setattr("framelift.runtime.gpu.runner._BAND_BYTES", 500)
+    limits = GpuLimits(band_bytes=500)
+    session = TensorrtSession(spec, cache=EngineCache(tmp_path), limits=limits)
     for index, (count, height, width) in enumerate(
         [(5, 9, 7), (1, 9, 7), (5, 9, 7), (2, 6, 8), (3, 9, 7), (1, 20, 3), (4, 9, 7)]
     ):

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from framelift.common.errors import BackendError, FrameError
 from framelift.runtime import Upscaler
+from framelift.runtime.gpu.limits import GpuLimits
+from framelift.runtime.models.file import read_spec
 from framelift.runtime.session.pending import Pending
 from framelift.runtime.video.clip.frame import Frame
 from framelift.runtime.video.clip.pool import FramePool
@@ -55,11 +57,14 @@ def test_every_order_of_streams_gives_the_right_frames(
     tmp_path: Path,
     seed: int,
 ) -> None:
+    from framelift.runtime.backends.tensorrt import TensorrtSession
+
     monkeypatch.setenv("FRAMELIFT_CACHE", str(tmp_path / "cache"))
     gpu = simulated_gpu.install(monkeypatch, simulated_gpu.Gpu(seed))
-    monkeypatch.setattr("framelift.runtime.gpu.runner._BAND_BYTES", 500)
+    spec = read_spec(nearest_model_path)
+    session = TensorrtSession(spec, limits=GpuLimits(band_bytes=500))
     sizes = [(9, 7)] * 5 + [(6, 8)] * 2 + [(9, 7)] * 3 + [(20, 3), (9, 7)]
-    with Upscaler.load(nearest_model_path, "tensorrt") as upscale:
+    with Upscaler(spec, session) as upscale:
         submitted = []
         for index, size in enumerate(sizes):
             frame = noise(*size, seed=index)

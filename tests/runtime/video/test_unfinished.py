@@ -18,7 +18,6 @@ from framelift.common.errors import InputError
 from framelift.runtime.video.clip.frame import Image
 from framelift.runtime.video.convert import ConvertOptions, upscale_video
 from framelift.runtime.video.pieces import plan_pieces, upscale_piece
-from framelift.runtime.video.resume import unfinished
 from framelift.runtime.video.resume.segments import work_path
 from framelift.runtime.video.resume.spool import Spool
 from framelift.runtime.video.writing.encoders import EncoderOptions
@@ -265,14 +264,11 @@ def test_a_file_that_may_not_grow_ends_the_keeping_not_the_run(tmp_path: Path) -
     assert len(frame_times(target)) == 40
 
 
-def test_frames_that_are_made_faster_than_they_are_kept_are_not_kept(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_frames_that_are_made_faster_than_they_are_kept_are_not_kept(tmp_path: Path) -> None:
     """On a disk that takes no time all are kept, on one that takes all of the time none are."""
-    options = ConvertOptions(resume="model", segment_frames=5)
     source = make_clip(tmp_path / "a.mp4", noise(20))
     for worth, kept in ((1.0, 12), (0.0, 10)):
-        monkeypatch.setattr(unfinished, "_WORTH", worth)
+        options = ConvertOptions(resume="model", segment_frames=5, keeping_share=worth)
         target = tmp_path / f"{kept}.mp4"
         failing = Interrupting(12, patience=20 if worth else 1)
         with pytest.raises(InputError, match="interrupted"):

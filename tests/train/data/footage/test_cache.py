@@ -106,7 +106,7 @@ def test_nothing_is_left_when_making_fails(
     def full(*arguments: object, **options: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(cache_module, "_all_pairs", full)
+    monkeypatch.setattr(np.lib.format, "open_memmap", full)
     with pytest.raises(OutputError, match=r"No space left on device; set data\.codec\.cache"):
         opened(CONFIG, found, tmp_path)
     assert [path.suffix for path in tmp_path.iterdir()] in ([], [".lock"])
