@@ -49,12 +49,11 @@ class ChildProcess:
         self,
         settings: FileSettings,
         say: Callable[[str], None],
-        silent_seconds: float = _SILENT_SECONDS,
     ) -> None:
         """`say` gets notes, one line each."""
         self._settings = settings
         self._say = say
-        self.silent_seconds = silent_seconds
+        self.silent_seconds = _SILENT_SECONDS
         """It is given up after it said nothing for so long."""
         self._running: _Running | None = None
 

@@ -14,8 +14,8 @@ from .strips import StripUpscaler
 
 # Bytes a pixel: of the input while it is read, and of a result that is held whole.
 _READ_BYTES, _WHOLE_BYTES = 7, 7
-# Of a file that is read in parts: at least, and for each pixel of the largest part.
-_PARTS_BYTES, _PART_PIXEL_BYTES = 200 << 20, 20
+# For each pixel of the largest part of a file that is read in parts.
+_PART_PIXEL_BYTES = 20
 
 Say = Callable[[str], None]
 Seconds = Callable[[int, int], float | None]
@@ -74,7 +74,7 @@ class Needs:
             working = self.strips.memory_bytes(self.height, self.width)
             if self.part_rows is not None:
                 part = self.part_rows * self.width * self.sample_bytes
-                return working + max(_PARTS_BYTES, _PART_PIXEL_BYTES * part)
+                return working + max(self.strips.sizes.reading_bytes, _PART_PIXEL_BYTES * part)
             return max(_READ_BYTES * pixels, 3 * pixels + working)
         return _READ_BYTES * pixels + round(_WHOLE_BYTES * pixels * self.scale**2)
 

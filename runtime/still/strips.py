@@ -36,6 +36,8 @@ class StripSizes(NamedTuple):
     """Of the input, run at once."""
     strip_bytes: int = 96 << 20
     """Of the result."""
+    reading_bytes: int = 200 << 20
+    """Of memory, at least, for a file that is read in parts."""
 
 
 STRIPS = StripSizes()
@@ -70,7 +72,7 @@ class StripUpscaler:
         progress: TileDone = lambda done, total: None,
         sizes: StripSizes = STRIPS,
     ) -> None:
-        self._sizes = sizes
+        self.sizes = sizes
         self._upscaler = upscaler
         self._progress = progress
         self.scale = upscaler.scale
@@ -109,18 +111,18 @@ class StripUpscaler:
         spec = self._upscaler.spec
         multiple = spec.size_multiple
         height, width = (side + -side % multiple for side in (height, width))
-        if height * width <= self._sizes.tile_pixels:
+        if height * width <= self.sizes.tile_pixels:
             return None
         least = max(minimum_tile(spec.halo, multiple, spec.minimum_side), 4 * spec.halo)
-        rows = self._sizes.strip_bytes // (3 * self.depth // 8 * spec.scale * spec.scale * width)
+        rows = self.sizes.strip_bytes // (3 * self.depth // 8 * spec.scale * spec.scale * width)
         tall = _multiple_of(min(height, max(least, rows, 64)), multiple)
-        wide = _multiple_of(min(width, max(least, self._sizes.tile_pixels // tall)), multiple)
+        wide = _multiple_of(min(width, max(least, self.sizes.tile_pixels // tall)), multiple)
         return plan_fixed_tiles(height, width, spec.halo, multiple, (tall, wide))
 
     def memory_bytes(self, height: int, width: int) -> int:
         """About what the work takes beside the picture itself."""
         plan = self.plan(height, width)
-        tile = self._sizes.tile_pixels if plan is None else plan.height * plan.width
+        tile = self.sizes.tile_pixels if plan is None else plan.height * plan.width
         strip = (
             3 * self.depth // 8 * self.scale**2 * width * (height if plan is None else plan.height)
         )

@@ -36,7 +36,7 @@ MOST_THREADS = 8
 """With more, computing whole frames gains and this does not."""
 _MOST_WORKERS = 4
 _MOST_BYTES = 512 << 20
-_BATCH_BYTES = 2800 << 10
+BATCH_BYTES = 2800 << 10
 """Of what is read and written at once, so that it stays in the processor's cache."""
 _COST = 1.3
 """How long a cell takes relative to its share of a whole frame: copies come on top."""
@@ -64,9 +64,16 @@ class LayeredNetwork:
     """A model whose layers are run for strips. Used by one thread at a time."""
 
     def __init__(
-        self, spec: ModelSpec, chain: Chain, name: str, provider: str, threads: int
+        self,
+        spec: ModelSpec,
+        chain: Chain,
+        name: str,
+        provider: str,
+        threads: int,
+        batch_bytes: int = BATCH_BYTES,
     ) -> None:
         """Load what `chain_of` found. Raises BackendError."""
+        self._batch_bytes = batch_bytes
         self.scale = spec.scale
         self.channels = chain.channels
         self._whole = OrtSession(name, chain.whole, provider, threads)
@@ -123,7 +130,7 @@ class LayeredNetwork:
         write: Callable[[Places, NDArray[np.uint8]], None],
     ) -> None:
         """Compute rows of a layer from what it reads, and give `write` targets and codes."""
-        batch = max(64, _BATCH_BYTES // self._layers[layer].bytes)
+        batch = max(64, self._batch_bytes // self._layers[layer].bytes)
         for start in range(0, len(rows) - 2, batch):
             end = min(len(rows), start + batch + 2)
             codes = self._run(worker, layer, read.read(rows, start, end))
@@ -267,9 +274,13 @@ class KeptLayers:
         return computed
 
 
-def open_layers(spec: ModelSpec, name: str, provider: str, threads: int) -> LayeredNetwork | None:
+def open_layers(
+    spec: ModelSpec, name: str, provider: str, threads: int, batch_bytes: int = BATCH_BYTES
+) -> LayeredNetwork | None:
     """The model for blocks, or None if it is not of that form or there are too many threads."""
     if threads > MOST_THREADS:
         return None
     chain = chain_of(spec)
-    return None if chain is None else LayeredNetwork(spec, chain, name, provider, threads)
+    if chain is None:
+        return None
+    return LayeredNetwork(spec, chain, name, provider, threads, batch_bytes)

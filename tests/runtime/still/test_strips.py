@@ -169,9 +169,9 @@ def test_tall_strips_of_a_file_count_in_the_memory_that_is_said(
 ) -> None:
     said: list[int] = []
     monkeypatch.setattr(image_parts, "PART_BYTES", 2000)
-    monkeypatch.setattr(needs, "_PARTS_BYTES", 0)
     monkeypatch.setattr(needs.Needs, "check", lambda self, *_: said.append(self.memory_bytes))
-    options = ImageOptions(overwrite=True, strips=SMALL, parts_pixels=1)
+    strips = SMALL._replace(reading_bytes=0)
+    options = ImageOptions(overwrite=True, strips=strips, parts_pixels=1)
     path, row = tmp_path / "in", 3 * 157
     with Upscaler.load(MODEL, "onnx-cpu", threads=1) as upscale:
         for suffix, rows in ((".tif", 100), (".tif", 4), (".png", 4)):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from framelift.common.errors import BackendError
 from framelift.runtime import Upscaler
 from framelift.runtime.backends.cpu import cells, layered, saturation
-from framelift.runtime.backends.cpu.layered import LayeredNetwork, open_layers
+from framelift.runtime.backends.cpu.layered import BATCH_BYTES, LayeredNetwork, open_layers
 from framelift.runtime.models.file import ModelSpec, read_spec
 from framelift.runtime.models.zoo import resolve
 
@@ -28,8 +28,10 @@ def spec_of(name: str) -> ModelSpec:
 
 
 @contextmanager
-def network(name: str, threads: int = 1) -> Iterator[LayeredNetwork]:
-    found = open_layers(spec_of(name), "onnx-cpu", "CPUExecutionProvider", threads)
+def network(
+    name: str, threads: int = 1, batch_bytes: int = BATCH_BYTES
+) -> Iterator[LayeredNetwork]:
+    found = open_layers(spec_of(name), "onnx-cpu", "CPUExecutionProvider", threads, batch_bytes)
     assert found is not None
     yield found
     found.close()
@@ -59,12 +61,12 @@ def changed(rng: np.random.Generator, frame: Frames) -> Frames:
         ("realtime-medium-x2-perceptual-int8", 1),
     ],
 )
-def test_every_update_is_the_whole_frame(
-    model: str, threads: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(layered, "_BATCH_BYTES", 100 << 10)  # so that there are several batches
+def test_every_update_is_the_whole_frame(model: str, threads: int) -> None:
     rng = np.random.default_rng(0)
-    with network(model, threads) as net, Upscaler.load(model, "onnx-cpu", threads=1) as upscaler:
+    with (
+        network(model, threads, batch_bytes=100 << 10) as net,  # so that there are several batches
+        Upscaler.load(model, "onnx-cpu", threads=1) as upscaler,
+    ):
         for height, width in ((8, 8), (9, 17), (64, 48), (61, 99)):
             kept = net.keep(height, width)
             assert kept is not None
