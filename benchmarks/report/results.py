@@ -174,7 +174,7 @@ class VideoResults(Part):
 
 class ReuseShot(Part):
     """One shot. reused_share: of all pixels those that were not computed again. speed_up: the time
-    of all frames without reuse divided by that with it.
+    of all frames but the first without reuse divided by that with it.
     """
 
     name: str

@@ -2,8 +2,9 @@
 
 Inference alone, as the pipeline calls it, results in pools of arrays. In each round each frame is
 upscaled with and without reuse, in an order that changes from frame to frame; a frame's time is the
-median over the rounds. The results are compared bit by bit. Two more shots are made: one of frames
-that are all the same, and one of noise, of which nothing can be reused.
+median over the rounds. The first frame of a shot, which has none before it, is not counted. The
+results are compared bit by bit. Two more shots are made: one of frames that are all the same, and
+one of noise, of which nothing can be reused.
 """
 
 from __future__ import annotations
@@ -155,7 +156,7 @@ def _measured(upscaler: Upscaler, name: str, frames: Frames, rounds: int) -> Reu
             for which, result in zip(order, results, strict=True):
                 sides[which].pool.give_back(result)
         share = sequence.reused_share
-    plain, reused = ([median(times) for times in side.times_ms] for side in sides)
+    plain, reused = ([median(times) for times in side.times_ms[1:]] for side in sides)
     return ReuseShot(
         name=name,
         width=frames.shape[2],
