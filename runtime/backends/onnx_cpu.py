@@ -84,7 +84,7 @@ class OnnxCpuSession:
         self.stage_seconds = {"inference": 0.0}
         if self._packed:
             self._reshuffle = (
-                Interleaved(spec.scale)
+                Interleaved(spec.scale, made.interleaved)
                 if made.interleaved
                 else Reshuffle(spec.scale, dtype_of(spec.depth))
             )

@@ -152,12 +152,12 @@ class Values:
 class Shuffle:
     """The pixel shuffle of cells, into a result."""
 
-    def __init__(self, strips: Strips, scale: int) -> None:
+    def __init__(self, strips: Strips, scale: int, channels: int) -> None:
         self._width = strips.width
-        self._rows = PixelRows(scale)
+        self._rows = PixelRows(scale, channels)
 
     def pixels(self, codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Of codes of N cells, N×(8·3·s²), the sub-rows of a picture, s×N×8s×3."""
+        """Of codes of N cells, N×(8·C), the sub-rows of a picture, s×N×8s×3."""
         s = self._rows.scale
         found = np.empty((s, len(codes), s * CELL, 3), np.uint8)
         self._rows.part(codes.reshape(len(codes), -1), list(found.reshape(s, len(codes), -1)))

@@ -35,6 +35,7 @@ class Chain:
 
     Attributes:
         channels: of the input of each layer: 3, then those of the results.
+        results: channels of the last layer's results, as of `interleave_tail`.
         whole: the model, serialised, with the results of the layers but the last as outputs
             `kept_name`, N×H×W×C.
         strips: layer k for itself from `strip_input(k)`, N×(R+2)×10×C, or N×(R+2)×3×12 for the
@@ -43,6 +44,7 @@ class Chain:
     """
 
     channels: tuple[int, ...]
+    results: int
     whole: bytes
     strips: bytes
 
@@ -70,16 +72,18 @@ def chain_of(spec: ModelSpec) -> Chain | None:
     def make() -> tuple[Facts, bytes]:
         found = _make(spec)
         if found is None:
-            return {"channels": [], "split": 0}, b""
-        facts = {"channels": list(found.channels), "split": len(found.whole)}
+            return {"channels": [], "results": 0, "split": 0}, b""
+        channels, split = list(found.channels), len(found.whole)
+        facts = {"channels": channels, "results": found.results, "split": split}
         return facts, found.whole + found.strips
 
     besides = repr((saturation.has_vnni(), spec.metadata))
-    facts, data = remembered("chain", spec.data, besides, {"channels", "split"}, make)
+    names = {"channels", "results", "split"}
+    facts, data = remembered("chain", spec.data, besides, names, make)
     if not facts["channels"]:
         return None
     split = facts["split"]
-    return Chain(tuple(facts["channels"]), data[:split], data[split:])
+    return Chain(tuple(facts["channels"]), facts["results"], data[:split], data[split:])
 
 
 @dataclass(frozen=True)
@@ -98,10 +102,9 @@ class _Layer:
 def _make(spec: ModelSpec) -> Chain | None:
     model = spec.model()
     saturation.prepare_int8(model)
-    if not pack_tail(model, spec.scale) or not interleave_tail(model, spec.scale):
-        return None
-    layers = _layers(Graph(model.graph))
-    if len(layers) < 2 or len(layers[-1].weight) != 3 * spec.scale**2:
+    results = interleave_tail(model, spec.scale) if pack_tail(model, spec.scale) else 0
+    layers = _layers(Graph(model.graph)) if results else []
+    if len(layers) < 2 or len(layers[-1].weight) != results:
         return None
     channels = tuple(layer.weight.shape[1] for layer in layers)
     if channels[0] != 3 or any(count % _WORD for count in channels[1:]):
@@ -110,7 +113,7 @@ def _make(spec: ModelSpec) -> Chain | None:
     if saturation.has_vnni():
         group_pixels(model)
     _keep(model, layers)
-    return Chain(channels, model.SerializeToString(), strips.SerializeToString())
+    return Chain(channels, results, model.SerializeToString(), strips.SerializeToString())
 
 
 def _layers(graph: Graph) -> list[_Layer]:

@@ -4,6 +4,10 @@ ONNX Runtime computes int8 models with the channels of a pixel beside each other
 the order sub-row, sub-column, colour, each sub-row of a pixel is a few bytes that lie in the result
 as they do there, and OpenCV copies them as words. Reading the channels as planes took 1 ms more of
 the 31 ms of the small network at 480×270 (one thread of a Zen 5).
+
+ONNX Runtime's fast integer convolution wants a multiple of 16 output channels. For others it copies
+nine times the input and multiplies that: 12 channels, of ×2, took 7.3 ms, and 16, four of them
+zeros that nobody reads, take 2.4.
 """
 
 from __future__ import annotations
@@ -18,20 +22,22 @@ from ...models.graph import Array, Graph
 from ...session.protocol import Frames
 from ...session.scratch import Scratch
 from .packed import PACKED
+from .saturation import has_vnni
 
 if TYPE_CHECKING:
     import onnx
 
 _ROWS_AT_ONCE = 16
+_FAST_CHANNELS = 16
 
 
-def interleave_tail(model: onnx.ModelProto, scale: int) -> bool:
-    """Make the output `packed` of `pack_tail` N×H×W×(3·s²), in place.
+def interleave_tail(model: onnx.ModelProto, scale: int) -> int:
+    """Make the output `packed` of `pack_tail` N×H×W×C, in place.
 
-    Channel (r·s + k)·3 + c is colour c of sub-row r and sub-column k.
+    Channel (r·s + k)·3 + c is colour c of sub-row r and sub-column k. Others may follow.
 
     Returns:
-        False, with the model unchanged, if it does not end in an int8 convolution.
+        C, or 0, with the model unchanged, if it does not end in an int8 convolution.
     """
     import onnx
 
@@ -40,20 +46,28 @@ def interleave_tail(model: onnx.ModelProto, scale: int) -> bool:
     quantise = None if last is None else graph.producer(last.input[0], "QuantizeLinear")
     conv = None if quantise is None else graph.producer(quantise.input[0], "Conv")
     if last is None or quantise is None or conv is None or len(conv.input) != 3:
-        return False
+        return 0
     found = [graph.producer(name, "DequantizeLinear") for name in conv.input[1:]]
     parameters = [node for node in found if node is not None]
     if len(parameters) != 2 or not all(
         graph.only_for(node.output[0], conv) and not graph.data_inputs(node) for node in parameters
     ):
-        return False
+        return 0
     order = np.arange(3 * scale**2).reshape(3, scale, scale).transpose(1, 2, 0).ravel()
+
+    channels = len(order)
+    if has_vnni():
+        channels += -channels % _FAST_CHANNELS
 
     def ordered(name: str) -> str:
         value: Array = graph.constants[name]
         if not value.ndim or len(value) != len(order):  # one for all channels
             return name
-        return graph.set_constant(f"{name}.interleaved", value[order], value.dtype)
+        rest = np.zeros((channels - len(order), *value.shape[1:]), value.dtype)
+        if value.dtype == np.float32:  # steps, which are above zero
+            rest += 1
+        value = np.concatenate((value[order], rest))
+        return graph.set_constant(f"{name}.interleaved", value, value.dtype)
 
     for node in parameters:
         node.input[:] = [ordered(name) for name in node.input]
@@ -64,48 +78,49 @@ def interleave_tail(model: onnx.ModelProto, scale: int) -> bool:
     before = [type(dim).FromString(dim.SerializeToString()) for dim in dims]
     for dim, old in zip(dims, [before[0], before[2], before[3], before[1]], strict=True):
         dim.CopyFrom(old)
+    dims[3].dim_value = channels
     graph.write_to(model.graph)
-    return True
+    return channels
 
 
 class PixelRows:
     """Copies the sub-rows of pixels apart."""
 
-    def __init__(self, scale: int) -> None:
-        self.scale = scale
-        size = next(size for size in (4, 2, 1) if 3 * scale % size == 0)
+    def __init__(self, scale: int, channels: int) -> None:
+        """For pixels of that many channels, as of `interleave_tail`."""
+        self.scale, self.channels = scale, channels
+        size = next(size for size in (4, 2, 1) if 3 * scale % size == channels % size == 0)
         # OpenCV has no unsigned 32 bits; the values are copied only.
-        self.word: np.dtype[Any] = np.dtype(np.int32 if size == 4 else f"u{size}")
-        self.words = 3 * scale // size
-        """Of one sub-row of a pixel."""
-        channels = range(self.words * scale)
-        self._pairs = [channel for number in channels for channel in (number, number)]
+        self._word: np.dtype[Any] = np.dtype(np.int32 if size == 4 else f"u{size}")
+        self._words = 3 * scale // size  # of one sub-row of a pixel
+        numbers = range(self._words * scale)
+        self._pairs = [channel for number in numbers for channel in (number, number)]
 
     def copy(self, pixels: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:
-        """Write pixels of `interleave_tail`, R·W·(3·s²), to rows of a picture, s·R·W·s·3."""
+        """Write pixels, R·W·C, to rows of a picture, s·R·W·s·3."""
         rows = len(pixels)
         target = out.reshape(rows, self.scale, -1)
         self.part(pixels.reshape(rows, -1), [target[:, row] for row in range(self.scale)])
 
     def part(self, pixels: NDArray[np.uint8], parts: list[NDArray[np.uint8]]) -> None:
-        """Write the sub-rows of pixels of `interleave_tail`, R×(W·3·s²), to s arrays R×(W·s·3)."""
-        rows = len(pixels)
-        source = pixels.view(self.word).reshape(rows, -1, self.words * self.scale)
-        targets = [part.view(self.word).reshape(rows, -1, self.words) for part in parts]
+        """Write the sub-rows of pixels, R×(W·C), to s arrays R×(W·s·3)."""
+        rows, word = len(pixels), self._word
+        source = pixels.view(word).reshape(rows, -1, self.channels // word.itemsize)
+        targets = [part.view(word).reshape(rows, -1, self._words) for part in parts]
         load_cv2().mixChannels([source], targets, self._pairs)
 
 
 class Interleaved:
     """As `Reshuffle`, for the output of `interleave_tail`."""
 
-    def __init__(self, scale: int) -> None:
-        self._rows = PixelRows(scale)
+    def __init__(self, scale: int, channels: int) -> None:
+        self._rows = PixelRows(scale, channels)
         self._memory = Scratch()
         self._packed: Frames = np.empty((0, 0, 0, 0), np.uint8)
 
     def packed(self, count: int, height: int, width: int) -> Frames:
-        """The buffer for the engine to write, N×H×W×(3·s²), of frames of H×W before scaling."""
-        shape = count, height, width, 3 * self._rows.scale**2
+        """The buffer for the engine to write, N×H×W×C, of frames of H×W before scaling."""
+        shape = count, height, width, self._rows.channels
         if self._packed.shape != shape:
             self._packed = self._memory.array(shape, np.dtype(np.uint8))
         return self._packed

@@ -78,12 +78,12 @@ class LayeredNetwork:
         self.channels = chain.channels
         self._whole = OrtSession(name, chain.whole, provider, threads)
         self._strips = OrtSession(name, chain.strips, provider, 1)
-        self._reshuffle = Interleaved(spec.scale)
+        self._reshuffle = Interleaved(spec.scale, chain.results)
         self.workers = min(threads, _MOST_WORKERS)
         self._pool: ThreadPoolExecutor | None = None
         if self.workers > 1:
             self._pool = ThreadPoolExecutor(self.workers - 1, thread_name_prefix="bands")
-        self.outputs = (*chain.channels[1:], 3 * spec.scale**2)
+        self.outputs = (*chain.channels[1:], chain.results)
         self._layers = [
             _Shapes((AROUND, count), (CELL, results))
             for count, results in zip(chain.channels, self.outputs, strict=True)
@@ -191,7 +191,7 @@ class KeptLayers:
         self._network = network
         self.strips = Strips(height, width)
         self._values = [Values(self.strips, count) for count in network.channels]
-        self._shuffle = Shuffle(self.strips, network.scale)
+        self._shuffle = Shuffle(self.strips, network.scale, network.outputs[-1])
 
     def compute(self, frame: Frames, out: Frames) -> None:
         """Upscale a frame, H×W×3, to `out`, sH×sW×3, and keep the results of all layers."""

@@ -28,7 +28,8 @@ class Prepared:
         widened: whether it was fp16.
         held_channels: how many channels have a coarser step, see `saturation.hold_sums`.
         packed: whether it ends in packed whole numbers, see `packed.pack_tail`.
-        interleaved: whether these are in the order of `interleaved.interleave_tail`.
+        interleaved: how many channels these have in the order of `interleaved.interleave_tail`, 0
+            if they are not in it.
         model: serialised.
     """
 
@@ -37,7 +38,7 @@ class Prepared:
     widened: bool
     held_channels: int
     packed: bool
-    interleaved: bool
+    interleaved: int
     model: bytes
 
 
@@ -64,7 +65,7 @@ def _prepare(spec: ModelSpec, model: onnx.ModelProto, pack: bool) -> Prepared:
     if saturation.has_vnni():
         group_pixels(model)
     packed = pack and pack_tail(model, spec.scale)
-    interleaved = packed and interleave_tail(model, spec.scale)
+    interleaved = interleave_tail(model, spec.scale) if packed else 0
     return Prepared(
         activation_bytes,
         exact_regions,
