@@ -16,15 +16,11 @@ from ...common.notes import Say
 from ..session.frames import as_batch, bits_of, check_out
 from ..session.pending import Pending
 from ..session.protocol import Frames
-from .changed import equal_share, same_bytes, sampled_rows
+from .changed import same_bytes
 from .kept import Holder, Kept
 from .parts import WORTHWHILE, LayerParts, Parts, RegionParts, WholeUpscaler, Work
 from .timing import clock
 from .watch import Watch
-
-_HOPELESS_SHARE = 0.05
-"""With less of the sampled rows equal, no parts are looked for."""
-_NEARLY_ALL = 0.99
 
 
 class ReusingFrame:
@@ -145,13 +141,13 @@ class ReusingSequence:
                 self._last = None
                 return ReusingFrame(self._upscaler.submit(frame, out))
         given = _Given(frame, out, source, pool)
-        equal = self._equal_share(frame)
-        if equal is None:
+        before = self._before.array
+        if self._last is None or frame.shape != before.shape or frame.dtype != before.dtype:
             return self._whole(given)
-        if equal == 1:
+        if same_bytes(before, frame):
             return self._same(given)
         parts = self._parts_for(frame)
-        work = self._work(parts, frame) if parts and equal >= _HOPELESS_SHARE else None
+        work = self._work(parts, frame) if parts else None
         if work is not None and work.cost <= WORTHWHILE:
             return self._part(given, work)
         self._watch.missed(hopeless=parts is not None and work is None)
@@ -171,14 +167,6 @@ class ReusingSequence:
                 else LayerParts(self._upscaler, layers)
             )
         return self._parts
-
-    def _equal_share(self, frame: Frames) -> float | None:
-        """About how much equals the frame before, 1 if all does; None without one."""
-        before = self._before.array
-        if self._last is None or frame.shape != before.shape or frame.dtype != before.dtype:
-            return None
-        share = equal_share(sampled_rows(before), sampled_rows(frame))
-        return share if share < 1 or same_bytes(before, frame) else _NEARLY_ALL
 
     def _same(self, given: _Given) -> ReusingFrame:
         """The result of the frame before."""

@@ -10,6 +10,7 @@ The last strip is moved inward if the frame's width is no multiple of eight.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -119,20 +120,22 @@ def _cells(marks: Marks) -> NDArray[np.uint8]:
 class Values:
     """What one layer reads: C codes for each pixel of a frame, with some memory around them."""
 
-    def __init__(self, strips: Strips, channels: int) -> None:
+    @staticmethod
+    def of_layers(strips: Strips, channels: Sequence[int]) -> list[Values]:
+        """Those of all layers, in one piece of memory, which so can have large pages."""
+        sizes = [_bytes(strips, count) for count in channels]
+        pieces = np.split(np.zeros(sum(sizes), np.uint8), np.cumsum(sizes)[:-1])
+        return [Values(strips, *each) for each in zip(channels, pieces, strict=True)]
+
+    def __init__(self, strips: Strips, channels: int, memory: NDArray[np.uint8]) -> None:
         height, width = strips.height, strips.width
-        size = height * width * channels
-        before, behind = (width + 1) * channels, (2 * width + _GROUPED) * channels
-        lead = -before % 64  # the frame so begins at a multiple of that
-        memory = np.zeros(lead + before + size + behind, np.uint8)
-        start = lead + before
+        size, start = height * width * channels, (width + 1) * channels
         self.all = memory[start : start + size].reshape(1, height, width, channels)
         self._channels = channels
         columns = _GROUPED if channels == 3 else AROUND  # 3 are the first layer's
-        places = strips.nowhere + 1
-        step = (channels,)
-        self._around = np.ndarray((places,), f"V{columns * channels}", memory, lead, step)
-        self._inside = np.ndarray((places,), f"V{CELL * channels}", memory, lead + channels, step)
+        places, step = strips.nowhere + 1, (channels,)
+        self._around = np.ndarray((places,), f"V{columns * channels}", memory, 0, step)
+        self._inside = np.ndarray((places,), f"V{CELL * channels}", memory, channels, step)
 
     def read(self, rows: Rows, start: int, end: int) -> NDArray[np.uint8]:
         """A copy of some of the rows, with black beyond the frame: N×(columns·C)."""
@@ -147,6 +150,12 @@ class Values:
     def write(self, targets: Places, codes: NDArray[np.uint8]) -> None:
         """Write the codes of cells, N×(8·C)."""
         self._inside[targets] = codes.view(self._inside.dtype)[:, 0]
+
+
+def _bytes(strips: Strips, channels: int) -> int:
+    """Of what one layer reads: a row and a pixel before the frame, two rows and more behind it."""
+    size = ((strips.height + 3) * strips.width + 1 + _GROUPED) * channels
+    return size + -size % 64
 
 
 class Shuffle:

@@ -38,6 +38,8 @@ _MOST_WORKERS = 4
 _MOST_BYTES = 512 << 20
 BATCH_BYTES = 2800 << 10
 """Of what is read and written at once, so that it stays in the processor's cache."""
+_LARGE_PAGES = 4 << 20
+"""An array of that many bytes has large pages, which NumPy asks for."""
 _COST = 1.3
 """How long a cell takes relative to its share of a whole frame: copies come on top."""
 _FIXED_COST = 0.06
@@ -145,7 +147,7 @@ class LayeredNetwork:
         shapes = self._layers[layer]
         size = count * prod(shapes.writes)
         if len(self._space[worker]) < size:
-            self._space[worker] = np.empty(size, np.uint8)
+            self._space[worker] = np.empty(max(size, _LARGE_PAGES), np.uint8)
         codes = self._space[worker][:size].reshape(count, -1)
         binding = self._bindings[worker].get(layer)
         if binding is None:
@@ -190,7 +192,7 @@ class KeptLayers:
     def __init__(self, network: LayeredNetwork, height: int, width: int) -> None:
         self._network = network
         self.strips = Strips(height, width)
-        self._values = [Values(self.strips, count) for count in network.channels]
+        self._values = Values.of_layers(self.strips, network.channels)
         self._shuffle = Shuffle(self.strips, network.scale, network.outputs[-1])
 
     def compute(self, frame: Frames, out: Frames) -> None:

@@ -152,7 +152,7 @@ def test_frames_that_are_too_small_or_too_large_are_not_kept(
             raise MemoryError
 
         monkeypatch.undo()
-        monkeypatch.setattr(layered, "Values", full)
+        monkeypatch.setattr(cells.Values, "of_layers", full)
         assert net.keep(16, 16) is None
 
 
@@ -188,7 +188,7 @@ def test_a_closed_upscaler_says_so() -> None:
 
 def test_cells_at_the_edges_see_black_beyond_them() -> None:
     grid = cells.Strips(11, 20)
-    values = cells.Values(grid, 8)
+    (values,) = cells.Values.of_layers(grid, [8])
     values.all[...] = 5
     before = np.zeros((11, 20, 3), np.uint8)
     (rows,) = grid.reached(grid.different(before, before + 1), 0, 11, 1)
@@ -207,7 +207,7 @@ def test_cells_at_the_edges_see_black_beyond_them() -> None:
 
 def test_what_is_not_wanted_is_written_where_no_layer_reads() -> None:
     grid = cells.Strips(11, 20)
-    values = cells.Values(grid, 8)
+    (values,) = cells.Values.of_layers(grid, [8])
     before = np.zeros((11, 20, 3), np.uint8)
     (rows,) = grid.reached(grid.different(before, before + 1), 0, 11, 1)
     values.write(rows.targets, np.full((len(rows) - 2, 64), 7, np.uint8))
