@@ -9,11 +9,12 @@ VARIABLE = "_FRAMELIFT_COMPLETE"
 
 
 @click.command()
-@click.argument("shell", type=click.Choice(SHELLS))
+@click.argument("shell", type=click.Choice(SHELLS), metavar="SHELL")
 def completion(shell: str) -> None:
     """Print a script for the completion of commands in your shell.
 
-    It completes commands, options, models and presets. Add a line to the shell's own file:
+    SHELL is bash, zsh or fish. The script completes commands, options, models and presets. Add a
+    line to the shell's own file:
 
     \b
     eval "$(framelift completion bash)"    in ~/.bashrc

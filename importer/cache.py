@@ -74,7 +74,9 @@ def _digest(source: Path, task: str) -> str:
     except OSError as error:
         raise ModelError(f"{error.filename}: cannot be read ({error.strerror})") from error
     except Exception as error:  # protobuf's DecodeError, which onnx does not re-export
-        raise ModelError(f"{source}: is not an ONNX file, or is damaged") from error
+        raise ModelError(
+            f"{source}: is not an ONNX file, or is damaged; copy or export it again"
+        ) from error
     return digest.hexdigest()[:16]
 
 

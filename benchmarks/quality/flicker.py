@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from ...common.errors import ConfigError
 from ...common.libraries.opencv import load_cv2
+from ...common.text import counted
 from ...runtime.video.reading.file_source import FileSource
 from ..machine.facts import describe_machine
 from ..report.documents import Flicker
@@ -78,7 +79,7 @@ def measure_flicker(
         pairs = [_changes(before, after) for before, after in pairwise(both())]
         if len(times_ms) < _MIN_FRAMES:
             raise ConfigError(
-                f"{clip}: has {len(times_ms)} frames, at least {_MIN_FRAMES} are needed"
+                f"{clip}: has {counted(len(times_ms), 'frame')}; at least {_MIN_FRAMES} are needed"
             )
         mean = mean_of(pairs)
         warnings = [] if mean.static_share >= _LEAST_STATIC else [_nothing_static(mean)]

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from ...common.errors import ConfigError
 from ...common.images import read_image
+from ...common.text import counted
 from ...imaging.coding import Coding, encode_and_decode
 from ...runtime import Upscaler
 from ...runtime.reuse import ReusingSequence
@@ -125,7 +126,9 @@ def _read(clip: Path, count: int) -> Frames:
     with FileSource(clip, say=lambda line: None) as source:
         frames = [frame.bgr.copy() for frame in islice(source, count)]
     if len(frames) < _LEAST_FRAMES:
-        raise ConfigError(f"{clip}: has {len(frames)} frames, at least {_LEAST_FRAMES} are needed")
+        raise ConfigError(
+            f"{clip}: has {counted(len(frames), 'frame')}; at least {_LEAST_FRAMES} are needed"
+        )
     return np.stack(frames)
 
 

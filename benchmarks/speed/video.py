@@ -19,6 +19,7 @@ from time import perf_counter
 from msgspec.structs import replace
 
 from ...common.errors import ConfigError
+from ...common.text import counted
 from ...runtime import Upscaler
 from ...runtime.live.targets.opening import NullSink
 from ...runtime.video.pipeline import FrameSink, Pipeline
@@ -162,7 +163,9 @@ def _available(file: Path, frames: int) -> int:
     with FileSource(file) as source:
         count = sum(1 for _ in islice(source, frames))
     if count < _MIN_FRAMES:
-        raise ConfigError(f"{file}: has {count} frames, at least {_MIN_FRAMES} are needed")
+        raise ConfigError(
+            f"{file}: has {counted(count, 'frame')}; at least {_MIN_FRAMES} are needed"
+        )
     return count
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _BITS_PER_SAMPLE = 258
 _MOST_PIXELS_OF_OPENCV = 1 << 30
 _NOT_OPENCV_S = ("AVIF", "HEIF", "JXL")
+# What libtiff decompresses in Pillow's wheels and not in OpenCV's.
+_ONLY_PILLOW_S_COMPRESSIONS = ("lzma", "webp", "zstd")
 _GREY = ("1", "L", "LA", "La", "I;16", "I;16B", "I;16L", "I;16N")
 
 
@@ -45,12 +47,25 @@ def is_deep(image: Image) -> bool:
     )
 
 
+def unreadable_compression(image: Image) -> str | None:
+    """The compression of a TIFF with 16-bit colours that no library here reads as such."""
+    compression = _compression(image)
+    deep_colours = is_deep(image) and not image.mode.startswith("I;16")
+    return compression if deep_colours and compression in _ONLY_PILLOW_S_COMPRESSIONS else None
+
+
+def _compression(image: Image) -> str:
+    return str(image.info.get("compression", "")) if image.format == "TIFF" else ""
+
+
 def suits_opencv(image: Image) -> bool:
     """Whether OpenCV gives the pixels of this file as they are meant."""
     width, height = image.size
     if image.format in _NOT_OPENCV_S:
         return False
     if width * height > _MOST_PIXELS_OF_OPENCV or image.mode == "CMYK":
+        return False
+    if _compression(image) in _ONLY_PILLOW_S_COMPRESSIONS:
         return False
     if is_deep(image) or image.format in ("JPEG", "MPO", "PPM"):
         return True
@@ -86,7 +101,8 @@ def load_quietly(image: Image) -> None:
 
 
 def decode_by_pillow(image: Image, *, quiet: bool = True) -> tuple[Pixels, Pixels | None]:
-    """The colours, H×W×3 BGR, and the transparency, H×W: uint8, or uint16 of grey in JPEG XL.
+    """The colours, H×W×3 BGR, and the transparency, H×W: uint8, or uint16 of grey in JPEG XL
+    and TIFF.
 
     Palettes, transparent colours and colours that were multiplied by alpha are resolved. What
     libtiff writes is caught, if `quiet`.
@@ -97,8 +113,8 @@ def decode_by_pillow(image: Image, *, quiet: bool = True) -> tuple[Pixels, Pixel
         load_quietly(image)
     else:
         image.load()
-    if image.mode == "I;16":
-        return np.repeat(np.asarray(image)[..., None], 3, 2), None
+    if image.mode.startswith("I;16"):
+        return np.repeat(np.asarray(image).astype(np.uint16)[..., None], 3, 2), None
     transparent = image.has_transparency_data
     grey = is_stored_grey(image)
     wanted = ("LA" if transparent else "L") if grey else ("RGBA" if transparent else "RGB")

@@ -16,6 +16,7 @@ from .decoding import (
     decode_by_pillow,
     load_quietly,
     suits_opencv,
+    unreadable_compression,
 )
 from .facts import Facts, is_cmyk
 from .formats.deep import DEEP_FORMATS
@@ -44,6 +45,11 @@ def _pixels(
 ) -> tuple[AnyPixels, AnyPixels | None, Caught]:
     """Colours, H×W×3 BGR of 8 or 16 bits, transparency, and what libraries wrote."""
     _require_integers(path, image)
+    if compression := unreadable_compression(image):
+        raise InputError(
+            f"{path}: 16-bit colours with {compression.upper()} compression cannot be read; "
+            "save the TIFF with Deflate (ZIP) or LZW compression"
+        )
     if depth > 8 and image.format in DEEP_FORMATS:
         return *_deep_pixels(path, image, data, depth), Caught()
     if not suits_opencv(image):

@@ -11,6 +11,8 @@ import click
 from framelift.cli.main import framelift
 from framelift.cli.options.sections import SectionedCommand
 
+_ESCAPES = {**{letter: f"\\{letter}" for letter in "*_[]#"}, "<": "&lt;", ">": "&gt;"}
+
 
 def command_reference() -> str:
     """One section for each command of `framelift`: usage, description, examples and options."""
@@ -70,10 +72,7 @@ def _fenced(text: str) -> str:
 def _escaped(text: str) -> str:
     """Text that Markdown shows as it is, but for code between backticks."""
     parts = text.split("`")
-    parts[::2] = [
-        "".join("\\" + letter if letter in "*_[]<>#" else letter for letter in part)
-        for part in parts[::2]
-    ]
+    parts[::2] = ["".join(_ESCAPES.get(letter, letter) for letter in part) for part in parts[::2]]
     return "`".join(parts)
 
 

@@ -122,7 +122,9 @@ def _whole(path: Path) -> onnx.ModelProto:
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
     except Exception as error:  # protobuf's DecodeError, which onnx does not re-export
-        raise ModelError(f"{path}: is not an ONNX file, or is damaged") from error
+        raise ModelError(
+            f"{path}: is not an ONNX file, or is damaged; copy or export it again"
+        ) from error
     if not named or not model.graph.node or not model.opset_import:
         raise ModelError(f"{path}: is not an ONNX file, or is damaged (no nodes, or no opset)")
     if not any(entry.domain in ("", "ai.onnx") for entry in model.opset_import):

@@ -47,6 +47,8 @@ def load_config(
 def _read(source: str) -> dict[str, Any]:
     path = Path(source)
     if path.suffix not in (".toml", ".json"):
+        if path.is_dir():
+            raise ConfigError(f"config {source}: is a folder; name a .toml file or a preset")
         path = PRESETS / f"{source}.toml"
         if not path.is_file():
             raise ConfigError(
@@ -68,7 +70,9 @@ def _read(source: str) -> dict[str, Any]:
 def _override(document: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals or not all(key.split(".")):
-        raise ConfigError(f"override {override!r}: expected section.key=value")
+        raise ConfigError(
+            f"--set {override}: write KEY=VALUE, such as steps=500 or optimizer.lr=5e-4"
+        )
     try:
         value = tomllib.loads(f"x = {text}")["x"]
     except tomllib.TOMLDecodeError:

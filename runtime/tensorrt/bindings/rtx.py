@@ -45,7 +45,10 @@ def capability_of(gpu: str) -> str:
     digits = re.fullmatch(r"(?:sm_?)?(\d{1,2})\.?(\d)", name)
     if digits is None:
         known = ", ".join(GENERATIONS)
-        raise ConfigError(f"{gpu!r} is not a generation of GPUs: use {known}, or such as SM89")
+        raise ConfigError(
+            f"{gpu!r} is not a generation of GPUs: use {known}, or a compute "
+            "capability such as SM89"
+        )
     return f"SM{digits[1]}{digits[2]}"
 
 

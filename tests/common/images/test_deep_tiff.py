@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
+from framelift.common.errors import InputError
 from framelift.common.images import Pixels, read_image
 
 COLOUR = np.random.default_rng(0).integers(0, 65536, (45, 60, 4), np.uint16)
@@ -68,3 +70,25 @@ def test_printing_colours_of_16_bits_become_srgb_of_8(tmp_path: Path) -> None:
     assert lines == ["in.tif: its CMYK colours are converted to sRGB of 8 bits"]
     assert picture.bgr.dtype == np.uint16
     assert read_image(path, say=print).bgr.dtype == np.uint8
+
+
+@pytest.mark.parametrize("compression", ["zstd", "lzma"])
+def test_grey_in_compressions_that_only_pillow_has(tmp_path: Path, compression: str) -> None:
+    path, grey = tmp_path / "in.tif", np.ascontiguousarray(COLOUR[..., 0])
+    Image.fromarray(grey).save(path, compression=compression)
+    picture = read_image(path, keep_depth=True, say=print)
+    assert picture.is_grey
+    np.testing.assert_array_equal(picture.bgr[..., 0], grey)
+
+
+def test_colours_in_a_compression_that_only_pillow_has_are_refused(tmp_path: Path) -> None:
+    path = written(tmp_path / "in.tif", COLOUR[..., :3], compression="lzma")
+    with pytest.raises(InputError, match="16-bit colours with LZMA compression cannot be read; sa"):
+        read_image(path, keep_depth=True, say=print)
+
+
+def test_big_endian_grey_in_such_a_compression(tmp_path: Path) -> None:
+    grey = np.ascontiguousarray(COLOUR[..., 0])
+    tifffile.imwrite(tmp_path / "in.tif", grey, byteorder=">", compression="lzma")
+    picture = read_image(tmp_path / "in.tif", keep_depth=True, say=print)
+    np.testing.assert_array_equal(picture.bgr[..., 0], grey)

@@ -264,7 +264,7 @@ def test_unreadable_configs_are_explained(
 
 @pytest.mark.parametrize("override", ["steps", "=3", "data..batch=3"])
 def test_override_without_key_or_value_is_refused(tmp_path: Path, override: str) -> None:
-    with pytest.raises(ConfigError, match=r"expected section\.key=value"):
+    with pytest.raises(ConfigError, match=r"write KEY=VALUE, such as steps=500"):
         load_config(write(tmp_path, MINIMAL), [override])
 
 
