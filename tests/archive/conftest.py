@@ -10,6 +10,11 @@ import cv2
 import numpy as np
 import pytest
 
+from framelift.archive.plan.job import Archive
+from framelift.archive.plan.listing import Item, list_files, parse_tree, with_targets
+from framelift.archive.plan.settings import FileSettings
+from framelift.archive.records.ledger import Description
+
 
 def write_clip(path: Path, frames: int = 8, seed: int = 0, key_frames: int = 250) -> Path:
     """A clip of 32×24 pixels with a key frame every so many frames."""
@@ -39,3 +44,17 @@ def tree(tmp_path: Path) -> Path:
     cv2.imwrite(str(root / "photo.png"), rng.integers(0, 255, (10, 14, 3), np.uint8))
     (root / "series/damaged.mp4").write_bytes(b"no film")
     return root
+
+
+@pytest.fixture
+def archive(tree: Path, tmp_path: Path, nearest_model_path: Path) -> Archive:
+    """That tree, to be made by the model."""
+    settings = FileSettings(model=str(nearest_model_path), preset="ultrafast", threads=1)
+    Description(str(tree), 5, {}).write(tmp_path / "out")
+    return Archive(tree, tmp_path / "out", settings, "digest")
+
+
+def items(archive: Archive) -> list[Item]:
+    """Its files with their targets."""
+    found = list_files(parse_tree(str(archive.root)), archive.out, None, lambda line: None)
+    return with_targets(found, archive.settings.encoder(), {})

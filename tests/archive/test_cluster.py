@@ -15,24 +15,11 @@ import pytest
 
 from framelift.archive.cluster import Cluster, RayWorker, run_on_ray
 from framelift.archive.plan.job import Archive, Outcome
-from framelift.archive.plan.listing import Item, list_files, parse_tree, with_targets
-from framelift.archive.plan.settings import FileSettings
-from framelift.archive.records.ledger import Description, Ledger
+from framelift.archive.plan.listing import Item
+from framelift.archive.records.ledger import Ledger
 from framelift.common.errors import BackendError, MissingDependencyError
 
-from .conftest import write_clip
-
-
-@pytest.fixture
-def archive(tree: Path, tmp_path: Path, nearest_model_path: Path) -> Archive:
-    settings = FileSettings(model=str(nearest_model_path), preset="ultrafast", threads=1)
-    Description(str(tree), 5, {}).write(tmp_path / "out")
-    return Archive(tree, tmp_path / "out", settings, "digest")
-
-
-def items(archive: Archive) -> list[Item]:
-    found = list_files(parse_tree(str(archive.root)), archive.out, None, lambda line: None)
-    return with_targets(found, archive.settings.encoder(), {})
+from .conftest import items, write_clip
 
 
 def test_only_paths_and_small_results_travel(archive: Archive) -> None:

@@ -12,29 +12,16 @@ from pathlib import Path
 import pytest
 
 from framelift.archive.plan.job import Archive, Outcome
-from framelift.archive.plan.listing import Item, list_files, parse_tree, with_targets
 from framelift.archive.plan.settings import FileSettings
 from framelift.archive.records.claims import Claim
-from framelift.archive.records.ledger import Description, Ledger
+from framelift.archive.records.ledger import Ledger
 from framelift.archive.records.row import Row
 from framelift.archive.run import run_here
 from framelift.archive.worker.process import ChildProcess
 from framelift.archive.worker.work import Worker
 from framelift.common.errors import FrameliftError
 
-from .conftest import write_clip
-
-
-@pytest.fixture
-def archive(tree: Path, tmp_path: Path, nearest_model_path: Path) -> Archive:
-    settings = FileSettings(model=str(nearest_model_path), preset="ultrafast", threads=1)
-    Description(str(tree), 5, {}).write(tmp_path / "out")
-    return Archive(tree, tmp_path / "out", settings, "digest")
-
-
-def items(archive: Archive) -> list[Item]:
-    found = list_files(parse_tree(str(archive.root)), archive.out, None, lambda line: None)
-    return with_targets(found, archive.settings.encoder(), {})
+from .conftest import items, write_clip
 
 
 def rows(archive: Archive) -> list[Row]:

@@ -22,9 +22,8 @@ from click.testing import CliRunner, Result
 from framelift.archive.plan.settings import FileSettings
 from framelift.cli.archive.command import LEFT_OUT, archive
 from framelift.cli.upscale.command import upscale
-from framelift.common.errors import FrameliftError
 
-from ..support.upscaling import write_clip
+from ..support.upscaling import one_line_of, write_clip
 
 MAIN = "from framelift.cli.main import main; main()"
 CLIPS = ("a.mp4", "b/c.mp4", "b/d/e.mp4", "f.mp4", "g.mp4", "h.mp4")
@@ -50,12 +49,7 @@ def run(*arguments: str | Path) -> Result:
 
 def fail(*arguments: str | Path) -> str:
     """The one line with which the command ends; it must be a user's error."""
-    result = run(*arguments)
-    assert isinstance(result.exception, FrameliftError), result.exception
-    assert result.exception.exit_code == 1
-    message = str(result.exception)
-    assert "\n" not in message
-    return message
+    return one_line_of(run(*arguments))
 
 
 def start(*arguments: str | Path) -> subprocess.Popen[str]:

@@ -5,39 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import cv2
 import pytest
-import torch
 
 from framelift.export.config import ExportConfig
 from framelift.export.exporter import export_checkpoint
-from framelift.export.parity.comparison import REFERENCE
-from framelift.train.checkpoints.file import Checkpoint, save_checkpoint
-from framelift.train.networks import Realtime, RealtimeConfig
 
+from ..support.small_networks import photo_pieces, random_checkpoint
 from .conftest import Builder
 
 pytestmark = pytest.mark.compile
 
-CONFIG = RealtimeConfig(scale=2, channels=12, layers=2, expansion=1)
-
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("net") / "net.safetensors"
-    save_checkpoint(path, Checkpoint(CONFIG, Realtime(CONFIG).state_dict(), {}))
-    return path
+    return random_checkpoint(tmp_path_factory.mktemp("net"))
 
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("photos")
-    image = cv2.imread(str(REFERENCE))
-    assert image is not None
-    for index in range(4):
-        cv2.imwrite(str(folder / f"{index}.png"), image[8 * index :][:64, :64])
-    return folder
+    return photo_pieces(tmp_path_factory.mktemp("photos"), 4, 64, 64)
 
 
 def _export(checkpoint: Path, folder: Path, **config: Any) -> Path:  # noqa: ANN401

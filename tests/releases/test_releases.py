@@ -29,8 +29,9 @@ from framelift.export.parity.patterns import flat, saturated
 from framelift.export.torch_export import export_core
 from framelift.runtime import Upscaler
 from framelift.runtime.backends.cpu.packed import pack_tail
-from framelift.train.checkpoints.file import Checkpoint, save_checkpoint
-from framelift.train.networks import Realtime, RealtimeConfig
+from framelift.train.networks import Realtime
+
+from ..support.small_networks import CONFIG, photo_pieces, random_checkpoint
 
 RELEASES = [
     "1.19",
@@ -40,7 +41,6 @@ RELEASES = [
 ]
 FOLDER = Path(sys.prefix) / "releases"
 OLDEST_OF_RUNTIME = (1, 20)  # what the package asks for
-CONFIG = RealtimeConfig(scale=2, channels=12, layers=2, expansion=1)
 SHIPPED = ("realtime-nano-x4", "realtime-nano-x4-int8")
 
 CHILD = """
@@ -123,10 +123,7 @@ FRAMES = _frames()
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("net") / "net.safetensors"
-    save_checkpoint(path, Checkpoint(CONFIG, Realtime(CONFIG).state_dict(), {}))
-    return path
+    return random_checkpoint(tmp_path_factory.mktemp("net"))
 
 
 @pytest.fixture(scope="module")
@@ -137,13 +134,7 @@ def model() -> onnx.ModelProto:
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("photos")
-    image = cv2.imread(str(REFERENCE))
-    assert image is not None
-    for index in range(4):
-        piece = image[8 * index : 8 * index + 96, 16 * index : 16 * index + 112]
-        cv2.imwrite(str(folder / f"{index}.png"), piece)
-    return folder
+    return photo_pieces(tmp_path_factory.mktemp("photos"), 4)
 
 
 def _int8(photos: Path, *targets: str) -> ExportConfig:

@@ -15,12 +15,8 @@ from framelift.train.loop.trainer import Trainer
 
 CPU = torch.device("cpu")
 
-CONFIG = """
-steps = 8
-ema = 0.9
+NETWORK = """
 tensorboard = false
-log_every = 2
-checkpoint_every = 4
 [network]
 name = "realtime"
 scale = 2
@@ -33,6 +29,15 @@ norm = "charbonnier"
 [data]
 crop = 32
 batch = 2
+"""
+"""What goes before it in a config is of the run, what goes behind it of `data`."""
+
+CONFIG = f"""
+steps = 8
+ema = 0.9
+log_every = 2
+checkpoint_every = 4
+{NETWORK}
 [optimizer]
 lr = 2e-3
 [schedule]

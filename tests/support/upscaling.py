@@ -21,7 +21,11 @@ def run(*arguments: str | Path) -> Result:
 
 def fail(*arguments: str | Path) -> str:
     """The one line with which the command ends; it must be a user's error."""
-    result = run(*arguments)
+    return one_line_of(run(*arguments))
+
+
+def one_line_of(result: Result) -> str:
+    """The line of a user's error, with which a command must have ended."""
     assert isinstance(result.exception, FrameliftError), result.exception
     assert result.exception.exit_code == 1
     message = str(result.exception)

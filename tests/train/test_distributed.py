@@ -26,25 +26,15 @@ from framelift.train.config.schema import TrainConfig
 from framelift.train.distributed import Processes, processes_from_environment
 from framelift.train.loop.trainer import Trainer
 
+from ..support.training_runs import NETWORK
+
 STEPS = 100
 
 CONFIG = f"""
 steps = {STEPS}
 ema = 0.9
 log_every = 1
-tensorboard = false
-[network]
-name = "realtime"
-scale = 2
-channels = 8
-layers = 2
-expansion = 1
-[[loss]]
-kind = "pixel"
-norm = "l1"
-[data]
-crop = 32
-batch = 2
+{NETWORK.replace("charbonnier", "l1")}
 degradation = "johnson"
 [compute]
 accumulate = 2

@@ -28,8 +28,9 @@ from framelift.runtime.models.file import read_spec
 from framelift.runtime.models.zoo import shipped_models
 from framelift.runtime.session.grey import is_grey, make_grey
 from framelift.runtime.session.protocol import Frames
-from framelift.train.checkpoints.file import Checkpoint, save_checkpoint
 from framelift.train.networks import Realtime, RealtimeConfig
+
+from ...support.small_networks import random_checkpoint
 
 CONFIG = RealtimeConfig(scale=2, channels=12, layers=3, expansion=1)
 INT8_TARGETS = {
@@ -65,10 +66,7 @@ def assert_one_meaning(path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("net") / "net.safetensors"
-    save_checkpoint(path, Checkpoint(CONFIG, Realtime(CONFIG).state_dict(), {}))
-    return path
+    return random_checkpoint(tmp_path_factory.mktemp("net"), CONFIG)
 
 
 @pytest.fixture(scope="module")

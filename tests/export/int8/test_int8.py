@@ -24,16 +24,16 @@ from framelift.export.int8.gate import Quantised
 from framelift.export.int8.quantisation import calibrate, quantise
 from framelift.export.int8.rounding import Statistics, quantise_weights
 from framelift.export.int8.verdict import Verdict
-from framelift.export.parity.comparison import REFERENCE, onnx_frames, reference_frames
+from framelift.export.parity.comparison import onnx_frames, reference_frames
 from framelift.export.parity.gate import Gate
 from framelift.export.torch_export import export_core
 from framelift.runtime import Upscaler
 from framelift.runtime.backends.cpu.saturation import hold_sums, pair_shares
 from framelift.runtime.models.file import read_spec
-from framelift.train.checkpoints.file import Checkpoint, save_checkpoint
-from framelift.train.networks import Realtime, RealtimeConfig
+from framelift.train.networks import Realtime
 
-CONFIG = RealtimeConfig(scale=2, channels=12, layers=2, expansion=1)
+from ...support.small_networks import CONFIG, photo_pieces, random_checkpoint
+
 UINT8_OPERATORS = {"Transpose", "DequantizeLinear", "QuantizeLinear", "Conv", "DepthToSpace"}
 
 
@@ -56,22 +56,12 @@ class Branches(nn.Module):
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Eight pieces of the reference photograph, as a folder of images."""
-    folder = tmp_path_factory.mktemp("photos")
-    image = cv2.imread(str(REFERENCE))
-    assert image is not None
-    for index in range(8):
-        piece = image[8 * index : 8 * index + 96, 16 * index : 16 * index + 112]
-        cv2.imwrite(str(folder / f"{index}.png"), piece)
-    return folder
+    return photo_pieces(tmp_path_factory.mktemp("photos"), 8)
 
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("net") / "net.safetensors"
-    save_checkpoint(path, Checkpoint(CONFIG, Realtime(CONFIG).state_dict(), {}))
-    return path
+    return random_checkpoint(tmp_path_factory.mktemp("net"))
 
 
 def core(network: nn.Module) -> onnx.ModelProto:

@@ -24,6 +24,7 @@ from framelift.runtime.live.targets.address import parse_target
 from framelift.runtime.video.writing.encoders import EncoderOptions
 
 from ...support.clips import Nearest
+from ...support.probing import times
 
 pytestmark = pytest.mark.skipif(not which("ffmpeg"), reason="needs ffmpeg and ffprobe")
 QUICK = EncoderOptions(preset="ultrafast")
@@ -83,46 +84,12 @@ def delay(path: Path) -> float:
         command = ["ffmpeg", "-v", "error", "-copyts", "-i", str(path), *options, "-"]
         return subprocess.run(command, capture_output=True, check=True).stdout
 
-    times = subprocess.run(
-        [
-            "ffprobe",
-            "-v",
-            "error",
-            "-select_streams",
-            "v",
-            "-show_entries",
-            "frame=pts_time",
-            "-of",
-            "csv=p=0",
-            str(path),
-        ],
-        capture_output=True,
-        check=True,
-        text=True,
-    )
-    at = [float(line.strip(",")) for line in times.stdout.split()]
+    at = times(path, "v", "frame=pts_time")
     grey = np.frombuffer(
         decoded("-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", "gray"), np.uint8
     )
     light = grey.reshape(len(at), -1).mean(1)
-    first = subprocess.run(
-        [
-            "ffprobe",
-            "-v",
-            "error",
-            "-select_streams",
-            "a",
-            "-show_entries",
-            "frame=pts_time",
-            "-of",
-            "csv=p=0",
-            str(path),
-        ],
-        capture_output=True,
-        check=True,
-        text=True,
-    )
-    begin = float(first.stdout.split()[0].strip(","))
+    begin = times(path, "a", "frame=pts_time")[0]
     sound = np.frombuffer(decoded("-ac", "1", "-ar", "48000", "-f", "f32le"), np.float32)
     click = begin + int(np.flatnonzero(np.abs(sound) > 0.1)[0]) / 48000
     return click - at[int(np.flatnonzero(light > 128)[0])]

@@ -20,7 +20,8 @@ from framelift.runtime.video.reading.image_source import ImageSource
 from framelift.runtime.video.writing.encoders import EncoderOptions
 
 from ...support.clips import Nearest, frame_times, noise
-from ...support.sequences import DeepNearest, Interrupting, images, sequence, silent
+from ...support.sequences import images, sequence, silent
+from ...support.upscalers import DeepNearest, Interrupting
 
 
 @pytest.mark.parametrize("first", [0, 7, 99999])

@@ -20,7 +20,8 @@ from framelift.runtime.video.convert import ConvertOptions, upscale_video
 from framelift.runtime.video.resume.segments import work_path
 
 from ...support.clips import Nearest, make_clip, noise
-from ...support.sequences import LOSSLESS, DeepNearest, Interrupting, images, sequence, silent
+from ...support.sequences import LOSSLESS, images, sequence, silent
+from ...support.upscalers import DeepNearest, Interrupting
 
 
 def test_every_frame_becomes_an_image(tmp_path: Path) -> None:

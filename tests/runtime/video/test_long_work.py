@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 
 from framelift.common.errors import ConfigError, InputError, OutputError
-from framelift.runtime.video.clip.frame import Image
 from framelift.runtime.video.clip.span import Span, parse_time
 from framelift.runtime.video.convert import ConvertOptions, upscale_video
 from framelift.runtime.video.reading import file_source
@@ -27,24 +26,15 @@ from framelift.runtime.video.resume.segments import WorkFolder, decode_times, wo
 from framelift.runtime.video.writing.encoders import EncoderOptions
 
 from ...support.clips import Nearest, audio_packets, frame_times, make_clip, noise
+from ...support.upscalers import Interrupting
 
 QUICK = EncoderOptions(preset="ultrafast")
 VFR = [0, 1001, 2002, 5005, 6006, 6007, 9000, 20000, 40001, 41000, 41500, 43000, 50000]
 
 
-class Interrupting(Nearest):
-    """Fails at its n-th frame, as Ctrl-C might."""
-
-    def __init__(self, after: int) -> None:
-        super().__init__(2)
-        self.after = after
-
-    def __call__(self, frame: Image, out: Image | None = None) -> Image:
-        if self.calls == self.after:
-            time.sleep(0.3)  # so that all frames before are written
-            raise InputError("interrupted")
-        time.sleep(0.02)  # frames that are made in no time are not kept
-        return super().__call__(frame, out)
+def interrupting(after: int) -> Interrupting:
+    """Frames that are made in no time are not kept."""
+    return Interrupting(after, lambda: time.sleep(0.3), frame_seconds=0.02)
 
 
 def pictures(path: Path) -> list[bytes]:
@@ -209,7 +199,7 @@ def test_a_resumed_run_gives_what_an_uninterrupted_one_gives(tmp_path: Path, cod
     whole, resumed, plain = (tmp_path / f"{n}{suffix}" for n in ("whole", "resumed", "plain"))
     upscale_video(source, whole, Nearest(2), encoder, options, quiet=True)
     with pytest.raises(InputError, match="interrupted"):
-        upscale_video(source, resumed, Interrupting(12), encoder, options, quiet=True)
+        upscale_video(source, resumed, interrupting(12), encoder, options, quiet=True)
     assert not resumed.exists()
     assert len(list(work_path(resumed).glob("*.seg"))) == 2
     upscaler, notes = Nearest(2), list[str]()
@@ -232,12 +222,12 @@ def test_damaged_segments_and_those_of_another_job_are_made_again(tmp_path: Path
     source, target = make_clip(tmp_path / "a.mp4", noise(20)), tmp_path / "out.mp4"
     options = ConvertOptions(resume="model", segment_frames=5)
     with pytest.raises(InputError):
-        upscale_video(source, target, Interrupting(18), QUICK, options, quiet=True)
+        upscale_video(source, target, interrupting(18), QUICK, options, quiet=True)
     second = work_path(target) / "000001.seg"
     content = bytearray(second.read_bytes())
     content[-10] ^= 1
     second.write_bytes(content)
-    upscaler, notes = Interrupting(8), list[str]()
+    upscaler, notes = interrupting(8), list[str]()
     with pytest.raises(InputError):
         upscale_video(source, target, upscaler, QUICK, options, quiet=True, say=notes.append)
     assert notes == ["out.mp4: continuing after 5 frames"]
@@ -254,7 +244,7 @@ def test_long_names_have_work_folders_of_their_own(tmp_path: Path) -> None:
     source = make_clip(tmp_path / "a.mp4", noise(12))
     options = ConvertOptions(resume="model", segment_frames=5)
     with pytest.raises(InputError, match="interrupted"):
-        upscale_video(source, first, Interrupting(8), QUICK, options, quiet=True)
+        upscale_video(source, first, interrupting(8), QUICK, options, quiet=True)
     result = upscale_video(
         source, first, Nearest(2), QUICK, options, quiet=True, say=lambda line: None
     )

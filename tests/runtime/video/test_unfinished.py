@@ -15,7 +15,6 @@ import av
 import pytest
 
 from framelift.common.errors import InputError
-from framelift.runtime.video.clip.frame import Image
 from framelift.runtime.video.convert import ConvertOptions, upscale_video
 from framelift.runtime.video.pieces import plan_pieces, upscale_piece
 from framelift.runtime.video.resume.segments import work_path
@@ -23,6 +22,7 @@ from framelift.runtime.video.resume.spool import Spool
 from framelift.runtime.video.writing.encoders import EncoderOptions
 
 from ...support.clips import Nearest, frame_times, make_clip, noise
+from ...support.upscalers import Interrupting
 
 QUICK = EncoderOptions(preset="ultrafast")
 RESUMING = ConvertOptions(resume="model")
@@ -47,28 +47,22 @@ def note_what_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Spool, "add", noting)
 
 
-class Interrupting(Nearest):
-    """Fails at its n-th frame, as Ctrl-C might, when those before are kept."""
+def interrupting(after: int, patience: float = 20) -> Interrupting:
+    """Fails when the frames before are kept, or that takes too long."""
+    begun = len(KEPT)
 
-    def __init__(self, after: int, *, patience: float = 20) -> None:
-        super().__init__(2)
-        self.after = after
-        self._patience = patience
-        self._begun = len(KEPT)
+    def settle() -> None:
+        deadline = time.monotonic() + patience
+        while len(KEPT) < begun + after and time.monotonic() < deadline:
+            time.sleep(0.01)
 
-    def __call__(self, frame: Image, out: Image | None = None) -> Image:
-        if self.calls == self.after:
-            deadline = time.monotonic() + self._patience
-            while len(KEPT) < self._begun + self.after and time.monotonic() < deadline:
-                time.sleep(0.01)
-            raise InputError("interrupted")
-        return super().__call__(frame, out)
+    return Interrupting(after, settle)
 
 
 def interrupt(source: Path, target: Path, after: int, encoder: EncoderOptions = QUICK) -> None:
     with pytest.raises(InputError, match="interrupted"):
         upscale_video(
-            source, target, Interrupting(after), encoder, RESUMING, quiet=True, say=lambda _: None
+            source, target, interrupting(after), encoder, RESUMING, quiet=True, say=lambda _: None
         )
     assert not target.exists()
 
@@ -179,7 +173,7 @@ def test_a_piece_of_a_long_film_goes_on_within_its_segment(tmp_path: Path) -> No
     made = []
     for place, upscalers in ((tmp_path / "1", [20]), (tmp_path / "2", [7, 20])):
         for after in upscalers:
-            upscaler = Interrupting(after)  # of 20 it makes all
+            upscaler = interrupting(after)  # of 20 it makes all
             try:
                 upscale_piece(source, piece, place, upscaler, QUICK, options, say=lambda _: None)
             except InputError:
@@ -235,7 +229,7 @@ def test_without_room_for_frames_segments_are_kept(
         upscale_video(
             source,
             target,
-            Interrupting(10, patience=0.3),
+            interrupting(10, patience=0.3),
             QUICK,
             RESUMING,
             quiet=True,
@@ -270,7 +264,7 @@ def test_frames_that_are_made_faster_than_they_are_kept_are_not_kept(tmp_path: P
     for worth, kept in ((1.0, 12), (0.0, 10)):
         options = ConvertOptions(resume="model", segment_frames=5, keeping_share=worth)
         target = tmp_path / f"{kept}.mp4"
-        failing = Interrupting(12, patience=20 if worth else 1)
+        failing = interrupting(12, patience=20 if worth else 1)
         with pytest.raises(InputError, match="interrupted"):
             upscale_video(source, target, failing, QUICK, options, quiet=True)
         upscaler = Nearest(2)

@@ -17,6 +17,8 @@ from framelift.runtime.video.writing.carried import Audio
 from framelift.runtime.video.writing.encoders import EncoderOptions
 
 from ...support.clips import Nearest, make_clip, noise
+from ...support.probing import times
+from ...support.upscalers import DeepNearest
 
 SRT = "1\n00:00:00,200 --> 00:00:01,000\nHello\n\n2\n00:00:00,900 --> 00:00:01,500\nSecond\n"
 
@@ -110,41 +112,12 @@ def test_opus_is_copied_and_deep_video_becomes_av1_of_10_bits(tmp_path: Path) ->
     assert "a.mkv: 10 bits per channel are reduced to 8, the most that vp9 has" in notes
 
 
-class DeepNearest(Nearest):
-    """One that takes 16 bits, too."""
-
-    depth = 8
-    deep_problem = None
-
-    def at_depth(self, depth: int) -> DeepNearest:
-        made = DeepNearest(self.scale)
-        made.depth = depth
-        return made
-
-
 def test_the_shape_of_pixels_and_times_are_kept(tmp_path: Path) -> None:
     source = film(tmp_path, "-vf", "setsar=4/3")
     target = tmp_path / "out.webm"
     upscale_video(source, target, Nearest(2), quiet=True, say=lambda _: None)
     assert probe(target)["video"]["sample_aspect_ratio"] == "4:3"
-    times = subprocess.run(
-        [
-            "ffprobe",
-            "-v",
-            "error",
-            "-select_streams",
-            "v",
-            "-show_entries",
-            "packet=pts_time",
-            "-of",
-            "csv=p=0",
-            str(target),
-        ],
-        capture_output=True,
-        check=True,
-        text=True,
-    )
-    assert [float(line) for line in times.stdout.split()] == [n / 25 for n in range(50)]
+    assert times(target, "v", "packet=pts_time") == [n / 25 for n in range(50)]
 
 
 def test_what_webm_cannot_hold_is_one_line(tmp_path: Path) -> None:

@@ -14,23 +14,13 @@ from framelift.train.config.file import load_config
 from framelift.train.data.footage.pairs import FootagePairs
 from framelift.train.loop.trainer import Trainer
 
+from ....support.training_runs import NETWORK
+
 CPU = torch.device("cpu")
-CONFIG = """
+CONFIG = f"""
 steps = 6
-tensorboard = false
 checkpoint_every = 3
-[network]
-name = "realtime"
-scale = 2
-channels = 8
-layers = 2
-expansion = 1
-[[loss]]
-kind = "pixel"
-norm = "charbonnier"
-[data]
-crop = 32
-batch = 2
+{NETWORK}
 workers = 1
 degradation = "codec"
 [data.codec]
