@@ -194,6 +194,7 @@ class KeptLayers:
         self.strips = Strips(height, width)
         self._values = Values.of_layers(self.strips, network.channels)
         self._shuffle = Shuffle(self.strips, network.scale, network.outputs[-1])
+        self._later = len(self._values) // 2  # layers behind the one in the middle
 
     def compute(self, frame: Frames, out: Frames) -> None:
         """Upscale a frame, H×W×3, to `out`, sH×sW×3, and keep the results of all layers."""
@@ -203,7 +204,7 @@ class KeptLayers:
     def change(self, frame: Frames) -> Change:
         """What is to be computed for a frame instead of the one that is kept."""
         marks = self.strips.different(self._values[0].all[0], frame)
-        in_rows = self.strips.near(marks, (len(self._values) + 1) // 2)
+        in_rows = self.strips.near(marks, len(self._values) - self._later)
         share = sum(in_rows) / (self.strips.height * self.strips.count)
         return Change(marks, in_rows, _COST * share + _FIXED_COST)
 
@@ -269,6 +270,11 @@ class KeptLayers:
             computed += len(wanted)
             shuffle.write(targets[wanted], pixels, out)
 
+        top, bottom = max(0, first - self._later), end + self._later
+        changed = [row for row, cells in enumerate(change.in_rows[top:bottom], top) if cells]
+        if not changed:
+            return 0
+        first, end = max(first, changed[0] - self._later), min(end, changed[-1] + 1 + self._later)
         writes = [*(values.write for values in self._values[1:]), write]
         found = self.strips.reached(change.marks, first, end, len(writes))
         for layer, (rows, read) in enumerate(zip(found, self._values, strict=True)):
@@ -279,7 +285,7 @@ class KeptLayers:
 def open_layers(
     spec: ModelSpec, name: str, provider: str, threads: int, batch_bytes: int = BATCH_BYTES
 ) -> LayeredNetwork | None:
-    """The model for blocks, or None if it is not of that form or there are too many threads."""
+    """The model for strips, or None if it is not of that form or there are too many threads."""
     if threads > MOST_THREADS:
         return None
     chain = chain_of(spec)

@@ -67,7 +67,7 @@ def test_every_update_is_the_whole_frame(model: str, threads: int) -> None:
         network(model, threads, batch_bytes=100 << 10) as net,  # so that there are several batches
         Upscaler.load(model, "onnx-cpu", threads=1) as upscaler,
     ):
-        for height, width in ((8, 8), (9, 17), (64, 48), (61, 99)):
+        for height, width in ((8, 8), (9, 17), (64, 48), (61, 99), (150, 24)):
             kept = net.keep(height, width)
             assert kept is not None
             frame = noise(rng, height, width)
