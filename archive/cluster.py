@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..common.errors import BackendError, MissingDependencyError
 from ..common.files import remove_abandoned
-from ..common.notes import Say
+from ..common.notes import Say, silent
 from ..common.signals import signals_as_errors
 from ..common.text import first_line, one_line
 from .plan.films import pieces_of
@@ -59,7 +59,7 @@ class RayWorker:
     """What Ray calls for each row, in an actor of its own."""
 
     def __init__(self, archive: str) -> None:
-        self._worker = Worker(Archive.from_json(json.loads(archive)), lambda line: None)
+        self._worker = Worker(Archive.from_json(json.loads(archive)), silent)
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         """Make one file. Errors are results, too: an exception would end the whole run."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ..common.notes import silent
 from ..runtime.models.file import ModelSpec, load, read_spec
 from ..runtime.models.zoo import default_model, resolve
 from ..runtime.video.reading.file_source import FileSource
@@ -134,7 +135,7 @@ def _check(plan: Plan, models: Sequence[str]) -> None:
     if plan.vgg is not None:
         feature_distance(plan.vgg)
     if plan.video is not None:
-        with FileSource(plan.video, say=lambda line: None):
+        with FileSource(plan.video, say=silent):
             pass
 
 

@@ -89,6 +89,24 @@ def write_atomic(target: Path, data: bytes) -> None:
         temporary.write_bytes(data)
 
 
+def write_durably(path: Path, data: bytes) -> None:
+    """Write `data` to `path`, where it is then complete and on the disk, or not there.
+
+    For files of ours: nothing is checked before. Raises OSError.
+    """
+    temporary = path.with_name(f"{path.name}.part")
+    try:
+        with temporary.open("wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+
+
 def remove_abandoned(target: Path) -> None:
     """Remove the temporary files of runs that were killed: nobody holds their locks."""
     stem, suffix = glob.escape(_short_stem(target)), glob.escape(target.suffix)

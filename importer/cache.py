@@ -12,6 +12,7 @@ from onnx.external_data_helper import ExternalDataInfo
 
 from ..common.cache_folder import FOLDER_VARIABLE, cache_folder
 from ..common.errors import FrameliftError, ModelError, OutputError
+from ..common.notes import silent
 from ..runtime.models.file import ModelSpec, read_spec
 from .importing import import_model
 from .outcome import ImportOptions
@@ -52,7 +53,7 @@ def import_to_cache(source: Path, task: str = "super-resolution") -> Kept:
             f"`framelift import {source} -o MODEL.onnx`"
         ) from error
     options = ImportOptions(task=task, overwrite=True)
-    imported = import_model(source, target, options, say=_silent)
+    imported = import_model(source, target, options, say=silent)
     line = f"{source.name} is not a Framelift model: imported, {imported.summary()}"
     return Kept(read_spec(target), line)
 
@@ -78,7 +79,3 @@ def _digest(source: Path, task: str) -> str:
             f"{source}: is not an ONNX file, or is damaged; copy or export it again"
         ) from error
     return digest.hexdigest()[:16]
-
-
-def _silent(line: str) -> None:
-    del line

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..common.errors import FrameliftError
 from ..common.images import is_image, read_outline
+from ..common.notes import silent
 from .jobs import Job
 from .video.clip.fit import Scaling, factor_of, known_factor
 
@@ -52,6 +53,6 @@ def _size_of_video(path: Path) -> tuple[int, int] | None:
     from .video.clip.input_file import main_video, open_input
 
     with open_input(path) as container:
-        stream = main_video(container, lambda line: None)
+        stream = main_video(container, silent)
         size = stream.codec_context.width, stream.codec_context.height
     return size if all(size) else None

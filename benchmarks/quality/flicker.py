@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from ...common.errors import ConfigError
 from ...common.libraries.opencv import load_cv2
+from ...common.notes import silent
 from ...common.text import counted
 from ...runtime.video.reading.file_source import FileSource
 from ..machine.facts import describe_machine
@@ -64,7 +65,7 @@ def measure_flicker(
     times_ms: list[float] = []
     with (
         placement.load(model) as upscaler,
-        FileSource(clip, say=_silent) as source,
+        FileSource(clip, say=silent) as source,
     ):
 
         def both() -> Iterator[tuple[ImageU8, ImageU8]]:
@@ -171,7 +172,3 @@ def _nothing_static(mean: MeanChange) -> str:
         f"only {mean.static_share:.1%} of the clip is static: its static figures say little; "
         "measure a clip of a camera that stands"
     )
-
-
-def _silent(line: str) -> None:
-    """Notes about the clip are `framelift upscale`'s to make."""

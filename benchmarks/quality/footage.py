@@ -20,6 +20,7 @@ from msgspec.structs import asdict
 from numpy.typing import NDArray
 
 from ...common.errors import ConfigError, InputError
+from ...common.notes import silent
 from ...imaging.coding import Coding, encode_and_decode
 from ...imaging.quality import ImageU8, Upscale, bicubic, compare, crop_to_multiple, shrink
 from ...runtime import Upscaler
@@ -173,7 +174,7 @@ def read_clip(clip: Path, count: int, scale: int) -> list[ImageU8]:
 
     Raises InputError for a clip that cannot be read, has one frame or is too small to reduce.
     """
-    with FileSource(clip, say=_silent) as source:
+    with FileSource(clip, say=silent) as source:
         frames = [frame.bgr.copy() for frame in islice(source, count)]
     if len(frames) < 2:
         raise InputError(f"{clip}: has {len(frames)} frames; at least 2 are needed")
@@ -243,7 +244,3 @@ def _summary(
         coded_mean_db=fmean(coded) if coded else None,
         static_flicker=fmean(ratios) if ratios else None,
     )
-
-
-def _silent(line: str) -> None:
-    """Notes about the clip are `framelift upscale`'s to make."""

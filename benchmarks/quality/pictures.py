@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ...common.libraries.opencv import load_cv2
+from ...common.notes import silent
 from ...imaging.quality import ImageU8, as_bgr, bicubic, crop_to_multiple, shrink
 from ...runtime.video.reading.file_source import FileSource
 from ..machine.facts import describe_machine
@@ -66,7 +67,7 @@ def _inputs(
             image = _middle(as_bgr(read_original(path)), _MAX_WIDTH, _MAX_HEIGHT)
             yield path.stem, shrink(crop_to_multiple(image, scale), scale)
     if video is not None:
-        with FileSource(video, say=_silent) as source:
+        with FileSource(video, say=silent) as source:
             *_, frame = islice(source, _FRAME)
         small = _middle(frame.bgr, _MAX_WIDTH // scale, _MAX_HEIGHT // scale)
         yield f"frame of {video.name}", np.ascontiguousarray(small)
@@ -76,7 +77,3 @@ def _middle(image: ImageU8, max_width: int, max_height: int) -> ImageU8:
     height, width = image.shape[:2]
     top, left = max(0, (height - max_height) // 2), max(0, (width - max_width) // 2)
     return image[top : top + max_height, left : left + max_width]
-
-
-def _silent(line: str) -> None:
-    """Notes about the clip are `framelift upscale`'s to make."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from ...common.errors import InputError, MissingDependencyError
 from ...common.images import IMAGE_SUFFIXES, read_image
+from ...common.notes import silent
 from ...imaging.quality import Distance, ImageU8, Trial, bicubic, trials
 from ..machine.facts import describe_machine
 from ..report.checks import int8_warnings, require_super_resolution
@@ -42,7 +43,7 @@ def read_original(path: Path) -> ImageU8:
     Raises InputError when it cannot be decoded or has more than 8 bits per channel.
     """
     try:
-        picture = read_image(path, say=lambda line: None)
+        picture = read_image(path, say=silent)
     except InputError as error:
         raise InputError(
             f"{path}: is not an image that can be decoded, or it is damaged"

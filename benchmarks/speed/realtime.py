@@ -18,6 +18,7 @@ import numpy as np
 
 from ...common.errors import ConfigError, InputError
 from ...common.libraries.opencv import load_cv2
+from ...common.notes import silent
 from ...runtime import Upscaler
 from ...runtime.models.zoo import resolve
 from ...runtime.video.reading.file_source import FileSource
@@ -167,7 +168,7 @@ class _Clips:
     def __init__(self, video: Path, folder: Path) -> None:
         """Raises InputError."""
         self._folder = folder
-        with FileSource(video, say=_silent) as source:
+        with FileSource(video, say=silent) as source:
             self._images = [frame.bgr.copy() for frame in islice(source, _LONG)]
         if not self._images:
             raise InputError(f"{video}: has no frames")
@@ -225,7 +226,3 @@ def _measure(
 
 def _by_rate(largest_of: dict[int, Size | None]) -> dict[str, Size | None]:
     return {str(rate): size for rate, size in largest_of.items()}
-
-
-def _silent(line: str) -> None:
-    """Notes about the clip are `framelift upscale`'s to make."""

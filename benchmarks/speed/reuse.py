@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from ...common.errors import ConfigError
 from ...common.images import read_image
+from ...common.notes import silent
 from ...common.text import counted
 from ...imaging.coding import Coding, encode_and_decode
 from ...runtime import Upscaler
@@ -123,7 +124,7 @@ def _shots(
 
 
 def _read(clip: Path, count: int) -> Frames:
-    with FileSource(clip, say=lambda line: None) as source:
+    with FileSource(clip, say=silent) as source:
         frames = [frame.bgr.copy() for frame in islice(source, count)]
     if len(frames) < _LEAST_FRAMES:
         raise ConfigError(

@@ -123,13 +123,7 @@ def upscale_live(
         )
         size_px = step.output_size(opened.facts.width_px, opened.facts.height_px)
         if window is None:  # the others cannot change their size on the way
-            step = FrameStep(
-                upscaler,
-                factor=options.factor,
-                size_px=size_px,
-                compare=options.compare,
-                reuse=options.reuse,
-            )
+            step.keep_size(size_px)
         outgoing = Outgoing(opened.facts, size_px, encoder, opened.sound, stored)
         sink = window or open_sink(target, outgoing, stack, overwrite=overwrite, say=tell)
         pipeline = Pipeline(opened.frames, step, sink, pool=pool, live=opened.drops)
@@ -161,8 +155,8 @@ def _at_depth(
         return upscaler, encoder, raw_format(encoder, most_bits=8)
     facts = opened.facts
     if target.kind is TargetKind.FILE:
-        made = prepare(source.shown, facts, target.path, upscaler, encoder, say)
-        return made.upscaler, made.encoder, made.encoder.stored_format
+        upscaler, encoder = prepare(source.shown, facts, target.path, upscaler, encoder, say)
+        return upscaler, encoder, encoder.stored_format
     stored = raw_format(encoder) or y4m_format(facts.pixel_format, encoder)
     problem = problem_of(upscaler)
     if problem is not None and facts.colour.hdr:

@@ -17,8 +17,9 @@ from ..video.clip.frame import ClipFacts, Frame
 from ..video.clip.pool import FramePool
 from ..video.convert import ConvertOptions
 from ..video.depth import at_depth, problem_of
+from ..video.reading.clip_source import ClipSource
 from ..video.reading.file_source import FileSource
-from ..video.reading.opening import ClipInput, ClipSource, open_clip, path_of
+from ..video.reading.opening import ClipInput, open_clip, path_of
 from ..video.step import FrameStep, FrameUpscaler
 from ..video.turned import Turned, is_upright, turn_of
 from ..video.writing.carried import Audio
@@ -58,9 +59,7 @@ def open_frames(
 
     Raises InputError: it cannot be read, or is HDR video, which the pictures cannot hold.
     """
-    opened = open_clip(
-        clip, options.reading(after_pts, FrameStep(upscaler, reuse=options.reuse).history), say
-    )
+    opened = open_clip(clip, options.reading(after_pts, options.step(upscaler).history), say)
     source = stack.enter_context(opened)
     name, suffix = path_of(clip).name, target.suffix.lower()
     facts, format_ = source.facts, source.facts.pixel_format
@@ -79,7 +78,7 @@ def open_frames(
         say(f"{name}: the alpha channel is left out")
     _say_what_is_lost(source, name, options, say)
     upscaler = at_depth(upscaler, _DEEP if is_deep else 8)
-    step = FrameStep(upscaler, factor=options.factor, compare=options.compare, reuse=options.reuse)
+    step = options.step(upscaler)
     pool = step.pool()
     source.use_pool(pool, keep_alpha=keep_alpha)
     bits = format_.bits if is_deep else 8

@@ -8,10 +8,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from ...common.errors import Interrupted, OutputError
-from ...common.files import FINISHED_PART_KEPT, NOTHING_LEFT, describe_os_error
+from ...common.files import FINISHED_PART_KEPT, NOTHING_LEFT, describe_os_error, write_durably
 from ...common.images import Picture, encode_image
 from ...common.images.writing import DEEP_SUFFIXES
-from ...common.notes import Say, say_on_stderr
+from ...common.notes import Say, once, say_on_stderr
 from ..session.grey import is_grey
 from ..video.clip.frame import ClipFacts, Frame
 from ..video.clip.image_sequence import ImageSequence, check_images, numbered_files, with_number
@@ -121,7 +121,7 @@ class _ImageSink:
         self._pattern = pattern
         self._facts = facts
         self._say = say
-        self._told: set[str] = set()
+        self._say_once = once(say)
         self._times = Times()
         self._colours = _stated_colours(facts)
 
@@ -139,23 +139,11 @@ class _ImageSink:
         name = with_number(self._pattern.name, _FIRST + self._number - 1)
         data = encode_image(self._pattern.with_name(name), picture, say=self._say_once)
         path = self._folder / f"{self._number:08}.{frame.pts}{self._pattern.suffix}"
-        temporary = path.with_name(f"{path.name}.part")
         try:
-            with temporary.open("wb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-            temporary.replace(path)
+            write_durably(path, data)
         except OSError as error:
             raise OutputError(describe_os_error(self._pattern, error)) from error
         self._times.add(frame)
-
-    def _say_once(self, line: str) -> None:
-        """What is lost in each image is said of the first."""
-        what = line.partition(": ")[2]
-        if what not in self._told:
-            self._told.add(what)
-            self._say(line)
 
     def finish(self) -> None:
         if not self._times.is_even():

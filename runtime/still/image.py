@@ -21,6 +21,7 @@ from ...common.images.content.alpha import bleed
 from ...common.images.parts import open_parts
 from ...common.images.writing import STRIP_SUFFIXES, channels_of, check_transparency, strip_writer
 from ...common.libraries.opencv import load_cv2
+from ...common.notes import silent
 from ...common.signals import call_interruptibly
 from ..session.grey import is_grey
 from ..tiling import TilePlan
@@ -45,7 +46,7 @@ class ImageOptions:
 
     overwrite: bool = False
     keep_metadata: bool = True
-    inform: Say = lambda line: None
+    inform: Say = silent
     large_pixels: int = 64_000_000
     parts_pixels: int = 32_000_000
     """From so many pixels on, a PNG or TIFF is read strip by strip, too."""

@@ -19,8 +19,9 @@ from .clip.span import Span
 from .depth import prepare
 from .pipeline import Pipeline
 from .progress import VideoProgress
+from .reading.clip_source import ClipSource
 from .reading.deinterlace import Deinterlace
-from .reading.opening import ClipInput, ClipSource, identity_of, open_clip, path_of
+from .reading.opening import ClipInput, identity_of, open_clip, path_of
 from .reading.options import ReadOptions
 from .resume.segment_sink import KEEPING_SHARE, SEGMENT_FRAMES, SegmentSink
 from .resume.segments import WorkFolder, decode_times, read_segment, read_times
@@ -66,6 +67,21 @@ class ConvertOptions:
             deinterlace=self.deinterlace,
             assume_transfer=self.assume_transfer,
         )
+
+    def step(self, upscaler: FrameUpscaler) -> FrameStep:
+        """What becomes of each frame."""
+        return FrameStep(upscaler, factor=self.factor, compare=self.compare, reuse=self.reuse)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What upscales and stores the frames of one clip, of the depth that it has."""
+
+    step: FrameStep
+    pool: FramePool
+    encoder: EncoderOptions
+    size_px: tuple[int, int]
+    """Width and height of the result."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +137,30 @@ def upscale_video(
         raise Interrupted(f"{text}; {FINISHED_PART_KEPT}", error.exit_code) from error
     except OutputError as error:
         raise OutputError(str(error).replace(NOTHING_LEFT, FINISHED_PART_KEPT)) from error
+
+
+def prepare_clip(
+    source: ClipSource,
+    path: Path,
+    target: Path,
+    upscaler: FrameUpscaler,
+    encoder: EncoderOptions,
+    options: ConvertOptions,
+    say: Say,
+) -> Prepared:
+    """Choose for an open clip, which `path` names, and give it the pool of its frames.
+
+    Raises what `prepare` raises.
+    """
+    facts = source.facts
+    if options.compare and facts.pixel_format.has_alpha:
+        say(f"{path.name}: beside the input, the alpha channel is left out")
+        facts = replace(facts, pixel_format=replace(facts.pixel_format, has_alpha=False))
+    upscaler, encoder = prepare(path, facts, target, upscaler, encoder, say)
+    step = options.step(upscaler)
+    pool = step.pool()
+    source.use_pool(pool, keep_alpha=encoder.stored_format.has_alpha)
+    return Prepared(step, pool, encoder, step.output_size(facts.width_px, facts.height_px))
 
 
 def join_segments(segments: list[Path], sink: FileSink) -> None:
@@ -182,14 +222,12 @@ class _Work:
                 atomic_output(self.target, overwrite=self.overwrite, source=self.source_path)
             )
             source = stack.enter_context(self._source())
-            facts = source.facts
-            step, pool, encoder = self._prepared(source)
-            size_px = step.output_size(facts.width_px, facts.height_px)
-            sink = stack.enter_context(self._sink(temporary, source, size_px, encoder))
-            progress = stack.enter_context(self._progress(facts.frame_count_estimate))
-            stats = Pipeline(source, step, sink, pool=pool).run(progress)
+            made = self._prepared(source)
+            sink = stack.enter_context(self._sink(temporary, source, made))
+            progress = stack.enter_context(self._progress(source.facts.frame_count_estimate))
+            stats = Pipeline(source, made.step, sink, pool=made.pool).run(progress)
             copied = sink.copied
-        return VideoResult(self.target, *size_px, copied, stats)
+        return VideoResult(self.target, *made.size_px, copied, stats)
 
     def in_segments(self) -> VideoResult:
         """Encode what segments are missing, then join them."""
@@ -198,17 +236,16 @@ class _Work:
             if folder.started_anew:
                 self.say(f"{self.target.name}: the input or the settings changed; starting again")
             found = folder.found()
-            history = self._step(self.upscaler).history
+            history = self.options.step(self.upscaler).history
             with self._source(after_pts=found.last_pts, context=history) as source:
                 facts = source.facts
-                step, pool, encoder = self._prepared(source)
-                size_px = step.output_size(facts.width_px, facts.height_px)
+                made = self._prepared(source)
                 sink = SegmentSink(
                     folder,
                     found,
                     facts,
-                    size_px,
-                    encoder,
+                    made.size_px,
+                    made.encoder,
                     target=self.target,
                     segment_frames=self.options.segment_frames,
                     keeping_share=self.options.keeping_share,
@@ -220,57 +257,36 @@ class _Work:
                 sink.restore()
                 left = facts.frame_count_estimate
                 with self._progress(left - done if left else None) as progress:
-                    stats = Pipeline(source, step, sink, pool=pool).run(progress)
-                copied = self._join(folder.complete(), source, size_px, encoder)
+                    stats = Pipeline(source, made.step, sink, pool=made.pool).run(progress)
+                copied = self._join(folder.complete(), source, made)
         folder.remove()
-        return VideoResult(self.target, *size_px, copied, stats, done)
+        return VideoResult(self.target, *made.size_px, copied, stats, done)
 
-    def _join(
-        self,
-        segments: list[Path],
-        source: ClipSource,
-        size_px: tuple[int, int],
-        encoder: EncoderOptions,
-    ) -> list[str]:
+    def _join(self, segments: list[Path], source: ClipSource, made: Prepared) -> list[str]:
         with (
             atomic_output(
                 self.target, overwrite=self.overwrite, source=self.source_path
             ) as temporary,
-            self._sink(temporary, source, size_px, encoder) as sink,
+            self._sink(temporary, source, made) as sink,
         ):
             join_segments(segments, sink)
             return sink.copied
 
-    def _prepared(self, source: ClipSource) -> tuple[FrameStep, FramePool, EncoderOptions]:
-        """What upscales and stores the frames of this clip, of the depth that it has."""
-        facts = source.facts
-        if self.options.compare and facts.pixel_format.has_alpha:
-            self.say(f"{self.source_path.name}: beside the input, the alpha channel is left out")
-            facts = replace(facts, pixel_format=replace(facts.pixel_format, has_alpha=False))
-        prepared = prepare(
-            self.source_path, facts, self.target, self.upscaler, self.encoder, self.say
-        )
-        step = self._step(prepared.upscaler)
-        pool = step.pool()
-        source.use_pool(pool, keep_alpha=prepared.encoder.stored_format.has_alpha)
-        return step, pool, prepared.encoder
-
-    def _step(self, upscaler: FrameUpscaler) -> FrameStep:
-        options = self.options
-        return FrameStep(
-            upscaler, factor=options.factor, compare=options.compare, reuse=options.reuse
+    def _prepared(self, source: ClipSource) -> Prepared:
+        return prepare_clip(
+            source,
+            self.source_path,
+            self.target,
+            self.upscaler,
+            self.encoder,
+            self.options,
+            self.say,
         )
 
     def _source(self, after_pts: int | None = None, context: int = 0) -> ClipSource:
         return open_clip(self.source, self.options.reading(after_pts, context), self.say)
 
-    def _sink(
-        self,
-        path: Path,
-        source: ClipSource,
-        size_px: tuple[int, int],
-        encoder: EncoderOptions,
-    ) -> FileSink:
+    def _sink(self, path: Path, source: ClipSource, made: Prepared) -> FileSink:
         span, index, copied = self.options.span, source.stream_index, None
         if index is not None:
             part = span if span.is_whole else Span(source.start_seconds, span.end)
@@ -278,8 +294,8 @@ class _Work:
         return FileSink(
             path,
             source.facts,
-            size_px,
-            encoder,
+            made.size_px,
+            made.encoder,
             copied,
             shown_as=self.target,
             say=self.say,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, Self, cast
 
@@ -29,14 +28,6 @@ class DeepUpscaler(FrameUpscaler, Protocol):
         """See `Upscaler.at_depth`."""
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """What makes a clip."""
-
-    upscaler: FrameUpscaler
-    encoder: EncoderOptions
-
-
 def prepare(
     source: Path | str,
     facts: ClipFacts,
@@ -44,7 +35,7 @@ def prepare(
     upscaler: FrameUpscaler,
     encoder: EncoderOptions,
     say: Say,
-) -> Prepared:
+) -> tuple[FrameUpscaler, EncoderOptions]:
     """The upscaler for the clip's depth and the encoder for its pixels; what is lost is said.
 
     Raises:
@@ -60,7 +51,7 @@ def prepare(
         choice.encoder.check_available()
     for note in choice.notes:
         say(f"{Path(source).name}: {note}")
-    return Prepared(at_depth(upscaler, choice.depth), choice.encoder)
+    return at_depth(upscaler, choice.depth), choice.encoder
 
 
 def problem_of(upscaler: FrameUpscaler) -> str | None:

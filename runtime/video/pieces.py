@@ -23,11 +23,10 @@ import av
 
 from ...common.errors import InputError
 from ...common.files import atomic_output
-from ...common.notes import Say, say_on_stderr
+from ...common.notes import Say, say_on_stderr, silent
 from .clip.frame import Frame
 from .clip.input_file import open_input, start_offset
-from .convert import ConvertOptions, VideoResult, job_of, join_segments
-from .depth import prepare
+from .convert import ConvertOptions, VideoResult, job_of, join_segments, prepare_clip
 from .pipeline import Pipeline
 from .reading.file_source import FileSource
 from .reading.options import ReadOptions
@@ -82,7 +81,7 @@ def plan_pieces(
     with open_input(path) as container:
         if (container.duration or 0) <= 1e6 * seconds:
             return []
-    with FileSource(path, say=_silent) as source:
+    with FileSource(path, say=silent) as source:
         index, unit = source.stream_index, source.facts.time_base
     shown = _frame_times(path, index)
     if shown is None:
@@ -143,35 +142,22 @@ def upscale_piece(
             ),
             say=say,
         ) as source:
-            facts = source.facts
-            prepared = prepare(source_path, facts, work_target, upscaler, encoder, say)
-            step = FrameStep(
-                prepared.upscaler,
-                factor=options.factor,
-                compare=options.compare,
-                reuse=options.reuse,
-            )
-            pool = step.pool()
-            source.use_pool(
-                pool,
-                keep_alpha=prepared.encoder.stored_format.has_alpha and not options.compare,
-            )
-            size_px = step.output_size(facts.width_px, facts.height_px)
+            made = prepare_clip(source, source_path, work_target, upscaler, encoder, options, say)
             segments = SegmentSink(
                 folder,
                 found,
-                facts,
-                size_px,
-                prepared.encoder,
+                source.facts,
+                made.size_px,
+                made.encoder,
                 target=work_target,
                 segment_frames=options.segment_frames,
                 keeping_share=options.keeping_share,
                 say=say,
             )
             segments.restore()
-            frames = _until(source, piece.end_pts, step.lookahead)
+            frames = _until(source, piece.end_pts, made.step.lookahead)
             sink = _UntilSink(segments, piece.end_pts)
-            stats = Pipeline(frames, step, sink, pool=pool).run()
+            stats = Pipeline(frames, made.step, sink, pool=made.pool).run()
     return stats, len(found.pts) + sink.frames_written
 
 
@@ -192,7 +178,6 @@ def join_pieces(
 
     Raises what `upscale_video` raises. InputError: a piece has no segments.
     """
-    step = FrameStep(upscaler, factor=options.factor, compare=options.compare)
     segments: list[Path] = []
     for piece, work_target in pieces:
         with _folder(source_path, piece, work_target, encoder, options) as folder:
@@ -201,20 +186,25 @@ def join_pieces(
             raise InputError(f"{source_path}: the segments of piece {piece.number} are gone")
         segments += found
     reading = ReadOptions(assume_transfer=options.assume_transfer)
-    with FileSource(source_path, reading, say=_silent) as source:
-        facts = source.facts
+    with FileSource(source_path, reading, say=silent) as source:
         copied = CopyFrom(source_path, source.stream_index, options.audio)
-        prepared = prepare(source_path, facts, pieces[0][1], upscaler, encoder, _silent)
-        size_px = step.output_size(facts.width_px, facts.height_px)
+        work_target = pieces[0][1]
+        made = prepare_clip(source, source_path, work_target, upscaler, encoder, options, silent)
         with (
             atomic_output(target, overwrite=overwrite, source=source_path) as temporary,
             FileSink(
-                temporary, facts, size_px, prepared.encoder, copied, shown_as=target, say=say
+                temporary,
+                source.facts,
+                made.size_px,
+                made.encoder,
+                copied,
+                shown_as=target,
+                say=say,
             ) as sink,
         ):
             join_segments(segments, sink)
             streams, frames = sink.copied, sink.frames_written
-    return VideoResult(target, *size_px, streams, PipelineStats(), frames)
+    return VideoResult(target, *made.size_px, streams, PipelineStats(), frames)
 
 
 def _folder(
@@ -285,7 +275,3 @@ class _UntilSink:
 
     def finish(self) -> None:
         self._sink.finish()
-
-
-def _silent(line: str) -> None:
-    """Take a note that was said already."""

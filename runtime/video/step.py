@@ -72,8 +72,6 @@ class FrameStep:
         factor: output size over input size, or what the output fits into, when it is not the
             upscaler's own: the result is resized, with area averages when it shrinks and Lanczos
             when it grows.
-        size_px: width and height of every result instead, whatever the frame's size: for a sink
-            that cannot change its size.
         compare: put the input, enlarged bicubically, to the left of the result.
         reuse: do not compute again what did not change since the last frame.
     """
@@ -83,7 +81,6 @@ class FrameStep:
         upscaler: FrameUpscaler,
         *,
         factor: Scaling | None = None,
-        size_px: tuple[int, int] | None = None,
         compare: bool = False,
         reuse: bool = True,
     ) -> None:
@@ -92,7 +89,7 @@ class FrameStep:
         if isinstance(upscaler, SequenceUpscaler) and (upscaler.window > 1 or reuse):
             self._sequence = upscaler.sequence()
         self._factor: Scaling = factor or Fraction(upscaler.scale)
-        self._size_px = size_px
+        self._size_px: tuple[int, int] | None = None
         self._is_checked = False
         self._compare = compare
         nothing: Image = np.empty((0, 0, 3), np.uint8)
@@ -102,6 +99,12 @@ class FrameStep:
     def pool(self) -> FramePool:
         """A pool of arrays for frames that are given to it or come from it."""
         return pool_for(self._upscaler)
+
+    def keep_size(self, size_px: tuple[int, int]) -> None:
+        """Make every result that wide and high, whatever the frame's size: for a sink that cannot
+        change its size.
+        """
+        self._size_px = size_px
 
     @property
     def lookahead(self) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ....common.errors import InputError
 from ....common.libraries.opencv import load_cv2, quiet_cv2
-from ...video.clip.colour import Colour, complete_colour
+from ...video.clip.colour import complete_colour
 from ...video.clip.frame import ClipFacts, Image
 from ...video.clip.pool import FramePool
 from .address import Source
@@ -50,7 +50,7 @@ class CameraConnection:
             time_base=TIME_BASE,
             average_rate=Fraction(rate).limit_denominator(1001) if rate > 0 else None,
             sample_aspect_ratio=Fraction(1),
-            colour=_screen_colour(height),
+            colour=complete_colour(lines=height, is_rgb=True),
         )
 
     def frames(self, on_sound: TakeSound | None = None) -> Iterator[tuple[Image, float | None]]:
@@ -65,10 +65,6 @@ class CameraConnection:
 
     def close(self) -> None:
         self._capture.release()
-
-
-def _screen_colour(lines: int) -> Colour:
-    return complete_colour(matrix=2, range_=1, primaries=2, transfer=2, is_rgb=True, lines=lines)
 
 
 def _hint() -> str:

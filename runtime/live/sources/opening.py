@@ -13,7 +13,7 @@ from ...video.clip.fit import Scaling
 from ...video.clip.frame import ClipFacts, Frame
 from ...video.clip.image_sequence import ImageSequence
 from ...video.clip.pool import FramePool
-from ...video.reading.animation_source import AnimationSource
+from ...video.reading.clip_source import ClipSource
 from ...video.reading.file_source import FileSource
 from ...video.reading.image_source import ImageSource
 from ...video.reading.options import ReadOptions
@@ -66,7 +66,7 @@ class Input:
     endless: bool = True
     """Stopping it is how it ends; a file that is stopped is incomplete."""
     live: LiveSource | None = None
-    file: FileSource | AnimationSource | ImageSource | None = None
+    file: ClipSource | None = None
     """What `frames` comes from, if that is a file or a pipe."""
     sound: SoundFeed | None = None
     """The sound beside the frames, which comes while they are iterated over."""
@@ -84,8 +84,9 @@ def open_input(
 
     Raises InputError: it cannot be opened, or is damaged.
     """
+    reading = ReadOptions(assume_transfer=options.assume_transfer)
     if options.images is not None:
-        images = ImageSource(options.images, assume_transfer=options.assume_transfer, say=say)
+        images = ImageSource(options.images, reading, say=say)
         images.use_pool(pool)
         return _file(stack.enter_context(images), source, target, options)
     container, total_bytes, reader = None, None, None
@@ -116,7 +117,7 @@ def open_input(
     file = stack.enter_context(
         FileSource(
             name,
-            ReadOptions(assume_transfer=options.assume_transfer),
+            reading,
             container=container,
             total_bytes=total_bytes,
             pool=pool,
@@ -130,7 +131,7 @@ def open_input(
 
 
 def _file(
-    file: FileSource | AnimationSource | ImageSource,
+    file: ClipSource,
     source: Source,
     target: Target,
     options: LiveOptions,

@@ -10,10 +10,11 @@ import numpy as np
 
 from ....common.errors import ConfigError, OutputError
 from ....common.notes import Say, say_on_stderr
-from ...video.clip.colour import LIMITED, UNSPECIFIED, complete_colour
+from ...video.clip.colour import LIMITED, complete_colour
 from ...video.clip.frame import ClipFacts, Frame
 from ...video.clip.pixel_format import PixelFormat, named_format
 from ...video.clip.pixels import FromBgr, even_size
+from ...video.clip.planes import plane_array
 from ...video.writing.encoders import SAME, EncoderOptions
 
 _DEFAULT_RATE = Fraction(30)
@@ -83,14 +84,7 @@ class Y4mSink:
             say(f"{shown}: the alpha channel is left out; files of prores, ffv1 and vp9 keep it")
         stored = stored or named_format("yuv420p")
         width, height = even_size(*size_px, stored.chroma)
-        colour = complete_colour(
-            matrix=UNSPECIFIED,
-            range_=LIMITED,
-            primaries=UNSPECIFIED,
-            transfer=UNSPECIFIED,
-            is_rgb=False,
-            lines=height,
-        )
+        colour = complete_colour(lines=height)
         if facts.colour.hdr is not None:
             colour = replace(facts.colour, range=LIMITED)
             say(
@@ -99,7 +93,7 @@ class Y4mSink:
                 "that reads it"
             )
         self._from_bgr = FromBgr(stored.name, colour, (width, height))
-        self._dtype = np.dtype(np.uint16 if stored.is_deep else np.uint8)
+        self._bits = stored.bits
         rate, aspect = facts.average_rate or _DEFAULT_RATE, facts.sample_aspect_ratio
         self._rate = rate
         self._header = (
@@ -114,9 +108,7 @@ class Y4mSink:
         put(self._stream, self._header + b"FRAME\n", self._shown)
         self._header = b""
         for plane in picture.planes:
-            rows = np.frombuffer(memoryview(plane), self._dtype)
-            rows = rows.reshape(-1, plane.line_size // self._dtype.itemsize)
-            part = np.ascontiguousarray(rows[: plane.height, : plane.width])
+            part = np.ascontiguousarray(plane_array(plane, self._bits))
             put(self._stream, part.data.cast("B"), self._shown)
 
     def finish(self) -> None:

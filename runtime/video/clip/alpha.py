@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import av
-import av.video.plane
 import numpy as np
 from numpy.typing import DTypeLike
 
 from .frame import Image
 from .pixel_format import named_format
+from .planes import plane_array
 
 _PLANE = 3
 _PACKED = "bgra"
@@ -25,10 +25,7 @@ def alpha_of(frame: av.VideoFrame, dtype: DTypeLike) -> Image:
         deep = named_format(frame.format.name).is_deep
         frame = frame.reformat(format="gbrap16le" if deep else "gbrap")
     bits = frame.format.components[_PLANE].bits
-    stored = np.uint16 if bits > 8 else np.uint8
-    plane = frame.planes[_PLANE]
-    rows = np.frombuffer(memoryview(plane), stored).reshape(plane.height, -1)
-    codes: Image = rows[:, : plane.width]
+    codes = plane_array(frame.planes[_PLANE], bits)
     return _scaled(codes, (1 << bits) - 1, int(np.iinfo(np.dtype(dtype)).max))
 
 
@@ -55,17 +52,11 @@ def with_alpha(
     made = av.VideoFrame(width, height, name)
     bits = named_format(name).bits
     for number in range(_PLANE):
-        plane = picture.planes[number]
-        rows = _rows(plane, bits)[:, : plane.width]
-        _rows(made.planes[number], bits)[:, : plane.width] = rows
-    _rows(made.planes[_PLANE], bits)[:, :width] = _scaled(alpha, _white(alpha), (1 << bits) - 1)
+        colours = plane_array(picture.planes[number], bits)
+        np.copyto(plane_array(made.planes[number], bits), colours)
+    codes = _scaled(alpha, _white(alpha), (1 << bits) - 1)
+    np.copyto(plane_array(made.planes[_PLANE], bits), codes)
     return made
-
-
-def _rows(plane: av.video.plane.VideoPlane, bits: int) -> Image:
-    """The lines of a plane, with what is behind their ends."""
-    stored = np.uint16 if bits > 8 else np.uint8
-    return np.frombuffer(memoryview(plane), stored).reshape(plane.height, -1)
 
 
 def _white(image: Image) -> int:

@@ -66,12 +66,12 @@ def require_sdr(colour: Colour) -> None:
 
 def complete_colour(
     *,
-    matrix: int,
-    range_: int,
-    primaries: int,
-    transfer: int,
-    is_rgb: bool,
     lines: int,
+    matrix: int = UNSPECIFIED,
+    range_: int = LIMITED,
+    primaries: int = UNSPECIFIED,
+    transfer: int = UNSPECIFIED,
+    is_rgb: bool = False,
     assume_transfer: str | None = None,
 ) -> Colour:
     """Fill what a clip leaves open, so that reading and writing use the same numbers.

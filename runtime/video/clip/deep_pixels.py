@@ -18,6 +18,7 @@ from ....common.libraries.swscale import TO_YUV
 from .colour import FULL, Colour
 from .frame import Image
 from .pixel_format import named_format
+from .planes import plane_array
 
 _PLANAR = "yuv444p16le"
 _WHITE = 65535.0
@@ -36,7 +37,7 @@ class DeepPixels:
         format_ = named_format(frame.format.name)
         if format_.is_rgb:
             converted = self._reformatter.reformat(frame, format="bgr48le")
-            np.copyto(out, _plane(converted, 0, 3))
+            np.copyto(out, plane_array(converted.planes[0], 16, 3))
             return
         if format_.chroma == 0:
             codes = _grey_codes(frame, format_.bits)
@@ -44,7 +45,7 @@ class DeepPixels:
             return
         planar = self._resampled(frame, _PLANAR)
         merged = self._buffer((frame.height, frame.width, 3))
-        cv2.merge([_plane(planar, number) for number in range(3)], dst=merged)
+        cv2.merge([plane_array(plane, 16) for plane in planar.planes], dst=merged)
         cv2.transform(merged, _to_rgb(colour, format_.bits)[::-1], dst=out)
 
     def from_bgr(self, image: Image, name: str, colour: Colour) -> av.VideoFrame:
@@ -62,8 +63,8 @@ class DeepPixels:
         merged = self._buffer(image.shape)
         cv2.transform(image, matrix, dst=merged)
         planar = av.VideoFrame(width, height, _PLANAR)
-        for number, channel in enumerate(cv2.split(merged)):
-            np.copyto(_plane(planar, number), channel)
+        for plane, channel in zip(planar.planes, cv2.split(merged), strict=True):
+            np.copyto(plane_array(plane, 16), channel)
         return self._resampled(planar, name)
 
     def _resampled(self, frame: av.VideoFrame, name: str) -> av.VideoFrame:
@@ -133,9 +134,7 @@ def _stretched(codes: Image, colour: Colour, bits: int) -> Image:
 
 def _grey_codes(frame: av.VideoFrame, bits: int) -> Image:
     """The luma of a grey picture, its codes shifted to 16 bits."""
-    if bits == 8:
-        return _plane(frame, 0, dtype=np.uint8).astype(np.uint16) << 8
-    return _plane(frame, 0) << np.uint16(16 - bits)
+    return plane_array(frame.planes[0], bits).astype(np.uint16) << np.uint16(16 - bits)
 
 
 def _grey_picture(codes: Image, name: str, bits: int) -> av.VideoFrame:
@@ -145,21 +144,6 @@ def _grey_picture(codes: Image, name: str, bits: int) -> av.VideoFrame:
     step = 16 - bits
     half = (1 << step) >> 1
     rounded = np.minimum(codes.astype(np.uint32) + half, 65535) >> step
-    dtype = np.uint8 if bits == 8 else np.uint16
-    np.copyto(_plane(picture, 0, dtype=dtype), rounded.astype(dtype))
+    plane = plane_array(picture.planes[0], bits)
+    np.copyto(plane, rounded.astype(plane.dtype))
     return picture
-
-
-def _plane(
-    frame: av.VideoFrame,
-    number: int,
-    channels: int = 1,
-    dtype: type[np.uint8 | np.uint16] = np.uint16,
-) -> Image:
-    """A plane's memory as H×W, or H×W×channels."""
-    plane = frame.planes[number]
-    size = np.dtype(dtype).itemsize
-    shape = (plane.height, plane.width, channels)
-    strides = (plane.line_size, channels * size, size)
-    rows: Image = np.ndarray(shape, dtype, memoryview(plane), strides=strides)
-    return rows if channels > 1 else rows[..., 0]

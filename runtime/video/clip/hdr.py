@@ -7,8 +7,12 @@ CTA-861.3.
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from av.sidedata.sidedata import SideData
 
 _MASTERING = struct.Struct("=20i2i")
 _LIGHT = struct.Struct("=2I")
@@ -43,17 +47,7 @@ class HdrMetadata:
         return self != HdrMetadata()
 
 
-class SideData(Protocol):
-    """What PyAV gives."""
-
-    def __contains__(self, key: object) -> bool:
-        """Whether there is side data of that name."""
-
-    def __getitem__(self, key: Any) -> Any:  # noqa: ANN401 - PyAV's own types
-        """The side data of that name."""
-
-
-def read_hdr(side_data: SideData) -> HdrMetadata:
+def read_hdr(side_data: Mapping[str, SideData]) -> HdrMetadata:
     """The metadata of a decoded frame, by FFmpeg's names of its side data."""
     display = light = None
     if "MASTERING_DISPLAY_METADATA" in side_data:
@@ -66,42 +60,49 @@ def read_hdr(side_data: SideData) -> HdrMetadata:
 
 def encoder_options(library: str, hdr: HdrMetadata) -> dict[str, str]:
     """The options with which an encoder of FFmpeg writes the metadata; {} if it cannot."""
-    parts: list[tuple[str, str]] = []
-    if library == "libx265":
-        if hdr.display is not None:
-            parts.append(("master-display", _in_units(hdr.display)))
-        if hdr.most_light is not None:
-            parts.append(("max-cll", "{},{}".format(*hdr.most_light)))
-        return {"x265-params": _joined(parts)} if parts else {}
-    if library == "libsvtav1":
-        if hdr.display is not None:
-            parts.append(("mastering-display", _in_numbers(hdr.display)))
-        if hdr.most_light is not None:
-            parts.append(("content-light", "{},{}".format(*hdr.most_light)))
-        return {"svtav1-params": _joined(parts)} if parts else {}
-    return {}
+    form = _FORMS.get(library)
+    if form is None:
+        return {}
+    parts = []
+    if hdr.display is not None:
+        parts.append(f"{form.display}={_written(hdr.display, form)}")
+    if hdr.most_light is not None:
+        parts.append(f"{form.light}={hdr.most_light[0]},{hdr.most_light[1]}")
+    return {form.option: ":".join(parts)} if parts else {}
 
 
-def _joined(parts: list[tuple[str, str]]) -> str:
-    return ":".join(f"{key}={value}" for key, value in parts)
+class _Form(NamedTuple):
+    """How an encoder takes the metadata: its option, the names of the two parts, its numbers."""
+
+    option: str
+    display: str
+    light: str
+    place: Callable[[float], str]
+    luminance: Callable[[float], str]
 
 
-def _in_units(display: MasteringDisplay) -> str:
-    """x265's form, in whole units of ST 2086."""
+_FORMS = {
+    "libx265": _Form(  # in whole units of ST 2086
+        "x265-params",
+        "master-display",
+        "max-cll",
+        lambda value: str(round(value * _PRIMARY_UNITS)),
+        lambda value: str(round(value * _LUMINANCE_UNITS)),
+    ),
+    "libsvtav1": _Form(
+        "svtav1-params",
+        "mastering-display",
+        "content-light",
+        lambda value: f"{value:.5f}",
+        lambda value: f"{value:.4f}",
+    ),
+}
+
+
+def _written(display: MasteringDisplay, form: _Form) -> str:
     points = (("G", display.green), ("B", display.blue), ("R", display.red), ("WP", display.white))
-    text = "".join(
-        f"{name}({round(x * _PRIMARY_UNITS)},{round(y * _PRIMARY_UNITS)})"
-        for name, (x, y) in points
-    )
-    most, least = (round(v * _LUMINANCE_UNITS) for v in (display.most, display.least))
-    return f"{text}L({most},{least})"
-
-
-def _in_numbers(display: MasteringDisplay) -> str:
-    """SVT-AV1's form."""
-    points = (("G", display.green), ("B", display.blue), ("R", display.red), ("WP", display.white))
-    text = "".join(f"{name}({x:.5f},{y:.5f})" for name, (x, y) in points)
-    return f"{text}L({display.most:.4f},{display.least:.4f})"
+    text = "".join(f"{name}({form.place(x)},{form.place(y)})" for name, (x, y) in points)
+    return f"{text}L({form.luminance(display.most)},{form.luminance(display.least)})"
 
 
 def _display(data: bytes) -> MasteringDisplay | None:
@@ -115,11 +116,5 @@ def _display(data: bytes) -> MasteringDisplay | None:
         numerator / denominator if denominator else 0.0
         for numerator, denominator in zip(numbers[:20:2], numbers[1:20:2], strict=True)
     ]
-    red, green, blue, white = (tuple(values[at : at + 2]) for at in (0, 2, 4, 6))
-    return MasteringDisplay(
-        (red[0], red[1]),
-        (green[0], green[1]),
-        (blue[0], blue[1]),
-        (white[0], white[1]),
-        *values[8:],
-    )
+    red, green, blue, white = zip(values[:8:2], values[1:8:2], strict=True)
+    return MasteringDisplay(red, green, blue, white, *values[8:])

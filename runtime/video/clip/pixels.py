@@ -12,6 +12,7 @@ from .colour import FULL, UNSPECIFIED, Colour, complete_colour
 from .deep_pixels import DeepPixels
 from .frame import Image
 from .pixel_format import PixelFormat, named_format
+from .planes import plane_array
 from .pool import FramePool
 
 
@@ -84,11 +85,7 @@ class ToBgr:
                 interpolation=TO_RGB,
                 threads=1,
             )
-        plane = converted.planes[0]
-        rows: Image = np.ndarray(
-            shape, np.uint8, memoryview(plane), strides=(plane.line_size, 3, 1)
-        )
-        np.copyto(image, rows)
+        np.copyto(image, plane_array(converted.planes[0], 8, 3))
         return image
 
 

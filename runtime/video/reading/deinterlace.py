@@ -9,7 +9,7 @@ from fractions import Fraction
 import av
 import av.filter
 
-from ....common.notes import Say
+from ....common.notes import Say, silent
 from ..clip.rate import frame_rate
 from .pulldown import PulldownWatch
 
@@ -28,10 +28,6 @@ class Deinterlace(StrEnum):
     """3:2 pulldown is undone: of five frames, the four of the film are found again."""
 
 
-def _silent(line: str) -> None:
-    del line
-
-
 def is_interlaced(frame: av.VideoFrame, stream: av.VideoStream) -> bool:
     """Whether a frame or the header of its stream says that it consists of two fields."""
     return frame.interlaced_frame or stream.codec_context.field_order > _PROGRESSIVE
@@ -47,7 +43,7 @@ class Deinterlacer:
     """
 
     def __init__(
-        self, stream: av.VideoStream, mode: Deinterlace = Deinterlace.FRAME, say: Say = _silent
+        self, stream: av.VideoStream, mode: Deinterlace = Deinterlace.FRAME, say: Say = silent
     ) -> None:
         """`say` is told when interlaced frames begin, and when they look like film.
 

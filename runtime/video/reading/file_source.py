@@ -12,7 +12,6 @@ from pathlib import Path
 import av
 import numpy as np
 
-from ....common.closing import Closing
 from ....common.errors import InputError
 from ....common.images.content.alpha import bleed
 from ....common.notes import Say, say_on_stderr
@@ -28,6 +27,7 @@ from ..integrity.dolby_vision import check_profile
 from ..integrity.structure import Structure
 from ..integrity.watch import Integrity
 from .clip_facts import clip_facts
+from .clip_source import ClipSource
 from .clock import Clock, Timed
 from .decoding import Decoder, Picture
 from .deinterlace import Deinterlacer
@@ -36,7 +36,7 @@ from .seek import seek_point
 from .side_data import side_data_of
 
 
-class FileSource(Closing):
+class FileSource(ClipSource):
     """Decodes the main video stream of a file; iterate over it once, from one thread.
 
     Frames come in presentation order. Times are the file's own, exact; only formats whose clock
@@ -139,11 +139,7 @@ class FileSource(Closing):
         self.container.close()
 
     def use_pool(self, pool: FramePool, *, keep_alpha: bool = False) -> None:
-        """Take arrays from this pool, which decides whether frames have 8 or 16 bits per channel.
-
-        To be called before the iteration. Without it, what 8 bits lose is said at its beginning.
-        With `keep_alpha`, frames have the transparency of the clip.
-        """
+        """See `ClipSource.use_pool`. Without it, what 8 bits lose is said as iterating begins."""
         self._keeps_alpha = keep_alpha and self.facts.pixel_format.has_alpha
         self._to_bgr = ToBgr(pool)
         self._is_prepared = True

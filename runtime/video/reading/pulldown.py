@@ -8,6 +8,8 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from ..clip.planes import plane_array
+
 _WINDOW = 50
 """Frames in motion that are looked at."""
 _CYCLE = 5
@@ -59,8 +61,7 @@ class PulldownWatch:
 
 def _luma(frame: av.VideoFrame) -> NDArray[np.int32]:
     """Some columns of the first plane, in code values of 8 bits."""
-    plane, bits = frame.planes[0], frame.format.components[0].bits
-    values = np.frombuffer(memoryview(plane), np.uint8 if bits == 8 else np.uint16)
-    rows = values.reshape(plane.height, -1)[:, : plane.width : 4]
-    luma: NDArray[np.int32] = rows.astype(np.int32) >> (bits - 8)
+    bits = frame.format.components[0].bits
+    columns = plane_array(frame.planes[0], bits)[:, ::4]
+    luma: NDArray[np.int32] = columns.astype(np.int32) >> (bits - 8)
     return luma

@@ -8,7 +8,6 @@ behind it. The frames of the segment that is being made lie in a file of their o
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
@@ -16,15 +15,15 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import av
 from av.stream import Stream
 from filelock import FileLock, Timeout
 
+from ....common.closing import Closing
 from ....common.errors import OutputError
-from ....common.files import NAME_BYTES, shortened
+from ....common.files import NAME_BYTES, shortened, write_durably
 from ..writing.stored import output_errors
 from .spool import Spool
 
@@ -66,7 +65,7 @@ class Found:
         return max(self.pts, default=None)
 
 
-class WorkFolder:
+class WorkFolder(Closing):
     """The segments of one target. Use it as a context manager: it is locked meanwhile.
 
     Raises:
@@ -96,15 +95,11 @@ class WorkFolder:
                 self.started_anew = bool(found)
                 for path in self.parts():
                     path.unlink()
-                _write(job, self._job.encode())
+                write_durably(job, self._job.encode())
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Unlock the folder, and remove it if nothing in it is complete."""
         if all(path.suffix == ".part" for path in self.parts()):
             self.remove()
         self._lock.release()
@@ -144,7 +139,7 @@ class WorkFolder:
         body = json.dumps(header).encode() + b"\n" + b"".join(f.data for f in frames)
         digest = hashlib.sha256(body).hexdigest().encode() + b"\n"
         with output_errors(self._target):
-            _write(self.path / self._name(number), _MAGIC + digest + body)
+            write_durably(self.path / self._name(number), _MAGIC + digest + body)
 
     def remove(self) -> None:
         """Remove the folder and all that is in it."""
@@ -204,18 +199,3 @@ def _is_sound(path: Path) -> bool:
     start = len(_MAGIC)
     digest = hashlib.sha256(content[start + 65 :]).hexdigest().encode() + b"\n"
     return content.startswith(_MAGIC) and content[start : start + 65] == digest
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Complete and on the disk, or not there."""
-    temporary = path.with_name(f"{path.name}.part")
-    try:
-        with temporary.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise

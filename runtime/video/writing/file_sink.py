@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import threading
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import av
 from av.packet import Packet
 from av.stream import Disposition, Stream
 
+from ....common.closing import Closing
 from ....common.errors import OutputError
 from ....common.notes import Say, say_on_stderr
 from ....common.scheduling import unchanged_scheduling
@@ -38,7 +37,7 @@ from .stored import (
 _DAY = 86400  # seconds
 
 
-class FileSink:
+class FileSink(Closing):
     """Writes frames of one size to `path`, with the times they carry and the clip's tags.
 
     Colour matrix and range of the source are used for the conversion and written to the file, so
@@ -104,15 +103,8 @@ class FileSink:
             self._discard()
             raise
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Remove the file, unless it was finished."""
         if not self._finished:
             self._discard()
 
