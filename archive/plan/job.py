@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
+import msgspec
+
 from ..records.ledger import Records
 from ..records.row import Row
 from .listing import Item
@@ -38,12 +40,7 @@ class Archive:
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> Self:
         """What `as_json` gave."""
-        changed = {
-            "root": Path(document["root"]),
-            "out": Path(document["out"]),
-            "settings": FileSettings.from_json(document["settings"]),
-        }
-        return cls(**{**document, **changed})
+        return msgspec.convert(document, cls, dec_hook=lambda kind, text: kind(text))
 
 
 @dataclass(frozen=True)
@@ -77,8 +74,7 @@ class Outcome:
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> Self:
         """What `as_json` gave."""
-        row = document["row"]
-        return cls(**{**document, "row": Row.from_json(row) if row else None})
+        return msgspec.convert(document, cls)
 
 
 def is_done(archive: Archive, records: Records, item: Item) -> bool:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Any
 
 from ...importer.loading import LoadOptions
 from ...runtime.video.clip.fit import Scaling, parse_scaling
@@ -78,15 +78,6 @@ class FileSettings:
             reuse=not self.no_reuse,
             assume_transfer=self.assume_transfer,
         )
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain values."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, document: dict[str, Any]) -> Self:
-        """What `as_json` gave."""
-        return cls(**document)
 
     def outcome(self) -> dict[str, Any]:
         """The options that decide what an output looks like, but for the model.

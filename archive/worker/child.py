@@ -51,7 +51,7 @@ def main() -> None:
     answers = _Answers(_own_standard_output())
     _prefer_for_out_of_memory()
     with contextlib.suppress(Interrupted), signals_as_errors():
-        settings = FileSettings.from_json(json.loads(sys.stdin.readline()))
+        settings = FileSettings(**json.loads(sys.stdin.readline()))
         jobs = _jobs_from(sys.stdin)
         _start(answers.keep_alive)
         upscale = FileUpscaler(settings, answers.note)

@@ -11,6 +11,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -144,7 +145,7 @@ class _Running:
             _reader(self.process.stdout, self._take_message),
             _reader(self.process.stderr, self.last_lines.append),
         ]
-        self.send(json.dumps(settings.as_json()) + "\n")
+        self.send(json.dumps(asdict(settings)) + "\n")
 
     def send(self, line: str) -> bool:
         """Hand a line over; False when nobody is there."""

@@ -48,7 +48,7 @@ _NEAR = 2
 
 @dataclass(frozen=True)
 class Piece:
-    """The frames of a clip with start ≤ time < end, in units of its time base."""
+    """The frames of a clip with start ≤ time < end, in units of its time base, as plain values."""
 
     number: int
     start_pts: int | None

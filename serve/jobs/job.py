@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import math
 import secrets
 import time
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypedDict
+
+import msgspec
 
 from ...common.errors import InputError
 from .names import is_picture, media_type
@@ -61,6 +62,13 @@ class Result:
     """Frames of a video."""
 
 
+class Failure(TypedDict):
+    """The command's one-line error."""
+
+    kind: str
+    message: str
+
+
 @dataclass
 class Job:
     """One upload to work on. All but `progress` is kept on the disk."""
@@ -86,8 +94,7 @@ class Job:
     result: Result | None = None
     notes: list[str] = field(default_factory=list)
     """What the command noted about the file."""
-    error: dict[str, str] | None = None
-    """The `kind` and the `message` of the command's one-line error."""
+    error: Failure | None = None
     progress: Progress | None = None
 
     @property
@@ -157,26 +164,11 @@ def job_from_json(text: str) -> Job:
         stored = json.loads(text)
         if stored.pop("schema") != SCHEMA:
             raise InputError("was written by another version of framelift")
-        known = {entry.name for entry in fields(Job)}
-        job = Job(**{key: value for key, value in stored.items() if key in known})
-        job.state = State(job.state)
-        job.result = None if stored["result"] is None else Result(**stored["result"])
-        _require_types(job)
+        job = msgspec.convert(stored, Job)
         job.document(0.0, None)
     except _NO_JOB as error:
         raise InputError("is not a description of a job") from error
     return job
-
-
-def _require_types(job: Job) -> None:
-    """Raise TypeError for values that a damaged file may hold and no job has."""
-    texts = [job.name, job.suffix, job.result_suffix, job.command, job.id]
-    texts += [*job.arguments, *job.notes, *job.options.values()]
-    if job.error is not None:
-        texts += [job.error["kind"], job.error["message"]]
-    numbers = (job.created, job.started or 0.0, job.finished or 0.0, job.input_bytes)
-    if not all(type(text) is str for text in texts) or not all(map(math.isfinite, numbers)):
-        raise TypeError
 
 
 _NO_JOB = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)

@@ -9,7 +9,6 @@ import shutil
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import BinaryIO, Self
 
 from ...common.files import write_atomic
@@ -63,12 +62,7 @@ class Writer:
         self._file = await in_thread(self._path.open, "ab")
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         try:
             await self._flush()
         finally:
