@@ -10,7 +10,7 @@ import click
 
 from ..common.errors import BackendError, ConfigError
 from .options.completions import model_names
-from .options.device import gpu_option
+from .options.shared import gpu_option
 from .output.json_output import print_json
 
 if TYPE_CHECKING:

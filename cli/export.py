@@ -15,10 +15,10 @@ from ..common.errors import (
     ConfigError,
     ForeignModelError,
     Interrupted,
-    MissingDependencyError,
 )
+from ..common.libraries.needed import needed_for
 from .options.defaults import typed
-from .options.finite import Finite
+from .options.types import Finite
 
 if TYPE_CHECKING:
     from ..export.config import ExportConfig
@@ -160,14 +160,10 @@ def export(**options: Any) -> None:  # noqa: ANN401 - the fields of ExportOption
         raise CheckpointError(f"checkpoint {checkpoint}: is a folder; name a file in it")
     if checkpoint.suffix == ".onnx":
         _refuse_onnx(checkpoint)
-    try:
+    with needed_for("export", "framelift[train,cpu]"):
         from ..export.exporter import export_checkpoint
 
         config = chosen.config()
-    except ModuleNotFoundError as error:
-        raise MissingDependencyError(
-            f"export needs {error.name}: pip install 'framelift[train,cpu]'"
-        ) from error
     target = chosen.output or checkpoint.with_suffix(".onnx")
     if triton is not None:
         from ..export.triton.repository import check_before_export

@@ -16,6 +16,7 @@ from .output.tables import entries, size_text
 
 if TYPE_CHECKING:
     from ..runtime import ModelSpec
+    from ..train.checkpoints.header import CheckpointHeader
 
 _MOST_LEVELS = 64  # of JSON that is told entry by entry
 
@@ -44,13 +45,39 @@ def inspect(model: str, as_json: bool) -> None:
 
 def _checkpoint(path: Path, as_json: bool) -> None:
     from ..train.checkpoints.header import inspect_checkpoint
-    from .inspect_checkpoint import document_of, rows_of
 
     checkpoint = inspect_checkpoint(path)
     if as_json:
-        print_json(document_of(checkpoint))
+        print_json(_checkpoint_document(checkpoint))
     else:
-        click.echo(align(list(rows_of(checkpoint))))
+        click.echo(align(list(_checkpoint_rows(checkpoint))))
+
+
+def _checkpoint_document(checkpoint: CheckpointHeader) -> dict[str, Any]:
+    return {
+        "path": str(checkpoint.path),
+        "sha256": checkpoint.sha256,
+        "size_bytes": checkpoint.size_bytes,
+        "task": checkpoint.task,
+        "scale": checkpoint.scale,
+        "training_parameters": checkpoint.parameters,
+        "tensors": checkpoint.tensors,
+        "types": list(checkpoint.types),
+        "network": checkpoint.network,
+        "training": checkpoint.training,
+    }
+
+
+def _checkpoint_rows(checkpoint: CheckpointHeader) -> Iterator[tuple[str, str]]:
+    yield "file", f"{checkpoint.path} ({size_text(checkpoint.size_bytes)})"
+    yield "sha256", checkpoint.sha256
+    factor = f" ×{checkpoint.scale}" if checkpoint.scale > 1 else ""
+    yield "task", f"{checkpoint.task}{factor}"
+    count = f"{checkpoint.parameters:,} in {checkpoint.tensors} tensors"
+    yield "weights", f"{count} ({', '.join(checkpoint.types)}), branches of training included"
+    yield from entries("network", checkpoint.network)
+    yield from entries("training", checkpoint.training)
+    yield "export", f"framelift export {checkpoint.path}"
 
 
 def _interface(spec: ModelSpec) -> dict[str, str]:

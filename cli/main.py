@@ -22,7 +22,7 @@ from .completion import VARIABLE
 from .dispatch.lazy_commands import LazyCommands
 from .dispatch.usage import in_one_line, kind_of
 from .options.defaults import read_defaults
-from .options.empty import refuse_empty_values
+from .options.types import refuse_empty_values
 from .options.value_names import name_values
 from .output import log_file
 from .output.json_output import expect_json, print_failure

@@ -8,8 +8,7 @@ import click
 
 from .options.completions import backend_names
 from .options.defaults import typed
-from .options.device import device_option
-from .options.threads import threads_option
+from .options.shared import device_option, threads_option
 from .output.json_output import print_json
 
 if TYPE_CHECKING:

@@ -7,11 +7,15 @@ from typing import Any
 
 import click
 
-from ..common.errors import MissingDependencyError
+from ..common.libraries.needed import needed_for
 from .options.completions import preset_names
-from .options.device import trainer_option
-from .options.threads import threads_option
-from .options.training import data_option, set_option, style_option
+from .options.shared import (
+    data_option,
+    set_option,
+    style_option,
+    threads_option,
+    trainer_option,
+)
 
 
 def _list_presets(context: click.Context, parameter: click.Parameter, asked: bool) -> None:
@@ -72,12 +76,8 @@ def train(**options: Any) -> None:  # noqa: ANN401 - the fields of RunOptions
     framelift train style --style painting.jpg --data photos --out runs/style
     torchrun --nproc-per-node 4 --no-python framelift train CONFIG --data photos --out runs/four
     """
-    try:
+    with needed_for("training", "framelift[train]"):
         from ..train.loop.start import RunOptions, start
-    except ModuleNotFoundError as error:
-        raise MissingDependencyError(
-            f"training needs {error.name}: pip install 'framelift[train]'"
-        ) from error
     path = start(RunOptions(**options), say=lambda line: click.echo(line, err=True))
     if path is not None:
         click.echo(path)

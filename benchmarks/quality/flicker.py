@@ -52,12 +52,12 @@ def measure_flicker(
     clip: Path,
     frames: int = 60,
     placement: Placement = ANYWHERE,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Flicker:
     """Run a model on the first `frames` frames of a video and compare how both change.
 
-    `progress` is called with the number of frames done. Raises ConfigError for fewer than 3 frames,
-    asked for or there, InputError, ModelError, BackendError.
+    `progress` is called with (done, total) after each frame. Raises ConfigError for fewer than 3
+    frames, asked for or there, InputError, ModelError, BackendError.
     """
     if frames < _MIN_FRAMES:
         raise ConfigError(f"frames must be at least {_MIN_FRAMES}, got {frames}")
@@ -74,7 +74,7 @@ def measure_flicker(
                 output = upscaler(frame.bgr)
                 times_ms.append((perf_counter() - started) * 1000)
                 if progress is not None:
-                    progress(len(times_ms))
+                    progress(len(times_ms), frames)
                 yield frame.bgr, output
 
         pairs = [_changes(before, after) for before, after in pairwise(both())]

@@ -8,8 +8,9 @@ from statistics import fmean
 
 import numpy as np
 
-from ...common.errors import InputError, MissingDependencyError
+from ...common.errors import InputError
 from ...common.images import IMAGE_SUFFIXES, read_image
+from ...common.libraries.needed import needed_for
 from ...common.notes import silent
 from ...imaging.quality import Distance, ImageU8, Trial, bicubic, trials
 from ..machine.facts import describe_machine
@@ -129,12 +130,8 @@ def feature_distance(vgg: str) -> Distance:
 
     Raises CheckpointError, MissingDependencyError.
     """
-    try:
+    with needed_for("--vgg", "framelift[train]"):
         from ...train.validation.feature_distance import FeatureDistance
-    except ModuleNotFoundError as error:
-        raise MissingDependencyError(
-            f"--vgg needs {error.name}: pip install 'framelift[train]'"
-        ) from error
     return FeatureDistance(vgg)
 
 

@@ -9,9 +9,8 @@ import click
 
 from ...common.errors import ConfigError, FrameliftError, Interrupted
 from ..options.completions import files
-from ..options.finite import Finite
-from ..options.names import require_name
 from ..options.sections import SectionedCommand
+from ..options.types import Finite, require_name
 from ..upscale.command import upscale
 
 if TYPE_CHECKING:

@@ -13,18 +13,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ...common.errors import ConfigError
-from ..options.codec import codec_options
 from ..options.completions import backend_names
-from ..options.device import device_option
-from ..options.finite import Finite
-from ..options.threads import threads_option
+from ..options.shared import codec_options, device_option, threads_option, together
 
 if TYPE_CHECKING:
     from ...benchmarks.report.documents import AnyDocument
+    from ...imaging.coding import Coding
 
 _MAX_SIDE = 8192
-
-_Decorator = Callable[[Callable[..., None]], Callable[..., None]]
 
 
 def parse_size(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, int]:
@@ -113,21 +109,6 @@ class Targets:
                 write_text(form(document), path)
 
 
-def together(*decorators: _Decorator) -> _Decorator:
-    """One decorator that applies several, so that commands share their options."""
-    return lambda command: functools.reduce(
-        lambda wrapped, add: add(wrapped), reversed(decorators), command
-    )
-
-
-seconds_option = click.option(
-    "--seconds",
-    metavar="SECONDS",
-    type=Finite(0),
-    default=5.0,
-    show_default=True,
-    help="Measure each case for at least this many seconds, after warm-up.",
-)
 iterations_option = click.option(
     "--iterations",
     type=click.IntRange(1),
@@ -246,6 +227,14 @@ def shipped_or(models: tuple[str, ...]) -> tuple[str, ...]:
     if not chosen:
         raise ConfigError("this installation has no bundled models: name one")
     return chosen
+
+
+def parse_codings(text: str | None) -> tuple[Coding, ...]:
+    """The codings of "x264:23,vp9:38". Raises ConfigError."""
+    from ...imaging.coding import parse_coding
+
+    parts = (part.strip() for part in (text or "").split(","))
+    return tuple(parse_coding(part) for part in parts if part)
 
 
 def say(line: str) -> None:

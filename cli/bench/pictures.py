@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +12,7 @@ import click
 
 from ...common.errors import ConfigError
 from ..options.completions import model_names
-from .options import Targets, placement_options, report_options, show, vgg_option
+from .options import Targets, parse_codings, placement_options, report_options, show, vgg_option
 
 if TYPE_CHECKING:
     from ...benchmarks.shared.settings import Placement
@@ -58,8 +60,6 @@ def quality(
     Both are measured on luma (Y) by the protocol of the literature. With --vgg, also measure the
     distance of VGG-16 features at relu2_2, as in Johnson et al.
     """
-    from tqdm import tqdm
-
     from ...benchmarks.quality.record import record_quality
     from ...benchmarks.quality.scores import measure_quality
     from ...benchmarks.report.model import combine
@@ -75,12 +75,7 @@ def quality(
     documents = []
     known: dict[tuple[object, ...], Scores] = {}
     for folder, model in ((folder, model) for folder in folders for model in models):
-        with tqdm(unit="image", desc=model, leave=False, disable=None) as bar:
-
-            def progress(done: int, total: int, bar: tqdm[None] = bar) -> None:
-                bar.total = total
-                bar.update(done - bar.n)
-
+        with _bar("image", model) as progress:
             documents.append(
                 measure_quality(model, folder, placement, progress, vgg, matching, known)
             )
@@ -136,19 +131,10 @@ def footage(
     \b
     framelift bench footage realtime-small-x4-video realtime-small-x4 --clip a.mp4 --clip b.mp4
     """
-    from tqdm import tqdm
-
     from ...benchmarks.quality.footage import FootageSettings, measure_footage
-    from ...imaging.coding import parse_coding
 
-    codings = tuple(parse_coding(text.strip()) for text in codecs.split(","))
-    settings = FootageSettings(codings, first, frames, **vars(placement))
-    with tqdm(unit="coding", leave=False, disable=None) as bar:
-
-        def progress(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
+    settings = FootageSettings(parse_codings(codecs), first, frames, **vars(placement))
+    with _bar("coding") as progress:
         document = measure_footage(models, clips, settings, progress)
     show(document, targets)
 
@@ -173,12 +159,22 @@ def flicker(
     The ratio is measured over whole frames and where the clip is static. In static regions all
     change is flicker. This is mainly for styles; a super-resolution model should be near 1.
     """
-    from tqdm import tqdm
-
     from ...benchmarks.quality.flicker import measure_flicker
 
-    with tqdm(unit="frame", desc=model, leave=False, disable=None) as bar:
-        document = measure_flicker(
-            model, clip, frames, placement, lambda done: bar.update(done - bar.n)
-        )
+    with _bar("frame", model) as progress:
+        document = measure_flicker(model, clip, frames, placement, progress)
     show(document, targets)
+
+
+@contextmanager
+def _bar(unit: str, name: str | None = None) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on a terminal; call what it gives with how many are done, and of how many."""
+    from tqdm import tqdm
+
+    with tqdm(unit=unit, desc=name, leave=False, disable=None) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield progress

@@ -10,7 +10,7 @@ import click
 
 from ...common.errors import FrameliftError
 from ..options.completions import model_names
-from ..options.finite import Finite
+from ..options.shared import seconds_option
 from .options import (
     Targets,
     parse_percent,
@@ -40,14 +40,7 @@ if TYPE_CHECKING:
 @vgg_option
 @click.option("--video", "file", type=click.Path(path_type=Path), help="Video to measure on.")
 @size_option
-@click.option(
-    "--seconds",
-    metavar="SECONDS",
-    type=Finite(0),
-    default=3.0,
-    show_default=True,
-    help="Measure each case for at least this many seconds, after warm-up.",
-)
+@seconds_option(3.0)
 @placement_options
 @report_options
 def everything(

@@ -8,9 +8,8 @@ import click
 
 from ...common.errors import ConfigError
 from ..options.completions import backend_names, model_names
-from ..options.device import device_option
-from ..options.finite import Finite
-from ..options.threads import threads_option
+from ..options.shared import device_option, seconds_option, threads_option
+from ..options.types import Finite
 from .options import (
     Targets,
     iterations_option,
@@ -18,7 +17,6 @@ from .options import (
     placement_options,
     report_options,
     say,
-    seconds_option,
     shipped_or,
     show,
     size_option,
@@ -70,7 +68,7 @@ if TYPE_CHECKING:
 )
 @device_option
 @threads_option
-@seconds_option
+@seconds_option()
 @iterations_option
 @click.option(
     "--no-fresh", is_flag=True, help="Do not measure the start of each case in a new process."
@@ -111,7 +109,7 @@ def latency(
 @click.command()
 @click.argument("model", shell_complete=model_names)
 @size_option
-@seconds_option
+@seconds_option()
 @iterations_option
 @placement_options
 @report_options
@@ -137,7 +135,7 @@ def overhead(
 @click.command()
 @click.argument("models", nargs=-1, metavar="[MODEL]...", shell_complete=model_names)
 @size_option
-@seconds_option
+@seconds_option()
 @iterations_option
 @placement_options
 @report_options
@@ -165,7 +163,7 @@ def espcn(
 @click.command()
 @click.argument("model", shell_complete=model_names)
 @size_option
-@seconds_option
+@seconds_option()
 @click.option(
     "--fps",
     "rates",

@@ -7,11 +7,9 @@ from typing import Any
 
 import click
 
-from ...common.errors import MissingDependencyError
+from ...common.libraries.needed import needed_for
 from ..options.completions import preset_names
-from ..options.device import trainer_option
-from ..options.threads import threads_option
-from ..options.training import data_option, set_option, style_option
+from ..options.shared import data_option, set_option, style_option, threads_option, trainer_option
 from .options import Targets, report_options, show, vgg_option
 
 
@@ -49,10 +47,6 @@ def train(
 
     CONFIG is a .toml file or the name of a preset. Nothing is written.
     """
-    try:
+    with needed_for("training", "framelift[train]"):
         from ...benchmarks.speed.training import TrainingSettings, measure_training
-    except ModuleNotFoundError as error:
-        raise MissingDependencyError(
-            f"training needs {error.name}: pip install 'framelift[train]'"
-        ) from error
     show(measure_training(config, folders, overrides, TrainingSettings(**options)), targets)

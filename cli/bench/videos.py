@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..options.completions import model_names
-from ..options.finite import Finite
+from ..options.shared import seconds_option
 from .options import (
     Targets,
     encoder_options,
+    parse_codings,
     placement_options,
     report_options,
     say,
@@ -66,14 +67,7 @@ def video(
     help="Also measure from file to file, with the frames of this video, resized.",
 )
 @encoder_options
-@click.option(
-    "--seconds",
-    metavar="SECONDS",
-    type=Finite(0),
-    default=1.0,
-    show_default=True,
-    help="Measure each size for at least this many seconds, after warm-up.",
-)
+@seconds_option(1.0, "size")
 @placement_options
 @report_options
 def realtime(
@@ -147,10 +141,6 @@ def reuse(
     framelift bench reuse realtime-small-x4-video-int8 talk.mp4 --codec x264:23,x264:30
     """
     from ...benchmarks.speed.reuse import ReuseSettings, measure_reuse
-    from ...imaging.coding import parse_coding
 
-    codings = tuple(
-        parse_coding(text.strip()) for text in (codecs or "").split(",") if text.strip()
-    )
-    settings = ReuseSettings(codings=codings, **options, **vars(placement))
+    settings = ReuseSettings(codings=parse_codings(codecs), **options, **vars(placement))
     show(measure_reuse(model, clips, settings, say), targets)

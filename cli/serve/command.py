@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from ...common.errors import MissingDependencyError
 from ..options.completions import backend_names
-from ..options.device import device_option
-from ..options.finite import Finite
-from ..options.size import Size
+from ..options.shared import device_option, host_option, port_option
+from ..options.types import Finite, Size
 from .settings import TOKEN_VARIABLE, ServeOptions, settings_of
-
-if TYPE_CHECKING:
-    pass
 
 _PACKAGES = (
     "starlette",
@@ -27,20 +23,8 @@ _PACKAGES = (
 
 
 @click.command()
-@click.option(
-    "--host",
-    metavar="ADDRESS",
-    default="127.0.0.1",
-    show_default=True,
-    help="Address to listen on.",
-)
-@click.option(
-    "--port",
-    type=click.IntRange(0, 65535),
-    default=8000,
-    show_default=True,
-    help="Port to listen on; 0 picks a free one.",
-)
+@host_option
+@port_option(8000)
 @click.option(
     "--folder",
     type=click.Path(path_type=Path, file_okay=False),

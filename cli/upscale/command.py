@@ -8,15 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ...common.errors import FrameliftError, Interrupted
-from ..options.codec import codec_options
 from ..options.completions import backend_names, files, model_names
-from ..options.depth import depth_options
-from ..options.device import device_option
-from ..options.finite import Finite
-from ..options.frame_rate import frame_rate_option
-from ..options.names import require_both, require_name
 from ..options.sections import SectionedCommand
-from ..options.threads import threads_option
+from ..options.shared import codec_options, device_option, threads_option
+from ..options.types import Finite, require_both, require_name
 from .options import UpscaleOptions
 
 if TYPE_CHECKING:
@@ -64,7 +59,21 @@ if TYPE_CHECKING:
 @threads_option
 @click.option("--tile", type=click.IntRange(1), help="Largest side of a tile, in input pixels.")
 @codec_options
-@depth_options
+@click.option(
+    "--pixel-format",
+    metavar="NAME",
+    help=(
+        "Pixel format of videos: same, for the depth and chroma of the source, or one of "
+        "FFmpeg's names such as yuv420p10le; bgr24, rgb24, bgr48le or rgb48le for frames "
+        "without a header on standard output. [default: same, as far as players of the "
+        "container know it; RGB for ffv1]"
+    ),
+)
+@click.option(
+    "--assume-transfer",
+    type=click.Choice(["sdr", "pq", "hlg"]),
+    help=("Read videos that state BT.2020 but no transfer function as SDR, HDR with PQ, or HLG."),
+)
 @click.option(
     "--audio",
     type=click.Choice(["copy", "aac", "none"]),
@@ -100,7 +109,14 @@ if TYPE_CHECKING:
 @click.option("--height", type=click.IntRange(1, 65535), help="Height of the output in pixels.")
 @click.option("--start", metavar="TIME", help="Start at this time: seconds or h:mm:ss.")
 @click.option("--end", metavar="TIME", help="Stop before this time: seconds or h:mm:ss.")
-@frame_rate_option
+@click.option(
+    "--fps",
+    metavar="RATE",
+    help=(
+        "Frames per second of an image sequence that becomes a video, such as 25, 23.976 or "
+        "24000/1001."
+    ),
+)
 @click.option(
     "--deinterlace",
     type=click.Choice(["frame", "field", "film"]),

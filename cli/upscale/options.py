@@ -166,10 +166,15 @@ class Request:
             overwrite=options.overwrite,
             say=say,
         )
-        if all(job.is_image for job in jobs) and typed(*_FOR_VIDEOS):
-            self._refuse_options_of_videos()
+        if all(job.is_image for job in jobs) and any(map(self._asks_for, _FOR_VIDEOS)):
+            names = ", ".join(f"--{name.replace('_', '-')}" for name in _FOR_VIDEOS)
+            raise ConfigError(f"{names} are for videos, and all inputs are images")
         self._refuse_encoders_of_pictures(jobs)
         return jobs
+
+    def _asks_for(self, name: str) -> bool:
+        """Whether an option is on the command line and not at its default."""
+        return typed(name) and getattr(self.options, name) not in (None, False, "auto", "frame")
 
     def _frames(self) -> Job | None:
         """What is made of an image sequence as the frames of a video, if that is asked for."""
@@ -196,29 +201,6 @@ class Request:
         if fps is None:
             raise ConfigError(f"{source}: the images have no frame rate; name it, such as --fps 25")
         return ImageSequence.find(source).at_rate(parse_rate(fps))
-
-    def _refuse_options_of_videos(self) -> None:
-        """Raise ConfigError for options that would have no effect: there are only images."""
-        options, encoder = self.options, self.encoder
-        if (
-            options.start
-            or options.end
-            or options.deinterlace != "frame"
-            or self.resume
-            or options.audio
-            or options.no_audio
-            or options.no_reuse
-            or encoder.codec != type(encoder).codec
-            or encoder.crf is not None
-            or encoder.preset is not None
-            or encoder.pixel_format is not None
-            or options.assume_transfer is not None
-        ):
-            raise ConfigError(
-                "--start, --end, --deinterlace, --resume, --codec, --crf, --preset, "
-                "--pixel-format, --assume-transfer, --audio, --no-audio and --no-reuse are for "
-                "videos, and all inputs are images"
-            )
 
     def _refuse_encoders_of_pictures(self, jobs: list[Job]) -> None:
         """Raise ConfigError for options about codecs where videos become pictures alone."""
