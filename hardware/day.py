@@ -10,8 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from .account import Account
-from .plan import REST, ROOT, Part, Settings
+from .plan import REST, ROOT, Account, Part, Settings
 from .process import run
 from .record import write_record
 from .results import FILE, SECONDS, read

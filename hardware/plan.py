@@ -1,10 +1,11 @@
-"""The parts, in order, with how long each may take."""
+"""The parts, in order, with how long each may take, and what became of them."""
 
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 
@@ -64,6 +65,21 @@ class Part:
     command: tuple[str, ...]
     group: str
     limit_s: float
+
+
+@dataclass
+class Account:
+    """What became of each part; `state` is "waiting", "running", "no time left", "stopped" or one
+    of `process.Ended`.
+    """
+
+    part: Part
+    state: str = "waiting"
+    seconds: float = 0.0
+    limit_s: float = 0.0
+    exit_code: int | None = None
+    last_line: str = ""
+    rows: list[dict[str, Any]] = field(default_factory=list)
 
 
 def parts(settings: Settings) -> list[Part]:

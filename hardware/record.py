@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from framelift.common.files import write_durably
 
 from . import tables
-from .plan import Settings
-
-if TYPE_CHECKING:
-    from .account import Account
+from .plan import Account, Settings
 
 _Row = dict[str, Any]
 _TABLES: dict[str, Callable[[list[_Row]], list[str]]] = {
@@ -47,8 +44,10 @@ def write_record(settings: Settings, accounts: Sequence[Account], seconds: float
             for account in accounts
         ],
     }
-    _write(settings.out / "summary.json", json.dumps(document, indent=1, ensure_ascii=False))
-    _write(settings.out / "summary.md", "\n".join(_markdown(settings, accounts, seconds)) + "\n")
+    text = json.dumps(document, indent=1, ensure_ascii=False)
+    write_durably(settings.out / "summary.json", text.encode())
+    text = "\n".join(_markdown(settings, accounts, seconds)) + "\n"
+    write_durably(settings.out / "summary.md", text.encode())
 
 
 def _markdown(settings: Settings, accounts: Sequence[Account], seconds: float) -> list[str]:
@@ -79,12 +78,3 @@ def _shown(table: Callable[[list[_Row]], list[str]], rows: list[_Row]) -> list[s
         return table(rows)
     except Exception as error:  # a row that is odd costs its table, not the account
         return [f"cannot be shown ({type(error).__name__}: {error}); see summary.json"]
-
-
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.new")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,20 +31,20 @@ def add(kind: str, **values: Any) -> None:  # noqa: ANN401 - whatever JSON takes
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """The rows of a part; what was being written when it was ended is left out."""
-    try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return []
-    rows = []
-    for line in lines:
-        try:
-            row = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(row, dict) and isinstance(row.get("kind"), str):
-            rows.append(row)
-    return rows
+    """The rows of a part."""
+    return [row for row in objects(path) if isinstance(row.get("kind"), str)]
+
+
+def objects(path: Path) -> list[dict[str, Any]]:
+    """The JSON objects of a file, one a line; what was being written when it was cut off is left
+    out, and nothing is there without a file.
+    """
+    found = []
+    with suppress(OSError):
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            with suppress(ValueError):
+                found.append(json.loads(line))
+    return [row for row in found if isinstance(row, dict)]
 
 
 def seconds_left() -> float:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from ...common.errors import ConfigError
 from ...runtime import ModelSpec
 from ..machine.facts import Machine
-from ..machine.monitor import Conditions
+from ..machine.monitor import Conditions, condition_warnings
 from ..shared.frames import Agreement
 from ..shared.statistics import Summary
 
@@ -43,18 +43,20 @@ def require_size(spec: ModelSpec, height: int, width: int) -> None:
 
 
 def machine_warnings(machine: Machine, conditions: Conditions | None = None) -> list[str]:
-    """Warnings about the state of the machine before the run.
+    """Warnings about the state of the machine before and during the run.
 
     The system's load counts what this program did before, too: where the conditions of the run tell
     what others did, they alone are believed.
     """
+    during = [] if conditions is None else condition_warnings(conditions)
     if conditions is not None and conditions.others_share is not None:
-        return []
+        return during
     if machine.load is None or machine.load <= _MAX_LOAD * machine.cores:
-        return []
+        return during
     return [
         f"the machine was busy before the run (load {machine.load:.1f} on {machine.cores} "
-        "cores): close other programs and run again"
+        "cores): close other programs and run again",
+        *during,
     ]
 
 

@@ -6,7 +6,8 @@ finite.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from statistics import median
+from typing import Annotated, Any, Self
 
 import msgspec
 from msgspec import Meta
@@ -15,7 +16,7 @@ from ..machine.monitor import Conditions
 from ..machine.roofline import Roofline
 from ..shared.fields import AboveZero, Count, Part, Samples
 from ..shared.frames import Agreement
-from ..shared.statistics import Summary
+from ..shared.statistics import Summary, summarise
 from .settings import Runtime, WithBackend
 
 
@@ -109,6 +110,17 @@ class Relative(Part):
     samples_ms: Samples
     ratio_of_medians: AboveZero
     median_of_ratios: AboveZero
+
+    @classmethod
+    def beside(cls, reference_ms: list[float], samples_ms: list[float]) -> Self:
+        """Calls are paired round by round, as far as both made them."""
+        ratios = (one / other for one, other in zip(samples_ms, reference_ms, strict=False))
+        return cls(
+            latency=summarise(samples_ms),
+            samples_ms=samples_ms,
+            ratio_of_medians=median(samples_ms) / median(reference_ms),
+            median_of_ratios=median(ratios),
+        )
 
 
 class OverheadResults(Part):

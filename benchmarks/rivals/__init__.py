@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Kind:
-    """The module here whose `load` opens it, the packages that it needs and the command that
+    """The module here and what in it opens it, the packages that it needs and the command that
     installs them; `on_cuda`: it runs on an NVIDIA GPU."""
 
-    module: str
+    place: str
     packages: tuple[str, ...]
     requirement: str
     on_cuda: bool = False
@@ -47,15 +47,17 @@ class _Kind:
 
 
 _RIVALS = {
-    "ort-numpy": _Kind("ort", ("onnxruntime",), "framelift[cpu]"),
-    "ort-cuda": _Kind("ort_cuda", ("onnxruntime",), "framelift[cuda]", on_cuda=True),
-    "torch-eager": _Kind("torch_eager", ("torch",), "framelift[train]"),
-    "torch-compile": _Kind("torch_compile", ("torch",), "framelift[train]"),
-    "torch-eager-cuda": _Kind("torch_eager_cuda", ("torch",), "framelift[train]", on_cuda=True),
-    "torch-compile-cuda": _Kind("torch_compile_cuda", ("torch",), "framelift[train]", on_cuda=True),
-    "opencv-dnn": _Kind("opencv", ("cv2",), "framelift"),
-    "openvino": _Kind("openvino", ("openvino",), "openvino"),
-    "ncnn": _Kind("ncnn", ("ncnn", "pnnx"), "ncnn pnnx"),
+    "ort-numpy": _Kind("ort:OrtNumpy", ("onnxruntime",), "framelift[cpu]"),
+    "ort-cuda": _Kind("ort_cuda:OrtCuda", ("onnxruntime",), "framelift[cuda]", on_cuda=True),
+    "torch-eager": _Kind("torch_cpu:eager", ("torch",), "framelift[train]"),
+    "torch-compile": _Kind("torch_cpu:compiled", ("torch",), "framelift[train]"),
+    "torch-eager-cuda": _Kind("torch_cuda:eager", ("torch",), "framelift[train]", on_cuda=True),
+    "torch-compile-cuda": _Kind(
+        "torch_cuda:compiled", ("torch",), "framelift[train]", on_cuda=True
+    ),
+    "opencv-dnn": _Kind("opencv:OpencvDnn", ("cv2",), "framelift"),
+    "openvino": _Kind("openvino:Openvino", ("openvino",), "openvino"),
+    "ncnn": _Kind("ncnn:Ncnn", ("ncnn", "pnnx"), "ncnn pnnx"),
 }
 NAMES = tuple(_RIVALS)
 
@@ -84,5 +86,6 @@ def open_rival(name: str, model: str | Path, case: LatencySettings) -> Rival:
     problem = kind.problem(name)
     if problem is not None:
         raise problem
-    opened: Rival = importlib.import_module(f".{kind.module}", __package__).load(model, case)
+    module, _, name = kind.place.partition(":")
+    opened: Rival = getattr(importlib.import_module(f".{module}", __package__), name)(model, case)
     return opened

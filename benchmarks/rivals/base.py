@@ -11,6 +11,7 @@ from ...runtime.models.file import ModelSpec, load
 from ...runtime.models.zoo import resolve
 from ..shared.float_network import float_network
 from ..shared.frames import Frames
+from ..shared.graph_cost import fix_shape
 from ..shared.settings import LatencySettings
 
 if TYPE_CHECKING:
@@ -55,14 +56,3 @@ def plain_network(model: str | Path, case: LatencySettings) -> tuple[ModelSpec, 
     network = float_network(proto, spec.name)
     fix_shape(network, (case.batch, 3, case.height, case.width))
     return spec, onnx.shape_inference.infer_shapes(network)
-
-
-def fix_shape(model: onnx.ModelProto, shape: tuple[int, ...]) -> None:
-    """Give the only input of `model` this shape and forget the output's."""
-    dims = model.graph.input[0].type.tensor_type.shape.dim
-    for dim, size in zip(dims, shape, strict=True):
-        dim.Clear()
-        dim.dim_value = size
-    for output in model.graph.output:
-        output.type.tensor_type.ClearField("shape")
-    del model.graph.value_info[:]

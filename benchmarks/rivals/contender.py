@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from ..shared.frames import Frames
+import numpy as np
+
+from ...runtime import Upscaler
+from ..shared.frames import Frames, input_frames
 from ..shared.settings import LatencySettings
 from . import is_rival, open_rival
 
@@ -39,3 +42,18 @@ def open_contender(model: str | Path, case: LatencySettings) -> Contender:
     if is_rival(case.backend):
         return open_rival(case.backend, model, case)
     return case.load(model)
+
+
+def arrays_for(contender: Contender, case: LatencySettings) -> tuple[list[Frames], Frames]:
+    """Inputs in turn and an output, where the contender reads and writes fastest, as a program that
+    cares for time and `framelift upscale` have them.
+    """
+    frames = input_frames(case)
+    *batch, height, width, channels = frames[0].shape
+    shape = (*batch, height * contender.scale, width * contender.scale, channels)
+    if not isinstance(contender, Upscaler):
+        return frames, np.empty(shape, np.uint8)
+    own = [contender.empty(frame.shape) for frame in frames]
+    for target, frame in zip(own, frames, strict=True):
+        np.copyto(target, frame if contender.depth == 8 else frame.astype(np.uint16) * 257)
+    return own, contender.empty(shape)

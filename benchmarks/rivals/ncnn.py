@@ -76,6 +76,3 @@ def _convert(path: Path, case: LatencySettings) -> None:
         )
     except (OSError, subprocess.SubprocessError) as error:
         raise BackendError(f"pnnx cannot convert the network ({error})") from error
-
-
-load = Ncnn

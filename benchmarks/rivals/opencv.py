@@ -34,6 +34,3 @@ class OpencvDnn(Rival):
         self._net.setInput(self._cv2.dnn.blobFromImages(batch, 1 / 255, swapRB=True))
         images = self._net.forward()
         return finish(images.astype(np.float32, copy=False))
-
-
-load = OpencvDnn

@@ -10,8 +10,9 @@ import openvino
 from ...runtime.models.file import load as load_model
 from ...runtime.models.zoo import resolve
 from ..shared.frames import Frames
+from ..shared.graph_cost import fix_shape
 from ..shared.settings import LatencySettings
-from .base import Rival, fix_shape
+from .base import Rival
 
 
 class Openvino(Rival):
@@ -38,6 +39,3 @@ class Openvino(Rival):
         batch = frame[np.newaxis] if frame.ndim == 3 else frame
         result: Frames = self._request.infer([batch])[self._compiled.output(0)]
         return result[0].copy() if frame.ndim == 3 else result.copy()
-
-
-load = Openvino

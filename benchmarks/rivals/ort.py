@@ -21,6 +21,3 @@ class OrtNumpy(Rival):
 
     def __call__(self, frame: Frames, out: Frames | None = None) -> Frames:
         return finish(self._session.run(prepare(frame)))
-
-
-load = OrtNumpy

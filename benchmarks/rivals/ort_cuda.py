@@ -51,6 +51,3 @@ class OrtCuda(Rival):
 
     def close(self) -> None:
         self._session = None
-
-
-load = OrtCuda

@@ -18,9 +18,10 @@ from ...runtime.models.int8_form import refuse_for_processors
 from ...runtime.models.zoo import resolve
 from ..shared.float_network import float_network
 from ..shared.frames import Frames
+from ..shared.graph_cost import fix_shape
 from ..shared.settings import LatencySettings
-from .base import Rival, fix_shape
-from .torch_eager import OnFrames
+from .base import Rival
+from .torch_cpu import OnFrames
 from .torch_graph import TorchGraph
 
 
@@ -68,3 +69,17 @@ def compute_exactly() -> None:
     """Keep float32 from being computed in TF32, in this process."""
     torch.backends.cudnn.conv.fp32_precision = "ieee"  # type: ignore[attr-defined]
     torch.backends.cuda.matmul.fp32_precision = "ieee"
+
+
+def eager(model: str | Path, case: LatencySettings) -> Rival:
+    """The network call by call."""
+    return TorchCudaRival("torch-eager-cuda", model, case)
+
+
+def compiled(model: str | Path, case: LatencySettings) -> Rival:
+    """PyTorch with its compiler and CUDA graphs; the first calls compile and record."""
+    rival = TorchCudaRival("torch-compile-cuda", model, case)
+    rival.module = torch.compile(  # type: ignore[assignment]
+        rival.module, dynamic=False, options={"freezing": True, "triton.cudagraphs": True}
+    )
+    return rival

@@ -79,13 +79,7 @@ def count(model: onnx.ModelProto, batch: int, height: int, width: int) -> GraphC
 
     sized = onnx.ModelProto()
     sized.CopyFrom(model)
-    dims = sized.graph.input[0].type.tensor_type.shape.dim
-    for dim, size in zip(dims, (batch, height, width, 3), strict=True):
-        dim.Clear()
-        dim.dim_value = size
-    for output in sized.graph.output:
-        output.type.tensor_type.ClearField("shape")
-    del sized.graph.value_info[:]
+    fix_shape(sized, (batch, height, width, 3))
     graph = onnx.shape_inference.infer_shapes(sized, data_prop=True).graph
     values = {
         value.name: value.type.tensor_type
@@ -107,6 +101,17 @@ def count(model: onnx.ModelProto, batch: int, height: int, width: int) -> GraphC
     weight_bytes = sum(sizes[name] for name in weights)
     nodes = tuple(_cost(node, shapes, sizes) for node in graph.node)
     return GraphCost(nodes, frame_bytes, weight_bytes)
+
+
+def fix_shape(model: onnx.ModelProto, shape: tuple[int, ...]) -> None:
+    """Give the only input of `model` this shape and forget the output's."""
+    dims = model.graph.input[0].type.tensor_type.shape.dim
+    for dim, size in zip(dims, shape, strict=True):
+        dim.Clear()
+        dim.dim_value = size
+    for output in model.graph.output:
+        output.type.tensor_type.ClearField("shape")
+    del model.graph.value_info[:]
 
 
 def _cost(

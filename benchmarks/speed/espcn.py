@@ -16,7 +16,6 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +24,7 @@ import numpy as np
 from ...runtime import Upscaler
 from ...runtime.models.zoo import resolve
 from ..machine.facts import describe_machine
-from ..machine.monitor import Monitor, condition_warnings
+from ..machine.monitor import Monitor
 from ..report.checks import (
     agreement_warnings,
     int8_warnings,
@@ -41,7 +40,7 @@ from ..shared.float_session import FloatSession
 from ..shared.frames import Agreement, agreement, finish, input_frames, prepare
 from ..shared.settings import LatencySettings
 from ..shared.statistics import summarise
-from ..shared.timing import Samples, alternate
+from ..shared.timing import alternate
 
 if TYPE_CHECKING:
     import onnx
@@ -109,7 +108,12 @@ def measure_espcn(
                 model=describe_model(runner.upscaler.spec),
                 runtime=describe_runtime(runner.upscaler),
                 agreement=runner.same,
-                **{f: _compared(timed[name, f], timed[reference, f]) for f in FORMS},
+                **{
+                    form: Relative.beside(
+                        timed[reference, form].samples_ms, timed[name, form].samples_ms
+                    )
+                    for form in FORMS
+                },
             )
 
         results = EspcnResults(
@@ -122,7 +126,6 @@ def measure_espcn(
     named = {f"{titles[name]}, {form}": samples for (name, form), samples in timed.items()}
     warnings = [
         *machine_warnings(machine, conditions),
-        *condition_warnings(conditions),
         *int8_warnings(machine, facts),
         *variation_warnings(
             {name: summarise(samples.samples_ms) for name, samples in named.items()},
@@ -147,17 +150,6 @@ def _open(stack: ExitStack, path: Path, settings: LatencySettings) -> _Runner:
         FRAMES: lambda: upscaler(frame, out=out),
     }
     return _Runner(upscaler, calls, same)
-
-
-def _compared(samples: Samples, reference: Samples) -> Relative:
-    """Summary and ratios; calls are paired round by round, as far as both made them."""
-    ours, theirs = samples.samples_ms, reference.samples_ms
-    return Relative(
-        latency=summarise(ours),
-        samples_ms=ours,
-        ratio_of_medians=median(ours) / median(theirs),
-        median_of_ratios=median(a / b for a, b in zip(ours, theirs, strict=False)),
-    )
 
 
 def espcn_model(scale: int, seed: int = 0) -> onnx.ModelProto:

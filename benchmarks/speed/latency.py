@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
 
-import numpy as np
 from msgspec.structs import replace
 
 from ...common.errors import BackendError, ModelError
@@ -21,7 +20,7 @@ from ...runtime.backends.select import AUTO, find_backend
 from ...runtime.models.file import read_spec
 from ...runtime.models.zoo import resolve
 from ..machine.facts import describe_machine
-from ..machine.monitor import Monitor, condition_warnings
+from ..machine.monitor import Monitor
 from ..process.fresh import measure_start
 from ..report.checks import (
     agreement_warnings,
@@ -36,8 +35,8 @@ from ..report.documents import Latency
 from ..report.model import describe_model, describe_runtime, new_document
 from ..report.results import Case, LatencyResults, Start
 from ..rivals import is_rival
-from ..rivals.contender import Contender, open_contender
-from ..shared.frames import Agreement, Frames, agreement, input_frames
+from ..rivals.contender import Contender, arrays_for, open_contender
+from ..shared.frames import Agreement, Frames, agreement
 from ..shared.settings import GridSettings, LatencySettings
 from ..shared.statistics import Summary, summarise
 from ..shared.timing import Samples, alternate
@@ -113,7 +112,6 @@ def measure_latency(
     warnings = [
         *left_out,
         *machine_warnings(machine, conditions),
-        *condition_warnings(conditions),
         *int8_warnings(machine, {row.name: row.runtime for row in rows}),
         *_row_warnings(rows, limits),
     ]
@@ -165,18 +163,7 @@ def _row_warnings(rows: list[Case], limits: Limits) -> list[str]:
 def _open(stack: ExitStack, spec: ModelSpec, one: LatencySettings, fresh: bool) -> _Case:
     start = measure_start(spec.path, one) if fresh else None
     contender = stack.enter_context(closing(open_contender(spec.path, one)))
-    frames = input_frames(one)
-    *batch, height, width, channels = frames[0].shape
-    scale = contender.scale
-    shape = (*batch, height * scale, width * scale, channels)
-    if not isinstance(contender, Upscaler):
-        return _Case(spec, one, start, contender, frames, np.empty(shape, np.uint8))
-    # Where a program that cares for time has them, and `framelift upscale` does.
-    own = [contender.empty(frame.shape) for frame in frames]
-    for target, frame in zip(own, frames, strict=True):
-        np.copyto(target, frame if contender.depth == 8 else frame.astype(np.uint16) * 257)
-    frames, out = own, contender.empty(shape)
-    return _Case(spec, one, start, contender, frames, out)
+    return _Case(spec, one, start, contender, *arrays_for(contender, one))
 
 
 def _name(cases: list[_Case]) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import ExitStack, closing
 from dataclasses import asdict
-from types import TracebackType
 from typing import Self
 
+from ...common.closing import Closing
 from ...common.errors import ConfigError, ModelError
 from ...runtime import ModelSpec
 from ...runtime.backends.cpu.widen import widen
@@ -24,7 +24,7 @@ from ..shared.statistics import Summary
 _Key = tuple[str, str, int]
 
 
-class Limits:
+class Limits(Closing):
     """Use as a context manager around the timed calls; `measure` after them."""
 
     def __init__(self, contenders: Iterable[Contender], settings: GridSettings) -> None:
@@ -45,12 +45,8 @@ class Limits:
         self.measure()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Free what measures."""
         self._stack.close()
 
     def measure(self) -> None:

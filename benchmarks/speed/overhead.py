@@ -17,14 +17,13 @@ are compared, so that a wrong answer cannot be called fast.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from statistics import median
 
 import numpy as np
 
 from ..machine.facts import describe_machine
-from ..machine.monitor import Monitor, condition_warnings
+from ..machine.monitor import Monitor
 from ..report.checks import (
     agreement_warnings,
     int8_warnings,
@@ -75,30 +74,15 @@ def measure_overhead(model: str | Path, settings: LatencySettings) -> Overhead:
         conditions = monitor.report()
         samples = {name: values.samples_ms for name, values in timed.items()}
         steady = {name: values.steady for name, values in timed.items()}
-        results = OverheadResults(variants=_compare(samples), agreement=same, conditions=conditions)
+        compared = {
+            name: Relative.beside(samples[BARE], values) for name, values in samples.items()
+        }
+        results = OverheadResults(variants=compared, agreement=same, conditions=conditions)
         summaries = {name: summarise(values) for name, values in samples.items()}
         warnings = [
             *machine_warnings(machine, conditions),
-            *condition_warnings(conditions),
             *int8_warnings(machine, {upscaler.spec.name: upscaler.describe()}),
             *variation_warnings(summaries, steady),
             *agreement_warnings({NUMPY: same}),
         ]
         return new_document(Overhead, machine, settings, results, warnings, upscaler)
-
-
-def _compare(samples: dict[str, list[float]]) -> dict[str, Relative]:
-    bare = samples[BARE]
-    return {
-        name: Relative(
-            latency=summarise(values),
-            samples_ms=values,
-            ratio_of_medians=median(values) / median(bare),
-            median_of_ratios=median(_ratios(values, bare)),
-        )
-        for name, values in samples.items()
-    }
-
-
-def _ratios(values: Sequence[float], bare: Sequence[float]) -> list[float]:
-    return [value / base for value, base in zip(values, bare, strict=True)]

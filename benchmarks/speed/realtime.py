@@ -24,7 +24,7 @@ from ...runtime.models.zoo import resolve
 from ...runtime.video.reading.file_source import FileSource
 from ...runtime.video.writing.encoders import EncoderOptions
 from ..machine.facts import describe_machine
-from ..machine.monitor import Monitor, condition_warnings
+from ..machine.monitor import Monitor
 from ..report.checks import machine_warnings
 from ..report.documents import Realtime
 from ..report.model import describe_model, describe_runtime, new_document
@@ -103,7 +103,7 @@ def measure_realtime(
         "file": video and video.name,
         "codec": video and options.codec_name,
     }
-    warnings = [*machine_warnings(machine, conditions), *condition_warnings(conditions)]
+    warnings = machine_warnings(machine, conditions)
     results = RealtimeResults(models=rows, conditions=conditions)
     return new_document(Realtime, machine, settings, results, warnings)
 

@@ -29,7 +29,7 @@ from ...runtime.video.clip.pool import FramePool
 from ...runtime.video.reading.file_source import FileSource
 from ...runtime.video.step import pool_for
 from ..machine.facts import describe_machine
-from ..machine.monitor import Monitor, condition_warnings
+from ..machine.monitor import Monitor
 from ..report.checks import machine_warnings
 from ..report.documents import Reuse
 from ..report.model import new_document
@@ -83,7 +83,7 @@ def measure_reuse(
             shots.append(_measured(upscaler, name, frames, settings.rounds))
             monitor.sample()
         conditions = monitor.report()
-        warnings = machine_warnings(machine, conditions) + condition_warnings(conditions)
+        warnings = machine_warnings(machine, conditions)
         warnings += [
             f"{shot.name}: {shot.different_frames} frames came out different with reuse"
             for shot in shots

@@ -22,7 +22,7 @@ from ...runtime.video.clip.pool import FramePool
 from ...runtime.video.pipeline import Pipeline
 from ...runtime.video.step import FrameStep, FrameUpscaler, pool_for
 from ..machine.facts import describe_machine
-from ..machine.monitor import Monitor, condition_warnings
+from ..machine.monitor import Monitor
 from ..report.checks import machine_warnings
 from ..report.documents import Stream
 from ..report.model import new_document
@@ -130,7 +130,7 @@ def measure_stream(
             results.append(run_camera(upscaler, settings, fps))
             monitor.sample()
         conditions = monitor.report()
-        warnings = [*machine_warnings(machine, conditions), *condition_warnings(conditions)]
+        warnings = machine_warnings(machine, conditions)
         unread = sum(run.unreadable for run in results)
         if unread:
             warnings.append(f"the time code of {unread} frames could not be read back")

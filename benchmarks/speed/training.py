@@ -10,7 +10,7 @@ from ...train.distributed import Processes
 from ...train.loop.start import choose_device, limit_threads, resolve
 from ...train.loop.throughput import measure_throughput
 from ..machine.facts import describe_machine
-from ..machine.monitor import Monitor, condition_warnings
+from ..machine.monitor import Monitor
 from ..report.checks import machine_warnings, variation_warnings
 from ..report.documents import Train
 from ..report.model import new_document
@@ -63,7 +63,6 @@ def measure_training(
     }
     warnings = [
         *machine_warnings(machine, conditions),
-        *condition_warnings(conditions),
         *variation_warnings({"a step": summary}, longer="--steps"),
     ]
     return new_document(Train, machine, settings, results, warnings)

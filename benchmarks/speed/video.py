@@ -28,7 +28,7 @@ from ...runtime.video.step import FrameStep, pool_for
 from ...runtime.video.writing.encoders import EncoderOptions
 from ...runtime.video.writing.file_sink import FileSink
 from ..machine.facts import describe_machine
-from ..machine.monitor import Monitor, condition_warnings
+from ..machine.monitor import Monitor
 from ..report.checks import machine_warnings
 from ..report.documents import Video
 from ..report.model import new_document
@@ -108,7 +108,7 @@ def measure_video(
             if any(result.fps is None for result in results)
         ]
         conditions = monitor.report()
-        warnings += machine_warnings(machine, conditions) + condition_warnings(conditions)
+        warnings += machine_warnings(machine, conditions)
         settings = {
             "file": file.name,
             "frames": total,

@@ -5,17 +5,17 @@ python -m hardware.parts.latency ENGINE [--dry-run]
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from contextlib import closing
 from itertools import cycle
 
-import numpy as np
 from msgspec import to_builtins
 
 from framelift.benchmarks.rivals import is_rival
-from framelift.benchmarks.rivals.contender import Contender, open_contender
-from framelift.benchmarks.shared.frames import Frames, agreement, input_frames
+from framelift.benchmarks.rivals.contender import Contender, arrays_for, open_contender
+from framelift.benchmarks.shared.frames import agreement
 from framelift.benchmarks.shared.settings import LatencySettings
 from framelift.benchmarks.shared.statistics import summarise
 from framelift.benchmarks.shared.timing import alternate
@@ -23,15 +23,18 @@ from framelift.common.errors import FrameliftError
 from framelift.common.text import first_line
 from framelift.runtime import Upscaler
 from framelift.runtime.backends.select import BACKENDS
-from framelift.runtime.models.file import ModelSpec
+from framelift.runtime.models.file import ModelSpec, read_spec
+from framelift.runtime.models.int8_form import form_problem
+from framelift.runtime.models.zoo import shipped_models
 
 from .. import results
-from ..models import in_order
 
 _SIZE, _SECONDS, _CALLS = (480, 270), 0.7, 30
 _SMALL_SIZE, _SMALL_SECONDS, _SMALL_CALLS, _FEW_MODELS = (48, 32), 0.05, 3, 2
 # Of the values within one code of the processor's; half precision rounds elsewhere.
 _LEAST_SHARE = 0.999
+# What the others are compared with comes first; then one of each network, then their variants.
+_FIRST = ("realtime-small-x4", "realtime-medium-x4", "realtime-nano-x4", "realtime-small-x2")
 
 
 def main(engine: str, dry_run: bool) -> int:
@@ -45,7 +48,7 @@ def main(engine: str, dry_run: bool) -> int:
     case = LatencySettings(
         width, height, backend=engine, seconds=seconds, iterations=calls, most_seconds=3 * seconds
     )
-    models = in_order()[:_FEW_MODELS] if dry_run else in_order()
+    models = _in_order()[: _FEW_MODELS if dry_run else None]
     failed, longest = 0, 0.0
     for index, spec in enumerate(models):
         if longest > results.seconds_left():
@@ -68,7 +71,7 @@ def main(engine: str, dry_run: bool) -> int:
 def _measure(spec: ModelSpec, case: LatencySettings) -> None:
     started = time.monotonic()
     with closing(open_contender(spec.path, case)) as contender:
-        frames, out = _arrays(contender, case)
+        frames, out = arrays_for(contender, case)
         first = contender(frames[0], out=out).copy()
         ready = time.monotonic() - started
         inputs = cycle(frames)
@@ -99,16 +102,26 @@ def _measure(spec: ModelSpec, case: LatencySettings) -> None:
         )
 
 
-def _arrays(contender: Contender, case: LatencySettings) -> tuple[list[Frames], Frames]:
-    """Inputs in turn and an output, where the contender reads and writes fastest."""
-    frames, scale = input_frames(case), contender.scale
-    shape = (case.height * scale, case.width * scale, 3)
-    if not isinstance(contender, Upscaler):
-        return frames, np.empty(shape, np.uint8)
-    own = [contender.empty(frame.shape) for frame in frames]
-    for target, frame in zip(own, frames, strict=True):
-        np.copyto(target, frame)
-    return own, contender.empty(shape)
+def _in_order() -> list[ModelSpec]:
+    """The shipped models that a GPU runs."""
+    specs = [read_spec(path) for path in shipped_models().values()]
+    specs = [spec for spec in specs if form_problem(spec) is None]
+    specs.sort(
+        key=lambda spec: (len(spec.name), spec.name)
+    )  # plain names are shorter than variants
+    first = [spec for name in _FIRST for spec in specs if spec.name == name]
+    networks = {_network(spec) for spec in first}
+    others, variants = list[ModelSpec](), list[ModelSpec]()
+    for spec in specs:
+        if spec in first:
+            continue
+        (variants if _network(spec) in networks else others).append(spec)
+        networks.add(_network(spec))
+    return [*first, *others, *variants]
+
+
+def _network(spec: ModelSpec) -> str:
+    return json.dumps(spec.network, sort_keys=True)
 
 
 def _described(contender: Contender) -> str:

@@ -8,14 +8,12 @@ footage, whose pictures take minutes to encode.
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 from models.plan import FOLDER, read_zoo
 
@@ -80,7 +78,7 @@ def main(data: Path, hr: Path, runs: Path, vgg: str, dry_run: bool) -> int:
 def _note(name: str, runs: Path, otherwise: str) -> None:
     """A row for a model; it says `otherwise` where nothing was trained."""
     folder = runs / name
-    history = _lines(folder / "history.jsonl")
+    history = results.objects(folder / "history.jsonl")
     scores = [row["psnr_y"] for row in history if "psnr_y" in row]
     speeds = [row["images_per_s"] for row in history if "images_per_s" in row]
     results.add(
@@ -93,20 +91,6 @@ def _note(name: str, runs: Path, otherwise: str) -> None:
         checkpoint=str(folder / "model.safetensors"),
         note="" if history else otherwise,
     )
-
-
-def _lines(path: Path) -> list[dict[str, Any]]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError:
-        return []
-    rows = []
-    for line in text.splitlines():
-        try:
-            rows.append(json.loads(line))
-        except ValueError:  # cut off
-            continue
-    return rows
 
 
 if __name__ == "__main__":

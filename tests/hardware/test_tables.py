@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hardware.account import Account
-from hardware.plan import Part, Settings
+from hardware.plan import Account, Part, Settings
 from hardware.record import write_record
 from hardware.results import read
 
