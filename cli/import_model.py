@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -53,16 +53,7 @@ if TYPE_CHECKING:
     "--licence", default="", help="Licence of the weights, stored in the model's metadata."
 )
 @click.option("-y", "--overwrite", is_flag=True, help="Replace an existing model.")
-def import_model(
-    source: Path,
-    output: Path,
-    span: str | None,
-    order: str | None,
-    window: int | None,
-    task: str,
-    licence: str,
-    overwrite: bool,
-) -> None:
+def import_model(source: Path, output: Path, **options: Any) -> None:  # noqa: ANN401
     """Make a Framelift model of another super-resolution ONNX file.
 
     `framelift upscale --model` does this by itself; use this command to keep the result or to set
@@ -76,16 +67,9 @@ def import_model(
     from ..importer import ImportOptions
     from ..importer import import_model as run
 
-    options = ImportOptions(
-        span=span,
-        order=order,
-        window=window,
-        task=task,
-        licence=licence,
-        overwrite=overwrite,
-    )
+    chosen = ImportOptions(**options)
     with signals_as_errors():
-        imported = call_interruptibly(lambda: run(source, output, options, _note))
+        imported = call_interruptibly(lambda: run(source, output, chosen, _note))
     _report(imported)
 
 

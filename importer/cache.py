@@ -10,8 +10,8 @@ from pathlib import Path
 import onnx
 from onnx.external_data_helper import ExternalDataInfo
 
-from ..common.cache_folder import FOLDER_VARIABLE, cache_folder
-from ..common.errors import FrameliftError, ModelError, OutputError
+from ..common.cache_folder import made_cache_folder
+from ..common.errors import FrameliftError, ModelError
 from ..common.notes import silent
 from ..runtime.models.file import ModelSpec, read_spec
 from .importing import import_model
@@ -34,7 +34,11 @@ def import_to_cache(source: Path, task: str = "super-resolution") -> Kept:
 
     Raises what `import_model` raises, and OutputError if the cache folder cannot be written.
     """
-    folder = cache_folder() / "imported"
+    folder = made_cache_folder(
+        "imported",
+        f"to keep {source.name} as a framelift model",
+        f", or use `framelift import {source} -o MODEL.onnx`",
+    )
     target = folder / f"{source.stem[:100]}-{_digest(source, task)}.onnx"
     if target.exists():
         try:
@@ -44,14 +48,6 @@ def import_to_cache(source: Path, task: str = "super-resolution") -> Kept:
             pass  # damaged: made again
         else:
             return Kept(spec, f"{source.name} is not a Framelift model: imported before, {read_as}")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"{folder}: cannot be created to keep {source.name} as a framelift model "
-            f"({error.strerror}); name another folder in {FOLDER_VARIABLE}, or use "
-            f"`framelift import {source} -o MODEL.onnx`"
-        ) from error
     options = ImportOptions(task=task, overwrite=True)
     imported = import_model(source, target, options, say=silent)
     line = f"{source.name} is not a Framelift model: imported, {imported.summary()}"

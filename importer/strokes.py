@@ -8,8 +8,8 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from ..common.cache_folder import FOLDER_VARIABLE, cache_folder
-from ..common.errors import ConfigError, FrameliftError, OutputError
+from ..common.cache_folder import made_cache_folder
+from ..common.errors import ConfigError, FrameliftError
 from ..common.files import write_atomic
 from ..runtime.models.digest import PREFIX, seal
 from ..runtime.models.file import ModelSpec, load, read_spec
@@ -24,7 +24,7 @@ def with_stroke_size(spec: ModelSpec, size: int) -> ModelSpec:
     """
     if size == 1:
         return spec
-    folder = cache_folder() / "strokes"
+    folder = made_cache_folder("strokes", "for --style-size")
     target = folder / f"{Path(spec.path).stem[:100]}-strokes{size}-{spec.sha256[:16]}.onnx"
     if target.exists():
         try:
@@ -32,15 +32,7 @@ def with_stroke_size(spec: ModelSpec, size: int) -> ModelSpec:
         except FrameliftError:
             pass  # damaged: made again
     _, model = load(spec.path)
-    data = enlarged(model, size).SerializeToString()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"{folder}: cannot be created for --style-size ({error.strerror}); name another folder "
-            f"in {FOLDER_VARIABLE}"
-        ) from error
-    write_atomic(target, data)
+    write_atomic(target, enlarged(model, size).SerializeToString())
     return read_spec(target)
 
 

@@ -48,7 +48,7 @@ class _Kind:
 
 _RIVALS = {
     "ort-numpy": _Kind("ort:OrtNumpy", ("onnxruntime",), "framelift[cpu]"),
-    "ort-cuda": _Kind("ort_cuda:OrtCuda", ("onnxruntime",), "framelift[cuda]", on_cuda=True),
+    "ort-cuda": _Kind("ort:OrtCuda", ("onnxruntime",), "framelift[cuda]", on_cuda=True),
     "torch-eager": _Kind("torch_cpu:eager", ("torch",), "framelift[train]"),
     "torch-compile": _Kind("torch_cpu:compiled", ("torch",), "framelift[train]"),
     "torch-eager-cuda": _Kind("torch_cuda:eager", ("torch",), "framelift[train]", on_cuda=True),

@@ -99,12 +99,12 @@ class Camera:
 class Display:
     """Reads the time codes; `shown` holds (number, seconds) of each frame in order."""
 
-    def __init__(self, scale: int, *, clock: Callable[[], float] = perf_counter) -> None:
-        self._scale, self._clock = scale, clock
+    def __init__(self, scale: int) -> None:
+        self._scale = scale
         self.shown: list[tuple[int, float]] = []
 
     def write(self, frame: Frame) -> None:
-        self.shown.append((read_code(frame.bgr, self._scale), self._clock()))
+        self.shown.append((read_code(frame.bgr, self._scale), perf_counter()))
 
     def finish(self) -> None:
         pass

@@ -180,7 +180,7 @@ def _sound_of(
                 f"{source.shown}: only one of its {len(container.streams.audio)} sound tracks is "
                 "kept"
             )
-        return SoundFeed(stream)
+        return SoundFeed(stream, say)
     return None
 
 

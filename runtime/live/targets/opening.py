@@ -63,10 +63,9 @@ def open_sink(
         publisher = Publisher(target)
         stack.callback(publisher.kill)
         publisher.wait_for_player(say)
-        connect = call_interruptibly(
-            lambda: StreamSink(target, facts, size_px, encoder, sound=sound, publisher=publisher)
+        return stack.enter_context(
+            call_interruptibly(lambda: StreamSink(publisher, facts, size_px, encoder, sound))
         )
-        return stack.enter_context(connect)
     if target.kind is TargetKind.Y4M:
         if sys.stdout is None:  # Python's word for one that was closed before it started
             raise OutputError(f"{target.shown}: is closed; send it to a pipe or a file")

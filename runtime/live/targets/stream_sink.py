@@ -34,16 +34,9 @@ _STREAMED_CODECS = ("h264", "hevc")
 class Publisher:
     """A child process that sends what is written here to a server; see `publisher`."""
 
-    def __init__(
-        self,
-        target: Target,
-        *,
-        open_seconds: float = _OPEN_SECONDS,
-        write_seconds: float = _WRITE_SECONDS,
-    ) -> None:
+    def __init__(self, target: Target, *, open_seconds: float = _OPEN_SECONDS) -> None:
         """Start it; it connects when the first data comes."""
         self._shown = target.shown
-        self._write_seconds = write_seconds
         format_ = OUTPUT_FORMATS[target.text.partition(":")[0].lower()]
         command = [sys.executable, "-m", "framelift.runtime.live.targets.publisher"]
         # A session of its own: Ctrl-C is for this process, which ends the other one.
@@ -88,10 +81,8 @@ class Publisher:
         assert self._child.stdin is not None
         descriptor, rest = self._child.stdin.fileno(), memoryview(data)
         while rest:
-            if not select.select([], [descriptor], [], self._write_seconds)[1]:
-                raise OutputError(
-                    f"{self._shown}: did not accept data for {self._write_seconds:g} s"
-                )
+            if not select.select([], [descriptor], [], _WRITE_SECONDS)[1]:
+                raise OutputError(f"{self._shown}: did not accept data for {_WRITE_SECONDS:g} s")
             try:
                 rest = rest[os.write(descriptor, rest) :]
             except BlockingIOError:
@@ -111,7 +102,7 @@ class Publisher:
         self._child.stdin.close()
         self._check_connected(wait_seconds=max(0.0, self._deadline - monotonic()))
         try:
-            code = self._child.wait(self._write_seconds)
+            code = self._child.wait(_WRITE_SECONDS)
         except subprocess.TimeoutExpired as error:
             raise OutputError(f"{self._shown}: accepts no more data") from error
         if code:
@@ -161,28 +152,20 @@ class StreamSink(Closing):
     """Encodes without look-ahead, a key frame every two seconds, so that viewers can join.
 
     Raises:
-        ConfigError: the codec cannot be streamed.
         OutputError: nobody answers, or the other end hangs up or stops reading.
     """
 
     def __init__(
         self,
-        target: Target,
+        publisher: Publisher,
         facts: ClipFacts,
         size_px: tuple[int, int],
         options: EncoderOptions,
-        *,
         sound: SoundFeed | None = None,
-        publisher: Publisher | None = None,
-        open_seconds: float = _OPEN_SECONDS,
-        write_seconds: float = _WRITE_SECONDS,
     ) -> None:
-        """`publisher` is one that is there already."""
-        check_streamed(target, size_px, options)
+        """`publisher` is ended with this, and if this fails."""
         self._busy = threading.Lock()
-        self._publisher = publisher or Publisher(
-            target, open_seconds=open_seconds, write_seconds=write_seconds
-        )
+        self._publisher = publisher
         try:
             self._container = av.open(self._publisher, "w", format="nut", buffer_size=4096)
             self._stream = self._add_stream(facts, even_size(*size_px), options)

@@ -22,7 +22,7 @@ from framelift.runtime.live.run import upscale_live as run_live
 from framelift.runtime.live.sources.address import parse_source
 from framelift.runtime.live.sources.connection import Timeouts
 from framelift.runtime.live.sources.opening import LiveOptions
-from framelift.runtime.live.targets.address import Target, parse_target
+from framelift.runtime.live.targets.address import parse_target
 from framelift.runtime.live.targets.stream_sink import Publisher, StreamSink
 from framelift.runtime.video.clip.colour import Colour
 from framelift.runtime.video.clip.frame import ClipFacts, Frame, Image
@@ -268,7 +268,8 @@ def test_publishing_to_a_server_that_says_nothing_ends() -> None:
     facts = ClipFacts(64, 48, Fraction(1, 30), Fraction(30), Fraction(1), Colour(6, 1))
     with socket.create_server(("127.0.0.1", 0)) as server:
         target = parse_target(f"rtmp://127.0.0.1:{server.getsockname()[1]}/a")
-        with StreamSink(target, facts, (64, 48), QUICK, open_seconds=2) as sink:
+        publisher = Publisher(target, open_seconds=2)
+        with StreamSink(publisher, facts, (64, 48), QUICK) as sink:
             for number, image in enumerate(noise(5)):
                 sink.write(Frame(image, number, Fraction(1, 30), 1))
             with pytest.raises(OutputError, match=r"did not answer within 2 s"):
@@ -279,16 +280,9 @@ def test_a_sink_that_cannot_be_made_leaves_no_process(monkeypatch: pytest.Monkey
     def fails(*_: object) -> None:
         raise ValueError("no such encoder setting")
 
-    started: list[Publisher] = []
-
-    class Noted(Publisher):
-        def __init__(self, target: Target, **limits: float) -> None:
-            started.append(self)
-            super().__init__(target, **limits)
-
     monkeypatch.setattr(StreamSink, "_add_stream", fails)
-    monkeypatch.setattr("framelift.runtime.live.targets.stream_sink.Publisher", Noted)
     facts = ClipFacts(64, 48, Fraction(1, 30), Fraction(30), Fraction(1), Colour(6, 1))
+    publisher = Publisher(parse_target("tcp://127.0.0.1:9"))
     with pytest.raises(ValueError, match="no such encoder setting"):
-        StreamSink(parse_target("tcp://127.0.0.1:9"), facts, (64, 48), QUICK)
-    assert started[0]._child.poll() is not None
+        StreamSink(publisher, facts, (64, 48), QUICK)
+    assert publisher._child.poll() is not None
