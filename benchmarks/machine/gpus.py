@@ -7,14 +7,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+import pynvml as nvml
+
 # Power cap, hardware slowdown, heat (by software, by hardware), power brake: bits of NVML.
 _SLOWED_DOWN = 0x04 | 0x08 | 0x20 | 0x40 | 0x80
 
 
 def gpu_names() -> tuple[str, ...]:
     """Name, release of the driver and size of the memory of each GPU."""
-    import pynvml as nvml
-
     try:
         return tuple(
             f"{nvml.nvmlDeviceGetName(gpu)}, {nvml.nvmlSystemGetDriverVersion()}, "
@@ -27,8 +27,6 @@ def gpu_names() -> tuple[str, ...]:
 
 def device_memory_used() -> int | None:
     """Bytes of the first GPU's memory in use by all programs, or None where none can be read."""
-    import pynvml as nvml
-
     try:
         return int(_memory(gpus[0]).used) if (gpus := _visible()) else None
     except nvml.NVMLError:
@@ -40,8 +38,6 @@ def gpu_state() -> dict[str, float] | None:
     `slowed_down` 1 while heat or a power limit lowers the clocks, else 0; what it does not tell is
     left out. None where there is no GPU.
     """
-    import pynvml as nvml
-
     if not (gpus := _visible()):
         return None
     gpu = gpus[0]
@@ -64,29 +60,23 @@ def gpu_state() -> dict[str, float] | None:
 
 def _visible() -> list[Any]:
     """NVML's handles; none where there is no GPU or no driver."""
-    import pynvml
-
     try:
-        pynvml.nvmlInit()
+        nvml.nvmlInit()
         # NVML knows all GPUs, programs begin to count at the first one of these.
         named = os.environ.get("CUDA_VISIBLE_DEVICES", "").replace(" ", "")
-        chosen = named.split(",") if named else map(str, range(pynvml.nvmlDeviceGetCount()))
+        chosen = named.split(",") if named else map(str, range(nvml.nvmlDeviceGetCount()))
         return [_handle(name) for name in chosen]
-    except pynvml.NVMLError:
+    except nvml.NVMLError:
         return []
 
 
 def _handle(name: str) -> Any:  # noqa: ANN401 - NVML's handle
-    import pynvml
-
     if name.isdecimal():
-        return pynvml.nvmlDeviceGetHandleByIndex(int(name))
-    return pynvml.nvmlDeviceGetHandleByUUID(name)
+        return nvml.nvmlDeviceGetHandleByIndex(int(name))
+    return nvml.nvmlDeviceGetHandleByUUID(name)
 
 
 def _memory(gpu: Any) -> Any:  # noqa: ANN401 - NVML's handle and answer
-    import pynvml as nvml
-
     try:  # without what the driver keeps for itself, as nvidia-smi shows it
         return nvml.nvmlDeviceGetMemoryInfo(gpu, version=nvml.nvmlMemory_v2)
     except nvml.NVMLError:  # a driver before release 510

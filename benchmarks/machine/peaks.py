@@ -11,18 +11,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
 
 from ...common.errors import MissingDependencyError
 from ...runtime.ort.library import load_onnxruntime
 from ..shared.ort_provider import CPU, CUDA, open_session
 from ..shared.timing import no_garbage_collection, repeat, time_ms
-
-if TYPE_CHECKING:
-    import onnx
 
 _CHANNELS = 64
 _MOST_RANDOM = 1 << 27  # values; what is copied only may be all ones
@@ -114,8 +112,6 @@ class PeakMeter:
         self._pool.shutdown()
 
     def _session(self, model: onnx.ModelProto) -> Callable[[], object]:
-        import onnx
-
         ort = load_onnxruntime()
         session = open_session(
             model.SerializeToString(), self._provider, self._precision, self._threads, self._device
@@ -176,8 +172,6 @@ def best_seconds(call: Callable[[], object], seconds: float) -> float:
 
 def gemm_model(precision: str, side: int, *, both_given: bool = False) -> onnx.ModelProto:
     """y = x·w of square matrices; `both_given`: w is an input, too, not a constant."""
-    import onnx
-
     operator = "MatMulInteger" if precision == "int8" else "MatMul"
     node = onnx.helper.make_node(operator, ["x", "w"], ["y"])
     if not both_given:
@@ -193,8 +187,6 @@ def gemm_model(precision: str, side: int, *, both_given: bool = False) -> onnx.M
 
 def convolution_model(precision: str, side: int) -> onnx.ModelProto:
     """A 3×3 convolution that keeps its 64 channels; in int8 its output is codes again."""
-    import onnx
-
     names, operator = ["x", "w"], "Conv"
     if precision == "int8":
         names, operator = (
@@ -208,8 +200,6 @@ def convolution_model(precision: str, side: int) -> onnx.ModelProto:
 
 def copy_model(precision: str, size_bytes: int) -> onnx.ModelProto:
     """Reads and writes so many bytes once, for devices that NumPy cannot reach."""
-    import onnx
-
     node = onnx.helper.make_node("Mul", ["x", "w"], ["y"])
     size = 2 if precision == "fp16" else 4
     return _model([node], precision, (size_bytes // size,), (1,))
@@ -221,8 +211,6 @@ def _model(
     shape: tuple[int, ...],
     weight_shape: tuple[int, ...],
 ) -> onnx.ModelProto:
-    import onnx
-
     kinds: dict[str, tuple[int, NDArray[Any]]] = {
         "fp32": (onnx.TensorProto.FLOAT, np.full(weight_shape, 0.01, np.float32)),
         "fp16": (onnx.TensorProto.FLOAT16, np.full(weight_shape, 0.01, np.float16)),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import onnx
 
 from ...runtime.backends.cpu.saturation import prepare_int8
 from ...runtime.machine.host import available_processors, processor_name
@@ -13,9 +14,6 @@ from ..shared.float_network import float_network
 from ..shared.frames import Frames
 from ..shared.graph_cost import fix_shape
 from ..shared.settings import LatencySettings
-
-if TYPE_CHECKING:
-    import onnx
 
 
 class Rival:
@@ -49,8 +47,6 @@ class Rival:
 
 def plain_network(model: str | Path, case: LatencySettings) -> tuple[ModelSpec, onnx.ModelProto]:
     """The float network of a framelift model, at the case's fixed shape. Raises ModelError."""
-    import onnx
-
     spec, proto = load(resolve(model))
     prepare_int8(proto)  # where the model is int8: the form that this CPU is fast and right with
     network = float_network(proto, spec.name)

@@ -12,9 +12,10 @@ precision between conversions at its ends.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
 
 from ...common.errors import ModelError
@@ -22,9 +23,6 @@ from ...runtime.backends.cpu.widen import has_half, widen
 from ...runtime.models.contract import DEEP_BITS
 from ...runtime.models.depth import set_depth
 from ...runtime.models.graph import Graph, attributes
-
-if TYPE_CHECKING:
-    import onnx
 
 INPUT = "input"
 OUTPUT = "output"
@@ -71,8 +69,6 @@ def float_network(model: onnx.ModelProto, name: str, *, keep_half: bool = False)
     ModelError for a model that does not begin and end with plain convolutions (with or without a
     pixel shuffle): there, folding cannot be undone.
     """
-    import onnx
-
     result = onnx.ModelProto()
     result.CopyFrom(model)
     if result.graph.input[0].type.tensor_type.elem_type == onnx.TensorProto.UINT16:
@@ -111,8 +107,6 @@ def float_network(model: onnx.ModelProto, name: str, *, keep_half: bool = False)
 
 def _convert_ends(graph: Graph) -> None:
     """Give a half-precision network float32 ends."""
-    import onnx
-
     graph.replace_uses(INPUT, "input_half")
     last = graph.producer(OUTPUT)
     assert last is not None
@@ -128,8 +122,6 @@ def _convert_ends(graph: Graph) -> None:
 
 def _cut_head(graph: Graph, computed_in: int) -> _Head:
     """Remove Cast and Transpose after the input; float codes are quantised where uint8 is read."""
-    import onnx
-
     value, removed = graph.input, {}
     while len(users := graph.consumers(value)) == 1 and users[0].op_type in ("Cast", "Transpose"):
         removed[users[0].op_type] = attributes(users[0])
@@ -179,8 +171,6 @@ def _cut_tail(graph: Graph) -> _Tail:
 
 
 def _append_dequantise(graph: Graph, node: onnx.NodeProto, zero: str) -> None:
-    import onnx
-
     node.output[0] = "output_codes"
     inputs = [node.output[0], graph.set_constant("output_step", 1 / _PEAK), zero]
     graph.nodes.append(onnx.helper.make_node("DequantizeLinear", inputs, [OUTPUT]))

@@ -5,12 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+import onnx
 
 from ...common.errors import ModelError
-
-if TYPE_CHECKING:
-    import onnx
 
 # These move or rename values without computing.
 _FREE = frozenset(
@@ -75,8 +73,6 @@ def count(model: onnx.ModelProto, batch: int, height: int, width: int) -> GraphC
 
     Raises ModelError when the size of a tensor cannot be inferred.
     """
-    import onnx
-
     sized = onnx.ModelProto()
     sized.CopyFrom(model)
     fix_shape(sized, (batch, height, width, 3))
@@ -150,6 +146,4 @@ def _is_transposed(node: onnx.NodeProto) -> bool:
 
 
 def _itemsize(elem_type: int) -> int:
-    import onnx
-
     return int(onnx.helper.tensor_dtype_to_np_dtype(elem_type).itemsize)

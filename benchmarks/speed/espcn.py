@@ -17,9 +17,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import onnx
+from onnx import TensorProto, helper
 
 from ...runtime import Upscaler
 from ...runtime.models.zoo import resolve
@@ -41,9 +43,6 @@ from ..shared.frames import Agreement, agreement, finish, input_frames, prepare
 from ..shared.settings import LatencySettings
 from ..shared.statistics import summarise
 from ..shared.timing import alternate
-
-if TYPE_CHECKING:
-    import onnx
 
 NETWORK, FRAMES = "network", "frames"
 FORMS = (NETWORK, FRAMES)
@@ -154,9 +153,6 @@ def _open(stack: ExitStack, path: Path, settings: LatencySettings) -> _Runner:
 
 def espcn_model(scale: int, seed: int = 0) -> onnx.ModelProto:
     """ESPCN with random weights as a framelift model: uint8 N×H×W×3 BGR in and out."""
-    import onnx
-    from onnx import TensorProto, helper
-
     rng = np.random.default_rng(seed)
     nodes = [
         helper.make_node("Cast", ["frames"], ["float"], to=TensorProto.FLOAT),
