@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ..common.errors import ConfigError, ForeignModelError
 from ..common.notes import Say
 from ..runtime import ModelSpec, Upscaler
+from ..runtime.file_settings import FileSettings
 from ..runtime.models.file import read_spec
 from ..runtime.models.zoo import DEFAULT_STYLE, default_model, resolve
-
-
-@dataclass(frozen=True)
-class LoadOptions:
-    """Where a model runs, and how large its tiles are at most; `None` leaves the choice open."""
-
-    backend: str = "auto"
-    device: int | None = None
-    threads: int | None = None
-    tile: int | None = None
-    style_size: int = 1  # how many times as large the strokes of a style are
 
 
 def models_to_run(
@@ -39,7 +27,7 @@ def models_to_run(
 
 
 def load_upscaler(
-    task: str, model: str, cpu_model: str | None, options: LoadOptions, *, say: Say
+    settings: FileSettings, model: str, cpu_model: str | None, *, say: Say
 ) -> Upscaler:
     """Load what `models_to_run` names.
 
@@ -47,19 +35,19 @@ def load_upscaler(
     """
     source: str | ModelSpec = model
     if cpu_model is None:  # else it is a bundled one, which need not be read where the other runs
-        source = own_or_imported(task, model, say=say)
-    if options.style_size != 1:
+        source = own_or_imported(settings.task, model, say=say)
+    if settings.style_size != 1:
         from .strokes import with_stroke_size
 
         spec = source if isinstance(source, ModelSpec) else read_spec(resolve(source))
-        source = with_stroke_size(spec, options.style_size)
+        source = with_stroke_size(spec, settings.style_size)
     return Upscaler.load(
         source,
-        options.backend,
-        threads=options.threads,
-        device=options.device,
+        settings.backend,
+        threads=settings.threads,
+        device=settings.device,
         cpu_model=cpu_model,
-        tile=options.tile,
+        tile=settings.tile,
         say=say,
     )
 

@@ -8,10 +8,10 @@ from typing import Any, Self
 
 import msgspec
 
+from ...runtime.file_settings import FileSettings
 from ..records.ledger import Records
 from ..records.row import Row
 from .listing import Item
-from .settings import FileSettings
 
 RETRIES = 2
 """How often a file is tried again in one run."""

@@ -13,13 +13,13 @@ from ...common.notes import Say
 from ...common.signals import call_interruptibly
 from ...importer.loading import load_upscaler, models_to_run
 from ...runtime import Upscaler
+from ...runtime.file_settings import FileSettings
 from ...runtime.input_size import factor_for
 from ...runtime.still import ImageOptions, make_image
 from ...runtime.video.clip.fit import Fit, known_factor
 from ...runtime.video.convert import ConvertOptions, upscale_video
 from ...runtime.video.pieces import Piece, join_pieces, plan_pieces, upscale_piece
 from ..plan.films import MadeWith
-from ..plan.settings import FileSettings
 from .messages import Made, Planned
 
 
@@ -124,7 +124,7 @@ class FileUpscaler:
         )
         if models not in self._upscalers:
             self._upscalers[models] = call_interruptibly(
-                lambda: load_upscaler(settings.task, *models, settings.loading(), say=self._say)
+                lambda: load_upscaler(settings, *models, say=self._say)
             )
         return self._upscalers[models]
 

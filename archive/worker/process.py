@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from ...common.text import printable
-from ..plan.settings import FileSettings
+from ...runtime.file_settings import FileSettings
 from .messages import (
     Answer,
     Job,

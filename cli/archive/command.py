@@ -12,9 +12,10 @@ from ..options.completions import files
 from ..options.sections import SectionedCommand
 from ..options.types import Finite, require_name
 from ..upscale.command import upscale
+from ..upscale.options import file_settings
 
 if TYPE_CHECKING:
-    from ...archive.plan.settings import FileSettings
+    from ...runtime.file_settings import FileSettings
 
 LEFT_OUT = frozenset({"timeout", "reconnect", "keep_all", "verbose", "recursive", "fps"})
 """Those options of `framelift upscale` that do not concern a file."""
@@ -142,16 +143,8 @@ def _archive(source: str, target: str, **options: Any) -> None:  # noqa: ANN401
 
 
 def _settings(options: dict[str, Any]) -> FileSettings:
-    from ...archive.plan.settings import FileSettings
     from ..options.defaults import typed
 
-    if options["scale"] is not None:
-        options["scale"] = str(options["scale"])
-    if typed("codec"):  # the defaults of these are for the default of that
-        for name in ("crf", "preset", "pixel_format"):
-            options[name] = options[name] if typed(name) else None
-    if options["no_audio"]:
-        options["audio"] = "none"
     if options["ray"]:
         options["threads"] = options["threads"] or max(1, int(options["cpus_per_worker"]))
     elif typed("workers", "cpus_per_worker", "gpus_per_worker"):
@@ -160,8 +153,7 @@ def _settings(options: dict[str, Any]) -> FileSettings:
         raise ConfigError("--split is for whole videos; leave out --start and --end")
     if options["split"] is not None and options["deinterlace"] != "frame":
         raise ConfigError("--split works with one frame for each frame; leave out --deinterlace")
-    names = FileSettings.__dataclass_fields__.keys() & options.keys()
-    settings = FileSettings(**{name: options[name] for name in names})
+    settings = file_settings(options)
     settings.check()
     return settings
 

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from ...archive.cluster import Cluster, run_on_ray
 from ...archive.plan.job import Archive, Outcome
 from ...archive.plan.listing import Item, check_places, list_files, parse_tree, with_targets
-from ...archive.plan.settings import FileSettings, digest
+from ...archive.plan.settings import digest, outcome_of
 from ...archive.plan.shards import Shard, parse_shard
 from ...archive.records.ledger import DESCRIPTION, FOLDER, Description, Ledger
 from ...archive.run import Plan, Tally, plan_run, run_here
@@ -25,6 +25,7 @@ from ...common.errors import ConfigError, Interrupted
 from ...common.progress import above_bar
 from ...common.text import printable
 from ...importer.loading import models_to_run, own_or_imported
+from ...runtime.file_settings import FileSettings
 from ...runtime.models.zoo import SCALES
 from ...runtime.video.clip.fit import Fit, known_factor
 from ..output.json_output import print_json
@@ -65,7 +66,7 @@ class Archiving:
         check_places(tree, out)
         list_file = Path(options.list_file) if options.list_file else None
         found = list_files(tree, out, list_file, self._note)
-        outcome = {**settings.outcome(), "models": self._models(settings)}
+        outcome = {**outcome_of(settings), "models": self._models(settings)}
         self._check_description(str(tree), outcome, settings)
         name = "all" if self._shard == Shard() else f"shard-{str(self._shard).replace('/', '-of-')}"
         self._archive = Archive(

@@ -12,14 +12,13 @@ from ..options.completions import backend_names, files, model_names
 from ..options.sections import SectionedCommand
 from ..options.shared import codec_options, device_option, threads_option
 from ..options.types import Finite, require_both, require_name
-from .options import UpscaleOptions
+from .options import Request, UpscaleOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ...runtime import Upscaler
     from ...runtime.jobs import Job
-    from .options import Request
     from .run import Run
 
 
@@ -170,7 +169,7 @@ if TYPE_CHECKING:
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the summary as JSON on standard output."
 )
-def upscale(**options: Any) -> None:  # noqa: ANN401 - the fields of UpscaleOptions
+def upscale(**options: Any) -> None:  # noqa: ANN401
     """Upscale videos, images, folders and live streams.
 
     IN is a video, an image or a folder of both.
@@ -199,14 +198,16 @@ def upscale(**options: Any) -> None:  # noqa: ANN401 - the fields of UpscaleOpti
     framelift upscale 0 window
     framelift upscale rtsp://host/stream recording.mp4
     """
-    run_upscale(UpscaleOptions(**options))
+    run_upscale(options)
 
 
-def run_upscale(options: UpscaleOptions, task: str = "super-resolution") -> None:
-    """Do what the options ask for, with models for `task`: "super-resolution" or "style"."""
+def run_upscale(values: Mapping[str, Any], task: str = "super-resolution") -> None:
+    """Do what the options ask for, with models for `task`: "super-resolution" or "style".
+
+    `values` are those that click has.
+    """
     from ...common.garbage import no_search_for_garbage
     from ...common.signals import signals_as_errors
-    from .options import Request
 
     # Else NumPy starts a thread for each processor, for linear algebra, of which there is little.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -214,18 +215,18 @@ def run_upscale(options: UpscaleOptions, task: str = "super-resolution") -> None
     from .run import raise_failure
 
     with no_search_for_garbage():
-        request = Request.of(options)
+        request = Request.of(UpscaleOptions.of(values, task))
     result = None
     try:
         with signals_as_errors():
             if request.is_live:
                 footage = request.check_live()
-                run = _loaded(request, task, footage=footage)
+                run = _loaded(request, footage=footage)
                 result = run.live(request.source, request.target, request.live_options())
             else:
                 with no_search_for_garbage():
                     jobs = request.plan(_note)
-                    run = _loaded(request, task, jobs)
+                    run = _loaded(request, jobs)
                 run.files(jobs, several=request.is_several)
     except Interrupted as error:
         leave(error.exit_code, str(error))
@@ -240,27 +241,24 @@ def run_upscale(options: UpscaleOptions, task: str = "super-resolution") -> None
     leave(0)
 
 
-def _loaded(request: Request, task: str, jobs: Sequence[Job] = (), *, footage: bool = False) -> Run:
+def _loaded(request: Request, jobs: Sequence[Job] = (), *, footage: bool = False) -> Run:
     """The run with its upscaler loaded; the line that names it is printed."""
     from ...common.cache_folder import cache_folder
     from ...common.signals import call_interruptibly
-    from ...importer.loading import LoadOptions, load_upscaler, models_to_run
+    from ...importer.loading import load_upscaler, models_to_run
     from ...runtime.input_size import largest_factor
     from ...runtime.models.remembered import remembering
     from .run import Run
 
-    options = request.options
+    options, settings = request.options, request.file
     footage = footage or not all(job.is_image for job in jobs)
-    scale = None if options.model else largest_factor(request.factor(), jobs)
-    models = models_to_run(task, options.model, scale, footage=footage)
-    loading = LoadOptions(
-        options.backend, options.device, options.threads, options.tile, options.style_size
-    )
+    scale = None if settings.model else largest_factor(settings.factor(), jobs)
+    models = models_to_run(settings.task, settings.model, scale, footage=footage)
     with remembering(cache_folder() / "prepared"):
-        upscaler = call_interruptibly(lambda: load_upscaler(task, *models, loading, say=_note))
-    run = Run(upscaler, request.settings(upscaler))
+        upscaler = call_interruptibly(lambda: load_upscaler(settings, *models, say=_note))
+    run = Run(upscaler, settings, quiet=options.quiet, as_json=options.as_json)
     run.info(_runs(upscaler, options.verbose))
-    if upscaler.window > 1 and footage and not options.no_reuse:
+    if upscaler.window > 1 and footage and not settings.no_reuse:
         run.info(
             f"{upscaler.spec.name} looks at {upscaler.window} frames at once: nothing is reused "
             "from frame to frame"

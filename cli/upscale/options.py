@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from ...common.errors import ConfigError
 from ..options.defaults import typed
 
 if TYPE_CHECKING:
-    from ...runtime import Upscaler
+    from ...runtime.file_settings import FileSettings
     from ...runtime.jobs import Job
     from ...runtime.live.sources.address import Source
     from ...runtime.live.sources.opening import LiveOptions
     from ...runtime.live.targets.address import Target
-    from ...runtime.video.clip.fit import Scaling
     from ...runtime.video.clip.image_sequence import ImageSequence
-    from ...runtime.video.clip.span import Span
-    from ...runtime.video.convert import ConvertOptions
     from ...runtime.video.writing.encoders import EncoderOptions
-    from .run import Settings
 
 _FOR_VIDEOS = (
     "start",
@@ -40,43 +36,40 @@ _FOR_VIDEOS = (
 
 @dataclass(frozen=True)
 class UpscaleOptions:
-    """The arguments and options of the command, by their names."""
+    """The arguments and options of the command."""
 
+    file: FileSettings
     sources: tuple[str, ...]
     target: str
-    model: str | None
-    backend: str
-    device: int | None
-    threads: int | None
-    tile: int | None
-    codec: str
-    crf: int | None
-    preset: str | None
-    pixel_format: str | None
-    assume_transfer: str | None
-    audio: str | None
-    no_audio: bool
-    no_reuse: bool
-    scale: float | None
-    size: str | None
-    width: int | None
-    height: int | None
-    start: str | None
-    end: str | None
     fps: str | None
-    deinterlace: str
-    compare: bool
-    no_metadata: bool
     recursive: bool
-    resume: bool
     timeout: float
     reconnect: float
     keep_all: bool
-    overwrite: bool
     quiet: bool
     verbose: bool
     as_json: bool
-    style_size: int = 1  # of `framelift stylize`
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any], task: str = "super-resolution") -> UpscaleOptions:
+        """Of the values that click has, for models of that task. Raises ConfigError."""
+        own = cls.__dataclass_fields__.keys() & values.keys()
+        return cls(file_settings(values, task), **{name: values[name] for name in own})
+
+
+def file_settings(values: Mapping[str, Any], task: str = "super-resolution") -> FileSettings:
+    """The options that are about a file, of the values that click has."""
+    from ...runtime.file_settings import FileSettings
+
+    changed: dict[str, Any] = {"task": task}
+    if values.get("scale") is not None:
+        changed["scale"] = str(values["scale"])
+    if values["no_audio"]:
+        changed["audio"] = "none"
+    if typed("codec"):  # the defaults of these are for the default of that
+        changed |= {n: None for n in ("crf", "preset", "pixel_format") if not typed(n)}
+    names = FileSettings.__dataclass_fields__.keys() & values.keys()
+    return FileSettings(**{name: values[name] for name in names} | changed)
 
 
 @dataclass
@@ -84,13 +77,12 @@ class Request:
     """The options, with their texts parsed and their contradictions refused."""
 
     options: UpscaleOptions
+    file: FileSettings
     source: Source
     target: Target
     encoder: EncoderOptions
-    span: Span
     is_live: bool
     """From or to something that is no file."""
-    resume: bool
     is_several: bool
     """More than one file, or a folder; known of files after `plan`."""
 
@@ -100,38 +92,29 @@ class Request:
         from ...runtime.live.sources.address import SourceKind, parse_source
         from ...runtime.live.targets.address import TargetKind, parse_target
         from ...runtime.output_names import is_sequence
-        from ...runtime.video.clip.fit import parse_scaling
-        from ...runtime.video.clip.span import Span, parse_time
-        from ...runtime.video.writing.encoders import EncoderOptions
         from ..options.command_line import hide_arguments
 
-        parse_scaling(options.scale, options.size, options.width, options.height)
-        crf, preset, pixel_format = options.crf, options.preset, options.pixel_format
-        if typed("codec"):  # the defaults of these are for the default of that
-            crf = crf if typed("crf") else None
-            preset = preset if typed("preset") else None
-            pixel_format = pixel_format if typed("pixel_format") else None
-        encoder = EncoderOptions(options.codec, crf, preset, pixel_format)
-        end = parse_time(options.end) if options.end else None
-        span = Span(parse_time(options.start or "0"), end)
+        file = options.file
+        file.factor()
+        encoder, span = file.encoder(), file.span()
         source, target = parse_source(options.sources[0]), parse_target(options.target)
         hide_arguments({name.text: name.shown for name in (source, target) if "://" in name.text})
         live = (source.kind, target.kind) != (SourceKind.FILE, TargetKind.FILE)
-        resume = options.resume and (typed("resume") or not live)
+        file = replace(file, resume=file.resume and (typed("resume") or not live))
         several = len(options.sources) > 1
         if live and several:
             raise ConfigError("with several inputs all must be files; name a live source alone")
-        if live and options.audio == "copy" and typed("audio"):
+        if live and file.audio == "copy" and typed("audio"):
             raise ConfigError(
                 "--audio copy works only from file to file: the sound of live sources is encoded"
             )
         if live and options.fps is not None and not is_sequence(source.path):
             raise ConfigError("--fps is for an image sequence, such as frame_%05d.png")
-        if live and (resume or options.deinterlace != "frame" or not span.is_whole):
+        if live and (file.resume or file.deinterlace != "frame" or not span.is_whole):
             raise ConfigError(
                 "--resume, --start, --end and --deinterlace work only from file to file"
             )
-        return cls(options, source, target, encoder, span, live, resume, several)
+        return cls(options, file, source, target, encoder, live, several)
 
     def check_live(self) -> bool:
         """Whether a live run is of footage; raises what `check_live` raises."""
@@ -140,7 +123,7 @@ class Request:
         from ...runtime.live.sources.address import SourceKind
         from ...runtime.output_names import is_sequence
 
-        check_live(self.source, self.target, self.encoder, overwrite=self.options.overwrite)
+        check_live(self.source, self.target, self.encoder, overwrite=self.file.overwrite)
         path = self.source.path
         return self.source.kind is not SourceKind.FILE or is_sequence(path) or not is_image(path)
 
@@ -163,7 +146,7 @@ class Request:
             self.target.path,
             self.encoder,
             recursive=options.recursive,
-            overwrite=options.overwrite,
+            overwrite=self.file.overwrite,
             say=say,
         )
         if all(job.is_image for job in jobs) and any(map(self._asks_for, _FOR_VIDEOS)):
@@ -174,7 +157,8 @@ class Request:
 
     def _asks_for(self, name: str) -> bool:
         """Whether an option is on the command line and not at its default."""
-        return typed(name) and getattr(self.options, name) not in (None, False, "auto", "frame")
+        value = self.file.audio if name == "no_audio" else getattr(self.file, name)
+        return typed(name) and value not in (None, False, "auto", "frame")
 
     def _frames(self) -> Job | None:
         """What is made of an image sequence as the frames of a video, if that is asked for."""
@@ -191,7 +175,7 @@ class Request:
         if not sequence or (fps is None and (several or (is_image(target) and not animated))):
             return None
         found = self._images()
-        return plan_frames(found, target, self.encoder, overwrite=self.options.overwrite)
+        return plan_frames(found, target, self.encoder, overwrite=self.file.overwrite)
 
     def _images(self) -> ImageSequence:
         """The image sequence. Raises ConfigError: no rate was named, and others of `find`."""
@@ -206,12 +190,12 @@ class Request:
         """Raise ConfigError for options about codecs where videos become pictures alone."""
         if not all(job.makes_images or job.makes_animation for job in jobs):
             return
-        if self.resume and any(job.makes_animation for job in jobs):
+        if self.file.resume and any(job.makes_animation for job in jobs):
             raise ConfigError(
                 f"{self.target.path.name}: an animated image is written at once and cannot be "
                 "resumed; make images first, such as frame_%05d.png"
             )
-        sound = self.options.audio in ("copy", "aac") and typed("audio")
+        sound = self.file.audio in ("copy", "aac") and typed("audio")
         if sound or typed("codec", "crf", "preset", "pixel_format"):
             raise ConfigError(
                 "--codec, --crf, --preset, --pixel-format and --audio are for video files, and "
@@ -231,53 +215,10 @@ class Request:
             Timeouts(options.timeout, max(options.timeout, Timeouts.first_frame_seconds)),
             options.reconnect,
             options.keep_all,
-            self.factor(),
-            options.compare,
-            reuse=not options.no_reuse,
-            assume_transfer=options.assume_transfer,
-            sound_wanted=self._audio() != "none",
+            self.file.factor(),
+            self.file.compare,
+            reuse=not self.file.no_reuse,
+            assume_transfer=self.file.assume_transfer,
+            sound_wanted=self.file.audio != "none",
             images=self._images() if sequence else None,
         )
-
-    def settings(self, upscaler: Upscaler) -> Settings:
-        """How each file is made by this upscaler."""
-        from .run import Settings
-
-        options = self.options
-        return Settings(
-            self.encoder,
-            self.factor(),
-            options.compare,
-            lambda: self._convert_options(upscaler),
-            options.overwrite,
-            options.quiet,
-            options.as_json,
-            not options.no_metadata,
-        )
-
-    def _convert_options(self, upscaler: Upscaler) -> ConvertOptions:
-        from ...runtime.video.convert import ConvertOptions
-        from ...runtime.video.reading.deinterlace import Deinterlace
-        from ...runtime.video.writing.carried import Audio
-
-        options = self.options
-        return ConvertOptions(
-            Audio(self._audio()),
-            self.span,
-            self.factor(),
-            options.compare,
-            upscaler.spec.sha256 if self.resume else None,
-            deinterlace=Deinterlace(options.deinterlace),
-            assume_transfer=options.assume_transfer,
-            reuse=not options.no_reuse,
-        )
-
-    def _audio(self) -> str:
-        return "none" if self.options.no_audio else self.options.audio or "auto"
-
-    def factor(self) -> Scaling | None:
-        """How large the output is; `None`: as the model makes it."""
-        from ...runtime.video.clip.fit import parse_scaling
-
-        options = self.options
-        return parse_scaling(options.scale, options.size, options.width, options.height)

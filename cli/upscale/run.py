@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,40 +13,27 @@ from ..output.json_output import print_json
 
 if TYPE_CHECKING:
     from ...runtime import Upscaler
+    from ...runtime.file_settings import FileSettings
     from ...runtime.jobs import Job
     from ...runtime.live.run import LiveResult
     from ...runtime.live.sources.address import Source
     from ...runtime.live.sources.opening import LiveOptions
     from ...runtime.live.targets.address import Target
-    from ...runtime.video.clip.fit import Scaling
-    from ...runtime.video.convert import ConvertOptions
-    from ...runtime.video.writing.encoders import EncoderOptions
 
 _LEAST_SHOWN = 0.005
 """Of a share that is shown in whole percents."""
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What the options of the command say."""
-
-    encoder: EncoderOptions
-    factor: Scaling | None
-    compare: bool
-    convert: Callable[[], ConvertOptions]
-    """What videos become; PyAV is loaded for that."""
-    overwrite: bool
-    quiet: bool
-    as_json: bool
-    metadata: bool = True
-
-
 class Run:
     """The jobs of one command, and what became of them."""
 
-    def __init__(self, upscaler: Upscaler, settings: Settings) -> None:
+    def __init__(
+        self, upscaler: Upscaler, settings: FileSettings, *, quiet: bool, as_json: bool
+    ) -> None:
         self._upscaler = upscaler
         self._settings = settings
+        self._quiet = quiet
+        self._as_json = as_json
         self._notes: list[str] = []
         self._done: list[dict[str, Any]] = []
         self._failed: list[dict[str, str]] = []
@@ -56,7 +42,7 @@ class Run:
 
     def info(self, line: str) -> None:
         """Say something that --quiet silences."""
-        if not self._settings.quiet:
+        if not self._quiet:
             click.echo(line, err=True)
 
     def note(self, line: str) -> None:
@@ -70,7 +56,7 @@ class Run:
         from ...runtime.output_names import SCALE
         from ...runtime.video.clip.fit import Fit, known_factor
 
-        factor = self._settings.factor
+        factor = self._settings.factor()
         if isinstance(factor, Fit) and any(SCALE in job.target.name for job in jobs):
             raise ConfigError("{scale} in a name needs --scale, not a size")
         jobs = with_scales(jobs, known_factor(factor) or self._upscaler.scale)
@@ -78,7 +64,7 @@ class Run:
             self.many(jobs)
         else:
             (job,) = jobs
-            job.check(self._settings.encoder, overwrite=self._settings.overwrite)
+            job.check(self._settings.encoder(), overwrite=self._settings.overwrite)
             self.one(job)
 
     def one(self, job: Job) -> None:
@@ -145,10 +131,10 @@ class Run:
             source,
             target,
             self._upscaler,
-            settings.encoder,
+            settings.encoder(),
             options,
             overwrite=settings.overwrite,
-            quiet=settings.quiet,
+            quiet=self._quiet,
             say=self.note,
         )
         self._done.append(
@@ -170,7 +156,7 @@ class Run:
     def report(self) -> None:
         """Print the summary; exit with 1 if a file of a folder failed."""
         err = self._summary_on_stderr
-        if self._settings.as_json:
+        if self._as_json:
             document = {
                 "schema": 1,
                 "upscaler": self._upscaler.describe(),
@@ -180,7 +166,7 @@ class Run:
                 "notes": self._notes,
             }
             print_json(document, indent=None, err=err)
-        elif not self._settings.quiet:
+        elif not self._quiet:
             for result in self._done:
                 click.echo(summary(result), err=err)
         if self._skipped:
@@ -198,10 +184,10 @@ class Run:
             job.source,
             job.target,
             self._upscaler,
-            ImageOptions(settings.overwrite, settings.metadata, self.info),
-            factor=settings.factor,
+            ImageOptions(settings.overwrite, not settings.no_metadata, self.info),
+            factor=settings.factor(),
             compare=settings.compare,
-            quiet=settings.quiet,
+            quiet=self._quiet,
             say=self.note,
         )
         return {
@@ -213,11 +199,12 @@ class Run:
         }
 
     def _video(self, job: Job) -> dict[str, Any]:
-        settings, convert = self._settings, self._settings.convert()
+        settings = self._settings
+        convert = settings.convert(self._upscaler.spec.sha256)
         say = self._say_through_bar()
         manners: dict[str, Any] = {
             "overwrite": settings.overwrite,
-            "quiet": settings.quiet,
+            "quiet": self._quiet,
             "say": say,
         }
         clip = job.images or job.source
@@ -230,7 +217,7 @@ class Run:
             from ...runtime.video.convert import upscale_video
 
             result = upscale_video(
-                clip, job.target, self._upscaler, settings.encoder, convert, **manners
+                clip, job.target, self._upscaler, settings.encoder(), convert, **manners
             )
         facts = {
             "kind": "video",

@@ -9,7 +9,6 @@ import click
 from ..options.completions import model_names
 from ..options.sections import SectionedCommand
 from .command import run_upscale, upscale
-from .options import UpscaleOptions
 
 _MODEL = click.Option(
     ["--model"],
@@ -52,10 +51,8 @@ framelift stylize photo.jpg painted.png --style-size 2
 """
 
 
-def _stylize(**options: Any) -> None:  # noqa: ANN401 - the fields of UpscaleOptions
-    run_upscale(
-        UpscaleOptions(**options, scale=None, size=None, width=None, height=None), task="style"
-    )
+def _stylize(**options: Any) -> None:  # noqa: ANN401
+    run_upscale(options, task="style")
 
 
 stylize = SectionedCommand(

@@ -12,8 +12,8 @@ import pytest
 
 from framelift.archive.plan.job import Archive
 from framelift.archive.plan.listing import Item, list_files, parse_tree, with_targets
-from framelift.archive.plan.settings import FileSettings
 from framelift.archive.records.ledger import Description
+from framelift.runtime.file_settings import FileSettings
 
 
 def write_clip(path: Path, frames: int = 8, seed: int = 0, key_frames: int = 250) -> Path:

@@ -17,11 +17,11 @@ import pytest
 from framelift.archive.plan.films import Film, MadeWith, films_of
 from framelift.archive.plan.job import Archive
 from framelift.archive.plan.listing import Item
-from framelift.archive.plan.settings import FileSettings
 from framelift.archive.records.ledger import Description, Ledger
 from framelift.archive.records.row import Row
 from framelift.archive.run import run_here
 from framelift.archive.worker.work import Worker
+from framelift.runtime.file_settings import FileSettings
 from framelift.runtime.video.pieces import Piece
 
 from .conftest import write_clip

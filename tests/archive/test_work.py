@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from framelift.archive.plan.job import Archive, Outcome
-from framelift.archive.plan.settings import FileSettings
 from framelift.archive.records.claims import Claim
 from framelift.archive.records.ledger import Ledger
 from framelift.archive.records.row import Row
@@ -20,6 +19,7 @@ from framelift.archive.run import run_here
 from framelift.archive.worker.process import ChildProcess
 from framelift.archive.worker.work import Worker
 from framelift.common.errors import FrameliftError
+from framelift.runtime.file_settings import FileSettings
 
 from .conftest import items, write_clip
 

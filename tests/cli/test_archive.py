@@ -19,9 +19,9 @@ import PIL.Image
 import pytest
 from click.testing import CliRunner, Result
 
-from framelift.archive.plan.settings import FileSettings
 from framelift.cli.archive.command import LEFT_OUT, archive
 from framelift.cli.upscale.command import upscale
+from framelift.runtime.file_settings import FileSettings
 
 from ..support.upscaling import one_line_of, write_clip
 

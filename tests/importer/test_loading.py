@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from framelift.importer.loading import LoadOptions, load_upscaler
+from framelift.importer.loading import load_upscaler
+from framelift.runtime.file_settings import FileSettings
 
 
 def test_a_model_file_is_read_once(
@@ -22,7 +23,7 @@ def test_a_model_file_is_read_once(
 
     monkeypatch.setattr(Path, "read_bytes", counted)
     model = str(shuffle_model_path)
-    options = LoadOptions("onnx-cpu", threads=1)
-    with load_upscaler("super-resolution", model, None, options, say=print) as upscale:
+    settings = FileSettings(backend="onnx-cpu", threads=1)
+    with load_upscaler(settings, model, None, say=print) as upscale:
         assert upscale.spec.path == shuffle_model_path
     assert reads[shuffle_model_path] == 1
