@@ -22,8 +22,7 @@ from .completion import VARIABLE
 from .dispatch.lazy_commands import LazyCommands
 from .dispatch.usage import in_one_line, kind_of
 from .options.defaults import read_defaults
-from .options.types import refuse_empty_values
-from .options.value_names import name_values
+from .options.types import name_value, refuse_empty_value
 from .output import log_file
 from .output.json_output import expect_json, print_failure
 
@@ -65,10 +64,16 @@ _COMMANDS = {
 
 
 def _prepare(command: click.Command) -> None:
-    """Give a command what all commands have."""
+    """Give a command, or all of a group, what all commands have."""
+    if isinstance(command, click.Group):
+        for inner in command.commands.values():
+            _prepare(inner)
+        return
     log_file.with_log_file(command)
-    refuse_empty_values(command)
-    name_values(command)
+    for option in command.params:
+        if isinstance(option, click.Option):
+            refuse_empty_value(option)
+            name_value(option)
 
 
 @click.group(

@@ -123,19 +123,26 @@ class _Path(click.Path):
         return super().convert(value, param, ctx)
 
 
-def refuse_empty_values(command: click.Command) -> None:
-    """Make the options of a command, or of all in a group, that take text or paths refuse "".
+def refuse_empty_value(option: click.Option) -> None:
+    """Make an option that takes text or a path refuse "".
 
     It would count as no option at all, which silently means the default, or as the current folder.
     """
-    if isinstance(command, click.Group):
-        for inner in command.commands.values():
-            refuse_empty_values(inner)
+    if option.default == "":
         return
-    for option in command.params:
-        if not isinstance(option, click.Option) or option.default == "":
-            continue
-        if option.type is click.STRING:
-            option.type = _Text()
-        elif type(option.type) is click.Path:
-            option.type = _Path(option.type)
+    if option.type is click.STRING:
+        option.type = _Text()
+    elif type(option.type) is click.Path:
+        option.type = _Path(option.type)
+
+
+def name_value(option: click.Option) -> None:
+    """Show N and FILE in the help where click would show INTEGER and PATH."""
+    if option.metavar is not None or option.is_flag:
+        return
+    if isinstance(option.type, click.types.IntParamType):
+        option.metavar = "N"
+    elif isinstance(option.type, click.types.FloatParamType):
+        option.metavar = "NUMBER"
+    elif isinstance(option.type, click.Path):
+        option.metavar = "FILE" if option.type.file_okay else "DIR"

@@ -116,9 +116,6 @@ _OPTION = click.Option(
 
 
 def with_log_file(command: click.Command) -> None:
-    """Give a command, or all of a group, the option `--log-file`."""
-    if isinstance(command, click.Group):
-        for inner in command.commands.values():
-            with_log_file(inner)
-    elif _OPTION not in command.params:
+    """Give a command the option `--log-file`."""
+    if _OPTION not in command.params:
         command.params.append(_OPTION)
