@@ -4,37 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 
-from ...common.errors import ConfigError
 from ...runtime.gpu.shapes import ShapeProfile
 from ...runtime.models.contract import INPUT, OUTPUT
 from ...runtime.models.file import ModelSpec
 
+_MAX_BATCH = 8
+"""Frames of one size that run together, unless the model has a fixed batch."""
+_MAX_DELAY_US = 2000
+"""How long a request waits for others."""
+
 # Frames of the size that is warmed up where the model takes any.
 _WARM_HEIGHT, _WARM_WIDTH = 270, 480
-
-
-@dataclass(frozen=True)
-class ServingConfig:
-    """How Triton runs the models.
-
-    `max_batch` frames of one size are run together; with 1 or a model of fixed batch, requests are
-    run as they come. A request waits at most `max_delay_us` microseconds for others. `instances`
-    copies of the model run side by side on each device.
-    """
-
-    max_batch: int = 8
-    max_delay_us: int = 2000
-    instances: int = 1
-
-    def __post_init__(self) -> None:
-        if self.max_batch < 1:
-            raise ConfigError(f"max_batch is {self.max_batch}: use 1 or more")
-        if self.max_delay_us < 0:
-            raise ConfigError(f"max_delay_us is {self.max_delay_us}: use 0 or more")
-        if self.instances < 1:
-            raise ConfigError(f"instances is {self.instances}: use 1 or more")
 
 
 def onnx_name(spec: ModelSpec) -> str:
@@ -47,26 +28,26 @@ def tensorrt_name(spec: ModelSpec) -> str:
     return f"{_slug(spec.name)}_tensorrt"
 
 
-def onnx_config(spec: ModelSpec, config: ServingConfig) -> str:
+def onnx_config(spec: ModelSpec) -> str:
     """`config.pbtxt` of the model itself."""
     count, height, width = spec.frame_shape
     warm = tuple(
         fixed or -(-side // spec.size_multiple) * spec.size_multiple
         for fixed, side in ((height, _WARM_HEIGHT), (width, _WARM_WIDTH))
     )
-    batch = 0 if count else config.max_batch
+    batch = 0 if count else _MAX_BATCH
     return "".join(
         (
             _head(onnx_name(spec), "onnxruntime", batch),
             _tensors(spec, height, width, count),
-            _scheduling(batch, config),
+            _scheduling(batch),
             _warm_up(batch, warm, count, spec.depth),
             _parameters(spec),
         )
     )
 
 
-def tensorrt_config(spec: ModelSpec, profile: ShapeProfile, config: ServingConfig) -> str:
+def tensorrt_config(spec: ModelSpec, profile: ShapeProfile) -> str:
     """`config.pbtxt` of an engine with that profile."""
     least, usual, most = profile.least, profile.usual, profile.most
     # Triton may send any number of frames up to its maximum, so an engine that wants several at a
@@ -79,7 +60,7 @@ def tensorrt_config(spec: ModelSpec, profile: ShapeProfile, config: ServingConfi
         (
             _head(tensorrt_name(spec), "tensorrt", batch),
             _tensors(spec, height, width, count),
-            _scheduling(batch, config),
+            _scheduling(batch),
             _cuda_graphs(batch, profile) if profile.is_fixed else "",
             _warm_up(batch, warm, count, spec.depth),
             _parameters(spec),
@@ -116,18 +97,18 @@ def _tensor(kind: str, name: str, dims: list[int], depth: int) -> str:
 """
 
 
-def _scheduling(batch: int, config: ServingConfig) -> str:
-    group = f"""instance_group [
-  {{
+def _scheduling(batch: int) -> str:
+    group = """instance_group [
+  {
     kind: KIND_AUTO
-    count: {config.instances}
-  }}
+    count: 1
+  }
 ]
 """
     if batch <= 1:
         return group
     return f"""dynamic_batching {{
-  max_queue_delay_microseconds: {config.max_delay_us}
+  max_queue_delay_microseconds: {_MAX_DELAY_US}
 }}
 {group}"""
 

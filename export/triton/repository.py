@@ -20,14 +20,12 @@ from ...common.files import describe_os_error
 from ...runtime.gpu.shapes import ShapeProfile
 from ...runtime.models.file import ModelSpec, read_spec
 from ...runtime.tensorrt.make import read_plan
-from .config import ServingConfig, onnx_config, onnx_name, tensorrt_config, tensorrt_name
+from .config import onnx_config, onnx_name, tensorrt_config, tensorrt_name
 
 CONFIG = "config.pbtxt"
 
 
-def write_repository(
-    model: Path, folder: Path, engine: Path | None = None, config: ServingConfig | None = None
-) -> list[Path]:
+def write_repository(model: Path, folder: Path, engine: Path | None = None) -> list[Path]:
     """Add a framelift model, and an engine built from it, to the model repository in `folder`.
 
     `engine` is a file that `framelift engine build` wrote. The folder is made if it is not there.
@@ -42,16 +40,15 @@ def write_repository(
         OutputError: the repository cannot be written, or has a model of this name that is called
             in another way.
     """
-    config = config or ServingConfig()
     spec = read_spec(model)
     plan = _plan_of(spec, engine) if engine is not None else None
     new = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        variants = [(onnx_name(spec), onnx_config(spec, config), "model.onnx", model.read_bytes())]
+        variants = [(onnx_name(spec), onnx_config(spec), "model.onnx", model.read_bytes())]
         if plan is not None:
             data, profile = plan
-            text = tensorrt_config(spec, profile, config)
+            text = tensorrt_config(spec, profile)
             variants.append((tensorrt_name(spec), text, "model.plan", data))
         with contextlib.ExitStack() as undo:  # all variants or none
             versions = [_add_version(folder, *variant, undo) for variant in variants]

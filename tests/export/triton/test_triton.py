@@ -16,7 +16,7 @@ from google.protobuf import text_format
 
 from framelift.cli.main import main
 from framelift.common.errors import BackendError, ConfigError, ModelError, OutputError
-from framelift.export.triton.config import ServingConfig, onnx_config, tensorrt_config
+from framelift.export.triton.config import onnx_config, tensorrt_config
 from framelift.export.triton.repository import write_repository
 from framelift.runtime.gpu.facts import DeviceFacts
 from framelift.runtime.gpu.shapes import parse_profile
@@ -181,20 +181,13 @@ def test_engine_variant(
     assert list(config.model_warmup[0].inputs["frames"].dims) == warm
 
 
-def test_serving_options(schema: ModuleType, shuffle_model_path: Path) -> None:
+def test_names_that_need_quotes(schema: ModuleType, shuffle_model_path: Path) -> None:
     spec = replace(read_spec(shuffle_model_path), name='a "b"\\c é', licence="l")
-    serving = ServingConfig(max_batch=2, max_delay_us=0, instances=3)
-    config = parse(schema, onnx_config(spec, serving))
-    assert (config.max_batch_size, config.instance_group[0].count) == (2, 3)
+    config = parse(schema, onnx_config(spec))
+    assert (config.max_batch_size, config.instance_group[0].count) == (8, 1)
     assert config.name == "a_b_c_onnx"
-    text = tensorrt_config(spec, parse_profile("9x9:9x9:3x9x9"), serving)
+    text = tensorrt_config(spec, parse_profile("9x9:9x9:3x9x9"))
     assert parse(schema, text).max_batch_size == 3
-
-
-@pytest.mark.parametrize("field", ["max_batch", "max_delay_us", "instances"])
-def test_serving_options_out_of_range(field: str) -> None:
-    with pytest.raises(ConfigError, match=f"{field} is -1"):
-        ServingConfig(**{field: -1})
 
 
 def test_a_changed_model_is_a_new_version(
@@ -285,6 +278,7 @@ def test_an_engine_that_cannot_be_added_takes_the_onnx_variant_back(
     model = tmp_path / shuffle_model_path.name
     model.write_bytes(changed.SerializeToString())
     engine = engine_for(model, tmp_path / "m.plan")
+    monkeypatch.setattr("framelift.export.triton.config._MAX_BATCH", 4)  # another config
     rename = os.rename
 
     def refuse_the_engine(source: Path, target: Path) -> None:
@@ -294,7 +288,7 @@ def test_an_engine_that_cannot_be_added_takes_the_onnx_variant_back(
 
     monkeypatch.setattr("os.rename", refuse_the_engine)
     with pytest.raises(OutputError, match="the disk is full"):
-        write_repository(model, repository, engine, ServingConfig(max_batch=4))
+        write_repository(model, repository, engine)
     assert repository.exists() == again
     if again:
         assert [path.name for path in repository.iterdir()] == ["tiny-shuffle_onnx"]
@@ -376,6 +370,6 @@ def test_a_model_of_several_frames_gives_one(
     tmp_path: Path, tiny_models: ModuleType, schema: ModuleType
 ) -> None:
     path = tiny_models.save(tiny_models.window_model(), tmp_path / "window.onnx")
-    config = parse(schema, onnx_config(read_spec(path), ServingConfig()))
+    config = parse(schema, onnx_config(read_spec(path)))
     assert list(config.input[0].dims) == [5, -1, -1, 3]
     assert list(config.output[0].dims) == [1, -1, -1, 3]
