@@ -28,7 +28,7 @@ def cubic(x: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def resize_weights(
-    in_size: int, out_size: int, scale: Fraction | float, antialias: bool = True
+    in_size: int, out_size: int, scale: Fraction | float
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Which input samples make each output sample of one axis, and with what weights.
 
@@ -39,7 +39,7 @@ def resize_weights(
     if in_size < 1 or out_size < 1 or scale <= 0:
         raise ValueError(f"sizes and scale must be positive, got {in_size}, {out_size}, {scale}")
     factor = float(scale)
-    stretch = min(factor, 1.0) if antialias else 1.0
+    stretch = min(factor, 1.0)
     width = 4.0 / stretch
     centre = (np.arange(out_size) + 0.5) / factor - 0.5
     first = np.floor(centre - width / 2).astype(np.int64)
@@ -53,52 +53,29 @@ def resize_weights(
     return np.ascontiguousarray(mirrored), np.ascontiguousarray(weights)
 
 
-def output_size(in_size: int, scale: Fraction | float) -> int:
-    """Length of an axis of `in_size` samples after `imresize` by `scale`: rounded up."""
-    return math.ceil(in_size * Fraction(scale).limit_denominator(_MAX_DENOMINATOR))
-
-
-def imresize(
-    image: NDArray[Scalar],
-    scale: Fraction | float | None = None,
-    size: tuple[int, int] | None = None,
-    antialias: bool = True,
-) -> NDArray[Scalar]:
-    """Resize an H×W or H×W×C image by `scale`, or to `size` = (height, width); give one of them.
+def imresize(image: NDArray[Scalar], scale: Fraction | float) -> NDArray[Scalar]:
+    """Resize an H×W or H×W×C image by `scale`; its sides are rounded up.
 
     uint8 images are computed in float64, rounded half up and clipped to 0–255 at the end; float
     images keep their dtype and are not clipped (bicubic overshoots at edges).
-    Raises ValueError for other shapes and dtypes, and for a scale or size that is not positive.
+    Raises ValueError for other shapes and dtypes, and for a scale that is not positive.
     """
     if image.ndim not in (2, 3) or 0 in image.shape:
         raise ValueError(f"expected a non-empty H×W or H×W×C image, got shape {image.shape}")
     is_u8 = image.dtype == np.uint8
     if not (is_u8 or np.issubdtype(image.dtype, np.floating)):
         raise ValueError(f"expected a uint8 or float image, got {image.dtype}")
-    if (scale is None) == (size is None):
-        raise ValueError("give either scale or size")
-    axes = [_axis_plan(image.shape[axis], axis, scale, size) for axis in (0, 1)]
+    if scale <= 0:
+        raise ValueError(f"scale must be positive, got {scale}")
+    factor = Fraction(scale).limit_denominator(_MAX_DENOMINATOR)
     result: NDArray[Any] = image.astype(np.float64) if is_u8 else image
-    # The axis that shrinks most goes first, so that the second pass has less to do.
-    for axis, out_size, factor in sorted(axes, key=lambda plan: plan[2]):
-        indices, weights = resize_weights(image.shape[axis], out_size, factor, antialias)
+    for axis in (0, 1):
+        in_size = image.shape[axis]
+        indices, weights = resize_weights(in_size, math.ceil(in_size * factor), factor)
         result = _resize_axis(result, axis, indices, weights)
     if is_u8:
         result = np.floor(np.clip(result, 0, 255) + 0.5)
     return np.ascontiguousarray(result.astype(image.dtype, copy=False))
-
-
-def _axis_plan(
-    in_size: int, axis: int, scale: Fraction | float | None, size: tuple[int, int] | None
-) -> tuple[int, int, Fraction]:
-    """(axis, output size, factor) of one axis."""
-    wanted = scale if size is None else size[axis]
-    if wanted is None or wanted <= 0:
-        raise ValueError(f"scale or size must be positive, got {wanted}")
-    if size is not None:
-        return axis, size[axis], Fraction(size[axis], in_size)
-    factor = Fraction(wanted).limit_denominator(_MAX_DENOMINATOR)
-    return axis, output_size(in_size, factor), factor
 
 
 def _resize_axis(
