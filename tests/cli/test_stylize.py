@@ -93,7 +93,7 @@ def test_the_default_is_the_shipped_style(tmp_path: Path, photo: Path) -> None:
 
 def test_help_is_its_own() -> None:
     text = CliRunner().invoke(stylize, ["--help"]).output
-    assert "Paint IN" in text
+    assert "Paint videos" in text
     assert "--scale" not in text
     assert "×4" not in text
 
