@@ -92,7 +92,7 @@ def _beside_rivals(report: Latency, case: Case) -> str:
     ratio = best.latency.p50_ms / case.latency.p50_ms
     name = best.runtime["backend"]
     rivals = counted(len(same), "rival")
-    return f"fastest of {rivals} with this image: {name} with {ratio:.2f}× the time"
+    return f"{name} takes {ratio:.2f}× the time (fastest of {rivals} with the same image)"
 
 
 def _quality(documents: Sequence[AnySingle], model: Model) -> str:

@@ -253,11 +253,20 @@ def _loaded(request: Request, jobs: Sequence[Job] = (), *, footage: bool = False
     options, settings = request.options, request.file
     footage = footage or not all(job.is_image for job in jobs)
     scale = None if settings.model else largest_factor(settings.factor(), jobs)
-    models = models_to_run(settings.task, settings.model, scale, footage=footage)
-    with remembering(cache_folder() / "prepared"):
-        upscaler = call_interruptibly(lambda: load_upscaler(settings, *models, say=_note))
-    run = Run(upscaler, settings, quiet=options.quiet, as_json=options.as_json)
+
+    def load(*, footage: bool) -> Upscaler:
+        models = models_to_run(settings.task, settings.model, scale, footage=footage)
+        with remembering(cache_folder() / "prepared"):
+            return call_interruptibly(lambda: load_upscaler(settings, *models, say=_note))
+
+    upscaler = load(footage=footage)
+    both = footage and any(job.is_image for job in jobs)
+    differ = both and not settings.model and settings.task == "super-resolution"
+    for_images = load(footage=False) if differ else upscaler
+    run = Run(upscaler, for_images, settings, quiet=options.quiet, as_json=options.as_json)
     run.info(_runs(upscaler, options.verbose))
+    if for_images is not upscaler:
+        run.info(f"images: {_runs(for_images, options.verbose)}")
     if upscaler.window > 1 and footage and not settings.no_reuse:
         run.info(
             f"{upscaler.spec.name} looks at {upscaler.window} frames at once: nothing is reused "

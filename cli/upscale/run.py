@@ -28,9 +28,17 @@ class Run:
     """The jobs of one command, and what became of them."""
 
     def __init__(
-        self, upscaler: Upscaler, settings: FileSettings, *, quiet: bool, as_json: bool
+        self,
+        upscaler: Upscaler,
+        for_images: Upscaler,
+        settings: FileSettings,
+        *,
+        quiet: bool,
+        as_json: bool,
     ) -> None:
+        """Of one `upscaler`, or of another one of the same scale `for_images`."""
         self._upscaler = upscaler
+        self._for_images = for_images
         self._settings = settings
         self._quiet = quiet
         self._as_json = as_json
@@ -165,6 +173,8 @@ class Run:
                 "failed": self._failed,
                 "notes": self._notes,
             }
+            if self._for_images is not self._upscaler:
+                document["upscaler_for_images"] = self._for_images.describe()
             print_json(document, indent=None, err=err)
         elif not self._quiet:
             for result in self._done:
@@ -183,7 +193,7 @@ class Run:
         width, height = make_image(
             job.source,
             job.target,
-            self._upscaler,
+            self._for_images,
             ImageOptions(settings.overwrite, not settings.no_metadata, self.info),
             factor=settings.factor(),
             compare=settings.compare,

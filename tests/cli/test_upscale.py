@@ -132,6 +132,20 @@ def test_default_models_of_processors_are_int8(tmp_path: Path, clip: Path) -> No
     assert chosen(result) == f"{default_model(4)}-int8"
 
 
+def test_images_and_videos_of_a_folder_get_each_their_default(tmp_path: Path, clip: Path) -> None:
+    (folder := tmp_path / "in").mkdir()
+    photo = image(folder / "photo.png")
+    (folder / "clip.mp4").write_bytes(clip.read_bytes())
+    result = run(folder, tmp_path / "out", "--backend", "onnx-cpu", "--json")
+    assert result.exit_code == 0, result.output
+    summary = json.loads(result.stdout)
+    assert summary["upscaler"]["model"] == default_model(4, on_cpu=True)
+    assert summary["upscaler_for_images"]["model"] == default_model(4, footage=False, on_cpu=True)
+    run(photo, tmp_path / "alone.png", "--backend", "onnx-cpu")
+    alone, beside = (tmp_path / name for name in ("alone.png", "out/photo.png"))
+    np.testing.assert_array_equal(cv2.imread(str(alone)), cv2.imread(str(beside)))
+
+
 @pytest.mark.parametrize(
     ("size", "scale"), [(["--size", "28x100"], 2), (["--width", "29"], 4), (["--height", "20"], 2)]
 )

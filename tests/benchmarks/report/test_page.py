@@ -114,7 +114,8 @@ def test_p50_and_p99_are_at_the_top(page: str, reports: dict[str, Json]) -> None
     assert lead.figures[1][2] == "p99 of 4 calls"
     assert "32×24 → 128×96" in lead.notes
     assert any(
-        note.startswith("fastest of 1 rival with this image: ort-numpy with") for note in lead.notes
+        note.startswith("ort-numpy takes ") and "(fastest of 1 rival with the same" in note
+        for note in lead.notes
     )
     wrong = copy.deepcopy(reports["latency"])
     wrong["results"]["cases"][1]["agreement"]["share_within_1"] = 0.5
