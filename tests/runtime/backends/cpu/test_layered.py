@@ -120,8 +120,15 @@ def test_what_changed_decides_whether_parts_are_worthwhile() -> None:
         frame = noise(rng, 96, 96)
         kept.compute(frame, np.empty((384, 384, 3), np.uint8))
         frame[43, 43] ^= 1
-        assert kept.change(frame).cost < 0.2
+        alone = kept.change(frame).cost
+        assert alone < 0.2
         assert kept.change(noise(rng, 96, 96)).cost > 1
+    with network("realtime-nano-x4-int8", layered.MOST_THREADS) as net:
+        kept = net.keep(96, 96)
+        assert kept is not None
+        kept.compute(frame, np.empty((384, 384, 3), np.uint8))
+        frame[43, 43] ^= 1
+        assert kept.change(frame).cost > 2 * alone  # whole frames are faster, this is not
 
 
 def test_an_update_can_be_made_grey() -> None:
