@@ -71,7 +71,7 @@ class Sibling(Generic[U]):
         if self.problem is None:
             return self.get(proceed)
         if self._bits == DEEP_BITS:
-            raise FrameError(f"the frame is uint16: {self.problem}, or give uint8 frames")
+            raise FrameError(f"the frame is uint16: {self.problem}, or pass uint8 frames")
         return None  # the check of what this depth takes says what to do with uint8
 
     def get(self, proceed: Callable[[], None]) -> U:

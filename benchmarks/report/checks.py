@@ -38,7 +38,7 @@ def require_size(spec: ModelSpec, height: int, width: int) -> None:
     if own != (height, width):
         raise ConfigError(
             f"{spec.name} takes {own[1]}×{own[0]} pixels only, and its network alone is measured: "
-            f"give --size {own[1]}x{own[0]}"
+            f"pass --size {own[1]}x{own[0]}"
         )
 
 

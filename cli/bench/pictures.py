@@ -68,7 +68,9 @@ def quality(
     from ...runtime.models.zoo import resolve
 
     if record and matching:
-        raise ConfigError("--record keeps the scores of the model itself: leave the matching out")
+        raise ConfigError(
+            "--record stores the scores of the model itself: leave out --histogram-matching"
+        )
     for path in map(resolve, models if record else ()):
         # Now, not after an hour of measuring.
         check_target(Path(os.path.realpath(path)), overwrite=True)

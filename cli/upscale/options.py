@@ -149,9 +149,12 @@ class Request:
             overwrite=self.file.overwrite,
             say=say,
         )
-        if all(job.is_image for job in jobs) and any(map(self._asks_for, _FOR_VIDEOS)):
-            names = ", ".join(f"--{name.replace('_', '-')}" for name in _FOR_VIDEOS)
-            raise ConfigError(f"{names} are for videos, and all inputs are images")
+        if all(job.is_image for job in jobs) and (
+            found := [name for name in _FOR_VIDEOS if self._asks_for(name)]
+        ):
+            raise ConfigError(
+                f"--{found[0].replace('_', '-')} is for videos, and all inputs are images"
+            )
         self._refuse_encoders_of_pictures(jobs)
         return jobs
 

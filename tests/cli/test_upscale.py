@@ -256,7 +256,7 @@ def test_an_image_is_compared_too_and_refuses_what_is_for_videos(
     ):
         result = CliRunner().invoke(upscale, [*arguments, *extra])
         assert isinstance(result.exception, ConfigError)
-        assert "are for videos" in str(result.exception)
+        assert "is for videos" in str(result.exception)
     CliRunner().invoke(upscale, [*arguments, "--compare"], catch_exceptions=False)
     shown = cv2.imread(str(target))
     assert shown is not None

@@ -202,7 +202,7 @@ class StreamConnection:
     def _first_picture(self) -> av.VideoFrame:
         picture = next(self._decoded, None)
         if picture is None:
-            raise InputError(f"{self._shown}: ended without one picture")
+            raise InputError(f"{self._shown}: ended without a picture")
         return picture
 
     def _read_facts(self, picture: av.VideoFrame) -> ClipFacts:

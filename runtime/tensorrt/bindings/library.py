@@ -91,4 +91,6 @@ def check_release(version: str) -> None:
     if not (major.isdecimal() and minor.isdecimal()):
         raise BackendError(f"TensorRT calls itself version {version!r}: run {INSTALL}")
     if (int(major), int(minor)) < (10, 16) or int(major) > 11:
-        raise BackendError(f"TensorRT {version} is installed, 10.16 to 11.x are needed: {INSTALL}")
+        raise BackendError(
+            f"TensorRT {version} is installed, 10.16 to 11.x are needed: run {INSTALL}"
+        )

@@ -51,7 +51,7 @@ def element_at(data: Bytes, start: int, end: int) -> Element:
     if size == (1 << 7 * wide) - 1:
         return Element(name, start, body, end, is_open=True)
     if body + size > end:
-        raise ValueError("an element is longer than what it lies in")
+        raise ValueError("an element is longer than the one around it")
     return Element(name, start, body, body + size)
 
 

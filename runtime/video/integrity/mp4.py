@@ -180,7 +180,7 @@ def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         if size == 0 and name == b"\0\0\0\0":  # QuickTime ends a list so
             return
         if size < 8 or start + size > len(data):
-            raise ValueError("a box is longer than what it lies in")
+            raise ValueError("a box is longer than the one around it")
         yield name, data[start + 8 : start + size]
         start += size
 

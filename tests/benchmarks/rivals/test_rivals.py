@@ -281,5 +281,5 @@ def test_a_fixed_size_run_in_tiles_has_no_share_of_the_peak(
     assert any(
         "fixed, 48×40: no share of the peak: is run in tiles" in w for w in document["warnings"]
     )
-    with pytest.raises(ConfigError, match=r"takes 32×24 pixels only, .* give --size 32x24"):
+    with pytest.raises(ConfigError, match=r"takes 32×24 pixels only, .* pass --size 32x24"):
         measure_overhead(path, LatencySettings(48, 40, seconds=0, iterations=2))

@@ -104,6 +104,6 @@ def test_what_a_run_has_no_use_for_is_no_contradiction(
     source = image(tmp_path / "a.png")
     command = ("upscale", source, tmp_path / "b.png", "--model", "realtime-nano-x2")
     assert run(capsys, *command)[0] == 0
-    assert "are for videos" in run(capsys, *command, "--overwrite", "--crf", "20")[2]
+    assert "--crf is for videos" in run(capsys, *command, "--overwrite", "--crf", "20")[2]
     assert run(capsys, "models")[0] == 0
     assert "pass it, too" in run(capsys, "models", "--threads", "2")[2]
