@@ -21,6 +21,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+import msgspec
+
 from ..common.errors import BackendError, MissingDependencyError
 from ..common.files import remove_abandoned
 from ..common.notes import Say, silent
@@ -58,13 +60,13 @@ class Cluster:
 class RayWorker:
     """What Ray calls for each row, in an actor of its own."""
 
-    def __init__(self, archive: str) -> None:
-        self._worker = Worker(Archive.from_json(json.loads(archive)), silent)
+    def __init__(self, archive: Archive) -> None:
+        self._worker = Worker(archive, silent)
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         """Make one file. Errors are results, too: an exception would end the whole run."""
         outcome = self._outcome(Item(**json.loads(row["item"])))
-        return {"item": row["item"], "outcome": json.dumps(outcome.as_json())}
+        return {"item": row["item"], "outcome": json.dumps(msgspec.to_builtins(outcome))}
 
     def _outcome(self, item: Item) -> Outcome:
         try:
@@ -137,7 +139,7 @@ def _wave(
     rows = [{"item": json.dumps(asdict(item))} for item in items]
     try:
         for row in _dataset(rows, archive, cluster, min(workers, len(rows))).iter_rows():
-            outcome = Outcome.from_json(json.loads(row["outcome"]))
+            outcome = msgspec.convert(json.loads(row["outcome"]), Outcome)
             yield Item(**json.loads(row["item"])), outcome
     except RayError as error:
         raise BackendError(f"Ray: {first_line(error)}") from error
@@ -150,7 +152,7 @@ def _dataset(
 
     return ray.data.from_items(rows, override_num_blocks=len(rows)).map(
         cast("Callable[[dict[str, Any]], dict[str, Any]]", RayWorker),
-        fn_constructor_args=(json.dumps(archive.as_json()),),
+        fn_constructor_args=(archive,),
         num_cpus=cluster.cpus_per_worker,
         num_gpus=cluster.gpus_per_worker or None,
         # One file at a time for each, so that none waits behind a long one while others are idle;

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
-
-import msgspec
 
 from ...runtime.file_settings import FileSettings
 from ..records.ledger import Records
@@ -33,15 +30,6 @@ class Archive:
     name: str = "all"
     """Which part of the archive this is, for names of files of the ledger."""
 
-    def as_json(self) -> dict[str, Any]:
-        """Plain values."""
-        return {**asdict(self), "root": str(self.root), "out": str(self.out)}
-
-    @classmethod
-    def from_json(cls, document: dict[str, Any]) -> Self:
-        """What `as_json` gave."""
-        return msgspec.convert(document, cls, dec_hook=lambda kind, text: kind(text))
-
 
 @dataclass(frozen=True)
 class Outcome:
@@ -66,15 +54,6 @@ class Outcome:
     def reason(self) -> str:
         """Why it failed, in one line."""
         return self.error or (self.row.error if self.row and self.row.error else "")
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain values."""
-        return {**asdict(self), "row": self.row.as_json() if self.row else None}
-
-    @classmethod
-    def from_json(cls, document: dict[str, Any]) -> Self:
-        """What `as_json` gave."""
-        return msgspec.convert(document, cls)
 
 
 def is_done(archive: Archive, records: Records, item: Item) -> bool:

@@ -15,9 +15,10 @@ from ..video.depth import at_depth, depth_of, prepare, problem_of
 from ..video.pipeline import Pipeline
 from ..video.stats import PipelineStats
 from ..video.step import FrameStep, FrameUpscaler, pool_for
+from ..video.turned import upright
 from ..video.writing.encoders import EncoderOptions
 from .sources.address import Source, SourceKind
-from .sources.opening import Input, LiveOptions, open_input, upright
+from .sources.opening import Input, LiveOptions, open_input
 from .status import Status
 from .targets.address import Target, TargetKind
 from .targets.opening import Outgoing, open_sink
@@ -117,7 +118,16 @@ def upscale_live(
             keep_alpha = stored.has_alpha and not options.compare
             opened.file.use_pool(pool, keep_alpha=keep_alpha)
         is_deep = stored is not None and depth_of(upscaler) == 16
-        opened, pool = upright(opened, source, target, pool, tell, is_deep=is_deep)
+        if target.kind not in (TargetKind.FILE, TargetKind.NULL):  # a file can state a rotation
+            opened.frames, opened.facts, pool = upright(
+                opened.frames,
+                opened.facts,
+                pool,
+                is_deep=is_deep,
+                name=source.shown,
+                target=target.shown,
+                say=tell,
+            )
         step = FrameStep(
             upscaler, factor=options.factor, compare=options.compare, reuse=options.reuse
         )

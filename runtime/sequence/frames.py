@@ -21,7 +21,7 @@ from ..video.reading.clip_source import ClipSource
 from ..video.reading.file_source import FileSource
 from ..video.reading.opening import ClipInput, open_clip, path_of
 from ..video.step import FrameStep, FrameUpscaler
-from ..video.turned import Turned, is_upright, turn_of
+from ..video.turned import upright
 from ..video.writing.carried import Audio
 
 _DEEP = 16
@@ -83,24 +83,11 @@ def open_frames(
     source.use_pool(pool, keep_alpha=keep_alpha)
     bits = format_.bits if is_deep else 8
     facts = replace(facts, pixel_format=replace(format_, bits=bits, has_alpha=keep_alpha))
-    frames, facts, pool = _upright(source, facts, pool, name, is_deep=is_deep, say=say)
+    frames, facts, pool = upright(
+        source, facts, pool, is_deep=is_deep, name=name, target=target.name, say=say
+    )
     size_px = step.output_size(facts.width_px, facts.height_px)
     return Frames(facts, frames, pool, step, size_px)
-
-
-def _upright(
-    source: ClipSource, facts: ClipFacts, pool: FramePool, name: str, *, is_deep: bool, say: Say
-) -> tuple[Iterable[Frame], ClipFacts, FramePool]:
-    """The frames turned as they are to be shown."""
-    matrix = facts.display_matrix
-    if matrix is None or is_upright(matrix):
-        return source, facts, pool
-    turn = turn_of(matrix)
-    if turn is None:
-        say(f"{name}: its rotation is not a multiple of 90°; the output is not rotated")
-        return source, facts, pool
-    turned = Turned(source, turn, pool, is_deep=is_deep)
-    return turned, turn.facts(facts), turned.own
 
 
 def _say_what_is_lost(source: ClipSource, name: str, options: ConvertOptions, say: Say) -> None:

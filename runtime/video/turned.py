@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...common.libraries.opencv import load_cv2
+from ...common.notes import Say
 from .clip.frame import ClipFacts, Frame, Image
 from .clip.pool import FramePool
 
@@ -80,7 +81,7 @@ class Turned:
     """
 
     def __init__(
-        self, frames: Iterable[Frame], turn: Turn, pool: FramePool, *, is_deep: bool = False
+        self, frames: Iterable[Frame], turn: Turn, pool: FramePool, *, is_deep: bool
     ) -> None:
         self._frames = frames
         self._turn = turn
@@ -94,6 +95,34 @@ class Turned:
             out = self._turn(frame.bgr, self.own.take((*shape, channels)))
             self._pool.give_back(frame.bgr)
             yield replace(frame, bgr=out)
+
+
+def upright(
+    frames: Iterable[Frame],
+    facts: ClipFacts,
+    pool: FramePool,
+    *,
+    is_deep: bool,
+    name: str,
+    target: str,
+    say: Say,
+) -> tuple[Iterable[Frame], ClipFacts, FramePool]:
+    """The frames turned as they are to be shown, with their facts and the pool that they are of.
+
+    `say` tells that the clip called `name` is turned by another angle than `target` can have.
+    """
+    matrix = facts.display_matrix
+    if matrix is None or is_upright(matrix):
+        return frames, facts, pool
+    turn = turn_of(matrix)
+    if turn is None:
+        say(
+            f"{name}: its rotation is not a multiple of 90°, which {target} cannot store; the "
+            "output is not rotated"
+        )
+        return frames, facts, pool
+    turned = Turned(frames, turn, pool, is_deep=is_deep)
+    return turned, turn.facts(facts), turned.own
 
 
 def _deep_array(shape: tuple[int, ...]) -> Image:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType
 
+import msgspec
 import pytest
 
 from framelift.archive.cluster import Cluster, RayWorker, run_on_ray
@@ -23,12 +25,12 @@ from .conftest import items, write_clip
 
 
 def test_only_paths_and_small_results_travel(archive: Archive) -> None:
-    worker = RayWorker(json.dumps(archive.as_json()))
+    worker = RayWorker(archive)
     results = []
     for item in items(archive):
         result = worker({"item": json.dumps(asdict(item))})
         assert len(json.dumps(result)) < 2000
-        results.append(Outcome.from_json(json.loads(result["outcome"])))
+        results.append(msgspec.convert(json.loads(result["outcome"]), Outcome))
     worker.__ray_shutdown__()
     assert [outcome.state for outcome in results] == ["done", "done", "done", "failed", "done"]
     assert results[0].row is not None
@@ -43,8 +45,8 @@ def test_a_machine_without_the_shared_folders_is_named(archive: Archive, tmp_pat
         (archive.root, tmp_path / "own disk", "must lie on a file system that all machines share"),
     ):
         moved = Archive(root, out, archive.settings, archive.digest)
-        result = RayWorker(json.dumps(moved.as_json()))(row)
-        outcome = Outcome.from_json(json.loads(result["outcome"]))
+        result = RayWorker(moved)(row)
+        outcome = msgspec.convert(json.loads(result["outcome"]), Outcome)
         assert (outcome.state, outcome.is_fatal) == ("failed", True)
         assert message in outcome.reason
 
@@ -79,12 +81,11 @@ def test_a_machine_too_busy_to_start_ray_is_one_line(
 
 
 RUN = """
-import json, sys
+import json, pickle, sys
 from framelift.archive.cluster import Cluster, run_on_ray
 from framelift.archive.plan.listing import Item
-from framelift.archive.worker.work import Archive
 
-archive = Archive.from_json(json.loads(sys.argv[1]))
+archive = pickle.loads(bytes.fromhex(sys.argv[1]))
 items = [Item(**item) for item in json.loads(sys.argv[2])]
 for item, outcome in run_on_ray(items, archive, Cluster(workers=2), lambda line: None):
     print(item.source, outcome.state, flush=True)
@@ -96,7 +97,7 @@ def test_a_worker_and_then_the_driver_are_killed(archive: Archive) -> None:
     pytest.importorskip("ray", reason="Ray is not installed")
     for number in range(12):
         write_clip(archive.root / f"more/{number}.mp4", 200, seed=number)
-    command = [sys.executable, "-c", RUN, json.dumps(archive.as_json())]
+    command = [sys.executable, "-c", RUN, pickle.dumps(archive).hex()]
     everything = items(archive)
 
     def start(left: list[Item]) -> subprocess.Popen[str]:

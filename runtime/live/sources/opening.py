@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import av.container
 
@@ -17,7 +17,6 @@ from ...video.reading.clip_source import ClipSource
 from ...video.reading.file_source import FileSource
 from ...video.reading.image_source import ImageSource
 from ...video.reading.options import ReadOptions
-from ...video.turned import Turned, is_upright, turn_of
 from ...video.writing.sound_feed import SoundFeed
 from ..targets.address import Target, TargetKind
 from .address import Source, SourceKind
@@ -203,29 +202,3 @@ def _live(
         )
     )
     return Input(live, live.facts, live.stop, drops=not options.keep_all, live=live, sound=sound)
-
-
-def upright(
-    opened: Input,
-    source: Source,
-    target: Target,
-    pool: FramePool,
-    say: Say,
-    *,
-    is_deep: bool,
-) -> tuple[Input, FramePool]:
-    """Turn a clip that is to be shown turned, where the target cannot state that; with the pool
-    that the frames are of.
-    """
-    matrix = opened.facts.display_matrix
-    if matrix is None or is_upright(matrix) or target.kind in (TargetKind.FILE, TargetKind.NULL):
-        return opened, pool
-    turn = turn_of(matrix)
-    if turn is None:
-        say(
-            f"{source.shown}: its rotation is not a multiple of 90°, which {target.shown} "
-            "cannot store; the output is not rotated"
-        )
-        return opened, pool
-    turned = Turned(opened.frames, turn, pool, is_deep=is_deep)
-    return replace(opened, frames=turned, facts=turn.facts(opened.facts)), turned.own
