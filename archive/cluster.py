@@ -19,12 +19,14 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
 from ..common.errors import BackendError, MissingDependencyError
 from ..common.files import remove_abandoned
+from ..common.libraries.native_output import stderr_into
 from ..common.notes import Say, silent
 from ..common.signals import signals_as_errors
 from ..common.text import first_line, one_line
@@ -175,7 +177,8 @@ def _connected(cluster: Cluster) -> Iterator[int]:
         ) from error
     try:
         _require_listener(cluster.address)
-        with _native_lines_dropped():
+        # What Ray's core prints about its own settings goes nowhere.
+        with Path(os.devnull).open("wb") as nowhere, stderr_into(nowhere.fileno()):
             ray.init(
                 address=cluster.address or "local",
                 include_dashboard=False if cluster.address is None else None,
@@ -266,19 +269,6 @@ def _at(cluster: Cluster) -> str:
 
 class HeadLostError(BackendError):
     """The head node of a Ray cluster is gone; Ray can do nothing any more, not even shut down."""
-
-
-@contextmanager
-def _native_lines_dropped() -> Iterator[None]:
-    """What Ray's core prints about its own settings goes nowhere."""
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
 
 
 def _room(cluster: Cluster, resources: dict[str, float]) -> int:

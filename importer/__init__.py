@@ -7,9 +7,8 @@ import_model(Path("4x-model.onnx"), Path("model.onnx"))
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from ..common.libraries.lazy import lazy_names
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .cache import Kept, import_to_cache
@@ -23,6 +22,12 @@ else:
         "import_model": ".importing",
         "import_to_cache": ".cache",
     }
-    __getattr__ = lazy_names(__name__, _MODULES)
+
+    def __getattr__(name: str) -> Any:  # noqa: ANN401
+        """Import a module when its name is first used: most commands need none."""
+        if name not in _MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(_MODULES[name], __name__), name)
+
 
 __all__ = ["ImportOptions", "Imported", "Kept", "import_model", "import_to_cache"]

@@ -52,27 +52,30 @@ def native_output_caught() -> Iterator[Caught]:
     """
     caught = Caught()
     with _one_at_a_time, tempfile.TemporaryFile() as file:
-        kept = _redirected(file.fileno())
         try:
-            yield caught
+            with stderr_into(file.fileno()):
+                yield caught
         finally:
-            if kept is not None:
-                _flush()
-                os.dup2(kept, STDERR)
-                os.close(kept)
-                file.seek(0)
-                caught.lines = _sorted_out(file.read())
+            file.seek(0)
+            caught.lines = _sorted_out(file.read())
 
 
-def _redirected(target: int) -> int | None:
-    """Let the standard error output go to `target`; a copy of where it went, None if closed."""
+@contextmanager
+def stderr_into(target: int) -> Iterator[None]:
+    """During the block, let the standard error output go to an open file, unless it is closed."""
     _flush()
     try:
         kept = os.dup(STDERR)
     except OSError:
-        return None
+        yield
+        return
     os.dup2(target, STDERR)
-    return kept
+    try:
+        yield
+    finally:
+        _flush()
+        os.dup2(kept, STDERR)
+        os.close(kept)
 
 
 def _sorted_out(written: bytes) -> list[str]:

@@ -70,7 +70,7 @@ def test_targets_that_cannot_be_are_refused_first(tmp_path: Path) -> None:
         (tmp_path, "is a folder"),
         (tmp_path / "nowhere" / "out.png", r"nowhere does not exist"),
         (source, "is the input itself"),
-        (source / "out.png", "does not exist"),
+        (source / "out.png", "in.png is a file; name a folder"),
     ]
     for target, message in cases:
         with (
