@@ -33,8 +33,8 @@ class Upscaler:
         with Upscaler.load("realtime-small-x4") as upscale:
             big = upscale(frame)
 
-    uint8 frames become uint8 frames. uint16 frames, 0 to 65535, become uint16 frames, which models
-    in fp32 and fp16 compute, and int8 models do not (see `at_depth`).
+    uint8 frames become uint8 frames. Models in fp32 and fp16 also take uint16 frames (0 to 65535)
+    and return uint16 frames; int8 models do not (see `at_depth`).
 
     Several threads may call one upscaler: their calls run one after the other. Several upscalers
     run at the same time.
@@ -53,7 +53,7 @@ class Upscaler:
         """Use `Upscaler.load`, which opens the session as well."""
         self.spec = spec
         self.depth = spec.depth
-        """Bits per channel of the frames that its model takes and gives, 8 or 16."""
+        """Bits per channel of the frames that its model takes and returns, 8 or 16."""
         self.selection = selection
         self._say = say
         self._session = session
