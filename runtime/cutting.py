@@ -78,6 +78,8 @@ class Cutter:
             self._padded = self._allocate(shape)
             s = self.spec.scale
             self._padded_out = self._allocate((len(out), s * shape[1], s * shape[2], 3))
+        # Edges are repeated, because black would shine into the picture. The rows below come first,
+        # so that the columns on the right fill the corner, too.
         self._padded[:, :height, :width] = batch
         self._padded[:, height:, :width] = batch[:, -1:]
         self._padded[:, :, width:] = self._padded[:, :, width - 1 : width]
@@ -140,12 +142,13 @@ class Cutter:
         if self.spec.has_fixed_size or not self._takes_one:
             return False
         plan = self._tiles.plan if self._tiles else None
+        # First the frames of a batch one by one, which costs least; then tiles, smaller each time.
         if plan is None and count > 1 and self._max_pixels >= 2 * height * width:
             self._max_pixels = height * width
             return True
         pixels = plan.height * plan.width if plan else height * width
         self._max_pixels = min(self._max_pixels, pixels) // 2
-        self.tile, self._tiled_size = None, (0, 0)
+        self.tile, self._tiled_size = None, (0, 0)  # a side that the user chose was too large
         smaller = self._tiles_for(height, width)
         return smaller is not None and smaller.plan.height * smaller.plan.width < pixels
 

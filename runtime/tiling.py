@@ -84,7 +84,7 @@ def plan_fixed_tiles(
     tile_height, tile_width = fixed[0] or height, fixed[1] or width
     cut = [tile for tile, full in ((tile_height, height), (tile_width, width)) if tile < full]
     if any(tile < minimum_tile(halo, multiple) for tile in cut):
-        halo = min(cut) // 16 // multiple * multiple
+        halo = min(cut) // 16 // multiple * multiple  # the overlap is two of them
     return _plan(height, width, tile_height, tile_width, halo, multiple)
 
 
@@ -126,11 +126,18 @@ def _fit(
 def _even(full: int, count: int, halo: int, multiple: int, least: int) -> int:
     """The side of `count` equal tiles that overlap by two halos and cover `full`."""
     step = math.ceil((full - 2 * halo) / count / multiple) * multiple
-    padded_halo = minimum_tile(halo, multiple) - multiple
+    padded_halo = minimum_tile(halo, multiple) - multiple  # two halos, up to whole multiples
     return min(full, max(step + padded_halo, least))
 
 
 def _spans(full: int, tile: int, halo: int, multiple: int) -> tuple[Span, ...]:
+    """Tiles along one axis; of each, what lies within a halo of a cut is not kept.
+
+    frame   |--------------------------------------|
+    tile 1  |====== kept =====|. halo .|
+    tile 2           |. halo .|= kept =|. halo .|
+    tile 3                    |. halo .|=== kept ==|
+    """
     if tile == full:
         return (Span(0, 0, full),)
     step = (tile - 2 * halo) // multiple * multiple

@@ -54,6 +54,7 @@ def warm_up(
     while spent_ms < limit_seconds * 1000 or len(samples) < 2:
         samples.append(time_once())
         spent_ms += samples[-1]
+        # Medians, so that a single slow call does not count as a trend.
         if len(samples) >= 2 * _WINDOW:
             before, last = median(samples[-2 * _WINDOW : -_WINDOW]), median(samples[-_WINDOW:])
             if abs(last - before) <= _STEADY * before:
@@ -94,6 +95,8 @@ def alternate(
             results[name] = Samples(warm_up_ms, steady, [])
         for round_ in repeat(seconds * len(variants), iterations):
             playing = [name for name in variants if not _is_done(results[name].samples_ms, most)]
+            # A call may profit or suffer from the one before it, by caches or by heat. In every
+            # other round the order is reversed, so that each variant follows another one.
             for name in playing[:: 1 if round_ % 2 == 0 else -1]:
                 sleep(_PAUSE_SECONDS)
                 results[name].samples_ms.append(time_ms(variants[name]))

@@ -52,11 +52,14 @@ def equalise(model: onnx.ModelProto, frames: Sequence[Frames]) -> tuple[onnx.Mod
         bound = _bound(graph, conv, bounds.get(conv.input[0]))
         carries = _carries(graph, conv, carriers.get(conv.input[0]))
         carriers[activation.output[0]] = carries
+        # The channel is taken to reach what was seen, if that is not next to nothing; or the proven
+        # bound, where that is hardly more or the channel is a copy of the frames.
         reach = np.maximum(peak, _LEAST_SHARE * peak.max())
         cheap = bound <= _CHEAP_BOUND * np.maximum(peak, 1e-12)
         reach = np.where(cheap | carries, bound, reach)
         factor = RANGE / np.where(reach > 0, reach, 1.0)
         _scale(graph, conv, readers, factor)
+        # A bound of the next layer needs inputs that are never negative, which ReLU alone ensures.
         if activation.op_type == "Relu":
             bounds[activation.output[0]] = np.minimum(bound * factor, RANGE)
     equal = onnx.ModelProto()
@@ -127,6 +130,7 @@ def _scale(
     readers: list[onnx.NodeProto],
     factor: NDArray[np.float64],
 ) -> None:
+    # f(k · x) = k · f(x) for the activation between: what is multiplied before, the readers divide.
     weight, bias = graph.conv_parameters(conv)
     graph.set_conv_parameters(conv, weight * factor[:, None, None, None], bias * factor)
     for reader in readers:

@@ -76,6 +76,7 @@ def calibrate(
         for name, value in values.items():
             flat = value.ravel()
             picked = flat[rng.integers(0, flat.size, _SAMPLES)]
+            # A sample is enough for percentiles. The extremes are kept, which it would miss.
             samples[name] += [picked, np.array([flat.min(), flat.max()])]
     for values in record(model, names, extremes):
         for name, value in values.items():
@@ -206,6 +207,7 @@ class _Quantiser:
         if self._symmetric:
             graph.set_constant(f"{name}.bias", bias)
         else:
+            # The bias is added to sums of products, whose step is that of weights times inputs.
             unit = step * np.float32(self._steps[_root(source)])
             whole = np.rint(bias / unit).clip(-(2**31), 2**31 - 1).astype(np.int32)
             self._constant(f"{name}.bias_codes", whole)

@@ -78,6 +78,7 @@ def quantise_weights(
     rounding = _Rounding(statistics)
     codes, step = np.zeros_like(flat), finest
     least = np.full(len(flat), np.inf)
+    # The finest step suits the largest weight. A coarser one may suit all the others better.
     for factor in _STEPS:
         found, coarser = _round(rounding, flat, finest * factor, weight.shape)
         error = rounding.error(flat - found * coarser[:, None])
@@ -94,6 +95,8 @@ def _round(
     """Codes, and the steps: as given, or coarser where sums would not fit into 16 bits."""
     step, codes = step.copy(), np.zeros_like(flat)
     changed = np.arange(len(flat))
+    # A coarser step makes smaller codes and so smaller sums. But it also rounds other weights up or
+    # down than before, so that the sums are checked again until all of them fit.
     while changed.size:
         step[changed] = step[changed].astype(np.float32)
         codes[changed] = rounding.codes(flat[changed], step[changed])
@@ -115,6 +118,7 @@ class _Rounding:
         # What matters most is rounded first, and so least.
         self._order = np.argsort(-np.diag(damped))
         inverse = np.linalg.inv(damped[np.ix_(self._order, self._order)])
+        # Row k says how the error of weight k is best made up for by the weights behind it.
         self._carry = np.linalg.cholesky(inverse).T
 
     def error(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:

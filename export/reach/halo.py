@@ -19,6 +19,7 @@ from onnx import numpy_helper
 from ...runtime.models.graph import attributes
 from .operators import CHANNELWISE, ELEMENTWISE, SPATIAL, NoHaloError, Reach
 
+# A short input is quicker. A long one follows if the receptive field does not fit into it.
 _LENGTHS = (96, 768)
 
 
@@ -31,6 +32,7 @@ def graph_halo(model: onnx.ModelProto, scale: int, multiple: int = 1) -> int | N
         for length in _LENGTHS:
             side = length * multiple
             radius = max(_axis_halo(model, scale, side, axis) for axis in (0, 1))
+            # In an input that is shorter than the field, the borders would cut off its reach.
             if 2 * radius + multiple < side:
                 return radius
     except NoHaloError:
@@ -55,7 +57,7 @@ def _axis_halo(model: onnx.ModelProto, scale: int, length: int, axis: int) -> in
     reach = reaches[model.graph.output[0].name]
     if len(reach.start) != scale * length:
         raise NoHaloError
-    here = np.arange(scale * length) // scale
+    here = np.arange(scale * length) // scale  # the input pixel that each output pixel lies on
     return int(max((here - reach.start).max(), (reach.stop - 1 - here).max(), 0))
 
 

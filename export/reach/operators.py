@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,12 @@ from numpy.typing import NDArray
 
 from ...runtime.models.graph import attributes
 
+# The start of an empty interval, and negated its end: a union with it changes nothing. A quarter of
+# the largest number, so that differences do not overflow.
 _NOTHING = np.iinfo(np.int64).max // 4
+
+Constants = Mapping[str, NDArray[Any]]
+"""Those of the graph by name."""
 
 
 ELEMENTWISE = frozenset(
@@ -111,11 +116,13 @@ class NoHaloError(Exception):
     """The graph has an operator whose reach is the whole frame or is not known."""
 
 
-def _conv(node: onnx.NodeProto, reach: Reach, constants: dict[str, Any], axis: int) -> Reach:
+def _conv(node: onnx.NodeProto, reach: Reach, constants: Constants, axis: int) -> Reach:
     kernel, stride, dilation, begin, end = _window(node, constants, axis)
     length = len(reach.start)
     auto = attributes(node).get("auto_pad", b"NOTSET")
     if auto in (b"SAME_UPPER", b"SAME_LOWER"):
+        # So much padding that length / stride values come out, rounded up. Of an odd number the
+        # last pixel goes to the end for UPPER, to the beginning for LOWER.
         total = max(0, (-(-length // stride) - 1) * stride + (kernel - 1) * dilation + 1 - length)
         begin = total // 2 if auto == b"SAME_UPPER" else -(-total // 2)
         end = total - begin
@@ -124,9 +131,7 @@ def _conv(node: onnx.NodeProto, reach: Reach, constants: dict[str, Any], axis: i
     return reach.gather([first + tap * dilation for tap in range(kernel)])
 
 
-def _conv_transpose(
-    node: onnx.NodeProto, reach: Reach, constants: dict[str, Any], axis: int
-) -> Reach:
+def _conv_transpose(node: onnx.NodeProto, reach: Reach, constants: Constants, axis: int) -> Reach:
     kernel, stride, dilation, begin, end = _window(node, constants, axis)
     found = attributes(node)
     if found.get("auto_pad", b"NOTSET") != b"NOTSET" or "output_shape" in found:
@@ -135,13 +140,15 @@ def _conv_transpose(
     count = (len(reach.start) - 1) * stride + (kernel - 1) * dilation + 1 - begin - end + extra
     taps = []
     for tap in range(kernel):
+        # Input i adds to output i · stride + tap · dilation − begin. Seen from the output, this tap
+        # has an input only where the division has no remainder.
         source = np.arange(count) + begin - tap * dilation
         taps.append(np.where(source % stride == 0, source // stride, -1))
     return reach.gather(taps)
 
 
 def _window(
-    node: onnx.NodeProto, constants: dict[str, Any], axis: int
+    node: onnx.NodeProto, constants: Constants, axis: int
 ) -> tuple[int, int, int, int, int]:
     """Kernel size, stride, dilation and padding at begin and end along the axis."""
     found = attributes(node)
@@ -158,22 +165,18 @@ def _window(
     return kernel[axis], strides[axis], dilations[axis], pads[axis], pads[axis + 2]
 
 
-def _depth_to_space(
-    node: onnx.NodeProto, reach: Reach, constants: dict[str, Any], axis: int
-) -> Reach:
+def _depth_to_space(node: onnx.NodeProto, reach: Reach, constants: Constants, axis: int) -> Reach:
     block = attributes(node)["blocksize"]
     return reach.gather([np.arange(len(reach.start) * block) // block])
 
 
-def _space_to_depth(
-    node: onnx.NodeProto, reach: Reach, constants: dict[str, Any], axis: int
-) -> Reach:
+def _space_to_depth(node: onnx.NodeProto, reach: Reach, constants: Constants, axis: int) -> Reach:
     block = attributes(node)["blocksize"]
     first = np.arange(len(reach.start) // block) * block
     return reach.gather([first + tap for tap in range(block)])
 
 
-def _resize(node: onnx.NodeProto, reach: Reach, constants: dict[str, Any], axis: int) -> Reach:
+def _resize(node: onnx.NodeProto, reach: Reach, constants: Constants, axis: int) -> Reach:
     found = attributes(node)
     scales = constants.get(node.input[2]) if len(node.input) == 3 else None
     if scales is None or len(scales) != 4 or found.get("antialias", 0):
@@ -189,7 +192,7 @@ def _resize(node: onnx.NodeProto, reach: Reach, constants: dict[str, Any], axis:
         taps = [rounding(where).astype(np.int64)]
     else:
         base = np.floor(where).astype(np.int64)
-        whole = where == base
+        whole = where == base  # on a pixel of the input, where its neighbours have weight 0
         spread = (0, 1) if mode == b"linear" else (-1, 0, 1, 2)
         taps = [np.where(whole, base, base + offset) for offset in spread]
     return reach.gather([np.clip(tap, 0, length - 1) for tap in taps])
@@ -212,7 +215,7 @@ def _source_position(mode: bytes, count: int, length: int, factor: float) -> NDA
     raise NoHaloError  # align_corners stretches with the frame: no tile gives the same
 
 
-def _pad(node: onnx.NodeProto, reach: Reach, constants: dict[str, Any], axis: int) -> Reach:
+def _pad(node: onnx.NodeProto, reach: Reach, constants: Constants, axis: int) -> Reach:
     pads = constants.get(node.input[1])
     if pads is None or len(pads) != 8:
         raise NoHaloError
@@ -223,13 +226,14 @@ def _pad(node: onnx.NodeProto, reach: Reach, constants: dict[str, Any], axis: in
     if mode == b"edge":
         index = np.clip(index, 0, length - 1)
     elif mode == b"reflect":
+        # Folded back at 0 by the inner abs, and at the last pixel by the outer one.
         index = (length - 1) - np.abs((length - 1) - np.abs(index))
     elif mode != b"constant":
         raise NoHaloError
     return reach.gather([index])
 
 
-SPATIAL: dict[str, Callable[[onnx.NodeProto, Reach, dict[str, Any], int], Reach]] = {
+SPATIAL: dict[str, Callable[[onnx.NodeProto, Reach, Constants, int], Reach]] = {
     "AveragePool": _conv,
     "Conv": _conv,
     "ConvTranspose": _conv_transpose,

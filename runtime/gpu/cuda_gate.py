@@ -38,6 +38,7 @@ class CudaGate:
         thread = self._thread
         if not thread.depth:
             with self._changed:
+                # Also not while a recording waits: others would go on and on, and it never begin.
                 self._changed.wait_for(lambda: not self._recording and not self._waiting)
                 self._inside += 1
         thread.depth += 1

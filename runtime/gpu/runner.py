@@ -5,6 +5,10 @@ events. Frames on page-locked memory are copied from and to where they are. Othe
 memory: while the next frames are computed, the last ones come back in bands, each handed over as
 soon as it is there.
 
+    upload    |A|B|   |C|   |D|
+    compute     |  A  |  B  |  C  |
+    download          |A|   |B|   |C|
+
 Import once cuda-python is loaded (`runtime.gpu.cuda_python`).
 """
 
@@ -180,6 +184,7 @@ class ShapeRunner:
             slot.stage(lies_pinned(frames), lies_pinned(out))
 
     def _begin(self, frames: Frames, out: Frames) -> Callable[[], None]:
+        # A slot is used again two calls later, when its frames were waited for: see `UNDER_WAY`.
         slot = self._slots[self._turn]
         with self._dropped_on_error():
             self._launch(slot, frames)
@@ -214,6 +219,7 @@ class ShapeRunner:
         )
         call(runtime.cudaEventRecord, slot.uploaded, streams.upload)
         call(runtime.cudaStreamWaitEvent, streams.compute, slot.uploaded, 0)
+        # After the wait: the time until the upload ends does not count as that of inference.
         call(runtime.cudaEventRecord, slot.ready, streams.compute)
         self.computation.launch(slot.device_input, slot.device_output)
         call(runtime.cudaEventRecord, slot.computed, streams.compute)

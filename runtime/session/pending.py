@@ -108,6 +108,8 @@ class PendingFrames:
             raise BackendError(_LOST)
         try:
             while not wanted.done:
+                # In the order of their start, as the session asks. It is taken off the list only
+                # when it is there: a wait that fails loses this frame like those behind it.
                 oldest = next(iter(self._waits))
                 self._waits[oldest]()
                 del self._waits[oldest]

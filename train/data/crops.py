@@ -35,6 +35,8 @@ class PhotoCache:
             if photo in self._images:
                 self._images.move_to_end(photo)
                 return self._images[photo]
+        # Decoded without the lock, so that other threads need not wait. Two of them may decode the
+        # same photograph; that is rare, and both have the same pixels.
         image = read_photo(photo)
         with self._lock:
             if photo not in self._images:
@@ -95,6 +97,8 @@ class CropSampler:
 
     def plan(self, step: int) -> list[Crop]:
         """Where the crops of one step are cut."""
+        # All crops of the step are drawn, and then those of `part` taken. Each process must use up
+        # the same random numbers, or two would not train on the batch that one would.
         rng = np.random.default_rng((self._seed, step))
         if self._places is None:
             drawn = rng.choice(len(self.photos), self._batch, p=self._probability)
@@ -154,7 +158,7 @@ def prefetch(
     draw: Callable[[int], Drawn], start: int, stop: int, workers: int = 2
 ) -> Generator[Drawn, None, None]:
     """What `draw` returns for steps start … stop-1 in order, by threads a few steps early."""
-    ahead = 2 * workers
+    ahead = 2 * workers  # each worker draws one while another one waits to be trained on
     with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="crops") as pool:
         waiting: list[Future[Drawn]] = []
         upcoming = iter(range(start, stop))
