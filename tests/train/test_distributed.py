@@ -26,6 +26,7 @@ from framelift.train.config.schema import TrainConfig
 from framelift.train.distributed import Processes, processes_from_environment
 from framelift.train.loop.trainer import Trainer
 
+from ..support.forked import Forked
 from ..support.training_runs import NETWORK
 
 STEPS = 100
@@ -67,12 +68,9 @@ def free_port() -> int:
 @contextmanager
 def started(
     setting: Path, out: str, count: int, *options: str, code: str = PLAIN
-) -> Iterator[list[subprocess.Popen[str]]]:
+) -> Iterator[list[Forked]]:
     """`framelift train` in `count` processes with the environment that torchrun gives them."""
     arguments = [
-        sys.executable,
-        "-c",
-        code,
         "train",
         str(setting / "config.toml"),
         "--data",
@@ -87,7 +85,7 @@ def started(
         *options,
     ]
     together = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
-    running = []
+    running: list[Forked] = []
     try:
         for rank in range(count):
             place = {
@@ -97,11 +95,8 @@ def started(
                 "LOCAL_WORLD_SIZE": count,
             }
             env = {**os.environ, **together, **{name: str(n) for name, n in place.items()}}
-            running.append(
-                subprocess.Popen(
-                    arguments, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-                )
-            )
+            folder = setting / f"output-{len(list(setting.glob('output-*')))}"
+            running.append(Forked(code, arguments, env, folder))
         yield running
     finally:
         for process in running:
@@ -109,7 +104,7 @@ def started(
             process.communicate()
 
 
-def finish(running: list[subprocess.Popen[str]], code: int = 0) -> list[tuple[str, str]]:
+def finish(running: list[Forked], code: int = 0) -> list[tuple[str, str]]:
     """Outputs and errors of processes that all end with `code`."""
     texts = [process.communicate(timeout=120) for process in running]
     assert [process.returncode for process in running] == [code] * len(running), texts
