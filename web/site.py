@@ -31,21 +31,20 @@ HEADERS = {
 }
 
 
-def built_files(folder: Path | None = None) -> dict[str, Path]:
+def built_files() -> dict[str, Path]:
     """The files of the built page by their address below the page, such as "assets/index.css".
 
     Raises:
         MissingDependencyError: it is not built.
     """
-    folder = folder or DIST
-    if not (folder / "index.html").is_file():
+    if not (DIST / "index.html").is_file():
         raise MissingDependencyError(
             "the page is not built: run `make web` in framelift's source folder, with Node.js 20 "
             "or newer"
         )
     return {
-        path.relative_to(folder).as_posix(): path
-        for path in sorted(folder.rglob("*"))
+        path.relative_to(DIST).as_posix(): path
+        for path in sorted(DIST.rglob("*"))
         if path.is_file()
     }
 

@@ -32,19 +32,19 @@ class Stack:
     limit: float | None = None
 
 
-def distributions(cases: Sequence[Distribution], unit: str = "ms") -> str:
+def distributions(cases: Sequence[Distribution]) -> str:
     """A histogram for each case above a common logarithmic axis, with p50, p95 and p99."""
     low = min(min(case.samples) for case in cases) * 0.95
     high = max(max(case.samples) for case in cases) * 1.05
     axis = LogAxis(low, max(high, low * 1.5))
     row, top = 46, 10
     height = top + row * len(cases) + 34
-    parts = [log_grid(axis, top, top + row * len(cases), unit)]
+    parts = [log_grid(axis, top, top + row * len(cases), "ms")]
     for index, case in enumerate(cases):
         base = top + row * (index + 1) - 8
         p50, p95, p99 = (float(p) for p in np.percentile(case.samples, (50, 95, 99)))
         parts.append(_label(case.name, base - 13))
-        told = f"p50 {short(p50)} · p99 {short(p99)} {unit}"
+        told = f"p50 {short(p50)} · p99 {short(p99)} ms"
         parts.append(words(_LEFT - 12, base + 2, told, "soft", "end"))
         parts.append(_histogram(case.samples, axis, base, row - 16, index))
         for x in map(axis.at, (p50, p95, p99)):

@@ -25,7 +25,7 @@ class Headline:
     warnings: list[str]
 
 
-def headlines(documents: Sequence[AnySingle], most: int = 2) -> list[Headline]:
+def headlines(documents: Sequence[AnySingle]) -> list[Headline]:
     """The case that was measured beside rivals, else the first, and the fastest other model of the
     same scale and size; none without a report of latency.
     """
@@ -46,7 +46,7 @@ def headlines(documents: Sequence[AnySingle], most: int = 2) -> list[Headline]:
         and case.latency.p50_ms < lead.latency.p50_ms
     ]
     others.sort(key=lambda pair: pair[1].latency.p50_ms)
-    chosen = [(report, lead), *others][:most]
+    chosen = [(report, lead), *others][:2]
     return [_headline(part, case, documents) for part, case in chosen]
 
 

@@ -53,7 +53,6 @@ _KEEPS = {
 }
 _NO_PROFILE = ("BMP", "PPM")
 _METRES_PER_INCH = 0.0254
-_MOST_XMP_BYTES = 65502  # what one segment of a JPEG holds
 
 Say = Callable[[str], None]
 

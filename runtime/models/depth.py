@@ -21,7 +21,6 @@ from .graph import Graph, attributes
 if TYPE_CHECKING:
     import onnx
 
-_FACTOR = 257.0  # 65535 / 255
 _WHITE = {8: 255.0, DEEP_BITS: 65535.0}
 _ROUNDING = 0.5  # that an exported graph adds before it cuts off what is behind the point
 _MOVES = ("DepthToSpace", "Identity", "Transpose")

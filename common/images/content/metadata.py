@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 ORIENTATION = 0x0112
 EXIF_IFD, GPS_IFD = 0x8769, 0x8825
 _WIDTH, _HEIGHT = 0xA002, 0xA003  # PixelXDimension, PixelYDimension
-_RESOLUTION = (282, 283, 296)
 XMP_TAG, IPTC_TAG = 700, 33723
 # Of a TIFF's first directory, what is about a photograph and not about how its pixels are stored.
 _DESCRIPTION = frozenset(
