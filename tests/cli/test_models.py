@@ -167,7 +167,7 @@ def test_recording_keeps_a_link_and_the_mode_of_the_file(shipped: Path, photos: 
 def test_what_cannot_be_recorded(shipped: Path, photos: Path) -> None:
     path = shipped / "small-x4.onnx"
     command = ["quality", str(path), "--hr", str(photos), "--record", "--histogram-matching"]
-    with pytest.raises(ConfigError, match="--record keeps the scores of the model itself"):
+    with pytest.raises(ConfigError, match="--record stores the scores of the model itself"):
         CliRunner().invoke(bench, command, catch_exceptions=False)
     document = measure_quality(path, photos)
     record_quality(path, photos, document, None)  # changes the file
