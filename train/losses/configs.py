@@ -10,9 +10,16 @@ import msgspec
 from .vgg import LAYERS
 
 
-class PixelLossConfig(
-    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="pixel"
-):
+class _Term(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind"):
+    """A term of the loss."""
+
+    @property
+    def name(self) -> str:
+        """What logs call it."""
+        return str(self.__struct_config__.tag)
+
+
+class PixelLossConfig(_Term, frozen=True, tag="pixel"):
     """Distance of the pixels of output and target, or of their means."""
 
     norm: Literal["l1", "l2", "charbonnier"] = "l2"
@@ -26,9 +33,7 @@ class PixelLossConfig(
         return f"{'pixel' if self.of == 'rgb' else self.of}_{self.norm}"
 
 
-class FeatureLossConfig(
-    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="feature"
-):
+class FeatureLossConfig(_Term, frozen=True, tag="feature"):
     """Distance of VGG-16 features at one or more layers, each with its weight."""
 
     layers: dict[str, float] = msgspec.field(default_factory=lambda: {"relu2_2": 1.0})
@@ -46,9 +51,7 @@ class FeatureLossConfig(
         return f"{kind}_{'+'.join(self.layers)}"
 
 
-class StyleLossConfig(
-    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="style"
-):
+class StyleLossConfig(_Term, frozen=True, tag="style"):
     """Squared distance of the Gram matrices of VGG-16 features: textures, wherever they are.
 
     From the target's, or for `task = "style"` from the style image's.
@@ -68,21 +71,13 @@ class StyleLossConfig(
         return "style_" + "+".join(self.layers)
 
 
-class TotalVariationConfig(
-    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="tv"
-):
+class TotalVariationConfig(_Term, frozen=True, tag="tv"):
     """Total variation of the output alone: smoothness for its own sake."""
 
     weight: float = 1.0
 
-    @property
-    def name(self) -> str:
-        return "tv"
 
-
-class SpectrumConfig(
-    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="spectrum"
-):
+class SpectrumConfig(_Term, frozen=True, tag="spectrum"):
     """Energy above that of photographs at frequencies that the input cannot hold: meshes."""
 
     scale: int = 4  # the network's
@@ -96,14 +91,8 @@ class SpectrumConfig(
             if not 0 < value < math.inf:
                 raise ValueError(f"{name} must be finite and above 0, not {value}")
 
-    @property
-    def name(self) -> str:
-        return "spectrum"
 
-
-class PhaseConfig(
-    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="phase"
-):
+class PhaseConfig(_Term, frozen=True, tag="phase"):
     """Texture that depends on where within a pixel of the input it lies: the grid people see."""
 
     scale: int = 4  # the network's
@@ -115,14 +104,8 @@ class PhaseConfig(
         if not 0 <= self.limit < math.inf:
             raise ValueError(f"limit must be a number of at least 0, not {self.limit}")
 
-    @property
-    def name(self) -> str:
-        return "phase"
 
-
-class ExcessConfig(
-    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="excess"
-):
+class ExcessConfig(_Term, frozen=True, tag="excess"):
     """Detail where the target has none nearby: specks beside edges, ringing and noise."""
 
     reach: int = 2  # pixels of the output: how far detail of the target allows for detail
@@ -132,14 +115,8 @@ class ExcessConfig(
         if not 0 <= self.reach <= 64:
             raise ValueError(f"reach must be between 0 and 64, not {self.reach}")
 
-    @property
-    def name(self) -> str:
-        return "excess"
 
-
-class StabilityConfig(
-    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="stability"
-):
+class StabilityConfig(_Term, frozen=True, tag="stability"):
     """Squared distance of the outputs for the input and for the input with noise: no flicker."""
 
     noise: float = 8.0  # σ, 8-bit codes
@@ -149,14 +126,8 @@ class StabilityConfig(
         if not 0 < self.noise <= 255:
             raise ValueError(f"noise must be above 0 and at most 255, not {self.noise}")
 
-    @property
-    def name(self) -> str:
-        return "stability"
 
-
-class AdversarialConfig(
-    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="adversarial"
-):
+class AdversarialConfig(_Term, frozen=True, tag="adversarial"):
     """What a discriminator, trained beside the network, thinks of its outputs."""
 
     network: Literal["unet", "patch"] = "unet"  # a logit for each pixel, or for 8×8 pixels
@@ -179,10 +150,6 @@ class AdversarialConfig(
             raise ValueError(f"betas must be in [0, 1), not {list(self.betas)}")
         if not 0 <= self.r1 < math.inf:
             raise ValueError(f"r1 must be a number of at least 0, not {self.r1}")
-
-    @property
-    def name(self) -> str:
-        return "adversarial"
 
 
 LossConfig = (
