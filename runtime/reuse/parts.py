@@ -69,8 +69,9 @@ class Work:
     run: Callable[[Frames, Frames, Frames], float]
     """Computes them of a frame, and writes its result, given the result of the frame before and
     the array for its own. Returns the share of the result that was computed, from 0 to 1."""
-    holds: Callable[[Frames, Frames], bool]
-    """Whether parts of the frame before come out again as in its result."""
+    holds: Callable[[Frames, Frames, Frames], bool]
+    """Whether parts of the frame before come out again as in its result; the last argument is an
+    array for them."""
 
 
 class Parts(Protocol):
@@ -116,9 +117,9 @@ class LayerParts:
             with self._upscaler.turn():
                 return layers.update(frame, change, last, out, grey=grey)
 
-        def holds(frame: Frames, result: Frames) -> bool:
+        def holds(frame: Frames, result: Frames, again: Frames) -> bool:
             with self._upscaler.turn():
-                return layers.holds(change, result, grey=grey)
+                return layers.holds(change, result, again, grey=grey)
 
         return Work(change.cost, run, holds)
 
@@ -152,8 +153,7 @@ class RegionParts:
                 self._run(frame, region, out, grey=grey)
             return sum(region.kept_pixels for region in regions) / (height * width)
 
-        def holds(frame: Frames, result: Frames) -> bool:
-            again = np.empty_like(result)
+        def holds(frame: Frames, result: Frames, again: Frames) -> bool:
             run(frame, result, again)
             return np.array_equal(again, result)
 

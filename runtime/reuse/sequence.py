@@ -206,7 +206,7 @@ class ReusingSequence:
         before, self._last = self._last, None  # there is none should this fail
         assert before is not None
         before.result()
-        if not self._holds(work):
+        if not self._holds(work, out):
             self._partly = False
             self._watch = Watch(parts=False)
             name = self._upscaler.spec.name
@@ -223,14 +223,14 @@ class ReusingSequence:
         self._last = ReusingFrame(Pending(out))
         return self._last
 
-    def _holds(self, work: Work) -> bool:
-        """Whether the same parts of the last frame come out as its result says.
+    def _holds(self, work: Work, again: Frames) -> bool:
+        """Whether the same parts of the last frame come out again as in its result.
 
-        That is checked at the first frame of which parts are computed, at the eighth, the
-        64th, and so on: it takes time.
+        They are written to `again`. That is checked at the first frame of which parts are
+        computed, at the eighth, the 64th, and so on: it takes time.
         """
         self._works_run += 1
         if self._works_run != self._next_check:
             return True
         self._next_check *= 8
-        return work.holds(self._before.array, self._kept.array)
+        return work.holds(self._before.array, self._kept.array, again)

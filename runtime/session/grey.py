@@ -21,7 +21,10 @@ _BLOCK_ROWS = 1080
 def is_grey(frame: Frames) -> bool:
     """Whether H×W×3 has the same value in all three channels, everywhere."""
     step = max(1, len(frame) // _SAMPLED_ROWS)
-    # Most frames have colour, and nearly all of them show it in a few rows.
+    # Most frames have colour, and nearly all of them show it in one pixel or in a few rows.
+    middle = frame[len(frame) // 2, frame.shape[1] // 2].tolist()
+    if middle.count(middle[0]) < len(middle):
+        return False
     if not _channels_agree(frame[step // 2 :: step]):
         return False
     blocks = range(0, len(frame), _BLOCK_ROWS)  # so that a large picture takes no memory more

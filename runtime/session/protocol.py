@@ -123,10 +123,10 @@ class KeptLayers(Protocol[C]):
         computed, from 0 to 1. Raises BackendError.
         """
 
-    def holds(self, change: C, result: Frames, *, grey: bool) -> bool:
+    def holds(self, change: C, result: Frames, again: Frames, *, grey: bool) -> bool:
         """Whether parts of the frame that is kept come out again as in its result.
 
-        Raises BackendError.
+        They are written to `again`, of the same shape. Raises BackendError.
         """
 
 

@@ -229,13 +229,12 @@ class KeptLayers:
         self._network.in_threads(len(bands), work)
         return sum(computed) / (self.strips.height * self.strips.count)
 
-    def holds(self, change: Change, result: Frames, *, grey: bool) -> bool:
+    def holds(self, change: Change, result: Frames, again: Frames, *, grey: bool) -> bool:
         """Whether some rows of what `update` would compute come out for the kept frame as they are
-        in its result.
+        in its result. `again` is written to.
         """
         first = change.in_rows.index(max(change.in_rows))
         end = min(self.strips.height, first + _CHECKED_ROWS)
-        again = np.empty_like(result)
         self._band(0, (first, end), change, result, again, grey)
         rows = np.s_[self._network.scale * first : self._network.scale * end]
         return np.array_equal(again[rows], result[rows])

@@ -78,7 +78,7 @@ def test_every_update_is_the_whole_frame(model: str, threads: int) -> None:
                 before, frame = frame, changed(rng, frame)
                 change = kept.change(frame)
                 last, out = out, np.empty_like(out)
-                assert kept.holds(change, last, grey=False)
+                assert kept.holds(change, last, out, grey=False)
                 share = kept.update(frame, change, last, out, grey=False)
                 assert (share == 0) == np.array_equal(before, frame)
                 assert share <= 1
