@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 import click
 
@@ -14,10 +14,33 @@ from .output.json_output import print_json
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ..runtime.models.scores import Scores
+
 # Costs and times are those of one frame of this size, made from one smaller by the scale.
 _OUTPUT = (1920, 1080)
 # So that models of all sizes are measured in moments.
 _SECONDS, _CALLS, _MOST_SECONDS = 1.0, 10, 10.0
+
+
+class _Entry(TypedDict):
+    """A model, as JSON shows it."""
+
+    name: str
+    path: str
+    task: str
+    scale: int
+    network: dict[str, object]
+    parameters: int
+    macs_per_1080p_frame: int
+    size_bytes: int
+    halo: int | None
+    precision: str
+    licence: str
+    sha256: str
+    scores: Scores
+    default_for: list[str]
+    measured: NotRequired[dict[str, str | float]]
+    """What ran, as of `Upscaler.describe`, and how many "ms" a frame took."""
 
 
 @click.command()
@@ -52,13 +75,11 @@ def models(
         raise click.UsageError("--backend, --device and --threads are for --measure: pass it, too")
     shipped = shipped_models()
     uses = default_uses(on_cpu=runs_on_cpu("auto"))
-    entries = [
-        _entry(name, path) | {"default_for": uses.get(name, [])} for name, path in shipped.items()
-    ]
+    entries = [_entry(name, path, uses.get(name, [])) for name, path in shipped.items()]
     if measure and shipped:
         measured = _measure(list(shipped.values()), backend or "auto", device, threads)
-        for entry, times in zip(entries, measured, strict=True):
-            entry["measured"] = times
+        for entry, time in zip(entries, measured, strict=True):
+            entry["measured"] = time
     if as_json:
         print_json(entries)
     elif entries:
@@ -67,7 +88,7 @@ def models(
         click.echo("This installation has no bundled models.")
 
 
-def _entry(name: str, path: Path) -> dict[str, Any]:
+def _entry(name: str, path: Path, uses: list[str]) -> _Entry:
     from ..benchmarks.shared.graph_cost import count
     from ..runtime.models.file import load
     from ..runtime.models.scores import recorded_scores
@@ -88,12 +109,13 @@ def _entry(name: str, path: Path) -> dict[str, Any]:
         "licence": spec.licence,
         "sha256": spec.sha256,
         "scores": recorded_scores(spec, model),
+        "default_for": uses,
     }
 
 
 def _measure(
     paths: list[Path], backend: str, device: int | None, threads: int | None
-) -> list[dict[str, Any]]:
+) -> list[dict[str, str | float]]:
     """The median time of a frame through `Upscaler`, the models' calls in turn."""
     from contextlib import ExitStack
     from functools import partial
@@ -121,7 +143,7 @@ def _measure(
         ]
 
 
-def _table(entries: list[dict[str, Any]]) -> str:
+def _table(entries: list[_Entry]) -> str:
     from ..common.table import align
     from .output.tables import size_text
 
@@ -142,16 +164,17 @@ def _table(entries: list[dict[str, Any]]) -> str:
             scores = entry["scores"].get(name)
             row.append(f"{scores['psnr_db']:.2f} / {scores['ssim']:.4f}" if scores else "–")
         for name in shown[-1:]:
-            distance = entry["scores"].get(name, {}).get("feature_distance")
+            scores = entry["scores"].get(name)
+            distance = None if scores is None else scores.get("feature_distance")
             row.append("–" if distance is None else f"{distance:,.0f}")
         if measured:
-            row.append(f"{entry['measured']['ms']:.1f}")
+            row.append(f"{float(entry['measured']['ms']):.1f}")
         row += [size_text(entry["size_bytes"]), entry["precision"], entry["licence"]]
         rows.append(row + [", ".join(entry["default_for"])] * used)
     return align([header, *rows], right=tuple(range(2, header.index("precision"))))
 
 
-def _shown_sets(entries: list[dict[str, Any]]) -> list[str]:
+def _shown_sets(entries: list[_Entry]) -> list[str]:
     """At most two image sets, those that most models were scored on, shorter names first."""
     sets = [name for entry in entries for name in entry["scores"]]
     often = sorted(set(sets), key=lambda name: (-sets.count(name), name not in ("Set5", "Set14")))

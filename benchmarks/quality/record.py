@@ -9,6 +9,7 @@ from ...common.errors import ModelError
 from ...runtime.models.file import read_spec
 from ...runtime.models.scores import SetScores, record_scores
 from ..report.documents import Quality
+from ..report.settings import WithImages, fields_of
 from .scores import originals
 
 
@@ -23,11 +24,11 @@ def record_quality(model: Path, folder: Path, document: Quality, vgg: str | None
     settings = document.settings
     if "post-processing" in settings:
         raise ModelError(f"{model}: scores after {settings['post-processing']} are not its own")
-    mean = document.results.mean.model
+    scored, mean = fields_of(WithImages, settings), document.results.mean.model
     if mean.psnr_db is None:  # of outputs that equal the originals there is none to keep
         return
     entry: SetScores = {
-        "images": settings["count"],
+        "images": scored.count,
         "images_sha256": _fingerprint(originals(folder)),
         "psnr_db": mean.psnr_db,
         "ssim": mean.ssim,
@@ -40,7 +41,7 @@ def record_quality(model: Path, folder: Path, document: Quality, vgg: str | None
         entry["feature_distance"] = mean.feature_distance
     if vgg is not None:
         entry["vgg"] = Path(vgg).name
-    record_scores(model, {settings["images"]: entry})
+    record_scores(model, {scored.images: entry})
 
 
 def _fingerprint(paths: list[Path]) -> str:

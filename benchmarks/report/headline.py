@@ -11,6 +11,7 @@ from .checks import is_same
 from .documents import AnySingle, Latency, Quality
 from .model_rows import model_name
 from .results import Case, Model
+from .settings import WithImages, fields_of
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,6 @@ def _quality(documents: Sequence[AnySingle], model: Model) -> str:
             mean = part.results.mean
             ours, bicubic = mean.model.psnr_db, mean.bicubic.psnr_db
             if ours is not None and bicubic is not None:
-                images = part.settings["images"]
+                images = fields_of(WithImages, part.settings).images
                 return f"{ours:.2f} dB on {images}, {ours - bicubic:+.2f} beside bicubic"
     return ""

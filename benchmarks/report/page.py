@@ -26,6 +26,7 @@ from .results import (
 )
 from .rows import short_names
 from .scatter import Baseline, Point, scatter
+from .settings import WithImages, fields_of
 from .tables import Section, machine_facts, sections, title
 
 _TEMPLATE = Path(__file__).with_name("page.html")
@@ -178,7 +179,8 @@ def _quality_against_latency(documents: Sequence[AnySingle]) -> list[_Part]:
     panels: dict[tuple[int, str], list[Quality]] = {}
     for part in documents:
         if isinstance(part, Quality) and part.model.sha256 in cases:
-            panels.setdefault((part.model.scale, part.settings["images"]), []).append(part)
+            images = fields_of(WithImages, part.settings).images
+            panels.setdefault((part.model.scale, images), []).append(part)
     drawn = [
         _Chart(f"×{scale} on {images}", svg)
         for (scale, images), group in sorted(panels.items())

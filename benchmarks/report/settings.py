@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
 
 from ..shared.fields import Positive
+
+F = TypeVar("F", bound=Struct)
+
+
+def fields_of(kind: type[F], settings: Settings) -> F:
+    """The fields that settings of that kind always have, such as `WithImages`."""
+    return msgspec.convert(settings, kind)
 
 
 def _with_fields(kind: type[Struct]) -> Meta:
@@ -45,6 +52,7 @@ class WithConfig(Struct):
 Runtime = Annotated[dict[str, str | int], _with_fields(WithBackend)]
 """What really ran: engine, provider, device, threads; selection: why `auto` chose it."""
 Settings = dict[str, Any]
+"""Whatever a benchmark was run with. `fields_of` gives what a kind of report always has, typed."""
 SizeSettings = Annotated[Settings, _with_fields(WithSize)]
 ImageSettings = Annotated[Settings, _with_fields(WithImages)]
 FileSettings = Annotated[Settings, _with_fields(WithFile)]

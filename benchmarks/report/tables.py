@@ -29,7 +29,7 @@ from .model import parts
 from .model_rows import model_name, quality_of_models
 from .results import Case
 from .rows import tables_of
-from .settings import Runtime
+from .settings import Runtime, WithImages, WithSize, fields_of
 
 
 @dataclass(frozen=True)
@@ -89,8 +89,8 @@ def _groups(documents: Sequence[AnySingle]) -> list[list[AnySingle]]:
 
 
 def _image_set(document: Quality) -> str:
-    settings = document.settings
-    return f"{settings['images']} ({counted(settings['count'], 'image')})"
+    scored = fields_of(WithImages, document.settings)
+    return f"{scored.images} ({counted(scored.count, 'image')})"
 
 
 def to_text(document: AnyDocument) -> str:
@@ -131,7 +131,8 @@ def title(document: AnySingle) -> str:
         case Pictures():
             return f"pictures by {name}"
     what = "live stream" if isinstance(document, Stream) else document.kind
-    sizes = _sizes(settings["width"], settings["height"], model.scale)
+    size = fields_of(WithSize, settings)
+    sizes = _sizes(size.width, size.height, model.scale)
     return f"{what} of {model.name}, {sizes}"
 
 
