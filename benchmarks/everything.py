@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..common.notes import silent
+from ..common.notes import Say, silent
 from ..runtime.models.file import ModelSpec, load, read_spec
 from ..runtime.models.zoo import default_model, resolve
 from ..runtime.video.reading.file_source import FileSource
@@ -53,9 +53,7 @@ class Plan(Placement):
     """Multiply-accumulates per frame above which nothing near real time can be expected."""
 
 
-def measure_everything(
-    plan: Plan, models: Sequence[str], progress: Callable[[str], None]
-) -> Collection:
+def measure_everything(plan: Plan, models: Sequence[str], progress: Say) -> Collection:
     """Measure `models`: latency and quality of all; time relative to ESPCN and real time of all but
     those too large for it; rivals, overhead, pictures, video and stream with one of them.
 
@@ -73,7 +71,7 @@ def main_model(models: Sequence[str]) -> str:
     return min(models, key=lambda name: _in_order_of_size(read_spec(resolve(name))))
 
 
-def _measure(plan: Plan, models: list[str], progress: Callable[[str], None]) -> Iterator[AnySingle]:
+def _measure(plan: Plan, models: list[str], progress: Say) -> Iterator[AnySingle]:
     main = main_model(models)
     one = LatencySettings(
         *plan.size,

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+
+from framelift.common.notes import Say
 
 from .plan import REST, ROOT, Account, Part, Settings
 from .process import run
@@ -19,8 +21,6 @@ from .results import FILE, SECONDS, read
 _RESERVE_SECONDS = 5.0
 _LEAST_SECONDS = 2.0
 _GRACE_SECONDS = 10.0
-
-Say = Callable[[str], None]
 
 
 class Stopped(Exception):  # noqa: N818 - a signal, not an error

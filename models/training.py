@@ -24,6 +24,7 @@ import msgspec
 
 from framelift.common.errors import ConfigError
 from framelift.common.files import write_atomic
+from framelift.common.notes import Say
 from framelift.common.signals import signals_as_errors
 from framelift.runtime.machine.host import available_processors
 from framelift.train.checkpoints.file import load_checkpoint
@@ -37,8 +38,6 @@ _RESERVE = 0.05
 _TOLERANCE = 0.08
 # So long a run goes on between two changes of its plan, as a share of its time.
 _PATIENCE = 0.15
-
-Say = Callable[[str], None]
 
 
 def saved_step(folder: Path) -> int:

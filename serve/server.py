@@ -6,11 +6,12 @@ import contextlib
 import logging
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import uvicorn
 
 from ..common.errors import ConfigError, OutputError
+from ..common.notes import Say
 from ..common.signals import first_signal_stops
 from .app import create_app
 from .jobs.service import Service
@@ -50,7 +51,7 @@ def listen(host: str, port: int) -> socket.socket:
     return bound
 
 
-def serve(service: Service, bound: socket.socket, say: Callable[[str], None]) -> None:
+def serve(service: Service, bound: socket.socket, say: Say) -> None:
     """Answer requests on a bound socket until SIGINT, SIGTERM or SIGHUP."""
     _log_to_stderr()
     config = uvicorn.Config(

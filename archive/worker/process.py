@@ -15,6 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from ...common.notes import Say
 from ...common.text import printable
 from ...runtime.file_settings import FileSettings
 from .messages import (
@@ -49,7 +50,7 @@ class ChildProcess:
     def __init__(
         self,
         settings: FileSettings,
-        say: Callable[[str], None],
+        say: Say,
     ) -> None:
         """`say` gets notes, one line each."""
         self._settings = settings

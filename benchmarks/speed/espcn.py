@@ -23,6 +23,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
+from ...common.notes import Say, silent
 from ...runtime import Upscaler
 from ...runtime.models.zoo import resolve
 from ..machine.facts import describe_machine
@@ -67,7 +68,7 @@ class _Runner:
 def measure_espcn(
     models: Sequence[str | Path],
     settings: LatencySettings,
-    progress: Callable[[str], None] = lambda text: None,
+    progress: Say = silent,
 ) -> Espcn:
     """Measure `models` beside the ESPCN of their scales and return the report.
 

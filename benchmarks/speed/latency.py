@@ -15,6 +15,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from ...common.errors import BackendError, ModelError
+from ...common.notes import Say, silent
 from ...runtime import ModelSpec, Upscaler
 from ...runtime.backends.select import AUTO, find_backend
 from ...runtime.models.file import read_spec
@@ -42,8 +43,6 @@ from ..shared.statistics import Summary, summarise
 from ..shared.timing import Samples, alternate
 from .limits import Limits
 from .stages import StageRecorder
-
-Progress = Callable[[str], None]
 
 
 @dataclass
@@ -77,7 +76,7 @@ class _Case:
 
 
 def measure_latency(
-    models: Sequence[str | Path], settings: GridSettings, progress: Progress = lambda text: None
+    models: Sequence[str | Path], settings: GridSettings, progress: Say = silent
 ) -> Latency:
     """Measure the grid and return the report; `progress` is told what is being done.
 
@@ -124,7 +123,7 @@ def _cases(
     settings: GridSettings,
     *,
     on_gpu: bool,
-    say: Progress,
+    say: Say,
 ) -> tuple[list[_Case], list[str]]:
     """Open every case of the grid, and say in a line for each which rivals were left out."""
     cases: list[_Case] = []

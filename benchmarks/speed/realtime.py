@@ -18,7 +18,7 @@ import numpy as np
 
 from ...common.errors import ConfigError, InputError
 from ...common.libraries.opencv import load_cv2
-from ...common.notes import silent
+from ...common.notes import Say, silent
 from ...runtime import Upscaler
 from ...runtime.models.zoo import resolve
 from ...runtime.video.reading.file_source import FileSource
@@ -74,7 +74,7 @@ def measure_realtime(
     seconds: float = 1.0,
     rates: Sequence[int] = RATES,
     sizes: Sequence[Size] = SIZES,
-    progress: Callable[[str], None] = lambda text: None,
+    progress: Say = silent,
 ) -> Realtime:
     """Find the largest outputs of `sizes` that hold `rates` and return the report.
 

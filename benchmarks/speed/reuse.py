@@ -9,7 +9,7 @@ one of noise, of which nothing can be reused.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import cycle, islice
 from pathlib import Path
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ...common.errors import ConfigError
 from ...common.images import read_image
-from ...common.notes import silent
+from ...common.notes import Say, silent
 from ...common.text import counted
 from ...imaging.coding import Coding, encode_and_decode
 from ...runtime import Upscaler
@@ -39,7 +39,6 @@ from ..shared.shots import STATIC_CRF, animation_on_twos, screen_recording, stat
 from ..shared.timing import time_ms
 
 Frames = NDArray[np.uint8]
-Progress = Callable[[str], None]
 
 _LEAST_FRAMES = 8
 
@@ -66,7 +65,7 @@ class ReuseSettings(Placement):
 
 
 def measure_reuse(
-    model: str | Path, clips: tuple[Path, ...], settings: ReuseSettings, progress: Progress
+    model: str | Path, clips: tuple[Path, ...], settings: ReuseSettings, progress: Say
 ) -> Reuse:
     """Measure a model of one frame on shots that are made, and on clips.
 
@@ -101,7 +100,7 @@ def measure_reuse(
 
 
 def _shots(
-    clips: tuple[Path, ...], settings: ReuseSettings, progress: Progress
+    clips: tuple[Path, ...], settings: ReuseSettings, progress: Say
 ) -> Iterator[tuple[str, Frames]]:
     size, count = settings.size, settings.frames
     noise = np.random.default_rng(0).integers(0, 256, (4, size[1], size[0], 3), np.uint8)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ...common.errors import ConfigError
+from ...common.notes import Say
 from ..options.defaults import typed
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ class Request:
         path = self.source.path
         return self.source.kind is not SourceKind.FILE or is_sequence(path) or not is_image(path)
 
-    def plan(self, say: Callable[[str], None]) -> list[Job]:
+    def plan(self, say: Say) -> list[Job]:
         """The files to make. Raises what `plan_many` raises, and ConfigError for options of videos
         where there are only images."""
         from ...runtime.jobs import plan_many

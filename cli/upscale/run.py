@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ...common.errors import ConfigError, FrameliftError, InputError, Interrupted, OutputError
+from ...common.notes import Say
 from ..output.json_output import print_json
 
 if TYPE_CHECKING:
@@ -242,7 +242,7 @@ class Run:
         facts["frames"] = result.stats.frames_written + result.frames_resumed
         return facts
 
-    def _say_through_bar(self) -> Callable[[str], None]:
+    def _say_through_bar(self) -> Say:
         from ...common.progress import above_bar
 
         def say(line: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -12,6 +11,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..libraries.native_output import Caught
+from ..notes import Say
 from .content.metadata import ORIENTATION, exif_of, read_metadata
 from .content.picture import AnyPixels, Metadata, Picture, Pixels
 from .content.png_chunks import COLOUR, read_chunks
@@ -21,8 +21,6 @@ from .opening import DAMAGED, frame_count
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..notes import Say
 from .content.picture import AnyPixels, Picture
 from .decoding import suits_opencv, turned
-from .facts import Say, bits_of, facts_of, orientation_of, png_chunks, say_if_reduced
+from .facts import bits_of, facts_of, orientation_of, png_chunks, say_if_reduced
 from .formats.deep import DEEP_FORMATS
 from .formats.jxl_header import bits_per_channel as jxl_bits
 from .opening import frame_count, opened, opened_header

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, Protocol
 
 import numpy as np
 
 from ..errors import OutputError
+from ..notes import Say
 from .content.metadata import photoshop_segment, renewed, with_resolution
 from .content.picture import AnyPixels, Metadata, Picture
 from .content.png_chunks import iptc_text
@@ -53,8 +53,6 @@ _KEEPS = {
 }
 _NO_PROFILE = ("BMP", "PPM")
 _METRES_PER_INCH = 0.0254
-
-Say = Callable[[str], None]
 
 
 class StripWriter(Protocol):

@@ -18,10 +18,11 @@ from ...common.images.content.png_chunks import read_chunks
 from ...common.images.decoding import is_deep
 from ...common.images.opening import frame_count, opened, opened_header
 from ...common.images.writing import JPEG_QUALITY, channels_of
+from ...common.notes import Say
 from ...common.signals import call_interruptibly
 from ..machine.host import available_memory_bytes
 from .gif import FASTEST_MS, arranged, in_hundredths, in_palette, is_soft
-from .image import ImageOptions, ImageUpscaler, Say, upscale_picture
+from .image import ImageOptions, ImageUpscaler, upscale_picture
 
 if TYPE_CHECKING:
     from PIL.Image import Image

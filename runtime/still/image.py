@@ -21,7 +21,7 @@ from ...common.images.content.alpha import bleed
 from ...common.images.parts import open_parts
 from ...common.images.writing import STRIP_SUFFIXES, channels_of, check_transparency, strip_writer
 from ...common.libraries.opencv import load_cv2
-from ...common.notes import silent
+from ...common.notes import Say, silent
 from ...common.signals import call_interruptibly
 from ..session.grey import is_grey
 from ..tiling import TilePlan
@@ -31,7 +31,6 @@ from .strips import STRIPS, StripSizes, StripUpscaler, enlarged_alpha
 
 ImageUpscaler = Callable[[Pixels], Pixels]
 """What is needed of an `Upscaler`: H×W×3 BGR in, the same larger out."""
-Say = Callable[[str], None]
 
 _LINES = 256  # given to a writer at once
 

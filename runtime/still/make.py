@@ -7,11 +7,12 @@ from pathlib import Path
 
 from ...common.images import read_outline
 from ...common.images.writing import DEEP_SUFFIXES
+from ...common.notes import Say
 from ..upscaler import Upscaler
 from ..video.clip.fit import Fit, Scaling, known_factor
 from ..video.step import FrameStep
 from .animation import is_animation, upscale_animation
-from .image import ImageOptions, Say, upscale_image
+from .image import ImageOptions, upscale_image
 from .progress import PictureProgress
 from .strips import StripUpscaler
 

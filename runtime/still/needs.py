@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...common.errors import InputError
+from ...common.notes import Say
 from ..machine.host import available_memory_bytes
 from ..tiling import TilePlan
 from .progress import duration
@@ -17,7 +18,6 @@ _READ_BYTES, _WHOLE_BYTES = 7, 7
 # For each pixel of the largest part of a file that is read in parts.
 _PART_PIXEL_BYTES = 20
 
-Say = Callable[[str], None]
 Seconds = Callable[[int, int], float | None]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 
 from starlette.requests import Request
@@ -17,6 +16,7 @@ from starlette.responses import (
 from starlette.routing import Route
 
 from ...common.errors import MissingDependencyError
+from ...common.notes import Say
 from ...web.model_index import Index, model_index
 from ...web.site import built_files
 from ..jobs.errors import not_found
@@ -28,7 +28,7 @@ _START = "index.html"
 class Page:
     """Answers for the addresses of a fixed list; none of them is made a path."""
 
-    def __init__(self, models: dict[str, Path], say: Callable[[str], None]) -> None:
+    def __init__(self, models: dict[str, Path], say: Say) -> None:
         self._models, self._say = models, say
         self._index: Index | None = None
         self._lock = asyncio.Lock()

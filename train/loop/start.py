@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ import msgspec
 import torch
 
 from ...common.errors import BackendError, ConfigError, OutputError
+from ...common.notes import Say
 from ..config.file import load_config
 from ..config.schema import TrainConfig
 from ..distributed import Processes, joined, processes_from_environment
@@ -41,7 +42,7 @@ class RunOptions:
     quiet: bool = False
 
 
-def start(options: RunOptions, say: Callable[[str], None] = print) -> Path | None:
+def start(options: RunOptions, say: Say = print) -> Path | None:
     """Train as the options say; returns the checkpoint's path.
 
     Started by torchrun it trains together with the other processes, of which all but the first
@@ -127,7 +128,7 @@ def _quoted(text: str | Path) -> str:
     return json.dumps(str(text), ensure_ascii=False)
 
 
-def _introduce(trainer: Trainer, say: Callable[[str], None]) -> None:
+def _introduce(trainer: Trainer, say: Say) -> None:
     photos, processes = trainer.photos, trainer.processes
     for skipped in (photos.skipped, trainer.validator.skipped if trainer.validator else ()):
         for line in skipped[:10]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...errors import InputError
+from ...notes import Say
 from ..content.metadata import ORIENTATION
 from ..content.picture import AnyPixels, Picture
 from ..decoding import suits_opencv
@@ -18,8 +19,6 @@ from .tiff import TiffParts
 
 PART_BYTES = 8 << 20
 """Of pixels, as the file has them, that are decoded at a time."""
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
