@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+
+from .results import Row
 
 ROOT = Path(__file__).parents[1]
 
@@ -79,7 +80,7 @@ class Account:
     limit_s: float = 0.0
     exit_code: int | None = None
     last_line: str = ""
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
 
 
 def parts(settings: Settings) -> list[Part]:

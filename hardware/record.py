@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from framelift.common.files import write_durably
 
 from . import tables
 from .plan import Account, Settings
+from .results import Row
 
-_Row = dict[str, Any]
-_TABLES: dict[str, Callable[[list[_Row]], list[str]]] = {
+_TABLES: dict[str, Callable[[list[Row]], list[str]]] = {
     "environment": tables.environment,
     "tests": tables.tests,
     "latency": tables.latency,
@@ -73,7 +72,7 @@ def _markdown(settings: Settings, accounts: Sequence[Account], seconds: float) -
     return lines
 
 
-def _shown(table: Callable[[list[_Row]], list[str]], rows: list[_Row]) -> list[str]:
+def _shown(table: Callable[[list[Row]], list[str]], rows: list[Row]) -> list[str]:
     try:
         return table(rows)
     except Exception as error:  # a row that is odd costs its table, not the account

@@ -14,6 +14,10 @@ FILE = "FRAMELIFT_RESULTS"
 SECONDS = "FRAMELIFT_SECONDS"
 """The one that says how long the part may take; it is ended then."""
 
+Row = dict[str, Any]
+"""A JSON object with its `kind`. Parts crash and are cut off, so that what it holds is not sure: a
+row that is odd costs its table, not the account."""
+
 _STARTED = time.monotonic()
 
 
@@ -30,7 +34,7 @@ def add(kind: str, **values: Any) -> None:  # noqa: ANN401 - whatever JSON takes
         os.fsync(file.fileno())
 
 
-def read(path: Path) -> list[dict[str, Any]]:
+def read(path: Path) -> list[Row]:
     """The rows of a part."""
     return [row for row in objects(path) if isinstance(row.get("kind"), str)]
 

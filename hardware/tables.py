@@ -7,7 +7,8 @@ from typing import Any
 
 from framelift.common.table import Table, escape_markdown
 
-_Row = dict[str, Any]
+from .results import Row
+
 _OPTIONAL = "note"
 
 
@@ -20,7 +21,7 @@ def _text(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def environment(rows: list[_Row]) -> list[str]:
+def environment(rows: list[Row]) -> list[str]:
     """What is there, what works, and what the device can do."""
     lines = _fields(rows, "fact", {"what": "name", "": "value"})
     backends = [row for row in rows if row["kind"] == "backend"]
@@ -38,7 +39,7 @@ def environment(rows: list[_Row]) -> list[str]:
     return lines
 
 
-def tests(rows: list[_Row]) -> list[str]:
+def tests(rows: list[Row]) -> list[str]:
     """How many passed, and those that did not."""
     ended = {row["test"]: row for row in rows if row["kind"] == "test"}
     started = [row["test"] for row in rows if row["kind"] == "started"]
@@ -60,7 +61,7 @@ def tests(rows: list[_Row]) -> list[str]:
     return lines
 
 
-def latency(rows: list[_Row]) -> list[str]:
+def latency(rows: list[Row]) -> list[str]:
     """The median of each model by each engine, and what an engine could not."""
     cases = [row for row in rows if row["kind"] == "case"]
     engines = list(dict.fromkeys(row["engine"] for row in cases))
@@ -90,14 +91,14 @@ def latency(rows: list[_Row]) -> list[str]:
     return lines
 
 
-def _latency(row: _Row | None) -> str:
+def _latency(row: Row | None) -> str:
     if row is None:
         return ""
     wrong = row["agreement"] is not None and row["agreement"]["share_within_1"] < row["least_share"]
     return f"{row['p50_ms']:.3f}{' (another image)' if wrong else ''}"
 
 
-def video(rows: list[_Row]) -> list[str]:
+def video(rows: list[Row]) -> list[str]:
     """Frames per second by sink."""
     columns = {
         "model": "model",
@@ -110,7 +111,7 @@ def video(rows: list[_Row]) -> list[str]:
     return _fields(rows, "run", columns)
 
 
-def training(rows: list[_Row]) -> list[str]:
+def training(rows: list[Row]) -> list[str]:
     """Pictures per second, and the share of the rate of large matrices."""
     columns = {
         "preset": "preset",
@@ -124,7 +125,7 @@ def training(rows: list[_Row]) -> list[str]:
     return _fields(rows, "speed", columns)
 
 
-def zoo(rows: list[_Row]) -> list[str]:
+def zoo(rows: list[Row]) -> list[str]:
     """How far each model came."""
     columns = {
         "model": "model",
@@ -137,7 +138,7 @@ def zoo(rows: list[_Row]) -> list[str]:
     return _fields(rows, "model", columns)
 
 
-def _fields(rows: list[_Row], kind: str, columns: dict[str, str]) -> list[str]:
+def _fields(rows: list[Row], kind: str, columns: dict[str, str]) -> list[str]:
     """A table of the rows of one kind; `columns` has the field under each heading."""
     fields = list(columns.values())
     return table(

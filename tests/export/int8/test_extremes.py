@@ -61,7 +61,7 @@ def model(network: Realtime) -> onnx.ModelProto:
 def pieces() -> list[Frame]:
     image = cv2.imread(str(REFERENCE))
     assert image is not None
-    return [image[8 * i : 8 * i + 96, 16 * i : 16 * i + 112].astype(np.uint8) for i in range(8)]
+    return [image[8 * i : 8 * i + 96, 16 * i : 16 * i + 112].astype(np.uint8) for i in (0, 3, 6)]
 
 
 @pytest.mark.parametrize("target", ["onnxruntime", "tensorrt11"])
