@@ -22,7 +22,7 @@ from .completion import VARIABLE
 from .dispatch.lazy_commands import LazyCommands
 from .dispatch.usage import in_one_line, kind_of
 from .options.defaults import read_defaults
-from .options.types import name_value, refuse_empty_value
+from .options.types import name_value, refuse_empty_value, require_both, require_name
 from .output import log_file
 from .output.json_output import expect_json, print_failure
 
@@ -71,8 +71,9 @@ def _prepare(command: click.Command) -> None:
         return
     log_file.with_log_file(command)
     for option in command.params:
-        if isinstance(option, click.Option):
+        if option.callback not in (require_name, require_both):  # which say more
             refuse_empty_value(option)
+        if isinstance(option, click.Option):
             name_value(option)
 
 

@@ -76,8 +76,11 @@ def measure_reuse(
     with settings.load(model) as upscaler:
         if upscaler.window > 1:
             raise ConfigError(f"{upscaler.spec.name} takes several frames: nothing is reused")
+        photo = read_image(settings.photo, say=progress).bgr if settings.photo else None
+        for clip in clips:
+            _read(clip, _LEAST_FRAMES)  # a wrong one ends the command now, not after minutes
         shots = []
-        for name, frames in _shots(clips, settings, progress):
+        for name, frames in _shots(clips, settings, photo):
             progress(f"{name}: {len(frames)} frames")
             shots.append(_measured(upscaler, name, frames, settings.rounds))
             monitor.sample()
@@ -100,7 +103,7 @@ def measure_reuse(
 
 
 def _shots(
-    clips: tuple[Path, ...], settings: ReuseSettings, progress: Say
+    clips: tuple[Path, ...], settings: ReuseSettings, photo: Frames | None
 ) -> Iterator[tuple[str, Frames]]:
     size, count = settings.size, settings.frames
     noise = np.random.default_rng(0).integers(0, 256, (4, size[1], size[0], 3), np.uint8)
@@ -108,8 +111,7 @@ def _shots(
     yield "noise", np.stack(list(islice(cycle(noise), count)))
     yield "screen recording", screen_recording(size, count)
     yield "animation on twos", animation_on_twos(size, count)
-    if settings.photo is not None:
-        photo = read_image(settings.photo, say=progress).bgr
+    if photo is not None:
         for crf in STATIC_CRF:
             yield f"static photograph, CRF {crf}", static_shot(photo, size, count, crf)
     for clip in clips:

@@ -37,6 +37,6 @@ def in_one_line(error: click.ClickException) -> str:
 
 
 def _unknown_option(error: click.NoSuchOption) -> str:
-    near = difflib.get_close_matches(error.option_name, error.possibilities or (), n=1)
+    near = difflib.get_close_matches(error.option_name, error.possibilities or (), n=1, cutoff=0.7)
     hint = f"; did you mean '{near[0]}'?" if near else ""
     return f"No such option '{error.option_name}'{hint}"

@@ -123,8 +123,8 @@ class _Path(click.Path):
         return super().convert(value, param, ctx)
 
 
-def refuse_empty_value(option: click.Option) -> None:
-    """Make an option that takes text or a path refuse "".
+def refuse_empty_value(option: click.Parameter) -> None:
+    """Make an option or argument that takes text or a path refuse "".
 
     It would count as no option at all, which silently means the default, or as the current folder.
     """

@@ -65,7 +65,11 @@ def file_settings(values: Mapping[str, Any], task: str = "super-resolution") -> 
     changed: dict[str, Any] = {"task": task}
     if values.get("scale") is not None:
         changed["scale"] = str(values["scale"])
-    if values["no_audio"]:
+    if values["no_audio"] and values["audio"] not in (None, "none"):
+        if typed("audio") == typed("no_audio"):
+            raise ConfigError(f"--audio {values['audio']} and --no-audio exclude each other")
+        changed["audio"] = values["audio"] if typed("audio") else "none"
+    elif values["no_audio"]:
         changed["audio"] = "none"
     if typed("codec"):  # the defaults of these are for the default of that
         changed |= {n: None for n in ("crf", "preset", "pixel_format") if not typed(n)}

@@ -56,7 +56,7 @@ class Needs:
         available = available_memory_bytes()
         if available is None or self.memory_bytes <= available:
             return
-        remedy = "use a smaller picture"
+        remedy = "use a smaller picture or a smaller --scale"
         if self.plan is None and self.strips is not None and self.strips.is_possible:
             remedy = "write it as .png or .tif, which is made in strips"
         elif self.plan is not None and self.part_rows is None:

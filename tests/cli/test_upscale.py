@@ -132,6 +132,11 @@ def test_default_models_of_processors_are_int8(tmp_path: Path, clip: Path) -> No
     assert chosen(result) == f"{default_model(4)}-int8"
 
 
+def test_two_options_about_sound_that_disagree_are_refused(tmp_path: Path, clip: Path) -> None:
+    result = run(clip, tmp_path / "big.mp4", "--audio", "copy", "--no-audio")
+    assert str(result.exception) == "--audio copy and --no-audio exclude each other"
+
+
 def test_images_and_videos_of_a_folder_get_each_their_default(tmp_path: Path, clip: Path) -> None:
     (folder := tmp_path / "in").mkdir()
     photo = image(folder / "photo.png")

@@ -137,7 +137,8 @@ class Publisher:
         if self._child.poll() is not None and self._child.stderr is not None:
             reason = self._child.stderr.read().decode(errors="replace").strip()
         last = (reason.splitlines() or ["the connection was lost"])[-1]
-        return OutputError(f"{self._shown}: cannot be streamed to ({last})")
+        advice = "" if self._ready else "; check the address, and that the server is running"
+        return OutputError(f"{self._shown}: cannot be streamed to ({last}){advice}")
 
 
 def check_streamed(target: Target, size_px: tuple[int, int], options: EncoderOptions) -> None:

@@ -259,7 +259,9 @@ def test_publishing_to_a_server(tmp_path: Path, url: str, free_port: int) -> Non
 
 def test_publishing_to_nobody_is_one_line(tmp_path: Path) -> None:
     source = make_clip(tmp_path / "a.mp4")
-    message = r"^rtmp://127.0.0.1:9/a: cannot be streamed to \(Connection refused\)"
+    message = (
+        r"^rtmp://127.0.0.1:9/a: cannot be streamed to \(Connection refused\); check the address"
+    )
     with pytest.raises(OutputError, match=message):
         upscale(str(source), "rtmp://me:secret@127.0.0.1:9/a")
 
