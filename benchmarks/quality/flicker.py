@@ -77,7 +77,7 @@ def measure_flicker(
                     progress(len(times_ms), frames)
                 yield frame.bgr, output
 
-        pairs = [_changes(before, after) for before, after in pairwise(both())]
+        pairs = [change_between(before, after) for before, after in pairwise(both())]
         if len(times_ms) < _MIN_FRAMES:
             raise ConfigError(
                 f"{clip}: has {counted(len(times_ms), 'frame')}; at least {_MIN_FRAMES} are needed"
@@ -148,7 +148,7 @@ def ratio(output: float | None, given: float | None) -> float | None:
     return output / given if given and output is not None else None
 
 
-def _changes(before: tuple[ImageU8, ImageU8], after: tuple[ImageU8, ImageU8]) -> Change:
+def change_between(before: tuple[ImageU8, ImageU8], after: tuple[ImageU8, ImageU8]) -> Change:
     """How much one pair of (input, output) changes; without a static region its values are None."""
     given, made = (change(old, new) for old, new in zip(before, after, strict=True))
     mask = static_mask(before[0], after[0])

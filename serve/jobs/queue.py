@@ -216,7 +216,7 @@ class JobQueue:
                 whole = not {"start", "end"} & set(job.options)
                 entry.known_frames = facts["frames"] if entry.goes_on and whole else None
             else:
-                job.progress = _progress(facts, entry.known_frames)
+                job.progress = progress_of(facts, entry.known_frames)
             entry.tell()
 
         if entry.lasting:
@@ -271,7 +271,7 @@ class JobQueue:
                 await self.remove(job)
 
 
-def _progress(facts: dict[str, Any], known: int | None) -> Progress:
+def progress_of(facts: dict[str, Any], known: int | None) -> Progress:
     """The progress of the whole job; a job that goes on counts only what was left."""
     total, frames = facts["total"], facts["frames"]
     if known is not None and total is not None and total < known:

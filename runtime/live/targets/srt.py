@@ -38,7 +38,7 @@ class SrtOutput:
 
     def __init__(self, url: str) -> None:
         self._library = _load()
-        host, port, options = _parsed(url)
+        host, port, options = parse_url(url)
         mode = options.get("mode", "caller")
         self._latency_ms = int(options.get("latency", _LATENCY_MS * 1000)) // 1000
         self._library.srt_startup()
@@ -116,7 +116,7 @@ class SrtOutput:
         self._library.srt_cleanup()
 
 
-def _parsed(url: str) -> tuple[str, int, dict[str, str]]:
+def parse_url(url: str) -> tuple[str, int, dict[str, str]]:
     """Host, port and options. Raises OSError for a URL that cannot be meant as it is written.
 
     A `#` belongs to the options, of which `streamid=#!::r=name` is SRT's own form.

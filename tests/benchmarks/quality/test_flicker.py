@@ -8,7 +8,12 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from framelift.benchmarks.quality.flicker import _changes, mean_of, measure_flicker, static_mask
+from framelift.benchmarks.quality.flicker import (
+    change_between,
+    mean_of,
+    measure_flicker,
+    static_mask,
+)
 from framelift.benchmarks.quality.scores import measure_quality
 from framelift.benchmarks.report.compare import figures
 from framelift.benchmarks.report.model import decode
@@ -44,7 +49,7 @@ def test_what_a_model_adds_is_told_apart_from_what_moves(scale: int) -> None:
     noise[:, 56:] = 0  # the model below makes the noise of the left half three times as strong
     stronger = (after + 2 * noise).astype(np.uint8)
     big = [np.repeat(np.repeat(image, scale, 0), scale, 1) for image in (before, stronger)]
-    pair = _changes((before, big[0]), (after, big[1]))
+    pair = change_between((before, big[0]), (after, big[1]))
     still = mean_of([pair])
     mask = static_mask(before, after)
     assert pair.static_share == pytest.approx(mask.mean())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from framelift.runtime.live.targets.srt import _parsed
+from framelift.runtime.live.targets.srt import parse_url
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from framelift.runtime.live.targets.srt import _parsed
     ],
 )
 def test_all_of_a_url(url: str, options: dict[str, str]) -> None:
-    assert _parsed(url) == ("host", 9000, options)
+    assert parse_url(url) == ("host", 9000, options)
 
 
 @pytest.mark.parametrize(
@@ -37,4 +37,4 @@ def test_all_of_a_url(url: str, options: dict[str, str]) -> None:
 )
 def test_urls_that_cannot_be_meant(url: str, message: str) -> None:
     with pytest.raises(OSError, match=message):
-        _parsed(url)
+        parse_url(url)

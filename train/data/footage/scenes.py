@@ -87,7 +87,7 @@ def _shot(
     background = _resized(rng, picture(), size)
     still = rng.random() < STATIC_SHARE
     motion = _motion(rng, background.shape[1], background.shape[0], size, count, still=still)
-    frames = np.stack([_seen(background, motion, index, size) for index in range(count)])
+    frames = np.stack([seen_at(background, motion, index, size) for index in range(count)])
     for _ in range(int(rng.choice(LAYER_COUNTS))):
         patch, alpha = _cut_out(rng, _resized(rng, picture(), size), size)
         path = _layer_motion(rng, patch.shape[1], patch.shape[0], size, count)
@@ -206,7 +206,8 @@ def _cut_out(rng: np.random.Generator, image: Image, size: tuple[int, int]) -> t
     return patch, cv2.GaussianBlur(alpha, (0, 0), 0.8)
 
 
-def _seen(picture: Image, motion: Motion, index: int, size: tuple[int, int]) -> Image:
+def seen_at(picture: Image, motion: Motion, index: int, size: tuple[int, int]) -> Image:
+    """What a camera that moves so shows of a picture in its frame `index`, of that size."""
     seen: Image = _warp(picture, motion.matrix(index, *size), size, cv2.BORDER_REFLECT_101)
     return seen
 

@@ -54,7 +54,7 @@ def test_the_camera_moves_by_fractions_of_a_pixel() -> None:
     image = picture(1)
     steps = np.arange(4) * 0.5
     motion = Motion(100 + steps, np.full(4, 90.0), np.zeros(4), np.ones(4))
-    frames = [scenes._seen(image, motion, index, SIZE).astype(float) for index in range(4)]
+    frames = [scenes.seen_at(image, motion, index, SIZE).astype(float) for index in range(4)]
     # After two half steps the frame is the first one, a pixel further on.
     assert np.abs(frames[2][:, :-1] - frames[0][:, 1:]).mean() < 0.5
     between = (frames[0] + frames[2]) / 2
