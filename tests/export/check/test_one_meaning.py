@@ -18,7 +18,7 @@ from framelift.export.check.targets import shuffles_integers
 from framelift.export.config import ExportConfig
 from framelift.export.exporter import export_checkpoint
 from framelift.export.graph.contract import apply_frame_contract
-from framelift.export.int8.quantisation import calibrate, quantise
+from framelift.export.int8.quantisation import Calibrated, calibrate, quantise
 from framelift.export.parity.comparison import REFERENCE, onnx_frames
 from framelift.export.parity.patterns import flat_primaries, saturated
 from framelift.export.torch_export import export_core
@@ -80,18 +80,23 @@ def test_floats(tmp_path: Path, checkpoint: Path, precision: str) -> None:
     assert_one_meaning(export_checkpoint(checkpoint, tmp_path / "m.onnx", config).path)
 
 
-@pytest.mark.parametrize("targets", INT8_TARGETS.values(), ids=INT8_TARGETS)
-def test_int8_calibrated_on_dark_frames(
-    tmp_path: Path, fp32: Path, targets: tuple[str, ...]
-) -> None:
-    """On what the export does not let through: ranges that the extremes are far beyond."""
+@pytest.fixture(scope="module")
+def calibrated() -> Calibrated:
+    """On dark frames, which the export does not let through: the extremes are far beyond them."""
     image = cv2.imread(str(REFERENCE))
     assert image is not None
     dark = [(image[None, 16 * i : 16 * i + 64, :96] // 6).astype(np.uint8) for i in range(4)]
     torch.manual_seed(0)
     core = apply_frame_contract(export_core(Realtime(CONFIG).eval().deploy(), 20), 2)
+    return calibrate(core, dark)
+
+
+@pytest.mark.parametrize("targets", INT8_TARGETS.values(), ids=INT8_TARGETS)
+def test_int8_calibrated_on_dark_frames(
+    tmp_path: Path, fp32: Path, calibrated: Calibrated, targets: tuple[str, ...]
+) -> None:
     quantised = quantise(
-        calibrate(core, dark),
+        calibrated,
         100,
         symmetric=any(target.startswith("tensorrt") for target in targets),
         float_shuffle=not shuffles_integers(targets),
