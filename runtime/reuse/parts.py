@@ -61,17 +61,29 @@ class WholeUpscaler(Protocol):
 
 
 @dataclass(frozen=True)
+class Past:
+    """The frame before."""
+
+    frame: Frames
+    """H×W×3."""
+    result: Frames
+    """sH×sW×3."""
+    grey: bool
+    """Whether the result has no colour, which is so for the next frame as well."""
+
+
+@dataclass(frozen=True)
 class Work:
     """The parts of a frame to compute."""
 
     cost: float
     """Time relative to that of a whole frame."""
-    run: Callable[[Frames, Frames, Frames], float]
-    """Computes them of a frame, and writes its result, given the result of the frame before and
-    the array for its own. Returns the share of the result that was computed, from 0 to 1."""
-    holds: Callable[[Frames, Frames, Frames], bool]
-    """Whether parts of the frame before come out again as in its result; the last argument is an
-    array for them."""
+    run: Callable[[], float]
+    """Computes them, and writes the whole result. Returns the share of it that was computed, from
+    0 to 1."""
+    holds: Callable[[], bool]
+    """Whether parts of the frame before come out again as in its result. It writes to the array
+    for the result."""
 
 
 class Parts(Protocol):
@@ -80,16 +92,14 @@ class Parts(Protocol):
     def whole(self, frame: Frames, out: Frames) -> Pending:
         """Start to compute all of a frame, before parts of the next one are computed."""
 
-    def plan(
-        self, before: Frames, after: Frames, whole_seconds: float, *, grey: bool
-    ) -> Work | None:
+    def plan(self, before: Past, after: Frames, out: Frames, whole_seconds: float) -> Work | None:
         """What to compute of a frame; None if nearly all of it changed.
 
         Args:
-            before: the last frame, H×W×3.
-            after: the frame to compute, in which something changed.
+            before: the last frame.
+            after: the frame to compute, H×W×3, in which something changed.
+            out: for its result; it may be written to.
             whole_seconds: how long a whole frame takes; 0 if that is not known.
-            grey: whether the results of both frames have no colour.
         """
 
 
@@ -99,27 +109,28 @@ class LayerParts:
     def __init__(self, upscaler: WholeUpscaler, layers: KeptLayers[Any]) -> None:
         self._upscaler = upscaler
         self._layers = layers
+        self._likely = False  # that parts of the next frame are enough
 
     def whole(self, frame: Frames, out: Frames) -> Pending:
         with self._upscaler.turn():
             self._layers.compute(frame, out)
         return Pending(out, finish=make_grey if self._upscaler.stays_grey(frame) else None)
 
-    def plan(
-        self, before: Frames, after: Frames, whole_seconds: float, *, grey: bool
-    ) -> Work | None:
-        change = self._layers.change(after)
+    def plan(self, before: Past, after: Frames, out: Frames, whole_seconds: float) -> Work | None:
+        layers = self._layers
+        with self._upscaler.turn():
+            change = layers.change(after, before.result, out, likely=self._likely)
+        self._likely = change.cost <= WORTHWHILE
         if change.cost > 1:
             return None
-        layers = self._layers
 
-        def run(frame: Frames, last: Frames, out: Frames) -> float:
+        def run() -> float:
             with self._upscaler.turn():
-                return layers.update(frame, change, last, out, grey=grey)
+                return layers.update(after, change, before.result, out, grey=before.grey)
 
-        def holds(frame: Frames, result: Frames, again: Frames) -> bool:
+        def holds() -> bool:
             with self._upscaler.turn():
-                return layers.holds(change, result, again, grey=grey)
+                return layers.holds(change, before.result, out, grey=before.grey)
 
         return Work(change.cost, run, holds)
 
@@ -136,26 +147,27 @@ class RegionParts:
     def whole(self, frame: Frames, out: Frames) -> Pending:
         return self._upscaler.submit(frame, out)
 
-    def plan(
-        self, before: Frames, after: Frames, whole_seconds: float, *, grey: bool
-    ) -> Work | None:
+    def plan(self, before: Past, after: Frames, out: Frames, whole_seconds: float) -> Work | None:
         height, width = self._size
-        changed = changed_blocks(before, after)
+        changed = changed_blocks(before.frame, after)
         if least_share(changed, self._reach(0.0)) > _PROMISING:
             return None
         reach = self._reach(self._call_pixels(after, whole_seconds))
-        regions = regions_of(changed, before, after, reach)
+        regions = regions_of(changed, before.frame, after, reach)
         pixels = sum(region.run_pixels + reach.call_pixels for region in regions)
 
-        def run(frame: Frames, last: Frames, out: Frames) -> float:
-            np.copyto(out, last)
+        def upscale_regions(frame: Frames) -> None:
+            np.copyto(out, before.result)
             for region in regions:
-                self._run(frame, region, out, grey=grey)
+                self._run(frame, region, out, grey=before.grey)
+
+        def run() -> float:
+            upscale_regions(after)
             return sum(region.kept_pixels for region in regions) / (height * width)
 
-        def holds(frame: Frames, result: Frames, again: Frames) -> bool:
-            run(frame, result, again)
-            return np.array_equal(again, result)
+        def holds() -> bool:
+            upscale_regions(before.frame)
+            return np.array_equal(out, before.result)
 
         return Work(pixels / (height * width + reach.call_pixels), run, holds)
 

@@ -18,7 +18,7 @@ from ..session.pending import Pending
 from ..session.protocol import Frames
 from .changed import same_bytes
 from .kept import Holder, Kept
-from .parts import WORTHWHILE, LayerParts, Parts, RegionParts, WholeUpscaler, Work
+from .parts import WORTHWHILE, LayerParts, Parts, Past, RegionParts, WholeUpscaler, Work
 from .timing import clock
 from .watch import Watch
 
@@ -147,7 +147,7 @@ class ReusingSequence:
         if same_bytes(before, frame):
             return self._same(given)
         parts = self._parts_for(frame)
-        work = self._work(parts, frame) if parts else None
+        work = self._work(parts, given) if parts else None
         if work is not None and work.cost <= WORTHWHILE:
             return self._part(given, work)
         self._watch.missed(hopeless=parts is not None and work is None)
@@ -194,19 +194,19 @@ class ReusingSequence:
         self._last = ReusingFrame(pending, before, lambda out: self._kept.take(out, given.pool))
         return self._last
 
-    def _work(self, parts: Parts, frame: Frames) -> Work | None:
+    def _work(self, parts: Parts, given: _Given) -> Work | None:
         """The parts to compute; None if nearly all of the frame is to be."""
-        if self._upscaler.stays_grey(frame) != self._was_grey:
+        if self._last is None or self._upscaler.stays_grey(given.frame) != self._was_grey:
             return None
-        return parts.plan(self._before.array, frame, self._whole_seconds, grey=self._was_grey)
+        self._last.result()  # which puts it into `_kept`
+        past = Past(self._before.array, self._kept.array, self._was_grey)
+        return parts.plan(past, given.frame, given.out, self._whole_seconds)
 
     def _part(self, given: _Given, work: Work) -> ReusingFrame:
         """Compute some parts, and take the rest of the frame before."""
         frame, out = given.frame, given.out
-        before, self._last = self._last, None  # there is none should this fail
-        assert before is not None
-        before.result()
-        if not self._holds(work, out):
+        self._last = None  # there is none should this fail
+        if not self._holds(work):
             self._partly = False
             self._watch = Watch(parts=False)
             name = self._upscaler.spec.name
@@ -215,7 +215,7 @@ class ReusingSequence:
                 "frames that stay the same are reused from here on"
             )
             return self._whole(given)
-        computed = work.run(frame, self._kept.array, out)
+        computed = work.run()
         self._before.take(frame, given.source)
         self._watch.saved()
         self._reused += max(0.0, 1 - computed)
@@ -223,14 +223,14 @@ class ReusingSequence:
         self._last = ReusingFrame(Pending(out))
         return self._last
 
-    def _holds(self, work: Work, again: Frames) -> bool:
+    def _holds(self, work: Work) -> bool:
         """Whether the same parts of the last frame come out again as in its result.
 
-        They are written to `again`. That is checked at the first frame of which parts are
-        computed, at the eighth, the 64th, and so on: it takes time.
+        That is checked at the first frame of which parts are computed, at the eighth, the 64th,
+        and so on: it takes time.
         """
         self._works_run += 1
         if self._works_run != self._next_check:
             return True
         self._next_check *= 8
-        return work.holds(self._before.array, self._kept.array, again)
+        return work.holds()

@@ -112,8 +112,12 @@ class KeptLayers(Protocol[C]):
     def compute(self, frame: Frames, out: Frames) -> None:
         """Upscale a frame, H×W×3, to `out`, sH×sW×3, and keep it. Raises BackendError."""
 
-    def change(self, frame: Frames) -> C:
-        """What is to be computed for a frame instead of the one that is kept."""
+    def change(self, frame: Frames, last: Frames, out: Frames, *, likely: bool) -> C:
+        """What is to be computed for a frame instead of the one that is kept.
+
+        `last` and `out` are as of `update`. If it is `likely` to be called, `out` may be written
+        to.
+        """
 
     def update(self, frame: Frames, change: C, last: Frames, out: Frames, *, grey: bool) -> float:
         """Write the result of a frame to `out`, and keep this one.

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from bisect import bisect
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import accumulate
 from math import prod
@@ -113,6 +113,10 @@ class LayeredNetwork:
         self._whole.run({INPUT: frame}, outputs)
         self._reshuffle.into(out[None])
 
+    def aside(self, work: Callable[[], None]) -> Future[None] | None:
+        """Start something in another thread, if there is one."""
+        return None if self._pool is None else self._pool.submit(work)
+
     def in_threads(self, calls: int, work: Callable[[int], None]) -> None:
         """Call `work` with the numbers of workers, from 0, at most `workers` of them."""
         others = []
@@ -182,6 +186,8 @@ class Change:
     """How many cells a layer in the middle computes in each row."""
     cost: float
     """Time relative to that of a whole frame."""
+    copied: bool
+    """Whether the last result is in the array for the next one."""
 
 
 class KeptLayers:
@@ -202,14 +208,23 @@ class KeptLayers:
         np.copyto(self._values[0].all[0], frame)
         self._network.run_whole(self._values, out)
 
-    def change(self, frame: Frames) -> Change:
-        """What is to be computed for a frame instead of the one that is kept."""
-        marks = self.strips.different(self._values[0].all[0], frame)
-        in_rows = self.strips.near(marks, len(self._values) - self._later)
+    def change(self, frame: Frames, last: Frames, out: Frames, *, likely: bool) -> Change:
+        """What is to be computed for a frame instead of the one that is kept.
+
+        If that is likely to be worthwhile, another thread meanwhile copies the `last` result to
+        `out`, where `update` wants it.
+        """
+        copying = self._network.aside(lambda: np.copyto(out, last)) if likely else None
+        try:
+            marks = self.strips.different(self._values[0].all[0], frame)
+            in_rows = self.strips.near(marks, len(self._values) - self._later)
+        finally:
+            if copying is not None:
+                copying.result()
         share = sum(in_rows) / (self.strips.height * self.strips.count)
         threads, workers = self._network.threads, self._network.workers
         cost = _COST * share * threads / workers + _FIXED_COST * threads
-        return Change(marks, in_rows, cost)
+        return Change(marks, in_rows, cost, copying is not None)
 
     def update(
         self, frame: Frames, change: Change, last: Frames, out: Frames, *, grey: bool
@@ -217,7 +232,8 @@ class KeptLayers:
         """Write the result of a frame to `out`, and keep its layers.
 
         What changed is computed, and made grey if asked; the rest is that of the `last` result.
-        Returns the share that was computed.
+        `last` and `out` are those that `change` was called with. Returns the share that was
+        computed.
         """
         np.copyto(self._values[0].all[0], frame)
         bands = self._bands(change)
@@ -231,7 +247,7 @@ class KeptLayers:
 
     def holds(self, change: Change, result: Frames, again: Frames, *, grey: bool) -> bool:
         """Whether some rows of what `update` would compute come out for the kept frame as they are
-        in its result. `again` is written to.
+        in its result. They are written to `again`, the array that `change` was called with.
         """
         first = change.in_rows.index(max(change.in_rows))
         end = min(self.strips.height, first + _CHECKED_ROWS)
@@ -243,8 +259,8 @@ class KeptLayers:
         """First row and end of what each thread computes."""
         height = self.strips.height
         count = max(1, min(self._network.workers, height // (2 * len(self._values))))
-        copied = _COPIED_ROW * self.strips.count
-        until = list(accumulate(cells + copied for cells in change.in_rows))
+        copied = 0.0 if change.copied else _COPIED_ROW * self.strips.count
+        until = list(accumulate(cells + copied for cells in change.in_rows))  # time, up to a row
         edges = [bisect(until, until[-1] * number / count) for number in range(1, count)]
         ends = sorted({*edges, height} - {0})
         return list(zip([0, *ends], ends, strict=False))
@@ -261,7 +277,8 @@ class KeptLayers:
         """Compute rows of the result; how many cells that took in the last layer."""
         network, shuffle, (first, end) = self._network, self._shuffle, band
         s, computed = network.scale, 0
-        np.copyto(out[s * first : s * end], last[s * first : s * end])
+        if not change.copied:
+            np.copyto(out[s * first : s * end], last[s * first : s * end])
 
         def write(targets: Places, codes: NDArray[np.uint8]) -> None:
             nonlocal computed

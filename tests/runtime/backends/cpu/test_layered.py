@@ -74,10 +74,10 @@ def test_every_update_is_the_whole_frame(model: str, threads: int) -> None:
             out = np.empty((height * net.scale, width * net.scale, 3), np.uint8)
             kept.compute(frame, out)
             assert np.array_equal(out, upscaler(frame))
-            for _ in range(6):
+            for number in range(6):
                 before, frame = frame, changed(rng, frame)
-                change = kept.change(frame)
                 last, out = out, np.empty_like(out)
+                change = kept.change(frame, last, out, likely=number % 2 == 0)
                 assert kept.holds(change, last, out, grey=False)
                 share = kept.update(frame, change, last, out, grey=False)
                 assert (share == 0) == np.array_equal(before, frame)
@@ -118,17 +118,20 @@ def test_what_changed_decides_whether_parts_are_worthwhile() -> None:
         kept = net.keep(96, 96)
         assert kept is not None
         frame = noise(rng, 96, 96)
-        kept.compute(frame, np.empty((384, 384, 3), np.uint8))
+        last, out = np.empty((2, 384, 384, 3), np.uint8)
+        kept.compute(frame, last)
         frame[43, 43] ^= 1
-        alone = kept.change(frame).cost
+        alone = kept.change(frame, last, out, likely=False).cost
         assert alone < 0.2
-        assert kept.change(noise(rng, 96, 96)).cost > 1
+        assert kept.change(noise(rng, 96, 96), last, out, likely=False).cost > 1
     with network("realtime-nano-x4-int8", layered.MOST_THREADS) as net:
         kept = net.keep(96, 96)
         assert kept is not None
-        kept.compute(frame, np.empty((384, 384, 3), np.uint8))
+        kept.compute(frame, last)
         frame[43, 43] ^= 1
-        assert kept.change(frame).cost > 2 * alone  # whole frames are faster, this is not
+        assert (
+            kept.change(frame, last, out, likely=True).cost > 2 * alone
+        )  # whole frames are faster, this is not
 
 
 def test_an_update_can_be_made_grey() -> None:
@@ -142,7 +145,7 @@ def test_an_update_can_be_made_grey() -> None:
         out = upscaler(frame)
         frame[10:20, 30:] = 255 - frame[10:20, 30:]
         last, out = out, np.empty_like(out)
-        kept.update(frame, kept.change(frame), last, out, grey=True)
+        kept.update(frame, kept.change(frame, last, out, likely=False), last, out, grey=True)
         assert np.array_equal(out, upscaler(frame))
 
 
