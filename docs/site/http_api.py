@@ -62,9 +62,11 @@ def _operation(method: str, path: str, operation: Schema, shared: list[Schema]) 
             given.append((kind, "the body", content["schema"], ""))
     if given:
         yield "| where | name | type | what it is |\n|---|---|---|---|"
+        rows: dict[str, list[str]] = {}
         for where, name, schema, text in given:
             about = text or schema.get("description", "")
-            yield f"| {where} | `{name}` | {_type(schema)} | {about} |"
+            rows.setdefault(f"| `{name}` | {_type(schema)} | {about} |", []).append(where)
+        yield from (f"| {', '.join(places)} {row}" for row, places in rows.items())
         yield ""
     yield "| status | answer | when |\n|---|---|---|"
     for status, answer in operation["responses"].items():

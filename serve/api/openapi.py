@@ -50,15 +50,15 @@ def _paths() -> Schema:
     return {
         "/v1/upscale": {"post": _upscale()},
         "/v1/jobs": {
-            "get": _operation("All jobs, newest first", {"200": _json("JobList")}),
+            "get": _operation("List all jobs, newest first", {"200": _json("JobList")}),
             "post": _create_job(),
         },
         "/v1/jobs/{id}": {
             "parameters": [job],
-            "get": _operation("A job", {"200": _json("Job"), "404": _error()}),
+            "get": _operation("Show a job", {"200": _json("Job"), "404": _error()}),
             "delete": _operation(
-                "Cancel a job and remove all that there is of it",
-                {"204": _empty("It is gone"), "404": _error()},
+                "Cancel a job and remove its files",
+                {"204": _empty("Removed"), "404": _error()},
             ),
         },
         "/v1/jobs/{id}/events": {
@@ -71,30 +71,36 @@ def _paths() -> Schema:
         },
         "/v1/jobs/{id}/input": {
             "parameters": [job],
-            "get": _operation("The uploaded file", {"200": _file(), "404": _error()}),
+            "get": _operation("Download the uploaded file", {"200": _file(), "404": _error()}),
         },
         "/v1/jobs/{id}/result": {
             "parameters": [job],
             "get": _operation(
-                "The result; ranges can be asked for",
-                {"200": _file(), "404": _error(), "409": _error("Not done, or failed")},
-                [_query("download", {"type": "string"}, "Have browsers save the file.")],
+                "Download the result; range requests work",
+                {
+                    "200": _file(),
+                    "404": _error(),
+                    "409": _error("The job is not done, or it failed"),
+                },
+                [_query("download", {"type": "string"}, "Make browsers save the file.")],
             ),
         },
         "/v1/uploads": _uploads(),
         "/v1/uploads/{id}": _upload(job),
-        "/v1/models": {"get": _operation("The models", {"200": _json("ModelList")})},
-        "/v1/limits": {"get": _operation("What one upload may have", {"200": _json("Limits")})},
+        "/v1/models": {"get": _operation("List the models", {"200": _json("ModelList")})},
+        "/v1/limits": {
+            "get": _operation("Show the limits for one upload", {"200": _json("Limits")})
+        },
         "/v1/session": {
             "post": _operation(
                 "Get a cookie for the token, for players and links in a browser",
                 {"204": _empty("The cookie is set"), "401": _error()},
             ),
-            "delete": _operation("Forget the cookie", {"204": _empty("It is forgotten")}),
+            "delete": _operation("Remove the cookie", {"204": _empty("The cookie is removed")}),
         },
         "/metrics": {
             "get": _operation(
-                "Metrics for Prometheus", {"200": _content("text/plain", {"type": "string"})}
+                "Show metrics for Prometheus", {"200": _content("text/plain", {"type": "string"})}
             )
         },
     }
@@ -116,11 +122,11 @@ def _upscale() -> Schema:
                         }
                     },
                 },
-                "400": _error("Options that make no sense, or a damaged request"),
-                "413": _error("Over a limit"),
-                "415": _error("No image"),
-                "422": _error("A file that cannot be read"),
-                "503": _error("Too many jobs wait"),
+                "400": _error("A wrong option, or a damaged request"),
+                "413": _error("The file is over a limit"),
+                "415": _error("The file is not an image"),
+                "422": _error("The file cannot be read"),
+                "503": _error("The queue is full"),
             },
             [_query(name, schema, "") for name, schema in picture_options.items()],
         ),
@@ -144,11 +150,11 @@ def _create_job() -> Schema:
                     **_json("Job"),
                     "headers": {"Location": {"schema": {"type": "string"}}},
                 },
-                "400": _error("Options that make no sense, or a damaged request"),
-                "404": _error("No such upload"),
+                "400": _error("A wrong option, or a damaged request"),
+                "404": _error("There is no such upload"),
                 "409": _error("The upload is not finished"),
-                "413": _error("Over a limit"),
-                "503": _error("Too many jobs wait"),
+                "413": _error("The file is over a limit"),
+                "503": _error("The queue is full"),
             },
         ),
         "requestBody": {
@@ -182,16 +188,17 @@ def _form(options: Schema) -> Schema:
 def _uploads() -> Schema:
     return {
         "options": _operation(
-            "What of the tus protocol is spoken", {"204": _empty("Tus-* headers")}
+            "Show which parts of the tus protocol the server supports",
+            {"204": _empty("Tus-* headers")},
         ),
         "post": _operation(
-            "Announce a file (tus 1.0.0, creation)",
+            "Start an upload (tus 1.0.0, creation)",
             {
                 "201": {
-                    "description": "Its address is in Location",
+                    "description": "Created; its address is in Location",
                     "headers": {"Location": {"schema": {"type": "string"}}},
                 },
-                "413": _error("Over the limit"),
+                "413": _error("The file is over the limit"),
                 "503": _error("Too many unfinished uploads"),
             },
             [
@@ -206,10 +213,10 @@ def _upload(job: Schema) -> Schema:
     return {
         "parameters": [job],
         "head": _operation(
-            "How many bytes are there",
+            "Show how many bytes the server has received",
             {
                 "200": {
-                    "description": "In Upload-Offset",
+                    "description": "The number of bytes is in Upload-Offset",
                     "headers": {"Upload-Offset": {"schema": {"type": "integer"}}},
                 },
                 "404": {"description": "No such upload"},
@@ -219,9 +226,9 @@ def _upload(job: Schema) -> Schema:
             **_operation(
                 "Add bytes",
                 {
-                    "204": _empty("Added; Upload-Offset tells how many are there"),
+                    "204": _empty("Added; Upload-Offset has the number of bytes received"),
                     "404": _error(),
-                    "409": _error("Another Upload-Offset than is there"),
+                    "409": _error("Upload-Offset is not the number of bytes received"),
                 },
                 [_header("Upload-Offset", {"type": "integer", "minimum": 0}, True)],
             ),
@@ -230,7 +237,7 @@ def _upload(job: Schema) -> Schema:
                 "content": {"application/offset+octet-stream": {"schema": _FILE}},
             },
         },
-        "delete": _operation("Give up the upload", {"204": _empty("It is gone"), "404": _error()}),
+        "delete": _operation("Cancel the upload", {"204": _empty("Removed"), "404": _error()}),
     }
 
 
@@ -242,7 +249,7 @@ def _operation(summary: str, responses: Schema, parameters: list[Schema] | None 
 
 
 def _content(kind: str, schema: Schema) -> Schema:
-    return {"description": "As asked", "content": {kind: {"schema": schema}}}
+    return {"description": "Success", "content": {kind: {"schema": schema}}}
 
 
 def _json(name: str) -> Schema:
@@ -257,7 +264,7 @@ def _empty(text: str) -> Schema:
     return {"description": text}
 
 
-def _error(text: str = "There is none, or none any more") -> Schema:
+def _error(text: str = "It does not exist, or has expired") -> Schema:
     return {**_json("Error"), "description": text}
 
 
