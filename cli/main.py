@@ -90,7 +90,14 @@ def _prepare(command: click.Command) -> None:
     help="Show the version and exit.",
 )
 def framelift() -> None:
-    """Upscale images, videos and live streams with small neural networks, and train your own."""
+    """Upscale images, videos and live streams with small neural networks, and train your own.
+
+    \b
+    framelift upscale clip.mp4 clip_x4.mp4     a video
+    framelift upscale photos/ photos_x4/       a folder of images and videos
+    framelift doctor                           what works on this machine
+    framelift COMMAND --help                   all options of a command
+    """
 
 
 def main(argv: Sequence[str] | None = None, *, prepare: Callable[[], None] = lambda: None) -> None:
