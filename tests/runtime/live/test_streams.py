@@ -51,13 +51,14 @@ def upscale(
     reconnect: float = 0,
     keep_all: bool = False,
     notes: list[str] | None = None,
+    timeouts: Timeouts = TIMEOUTS,
 ) -> LiveResult:
     return run_live(
         parse_source(url),
         parse_target(str(target)),
         upscaler or Nearest(2),
         QUICK,
-        LiveOptions(TIMEOUTS, reconnect, keep_all),
+        LiveOptions(timeouts, reconnect, keep_all),
         quiet=True,
         say=(notes if notes is not None else []).append,
     )
@@ -113,7 +114,7 @@ def test_a_slow_upscaler_drops_frames_and_stays_current(tmp_path: Path) -> None:
     # One frame waits while one is worked on, each 0.1 s; not the second that has piled up.
     assert stats.latency.percentile_ms(95) < 450
     assert len(frame_times(tmp_path / "out.mkv")) == stats.frames_written
-    with HttpServer(frames=45) as server:
+    with HttpServer(frames=15) as server:
         result = upscale(server.url, "null", Slow(2), keep_all=True)
     assert result.stats.frames_dropped == 0
     assert result.stats.live_dict().keys() == {"glass_to_glass_ms", "jitter_ms"}
@@ -123,9 +124,9 @@ def test_a_file_from_a_web_server_loses_no_frame(
     tmp_path: Path, web_folder: tuple[Path, str]
 ) -> None:
     folder, url = web_folder
-    clip = make_clip(folder / "a.mp4", noise(40), container_options={"movflags": "+faststart"})
+    clip = make_clip(folder / "a.mp4", noise(15), container_options={"movflags": "+faststart"})
     result = upscale(f"{url}/a.mp4", tmp_path / "out.mp4", Slow(2))
-    assert (result.stats.frames_written, result.stats.frames_dropped) == (40, 0)
+    assert (result.stats.frames_written, result.stats.frames_dropped) == (15, 0)
     assert frame_times(tmp_path / "out.mp4") == frame_times(clip)
     later(0.5, signal.SIGINT)
     with signals_as_errors(), pytest.raises(Interrupted, match="no output was left behind"):
@@ -210,8 +211,9 @@ def test_what_cannot_be_opened_is_one_line_and_not_tried_again() -> None:
     started = time.monotonic()
     with pytest.raises(InputError, match=r"^http://127.0.0.1:9/x: cannot be opened \(Connection"):
         upscale("http://127.0.0.1:9/x", "null", reconnect=60)
+    hasty = Timeouts(read_seconds=1.0, first_frame_seconds=1.0)
     with HttpServer(silent_after=0) as server, pytest.raises(InputError, match="cannot be opened"):
-        upscale(server.url, "null", reconnect=60)
+        upscale(server.url, "null", reconnect=60, timeouts=hasty)
     assert time.monotonic() - started < 8
 
 
