@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from ..common.errors import FrameliftError
+from ..common.text import counted
 from .plan.films import pieces_of
 from .plan.job import Archive, Outcome, is_done
 from .plan.listing import Item
@@ -115,7 +116,7 @@ def run_here(
             busy.append(item)
             if not queue:
                 if not told:
-                    files = "1 file" if len(busy) == 1 else f"{len(busy)} files"
+                    files = counted(len(busy), "file")
                     wait(f"waiting for {files} that {outcome.holder} makes now")
                 told = True
                 time.sleep(POLL_SECONDS / len(busy))

@@ -10,6 +10,7 @@ import onnx
 from ..common.errors import ConfigError, ModelError, OutputError
 from ..common.files import atomic_output, check_target
 from ..common.notes import Say, say_on_stderr
+from ..common.text import counted
 from ..export.graph.contract import apply_frame_contract
 from ..export.reach.activation import measured_activation_bytes
 from ..export.reach.halo import graph_halo
@@ -124,7 +125,7 @@ class _Import:
         stated, asked = self._foreign.window, self._options.window
         if stated is not None:
             if asked not in (None, stated):
-                frames = "1 frame" if stated == 1 else f"{stated} frames"
+                frames = counted(stated, "frame")
                 raise ConfigError(
                     f"{self._foreign.path} takes {frames} at once, not {asked}: leave the window "
                     "out"

@@ -23,13 +23,13 @@ from ...archive.run import Plan, Tally, plan_run, run_here
 from ...archive.worker.work import Worker
 from ...common.errors import ConfigError, Interrupted
 from ...common.progress import above_bar
-from ...common.text import printable
+from ...common.text import counted, printable
 from ...importer.loading import models_to_run, own_or_imported
 from ...runtime.file_settings import FileSettings
 from ...runtime.models.zoo import SCALES
 from ...runtime.video.clip.fit import Fit, known_factor
 from ..output.json_output import print_json
-from .status import files_text, line_of
+from .status import line_of
 
 _NAMES_SHOWN = 5
 _NOTES_KEPT = 99
@@ -100,7 +100,7 @@ class Archiving:
         plan = self._plan
         part = "" if self._shard == Shard() else f" in shard {self._shard}"
         done, left = plan.done_before, len(plan.todo)
-        self._info(f"{files_text(len(plan.items))}{part}, {done} done before, {left} to do")
+        self._info(f"{counted(len(plan.items), 'file')}{part}, {done} done before, {left} to do")
         self._started = time.monotonic()
         if not plan.todo:
             return
@@ -131,7 +131,7 @@ class Archiving:
     def kept(self, error: Interrupted) -> Interrupted:
         """The error of an interrupted run, of which more is left than of a single file."""
         done = self._tally.done + self._plan.done_before
-        files = f"{files_text(done, 'finished ')} {'is' if done == 1 else 'are'}"
+        files = f"{counted(done, 'finished file')} {'is' if done == 1 else 'are'}"
         text = str(error).partition(";")[0]
         return Interrupted(
             f"{text}; {files} kept, run the same command again to continue", error.exit_code
@@ -166,12 +166,13 @@ class Archiving:
             print_json(document, indent=None)
         elif not self._quiet:
             click.echo(
-                f"{self._out}: {files_text(tally.done)} made in {tqdm.format_interval(seconds)}, "
-                f"{self._plan.done_before + tally.earlier} done before, {len(tally.failed)} failed"
+                f"{self._out}: {counted(tally.done, 'file')} made in "
+                f"{tqdm.format_interval(seconds)}, {self._plan.done_before + tally.earlier} done "
+                f"before, {len(tally.failed)} failed"
             )
         if tally.there:
             self._info(
-                f"{files_text(len(tally.there))} already there that the ledger does not have "
+                f"{counted(len(tally.there), 'file')} already there that the ledger does not have "
                 "(--overwrite makes them again)"
             )
         if not tally.failed:
@@ -179,7 +180,8 @@ class Archiving:
         names = ", ".join(map(printable, list(tally.failed)[:_NAMES_SHOWN]))
         more = len(tally.failed) - _NAMES_SHOWN
         rest = f" and {more} more (framelift archive status {self._out})" if more > 0 else ""
-        return f"{len(tally.failed)} of {files_text(len(self._plan.items))} failed: {names}{rest}"
+        files = counted(len(self._plan.items), "file")
+        return f"{len(tally.failed)} of {files} failed: {names}{rest}"
 
     def _models(self, settings: FileSettings) -> list[str]:
         """Name and hash of the models for videos and images, found before anything is begun."""

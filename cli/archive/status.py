@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from ...archive.records.row import Row
 from ...archive.status import Status, read_status
-from ...common.text import printable
+from ...common.text import counted, printable
 from ..output.json_output import print_json
 
 
@@ -29,11 +29,6 @@ def line_of(row: Row) -> str:
     return f"{target}: {row.frames} frames, {size}, {row.fps or 0:.1f} fps"
 
 
-def files_text(count: int, what: str = "") -> str:
-    """The number of files in words."""
-    return f"{count} {what}file" if count == 1 else f"{count} {what}files"
-
-
 def show_status(out: Path, *, as_json: bool) -> None:
     """Print how far the archive in `out` is. Raises InputError: there is none."""
     status = read_status(out)
@@ -43,7 +38,7 @@ def show_status(out: Path, *, as_json: bool) -> None:
     records = status.records
     skipped = f", {len(records.skipped)} were already there" if records.skipped else ""
     click.echo(
-        f"{out}: {status.done} of {files_text(status.files)} done, "
+        f"{out}: {status.done} of {counted(status.files, 'file')} done, "
         f"{len(records.failed)} failed, {status.left} left{skipped}"
     )
     if status.rate.files_per_hour:
