@@ -19,6 +19,9 @@ LINE_EVERY_SECONDS = 10.0
 @contextmanager
 def above_bar() -> Iterator[None]:
     """Write lines to the standard error output inside this without tearing the bar."""
+    if "tqdm" not in sys.modules:  # there is no bar
+        yield
+        return
     from tqdm import tqdm
 
     with tqdm.external_write_mode(file=sys.stderr):

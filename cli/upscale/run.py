@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ...common.errors import ConfigError, FrameliftError, InputError, Interrupted, OutputError
-from ...common.notes import Say
+from ...common.progress import above_bar
 from ..output.json_output import print_json
 
 if TYPE_CHECKING:
@@ -56,7 +56,8 @@ class Run:
     def note(self, line: str) -> None:
         """Say something that must be seen."""
         self._notes.append(line)
-        click.echo(f"note: {line}", err=True)
+        with above_bar():
+            click.echo(f"note: {line}", err=True)
 
     def files(self, jobs: list[Job], *, several: bool) -> None:
         """Make files: of several, those after one that fails are made, too."""
@@ -211,11 +212,10 @@ class Run:
     def _video(self, job: Job) -> dict[str, Any]:
         settings = self._settings
         convert = settings.convert(self._upscaler.spec.sha256)
-        say = self._say_through_bar()
         manners: dict[str, Any] = {
             "overwrite": settings.overwrite,
             "quiet": self._quiet,
-            "say": say,
+            "say": self.note,
         }
         clip = job.images or job.source
         if job.makes_images or job.makes_animation:
@@ -241,15 +241,6 @@ class Run:
         }
         facts["frames"] = result.stats.frames_written + result.frames_resumed
         return facts
-
-    def _say_through_bar(self) -> Say:
-        from ...common.progress import above_bar
-
-        def say(line: str) -> None:
-            with above_bar():
-                self.note(line)
-
-        return say
 
 
 def _make_folder(folder: Path) -> list[Path]:
