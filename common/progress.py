@@ -37,12 +37,16 @@ class Progress(Closing):
         total: int | None,
         *,
         quiet: bool = False,
+        at_once: bool = False,
         **bar: Any,  # noqa: ANN401 - what tqdm takes
     ) -> None:
-        """`total` is what is to be done; `bar` is passed on to tqdm."""
+        """`total` is what is to be done; `bar` is passed on to tqdm. The first line comes after ten
+        seconds, or `at_once`.
+        """
         self._quiet = quiet
+        self._total = total
         self._bar: tqdm[None] | None = None
-        self._next_line = monotonic() + LINE_EVERY_SECONDS
+        self._next_line = 0.0 if at_once else monotonic() + LINE_EVERY_SECONDS
         if not quiet and sys.stderr.isatty():
             from tqdm import tqdm  # a single picture needs no bar
 
@@ -63,6 +67,6 @@ class Progress(Closing):
             if postfix:
                 self._bar.set_postfix_str(postfix, refresh=False)
             self._bar.update(max(0, done - self._bar.n))
-        elif not self._quiet and monotonic() >= self._next_line:
+        elif not self._quiet and done != self._total and monotonic() >= self._next_line:
             self._next_line = monotonic() + LINE_EVERY_SECONDS
             sys.stderr.write(f"{line()}\n")

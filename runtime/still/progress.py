@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from time import monotonic
-from typing import TYPE_CHECKING
 
-from ...common.progress import LINE_EVERY_SECONDS
-
-if TYPE_CHECKING:
-    from tqdm import tqdm
+from ...common.progress import LINE_EVERY_SECONDS, Progress
 
 _SOON_SECONDS = 1.0
 
@@ -28,8 +23,7 @@ class PictureProgress:
         self._quiet = quiet
         self._began = monotonic()
         self._first: tuple[int, float] | None = None
-        self._next_line = 0.0
-        self._bar: tqdm[None] | None = None
+        self._shown: Progress | None = None
 
     def __call__(self, done: int, total: int) -> None:
         """Show how many are done; with 0, they begin now."""
@@ -47,28 +41,21 @@ class PictureProgress:
             left = (now - self._first[1]) * (total - done) / (done - self._first[0])
         if self._quiet or spent + left < _SOON_SECONDS:
             return
-        if sys.stderr.isatty():
-            if self._bar is None:
-                from tqdm import tqdm
-
-                tqdm.monitor_interval = 0  # its thread would outlive the bar
-                self._bar = tqdm(
-                    desc=self._name, total=total, unit=f" {self._unit}", dynamic_ncols=True
-                )
-            self._bar.update(done - self._bar.n)
-            if done == total:
-                self.close()
-        elif monotonic() >= self._next_line and done < total:
-            self._next_line = monotonic() + LINE_EVERY_SECONDS
-            sys.stderr.write(
-                f"{self._name}: {done}/{total} {self._unit}, about {duration(left)} left\n"
+        if self._shown is None:
+            self._shown = Progress(
+                self._name, total, at_once=True, unit=f" {self._unit}", dynamic_ncols=True
             )
+        self._shown.show(
+            done, lambda: f"{self._name}: {done}/{total} {self._unit}, about {duration(left)} left"
+        )
+        if done == total:
+            self.close()
 
     def close(self) -> None:
         """Take the bar away."""
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
+        if self._shown is not None:
+            self._shown.close()
+            self._shown = None
 
 
 def duration(seconds: float) -> str:

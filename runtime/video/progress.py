@@ -30,7 +30,6 @@ class VideoProgress(Progress):
             bar_format="{l_bar}{bar}| {n_fmt}/{total_fmt} [{rate_noinv_fmt}, ETA {remaining}]",
         )
         self._name = name
-        self._total = total
 
     def __call__(self, stats: PipelineStats) -> None:
         """Show the state."""

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from framelift.common import progress as common_progress
 from framelift.common.errors import BackendError, InputError
 from framelift.common.images import Picture, Pixels
 from framelift.common.images.content.picture import Metadata
@@ -109,7 +110,8 @@ def test_the_time_left_is_that_of_the_tiles_behind_the_first(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     now = [0.0]
-    monkeypatch.setattr(progress, "monotonic", lambda: now[0])
+    for module in (progress, common_progress):
+        monkeypatch.setattr(module, "monotonic", lambda: now[0])
     shown = progress.PictureProgress("a.png")
     for done, seconds in ((1, 8.0), (2, 0.5), (3, 0.5), (25, 11.0)):
         now[0] += seconds
@@ -128,7 +130,8 @@ def test_the_time_of_reading_is_not_that_of_the_first_tile(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     now = [0.0]
-    monkeypatch.setattr(progress, "monotonic", lambda: now[0])
+    for module in (progress, common_progress):
+        monkeypatch.setattr(module, "monotonic", lambda: now[0])
     monkeypatch.setattr(image_parts, "PART_BYTES", 2000)
     Image.fromarray(photo(131, 157)).save(tmp_path / "in.png")
     reading_seconds = iter([9000.0, 0.0])  # before the work, and during it
