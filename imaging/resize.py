@@ -39,15 +39,19 @@ def resize_weights(
     if in_size < 1 or out_size < 1 or scale <= 0:
         raise ValueError(f"sizes and scale must be positive, got {in_size}, {out_size}, {scale}")
     factor = float(scale)
+    # Where the picture shrinks, the kernel is widened so that every input pixel counts.
     stretch = min(factor, 1.0)
     width = 4.0 / stretch
+    # Pixels are areas: the middle of output pixel i lies at i + 0.5, from the edge of the picture.
     centre = (np.arange(out_size) + 0.5) / factor - 0.5
     first = np.floor(centre - width / 2).astype(np.int64)
     indices = first[:, None] + np.arange(math.ceil(width) + 2)
     weights = cubic((centre[:, None] - indices) * stretch)
     weights /= weights.sum(axis=1, keepdims=True)
+    # Taps that no output pixel uses are left out, as MATLAB does; they would only cost time.
     used = np.flatnonzero(weights.any(axis=0))
     indices, weights = indices[:, used[0] : used[-1] + 1], weights[:, used[0] : used[-1] + 1]
+    # Mirrored at both borders the picture repeats with twice its size: … 1 0 | 0 1 … n−1 | n−1 …
     period = np.mod(indices, 2 * in_size)
     mirrored = np.where(period < in_size, period, 2 * in_size - 1 - period)
     return np.ascontiguousarray(mirrored), np.ascontiguousarray(weights)

@@ -101,6 +101,7 @@ class DeviceRunner:
     ) -> ShapeRunner:
         runner = self._runners.get(shape)
         if runner is None:
+            # The one that was not used for the longest time goes first, for its memory.
             if len(self._runners) == _MAX_SHAPES:
                 self._runners.popitem(last=False)[1].close()
             runner = ShapeRunner(

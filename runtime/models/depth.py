@@ -155,7 +155,7 @@ def _leave(graph: Graph, clip: onnx.NodeProto, factor: float, offset: float, whi
     """Code values, with `offset` added to be rounded, are multiplied by the factor."""
     import onnx
 
-    shift = offset - offset * factor
+    shift = offset - offset * factor  # (x + offset) · factor + shift = x · factor + offset
     value = clip.input[0]
     convs = _summed_convs(graph, value, clip)
     if convs:
@@ -179,6 +179,7 @@ def _leave(graph: Graph, clip: onnx.NodeProto, factor: float, offset: float, whi
     clip.input[1] = graph.set_constant(graph.unused("black"), 0)
     clip.input[2] = graph.set_constant(graph.unused("white"), white)
     node: onnx.NodeProto | None = clip  # what follows is float32, too
+    # Half precision holds whole numbers up to 2,048 only, and codes reach 65,535.
     while node is not None and node.output[0] != graph.output:
         node = graph.consumers(node.output[0])[0]
         if node.op_type == "Cast":

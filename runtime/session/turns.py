@@ -35,7 +35,7 @@ class Turns:
                 self.check()
                 yield
             finally:
-                if self.closing:
+                if self.closing:  # and perhaps gave up waiting for this call
                     self._free_once()
 
     def check(self) -> None:

@@ -113,6 +113,7 @@ class StripUpscaler:
         height, width = (side + -side % multiple for side in (height, width))
         if height * width <= self.sizes.tile_pixels:
             return None
+        # Two halos of each tile are computed twice: a side of four halos bounds that to half of it.
         least = max(minimum_tile(spec.halo, multiple, spec.minimum_side), 4 * spec.halo)
         rows = self.sizes.strip_bytes // (3 * self.depth // 8 * spec.scale * spec.scale * width)
         tall = _multiple_of(min(height, max(least, rows, 64)), multiple)

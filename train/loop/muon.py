@@ -81,8 +81,9 @@ def orthogonal(matrices: Tensor) -> Tensor:
     By Newton–Schulz iteration; a matrix of zeros stays one.
     """
     a, b, c = _QUINTIC
+    # Divided by its Frobenius norm, no singular value is above 1, where the iteration converges.
     x: Tensor = matrices / (matrices.norm(dim=(1, 2), keepdim=True) + 1e-7)
-    tall = x.shape[1] > x.shape[2]
+    tall = x.shape[1] > x.shape[2]  # the products below are then squares of the shorter side
     if tall:
         x = x.mT
     for _ in range(_ROUNDS):
