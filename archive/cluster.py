@@ -20,7 +20,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 
@@ -65,7 +65,7 @@ class RayWorker:
     def __init__(self, archive: Archive) -> None:
         self._worker = Worker(archive, silent)
 
-    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+    def __call__(self, row: dict[str, str]) -> dict[str, str]:
         """Make one file. Errors are results, too: an exception would end the whole run."""
         outcome = self._outcome(Item(**json.loads(row["item"])))
         return {"item": row["item"], "outcome": json.dumps(msgspec.to_builtins(outcome))}
@@ -148,12 +148,12 @@ def _wave(
 
 
 def _dataset(
-    rows: list[dict[str, Any]], archive: Archive, cluster: Cluster, workers: int
+    rows: list[dict[str, str]], archive: Archive, cluster: Cluster, workers: int
 ) -> Dataset:
     import ray.data
 
     return ray.data.from_items(rows, override_num_blocks=len(rows)).map(
-        cast("Callable[[dict[str, Any]], dict[str, Any]]", RayWorker),
+        cast("Callable[[dict[str, str]], dict[str, str]]", RayWorker),
         fn_constructor_args=(archive,),
         num_cpus=cluster.cpus_per_worker,
         num_gpus=cluster.gpus_per_worker or None,

@@ -7,7 +7,6 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from filelock import SoftFileLease
 
@@ -48,7 +47,7 @@ class Status:
         per_hour = self.rate.files_per_hour
         return 3600 * self.left / per_hour if per_hour else None
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Plain values."""
         records = self.records
         return {

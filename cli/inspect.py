@@ -53,7 +53,7 @@ def _checkpoint(path: Path, as_json: bool) -> None:
         click.echo(align(list(_checkpoint_rows(checkpoint))))
 
 
-def _checkpoint_document(checkpoint: CheckpointHeader) -> dict[str, Any]:
+def _checkpoint_document(checkpoint: CheckpointHeader) -> dict[str, object]:
     return {
         "path": str(checkpoint.path),
         "sha256": checkpoint.sha256,
@@ -94,7 +94,7 @@ def _interface(spec: ModelSpec) -> dict[str, str]:
     }
 
 
-def _document(spec: ModelSpec) -> dict[str, Any]:
+def _document(spec: ModelSpec) -> dict[str, object]:
     interface = _interface(spec)
     return {
         "path": str(spec.path),

@@ -9,7 +9,7 @@ from typing import Any
 from ...runtime.file_settings import FileSettings
 
 
-def outcome_of(settings: FileSettings) -> dict[str, Any]:
+def outcome_of(settings: FileSettings) -> dict[str, object]:
     """The options that decide what an output looks like, but for the model.
 
     Where and how fast it is made is not among them.

@@ -53,7 +53,7 @@ class Row:
     """One line."""
     notes: list[str] = field(default_factory=list)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """The fields that apply."""
         return {
             key: value for key, value in asdict(self).items() if value is not None and value != []

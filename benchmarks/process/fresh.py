@@ -90,7 +90,7 @@ def _device_memory(every_seconds: float) -> Iterator[list[int]]:
         watcher.join()
 
 
-def run(model: str, case: LatencySettings, started_ns: int) -> dict[str, Any]:
+def run(model: str, case: LatencySettings, started_ns: int) -> dict[str, object]:
     """What the new process does; `started_ns` is the parent's clock when it was started."""
     entered_ns = time.monotonic_ns()
     from ...runtime import Upscaler

@@ -187,7 +187,7 @@ class Run:
             names = ", ".join(Path(failure["source"]).name for failure in self._failed)
             raise FrameliftError(f"{len(self._failed)} of {total} files failed: {names}")
 
-    def _image(self, job: Job) -> dict[str, Any]:
+    def _image(self, job: Job) -> dict[str, object]:
         from ...runtime.still import ImageOptions, make_image
 
         settings = self._settings
@@ -209,7 +209,7 @@ class Run:
             "height": height,
         }
 
-    def _video(self, job: Job) -> dict[str, Any]:
+    def _video(self, job: Job) -> dict[str, object]:
         settings = self._settings
         convert = settings.convert(self._upscaler.spec.sha256)
         manners: dict[str, Any] = {

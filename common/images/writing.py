@@ -178,7 +178,7 @@ def _not_written(target: Path, pixels: AnyPixels, error: Exception) -> OutputErr
 
 def _options(
     name: str, target: Path, picture: Picture, grey: bool, metadata: Metadata, say: Say
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Arguments of Pillow's `save`."""
     settings: dict[str, dict[str, Any]] = {
         "JPEG": {"quality": JPEG_QUALITY},
@@ -198,7 +198,7 @@ def _options(
     return options
 
 
-def _metadata_options(name: str, metadata: Metadata) -> dict[str, Any]:
+def _metadata_options(name: str, metadata: Metadata) -> dict[str, object]:
     options: dict[str, Any] = {}
     kept = _KEEPS[name]
     exif = metadata.exif

@@ -44,7 +44,7 @@ class Quantised:
     int8_ms: float
     time_ratio: float  # median over pairs of int8's time ÷ fp32's, same run
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> dict[str, object]:
         """The numbers, for the metadata."""
         numbers = {
             "form": self.form,

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from statistics import fmean
-from typing import Any
 
 import numpy as np
 import onnx
@@ -48,7 +47,7 @@ class Verdict:
         """How much lower the mean PSNR is."""
         return self.psnr_fp32_db - self.psnr_int8_db
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> dict[str, object]:
         """The numbers, for the metadata."""
         return {**asdict(self), "drop_db": self.drop_db}
 

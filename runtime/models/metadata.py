@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ...common.errors import ForeignModelError, ModelError
 from .digest import PREFIX
@@ -74,7 +74,7 @@ class Metadata:
                 f"{self.path}: metadata {PREFIX}{key} is {text[:40]!r}, expected a whole number"
             ) from None
 
-    def document(self, key: str) -> dict[str, Any]:
+    def document(self, key: str) -> dict[str, object]:
         """A JSON object."""
         try:
             value = json.loads(self.entries[key])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import av
 
@@ -180,7 +179,7 @@ def job_of(
     encoder: EncoderOptions,
     options: ConvertOptions,
     **more: object,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """All that the segments of `source` depend on, for `WorkFolder`."""
     return {
         "format": 1,

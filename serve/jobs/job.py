@@ -8,7 +8,7 @@ import time
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, TypedDict
+from typing import TypedDict
 
 import msgspec
 
@@ -41,7 +41,7 @@ class Progress:
     """Frames of the whole clip, as far as its header tells."""
     fps: float = 0.0
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> dict[str, object]:
         """As clients see it, with the share that is done and the seconds left, if known."""
         fraction = eta = None
         if self.total:
@@ -123,7 +123,7 @@ class Job:
         del kept["progress"]
         return json.dumps({"schema": SCHEMA, **kept}, ensure_ascii=False)
 
-    def document(self, keep_seconds: float, position: int | None) -> dict[str, Any]:
+    def document(self, keep_seconds: float, position: int | None) -> dict[str, object]:
         """As clients see it. `position` is the number of jobs that come before it."""
         expires = None if self.finished is None else self.finished + keep_seconds
         where = f"/v1/jobs/{self.id}"

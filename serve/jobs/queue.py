@@ -117,7 +117,7 @@ class JobQueue:
             raise not_found("job")
         return entry
 
-    def document(self, job: Job) -> dict[str, Any]:
+    def document(self, job: Job) -> dict[str, object]:
         """The job as clients see it."""
         position = None
         if job.state is State.QUEUED:

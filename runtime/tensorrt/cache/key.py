@@ -48,7 +48,7 @@ class EngineKey:
     profile: ShapeProfile
     options: BuilderOptions
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> dict[str, object]:
         """As JSON values; `from_record` reads it."""
         return {
             "onnx_sha256": self.onnx_sha256,

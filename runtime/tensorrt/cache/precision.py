@@ -56,7 +56,7 @@ class PrecisionReport:
         """Share of the seen convolutions that run in the graph's precision; None if none was."""
         return self.as_graph / self.seen if self.seen else None
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> dict[str, object]:
         """As JSON values, for the sidecar."""
         return {
             "convolutions": self.convolutions,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any
 
 from ....common.images.kind import is_animated
 from ....common.notes import Say
@@ -32,7 +31,7 @@ def path_of(clip: ClipInput) -> Path:
     return clip.pattern if isinstance(clip, ImageSequence) else clip
 
 
-def identity_of(clip: ClipInput) -> dict[str, Any]:
+def identity_of(clip: ClipInput) -> dict[str, object]:
     """What tells a clip from another one of the same name, as JSON."""
     if isinstance(clip, ImageSequence):
         states = [(path.name, (s := path.stat()).st_size, s.st_mtime_ns) for path in clip.files]
