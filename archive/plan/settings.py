@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any
 
 from ...runtime.file_settings import FileSettings
 
@@ -36,7 +35,7 @@ def outcome_of(settings: FileSettings) -> dict[str, object]:
     }
 
 
-def digest(outcome: dict[str, Any]) -> str:
+def digest(outcome: dict[str, object]) -> str:
     """Sixteen hexadecimal digits that two archives share if their options are the same."""
     text = json.dumps(outcome, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

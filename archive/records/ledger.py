@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from ...common.errors import OutputError
 from ...common.files import describe_os_error, write_atomic
@@ -149,7 +149,7 @@ class Description:
     """IN as an absolute path, with its pattern."""
     files: int
     """How many files the last listing found, all shards together."""
-    outcome: dict[str, Any]
+    outcome: dict[str, object]
     """The options that decide what the outputs look like."""
 
     def write(self, out: Path) -> None:

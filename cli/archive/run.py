@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 from tqdm import tqdm
@@ -198,7 +197,7 @@ class Archiving:
         return sorted(own_or_imported(settings.task, name, say=self._note).sha256 for name in names)
 
     def _check_description(
-        self, source: str, outcome: dict[str, Any], settings: FileSettings
+        self, source: str, outcome: dict[str, object], settings: FileSettings
     ) -> None:
         before = Description.read(self._out)
         if before is not None and before.source != source:

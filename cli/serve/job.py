@@ -16,7 +16,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ...serve.jobs.settings import Limits
 from ..main import main
@@ -59,7 +59,7 @@ class _Reporter:
             _say("progress", {"frames": frames, "total": total, "fps": round(fps, 3)})
 
 
-def _say(key: str, value: dict[str, Any]) -> None:
+def _say(key: str, value: dict[str, object]) -> None:
     sys.stdout.write(json.dumps({key: value}) + "\n")
     sys.stdout.flush()
 

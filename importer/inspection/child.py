@@ -43,7 +43,7 @@ def main() -> None:
             answer({"error": short(error)})
 
 
-def answer(content: dict[str, Any]) -> None:
+def answer(content: dict[str, object]) -> None:
     sys.stdout.write(json.dumps(content) + "\n")
     sys.stdout.flush()
 

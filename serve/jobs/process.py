@@ -14,6 +14,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+from msgspec import Struct
+
 from .checks import LimitError
 from .settings import Limits
 
@@ -21,8 +24,30 @@ _GRACE_SECONDS = 5.0
 _LONGEST_OUTPUT = 1 << 20
 _TAIL_BYTES = 4096
 
-Report = Callable[[str, dict[str, Any]], None]
-"""Takes "input" or "progress" and what the process says about it."""
+
+class Input(Struct):
+    """What the process read of its input, a video."""
+
+    frames: int | None
+
+
+class Running(Struct):
+    """How far the process is."""
+
+    frames: int
+    """Of what was left to do when it started, like `total`."""
+    total: int | None
+    fps: float
+
+
+class Said(Struct):
+    """What the process says of itself in a line, one of these."""
+
+    input: Input | None = None
+    progress: Running | None = None
+
+
+Report = Callable[[Said], None]
 
 
 @dataclass(frozen=True)
@@ -93,8 +118,7 @@ async def _listen(process: Process, report: Report) -> bytes:
 def _reported(line: bytes, report: Report) -> bool:
     if not line.startswith((b'{"input": ', b'{"progress": ')):
         return False
-    ((key, value),) = json.loads(line).items()
-    report(key, value)
+    report(msgspec.json.decode(line, type=Said))
     return True
 
 

@@ -19,7 +19,7 @@ from .errors import RequestError, not_found
 from .job import Job, Progress, Result, State
 from .lane import Entry, Lane
 from .metrics import Metrics
-from .process import Outcome, run_process
+from .process import Outcome, Running, Said, run_process
 from .settings import Settings
 from .store import Store
 from .threads import in_thread
@@ -211,12 +211,12 @@ class JobQueue:
     async def _outcome(self, entry: Entry) -> Outcome:
         job = entry.job
 
-        def report(key: str, facts: dict[str, Any]) -> None:
-            if key == "input":
+        def report(said: Said) -> None:
+            if said.input is not None:
                 whole = not {"start", "end"} & set(job.options)
-                entry.known_frames = facts["frames"] if entry.goes_on and whole else None
-            else:
-                job.progress = progress_of(facts, entry.known_frames)
+                entry.known_frames = said.input.frames if entry.goes_on and whole else None
+            if said.progress is not None:
+                job.progress = progress_of(said.progress, entry.known_frames)
             entry.tell()
 
         if entry.lasting:
@@ -271,12 +271,12 @@ class JobQueue:
                 await self.remove(job)
 
 
-def progress_of(facts: dict[str, Any], known: int | None) -> Progress:
+def progress_of(running: Running, known: int | None) -> Progress:
     """The progress of the whole job; a job that goes on counts only what was left."""
-    total, frames = facts["total"], facts["frames"]
+    total, frames = running.total, running.frames
     if known is not None and total is not None and total < known:
         total, frames = known, frames + known - total
-    return Progress(frames, total, facts["fps"])
+    return Progress(frames, total, running.fps)
 
 
 def _with_names(message: str, entry: Entry) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import av
 import pytest
 
+from framelift.serve.jobs.process import Running
 from framelift.serve.jobs.queue import progress_of
 
 from .conftest import Served, Start
@@ -145,9 +146,9 @@ def test_results_and_unfinished_uploads_are_removed_when_their_time_is_over(
 
 
 def test_a_job_that_goes_on_after_a_restart_shows_the_progress_of_the_whole() -> None:
-    left = {"frames": 30, "total": 120, "fps": 12.0}
+    left = Running(30, 120, 12.0)
     assert progress_of(left, None).document()["fraction"] == 0.25
     whole = progress_of(left, 300).document()
     assert (whole["frames"], whole["total"], whole["fraction"]) == (210, 300, 0.7)
     assert whole["eta_seconds"] == 7.5
-    assert progress_of({"frames": 3, "total": None, "fps": 1.0}, 300).document()["fraction"] is None
+    assert progress_of(Running(3, None, 1.0), 300).document()["fraction"] is None

@@ -26,21 +26,14 @@ class DeepNearest(Nearest):
 class Interrupting(Nearest):
     """Fails at its n-th frame, as Ctrl-C might, when those before are written."""
 
-    def __init__(
-        self,
-        after: int,
-        settle: Callable[[], object] = lambda: time.sleep(0.5),
-        frame_seconds: float = 0.0,
-    ) -> None:
-        """`settle` waits until they are. A frame takes `frame_seconds`."""
+    def __init__(self, after: int, settle: Callable[[], object] = lambda: time.sleep(0.5)) -> None:
+        """`settle` waits until they are."""
         super().__init__(2)
         self.after = after
         self._settle = settle
-        self._frame_seconds = frame_seconds
 
     def __call__(self, frame: Image, out: Image | None = None) -> Image:
         if self.calls == self.after:
             self._settle()
             raise InputError("interrupted")
-        time.sleep(self._frame_seconds)
         return super().__call__(frame, out)

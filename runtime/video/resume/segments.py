@@ -15,7 +15,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import av
 from av.stream import Stream
@@ -72,7 +72,7 @@ class WorkFolder(Closing):
         OutputError: another process works on the target, or the folder cannot be written.
     """
 
-    def __init__(self, target: Path, job: dict[str, Any]) -> None:
+    def __init__(self, target: Path, job: dict[str, object]) -> None:
         """`job` is all that the content of the segments depends on, as JSON."""
         self._target = target
         self.path = work_path(target)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -32,9 +33,8 @@ QUICK = EncoderOptions(preset="ultrafast")
 VFR = [0, 1001, 2002, 5005, 6006, 6007, 9000, 20000, 40001, 41000, 41500, 43000, 50000]
 
 
-def interrupting(after: int) -> Interrupting:
-    """Frames that are made in no time are not kept."""
-    return Interrupting(after, lambda: time.sleep(0.3), frame_seconds=0.02)
+IN_SEGMENTS = ConvertOptions(resume="model", segment_frames=5, keeping_share=1e9)
+"""Frames of an unfinished segment are kept however long that takes beside making them."""
 
 
 def pictures(path: Path) -> list[bytes]:
@@ -195,11 +195,11 @@ def test_a_resumed_run_gives_what_an_uninterrupted_one_gives(tmp_path: Path, cod
     source = make_clip(tmp_path / "a.mp4", noise(len(VFR)), pts=VFR, audio="aac")
     suffix = ".mkv" if codec == "ffv1" else ".mp4"
     encoder = EncoderOptions(codec)
-    options = ConvertOptions(resume="model", segment_frames=5)
+    options = IN_SEGMENTS
     whole, resumed, plain = (tmp_path / f"{n}{suffix}" for n in ("whole", "resumed", "plain"))
     upscale_video(source, whole, Nearest(2), encoder, options, quiet=True)
     with pytest.raises(InputError, match="interrupted"):
-        upscale_video(source, resumed, interrupting(12), encoder, options, quiet=True)
+        upscale_video(source, resumed, Interrupting(12), encoder, options, quiet=True)
     assert not resumed.exists()
     assert len(list(work_path(resumed).glob("*.seg"))) == 2
     upscaler, notes = Nearest(2), list[str]()
@@ -220,19 +220,19 @@ def test_a_resumed_run_gives_what_an_uninterrupted_one_gives(tmp_path: Path, cod
 
 def test_damaged_segments_and_those_of_another_job_are_made_again(tmp_path: Path) -> None:
     source, target = make_clip(tmp_path / "a.mp4", noise(20)), tmp_path / "out.mp4"
-    options = ConvertOptions(resume="model", segment_frames=5)
+    options = IN_SEGMENTS
     with pytest.raises(InputError):
-        upscale_video(source, target, interrupting(18), QUICK, options, quiet=True)
+        upscale_video(source, target, Interrupting(18), QUICK, options, quiet=True)
     second = work_path(target) / "000001.seg"
     content = bytearray(second.read_bytes())
     content[-10] ^= 1
     second.write_bytes(content)
-    upscaler, notes = interrupting(8), list[str]()
+    upscaler, notes = Interrupting(8), list[str]()
     with pytest.raises(InputError):
         upscale_video(source, target, upscaler, QUICK, options, quiet=True, say=notes.append)
     assert notes == ["out.mp4: continuing after 5 frames"]
     notes.clear()
-    other = ConvertOptions(resume="other", segment_frames=5)
+    other = replace(IN_SEGMENTS, resume="other")
     upscale_video(source, target, Nearest(), QUICK, other, quiet=True, say=notes.append)
     assert notes == ["out.mp4: the input or the settings changed; starting again"]
     assert len(frame_times(target)) == 20
@@ -242,9 +242,9 @@ def test_long_names_have_work_folders_of_their_own(tmp_path: Path) -> None:
     first, second = (tmp_path / f"{124 * 'é'}{end}.mkv" for end in "ab")  # 253 bytes
     assert work_path(first) != work_path(second)
     source = make_clip(tmp_path / "a.mp4", noise(12))
-    options = ConvertOptions(resume="model", segment_frames=5)
+    options = IN_SEGMENTS
     with pytest.raises(InputError, match="interrupted"):
-        upscale_video(source, first, interrupting(8), QUICK, options, quiet=True)
+        upscale_video(source, first, Interrupting(8), QUICK, options, quiet=True)
     result = upscale_video(
         source, first, Nearest(2), QUICK, options, quiet=True, say=lambda line: None
     )
