@@ -23,7 +23,7 @@ from framelift.train.networks import JohnsonConfig, NetworkConfig, RealtimeConfi
 
 CONFIGS: dict[str, NetworkConfig] = {
     "realtime-x2": RealtimeConfig(scale=2, channels=8, layers=1, expansion=1),
-    "johnson-x4": JohnsonConfig(scale=4, channels=4, blocks=1),
+    "johnson-x2": JohnsonConfig(scale=2, channels=4, blocks=1),
 }
 
 
@@ -49,7 +49,7 @@ def deep(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return export(checkpoint(tmp_path_factory.mktemp("deep")), 16)[0].path
 
 
-@pytest.mark.parametrize(("name", "precision"), [("realtime-x2", "fp32"), ("johnson-x4", "fp16")])
+@pytest.mark.parametrize(("name", "precision"), [("realtime-x2", "fp32"), ("johnson-x2", "fp16")])
 def test_one_checkpoint_exports_to_both_depths(tmp_path: Path, name: str, precision: str) -> None:
     source = checkpoint(tmp_path, name)
     deep, lines = export(source, 16, precision)
