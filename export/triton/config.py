@@ -9,7 +9,7 @@ from ...runtime.gpu.shapes import ShapeProfile
 from ...runtime.models.contract import INPUT, OUTPUT
 from ...runtime.models.file import ModelSpec
 
-_MAX_BATCH = 8
+MAX_BATCH = 8
 """Frames of one size that run together, unless the model has a fixed batch."""
 _MAX_DELAY_US = 2000
 """How long a request waits for others."""
@@ -28,14 +28,14 @@ def tensorrt_name(spec: ModelSpec) -> str:
     return f"{_slug(spec.name)}_tensorrt"
 
 
-def onnx_config(spec: ModelSpec) -> str:
-    """`config.pbtxt` of the model itself."""
+def onnx_config(spec: ModelSpec, max_batch: int = MAX_BATCH) -> str:
+    """`config.pbtxt` of the model itself, of which up to `max_batch` frames run together."""
     count, height, width = spec.frame_shape
     warm = tuple(
         fixed or -(-side // spec.size_multiple) * spec.size_multiple
         for fixed, side in ((height, _WARM_HEIGHT), (width, _WARM_WIDTH))
     )
-    batch = 0 if count else _MAX_BATCH
+    batch = 0 if count else max_batch
     return "".join(
         (
             _head(onnx_name(spec), "onnxruntime", batch),

@@ -20,15 +20,18 @@ from ...common.files import describe_os_error
 from ...runtime.gpu.shapes import ShapeProfile
 from ...runtime.models.file import ModelSpec, read_spec
 from ...runtime.tensorrt.make import read_plan
-from .config import onnx_config, onnx_name, tensorrt_config, tensorrt_name
+from .config import MAX_BATCH, onnx_config, onnx_name, tensorrt_config, tensorrt_name
 
 CONFIG = "config.pbtxt"
 
 
-def write_repository(model: Path, folder: Path, engine: Path | None = None) -> list[Path]:
+def write_repository(
+    model: Path, folder: Path, engine: Path | None = None, *, max_batch: int = MAX_BATCH
+) -> list[Path]:
     """Add a framelift model, and an engine built from it, to the model repository in `folder`.
 
     `engine` is a file that `framelift engine build` wrote. The folder is made if it is not there.
+    ONNX Runtime runs up to `max_batch` frames together, unless the model has a fixed batch.
 
     Returns:
         The version folders that now hold the model, ONNX Runtime's first.
@@ -45,7 +48,9 @@ def write_repository(model: Path, folder: Path, engine: Path | None = None) -> l
     new = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        variants = [(onnx_name(spec), onnx_config(spec), "model.onnx", model.read_bytes())]
+        variants = [
+            (onnx_name(spec), onnx_config(spec, max_batch), "model.onnx", model.read_bytes())
+        ]
         if plan is not None:
             data, profile = plan
             text = tensorrt_config(spec, profile)

@@ -278,7 +278,6 @@ def test_an_engine_that_cannot_be_added_takes_the_onnx_variant_back(
     model = tmp_path / shuffle_model_path.name
     model.write_bytes(changed.SerializeToString())
     engine = engine_for(model, tmp_path / "m.plan")
-    monkeypatch.setattr("framelift.export.triton.config._MAX_BATCH", 4)  # another config
     rename = os.rename
 
     def refuse_the_engine(source: Path, target: Path) -> None:
@@ -288,7 +287,7 @@ def test_an_engine_that_cannot_be_added_takes_the_onnx_variant_back(
 
     monkeypatch.setattr("os.rename", refuse_the_engine)
     with pytest.raises(OutputError, match="the disk is full"):
-        write_repository(model, repository, engine)
+        write_repository(model, repository, engine, max_batch=4)  # another config
     assert repository.exists() == again
     if again:
         assert [path.name for path in repository.iterdir()] == ["tiny-shuffle_onnx"]
