@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from framelift.imaging.metrics import psnr
 from framelift.imaging.resize import imresize
 from framelift.runtime import Upscaler
-from framelift.runtime.video.convert import upscale_video
+from framelift.runtime.video.whole_file import upscale_video
 from framelift.runtime.video.writing.encoders import EncoderOptions
 
 MODEL = "realtime-small-x4"

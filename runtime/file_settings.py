@@ -10,7 +10,7 @@ from .video.clip.span import Span, parse_time
 from .video.writing.encoders import EncoderOptions
 
 if TYPE_CHECKING:
-    from .video.convert import ConvertOptions
+    from .video.whole_file import ConvertOptions
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,8 @@ class FileSettings:
 
     def convert(self, model_sha256: str | None) -> ConvertOptions:
         """What is made of a video besides its codec, by the model of that hash."""
-        from .video.convert import ConvertOptions  # which loads PyAV: images do without
         from .video.reading.deinterlace import Deinterlace
+        from .video.whole_file import ConvertOptions  # which loads PyAV: images do without
         from .video.writing.carried import Audio
 
         return ConvertOptions(

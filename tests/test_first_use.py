@@ -34,7 +34,7 @@ try:
 except SystemExit as ended:
     assert not ended.code
 unwanted = {{"av", "torch", "ray", "psutil", "tqdm", "PIL.IcnsImagePlugin", "PIL.AvifImagePlugin",
-             "framelift.runtime.live.run", "framelift.runtime.video.convert",
+             "framelift.runtime.live.run", "framelift.runtime.video.whole_file",
              "framelift.runtime.backends.tensorrt", "framelift.importer.importing",
              "framelift.importer.strokes", "framelift.cli.train", "framelift.cli.bench.group"}}
 unwanted |= set(sys.argv[1:])

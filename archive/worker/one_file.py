@@ -17,8 +17,8 @@ from ...runtime.file_settings import FileSettings
 from ...runtime.input_size import factor_for
 from ...runtime.still import ImageOptions, make_image
 from ...runtime.video.clip.fit import Fit, known_factor
-from ...runtime.video.convert import ConvertOptions, upscale_video
 from ...runtime.video.pieces import Piece, join_pieces, plan_pieces, upscale_piece
+from ...runtime.video.whole_file import ConvertOptions, upscale_video
 from ..plan.films import MadeWith
 from .messages import Made, Planned
 

@@ -213,7 +213,7 @@ class Request:
     def live_options(self) -> LiveOptions:
         """How the live source is treated."""
         from ...runtime.live.sources.address import SourceKind
-        from ...runtime.live.sources.connection import Timeouts
+        from ...runtime.live.sources.network import Timeouts
         from ...runtime.live.sources.opening import LiveOptions
         from ...runtime.output_names import is_sequence
 

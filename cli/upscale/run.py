@@ -219,12 +219,12 @@ class Run:
         }
         clip = job.images or job.source
         if job.makes_images or job.makes_animation:
-            from ...runtime.sequence import upscale_to_animation, upscale_to_images
+            from ...runtime.video_to_images import upscale_to_animation, upscale_to_images
 
             make = upscale_to_images if job.makes_images else upscale_to_animation
             result = make(clip, job.target, self._upscaler, convert, **manners)
         else:
-            from ...runtime.video.convert import upscale_video
+            from ...runtime.video.whole_file import upscale_video
 
             result = upscale_video(
                 clip, job.target, self._upscaler, settings.encoder(), convert, **manners

@@ -14,7 +14,7 @@ import onnx
 from numpy.typing import NDArray
 
 from ...runtime.models.graph import Graph, attributes
-from .calibration import Frames, record
+from .calibration_frames import Frames, record
 
 RANGE = 255.0
 """What each equalised channel reaches: a uint8 step is then 1, exactly."""

@@ -19,7 +19,7 @@ from ...runtime import Upscaler
 from ..parity.comparison import fit
 from ..parity.patterns import flat_primaries, saturated
 from ..parity.sizes import Sizes
-from .calibration import Frames, crop, crop_to, read_frames, record
+from .calibration_frames import Frames, crop, crop_to, read_frames, record
 from .quantisation import METHODS, Calibrated, calibrate, quantise
 from .verdict import Verdict, judge
 

@@ -22,7 +22,7 @@ from onnx import helper
 
 from ...common.errors import ExportError
 from ...runtime.models.graph import Graph
-from .calibration import Frames, record
+from .calibration_frames import Frames, record
 from .equalise import FRAMES, RANGE, equalise, is_plain_conv
 from .rounding import Statistics, quantise_weights
 

@@ -19,7 +19,7 @@ from ..parity.comparison import RunFrames, fit, reference_photograph
 from ..parity.patterns import flat_primaries, saturated
 from ..parity.session import open_session, run_session
 from ..parity.sizes import Sizes
-from .calibration import Frames, crop_to
+from .calibration_frames import Frames, crop_to
 
 VISIBLE_DB = 50.0
 """Beyond this PSNR two 8-bit pictures look alike: what is lost above it does not count."""

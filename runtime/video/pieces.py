@@ -26,7 +26,6 @@ from ...common.files import atomic_output
 from ...common.notes import Say, say_on_stderr, silent
 from .clip.frame import Frame
 from .clip.input_file import open_input, start_offset
-from .convert import ConvertOptions, VideoResult, job_of, join_segments, prepare_clip
 from .pipeline import Pipeline
 from .reading.file_source import FileSource
 from .reading.options import ReadOptions
@@ -35,6 +34,7 @@ from .resume.segment_sink import SEGMENT_FRAMES, SegmentSink
 from .resume.segments import WorkFolder
 from .stats import PipelineStats
 from .step import FrameStep, FrameUpscaler
+from .whole_file import ConvertOptions, VideoResult, job_of, join_segments, prepare_clip
 from .writing.carried import CopyFrom
 from .writing.encoders import EncoderOptions
 from .writing.file_sink import FileSink

@@ -18,7 +18,7 @@ from framelift.common.errors import CheckpointError, ExportError, OutputError
 from framelift.export.config import ExportConfig
 from framelift.export.exporter import export_checkpoint
 from framelift.export.graph.contract import apply_frame_contract
-from framelift.export.int8.calibration import record
+from framelift.export.int8.calibration_frames import record
 from framelift.export.parity.comparison import Parity, onnx_frames, reference_frames
 from framelift.export.parity.gate import Gate
 from framelift.export.source.network import Source

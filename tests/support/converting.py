@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from framelift.runtime.video.convert import upscale_video
+from framelift.runtime.video.whole_file import upscale_video
 from framelift.runtime.video.writing.encoders import EncoderOptions
 
 from .clips import Nearest

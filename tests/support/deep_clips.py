@@ -15,7 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 from framelift.runtime import Upscaler
-from framelift.runtime.video.convert import ConvertOptions, upscale_video
+from framelift.runtime.video.whole_file import ConvertOptions, upscale_video
 from framelift.runtime.video.writing.encoders import EncoderOptions
 
 Codes = NDArray[np.uint16]

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from ....common.errors import InputError
 from ....common.libraries.opencv import load_cv2, quiet_cv2
-from ...video.clip.colour import complete_colour
+from ...video.clip.colour_tags import complete_colour
 from ...video.clip.frame import ClipFacts, Image
 from ...video.clip.pool import FramePool
 from .address import Source
 from .clock import TIME_BASE
-from .connection import TakeSound
+from .network import TakeSound
 
 
 class CameraConnection:

@@ -22,10 +22,10 @@ from ..targets.address import Target, TargetKind
 from .address import Source, SourceKind
 from .animation import open_animation
 from .camera import CameraConnection
-from .connection import Connection, StreamConnection, Timeouts, best_audio, open_stream
+from .network import Connection, StreamConnection, Timeouts, best_audio, open_stream
 from .paced import Paced
 from .pipe import PipeReader, open_pipe
-from .source import LiveSource
+from .reconnecting import LiveSource
 
 # Their length is that of the list, which grows.
 _PLAYLISTS = frozenset({"hls", "dash"})

@@ -17,8 +17,8 @@ from av.codec.context import Flags
 from ....common.closing import Closing
 from ....common.errors import ConfigError, OutputError
 from ....common.notes import Say
+from ...video.clip.bgr import FromBgr, even_size
 from ...video.clip.frame import ClipFacts, Frame
-from ...video.clip.pixels import FromBgr, even_size
 from ...video.writing.encoders import EncoderOptions
 from ...video.writing.sound_feed import FedSound, SoundFeed
 from .address import OUTPUT_FORMATS, Target

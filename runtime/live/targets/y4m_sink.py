@@ -10,10 +10,10 @@ import numpy as np
 
 from ....common.errors import ConfigError, OutputError
 from ....common.notes import Say, say_on_stderr
-from ...video.clip.colour import LIMITED, complete_colour
+from ...video.clip.bgr import FromBgr, even_size
+from ...video.clip.colour_tags import LIMITED, complete_colour
 from ...video.clip.frame import ClipFacts, Frame
 from ...video.clip.pixel_format import PixelFormat, named_format
-from ...video.clip.pixels import FromBgr, even_size
 from ...video.clip.planes import plane_array
 from ...video.writing.encoders import SAME, EncoderOptions
 

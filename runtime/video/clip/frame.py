@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from .colour import Colour
+from .colour_tags import Colour
 from .hdr import HdrMetadata
 from .pixel_format import PixelFormat, named_format
 

@@ -13,7 +13,7 @@ from ....common.images.animation import frame_milliseconds, frame_numbers, read_
 from ....common.images.kind import read_kind
 from ....common.images.opening import opened
 from ....common.notes import Say, say_on_stderr
-from ..clip.colour import complete_colour
+from ..clip.colour_tags import complete_colour
 from ..clip.frame import Frame
 from .clip_source import PictureSource, picture_facts
 from .options import ReadOptions

@@ -8,7 +8,7 @@ from fractions import Fraction
 import av
 
 from ....common.notes import Say
-from ..clip.colour import Colour
+from ..clip.colour_tags import Colour
 from ..clip.frame import ClipFacts
 from ..clip.hdr import HdrMetadata, read_hdr
 from ..clip.pixel_format import PixelFormat, pixel_format

@@ -11,7 +11,7 @@ import numpy as np
 from ....common.closing import Closing
 from ....common.images import Pixels
 from ....common.images.content.alpha import bleed
-from ..clip.colour import Colour
+from ..clip.colour_tags import Colour
 from ..clip.frame import ClipFacts, Frame, Image
 from ..clip.pixel_format import named_format
 from ..clip.pool import FramePool

@@ -16,11 +16,11 @@ from ....common.errors import InputError
 from ....common.images.content.alpha import bleed
 from ....common.notes import Say, say_on_stderr
 from ..clip.alpha import alpha_of
-from ..clip.colour import require_sdr
+from ..clip.bgr import ToBgr, colour_of, depth_note
+from ..clip.colour_tags import require_sdr
 from ..clip.frame import ClipFacts, Frame
 from ..clip.hdr10_plus import HdrPlusError, message_of
 from ..clip.input_file import main_video, open_input, start_offset
-from ..clip.pixels import ToBgr, colour_of, depth_note
 from ..clip.pool import FramePool
 from ..integrity.damage import may_hide_its_end, structure_of
 from ..integrity.dolby_vision import check_profile

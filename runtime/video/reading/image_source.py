@@ -12,7 +12,7 @@ from ....common.errors import ConfigError, InputError
 from ....common.images import Picture, read_image
 from ....common.images.kind import read_kind
 from ....common.notes import Say, once, say_on_stderr
-from ..clip.colour import UNSPECIFIED, Colour, complete_colour
+from ..clip.colour_tags import UNSPECIFIED, Colour, complete_colour
 from ..clip.frame import ClipFacts, Frame
 from ..clip.image_sequence import ImageSequence
 from .clip_source import PictureSource, picture_facts

@@ -11,8 +11,8 @@ from av.codec.context import Flags
 from ....common.errors import OutputError
 from ....common.notes import Say, say_on_stderr
 from ....common.scheduling import unchanged_scheduling
+from ..clip.bgr import FromBgr
 from ..clip.frame import ClipFacts, Frame
-from ..clip.pixels import FromBgr
 from ..writing.dynamic_hdr import DynamicHdr
 from ..writing.encoders import EncoderOptions
 from ..writing.stored import as_stored, coded_size, configure, options_for, output_errors

@@ -14,8 +14,8 @@ from ....common.closing import Closing
 from ....common.errors import OutputError
 from ....common.notes import Say, say_on_stderr
 from ....common.scheduling import unchanged_scheduling
+from ..clip.bgr import FromBgr
 from ..clip.frame import ClipFacts, Frame
-from ..clip.pixels import FromBgr
 from .carried import CopyFrom
 from .containers import container_of
 from .dynamic_hdr import DynamicHdr

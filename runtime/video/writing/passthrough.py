@@ -22,7 +22,7 @@ from ..clip.input_file import open_input, start_offset
 from .captions import TEXT, Captions
 from .carried import Audio, Carried, Copied, CopyFrom, can_hold, describe, time_of
 from .containers import named_container
-from .sound import Sound
+from .recoded_sound import Sound
 
 if TYPE_CHECKING:
     from av.container.core import Chapter

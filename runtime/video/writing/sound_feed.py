@@ -12,7 +12,7 @@ from av.stream import Stream
 
 from ....common.notes import Say, say_on_stderr
 from .containers import named_container
-from .sound import SoundEncoder, coded_as
+from .recoded_sound import SoundEncoder, coded_as
 
 _MOST_SECONDS = 900
 """Sound that waits at most, about 350 MB: the oldest is lost, with a line, if no picture comes."""

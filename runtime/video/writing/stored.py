@@ -14,11 +14,11 @@ from av.codec.context import Flags
 
 from ....common.errors import OutputError
 from ....common.files import describe_os_error
-from ..clip.colour import LIMITED
+from ..clip.bgr import even_size
+from ..clip.colour_tags import LIMITED
 from ..clip.frame import ClipFacts
 from ..clip.hdr import encoder_options
 from ..clip.pixel_format import PixelFormat
-from ..clip.pixels import even_size
 from .encoders import EncoderOptions
 
 DEFAULT_RATE = Fraction(25)

@@ -9,7 +9,7 @@ import pytest
 
 from framelift.cli.bench.group import bench
 from framelift.cli.upscale.command import upscale
-from framelift.runtime.video.clip.colour import TRANSFERS
+from framelift.runtime.video.clip.colour_tags import TRANSFERS
 from framelift.runtime.video.writing.codecs import ENCODERS
 from framelift.runtime.video.writing.encoders import EncoderOptions
 

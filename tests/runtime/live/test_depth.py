@@ -18,15 +18,15 @@ from framelift.common.errors import ConfigError, InputError
 from framelift.runtime import Upscaler
 from framelift.runtime.live.run import upscale_live
 from framelift.runtime.live.sources.address import parse_source
-from framelift.runtime.live.sources.connection import StreamConnection, Timeouts
+from framelift.runtime.live.sources.network import StreamConnection, Timeouts
 from framelift.runtime.live.targets.address import parse_target
 from framelift.runtime.live.targets.y4m_sink import Y4mSink, y4m_format
-from framelift.runtime.video.clip.colour import Colour
+from framelift.runtime.video.clip.colour_tags import Colour
 from framelift.runtime.video.clip.frame import ClipFacts, Frame
 from framelift.runtime.video.clip.pixel_format import named_format
 from framelift.runtime.video.clip.pool import FramePool
-from framelift.runtime.video.convert import upscale_video
 from framelift.runtime.video.reading.file_source import FileSource
+from framelift.runtime.video.whole_file import upscale_video
 from framelift.runtime.video.writing.encoders import EncoderOptions
 
 from ...support.clips import Nearest

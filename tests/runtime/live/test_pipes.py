@@ -26,7 +26,7 @@ from framelift.runtime.live.sources.address import parse_source
 from framelift.runtime.live.sources.pipe import PipeReader
 from framelift.runtime.live.targets.address import parse_target
 from framelift.runtime.live.targets.y4m_sink import Y4mSink
-from framelift.runtime.video.clip.colour import Colour
+from framelift.runtime.video.clip.colour_tags import Colour
 from framelift.runtime.video.clip.frame import ClipFacts, Frame, Image
 from framelift.runtime.video.reading.file_source import FileSource
 

@@ -18,7 +18,7 @@ from framelift.common.errors import OutputError
 from framelift.runtime.live.run import LiveResult
 from framelift.runtime.live.run import upscale_live as run_live
 from framelift.runtime.live.sources.address import parse_source
-from framelift.runtime.live.sources.connection import Timeouts
+from framelift.runtime.live.sources.network import Timeouts
 from framelift.runtime.live.sources.opening import LiveOptions
 from framelift.runtime.live.targets.address import parse_target
 from framelift.runtime.video.writing.encoders import EncoderOptions

@@ -20,11 +20,11 @@ from framelift.common.signals import signals_as_errors
 from framelift.runtime.live.run import LiveResult
 from framelift.runtime.live.run import upscale_live as run_live
 from framelift.runtime.live.sources.address import parse_source
-from framelift.runtime.live.sources.connection import Timeouts
+from framelift.runtime.live.sources.network import Timeouts
 from framelift.runtime.live.sources.opening import LiveOptions
 from framelift.runtime.live.targets.address import parse_target
 from framelift.runtime.live.targets.stream_sink import Publisher, StreamSink
-from framelift.runtime.video.clip.colour import Colour
+from framelift.runtime.video.clip.colour_tags import Colour
 from framelift.runtime.video.clip.frame import ClipFacts, Frame, Image
 from framelift.runtime.video.writing.encoders import EncoderOptions
 

@@ -15,10 +15,10 @@ from framelift.common.errors import Interrupted
 from framelift.runtime import Upscaler
 from framelift.runtime.video.clip.frame import Frame, Image
 from framelift.runtime.video.clip.pool import FramePool
-from framelift.runtime.video.convert import ConvertOptions, upscale_video
 from framelift.runtime.video.pipeline import Pipeline
 from framelift.runtime.video.reading.file_source import FileSource
 from framelift.runtime.video.step import FrameStep
+from framelift.runtime.video.whole_file import ConvertOptions, upscale_video
 from framelift.runtime.video.writing.encoders import EncoderOptions
 
 from ...support.clips import make_clip

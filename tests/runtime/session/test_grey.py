@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from framelift.runtime import Upscaler
 from framelift.runtime.session.grey import is_grey, make_grey
-from framelift.runtime.video.convert import upscale_video
 from framelift.runtime.video.step import FrameStep
+from framelift.runtime.video.whole_file import upscale_video
 
 Frames = NDArray[np.uint8]
 

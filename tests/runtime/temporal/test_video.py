@@ -20,11 +20,11 @@ from framelift.runtime.session.pending import Pending
 from framelift.runtime.still import upscale_image
 from framelift.runtime.temporal import Sequence
 from framelift.runtime.video.clip.frame import Frame, Image
-from framelift.runtime.video.convert import ConvertOptions, upscale_video
 from framelift.runtime.video.pipeline import Pipeline
 from framelift.runtime.video.reading.file_source import FileSource
 from framelift.runtime.video.reading.options import ReadOptions
 from framelift.runtime.video.step import FrameStep
+from framelift.runtime.video.whole_file import ConvertOptions, upscale_video
 from framelift.runtime.video.writing.encoders import EncoderOptions
 
 from ...support.clips import frame_times, make_clip

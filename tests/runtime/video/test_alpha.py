@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from framelift.common.errors import InputError, OutputError
 from framelift.runtime import Upscaler
-from framelift.runtime.video.convert import ConvertOptions, upscale_video
+from framelift.runtime.video.whole_file import ConvertOptions, upscale_video
 from framelift.runtime.video.writing.encoders import EncoderOptions
 
 from ...support.deep_clips import chart, ffprobe, make_deep_clip, planes_of

@@ -8,8 +8,8 @@ import av
 import numpy as np
 import pytest
 
-from framelift.runtime.video.clip.colour import Colour
-from framelift.runtime.video.clip.deep_pixels import DeepPixels
+from framelift.runtime.video.clip.colour_tags import Colour
+from framelift.runtime.video.clip.deep_bgr import DeepPixels
 from framelift.runtime.video.clip.pixel_format import named_format
 
 from ...support.deep_clips import (

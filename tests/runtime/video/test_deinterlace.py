@@ -11,10 +11,10 @@ import numpy as np
 from av.codec.context import Flags
 
 from framelift.runtime.video.clip.frame import Frame, Image
-from framelift.runtime.video.convert import ConvertOptions, upscale_video
 from framelift.runtime.video.reading.deinterlace import Deinterlace
 from framelift.runtime.video.reading.file_source import FileSource
 from framelift.runtime.video.reading.options import ReadOptions
+from framelift.runtime.video.whole_file import ConvertOptions, upscale_video
 
 from ...support.clips import Nearest, frame_times
 

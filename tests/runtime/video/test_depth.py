@@ -13,8 +13,8 @@ from framelift.common.errors import BackendError, ConfigError, InputError
 from framelift.runtime import Upscaler
 from framelift.runtime.session.pending import Pending
 from framelift.runtime.video.clip.frame import Image
-from framelift.runtime.video.convert import ConvertOptions, upscale_video
 from framelift.runtime.video.resume.segments import work_path
+from framelift.runtime.video.whole_file import ConvertOptions, upscale_video
 from framelift.runtime.video.writing.encoders import EncoderOptions
 
 from ...support.clips import make_clip, noise

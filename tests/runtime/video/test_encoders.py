@@ -16,7 +16,7 @@ import pytest
 
 from framelift.common.errors import ConfigError, MissingDependencyError, OutputError
 from framelift.runtime.video.clip.frame import Image
-from framelift.runtime.video.convert import ConvertOptions, upscale_video
+from framelift.runtime.video.whole_file import ConvertOptions, upscale_video
 from framelift.runtime.video.writing import encoders
 from framelift.runtime.video.writing.codecs import ENCODERS
 from framelift.runtime.video.writing.encoders import EncoderOptions
@@ -139,7 +139,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
         sys.path.insert(0, {str(Path(__file__).parents[3])!r})
         from tests.support.clips import Nearest
         from framelift.common.errors import OutputError
-        from framelift.runtime.video.convert import upscale_video
+        from framelift.runtime.video.whole_file import upscale_video
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (2000, {resource.RLIM_INFINITY}))
         try:

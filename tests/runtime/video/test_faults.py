@@ -18,9 +18,9 @@ from framelift.common.errors import BackendError, FrameliftError, InputError, Ou
 from framelift.runtime.video.channel import AbortedError, Channel
 from framelift.runtime.video.clip.frame import Frame, Image
 from framelift.runtime.video.clip.pool import FramePool
-from framelift.runtime.video.convert import ConvertOptions, upscale_video
 from framelift.runtime.video.pipeline import Pipeline
 from framelift.runtime.video.watchdog import Watchdog
+from framelift.runtime.video.whole_file import ConvertOptions, upscale_video
 from framelift.runtime.video.writing.carried import CopyFrom
 from framelift.runtime.video.writing.encoders import EncoderOptions
 from framelift.runtime.video.writing.passthrough import Passthrough

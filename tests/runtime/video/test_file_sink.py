@@ -10,8 +10,8 @@ import av
 import numpy as np
 import pytest
 
-from framelift.runtime.video.convert import ConvertOptions, upscale_video
 from framelift.runtime.video.reading.file_source import FileSource
+from framelift.runtime.video.whole_file import ConvertOptions, upscale_video
 from framelift.runtime.video.writing.encoders import EncoderOptions
 
 from ...support.clips import (

@@ -8,7 +8,7 @@ import pytest
 
 from framelift.common.errors import ConfigError
 from framelift.runtime.video.clip.fit import Fit, Scaling, parse_scaling
-from framelift.runtime.video.convert import ConvertOptions, upscale_video
+from framelift.runtime.video.whole_file import ConvertOptions, upscale_video
 from framelift.runtime.video.writing.encoders import EncoderOptions
 
 from ...support.clips import Nearest, make_clip, noise

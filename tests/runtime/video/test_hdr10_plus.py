@@ -15,9 +15,9 @@ import pytest
 from framelift.runtime import Upscaler
 from framelift.runtime.video.clip.hdr10_plus import HdrPlusError, message_of
 from framelift.runtime.video.clip.pool import FramePool
-from framelift.runtime.video.convert import ConvertOptions, upscale_video
 from framelift.runtime.video.reading.file_source import FileSource
 from framelift.runtime.video.reading.side_data import side_data_of
+from framelift.runtime.video.whole_file import ConvertOptions, upscale_video
 from framelift.runtime.video.writing.dynamic_hdr import with_message
 from framelift.runtime.video.writing.encoders import EncoderOptions
 

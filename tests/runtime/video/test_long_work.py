@@ -18,12 +18,12 @@ import pytest
 
 from framelift.common.errors import ConfigError, InputError, OutputError
 from framelift.runtime.video.clip.span import Span, parse_time
-from framelift.runtime.video.convert import ConvertOptions, upscale_video
 from framelift.runtime.video.reading import file_source
 from framelift.runtime.video.reading.file_source import FileSource
 from framelift.runtime.video.reading.options import ReadOptions
 from framelift.runtime.video.reading.seek import seek_point
 from framelift.runtime.video.resume.segments import WorkFolder, decode_times, work_path
+from framelift.runtime.video.whole_file import ConvertOptions, upscale_video
 from framelift.runtime.video.writing.encoders import EncoderOptions
 
 from ...support.clips import Nearest, audio_packets, frame_times, make_clip, noise
@@ -281,7 +281,7 @@ from pathlib import Path
 sys.path.insert(0, {root!r})
 from tests.support.clips import Nearest
 from framelift.common.signals import signals_as_errors
-from framelift.runtime.video.convert import ConvertOptions, upscale_video
+from framelift.runtime.video.whole_file import ConvertOptions, upscale_video
 from framelift.runtime.video.writing.encoders import EncoderOptions
 
 class Slow(Nearest):

@@ -11,7 +11,7 @@ import av
 import pytest
 
 from framelift.common.errors import FrameliftError
-from framelift.runtime.video.convert import upscale_video
+from framelift.runtime.video.whole_file import upscale_video
 from framelift.runtime.video.writing.encoders import EncoderOptions
 
 from ...support.clips import Nearest, make_clip, noise

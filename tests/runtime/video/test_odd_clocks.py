@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from framelift.common.errors import InputError
-from framelift.runtime.video.convert import upscale_video
 from framelift.runtime.video.reading.file_source import FileSource
+from framelift.runtime.video.whole_file import upscale_video
 
 from ...support.clips import Nearest, audio_packets, frame_times, make_clip, noise
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from framelift.runtime.video.clip.span import Span
-from framelift.runtime.video.convert import ConvertOptions, upscale_video
+from framelift.runtime.video.whole_file import ConvertOptions, upscale_video
 from framelift.runtime.video.writing.carried import Audio
 from framelift.runtime.video.writing.encoders import EncoderOptions
 

@@ -12,8 +12,8 @@ import pytest
 from av.stream import Disposition
 
 from framelift.common.errors import OutputError
-from framelift.runtime.video.convert import ConvertOptions, upscale_video
 from framelift.runtime.video.reading.file_source import FileSource
+from framelift.runtime.video.whole_file import ConvertOptions, upscale_video
 from framelift.runtime.video.writing.carried import Audio
 from framelift.runtime.video.writing.encoders import EncoderOptions
 

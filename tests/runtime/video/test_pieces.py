@@ -12,11 +12,11 @@ import pytest
 
 from framelift.common.errors import InputError
 from framelift.runtime import Upscaler
-from framelift.runtime.video.convert import ConvertOptions, upscale_video
 from framelift.runtime.video.pieces import Piece, join_pieces, plan_pieces, upscale_piece
 from framelift.runtime.video.reading.file_source import FileSource
 from framelift.runtime.video.resume.segments import work_path
 from framelift.runtime.video.step import FrameUpscaler
+from framelift.runtime.video.whole_file import ConvertOptions, upscale_video
 from framelift.runtime.video.writing.encoders import EncoderOptions
 
 from ...support.clips import Nearest, audio_packets, frame_times, make_clip, noise

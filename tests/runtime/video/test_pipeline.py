@@ -14,9 +14,9 @@ import pytest
 from framelift.common.errors import InputError, OutputError
 from framelift.runtime.video.clip.frame import Frame, Image
 from framelift.runtime.video.clip.pool import FramePool
-from framelift.runtime.video.convert import upscale_video
 from framelift.runtime.video.pipeline import Pipeline
 from framelift.runtime.video.stats import LatencyHistogram, PipelineStats
+from framelift.runtime.video.whole_file import upscale_video
 
 from ...support.clips import Nearest, make_clip, noise
 

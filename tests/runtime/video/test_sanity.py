@@ -11,8 +11,8 @@ from framelift.common.errors import BackendError
 from framelift.runtime import Upscaler
 from framelift.runtime.models import zoo
 from framelift.runtime.video.clip.frame import Image
-from framelift.runtime.video.convert import upscale_video
 from framelift.runtime.video.sanity import fault_of_output
+from framelift.runtime.video.whole_file import upscale_video
 
 from ...support.clips import Nearest, make_clip, noise
 

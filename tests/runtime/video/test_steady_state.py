@@ -15,9 +15,9 @@ import pytest
 from framelift.runtime import Upscaler
 from framelift.runtime.video.clip.frame import Image
 from framelift.runtime.video.clip.pool import FramePool
-from framelift.runtime.video.convert import ConvertOptions, upscale_video
 from framelift.runtime.video.pipeline import QUEUE_FRAMES
 from framelift.runtime.video.step import FrameStep
+from framelift.runtime.video.whole_file import ConvertOptions, upscale_video
 from framelift.runtime.video.writing.encoders import EncoderOptions
 
 from ...support.clips import make_clip, noise
@@ -128,7 +128,7 @@ import sys
 from pathlib import Path
 
 from framelift.runtime import Upscaler
-from framelift.runtime.video.convert import upscale_video
+from framelift.runtime.video.whole_file import upscale_video
 from framelift.runtime.video.writing.encoders import EncoderOptions
 
 resident = {}

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from framelift.runtime import Upscaler
-from framelift.runtime.video.clip.colour import Colour
+from framelift.runtime.video.clip.colour_tags import Colour
 from framelift.runtime.video.clip.frame import ClipFacts
 from framelift.runtime.video.clip.pixel_format import named_format
-from framelift.runtime.video.convert import upscale_video
+from framelift.runtime.video.whole_file import upscale_video
 from framelift.runtime.video.writing.choice import choose
 from framelift.runtime.video.writing.encoders import EncoderOptions
 

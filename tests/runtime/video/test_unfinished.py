@@ -15,10 +15,10 @@ import av
 import pytest
 
 from framelift.common.errors import InputError
-from framelift.runtime.video.convert import ConvertOptions, upscale_video
 from framelift.runtime.video.pieces import plan_pieces, upscale_piece
 from framelift.runtime.video.resume.segments import work_path
 from framelift.runtime.video.resume.spool import Spool
+from framelift.runtime.video.whole_file import ConvertOptions, upscale_video
 from framelift.runtime.video.writing.encoders import EncoderOptions
 
 from ...support.clips import Nearest, frame_times, make_clip, noise
@@ -188,7 +188,7 @@ import sys, time
 from pathlib import Path
 sys.path.insert(0, {root!r})
 from tests.support.clips import Nearest
-from framelift.runtime.video.convert import ConvertOptions, upscale_video
+from framelift.runtime.video.whole_file import ConvertOptions, upscale_video
 from framelift.runtime.video.writing.encoders import EncoderOptions
 
 class Slow(Nearest):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from framelift.common.errors import ConfigError, OutputError
-from framelift.runtime.video.convert import ConvertOptions, upscale_video
+from framelift.runtime.video.whole_file import ConvertOptions, upscale_video
 from framelift.runtime.video.writing.carried import Audio
 from framelift.runtime.video.writing.encoders import EncoderOptions
 

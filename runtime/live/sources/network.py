@@ -20,10 +20,10 @@ from av.codec.context import Flags
 
 from ....common.errors import InputError
 from ....common.notes import Say
-from ...video.clip.colour import require_sdr
+from ...video.clip.bgr import ToBgr, colour_of, depth_note
+from ...video.clip.colour_tags import require_sdr
 from ...video.clip.frame import ClipFacts, Image
 from ...video.clip.pixel_format import pixel_format
-from ...video.clip.pixels import ToBgr, colour_of, depth_note
 from ...video.clip.pool import FramePool
 from ...video.clip.rate import frame_rate
 from .address import INPUT_SCHEMES, Source

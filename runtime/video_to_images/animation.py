@@ -15,11 +15,11 @@ from ..machine.host import available_memory_bytes
 from ..still.animation import Timing, encode_animation
 from ..still.gif import in_palette, is_soft
 from ..video.clip.frame import Frame
-from ..video.convert import ConvertOptions, VideoResult
 from ..video.pipeline import Pipeline
 from ..video.progress import VideoProgress
 from ..video.reading.opening import ClipInput, path_of
 from ..video.step import FrameUpscaler
+from ..video.whole_file import ConvertOptions, VideoResult
 from .frames import Times, open_frames
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import av
 from ...common.errors import ConfigError, Interrupted, OutputError
 from ...common.files import FINISHED_PART_KEPT, NOTHING_LEFT, atomic_output, check_target
 from ...common.notes import Say, say_on_stderr
-from .clip.colour import TRANSFERS
+from .clip.colour_tags import TRANSFERS
 from .clip.fit import Scaling
 from .clip.pool import FramePool
 from .clip.span import Span

@@ -14,7 +14,7 @@ from ....common.notes import Say, say_on_stderr
 from ...video.clip.frame import Frame, Image
 from ...video.writing.sound_feed import SoundFeed
 from .clock import TIME_BASE, LiveClock
-from .connection import Connection
+from .network import Connection
 
 _FIRST_WAIT_SECONDS = 0.25
 _LONGEST_WAIT_SECONDS = 8.0

@@ -15,12 +15,12 @@ from ...common.notes import Say, once, say_on_stderr
 from ..session.grey import is_grey
 from ..video.clip.frame import ClipFacts, Frame
 from ..video.clip.image_sequence import ImageSequence, check_images, numbered_files, with_number
-from ..video.convert import ConvertOptions, VideoResult
 from ..video.pipeline import Pipeline
 from ..video.progress import VideoProgress
 from ..video.reading.opening import ClipInput, identity_of, path_of
 from ..video.resume.segments import WorkFolder
 from ..video.step import FrameUpscaler
+from ..video.whole_file import ConvertOptions, VideoResult
 from .frames import Times, open_frames
 
 _FIRST = 1

@@ -8,8 +8,8 @@ from av.video.reformatter import ColorRange, VideoReformatter
 
 from ....common.libraries.swscale import TO_RGB, TO_YUV
 from .alpha import opaque_format, with_alpha
-from .colour import FULL, UNSPECIFIED, Colour, complete_colour
-from .deep_pixels import DeepPixels
+from .colour_tags import FULL, UNSPECIFIED, Colour, complete_colour
+from .deep_bgr import DeepPixels
 from .frame import Image
 from .pixel_format import PixelFormat, named_format
 from .planes import plane_array

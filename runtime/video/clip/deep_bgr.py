@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ....common.libraries.opencv import load_cv2
 from ....common.libraries.swscale import TO_YUV
-from .colour import FULL, Colour
+from .colour_tags import FULL, Colour
 from .frame import Image
 from .pixel_format import named_format
 from .planes import plane_array

@@ -14,10 +14,10 @@ import pytest
 from PIL import Image
 
 from framelift.common.errors import InputError, OutputError
-from framelift.runtime.sequence import upscale_to_images
 from framelift.runtime.video.clip.span import Span
-from framelift.runtime.video.convert import ConvertOptions, upscale_video
 from framelift.runtime.video.resume.segments import work_path
+from framelift.runtime.video.whole_file import ConvertOptions, upscale_video
+from framelift.runtime.video_to_images import upscale_to_images
 
 from ...support.clips import Nearest, make_clip, noise
 from ...support.sequences import LOSSLESS, images, sequence, silent

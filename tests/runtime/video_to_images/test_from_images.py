@@ -12,12 +12,12 @@ import pytest
 from PIL import Image
 
 from framelift.common.errors import ConfigError, InputError
-from framelift.runtime.sequence import upscale_to_images
 from framelift.runtime.video.clip.image_sequence import ImageSequence, parse_rate
 from framelift.runtime.video.clip.span import Span
-from framelift.runtime.video.convert import ConvertOptions, upscale_video
 from framelift.runtime.video.reading.image_source import ImageSource
+from framelift.runtime.video.whole_file import ConvertOptions, upscale_video
 from framelift.runtime.video.writing.encoders import EncoderOptions
+from framelift.runtime.video_to_images import upscale_to_images
 
 from ...support.clips import Nearest, frame_times, noise
 from ...support.sequences import images, sequence, silent

@@ -12,11 +12,11 @@ import pytest
 from PIL import Image
 
 from framelift.common.errors import ConfigError, InputError, OutputError
-from framelift.runtime.sequence import animation, upscale_to_animation, upscale_to_images
 from framelift.runtime.video.clip.image_sequence import ImageSequence
 from framelift.runtime.video.clip.span import Span
-from framelift.runtime.video.convert import ConvertOptions, upscale_video
+from framelift.runtime.video.whole_file import ConvertOptions, upscale_video
 from framelift.runtime.video.writing.encoders import EncoderOptions
+from framelift.runtime.video_to_images import animation, upscale_to_animation, upscale_to_images
 
 from ...support.clips import Nearest, frame_times, make_clip, noise
 

@@ -15,13 +15,13 @@ from ...common.images.writing import DEEP_SUFFIXES
 from ...common.notes import Say
 from ..video.clip.frame import ClipFacts, Frame
 from ..video.clip.pool import FramePool
-from ..video.convert import ConvertOptions
 from ..video.depth import at_depth, problem_of
 from ..video.reading.clip_source import ClipSource
 from ..video.reading.file_source import FileSource
 from ..video.reading.opening import ClipInput, open_clip, path_of
 from ..video.step import FrameStep, FrameUpscaler
 from ..video.turned import upright
+from ..video.whole_file import ConvertOptions
 from ..video.writing.carried import Audio
 
 _DEEP = 16
