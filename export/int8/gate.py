@@ -19,8 +19,9 @@ from ...runtime import Upscaler
 from ..parity.comparison import fit
 from ..parity.patterns import flat_primaries, saturated
 from ..parity.sizes import Sizes
+from .calibration import METHODS, Calibrated, calibrate
 from .calibration_frames import Frames, crop, crop_to, read_frames, record
-from .quantisation import METHODS, Calibrated, calibrate, quantise
+from .quantisation import quantise
 from .verdict import Verdict, judge
 
 QUALITY_PX = 512  # held-out frames are judged on their middle

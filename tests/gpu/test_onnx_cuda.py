@@ -71,7 +71,8 @@ def test_a_shipped_model_on_a_real_size() -> None:
 def test_int8_in_the_form_for_tensorrt_runs(tmp_path: Path, tiny_models: ModuleType) -> None:
     """That for processors has no kernels here and is refused without a GPU, too."""
     pytest.importorskip("torch")
-    from framelift.export.int8.quantisation import calibrate, quantise
+    from framelift.export.int8.calibration import calibrate
+    from framelift.export.int8.quantisation import quantise
 
     frame = noise(1, 48, 64)
     calibrated = calibrate(tiny_models.pixel_shuffle_model(), [frame])

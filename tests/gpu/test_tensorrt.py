@@ -179,8 +179,9 @@ def test_int8_with_zero_point_0_runs_in_int8(tmp_path: Path, tiny_models: Module
     """The form that export gives int8 for TensorRT: Q/DQ pairs, uint8 at the ends only."""
     pytest.importorskip("torch")
     from framelift.common.images import read_image
+    from framelift.export.int8.calibration import calibrate
     from framelift.export.int8.calibration_frames import crop
-    from framelift.export.int8.quantisation import calibrate, quantise
+    from framelift.export.int8.quantisation import quantise
     from framelift.export.parity.comparison import REFERENCE
 
     photo = read_image(REFERENCE, say=print).bgr

@@ -23,7 +23,8 @@ from framelift.export.check.targets import shuffles_integers
 from framelift.export.config import ExportConfig
 from framelift.export.exporter import export_checkpoint
 from framelift.export.graph.contract import apply_frame_contract
-from framelift.export.int8.quantisation import calibrate, quantise
+from framelift.export.int8.calibration import calibrate
+from framelift.export.int8.quantisation import quantise
 from framelift.export.parity.comparison import REFERENCE, onnx_frames
 from framelift.export.parity.patterns import flat, saturated
 from framelift.export.torch_export import export_core

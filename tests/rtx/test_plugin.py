@@ -64,7 +64,8 @@ def test_other_precisions(compile_model: Compiler, tmp_path: Path, precision: st
     widen(model.graph)
     if precision == "int8":
         pytest.importorskip("torch")
-        from framelift.export.int8.quantisation import calibrate, quantise
+        from framelift.export.int8.calibration import calibrate
+        from framelift.export.int8.quantisation import quantise
 
         model = quantise(calibrate(model, [noise(1, 24, 24)]), 100.0, symmetric=True)
     del model.metadata_props[:]

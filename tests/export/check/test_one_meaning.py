@@ -18,7 +18,8 @@ from framelift.export.check.targets import shuffles_integers
 from framelift.export.config import ExportConfig
 from framelift.export.exporter import export_checkpoint
 from framelift.export.graph.contract import apply_frame_contract
-from framelift.export.int8.quantisation import Calibrated, calibrate, quantise
+from framelift.export.int8.calibration import Calibrated, calibrate
+from framelift.export.int8.quantisation import quantise
 from framelift.export.parity.comparison import REFERENCE, onnx_frames
 from framelift.export.parity.patterns import flat_primaries, saturated
 from framelift.export.torch_export import export_core

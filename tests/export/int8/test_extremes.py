@@ -17,8 +17,9 @@ from framelift.common.errors import ExportError
 from framelift.export.config import ExportConfig
 from framelift.export.exporter import export_checkpoint
 from framelift.export.graph.contract import apply_frame_contract
+from framelift.export.int8.calibration import calibrate
 from framelift.export.int8.equalise import equalise
-from framelift.export.int8.quantisation import calibrate, quantise
+from framelift.export.int8.quantisation import quantise
 from framelift.export.int8.verdict import MAX_FLAT, Verdict, judge
 from framelift.export.parity.comparison import REFERENCE, onnx_frames
 from framelift.export.parity.gate import torch_frames

@@ -18,10 +18,11 @@ from framelift.common.errors import ConfigError, ExportError, InputError
 from framelift.export.config import ExportConfig
 from framelift.export.exporter import export_checkpoint
 from framelift.export.graph.contract import apply_frame_contract
+from framelift.export.int8.calibration import calibrate
 from framelift.export.int8.calibration_frames import MAX_FRAMES, crop, read_frames
 from framelift.export.int8.equalise import RANGE, equalise
 from framelift.export.int8.gate import Quantised
-from framelift.export.int8.quantisation import calibrate, quantise
+from framelift.export.int8.quantisation import quantise
 from framelift.export.int8.rounding import Statistics, quantise_weights
 from framelift.export.int8.verdict import Verdict
 from framelift.export.parity.comparison import onnx_frames, reference_frames

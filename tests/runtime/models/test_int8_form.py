@@ -71,7 +71,8 @@ def test_a_file_beside_it_or_a_command_is_named(tmp_path: Path) -> None:
 
 def test_the_form_for_tensorrt_is_none(tmp_path: Path, tiny_models: ModuleType) -> None:
     pytest.importorskip("torch")
-    from framelift.export.int8.quantisation import calibrate, quantise
+    from framelift.export.int8.calibration import calibrate
+    from framelift.export.int8.quantisation import quantise
 
     from ...support.frames import noise
 
