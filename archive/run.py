@@ -10,36 +10,11 @@ from dataclasses import dataclass, field
 from ..common.errors import FrameliftError
 from ..common.text import counted
 from .plan.films import pieces_of
-from .plan.job import Archive, Outcome, is_done
+from .plan.job import Outcome
 from .plan.listing import Item
-from .records.ledger import Records
 from .worker.work import Worker
 
 POLL_SECONDS = 2.0
-
-
-@dataclass
-class Plan:
-    """What a run has to do."""
-
-    items: list[Item]
-    """The files of this shard."""
-    todo: list[Item]
-    """Of them those that are left; what failed before comes last."""
-
-    @property
-    def done_before(self) -> int:
-        """How many files were finished by earlier runs."""
-        return len(self.items) - len(self.todo)
-
-
-def plan_run(items: list[Item], archive: Archive, records: Records) -> Plan:
-    """Leave out what is done. Where films are split, large files come first."""
-    todo = [item for item in items if not is_done(archive, records, item)]
-    if archive.split_seconds is not None:
-        todo.sort(key=lambda item: -(item.size_bytes or 0))
-    todo.sort(key=lambda item: item.source in records.failed)
-    return Plan(items, todo)
 
 
 @dataclass

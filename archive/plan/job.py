@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...runtime.file_settings import FileSettings
-from ..records.ledger import Records
 from ..records.row import Row
-from .listing import Item
 
 RETRIES = 2
 """How often a file is tried again in one run."""
@@ -54,10 +52,3 @@ class Outcome:
     def reason(self) -> str:
         """Why it failed, in one line."""
         return self.error or (self.row.error if self.row and self.row.error else "")
-
-
-def is_done(archive: Archive, records: Records, item: Item) -> bool:
-    """Whether the file was finished, and has the size that it had then."""
-    if item.source not in records.done or records.done[item.source] != item.size_bytes:
-        return False
-    return not archive.missing or (archive.out / item.target).exists()

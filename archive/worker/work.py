@@ -10,8 +10,9 @@ from ...common.closing import Closing
 from ...common.files import remove_abandoned
 from ...common.notes import Say
 from ..plan.films import Film, films_of
-from ..plan.job import Archive, Outcome, is_done
+from ..plan.job import Archive, Outcome
 from ..plan.listing import Item
+from ..plan.remaining import is_done
 from ..records.claims import Claim
 from ..records.ledger import DESCRIPTION, FOLDER, Ledger, LedgerWriter
 from ..records.row import Row

@@ -15,10 +15,11 @@ from tqdm import tqdm
 from ...archive.cluster import Cluster, run_on_ray
 from ...archive.plan.job import Archive, Outcome
 from ...archive.plan.listing import Item, check_places, list_files, parse_tree, with_targets
+from ...archive.plan.remaining import Plan, plan_run
 from ...archive.plan.settings import digest, outcome_of
 from ...archive.plan.shards import Shard, parse_shard
 from ...archive.records.ledger import DESCRIPTION, FOLDER, Description, Ledger
-from ...archive.run import Plan, Tally, plan_run, run_here
+from ...archive.run import Tally, run_here
 from ...archive.worker.work import Worker
 from ...common.errors import ConfigError, Interrupted
 from ...common.progress import above_bar
