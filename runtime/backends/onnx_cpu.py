@@ -5,11 +5,13 @@ from __future__ import annotations
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from ...common.errors import BackendError
 from ...common.libraries.opencv import load_cv2
 from ...common.notes import say_on_stderr
 from ..machine.host import available_processors, processor_name
 from ..models.contract import OUTPUT
 from ..models.file import ModelSpec
+from ..models.remembered import as_now
 from ..ort.library import engine_problem
 from ..ort.session import OrtSession
 from ..session.frames import dtype_of
@@ -81,6 +83,7 @@ class OnnxCpuSession:
         self._reshuffle: Reshuffle | Interleaved | None = None
         self._layers: LayeredNetwork | None = None
         self._layers_opened = False
+        self._remembering = as_now()
         self.stage_seconds = {"inference": 0.0}
         if self._packed:
             self._reshuffle = (
@@ -109,8 +112,12 @@ class OnnxCpuSession:
         if not self._layers_opened and self._packed and self.exact_regions:
             from .cpu.layered import open_layers  # which a single picture does not need
 
-            self._layers = open_layers(self._spec, NAME, PROVIDER, self._threads)
-        self._layers_opened = True
+            self._layers_opened = True
+            try:
+                with self._remembering():
+                    self._layers = open_layers(self._spec, NAME, PROVIDER, self._threads)
+            except BackendError as error:
+                say_on_stderr(f"{error}: layers are not run one by one, which takes longer")
         return None if self._layers is None else self._layers.keep(height, width)
 
     def describe(self) -> dict[str, str | int]:

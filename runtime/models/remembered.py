@@ -17,7 +17,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -75,6 +75,22 @@ def remembering(
         yield
     finally:
         _store = before
+
+
+def as_now() -> Callable[[], AbstractContextManager[None]]:
+    """For what is made later: inside what this returns, it is kept where it would be kept now."""
+    store = _store
+
+    @contextmanager
+    def again() -> Iterator[None]:
+        global _store
+        before, _store = _store, store
+        try:
+            yield
+        finally:
+            _store = before
+
+    return again
 
 
 def remembered(

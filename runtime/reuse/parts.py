@@ -110,6 +110,7 @@ class LayerParts:
         self._upscaler = upscaler
         self._layers = layers
         self._likely = False  # that parts of the next frame are enough
+        self._was_checked = False
 
     def whole(self, frame: Frames, out: Frames) -> Pending:
         with self._upscaler.turn():
@@ -129,8 +130,9 @@ class LayerParts:
                 return layers.update(after, change, before.result, out, grey=before.grey)
 
         def holds() -> bool:
+            all_rows, self._was_checked = not self._was_checked, True
             with self._upscaler.turn():
-                return layers.holds(change, before.result, out, grey=before.grey)
+                return layers.holds(change, before.result, out, grey=before.grey, all_rows=all_rows)
 
         return Work(change.cost, run, holds)
 

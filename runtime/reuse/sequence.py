@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ...common.errors import FrameError
+from ...common.errors import BackendError, FrameError
+from ...common.libraries.memory import is_out_of_memory
 from ...common.notes import Say
 from ..session.frames import as_batch, bits_of, check_out
 from ..session.pending import Pending
@@ -44,16 +45,28 @@ class ReusingFrame:
     @property
     def done(self) -> bool:
         """Whether `result` returns at once."""
-        return self._pending.done and (self._before is None or self._before.done)
+        frame: ReusingFrame | None = self
+        while frame is not None and frame._pending.done:
+            frame = frame._before
+        return frame is None
 
     def result(self) -> Frames:
         """Wait for the frame.
 
         Raises BackendError: the engine failed, or the upscaler was closed meanwhile.
         """
+        left: list[ReusingFrame] = []
+        frame: ReusingFrame | None = self
+        while frame is not None:  # a loop, since thousands of frames may be waiting
+            left.append(frame)
+            frame = frame._before
+        for frame in reversed(left):
+            result = frame._own_result()
+        return result
+
+    def _own_result(self) -> Frames:
+        """The result, after that of the frame before."""
         if self._result is None:
-            if self._before is not None:
-                self._before.result()
             out = self._pending.result()
             self._result = out if self._finish is None else self._finish(out)
             self._before = self._finish = None
@@ -86,6 +99,7 @@ class ReusingSequence:
         self._last: ReusingFrame | None = None  # whose result is kept, or will be
         self._parts: Parts | None = None
         self._parts_size = (0, 0)
+        self._layers_fit = True  # into memory
         self._whole_seconds = 0.0
         self._works_run, self._next_check = 0, 1
         self._frames = 0
@@ -140,8 +154,19 @@ class ReusingSequence:
             if not self._watch.close:
                 self._last = None
                 return ReusingFrame(self._upscaler.submit(frame, out))
-        given = _Given(frame, out, source, pool)
-        before = self._before.array
+        given, last = _Given(frame, out, source, pool), self._last
+        try:
+            return self._compared(given)
+        except (BackendError, MemoryError) as error:
+            if not isinstance(self._parts, LayerParts) or not is_out_of_memory(error):
+                raise
+            self._leave_layers()
+            self._last = last
+            return self._whole(given)
+
+    def _compared(self, given: _Given) -> ReusingFrame:
+        """Compute of a frame what its comparison with the last one leaves."""
+        frame, before = given.frame, self._before.array
         if self._last is None or frame.shape != before.shape or frame.dtype != before.dtype:
             return self._whole(given)
         if same_bytes(before, frame):
@@ -160,13 +185,22 @@ class ReusingSequence:
             self._parts = None
         elif self._parts is None or self._parts_size != (height, width):
             self._parts, self._parts_size = None, (height, width)  # freed before there is another
-            layers = self._upscaler.keep_layers(height, width)
+            layers = self._upscaler.keep_layers(height, width) if self._layers_fit else None
             self._parts = (
                 RegionParts(self._upscaler, height, width)
                 if layers is None
                 else LayerParts(self._upscaler, layers)
             )
         return self._parts
+
+    def _leave_layers(self) -> None:
+        """Free what layers are kept in, and compute regions from now on."""
+        self._layers_fit = False
+        self._parts = RegionParts(self._upscaler, *self._parts_size)
+        self._say(
+            f"{self._upscaler.spec.name}: out of memory; what changes is computed in regions of a "
+            "frame from here on, which takes longer"
+        )
 
     def _same(self, given: _Given) -> ReusingFrame:
         """The result of the frame before."""

@@ -127,8 +127,11 @@ class KeptLayers(Protocol[C]):
         computed, from 0 to 1. Raises BackendError.
         """
 
-    def holds(self, change: C, result: Frames, again: Frames, *, grey: bool) -> bool:
-        """Whether parts of the frame that is kept come out again as in its result.
+    def holds(
+        self, change: C, result: Frames, again: Frames, *, grey: bool, all_rows: bool
+    ) -> bool:
+        """Whether parts of the frame that is kept come out again as in its result: all rows that
+        `change` reaches, or some of them.
 
         They are written to `again`, of the same shape. Raises BackendError.
         """

@@ -147,7 +147,8 @@ def _layer(graph: Graph, value: str) -> _Layer | None:
         return None
     if whole is None or whole.dtype != np.int32 or steps is None or steps.shape != whole.shape:
         return None
-    if zeros is None or zeros.any() or not _keeps_size(conv):
+    by_output = attributes(weight).get("axis") == 0
+    if zeros is None or zeros.any() or not by_output or not _keeps_size(conv):
         return None
     steps = np.asarray(steps, np.float32)
     return _Layer(codes, steps, whole, input_step, output_step, quantise.output[0])

@@ -6,8 +6,8 @@ as they do there, and OpenCV copies them as words. Reading the channels as plane
 the 31 ms of the small network at 480×270 (one thread of a Zen 5).
 
 ONNX Runtime's fast integer convolution wants a multiple of 16 output channels. For others it copies
-nine times the input and multiplies that: 12 channels, of ×2, took 7.3 ms, and 16, four of them
-zeros that nobody reads, take 2.4.
+nine times the input and multiplies that: 12 channels, of small ×2, took 7.3 ms, and 16, four of
+them zeros that nobody reads, take 2.4.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....common.libraries.opencv import load_cv2
-from ...models.graph import Array, Graph
+from ...models.graph import Array, Graph, attributes
 from ...session.protocol import Frames
 from ...session.scratch import Scratch
 from .packed import PACKED
@@ -51,6 +51,12 @@ def interleave_tail(model: onnx.ModelProto, scale: int) -> int:
     parameters = [node for node in found if node is not None]
     if len(parameters) != 2 or not all(
         graph.only_for(node.output[0], conv) and not graph.data_inputs(node) for node in parameters
+    ):
+        return 0
+    steps = [graph.constants[node.input[1]] for node in parameters]
+    if any(
+        value.ndim and attributes(node).get("axis") != 0
+        for node, value in zip(parameters, steps, strict=True)
     ):
         return 0
     order = np.arange(3 * scale**2).reshape(3, scale, scale).transpose(1, 2, 0).ravel()

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from bisect import bisect
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import accumulate
 from math import prod
@@ -32,10 +32,10 @@ from .chain import Chain, chain_of, kept_name, strip_input, strip_output
 from .interleaved import Interleaved
 from .packed import PACKED
 
-MOST_THREADS = 8
-"""With more, computing whole frames gains and this does not."""
-_MOST_WORKERS = 4
-_MOST_BYTES = 512 << 20
+MOST_THREADS = 4
+"""With more, whole frames and regions are computed faster, and this is not known to be: it was
+measured with two."""
+_MOST_BYTES = 640 << 20  # small ×4 at 1920×1080 takes 512, medium at 1280×720 539
 BATCH_BYTES = 2800 << 10
 """Of what is read and written at once, so that it stays in the processor's cache."""
 _LARGE_PAGES = 4 << 20
@@ -82,7 +82,7 @@ class LayeredNetwork:
         self._whole = OrtSession(name, chain.whole, provider, threads)
         self._strips = OrtSession(name, chain.strips, provider, 1)
         self._reshuffle = Interleaved(spec.scale, chain.results)
-        self.threads, self.workers = threads, min(threads, _MOST_WORKERS)
+        self.workers = threads
         self._pool: ThreadPoolExecutor | None = None
         if self.workers > 1:
             self._pool = ThreadPoolExecutor(self.workers - 1, thread_name_prefix="bands")
@@ -119,14 +119,15 @@ class LayeredNetwork:
 
     def in_threads(self, calls: int, work: Callable[[int], None]) -> None:
         """Call `work` with the numbers of workers, from 0, at most `workers` of them."""
-        others = []
-        if self._pool is not None:
-            others = [self._pool.submit(work, number) for number in range(1, calls)]
+        others: list[Future[None]] = []
         try:
+            if self._pool is not None:
+                others.extend(self._pool.submit(work, number) for number in range(1, calls))
             work(0)
         finally:
-            for other in others:
-                other.result()
+            wait(others)  # all of them: what they write to belongs to the caller afterwards
+        for other in others:
+            other.result()
 
     def run_layer(
         self,
@@ -222,8 +223,7 @@ class KeptLayers:
             if copying is not None:
                 copying.result()
         share = sum(in_rows) / (self.strips.height * self.strips.count)
-        threads, workers = self._network.threads, self._network.workers
-        cost = _COST * share * threads / workers + _FIXED_COST * threads
+        cost = _COST * share + _FIXED_COST * self._network.workers
         return Change(marks, in_rows, cost, copying is not None)
 
     def update(
@@ -236,6 +236,9 @@ class KeptLayers:
         computed.
         """
         np.copyto(self._values[0].all[0], frame)
+        return self._compute(change, last, out, grey)
+
+    def _compute(self, change: Change, last: Frames, out: Frames, grey: bool) -> float:
         bands = self._bands(change)
         computed = [0] * len(bands)
 
@@ -245,10 +248,16 @@ class KeptLayers:
         self._network.in_threads(len(bands), work)
         return sum(computed) / (self.strips.height * self.strips.count)
 
-    def holds(self, change: Change, result: Frames, again: Frames, *, grey: bool) -> bool:
-        """Whether some rows of what `update` would compute come out for the kept frame as they are
-        in its result. They are written to `again`, the array that `change` was called with.
+    def holds(
+        self, change: Change, result: Frames, again: Frames, *, grey: bool, all_rows: bool
+    ) -> bool:
+        """Whether all or some rows of what `update` would compute come out for the kept frame as
+        they are in its result. They are written to `again`, the array that `change` was called
+        with.
         """
+        if all_rows:
+            self._compute(change, result, again, grey)
+            return np.array_equal(again, result)
         first = change.in_rows.index(max(change.in_rows))
         end = min(self.strips.height, first + _CHECKED_ROWS)
         self._band(0, (first, end), change, result, again, grey)

@@ -322,3 +322,53 @@ def test_on_a_gpu_whole_frames_are_reused(
     assert share == pytest.approx(same / len(frames))
     assert same > 8
     assert launched[0] <= len(frames) - same + 2  # some more to record a CUDA graph
+
+
+def test_when_memory_runs_out_layers_are_given_up_for_regions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said: list[str] = []
+    frames = clip(64, 64)
+    computed = [0]
+
+    def without_memory(name: str) -> None:
+        real = getattr(LayeredNetwork, name)
+
+        def failing(self: LayeredNetwork, *arguments: object) -> object:
+            computed[0] += 1
+            if computed[0] == 3:
+                raise BackendError("onnx-cpu failed: Failed to allocate memory for a buffer")
+            return real(self, *arguments)
+
+        monkeypatch.setattr(LayeredNetwork, name, failing)
+
+    for name in ("run_whole", "_run"):
+        said.clear()
+        computed[0] = 0
+        with (
+            monkeypatch.context(),
+            Upscaler.load("realtime-nano-x4-int8", "onnx-cpu", threads=1, say=said.append) as up,
+        ):
+            wanted = whole(up, frames)
+            without_memory(name)
+            got, share = reused(up, frames)
+        monkeypatch.undo()
+        assert np.array_equal(got, wanted)
+        assert share > 0
+        assert computed[0] == 3
+        assert said == [
+            "realtime-nano-x4-int8: out of memory; what changes is computed in regions of a frame "
+            "from here on, which takes longer"
+        ]
+
+
+def test_thousands_of_equal_frames_may_wait(shuffle_model_path: Path) -> None:
+    frame = clip(16, 16)[0]
+    with Upscaler.load(shuffle_model_path, "onnx-cpu") as upscaler:
+        sequence = upscaler.sequence()
+        shape = (upscaler.scale * 16, upscaler.scale * 16, 3)
+        last = sequence.submit(frame, np.empty(shape, np.uint8))
+        for _ in range(3000):
+            last = sequence.submit(frame, np.empty(shape, np.uint8))
+        assert last.done
+        assert np.array_equal(last.result(), upscaler(frame))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from numpy.typing import NDArray
 from framelift.common.errors import BackendError
 from framelift.runtime import Upscaler
 from framelift.runtime.backends.cpu import cells, layered, saturation
+from framelift.runtime.backends.cpu.chain import chain_of
 from framelift.runtime.backends.cpu.layered import BATCH_BYTES, LayeredNetwork, open_layers
 from framelift.runtime.models.file import ModelSpec, read_spec
 from framelift.runtime.models.zoo import resolve
@@ -78,7 +81,7 @@ def test_every_update_is_the_whole_frame(model: str, threads: int) -> None:
                 before, frame = frame, changed(rng, frame)
                 last, out = out, np.empty_like(out)
                 change = kept.change(frame, last, out, likely=number % 2 == 0)
-                assert kept.holds(change, last, out, grey=False)
+                assert kept.holds(change, last, out, grey=False, all_rows=number % 3 == 0)
                 share = kept.update(frame, change, last, out, grey=False)
                 assert (share == 0) == np.array_equal(before, frame)
                 assert share <= 1
@@ -182,6 +185,54 @@ def test_which_models_are_run_so(
     assert not opened(read_spec(str(shuffle_model_path)))
     monkeypatch.setattr(saturation, "adds_in_16_bits", lambda: True)
     assert not opened(int8)
+
+
+def test_when_a_thread_fails_the_others_have_ended() -> None:
+    """What they write to belongs to the caller afterwards."""
+    ended: list[int] = []
+
+    def work(number: int) -> None:
+        if number == 1:
+            raise MemoryError
+        time.sleep(0.05 * number)
+        ended.append(number)
+
+    with network("realtime-nano-x4-int8", 4) as net:
+        with pytest.raises(MemoryError):
+            net.in_threads(4, work)
+        assert sorted(ended) == [0, 2, 3]
+
+
+def test_steps_of_input_channels_are_not_taken_for_those_of_outputs() -> None:
+    spec = spec_of("realtime-nano-x4-int8")
+    model = spec.model()
+    for node in model.graph.node:
+        for attribute in node.attribute:
+            if node.op_type == "DequantizeLinear" and attribute.name == "axis":
+                attribute.i = 1
+    assert not saturation.has_vnni() or chain_of(spec) is not None
+    assert chain_of(replace(spec, data=model.SerializeToString())) is None
+
+
+def test_an_engine_that_refuses_single_layers_runs_the_model(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(*_: object) -> None:
+        raise BackendError("onnx-cpu cannot load the model: no such operator")
+
+    frame = noise(np.random.default_rng(4), 24, 24)
+    with Upscaler.load("realtime-nano-x4-int8", "onnx-cpu", threads=1) as upscaler:
+        wanted = upscaler(frame)
+        monkeypatch.setattr(layered, "open_layers", refused)
+        sequence = upscaler.sequence()
+        for _ in range(2):
+            assert np.array_equal(sequence.submit(frame, np.empty_like(wanted)).result(), wanted)
+            frame[3, 3] = 0
+            wanted = upscaler(frame)
+    assert capsys.readouterr().err == (
+        "framelift: onnx-cpu cannot load the model: no such operator: layers are not run one by "
+        "one, which takes longer\n"
+    )
 
 
 def test_a_closed_upscaler_says_so() -> None:
