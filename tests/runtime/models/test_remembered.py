@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from framelift.common.errors import ModelError
+from framelift.runtime.backends.cpu.saturation import adds_in_16_bits
 from framelift.runtime.backends.onnx_cpu import OnnxCpuSession
 from framelift.runtime.models.file import load, read_spec
 from framelift.runtime.models.remembered import Facts, remembered, remembering
@@ -175,3 +176,13 @@ def test_a_file_that_changes_is_another_model(folder: Path, nearest_model_path: 
     file.write_bytes(nearest_model_path.read_bytes()[:-1])
     with pytest.raises(ModelError, match="damaged"):
         read_spec(file)
+
+
+@pytest.mark.skipif(adds_in_16_bits(), reason="this processor adds products in 16 bits")
+def test_what_a_session_makes_later_is_kept_where_it_was_opened(tmp_path: Path) -> None:
+    spec = read_spec(resolve("realtime-nano-x4-int8"))
+    with remembering(tmp_path / "models"):
+        session = OnnxCpuSession(spec, 1)
+    session.keep_layers(16, 16)
+    session.close()
+    assert list((tmp_path / "models").glob("*.chain"))
