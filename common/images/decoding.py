@@ -2,7 +2,7 @@
 
 OpenCV has colours of 16 bits, tells of damage inside a PNG or JPEG, and takes half the memory.
 Pillow has palettes, every kind of transparency, and all other formats. Neither applies the EXIF
-orientation here.
+orientation here, but of TIFF.
 """
 
 from __future__ import annotations

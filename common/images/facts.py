@@ -114,7 +114,7 @@ def png_chunks(path: Path, file: IO[bytes]) -> list[tuple[bytes, bytes]]:
 
 
 def orientation_of(image: Image, chunks: list[tuple[bytes, bytes]], *, upright: bool) -> int:
-    """How EXIF says the pixels lie; Pillow gives those of a TIFF `upright`."""
+    """How EXIF says the pixels lie; those of a TIFF may come `upright`."""
     if upright and image.format == "TIFF":
         return 1
     with contextlib.suppress(Exception):  # damaged EXIF is said elsewhere

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _PLUGINS_OF_PILLOW = ("Png", "Jpeg", "Mpo", "WebP", "Tiff", "Bmp", "Ppm", "Avif", "Gif")
 _FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "BMP", "DIB", "PPM", "AVIF", "GIF", "HEIF", "JXL")
 _SIGNATURE_BYTES = 8
+# Byte order, meaning, sample format, fill order, bits and extra samples of a TIFF.
+_BIG_ENDIAN_NEGATIVE = (b"MM", 0, (1,), 1, (16,), ())
 DAMAGED = "cannot be read as an image, or is damaged"
 NO_MEMORY = "there is not enough memory for"
 
@@ -111,7 +113,9 @@ def _load_plugins(names: tuple[str, ...]) -> None:
 
     for name in names:
         with contextlib.suppress(ImportError):  # Pillow of other releases, without one of them
-            importlib.import_module(f"PIL.{name}ImagePlugin")
+            module = importlib.import_module(f"PIL.{name}ImagePlugin")
+            if name == "Tiff":  # Pillow knows grey of 16 bits with white as 0, but not big-endian
+                module.OPEN_INFO.setdefault(_BIG_ENDIAN_NEGATIVE, ("I;16B", "I;16B"))
     Image.MAX_IMAGE_PIXELS = None  # a photograph of 200 megapixels is no attack
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..libraries.native_output import Caught
+from .content.metadata import ORIENTATION
 from .content.picture import AnyPixels
 from .decoding import (
     cmyk_as_rgb,
@@ -21,11 +22,21 @@ from .decoding import (
 from .facts import Facts, is_cmyk
 from .formats.deep import DEEP_FORMATS
 from .formats.deep import decode as decode_deep
-from .formats.deep_tiff import decode_planes, is_in_planes, straight
+from .formats.deep_tiff import decode_planes, is_in_planes, is_negative, straight
 from .opening import DAMAGED
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+
+def come_upright(image: Image) -> bool:
+    """Whether the pixels of a TIFF are turned by its decoder.
+
+    Pillow does so. OpenCV turns them by the tag, whatever its flags say; `decode_planes` does not.
+    """
+    if image.format != "TIFF" or not suits_opencv(image):
+        return image.format == "TIFF"
+    return not is_in_planes(image) and ORIENTATION in image.tag_v2  # type: ignore[attr-defined]
 
 
 def decoded(
@@ -33,11 +44,15 @@ def decoded(
 ) -> tuple[AnyPixels, AnyPixels | None, Caught]:
     """Colours, H×W×3 BGR of 8 or 16 bits, transparency, and what libraries wrote.
 
-    They lie as they are stored. Raises InputError: they are damaged, or of neither 8 nor 16 bits.
+    They lie as they are stored, unless they `come_upright`. Raises InputError: they are damaged, or
+    of neither 8 nor 16 bits.
     """
     if is_cmyk(image):
         image = _converted(facts.path, image, quiet=quiet)
-    return _pixels(facts.path, image, data, facts.depth, quiet)
+    colour, alpha, caught = _pixels(facts.path, image, data, facts.depth, quiet)
+    if colour.dtype == np.uint16 and is_negative(image):
+        np.invert(colour, out=colour)
+    return colour, alpha, caught
 
 
 def _pixels(

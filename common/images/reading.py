@@ -11,12 +11,12 @@ import numpy as np
 
 from ..notes import Say
 from .content.picture import AnyPixels, Picture
-from .decoding import suits_opencv, turned
+from .decoding import turned
 from .facts import bits_of, facts_of, orientation_of, png_chunks, say_if_reduced
 from .formats.deep import DEEP_FORMATS
 from .formats.jxl_header import bits_per_channel as jxl_bits
 from .opening import frame_count, opened, opened_header
-from .pixels import decoded
+from .pixels import come_upright, decoded
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -81,7 +81,7 @@ def _read(
     path: Path, image: Image, data: bytes, keep_depth: bool, quiet: bool, say: Say
 ) -> Picture:
     chunks = png_chunks(path, io.BytesIO(data)) if image.format == "PNG" else []
-    orientation = orientation_of(image, chunks, upright=not suits_opencv(image))
+    orientation = orientation_of(image, chunks, upright=come_upright(image))
     facts = facts_of(path, image, data, chunks, say)
     colour, alpha, caught = decoded(facts, image, data, quiet=quiet)
     if caught.tells_of_damage:

@@ -14,6 +14,7 @@ from .tiff_directory import DIRECTORY_ERRORS, plane_tiffs, read_layout
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+_MEANING, _WHITE_IS_ZERO = 262, 0
 _PLANAR, _IN_PLANES = 284, 2
 _EXTRA_SAMPLES, _MULTIPLIED = 338, 1
 _WHITE = 65535
@@ -24,6 +25,11 @@ Decode = Callable[[bytes], AnyPixels | None]
 def is_in_planes(image: Image) -> bool:
     """Whether the file has its channels one after another."""
     return image.format == "TIFF" and image.tag_v2.get(_PLANAR, 1) == _IN_PLANES  # type: ignore[attr-defined]
+
+
+def is_negative(image: Image) -> bool:
+    """Whether 0 is white. Neither library here inverts such pixels of 16 bits."""
+    return image.format == "TIFF" and image.tag_v2.get(_MEANING) == _WHITE_IS_ZERO  # type: ignore[attr-defined]
 
 
 def decode_planes(data: bytes, decode: Decode) -> AnyPixels | None:

@@ -8,9 +8,7 @@ from pathlib import Path
 
 from ...errors import InputError
 from ...notes import Say
-from ..content.metadata import ORIENTATION
 from ..content.picture import AnyPixels, Picture
-from ..decoding import suits_opencv
 from ..facts import Facts, facts_of, orientation_of, png_chunks, say_if_reduced
 from ..opening import DAMAGED, NO_MEMORY, frame_count, open_bytes, opened_header
 from ..pixels import decoded
@@ -83,10 +81,7 @@ def open_parts(
     part_bytes = part_bytes or PART_BYTES
     with opened_header(path) as (image, file):
         chunks = png_chunks(path, file) if image.format == "PNG" else []
-        turned = orientation_of(image, chunks, upright=not suits_opencv(image)) != 1
-        if image.format == "TIFF":
-            turned = image.getexif().get(ORIENTATION, 1) != 1
-        if turned:
+        if orientation_of(image, chunks, upright=False) != 1:
             return None
         files: PngParts | TiffParts | None = None
         if image.format == "PNG" and frame_count(image) == 1:

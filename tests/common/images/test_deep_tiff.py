@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -11,7 +11,8 @@ import tifffile
 from PIL import Image
 
 from framelift.common.errors import InputError
-from framelift.common.images import Pixels, read_image
+from framelift.common.images import Picture, Pixels, read_image, read_outline
+from framelift.common.images.parts import open_parts
 
 COLOUR = np.random.default_rng(0).integers(0, 65536, (45, 60, 4), np.uint16)
 LAYOUTS: list[dict[str, Any]] = [
@@ -92,3 +93,111 @@ def test_big_endian_grey_in_such_a_compression(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "in.tif", grey, byteorder=">", compression="lzma")
     picture = read_image(tmp_path / "in.tif", keep_depth=True, say=print)
     np.testing.assert_array_equal(picture.bgr[..., 0], grey)
+
+
+ROWS, COLUMNS = np.indices((45, 60))
+SOURCES = {  # where the upright picture finds each pixel, of the 45×60 that are stored
+    1: (ROWS, COLUMNS),
+    2: (ROWS, 59 - COLUMNS),
+    3: (44 - ROWS, 59 - COLUMNS),
+    4: (44 - ROWS, COLUMNS),
+    5: (ROWS.T, COLUMNS.T),
+    6: (44 - ROWS.T, COLUMNS.T),
+    7: (44 - ROWS.T, 59 - COLUMNS.T),
+    8: (ROWS.T, 59 - COLUMNS.T),
+}
+ORIENTED: dict[str, dict[str, Any]] = {
+    "grey": {},
+    "grey, planes": {"planarconfig": "separate"},
+    "grey, lzma": {"compression": "lzma", "byteorder": ">"},
+    "rgb": {},
+    "rgb, strips": {"compression": "zlib", "rowsperstrip": 7},
+    "rgb, tiles": {"tile": (16, 16)},
+    "rgb, planes": {"planarconfig": "separate"},
+    "rgba": {"extrasamples": ["unassalpha"]},
+    "rgba, multiplied": {"extrasamples": ["assocalpha"], "byteorder": ">"},
+    "rgba, planes": {"planarconfig": "separate", "extrasamples": ["unassalpha"]},
+    "cmyk": {"photometric": "separated"},
+}
+XMP = b'<x:xmpmeta><rdf:Description tiff:Orientation="%d"/></x:xmpmeta>'
+
+
+def turned(stored: Pixels, orientation: int) -> Pixels:
+    upright: Pixels = stored[SOURCES[orientation]]
+    return upright
+
+
+def assert_upright(path: Path, stored: Picture, orientation: int) -> None:
+    picture = read_image(path, keep_depth=True, say=lambda line: None)
+    np.testing.assert_array_equal(picture.bgr, turned(stored.bgr, orientation))
+    outline = read_outline(path)
+    assert (outline.height, outline.width) == picture.bgr.shape[:2]
+    if stored.alpha is not None:
+        assert picture.alpha is not None
+        np.testing.assert_array_equal(picture.alpha, turned(stored.alpha, orientation))
+    if orientation > 1:
+        assert open_parts(path, keep_depth=True, part_bytes=300, say=lambda line: None) is None
+
+
+@pytest.mark.parametrize("kind", ORIENTED)
+def test_every_orientation_of_every_layout(tmp_path: Path, kind: str) -> None:
+    channels = {"grey": 1, "rgb": 3, "rgba": 4, "cmyk": 4}[kind.split(",")[0]]
+    pixels = COLOUR[..., 0] if channels == 1 else COLOUR[..., :channels]
+    if "planes" in kind and channels > 1:
+        pixels = np.moveaxis(pixels, 2, 0)
+    options = {"photometric": "rgb" if channels > 1 else "minisblack", **ORIENTED[kind]}
+    path, stored = tmp_path / "in.tif", None
+    for orientation in (*SOURCES, 9):
+        tags = [(274, "H", 1, orientation, True)]
+        tifffile.imwrite(path, np.ascontiguousarray(pixels), extratags=tags, **options)
+        if stored is None:
+            stored = read_image(path, keep_depth=True, say=lambda line: None)
+        assert_upright(path, stored, orientation if orientation < 9 else 1)
+
+
+@pytest.mark.parametrize("compression", ["tiff_lzw", "packbits", "zstd"])
+def test_every_orientation_in_other_compressions(tmp_path: Path, compression: str) -> None:
+    path, grey = tmp_path / "in.tif", np.ascontiguousarray(COLOUR[..., 0])
+    for orientation in SOURCES:
+        Image.fromarray(grey).save(path, compression=compression, tiffinfo={274: orientation})
+        assert_upright(path, Picture(np.dstack([grey] * 3)), orientation)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("options", [{}, {"planarconfig": "separate"}])
+def test_an_orientation_that_only_xmp_has(
+    tmp_path: Path, dtype: type[np.unsignedinteger[Any]], options: dict[str, Any]
+) -> None:
+    pixels = (COLOUR[..., :3] >> 8).astype(dtype)
+    stored = np.ascontiguousarray(np.moveaxis(pixels, 2, 0) if options else pixels)
+    for orientation in range(1, 9):
+        tags = [(700, "B", len(XMP % orientation), XMP % orientation, True)]
+        path = written(tmp_path / "in.tif", stored, extratags=tags, **options)
+        picture = read_image(path, keep_depth=True, say=print)
+        np.testing.assert_array_equal(picture.bgr[..., ::-1], turned(pixels, orientation))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("compression", [None, "zlib", "lzma"])
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+@pytest.mark.parametrize(
+    "options", [{}, {"rowsperstrip": 7}, {"tile": (16, 16)}, {"planarconfig": "separate"}]
+)
+def test_grey_with_white_as_zero(
+    tmp_path: Path,
+    dtype: type[np.unsignedinteger[Any]],
+    compression: str | None,
+    byteorder: Literal["<", ">"],
+    options: dict[str, Any],
+) -> None:
+    path, grey = tmp_path / "in.tif", (COLOUR[..., 0] & np.iinfo(dtype).max).astype(dtype)
+    kind: dict[str, Any] = {"compression": compression, "byteorder": byteorder, **options}
+    tifffile.imwrite(path, grey, photometric="miniswhite", **kind)
+    picture = read_image(path, keep_depth=True, say=print)
+    assert picture.is_grey
+    expected = np.dstack([np.iinfo(dtype).max - grey] * 3)
+    np.testing.assert_array_equal(picture.bgr, expected)
+    parts = open_parts(path, keep_depth=True, part_bytes=300, say=print)
+    assert "rowsperstrip" not in options or parts is not None
+    if parts is not None:
+        np.testing.assert_array_equal(np.concatenate([part.bgr for part in parts]), expected)
