@@ -18,6 +18,7 @@ import numpy as np
 from ..errors import InputError
 from .content.suffixes import PLUGINS
 from .decoding import decode_by_opencv
+from .formats.tiff_directory import DIRECTORY_ERRORS, read_layout
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -131,11 +132,18 @@ def _plugins_for(data: bytes) -> tuple[str, ...] | None:
 def _why_not(data: bytes) -> str:
     """What is wrong with bytes that Pillow does not take: OpenCV may know their type."""
     raw, _ = decode_by_opencv(data)
-    if raw is None:
+    if raw is None and not _has_tiff_layout(data):
         return DAMAGED
-    if raw.dtype not in (np.uint8, np.uint16):
+    if raw is not None and raw.dtype not in (np.uint8, np.uint16):
         return f"has {raw.dtype} pixels; convert it to 8 or 16 bits first"
     return "stores its pixels in a way that is not read; convert it to PNG first"
+
+
+def _has_tiff_layout(data: bytes) -> bool:
+    """Whether it is a TIFF whose directory is whole; OpenCV lacks some compressions."""
+    with contextlib.suppress(*DIRECTORY_ERRORS):
+        return read_layout(io.BytesIO(data)) is not None
+    return False
 
 
 def _file_bytes(path: Path) -> bytes:

@@ -36,7 +36,12 @@ def come_upright(image: Image) -> bool:
     """
     if image.format != "TIFF" or not suits_opencv(image):
         return image.format == "TIFF"
-    return not is_in_planes(image) and ORIENTATION in image.tag_v2  # type: ignore[attr-defined]
+    return not is_in_planes(image) and has_orientation_tag(image)
+
+
+def has_orientation_tag(image: Image) -> bool:
+    """Whether a TIFF says itself how its pixels lie, and not only its XMP."""
+    return ORIENTATION in getattr(image, "tag_v2", {})
 
 
 def decoded(

@@ -16,7 +16,7 @@ from .facts import bits_of, facts_of, orientation_of, png_chunks, say_if_reduced
 from .formats.deep import DEEP_FORMATS
 from .formats.jxl_header import bits_per_channel as jxl_bits
 from .opening import frame_count, opened, opened_header
-from .pixels import come_upright, decoded
+from .pixels import come_upright, decoded, has_orientation_tag
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -63,7 +63,7 @@ def read_outline(path: Path) -> Outline:
     with opened_header(path) as (image, file):
         width, height = image.size
         chunks = png_chunks(path, file) if image.format == "PNG" else []
-        if orientation_of(image, chunks, upright=True) > 4:
+        if orientation_of(image, chunks, upright=has_orientation_tag(image)) > 4:
             width, height = height, width
         data = b""
         if image.format in DEEP_FORMATS:

@@ -175,6 +175,8 @@ def test_an_orientation_that_only_xmp_has(
         path = written(tmp_path / "in.tif", stored, extratags=tags, **options)
         picture = read_image(path, keep_depth=True, say=print)
         np.testing.assert_array_equal(picture.bgr[..., ::-1], turned(pixels, orientation))
+        outline = read_outline(path)
+        assert (outline.height, outline.width) == picture.bgr.shape[:2]
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
@@ -201,3 +203,18 @@ def test_grey_with_white_as_zero(
     assert "rowsperstrip" not in options or parts is not None
     if parts is not None:
         np.testing.assert_array_equal(np.concatenate([part.bgr for part in parts]), expected)
+
+
+@pytest.mark.parametrize("compression", [None, "zlib", "lzma"])
+def test_the_reason_does_not_depend_on_the_compression(
+    tmp_path: Path, compression: str | None
+) -> None:
+    path = tmp_path / "in.tif"
+    kind: dict[str, Any] = {"compression": compression, "extrasamples": ["unassalpha"]}
+    grey_and_alpha = np.ascontiguousarray(COLOUR[..., :2])
+    tifffile.imwrite(path, grey_and_alpha, photometric="minisblack", planarconfig=1, **kind)
+    with pytest.raises(InputError, match="stores its pixels in a way that is not read; convert"):
+        read_image(path, say=print)
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(InputError, match="cannot be read as an image, or is damaged"):
+        read_image(path, say=print)
