@@ -94,13 +94,14 @@ def test_networks_without_the_conversions_are_refused(tiny_models: ModuleType) -
 def test_int8_models_keep_their_pairs(
     tiny_models: ModuleType, tmp_path: Path, symmetric: bool
 ) -> None:
-    int8 = pytest.importorskip("framelift.export.int8.quantisation")
+    calibration = pytest.importorskip("framelift.export.int8.calibration")
+    quantisation = pytest.importorskip("framelift.export.int8.quantisation")
     rng = np.random.default_rng(1)
     frame = rng.integers(0, 256, (17, 23, 3), np.uint8)
     _, source = load(resolve("realtime-small-x4"))
     widen(source.graph)
-    calibrated = int8.calibrate(source, [frame[None]])
-    quantised = int8.quantise(calibrated, 100.0, symmetric=symmetric)
+    calibrated = calibration.calibrate(source, [frame[None]])
+    quantised = quantisation.quantise(calibrated, 100.0, symmetric=symmetric)
     tiny_models.set_metadata(quantised, precision="int8", graph_sha256=None)
     path = tiny_models.save(quantised, tmp_path / "int8.onnx")
     plain = float_network(quantised, "int8")
