@@ -43,7 +43,7 @@ GPU_REPORT ?= reports/gpu
 gpu:
 	@$(GPU_PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "framelift needs Python 3.11 or newer: make gpu GPU_PYTHON=python3.11"; exit 1; }
-	$(GPU_PYTHON) -m hardware --out $(GPU_REPORT) $(WHEELS:%=--wheels %) $(DATA:%=--data %) \
+	PYTHONPATH=.types$${PYTHONPATH:+:$$PYTHONPATH} $(GPU_PYTHON) -m hardware --out $(GPU_REPORT) $(WHEELS:%=--wheels %) $(DATA:%=--data %) \
 		$(VALIDATE:%=--hr %) $(VGG:%=--vgg %) $(if $(DRY_RUN),--dry-run) $(GPU_SECONDS:%=--seconds %)
 
 # Wheels of ONNX Runtime in folders of their own, beside the one that is installed. Where a release

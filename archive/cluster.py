@@ -29,7 +29,7 @@ from ..common.files import remove_abandoned
 from ..common.libraries.native_output import stderr_into
 from ..common.notes import Say, silent
 from ..common.signals import signals_as_errors
-from ..common.text import first_line, one_line
+from ..common.text import counted, first_line, one_line
 from .plan.films import pieces_of
 from .plan.job import Archive, Outcome
 from .plan.listing import Item
@@ -94,7 +94,7 @@ def run_on_ray(
     at_hand: dict[str, Item] = {}
     try:
         with _connected(cluster) as workers, _head_watched(cluster):
-            say(f"Ray{_at(cluster)}: {workers} workers")
+            say(f"Ray{_at(cluster)}: {counted(workers, 'worker')}")
             left = deque(todo)
             while left:
                 wave = [left.popleft() for _ in range(min(len(left), WAVE_FILES))]

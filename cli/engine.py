@@ -176,7 +176,7 @@ def list_engines(as_json: bool) -> None:
 def inspect(name: str, as_json: bool) -> None:
     """Check an engine and show what it was built from.
 
-    The command also shows the GPU and the options that it was built for. ENGINE is a file,
+    It also shows the GPU and the options that the engine was built for. ENGINE is a file,
     or an entry of the first column of `framelift engine list`.
     """
     from ..common.table import align

@@ -156,9 +156,8 @@ def flicker(
 ) -> None:
     """Measure how much a model flickers on a clip.
 
-    The output of MODEL changes more from frame to frame than CLIP itself.
-
-    The ratio is measured over whole frames and where the clip is static. In static regions all
+    The command measures how much more the output of MODEL changes from frame to frame than CLIP
+    itself, as a ratio: over whole frames, and where the clip is static. In static regions all
     change is flicker. This is mainly for styles; a super-resolution model should be near 1.
     """
     from ...benchmarks.quality.flicker import measure_flicker

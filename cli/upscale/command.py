@@ -251,7 +251,8 @@ def _loaded(request: Request, jobs: Sequence[Job] = (), *, footage: bool = False
     from .run import Run
 
     options, settings = request.options, request.file
-    footage = footage or not all(job.is_image for job in jobs)
+    left = [job for job in jobs if settings.overwrite or not job.is_done()] or jobs[:1]
+    footage = footage or not all(job.is_image for job in left)
     scale = None if settings.model else largest_factor(settings.factor(), jobs)
 
     def load(*, footage: bool) -> Upscaler:
@@ -260,7 +261,7 @@ def _loaded(request: Request, jobs: Sequence[Job] = (), *, footage: bool = False
             return call_interruptibly(lambda: load_upscaler(settings, *models, say=_note))
 
     upscaler = load(footage=footage)
-    both = footage and any(job.is_image for job in jobs)
+    both = footage and any(job.is_image for job in left)
     differ = both and not settings.model and settings.task == "super-resolution"
     for_images = load(footage=False) if differ else upscaler
     run = Run(upscaler, for_images, settings, quiet=options.quiet, as_json=options.as_json)

@@ -9,6 +9,7 @@ import click
 
 from ...common.errors import ConfigError, FrameliftError, InputError, Interrupted, OutputError
 from ...common.progress import above_bar
+from ...common.text import counted
 from ..output.json_output import print_json
 
 if TYPE_CHECKING:
@@ -258,7 +259,9 @@ def raise_failure(result: LiveResult) -> None:
     if result.failure is None:
         return
     frames = result.stats.frames_written
-    raise InputError(f"{result.failure}; {result.target.shown} has the {frames} frames until then")
+    raise InputError(
+        f"{result.failure}; {result.target.shown} has the {counted(frames, 'frame')} until then"
+    )
 
 
 def summary(result: dict[str, Any]) -> str:
@@ -266,7 +269,8 @@ def summary(result: dict[str, Any]) -> str:
     size = f"{result['width']}×{result['height']}"
     if result["kind"] == "image":
         return f"{result['target']}: {size}"
-    frames = f"{result['target']}: {result['frames']} frames, {size}, {result['fps']:.1f} fps, "
+    count = counted(result["frames"], "frame")
+    frames = f"{result['target']}: {count}, {size}, {result['fps']:.1f} fps, "
     if result["reused"] >= _LEAST_SHOWN:
         frames += f"{result['reused']:.0%} of the pixels reused, "
     if result["kind"] == "live":

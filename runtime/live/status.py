@@ -7,6 +7,7 @@ from time import monotonic
 
 from ...common.closing import Closing
 from ...common.progress import LINE_EVERY_SECONDS
+from ...common.text import counted
 from ..video.stats import PipelineStats
 
 _REFRESH_SECONDS = 1.0
@@ -55,7 +56,7 @@ def status_line(name: str, stats: PipelineStats) -> str:
         f"{stage} {latency.percentile_ms(50):.0f}" for stage, latency in stats.stage_latency.items()
     )
     return (
-        f"{name}: {stats.frames_written} frames, {stats.fps:.1f} fps, "
+        f"{name}: {counted(stats.frames_written, 'frame')}, {stats.fps:.1f} fps, "
         f"{stats.frames_dropped} dropped, latency p50 {glass.percentile_ms(50):.0f} ms "
         f"p99 {glass.percentile_ms(99):.0f} ms, jitter p95 {jitter.percentile_ms(95):.0f} ms, "
         f"p50 of {stages} ms"

@@ -146,6 +146,8 @@ def test_images_and_videos_of_a_folder_get_each_their_default(tmp_path: Path, cl
     summary = json.loads(result.stdout)
     assert summary["upscaler"]["model"] == default_model(4, on_cpu=True)
     assert summary["upscaler_for_images"]["model"] == default_model(4, footage=False, on_cpu=True)
+    again = run(folder, tmp_path / "out", "--backend", "onnx-cpu", "--json")
+    assert "upscaler_for_images" not in json.loads(again.stdout)  # nothing is left for it
     run(photo, tmp_path / "alone.png", "--backend", "onnx-cpu")
     alone, beside = (tmp_path / name for name in ("alone.png", "out/photo.png"))
     np.testing.assert_array_equal(cv2.imread(str(alone)), cv2.imread(str(beside)))

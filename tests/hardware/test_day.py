@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -196,6 +197,21 @@ def test_the_order_is_the_issue_s_and_the_limits_fit(tmp_path: Path) -> None:
     engines = [one.name for one in found if one.group == "latency"]
     assert engines[-1] == "latency-torch-compile-cuda"
     assert {"latency-ort-cuda", "latency-tensorrt", "latency-onnx-cuda"} <= set(engines)
+
+
+def test_it_starts_where_neither_framelift_nor_any_package_is_installed() -> None:
+    """As `make gpu` starts it: what is missing is unpacked later, from wheels."""
+    (path,) = re.findall(r"PYTHONPATH=(\S+?)\$", (ROOT / "Makefile").read_text(encoding="utf-8"))
+    started = subprocess.run(
+        [sys.executable, "-S", "-m", "hardware", "--help"],
+        env={**os.environ, "PYTHONPATH": path},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert started.returncode == 0, started.stderr
+    assert "usage: python -m hardware" in started.stdout
 
 
 def test_every_gpu_backend_is_measured() -> None:

@@ -22,7 +22,9 @@ def explain(message: str, document: object) -> str:
         return _unknown_key(unknown[1], path, document)
     wrong = re.match(r"Invalid (?:enum )?value '(.*?)'", message)
     if wrong and (known := _choices_at(path, document)):
-        return f"`{where}` must be of {', '.join(known)}, not {wrong[1]!r}{near(wrong[1], known)}"
+        return (
+            f"`{where}` must be one of {', '.join(known)}, not {wrong[1]!r}{near(wrong[1], known)}"
+        )
     if where == "loss" and message.startswith("Expected `array`"):
         return "`loss` must be a list of tables: write [[loss]] above each term"
     if missing := re.search(r"missing required field `(.+?)`", message):

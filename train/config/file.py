@@ -92,10 +92,9 @@ def _override(document: dict[str, Any], override: str) -> None:
 
 def _index(place: object, section: str, override: str) -> int:
     if not isinstance(place, list):
-        raise ConfigError(f"override {override!r}: what holds `{section}` is not a section")
+        raise ConfigError(f"--set {override}: what holds `{section}` is not a section")
     if not section.isdecimal() or int(section) >= len(place):
         raise ConfigError(
-            f"override {override!r}: `{section}` must be the number of one of {len(place)} "
-            "item(s), counted from 0"
+            f"--set {override}: `{section}` must be the number of an item, 0 to {len(place) - 1}"
         )
     return int(section)

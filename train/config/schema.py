@@ -216,7 +216,7 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError(f"ema must be in [0, 1), not {self.ema}")
         if (layer := self.validation.feature_layer) and layer not in LAYERS:
             raise ValueError(
-                f"validation.feature_layer must be of {', '.join(LAYERS)}, not {layer!r}"
+                f"validation.feature_layer must be one of {', '.join(LAYERS)}, not {layer!r}"
             )
 
     def _check_adversarial(self) -> None:

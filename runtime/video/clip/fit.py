@@ -60,7 +60,9 @@ def parse_scaling(
     if size is not None:
         match = _SIZE.fullmatch(size.strip())
         if match is None or not all(0 < int(side) <= LARGEST_PX for side in match.groups()):
-            raise ConfigError(f"{size!r} is not a size: write width and height, such as 1920x1080")
+            raise ConfigError(
+                f"the size {size!r} is not a width and a height: write them as 1920x1080"
+            )
         return Fit(int(match[1]), int(match[2]))
     if width is not None or height is not None:
         return Fit(width, height)

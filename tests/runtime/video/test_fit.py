@@ -44,7 +44,7 @@ def test_videos_get_the_size(tmp_path: Path, scaling: Scaling, expected: tuple[i
 
 def test_what_is_no_size_is_refused() -> None:
     for text in ("1920", "1920x", "0x5", "axb", "99999x5", "-3x4"):
-        with pytest.raises(ConfigError, match="is not a size"):
+        with pytest.raises(ConfigError, match="is not a width and a height"):
             parse_scaling(None, text, None, None)
     with pytest.raises(ConfigError, match="exclude each other"):
         parse_scaling(2, None, 100, None)
