@@ -251,7 +251,7 @@ def _loaded(request: Request, jobs: Sequence[Job] = (), *, footage: bool = False
     from .run import Run
 
     options, settings = request.options, request.file
-    left = [job for job in jobs if settings.overwrite or not job.is_done()] or jobs[:1]
+    left = [job for job in jobs if settings.overwrite or _may_be_left(job)] or jobs[:1]
     footage = footage or not all(job.is_image for job in left)
     scale = None if settings.model else largest_factor(settings.factor(), jobs)
 
@@ -274,6 +274,14 @@ def _loaded(request: Request, jobs: Sequence[Job] = (), *, footage: bool = False
             "from frame to frame"
         )
     return run
+
+
+def _may_be_left(job: Job) -> bool:
+    """Whether there is no output yet; a name that the system refuses fails later, with its file."""
+    try:
+        return not job.is_done()
+    except OSError:
+        return True
 
 
 def _note(line: str) -> None:
