@@ -119,6 +119,12 @@ class Request:
             raise ConfigError(
                 "--resume, --start, --end and --deinterlace work only from file to file"
             )
+        encodes = target.kind in (TargetKind.FILE, TargetKind.STREAM)
+        if not encodes and typed("codec", "crf", "preset"):
+            raise ConfigError(
+                f"{target.shown}: nothing is encoded for it; --codec, --crf and --preset are for "
+                "files and streams"
+            )
         return cls(options, file, source, target, encoder, live, several)
 
     def check_live(self) -> bool:
@@ -199,10 +205,12 @@ class Request:
         if not all(job.makes_images or job.makes_animation for job in jobs):
             return
         if self.file.resume and any(job.makes_animation for job in jobs):
-            raise ConfigError(
-                f"{self.target.path.name}: an animated image is written at once and cannot be "
-                "resumed; make images first, such as frame_%05d.png"
-            )
+            if typed("resume"):
+                raise ConfigError(
+                    f"{self.target.path.name}: an animated image is written at once and cannot be "
+                    "resumed; make images first, such as frame_%05d.png"
+                )
+            self.file = replace(self.file, resume=False)
         sound = self.file.audio in ("copy", "aac") and typed("audio")
         if sound or typed("codec", "crf", "preset", "pixel_format"):
             raise ConfigError(

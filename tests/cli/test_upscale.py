@@ -194,6 +194,8 @@ def test_a_part_at_another_size_beside_the_input(
     assert cv2.imread(str(half)).shape == (5, 7, 3)  # type: ignore[union-attr]
     assert "'1h' is not a time" in fail(clip, target, "--start", "1h")
     assert "work only from file to file" in fail(clip, "null", "--resume")
+    for option in (("--codec", "h264"), ("--crf", "20"), ("--preset", "fast")):
+        assert "nothing is encoded for it; --codec" in fail(clip, "null", *option)
 
 
 def test_a_live_target_and_its_summary(clip: Path, nearest_model_path: Path) -> None:

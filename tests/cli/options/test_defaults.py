@@ -44,6 +44,17 @@ def test_defaults_stand_in_for_options_that_are_not_given(
     assert (code, json.loads(out)["upscaler"]["scale"]) == (0, 4)
 
 
+def test_a_default_to_resume_is_for_what_can_be_resumed(
+    tmp_path: Path, defaults: Path, capsys: pytest.CaptureFixture[str], clip: Path
+) -> None:
+    defaults.write_text("[upscale]\nmodel = 'realtime-nano-x2'\nresume = true\n")
+    code, _, err = run(capsys, "upscale", clip, tmp_path / "a.gif", "-q")
+    assert (code, (tmp_path / "a.gif").exists()) == (0, True), err
+    code, _, err = run(capsys, "upscale", clip, tmp_path / "b.gif", "-q", "--resume")
+    assert code == 1
+    assert "written at once and cannot be resumed" in err
+
+
 def test_where_the_file_lies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("FRAMELIFT_CONFIG", "")
     assert defaults_path() is None
