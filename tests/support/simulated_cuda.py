@@ -185,8 +185,10 @@ class Gpu:
             stream.queue.append(("work", work))
 
     def work_until(self, done: Callable[[], bool]) -> None:
-        while not done():
-            with self.working:
+        while True:
+            with self.working:  # else another thread does meanwhile what is waited for
+                if done():
+                    return
                 self._work()
 
     def _work(self) -> None:
