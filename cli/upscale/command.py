@@ -251,7 +251,9 @@ def _loaded(request: Request, jobs: Sequence[Job] = (), *, footage: bool = False
     from .run import Run
 
     options, settings = request.options, request.file
-    left = [job for job in jobs if settings.overwrite or _may_be_left(job)] or jobs[:1]
+    left = jobs
+    if len({job.is_image for job in jobs}) > 1 and not settings.overwrite:
+        left = [job for job in jobs if _may_be_left(job)] or jobs[:1]
     footage = footage or not all(job.is_image for job in left)
     scale = None if settings.model else largest_factor(settings.factor(), jobs)
 

@@ -19,7 +19,7 @@ import re
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -69,28 +69,23 @@ def remembering(
     What modules in the folders of `code` made is forgotten when one of them changes. Of more than
     `most_files` files the oldest are removed.
     """
-    global _store
-    before, _store = _store, _Store(folder, code, most_files)
-    try:
+    with _keeping_in(_Store(folder, code, most_files)):
         yield
-    finally:
-        _store = before
 
 
 def as_now() -> Callable[[], AbstractContextManager[None]]:
     """For what is made later: inside what this returns, it is kept where it would be kept now."""
-    store = _store
+    return partial(_keeping_in, _store)
 
-    @contextmanager
-    def again() -> Iterator[None]:
-        global _store
-        before, _store = _store, store
-        try:
-            yield
-        finally:
-            _store = before
 
-    return again
+@contextmanager
+def _keeping_in(store: _Store | None) -> Iterator[None]:
+    global _store
+    before, _store = _store, store
+    try:
+        yield
+    finally:
+        _store = before
 
 
 def remembered(
@@ -141,14 +136,14 @@ def _read(file: Path) -> tuple[Facts, bytes] | None:
 
 def _write(store: _Store, file: Path, facts: Facts, body: bytes) -> None:
     rest = json.dumps(facts).encode() + b"\n" + body
-    partial = file.with_name(f"{file.name}.{os.getpid()}")
+    part = file.with_name(f"{file.name}.{os.getpid()}")
     with contextlib.suppress(OSError):  # a full disk, or a home that cannot be written to
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        partial.write_bytes(hashlib.sha256(rest).hexdigest().encode() + b"\n" + rest)
-        os.replace(partial, file)
+        part.write_bytes(hashlib.sha256(rest).hexdigest().encode() + b"\n" + rest)
+        os.replace(part, file)
         _forget_oldest(store)
     with contextlib.suppress(OSError):
-        partial.unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
 
 
 def _forget_oldest(store: _Store) -> None:

@@ -24,6 +24,13 @@ from ...support.sequences import LOSSLESS, images, sequence, silent
 from ...support.upscalers import DeepNearest, Interrupting
 
 
+def ffv1_clip(path: Path, seconds: float, filters: str) -> None:
+    """A test pattern of FFmpeg, 64×48 with 10 frames a second, without loss."""
+    pattern = f"testsrc2=s=64x48:r=10:d={seconds}"
+    command = ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", pattern, "-vf", filters]
+    subprocess.run([*command, "-c:v", "ffv1", str(path)], check=True)
+
+
 def test_every_frame_becomes_an_image(tmp_path: Path) -> None:
     pixels = noise(12)
     source = make_clip(tmp_path / "a.mkv", pixels, **LOSSLESS, audio="flac")  # type: ignore[arg-type]
@@ -70,23 +77,7 @@ def test_depth_grey_and_alpha_are_kept_where_the_format_holds_them(
     made = f"format={stored}"
     if "a" in stored[:4] and "gray" not in stored:
         made = "format=rgba,colorchannelmixer=aa=0.5," + made
-    subprocess.run(
-        [
-            "ffmpeg",
-            "-v",
-            "error",
-            "-f",
-            "lavfi",
-            "-i",
-            "testsrc2=s=64x48:r=10:d=0.2",
-            "-vf",
-            made,
-            "-c:v",
-            "ffv1",
-            str(source),
-        ],
-        check=True,
-    )
+    ffv1_clip(source, 0.2, made)
     pattern = tmp_path / f"f%d{suffix}"
     upscale_to_images(source, pattern, DeepNearest(2), quiet=True, say=notes.append)
     found = subprocess.run(
@@ -107,23 +98,7 @@ def test_depth_grey_and_alpha_are_kept_where_the_format_holds_them(
 @pytest.mark.skipif(not which("ffmpeg"), reason="needs ffmpeg")
 def test_what_each_image_loses_is_said_once(tmp_path: Path) -> None:
     source, notes = tmp_path / "a.mkv", list[str]()
-    subprocess.run(
-        [
-            "ffmpeg",
-            "-v",
-            "error",
-            "-f",
-            "lavfi",
-            "-i",
-            "testsrc2=s=64x48:r=10:d=0.3",
-            "-vf",
-            "format=gbrp14le",
-            "-c:v",
-            "ffv1",
-            str(source),
-        ],
-        check=True,
-    )
+    ffv1_clip(source, 0.3, "format=gbrp14le")
     upscale_to_images(source, tmp_path / "f%d.avif", DeepNearest(2), quiet=True, say=notes.append)
     assert notes == ["f1.avif: 14 bits per channel become 12; use .png to keep all"]
 
