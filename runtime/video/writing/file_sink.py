@@ -34,7 +34,9 @@ from .stored import (
     scaled_matrix,
 )
 
-_DAY = 86400  # seconds
+_UNTIMED_BY_X265 = 2
+"""x265 leaves the decoding times of clips of so many frames uninitialised: its delay for B-frames
+is set only by the frame behind them."""
 
 
 class FileSink(Closing):
@@ -139,7 +141,10 @@ class FileSink(Closing):
     def finish(self) -> None:
         """Drain the encoder, copy what remains of the other streams and complete the file."""
         with self._busy, self._as_output_error():
+            untimed = self.frames_written <= _UNTIMED_BY_X265
             for packet in self._stream.encode(None):
+                if untimed and self._options.encoder.library == "libx265":
+                    packet.dts = packet.pts  # two frames are never reordered
                 self._write(packet)
             last = self._clock.last()
             if last is not None:
@@ -229,8 +234,6 @@ class FileSink(Closing):
 
     def _write(self, packet: Packet[Stream]) -> None:
         if packet.pts is not None:
-            if packet.dts is not None and abs(packet.pts - packet.dts) * packet.time_base > _DAY:
-                packet.dts = packet.pts  # x265 gives clips of two frames any number
             packet.duration = self._durations.pop(packet.pts, 0) or packet.duration
         packet = self._dynamic_hdr.put_into(packet)
         ready = self._clock.next(packet)
