@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..common.errors import ConfigError, ForeignModelError
 from ..common.notes import Say
 from ..runtime import ModelSpec, Upscaler
-from ..runtime.file_settings import FileSettings
+from ..runtime.files.settings import FileSettings
 from ..runtime.models.file import read_spec
 from ..runtime.models.zoo import DEFAULT_STYLE, default_model, resolve
 

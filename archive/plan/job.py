@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...runtime.file_settings import FileSettings
+from ...runtime.files.settings import FileSettings
 from ..records.row import Row
 
 RETRIES = 2

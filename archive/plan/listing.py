@@ -13,7 +13,7 @@ from pathlib import Path
 from ...common.errors import InputError, OutputError
 from ...common.images import FOREIGN_IMAGE_SUFFIXES, IMAGE_SUFFIXES, is_image
 from ...common.notes import Say
-from ...runtime.jobs import VIDEO_SUFFIXES, output_name
+from ...runtime.files.jobs import VIDEO_SUFFIXES, output_name
 from ...runtime.video.writing.encoders import EncoderOptions
 
 _WANTED = frozenset((*IMAGE_SUFFIXES, *VIDEO_SUFFIXES))

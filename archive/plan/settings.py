@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 
-from ...runtime.file_settings import FileSettings
+from ...runtime.files.settings import FileSettings
 
 
 def outcome_of(settings: FileSettings) -> dict[str, object]:

@@ -24,7 +24,7 @@ from ...common.images import is_image
 from ...common.signals import signals_as_errors
 from ...common.text import one_line
 from ...runtime import Upscaler
-from ...runtime.file_settings import FileSettings
+from ...runtime.files.settings import FileSettings
 from .messages import (
     ALIVE_SECONDS,
     Answer,

@@ -9,16 +9,17 @@ import av
 
 from ...common.errors import ConfigError
 from ...common.images import is_image
-from ...common.notes import Say
+from ...common.notes import Say, silent
 from ...common.signals import call_interruptibly
 from ...importer.loading import load_upscaler, models_to_run
 from ...runtime import Upscaler
-from ...runtime.file_settings import FileSettings
-from ...runtime.input_size import factor_for
-from ...runtime.still import ImageOptions, make_image
+from ...runtime.files.input_size import factor_for
+from ...runtime.files.jobs import Job
+from ...runtime.files.make import ImageResult, Manner, make_file
+from ...runtime.files.settings import FileSettings
 from ...runtime.video.clip.fit import Fit, known_factor
 from ...runtime.video.pieces import Piece, join_pieces, plan_pieces, upscale_piece
-from ...runtime.video.whole_file import ConvertOptions, upscale_video
+from ...runtime.video.whole_file import ConvertOptions
 from ..plan.films import MadeWith
 from .messages import Made, Planned
 
@@ -34,11 +35,14 @@ class FileUpscaler:
     def __call__(self, source: Path, target: Path, *, replace: bool) -> Made:
         """Upscale one image or video; `replace` allows to overwrite.
 
-        Raises what `upscale_video`, `make_image` and `load` raise.
+        Raises what `make_file` and `load` raise.
         """
-        upscaler = self.load(images=is_image(source), source=source)
-        make = self._image if is_image(source) else self._video
-        return make(upscaler, source, target, replace)
+        job = Job(source, target, is_image(source))
+        upscaler = self.load(images=job.is_image, source=source)
+        manner = Manner(replace, quiet=True, inform=silent, say=self._say)
+        result = make_file(job, upscaler, self._settings, manner)
+        frames = 1 if isinstance(result, ImageResult) else result.frames
+        return _made(upscaler, frames, result.width_px, result.height_px)
 
     def plan(self, source: Path, seconds: float) -> Planned:
         """Cut a video into pieces. Raises what `plan_pieces` and `load` raise."""
@@ -116,45 +120,12 @@ class FileUpscaler:
         scale = known_factor(scaling)
         if isinstance(scaling, Fit) and source is not None and settings.model is None:
             scale = factor_for(scaling, source)
-        models = models_to_run(
-            settings.task,
-            settings.model,
-            scale,
-            footage=not images,
-        )
+        models = models_to_run(settings.task, settings.model, scale, footage=not images)
         if models not in self._upscalers:
             self._upscalers[models] = call_interruptibly(
                 lambda: load_upscaler(settings, *models, say=self._say)
             )
         return self._upscalers[models]
-
-    def _image(self, upscaler: Upscaler, source: Path, target: Path, replace: bool) -> Made:
-        settings = self._settings
-        width, height = make_image(
-            source,
-            target,
-            upscaler,
-            ImageOptions(replace, keep_metadata=not settings.no_metadata),
-            factor=settings.factor(),
-            compare=settings.compare,
-            say=self._say,
-        )
-        return _made(upscaler, 1, width, height)
-
-    def _video(self, upscaler: Upscaler, source: Path, target: Path, replace: bool) -> Made:
-        settings = self._settings
-        result = upscale_video(
-            source,
-            target,
-            upscaler,
-            settings.encoder(),
-            settings.convert(upscaler.spec.sha256),
-            overwrite=replace,
-            quiet=True,
-            say=self._say,
-        )
-        frames = result.stats.frames_written + result.frames_resumed
-        return _made(upscaler, frames, result.width_px, result.height_px)
 
 
 def _made(

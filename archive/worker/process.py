@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING
 
 from ...common.notes import Say
 from ...common.text import printable
-from ...runtime.file_settings import FileSettings
+from ...runtime.files.settings import FileSettings
 from .messages import (
     Answer,
     Job,

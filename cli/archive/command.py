@@ -15,7 +15,7 @@ from ..upscale.command import upscale
 from ..upscale.options import file_settings
 
 if TYPE_CHECKING:
-    from ...runtime.file_settings import FileSettings
+    from ...runtime.files.settings import FileSettings
 
 LEFT_OUT = frozenset({"timeout", "reconnect", "keep_all", "verbose", "recursive", "fps"})
 """Those options of `framelift upscale` that do not concern a file."""

@@ -25,7 +25,7 @@ from ...common.errors import ConfigError, Interrupted
 from ...common.progress import above_bar
 from ...common.text import counted, printable
 from ...importer.loading import models_to_run, own_or_imported
-from ...runtime.file_settings import FileSettings
+from ...runtime.files.settings import FileSettings
 from ...runtime.models.zoo import SCALES
 from ...runtime.video.clip.fit import Fit, known_factor
 from ..output.json_output import print_json

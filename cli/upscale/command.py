@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ...runtime import Upscaler
-    from ...runtime.jobs import Job
+    from ...runtime.files.jobs import Job
     from .run import Run
 
 
@@ -246,7 +246,7 @@ def _loaded(request: Request, jobs: Sequence[Job] = (), *, footage: bool = False
     from ...common.cache_folder import cache_folder
     from ...common.signals import call_interruptibly
     from ...importer.loading import load_upscaler, models_to_run
-    from ...runtime.input_size import largest_factor
+    from ...runtime.files.input_size import largest_factor
     from ...runtime.models.remembered import remembering
     from .run import Run
 

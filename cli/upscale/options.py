@@ -11,8 +11,8 @@ from ...common.notes import Say
 from ..options.defaults import typed
 
 if TYPE_CHECKING:
-    from ...runtime.file_settings import FileSettings
-    from ...runtime.jobs import Job
+    from ...runtime.files.jobs import Job
+    from ...runtime.files.settings import FileSettings
     from ...runtime.live.sources.address import Source
     from ...runtime.live.sources.opening import LiveOptions
     from ...runtime.live.targets.address import Target
@@ -60,7 +60,7 @@ class UpscaleOptions:
 
 def file_settings(values: Mapping[str, Any], task: str = "super-resolution") -> FileSettings:
     """The options that are about a file, of the values that click has."""
-    from ...runtime.file_settings import FileSettings
+    from ...runtime.files.settings import FileSettings
 
     changed: dict[str, Any] = {"task": task}
     if values.get("scale") is not None:
@@ -94,9 +94,9 @@ class Request:
     @classmethod
     def of(cls, options: UpscaleOptions) -> Request:
         """Parse. Raises ConfigError for what does not go together."""
+        from ...runtime.files.output_names import is_sequence
         from ...runtime.live.sources.address import SourceKind, parse_source
         from ...runtime.live.targets.address import TargetKind, parse_target
-        from ...runtime.output_names import is_sequence
         from ..options.command_line import hide_arguments
 
         file = options.file
@@ -130,9 +130,9 @@ class Request:
     def check_live(self) -> bool:
         """Whether a live run is of footage; raises what `check_live` raises."""
         from ...common.images import is_image
+        from ...runtime.files.output_names import is_sequence
         from ...runtime.live.run import check_live
         from ...runtime.live.sources.address import SourceKind
-        from ...runtime.output_names import is_sequence
 
         check_live(self.source, self.target, self.encoder, overwrite=self.file.overwrite)
         path = self.source.path
@@ -141,8 +141,8 @@ class Request:
     def plan(self, say: Say) -> list[Job]:
         """The files to make. Raises what `plan_many` raises, and ConfigError for options of videos
         where there are only images."""
-        from ...runtime.jobs import plan_many
-        from ...runtime.output_names import expanded
+        from ...runtime.files.jobs import plan_many
+        from ...runtime.files.output_names import expanded
 
         options = self.options
         if frames := self._frames():
@@ -177,8 +177,8 @@ class Request:
     def _frames(self) -> Job | None:
         """What is made of an image sequence as the frames of a video, if that is asked for."""
         from ...common.images import is_image
-        from ...runtime.jobs import ANIMATION_SUFFIXES, plan_frames
-        from ...runtime.output_names import is_sequence, is_template
+        from ...runtime.files.jobs import ANIMATION_SUFFIXES, plan_frames
+        from ...runtime.files.output_names import is_sequence, is_template
 
         source, target, fps = self.source.path, self.target.path, self.options.fps
         sequence = not self.is_several and is_sequence(source)
@@ -220,10 +220,10 @@ class Request:
 
     def live_options(self) -> LiveOptions:
         """How the live source is treated."""
+        from ...runtime.files.output_names import is_sequence
         from ...runtime.live.sources.address import SourceKind
         from ...runtime.live.sources.network import Timeouts
         from ...runtime.live.sources.opening import LiveOptions
-        from ...runtime.output_names import is_sequence
 
         options = self.options
         sequence = self.source.kind is SourceKind.FILE and is_sequence(self.source.path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,18 +11,16 @@ from ...common.errors import ConfigError, FrameliftError, InputError, Interrupte
 from ...common.progress import above_bar
 from ...common.text import counted
 from ..output.json_output import print_json
+from .results import Done, Failed, Summary, image_done, line_of, live_done, video_done
 
 if TYPE_CHECKING:
     from ...runtime import Upscaler
-    from ...runtime.file_settings import FileSettings
-    from ...runtime.jobs import Job
+    from ...runtime.files.jobs import Job
+    from ...runtime.files.settings import FileSettings
     from ...runtime.live.run import LiveResult
     from ...runtime.live.sources.address import Source
     from ...runtime.live.sources.opening import LiveOptions
     from ...runtime.live.targets.address import Target
-
-_LEAST_SHOWN = 0.005
-"""Of a share that is shown in whole percents."""
 
 
 class Run:
@@ -44,8 +42,8 @@ class Run:
         self._quiet = quiet
         self._as_json = as_json
         self._notes: list[str] = []
-        self._done: list[dict[str, Any]] = []
-        self._failed: list[dict[str, str]] = []
+        self._done: list[Done] = []
+        self._failed: list[Failed] = []
         self._skipped: list[str] = []
         self._summary_on_stderr = False
 
@@ -62,8 +60,8 @@ class Run:
 
     def files(self, jobs: list[Job], *, several: bool) -> None:
         """Make files: of several, those after one that fails are made, too."""
-        from ...runtime.jobs import with_scales
-        from ...runtime.output_names import SCALE
+        from ...runtime.files.jobs import with_scales
+        from ...runtime.files.output_names import SCALE
         from ...runtime.video.clip.fit import Fit, known_factor
 
         factor = self._settings.factor()
@@ -79,7 +77,7 @@ class Run:
 
     def one(self, job: Job) -> None:
         """Do a job; its error ends the command."""
-        self._done.append((self._image if job.is_image else self._video)(job))
+        self._done.append(self._make(job))
 
     def many(self, jobs: list[Job]) -> None:
         """Do every job, go on after those that fail; folders are made as they are needed."""
@@ -147,27 +145,14 @@ class Run:
             quiet=self._quiet,
             say=self.note,
         )
-        self._done.append(
-            {
-                "kind": "live",
-                "source": source.shown,
-                "target": target.shown,
-                "width": result.width_px,
-                "height": result.height_px,
-                "copied": [],
-                "ended_by": result.ended_by,
-                "reconnects": result.reconnects,
-                **result.stats.as_dict(),
-                **result.stats.live_dict(),
-            }
-        )
+        self._done.append(live_done(source, result))
         return result
 
     def report(self) -> None:
         """Print the summary; exit with 1 if a file of a folder failed."""
         err = self._summary_on_stderr
         if self._as_json:
-            document = {
+            document: Summary = {
                 "schema": 1,
                 "upscaler": self._upscaler.describe(),
                 "done": self._done,
@@ -179,8 +164,8 @@ class Run:
                 document["upscaler_for_images"] = self._for_images.describe()
             print_json(document, indent=None, err=err)
         elif not self._quiet:
-            for result in self._done:
-                click.echo(summary(result), err=err)
+            for done in self._done:
+                click.echo(line_of(done), err=err)
         if self._skipped:
             self.info(f"{len(self._skipped)} already there (--overwrite makes them again)")
         if self._failed:
@@ -188,60 +173,16 @@ class Run:
             names = ", ".join(Path(failure["source"]).name for failure in self._failed)
             raise FrameliftError(f"{len(self._failed)} of {total} files failed: {names}")
 
-    def _image(self, job: Job) -> dict[str, object]:
-        from ...runtime.still import ImageOptions, make_image
+    def _make(self, job: Job) -> Done:
+        from ...runtime.files.make import ImageResult, Manner, make_file
 
         settings = self._settings
-        width, height = make_image(
-            job.source,
-            job.target,
-            self._for_images,
-            ImageOptions(settings.overwrite, not settings.no_metadata, self.info),
-            factor=settings.factor(),
-            compare=settings.compare,
-            quiet=self._quiet,
-            say=self.note,
-        )
-        return {
-            "kind": "image",
-            "source": str(job.source),
-            "target": str(job.target),
-            "width": width,
-            "height": height,
-        }
-
-    def _video(self, job: Job) -> dict[str, object]:
-        settings = self._settings
-        convert = settings.convert(self._upscaler.spec.sha256)
-        manners: dict[str, Any] = {
-            "overwrite": settings.overwrite,
-            "quiet": self._quiet,
-            "say": self.note,
-        }
-        clip = job.images or job.source
-        if job.makes_images or job.makes_animation:
-            from ...runtime.video_to_images import upscale_to_animation, upscale_to_images
-
-            make = upscale_to_images if job.makes_images else upscale_to_animation
-            result = make(clip, job.target, self._upscaler, convert, **manners)
-        else:
-            from ...runtime.video.whole_file import upscale_video
-
-            result = upscale_video(
-                clip, job.target, self._upscaler, settings.encoder(), convert, **manners
-            )
-        facts = {
-            "kind": "video",
-            "source": str(job.source),
-            "target": str(job.target),
-            "width": result.width_px,
-            "height": result.height_px,
-            "copied": result.copied,
-            "resumed": result.frames_resumed,
-            **result.stats.as_dict(),
-        }
-        facts["frames"] = result.stats.frames_written + result.frames_resumed
-        return facts
+        upscaler = self._for_images if job.is_image else self._upscaler
+        manner = Manner(settings.overwrite, self._quiet, self.info, self.note)
+        result = make_file(job, upscaler, settings, manner)
+        if isinstance(result, ImageResult):
+            return image_done(job, result)
+        return video_done(job, result)
 
 
 def _make_folder(folder: Path) -> list[Path]:
@@ -262,25 +203,3 @@ def raise_failure(result: LiveResult) -> None:
     raise InputError(
         f"{result.failure}; {result.target.shown} has the {counted(frames, 'frame')} until then"
     )
-
-
-def summary(result: dict[str, Any]) -> str:
-    """One line about a finished job."""
-    size = f"{result['width']}×{result['height']}"
-    if result["kind"] == "image":
-        return f"{result['target']}: {size}"
-    count = counted(result["frames"], "frame")
-    frames = f"{result['target']}: {count}, {size}, {result['fps']:.1f} fps, "
-    if result["reused"] >= _LEAST_SHOWN:
-        frames += f"{result['reused']:.0%} of the pixels reused, "
-    if result["kind"] == "live":
-        latency, jitter = result["glass_to_glass_ms"], result["jitter_ms"]
-        return (
-            f"{frames}{result['dropped']} dropped, {result['reconnects']} reconnects, "
-            f"latency p50 {latency['p50']:.0f} ms p99 {latency['p99']:.0f} ms, "
-            f"jitter p95 {jitter['p95']:.0f} ms, ended by {result['ended_by']}"
-        )
-    copied = f", {', '.join(result['copied'])} copied" if result["copied"] else ", no audio"
-    upscaling = result["stage_ms"]["upscale"]  # not latency_ms, most of which is waiting in queues
-    speed = f"upscaling p50 {upscaling['p50']:.0f} ms p95 {upscaling['p95']:.0f} ms a frame"
-    return f"{frames}{speed}{copied}"

@@ -9,7 +9,7 @@ from ...common.errors import InputError
 from ...common.files import check_target
 from ...common.notes import Say, say_on_stderr
 from ...common.signals import call_interruptibly, first_signal_stops
-from ..output_names import is_sequence
+from ..files.output_names import is_sequence
 from ..video.clip.pixel_format import PixelFormat
 from ..video.depth import at_depth, depth_of, prepare, problem_of
 from ..video.pipeline import Pipeline

@@ -5,11 +5,37 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from itertools import accumulate
+from typing import TypedDict
 
 from .clip.frame import Frame
 
 STAGES = ("decode", "upscale", "encode")
 _PERCENTS = (50, 90, 95, 99)
+
+
+Percentiles = dict[str, float]
+"""Durations in ms, under "p50", "p90", "p95" and "p99"."""
+
+
+class StatsDict(TypedDict):
+    """What JSON has of a run; see `PipelineStats`."""
+
+    frames: int
+    dropped: int
+    seconds: float
+    fps: float
+    reused: float
+    occupancy: dict[str, float]
+    """The share of the time that each stage worked."""
+    latency_ms: Percentiles
+    stage_ms: dict[str, Percentiles]
+
+
+class LiveStatsDict(TypedDict):
+    """What JSON has besides of a live source."""
+
+    glass_to_glass_ms: Percentiles
+    jitter_ms: Percentiles
 
 
 class LatencyHistogram:
@@ -38,7 +64,7 @@ class LatencyHistogram:
         number = next(n for n, total in enumerate(seen) if total > 0 and total >= wanted)
         return 1000 * self._SMALLEST_SECONDS * math.exp((number + 0.5) / self._BINS_PER_E)
 
-    def as_dict(self) -> dict[str, float]:
+    def as_dict(self) -> Percentiles:
         """The usual percentiles in ms, for JSON."""
         return {f"p{percent}": round(self.percentile_ms(percent), 2) for percent in _PERCENTS}
 
@@ -99,7 +125,7 @@ class PipelineStats:
         self.jitter.add(now, float(frame.pts_seconds))
         self.frames_written += 1
 
-    def as_dict(self) -> dict[str, object]:
+    def as_dict(self) -> StatsDict:
         """Everything as plain values, for JSON."""
         wall = self.wall_seconds or 1.0
         return {
@@ -113,7 +139,7 @@ class PipelineStats:
             "stage_ms": {name: part.as_dict() for name, part in self.stage_latency.items()},
         }
 
-    def live_dict(self) -> dict[str, object]:
+    def live_dict(self) -> LiveStatsDict:
         """What only a live source has besides, for JSON."""
         return {
             "glass_to_glass_ms": self.glass_latency.as_dict(),

@@ -96,6 +96,11 @@ class VideoResult:
     frames_resumed: int = 0
     """Frames that an earlier run had made."""
 
+    @property
+    def frames(self) -> int:
+        """All frames of the video."""
+        return self.stats.frames_written + self.frames_resumed
+
 
 def upscale_video(
     source: ClipInput,

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 
 from ...common.images import FOREIGN_IMAGE_SUFFIXES, IMAGE_SUFFIXES
 from ...common.text import printable
-from ...runtime.jobs import VIDEO_SUFFIXES
+from ...runtime.files.jobs import VIDEO_SUFFIXES
 
 _LONGEST = 120
 _KNOWN = {name: name for name in (*IMAGE_SUFFIXES, *FOREIGN_IMAGE_SUFFIXES, *VIDEO_SUFFIXES)}

@@ -13,7 +13,7 @@ import pytest
 from framelift.archive.plan.job import Archive
 from framelift.archive.plan.listing import Item, list_files, parse_tree, with_targets
 from framelift.archive.records.ledger import Description
-from framelift.runtime.file_settings import FileSettings
+from framelift.runtime.files.settings import FileSettings
 
 
 def write_clip(path: Path, frames: int = 8, seed: int = 0, key_frames: int = 250) -> Path:

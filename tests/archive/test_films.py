@@ -21,7 +21,7 @@ from framelift.archive.records.ledger import Description, Ledger
 from framelift.archive.records.row import Row
 from framelift.archive.run import run_here
 from framelift.archive.worker.work import Worker
-from framelift.runtime.file_settings import FileSettings
+from framelift.runtime.files.settings import FileSettings
 from framelift.runtime.video.pieces import Piece
 
 from .conftest import write_clip

@@ -19,7 +19,7 @@ from framelift.archive.run import run_here
 from framelift.archive.worker.process import ChildProcess
 from framelift.archive.worker.work import Worker
 from framelift.common.errors import FrameliftError
-from framelift.runtime.file_settings import FileSettings
+from framelift.runtime.files.settings import FileSettings
 
 from .conftest import items, write_clip
 

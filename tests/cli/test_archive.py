@@ -21,7 +21,7 @@ from click.testing import CliRunner, Result
 
 from framelift.cli.archive.command import LEFT_OUT, archive
 from framelift.cli.upscale.command import upscale
-from framelift.runtime.file_settings import FileSettings
+from framelift.runtime.files.settings import FileSettings
 
 from ..support.upscaling import one_line_of, write_clip
 

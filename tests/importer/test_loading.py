@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from framelift.importer.loading import load_upscaler
-from framelift.runtime.file_settings import FileSettings
+from framelift.runtime.files.settings import FileSettings
 
 
 def test_a_model_file_is_read_once(

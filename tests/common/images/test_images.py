@@ -22,7 +22,7 @@ from framelift.common.images import (
     read_image,
 )
 from framelift.common.images.opening import opened
-from framelift.runtime.jobs import plan_jobs
+from framelift.runtime.files.jobs import plan_jobs
 from framelift.runtime.still import upscale_image
 from framelift.runtime.video.writing.encoders import EncoderOptions
 

@@ -8,20 +8,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..common.errors import InputError, OutputError
-from ..common.files import check_target
-from ..common.images import (
+from ...common.errors import InputError, OutputError
+from ...common.files import check_target
+from ...common.images import (
     FOREIGN_IMAGE_SUFFIXES,
     IMAGE_SUFFIXES,
     check_image_readable,
     check_image_suffix,
     is_image,
 )
-from ..common.images.kind import is_animated
-from ..common.notes import Say, say_on_stderr
+from ...common.images.kind import is_animated
+from ...common.notes import Say, say_on_stderr
+from ..video.clip.image_sequence import ImageSequence, check_images, has_number, numbered_files
+from ..video.writing.encoders import EncoderOptions
 from .output_names import SCALE, becomes_images, in_template, is_template, with_scale
-from .video.clip.image_sequence import ImageSequence, check_images, has_number, numbered_files
-from .video.writing.encoders import EncoderOptions
 
 VIDEO_SUFFIXES = (
     ".mp4",
@@ -172,7 +172,7 @@ def plan_jobs(
     subfolders of the same names. Names are kept; a video whose container cannot hold the chosen
     codec gets that of the codec's first suffix. Images of a format that is not read are left out
     with one line, and so are subfolders. A file goes into a `target` that is a folder under its own
-    name. `target` may be a template, see `names.py`.
+    name. `target` may be a template, see `output_names.py`.
 
     Raises:
         InputError: `source` does not exist, is an image of a format that is not read, or a

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .video.clip.fit import Scaling, parse_scaling
-from .video.clip.span import Span, parse_time
-from .video.writing.encoders import EncoderOptions
+from ..video.clip.fit import Scaling, parse_scaling
+from ..video.clip.span import Span, parse_time
+from ..video.writing.encoders import EncoderOptions
 
 if TYPE_CHECKING:
-    from .video.whole_file import ConvertOptions
+    from ..video.whole_file import ConvertOptions
 
 
 @dataclass(frozen=True)
@@ -67,9 +67,9 @@ class FileSettings:
 
     def convert(self, model_sha256: str | None) -> ConvertOptions:
         """What is made of a video besides its codec, by the model of that hash."""
-        from .video.reading.deinterlace import Deinterlace
-        from .video.whole_file import ConvertOptions  # which loads PyAV: images do without
-        from .video.writing.carried import Audio
+        from ..video.reading.deinterlace import Deinterlace
+        from ..video.whole_file import ConvertOptions  # which loads PyAV: images do without
+        from ..video.writing.carried import Audio
 
         return ConvertOptions(
             Audio(self.audio or "auto"),

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..common.errors import FrameliftError
-from ..common.images import is_image, read_outline
-from ..common.notes import silent
+from ...common.errors import FrameliftError
+from ...common.images import is_image, read_outline
+from ...common.notes import silent
+from ..video.clip.fit import Scaling, factor_of, known_factor
 from .jobs import Job
-from .video.clip.fit import Scaling, factor_of, known_factor
 
 _MOST_FILES = 100
 """Of more, the headers are not read before the work begins."""
@@ -50,7 +50,7 @@ def _size_of_file(path: Path, *, is_image: bool) -> tuple[int, int] | None:
 
 
 def _size_of_video(path: Path) -> tuple[int, int] | None:
-    from .video.clip.input_file import main_video, open_input
+    from ..video.clip.input_file import main_video, open_input
 
     with open_input(path) as container:
         stream = main_video(container, silent)

@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..common.errors import InputError, OutputError
-from ..common.images import is_image
-from ..common.images.kind import is_animated
-from ..common.notes import Say, say_on_stderr
-from .video.clip.image_sequence import gap_in, has_number, numbered_files, with_number
+from ...common.errors import InputError, OutputError
+from ...common.images import is_image
+from ...common.images.kind import is_animated
+from ...common.notes import Say, say_on_stderr
+from ..video.clip.image_sequence import gap_in, has_number, numbered_files, with_number
 
 SCALE = "{scale}"
 _FIELDS = ("stem", "suffix", "folder", "scale")
