@@ -18,6 +18,7 @@ from ..common.errors import (
 )
 from ..common.libraries.needed import needed_for
 from .options.defaults import typed
+from .options.shared import licence_option
 from .options.types import Finite
 
 if TYPE_CHECKING:
@@ -122,9 +123,7 @@ class ExportOptions:
     metavar="DB",
     help="PSNR that int8 may lose on these images. [default: 0.15]",
 )
-@click.option(
-    "--licence", default="", help="Licence of the weights, stored in the model's metadata."
-)
+@licence_option
 @click.option("-y", "--overwrite", is_flag=True, help="Replace an existing model.")
 @click.option(
     "--triton",

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .options.shared import licence_option
+
 if TYPE_CHECKING:
     from ..importer import Imported
 
@@ -49,9 +51,7 @@ if TYPE_CHECKING:
         "`framelift stylize`."
     ),
 )
-@click.option(
-    "--licence", default="", help="Licence of the weights, stored in the model's metadata."
-)
+@licence_option
 @click.option("-y", "--overwrite", is_flag=True, help="Replace an existing model.")
 def import_model(source: Path, output: Path, **options: Any) -> None:  # noqa: ANN401
     """Make a Framelift model of another super-resolution ONNX file.

@@ -50,6 +50,13 @@ class BackendError(FrameliftError):
     """A runtime backend, provider or device is missing or failed."""
 
 
+def cannot_run(name: str, reason: object) -> BackendError:
+    """The error of a backend, or of a runtime to compare with, that this machine lacks something
+    for.
+    """
+    return BackendError(f"{name} cannot run on this machine: {reason}")
+
+
 class MissingDependencyError(FrameliftError, ImportError):
     """An optional package is not installed; the message contains the command that installs it."""
 

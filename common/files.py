@@ -168,6 +168,13 @@ def check_target(target: Path, *, overwrite: bool = False, source: Path | None =
         raise OutputError(f"{target}: the folder {folder} is not writable")
 
 
+def check_model_target(target: Path, *, overwrite: bool, source: Path) -> None:
+    """`check_target` for a model. Raises OutputError also for a name of another suffix."""
+    if target.suffix != ".onnx":
+        raise OutputError(f"{target}: the name of a model must end in .onnx")
+    check_target(target, overwrite=overwrite, source=source)
+
+
 def describe_os_error(target: Path, error: OSError) -> str:
     """One line for the user about a failed write."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):

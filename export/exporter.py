@@ -9,8 +9,8 @@ from pathlib import Path
 
 import onnx
 
-from ..common.errors import ConfigError, ExportError, InputError, OutputError
-from ..common.files import atomic_output, check_target
+from ..common.errors import ConfigError, ExportError, InputError
+from ..common.files import atomic_output, check_model_target
 from ..common.notes import Say
 from ..runtime.models.contract import DEEP_BITS
 from ..runtime.models.digest import PREFIX, seal
@@ -126,9 +126,7 @@ def export_checkpoint(
 
 def _check_files(source: Path, target: Path, config: ExportConfig) -> None:
     """Refuse names that cannot be read or written, before anything is computed."""
-    if target.suffix != ".onnx":
-        raise OutputError(f"{target}: the name of a model must end in .onnx")
-    check_target(target, overwrite=config.overwrite, source=source)
+    check_model_target(target, overwrite=config.overwrite, source=source)
     for frames in (config.calibration, config.quality_set):
         if frames is not None and not frames.exists():
             raise InputError(f"{frames}: no such file or folder")

@@ -13,6 +13,7 @@ from onnx.external_data_helper import ExternalDataInfo
 from ..common.cache_folder import made_cache_folder
 from ..common.errors import FrameliftError, ModelError
 from ..common.notes import silent
+from ..runtime.models.contract import damaged
 from ..runtime.models.file import ModelSpec, read_spec
 from .importing import import_model
 from .outcome import ImportOptions
@@ -71,7 +72,5 @@ def _digest(source: Path, task: str) -> str:
     except OSError as error:
         raise ModelError(f"{error.filename}: cannot be read ({error.strerror})") from error
     except Exception as error:  # protobuf's DecodeError, which onnx does not re-export
-        raise ModelError(
-            f"{source}: is not an ONNX file, or is damaged; copy or export it again"
-        ) from error
+        raise damaged(source) from error
     return digest.hexdigest()[:16]

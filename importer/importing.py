@@ -7,8 +7,8 @@ from pathlib import Path
 
 import onnx
 
-from ..common.errors import ConfigError, ModelError, OutputError
-from ..common.files import atomic_output, check_target
+from ..common.errors import ConfigError, ModelError
+from ..common.files import atomic_output, check_model_target
 from ..common.notes import Say, say_on_stderr
 from ..common.text import counted
 from ..export.graph.contract import apply_frame_contract
@@ -49,9 +49,7 @@ def import_model(
         MissingDependencyError: no inference engine is installed.
     """
     options = options or ImportOptions()
-    if target.suffix != ".onnx":
-        raise OutputError(f"{target}: the name of a model must end in .onnx")
-    check_target(target, overwrite=options.overwrite, source=source)
+    check_model_target(target, overwrite=options.overwrite, source=source)
     foreign = read_foreign(source)
     return _Import(foreign, options, say).write(target)
 

@@ -13,6 +13,7 @@ import uvicorn
 from ..common.errors import ConfigError, OutputError
 from ..common.notes import Say
 from ..common.signals import first_signal_stops
+from ..web.server import cannot_listen
 from .app import create_app
 from .jobs.service import Service
 
@@ -45,9 +46,7 @@ def listen(host: str, port: int) -> socket.socket:
         bound.listen(256)
     except OSError as error:
         bound.close()
-        raise ConfigError(
-            f"{host}:{port} cannot be used ({error.strerror}): choose another with --host or --port"
-        ) from error
+        raise cannot_listen(host, port, str(error.strerror)) from error
     return bound
 
 

@@ -37,6 +37,13 @@ _SECONDS = 60.0
 """After which a client that sends or takes nothing is left."""
 
 
+def cannot_listen(host: str, port: int, why: str) -> ConfigError:
+    """The error of an address that no server can be bound to."""
+    return ConfigError(
+        f"{host}:{port} cannot be used ({why}): choose another with --host or --port"
+    )
+
+
 class PageServer(ThreadingHTTPServer):
     """The page at `url`. An address names a file of a fixed list, never a path."""
 
@@ -66,9 +73,7 @@ class PageServer(ThreadingHTTPServer):
             why = getattr(error, "strerror", None) or error
             if isinstance(error, UnicodeError):
                 why = "not a host name"
-            raise ConfigError(
-                f"{host}:{port} cannot be used ({why}): choose another with --host or --port"
-            ) from error
+            raise cannot_listen(host, port, str(why)) from error
 
     @property
     def url(self) -> str:

@@ -49,6 +49,12 @@ class Records:
     unreadable: int = 0
     """Rows that are no JSON of this form."""
 
+    def unreadable_line(self) -> str:
+        """The line for the user about them; "" if there are none."""
+        if not self.unreadable:
+            return ""
+        return f"{self.unreadable} rows of the ledger are damaged and do not count"
+
     def add(self, row: Row) -> None:
         """Take one more row in, later than those before."""
         if row.target != row.source:

@@ -25,16 +25,14 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from ...common.errors import ConfigError
 from ...common.libraries.opencv import load_cv2
 from ...common.notes import silent
-from ...common.text import counted
 from ...runtime.video.reading.file_source import FileSource
 from ..machine.facts import describe_machine
 from ..report.documents import Flicker
 from ..report.model import new_document
 from ..report.quality_results import Change, FlickerResults, MeanChange
-from ..shared.settings import ANYWHERE, Placement
+from ..shared.settings import ANYWHERE, Placement, require_frames, require_least
 
 ImageU8 = NDArray[np.uint8]
 
@@ -59,8 +57,7 @@ def measure_flicker(
     `progress` is called with (done, total) after each frame. Raises ConfigError for fewer than 3
     frames, asked for or there, InputError, ModelError, BackendError.
     """
-    if frames < _MIN_FRAMES:
-        raise ConfigError(f"frames must be at least {_MIN_FRAMES}, got {frames}")
+    require_least("frames", frames, _MIN_FRAMES)
     machine = describe_machine()
     times_ms: list[float] = []
     with (
@@ -78,10 +75,7 @@ def measure_flicker(
                 yield frame.bgr, output
 
         pairs = [change_between(before, after) for before, after in pairwise(both())]
-        if len(times_ms) < _MIN_FRAMES:
-            raise ConfigError(
-                f"{clip}: has {counted(len(times_ms), 'frame')}; at least {_MIN_FRAMES} are needed"
-            )
+        require_frames(clip, len(times_ms), _MIN_FRAMES)
         mean = mean_of(pairs)
         warnings = [] if mean.static_share >= _LEAST_STATIC else [_nothing_static(mean)]
         settings = {

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...common.errors import BackendError, MissingDependencyError
+from ...common.errors import BackendError, MissingDependencyError, cannot_run
 from ...runtime.backends import onnx_cuda
 from ...runtime.machine.nvidia import gpu_problem
 from ..shared.settings import LatencySettings
@@ -41,9 +41,7 @@ class _Kind:
         reason = gpu_problem() if self.on_cuda else None
         if reason is None and name == "ort-cuda":
             reason = onnx_cuda.missing()
-        return (
-            None if reason is None else BackendError(f"{name} cannot run on this machine: {reason}")
-        )
+        return None if reason is None else cannot_run(name, reason)
 
 
 _RIVALS = {

@@ -8,9 +8,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...common.errors import ConfigError
+from ...common.text import counted
 
 if TYPE_CHECKING:
     from ...runtime import Upscaler
+
+
+def require_least(name: str, value: int, least: int) -> None:
+    """Raise ConfigError for a number that is smaller."""
+    if value < least:
+        raise ConfigError(f"{name} must be at least {least}, got {value}")
+
+
+def require_frames(clip: Path, count: int, least: int) -> None:
+    """Raise ConfigError for a clip of fewer frames."""
+    if count < least:
+        raise ConfigError(f"{clip}: has {counted(count, 'frame')}; at least {least} are needed")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +60,7 @@ class LatencySettings(Placement):
 
     def __post_init__(self) -> None:
         for name in ("width", "height", "batch", "iterations"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
+            require_least(name, getattr(self, name), 1)
         if not 0 <= self.seconds < math.inf:
             raise ConfigError(f"seconds must be 0 or more, got {self.seconds}")
 

@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 from ...common.errors import ConfigError
 from ...common.images import read_image
 from ...common.notes import Say, silent
-from ...common.text import counted
 from ...imaging.coding import Coding, encode_and_decode
 from ...runtime import Upscaler
 from ...runtime.reuse import ReusingSequence
@@ -34,7 +33,7 @@ from ..report.checks import machine_warnings
 from ..report.documents import Reuse
 from ..report.model import new_document
 from ..report.results import ReuseResults, ReuseShot
-from ..shared.settings import Placement
+from ..shared.settings import Placement, require_frames, require_least
 from ..shared.shots import STATIC_CRF, animation_on_twos, screen_recording, static_shot
 from ..shared.timing import time_ms
 
@@ -56,10 +55,8 @@ class ReuseSettings(Placement):
     codings: tuple[Coding, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.frames < _LEAST_FRAMES:
-            raise ConfigError(f"frames must be at least {_LEAST_FRAMES}, got {self.frames}")
-        if self.rounds < 1:
-            raise ConfigError(f"rounds must be at least 1, got {self.rounds}")
+        require_least("frames", self.frames, _LEAST_FRAMES)
+        require_least("rounds", self.rounds, 1)
         if any(side % 2 for side in self.size):
             raise ConfigError("both sides of the size must be even, which encoders ask for")
 
@@ -127,10 +124,7 @@ def _shots(
 def _read(clip: Path, count: int) -> Frames:
     with FileSource(clip, say=silent) as source:
         frames = [frame.bgr.copy() for frame in islice(source, count)]
-    if len(frames) < _LEAST_FRAMES:
-        raise ConfigError(
-            f"{clip}: has {counted(len(frames), 'frame')}; at least {_LEAST_FRAMES} are needed"
-        )
+    require_frames(clip, len(frames), _LEAST_FRAMES)
     return np.stack(frames)
 
 

@@ -18,8 +18,6 @@ from time import perf_counter
 
 from msgspec.structs import replace
 
-from ...common.errors import ConfigError
-from ...common.text import counted
 from ...runtime import Upscaler
 from ...runtime.live.targets.opening import NullSink
 from ...runtime.video.pipeline import FrameSink, Pipeline
@@ -33,7 +31,7 @@ from ..report.checks import machine_warnings
 from ..report.documents import Video
 from ..report.model import new_document
 from ..report.results import Run, VideoResults, VideoRun
-from ..shared.settings import ANYWHERE, Placement
+from ..shared.settings import ANYWHERE, Placement, require_frames, require_least
 from ..shared.timing import time_ms
 
 NULL = "none"
@@ -73,10 +71,8 @@ def measure_video(
     Raises ConfigError for fewer than 8 frames or no round, InputError, ModelError, BackendError,
     OutputError.
     """
-    if frames < _MIN_FRAMES:
-        raise ConfigError(f"frames must be at least {_MIN_FRAMES}, got {frames}")
-    if rounds < 1:
-        raise ConfigError(f"rounds must be at least 1, got {rounds}")
+    require_least("frames", frames, _MIN_FRAMES)
+    require_least("rounds", rounds, 1)
     machine = describe_machine()
     monitor = Monitor(gpu=bool(machine.gpus))
     sinks = {NULL: None, options.codec_name: options}
@@ -162,10 +158,7 @@ def _available(file: Path, frames: int) -> int:
     """How many of the wanted frames the file has."""
     with FileSource(file) as source:
         count = sum(1 for _ in islice(source, frames))
-    if count < _MIN_FRAMES:
-        raise ConfigError(
-            f"{file}: has {counted(count, 'frame')}; at least {_MIN_FRAMES} are needed"
-        )
+    require_frames(file, count, _MIN_FRAMES)
     return count
 
 

@@ -80,8 +80,8 @@ class Archiving:
             name,
         )
         records = Ledger(out, self._archive.digest).refresh()
-        if records.unreadable:
-            self._note(f"{records.unreadable} rows of the ledger are damaged and do not count")
+        if line := records.unreadable_line():
+            self._note(line)
         items = with_targets(found, settings.encoder(), records.renamed)
         self._plan = plan_run(
             [item for item in items if item.source in self._shard], self._archive, records

@@ -58,8 +58,8 @@ def _show_details(status: Status) -> None:
         click.echo(f"being made now: {hosts}")
     for source, pieces in records.pieces_done.items():
         click.echo(f"in pieces: {printable(source)}, {len(pieces)} done")
-    if records.unreadable:
-        click.echo(f"{records.unreadable} rows of the ledger are damaged and do not count")
+    if line := records.unreadable_line():
+        click.echo(line)
     for row in records.failed.values():
         tries = records.tries.get(row.source, 1)
         times = "1 try" if tries == 1 else f"{tries} tries"

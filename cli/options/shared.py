@@ -26,6 +26,14 @@ threads_option = click.option(
 )
 
 
+tile_option = click.option(
+    "--tile", type=click.IntRange(1), help="Largest side of a tile, in input pixels."
+)
+licence_option = click.option(
+    "--licence", default="", help="Licence of the weights, stored in the model's metadata."
+)
+
+
 def _number_of_a_gpu(default: str) -> Decorator:
     return click.option(
         "--device",

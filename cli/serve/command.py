@@ -9,7 +9,7 @@ import click
 
 from ...common.errors import MissingDependencyError
 from ..options.completions import backend_names
-from ..options.shared import device_option, host_option, port_option
+from ..options.shared import device_option, host_option, port_option, tile_option
 from ..options.types import Finite, Size
 from .settings import TOKEN_VARIABLE, ServeOptions, settings_of
 
@@ -72,7 +72,7 @@ _PACKAGES = (
     type=click.IntRange(1),
     help="Inference threads of each job. [default: the cores, shared among the workers]",
 )
-@click.option("--tile", type=click.IntRange(1), help="Largest side of a tile, in input pixels.")
+@tile_option
 @click.option(
     "--max-upload", type=Size(), default="2G", show_default=True, help="Largest upload, in bytes."
 )

@@ -10,7 +10,7 @@ import click
 from ...common.errors import FrameliftError, Interrupted
 from ..options.completions import backend_names, files, model_names
 from ..options.sections import SectionedCommand
-from ..options.shared import codec_options, device_option, threads_option
+from ..options.shared import codec_options, device_option, threads_option, tile_option
 from ..options.types import Finite, require_both, require_name
 from .options import Request, UpscaleOptions
 
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 )
 @device_option
 @threads_option
-@click.option("--tile", type=click.IntRange(1), help="Largest side of a tile, in input pixels.")
+@tile_option
 @codec_options
 @click.option(
     "--pixel-format",

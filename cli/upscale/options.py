@@ -35,6 +35,9 @@ _FOR_VIDEOS = (
 )
 
 
+_FPS_FOR_SEQUENCES = "--fps is for an image sequence, such as frame_%05d.png"
+
+
 @dataclass(frozen=True)
 class UpscaleOptions:
     """The arguments and options of the command."""
@@ -114,7 +117,7 @@ class Request:
                 "--audio copy works only from file to file: the sound of live sources is encoded"
             )
         if live and options.fps is not None and not is_sequence(source.path):
-            raise ConfigError("--fps is for an image sequence, such as frame_%05d.png")
+            raise ConfigError(_FPS_FOR_SEQUENCES)
         if live and (file.resume or file.deinterlace != "frame" or not span.is_whole):
             raise ConfigError(
                 "--resume, --start, --end and --deinterlace work only from file to file"
@@ -183,7 +186,7 @@ class Request:
         source, target, fps = self.source.path, self.target.path, self.options.fps
         sequence = not self.is_several and is_sequence(source)
         if fps is not None and not sequence:
-            raise ConfigError("--fps is for an image sequence, such as frame_%05d.png")
+            raise ConfigError(_FPS_FOR_SEQUENCES)
         animated = target.suffix.lower() in ANIMATION_SUFFIXES
         several = is_template(target) or target.is_dir() or not target.suffix
         if not sequence or (fps is None and (several or (is_image(target) and not animated))):
@@ -193,11 +196,11 @@ class Request:
 
     def _images(self) -> ImageSequence:
         """The image sequence. Raises ConfigError: no rate was named, and others of `find`."""
-        from ...runtime.video.clip.image_sequence import ImageSequence, parse_rate
+        from ...runtime.video.clip.image_sequence import ImageSequence, no_rate, parse_rate
 
         source, fps = self.source.path, self.options.fps
         if fps is None:
-            raise ConfigError(f"{source}: the images have no frame rate; name it, such as --fps 25")
+            raise no_rate(source)
         return ImageSequence.find(source).at_rate(parse_rate(fps))
 
     def _refuse_encoders_of_pictures(self, jobs: list[Job]) -> None:
@@ -205,11 +208,10 @@ class Request:
         if not all(job.makes_images or job.makes_animation for job in jobs):
             return
         if self.file.resume and any(job.makes_animation for job in jobs):
+            from ...runtime.video_to_images.animation import cannot_resume
+
             if typed("resume"):
-                raise ConfigError(
-                    f"{self.target.path.name}: an animated image is written at once and cannot be "
-                    "resumed; make images first, such as frame_%05d.png"
-                )
+                raise cannot_resume(self.target.path)
             self.file = replace(self.file, resume=False)
         sound = self.file.audio in ("copy", "aac") and typed("audio")
         if sound or typed("codec", "crf", "preset", "pixel_format"):

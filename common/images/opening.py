@@ -129,13 +129,18 @@ def _plugins_for(data: bytes) -> tuple[str, ...] | None:
     return None
 
 
+def other_depth(kind: object) -> str:
+    """What is wrong with pixels of that type."""
+    return f"has {kind} pixels; convert it to 8 or 16 bits first"
+
+
 def _why_not(data: bytes) -> str:
     """What is wrong with bytes that Pillow does not take: OpenCV may know their type."""
     raw, _ = decode_by_opencv(data)
     if raw is None and not _has_tiff_layout(data):
         return DAMAGED
     if raw is not None and raw.dtype not in (np.uint8, np.uint16):
-        return f"has {raw.dtype} pixels; convert it to 8 or 16 bits first"
+        return other_depth(raw.dtype)
     return "stores its pixels in a way that is not read; convert it to PNG first"
 
 

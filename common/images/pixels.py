@@ -23,7 +23,7 @@ from .facts import Facts, is_cmyk
 from .formats.deep import DEEP_FORMATS
 from .formats.deep import decode as decode_deep
 from .formats.deep_tiff import decode_planes, is_in_planes, is_negative, straight
-from .opening import DAMAGED
+from .opening import DAMAGED, other_depth
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -87,7 +87,7 @@ def _pixels(
     if raw is None:
         raise InputError(f"{path}: {DAMAGED}")
     if raw.dtype not in (np.uint8, np.uint16):
-        raise InputError(f"{path}: has {raw.dtype} pixels; convert it to 8 or 16 bits first")
+        raise InputError(f"{path}: {other_depth(raw.dtype)}")
     return *_parted(straight(image, raw) if raw.dtype == np.uint16 else raw), caught
 
 
@@ -115,7 +115,7 @@ def _parted(raw: AnyPixels) -> tuple[AnyPixels, AnyPixels | None]:
 def _require_integers(path: Path, image: Image) -> None:
     if image.mode == "F" or (image.mode == "I" and image.format != "PPM"):
         kind = "float32" if image.mode == "F" else "int32"
-        raise InputError(f"{path}: has {kind} pixels; convert it to 8 or 16 bits first")
+        raise InputError(f"{path}: {other_depth(kind)}")
 
 
 def _converted(path: Path, image: Image, *, quiet: bool) -> Image:

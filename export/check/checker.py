@@ -10,6 +10,7 @@ from typing import Any
 import onnx
 
 from ...common.errors import BackendError, ModelError
+from ...runtime.models.contract import damaged
 from ...runtime.models.digest import PREFIX
 from ...runtime.models.tensors import all_nodes, all_tensors
 from .finding import Finding
@@ -71,9 +72,7 @@ def check_model(path: Path, targets: Sequence[str] = TARGETS) -> CheckReport:
         return _report(path, model, size, names)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         # Damage that protobuf reads: text that is no UTF-8, types and nodes that cannot be.
-        raise ModelError(
-            f"{path}: is not an ONNX file, or is damaged; copy or export it again"
-        ) from error
+        raise damaged(path) from error
 
 
 def _report(path: Path, model: onnx.ModelProto, size: int, names: tuple[str, ...]) -> CheckReport:
@@ -164,11 +163,9 @@ def _read(path: Path) -> tuple[onnx.ModelProto, int]:
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
     except Exception as error:  # protobuf's DecodeError, which onnx does not re-export
-        raise ModelError(
-            f"{path}: is not an ONNX file, or is damaged; copy or export it again"
-        ) from error
+        raise damaged(path) from error
     if not model.graph.node or not model.opset_import:
-        raise ModelError(f"{path}: is not an ONNX file, or is damaged (no nodes, or no opset)")
+        raise damaged(path)
     return model, len(data)
 
 

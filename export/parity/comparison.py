@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -108,8 +109,9 @@ def deep_reference_frames(sizes: Sizes | None = None) -> list[tuple[str, Frames]
     return [*batches, ("ramp", fit(ramp, sizes))]
 
 
+@cache
 def reference_photograph() -> Frames:
-    """The photograph, uint8 H×W×3 BGR."""
+    """The photograph, uint8 H×W×3 BGR; not to be written to."""
     photo = cv2.imread(str(REFERENCE), cv2.IMREAD_COLOR)
     if photo is None:
         raise ExportError(f"{REFERENCE}: missing from this installation; reinstall framelift")

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from functools import cache
-
-import cv2
 import numpy as np
 
-from ...common.errors import ExportError
 from ...imaging.resize import imresize
-from .comparison import REFERENCE, Frames
+from .comparison import Frames, reference_photograph
 
 _MOTION_PX = (2, 3)  # down and right, from frame to frame
 
@@ -19,13 +15,13 @@ def photo(height: int, width: int, shrink: int = 1) -> Frames:
 
     Shrunk by a factor it has the detail that networks of that scale are trained on.
     """
-    image = _read()
+    image = reference_photograph()
     return _fitted(imresize(image, 1 / shrink) if shrink > 1 else image, height, width)
 
 
 def moving_photo(count: int, height: int, width: int) -> Frames:
     """`count` frames of it, uint8 N×H×W×3, each further on."""
-    whole = _read()
+    whole = reference_photograph()
     moved = [np.roll(whole, [step * k for step in _MOTION_PX], (0, 1)) for k in range(count)]
     return np.stack([_fitted(frame, height, width) for frame in moved])
 
@@ -33,14 +29,6 @@ def moving_photo(count: int, height: int, width: int) -> Frames:
 def noise(count: int, height: int, width: int) -> Frames:
     """Uniform noise, uint8 N×H×W×3, always the same."""
     return np.random.default_rng(0).integers(0, 256, (count, height, width, 3), np.uint8)
-
-
-@cache
-def _read() -> Frames:
-    image = cv2.imread(str(REFERENCE), cv2.IMREAD_COLOR)
-    if image is None:
-        raise ExportError(f"{REFERENCE}: missing from this installation; reinstall framelift")
-    return image.astype(np.uint8)
 
 
 def _fitted(image: Frames, height: int, width: int) -> Frames:

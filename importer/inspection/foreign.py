@@ -12,6 +12,7 @@ from onnx.inliner import inline_local_functions
 
 from ...common.errors import ModelError
 from ...common.text import one_line
+from ...runtime.models.contract import damaged
 from ...runtime.models.digest import PREFIX
 from ...runtime.models.graph import attributes
 from ...runtime.models.tensors import all_tensors, not_finite
@@ -122,11 +123,9 @@ def _whole(path: Path) -> onnx.ModelProto:
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
     except Exception as error:  # protobuf's DecodeError, which onnx does not re-export
-        raise ModelError(
-            f"{path}: is not an ONNX file, or is damaged; copy or export it again"
-        ) from error
+        raise damaged(path) from error
     if not named or not model.graph.node or not model.opset_import:
-        raise ModelError(f"{path}: is not an ONNX file, or is damaged (no nodes, or no opset)")
+        raise damaged(path)
     if not any(entry.domain in ("", "ai.onnx") for entry in model.opset_import):
         raise ModelError(f"{path}: does not say which opset its operators are of")
     if any(entry.key == f"{PREFIX}format" for entry in model.metadata_props):

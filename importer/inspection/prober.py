@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from ...common.closing import Closing
-from ...common.errors import ModelError
 from ...runtime.ort.library import load_onnxruntime
 from .foreign import Foreign
+from .session import refused
 
 _CHILD = Path(__file__).with_name("child.py")
 
@@ -59,7 +59,7 @@ class Prober(Closing):
         answer = self._ask(self._process, "")
         if "refused" in answer or "error" in answer:
             reason = answer.get("refused") or answer["error"]
-            raise ModelError(f"{self._path}: ONNX Runtime {self._version} refuses it: {reason}")
+            raise refused(self._path, self._version, reason)
         return self._process
 
     def _ask(self, process: subprocess.Popen[str], line: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,11 @@ from .foreign import Foreign
 
 _SAME = 1e-3
 """Share of the largest value by which a picture may differ alone and among others."""
+
+
+def refused(path: Path, release: str, reason: str) -> ModelError:
+    """The error of a file that this release of ONNX Runtime does not open."""
+    return ModelError(f"{path}: ONNX Runtime {release} refuses it: {reason}")
 
 
 class RunError(Exception):
@@ -40,9 +46,8 @@ class FileSession:
                 str(foreign.path), options, providers=["CPUExecutionProvider"], enable_fallback=0
             )
         except Exception as error:  # onnxruntime's own exception types share no public base
-            raise ModelError(
-                f"{foreign.path}: ONNX Runtime {ort.__version__} refuses it: {one_line(error, 200)}"
-            ) from error
+            reason = one_line(error, 200)
+            raise refused(foreign.path, ort.__version__, reason) from error
 
     def run(self, values: Values) -> Values:
         """One output, 1×C×sH×sW, of `window` frames, float window×C×H×W.
@@ -92,10 +97,15 @@ class FileSession:
         self.output_shape = output.shape
         shape = picture_shape(output.shape, self.window)
         if shape is None:
-            raise RunError(f"its output is {'×'.join(map(str, output.shape))}, no pictures N×C×H×W")
+            raise RunError(no_pictures(output.shape))
         output = output.reshape(shape)
         picture: Values = output.astype(np.float32)
         return picture
+
+
+def no_pictures(shape: tuple[int, ...]) -> str:
+    """What is wrong with an output of which `picture_shape` is None."""
+    return f"its output is {'×'.join(map(str, shape))}, no pictures N×C×H×W"
 
 
 def picture_shape(shape: tuple[int, ...], window: int) -> tuple[int, int, int, int] | None:

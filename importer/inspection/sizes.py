@@ -8,7 +8,7 @@ from ...common.errors import ModelError
 from ...export.parity.sizes import Sizes
 from .foreign import COLOUR_CHANNELS, Foreign
 from .prober import Prober
-from .session import picture_shape
+from .session import no_pictures, picture_shape
 
 # Sides to begin with: small, and multiples of what networks divide sides by.
 _SCALES = (1, 2, 3, 4, 8)
@@ -160,7 +160,7 @@ class _Trial:
             return shape
         picture = picture_shape(shape, self._window)
         if picture is None:
-            return f"its output is {'×'.join(map(str, shape))}, no pictures N×C×H×W"
+            return no_pictures(shape)
         pictures, channels, high, wide = picture
         scale = high // height
         if scale < 1 or (high, wide) != (scale * height, scale * width):

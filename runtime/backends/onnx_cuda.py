@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 
-from ...common.errors import BackendError
+from ...common.errors import cannot_run
 from ..gpu.limits import DEFAULT_LIMITS, GpuLimits
 from ..machine.nvidia import device_name, gpu_problem
 from ..models.file import ModelSpec
@@ -60,7 +60,7 @@ class OnnxCudaSession(OnnxGpuSession):
         load_onnxruntime()  # says first that no engine is installed
         reason = missing()
         if reason is not None:
-            raise BackendError(f"{NAME} cannot run on this machine: {reason}")
+            raise cannot_run(NAME, reason)
         preload_libraries()
         self.device, self.device_number = device_name(device), device
         self._nhwc = spec.precision == "fp16"

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ...common.errors import BackendError
+from ...common.errors import BackendError, cannot_run
 from ...common.notes import say_on_stderr
 from ..gpu.cuda_python import cuda_python_problem
 from ..gpu.limits import DEFAULT_LIMITS, GpuLimits
@@ -145,7 +145,7 @@ class OnnxGpuSession:
         try:
             self._runner = DeviceRunner(spec.scale, self.device_number, spec.window, limits)
         except BackendError as error:
-            raise BackendError(f"{self.name} cannot run on this machine: {error}") from error
+            raise cannot_run(self.name, error) from error
         options = {**options, "user_compute_stream": str(int(self._runner.streams.compute))}
         if self.records_graphs:
             self._numbers = GraphNumbers(limits.graphs)
@@ -202,7 +202,7 @@ def open_on_gpu(
     library = provider_library(kind.library)
     cause = load_problem(library) or driver_problem(linked_major(library, CUDART))
     if cause is not None:
-        raise BackendError(f"{kind.name} cannot run on this machine: {cause}{advice(cause)}")
+        raise cannot_run(kind.name, f"{cause}{advice(cause)}")
     try:
         return OrtSession(
             kind.name,

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from ...common.cache_folder import cache_folder
-from ...common.errors import BackendError
+from ...common.errors import BackendError, cannot_run
 from ...common.notes import say_on_stderr
 from ...common.text import one_line
 from ..machine.nvidia import device_name, gpu_problem, installed_driver
@@ -112,7 +112,7 @@ def _load_libraries() -> str:
     """Load what the provider needs; the version of TensorRT. Raises BackendError."""
     reason = missing()
     if reason is not None:
-        raise BackendError(f"{NAME} cannot run on this machine: {reason}")
+        raise cannot_run(NAME, reason)
     preload_libraries()
     return load_tensorrt(linked_major(provider_library("tensorrt"), NVINFER) or 0)
 
@@ -163,9 +163,7 @@ def load_tensorrt(linked: int) -> str:
         ctypes.CDLL(str(_location(f"libnvonnxparser.so.{linked}")))
         version = int(library.getInferLibVersion())
     except (OSError, AttributeError) as error:
-        raise BackendError(
-            f"{NAME} cannot run on this machine: {error}{advice(str(error))}"
-        ) from error
+        raise cannot_run(NAME, f"{error}{advice(str(error))}") from error
     return f"{version // 10000}.{version // 100 % 100}.{version % 100}"
 
 

@@ -12,7 +12,7 @@ import sys
 import threading
 from pathlib import Path
 
-from ...common.errors import BackendError
+from ...common.errors import BackendError, cannot_run
 from ..machine.host import available_processors
 from ..models.contract import OUTPUT
 from ..models.file import ModelSpec
@@ -145,7 +145,7 @@ def find_gpu(number: int) -> Device:
     """What the plug-in lists first. Raises BackendError."""
     problem = missing()
     if problem is not None:
-        raise BackendError(f"{NAME} cannot run on this machine: {problem}")
+        raise cannot_run(NAME, problem)
     if number:
         raise BackendError(
             f"{NAME} cannot run on GPU {number}: its plug-in chooses the GPU; leave the number out"
@@ -153,9 +153,9 @@ def find_gpu(number: int) -> Device:
     try:
         found = devices(PLUGIN)
     except BackendError as error:
-        raise BackendError(f"{NAME} cannot run on this machine: {error}") from error
+        raise cannot_run(NAME, error) from error
     if not found:
-        raise BackendError(f"{NAME} cannot run on this machine: no GPU (the plug-in lists none)")
+        raise cannot_run(NAME, "no GPU (the plug-in lists none)")
     return max(found, key=_is_discrete)  # of several, the plug-in takes the fastest
 
 

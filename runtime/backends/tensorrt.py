@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ...common.errors import BackendError
+from ...common.errors import cannot_run
 from ...common.notes import say_on_stderr
 from ..gpu.cuda_gate import GATE
 from ..gpu.limits import DEFAULT_LIMITS, GpuLimits
@@ -89,7 +89,7 @@ class TensorrtSession:
         refuse_for_processors(spec, NAME)
         problem = gpu_problem()
         if problem is not None:
-            raise BackendError(f"{NAME} cannot run on this machine: {problem}")
+            raise cannot_run(NAME, problem)
         self._library = load_tensorrt()
         from ..gpu.cuda import device_facts, select_device
         from ..gpu.device_runner import DeviceRunner

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...common.cache_folder import cache_folder
-from ...common.errors import BackendError
+from ...common.errors import BackendError, cannot_run
 from ...common.notes import say_on_stderr
 from ..gpu.cuda_gate import GATE
 from ..gpu.shapes import FrameShape, ShapeProfile, profile_for
 from ..machine.host import available_processors
-from ..machine.nvidia import device_name, gpu_problem
+from ..machine.nvidia import device_name, gpu_problem, no_such_gpu
 from ..models.contract import INPUT, OUTPUT
 from ..models.file import ModelSpec
 from ..models.int8_form import refuse_for_processors
@@ -177,17 +177,15 @@ def find_gpu(number: int) -> Device:
     """The GPU of that number among those that the plug-in lists. Raises BackendError."""
     problem = missing()
     if problem is not None:
-        raise BackendError(f"{NAME} cannot run on this machine: {problem}")
+        raise cannot_run(NAME, problem)
     try:
         found = devices(PLUGIN)
     except BackendError as error:
-        raise BackendError(f"{NAME} cannot run on this machine: {error}") from error
+        raise cannot_run(NAME, error) from error
     if not found:
-        raise BackendError(f"{NAME} cannot run on this machine: {_none_listed()}")
+        raise cannot_run(NAME, _none_listed())
     if number >= len(found):
-        raise BackendError(
-            f"{NAME}: there is no GPU {number}: {len(found)} can be seen, numbered from 0"
-        )
+        raise BackendError(f"{NAME}: {no_such_gpu(number, len(found))}")
     return in_order(found)[number]
 
 

@@ -11,7 +11,7 @@ from ...common.errors import InputError, OutputError
 from ...common.images import is_image
 from ...common.images.kind import is_animated
 from ...common.notes import Say, say_on_stderr
-from ..video.clip.image_sequence import gap_in, has_number, numbered_files, with_number
+from ..video.clip.image_sequence import gap_in, has_number, require_files, with_number
 
 SCALE = "{scale}"
 _FIELDS = ("stem", "suffix", "folder", "scale")
@@ -75,9 +75,7 @@ def expanded(names: Iterable[str], say: Say = say_on_stderr) -> list[Path]:
     paths: list[Path] = []
     for name in names:
         if is_sequence(Path(name)):
-            files = numbered_files(Path(name))
-            if not files:
-                raise InputError(f"{name}: no file of this sequence is there")
+            files = require_files(Path(name))
             if gap := gap_in(Path(name), list(files)):
                 say(f"{name}: {gap}; each image keeps its number")
             paths += files.values()

@@ -10,7 +10,7 @@ from typing import Any
 from cuda.bindings import runtime
 
 from ...common.errors import BackendError
-from ..machine.nvidia import installed_driver
+from ..machine.nvidia import NO_GPU_ADVICE, installed_driver, no_such_gpu
 from .facts import DeviceFacts
 
 
@@ -30,7 +30,7 @@ def select_device(index: int) -> None:
     """Make this thread use GPU number `index`. Raises BackendError if there is none."""
     count = call(runtime.cudaGetDeviceCount)
     if not 0 <= index < count:
-        raise BackendError(f"there is no GPU {index}: {count} can be seen, numbered from 0")
+        raise BackendError(no_such_gpu(index, count))
     use_device(index)
 
 
@@ -62,7 +62,7 @@ def _advice(status: int) -> str:
     if status == int(runtime.cudaError_t.cudaErrorInsufficientDriver):
         return " (no NVIDIA driver, or one that is too old: check nvidia-smi)"
     if status == int(runtime.cudaError_t.cudaErrorNoDevice):
-        return " (the driver shows no GPU: check nvidia-smi and CUDA_VISIBLE_DEVICES)"
+        return NO_GPU_ADVICE
     if status == int(runtime.cudaError_t.cudaErrorMemoryAllocation):
         return " (the GPU's memory is full: use smaller tiles or end other programs on it)"
     return ""

@@ -59,13 +59,22 @@ def device_name(number: int = 0) -> str:
     return f"CUDA device {number}"
 
 
+def no_such_gpu(number: int, count: int) -> str:
+    """What is wrong with the number of a GPU of which there are only `count`."""
+    return f"there is no GPU {number}: {count} can be seen, numbered from 0"
+
+
+NO_GPU_ADVICE = " (the driver shows no GPU: check nvidia-smi and CUDA_VISIBLE_DEVICES)"
+"""Goes behind CUDA's own words where it finds a driver but no GPU."""
+
+
 def driver_advice(message: str) -> str:
     """What to do about an error of the NVIDIA driver, to be put behind it; "" if it is none."""
     lowered = message.lower()
     if "driver version is insufficient" in lowered:
         return " (the NVIDIA driver is too old: update the driver)"
     if "no cuda-capable device" in lowered:
-        return " (the driver shows no GPU: check nvidia-smi and CUDA_VISIBLE_DEVICES)"
+        return NO_GPU_ADVICE
     if re.search(r"libcuda\.so|libnvidia-ml\.so|nvcuda\.dll", lowered):
         return (
             " (that library comes with the NVIDIA driver: install it, or make it "

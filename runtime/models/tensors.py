@@ -42,14 +42,15 @@ def values_of(tensor: onnx.TensorProto) -> NDArray[np.generic]:
     """A tensor's values. Raises ValueError if its data do not fill its shape, or are of no type."""
     from onnx import numpy_helper
 
+    wrong = f"tensor {tensor.name!r}: its data do not fill its shape"
     try:
         values: NDArray[np.generic] = numpy_helper.to_array(tensor)
     except MemoryError:
         raise
     except Exception as error:  # TypeError, KeyError, OverflowError: each kind of damage its own
-        raise ValueError(f"tensor {tensor.name!r}: its data do not fill its shape") from error
+        raise ValueError(wrong) from error
     if list(values.shape) != list(tensor.dims):  # NumPy takes -1 for what is left
-        raise ValueError(f"tensor {tensor.name!r}: its data do not fill its shape")
+        raise ValueError(wrong)
     return values
 
 

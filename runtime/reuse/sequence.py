@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ...common.errors import BackendError, FrameError
+from ...common.errors import BackendError
 from ...common.libraries.memory import is_out_of_memory
 from ...common.notes import Say
-from ..session.frames import as_batch, bits_of, check_out
+from ..session.frames import as_batch, bits_of, check_out, require_single
 from ..session.pending import Pending
 from ..session.protocol import Frames
 from .changed import same_bytes
@@ -143,8 +143,7 @@ class ReusingSequence:
             self.end()
             return ReusingFrame(upscaler.submit(frame, out))
         batch, s = as_batch(frame, upscaler.depth), upscaler.spec.scale
-        if frame.ndim != 3:
-            raise FrameError("a sequence takes one frame after the other, H×W×3")
+        require_single(frame)
         if not frame.flags.c_contiguous:
             frame, source = batch[0], None
         check_out(out, (s * frame.shape[0], s * frame.shape[1], 3), upscaler.depth)

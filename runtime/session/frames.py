@@ -72,6 +72,12 @@ def check_out(out: Any, shape: tuple[int, ...], depth: int = 8) -> Frames:  # no
     return out
 
 
+def require_single(frame: Frames) -> None:
+    """Raise FrameError for a batch, where the frames of a sequence are taken one by one."""
+    if frame.ndim != 3:
+        raise FrameError("a sequence takes one frame after the other, H×W×3")
+
+
 def _advice(frame: np.ndarray[Any, Any]) -> str:
     if frame.ndim == 2 or frame.shape[-1:] == (1,):
         return ": convert it with cv2.cvtColor(frame, cv2.COLOR_GRAY2BGR)"

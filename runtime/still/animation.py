@@ -21,7 +21,7 @@ from ...common.images.writing import JPEG_QUALITY, channels_of
 from ...common.notes import Say
 from ...common.signals import call_interruptibly
 from ..machine.host import available_memory_bytes
-from .gif import FASTEST_MS, arranged, in_hundredths, in_palette, is_soft
+from .gif import FASTEST_MS, arranged, in_hundredths, in_palette, is_soft, soft_edges_lost
 from .image import ImageOptions, ImageUpscaler, upscale_picture
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ def encode_animation(
             )
         frames = [frames[number] for number in kept]
         if any(is_soft(frame) for frame in frames):
-            say(f"{target.name}: .gif has no half transparent pixels; they become one or the other")
+            say(soft_edges_lost(target))
         frames = [frame if frame.mode == "P" else in_palette(frame) for frame in frames]
         gif = arranged(frames, times)
         frames, times = gif.images, gif.milliseconds

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -71,6 +72,11 @@ def in_hundredths(times: list[int]) -> tuple[list[int], list[int]]:
     if not kept:
         return [0], [_UNIT_MS]
     return kept, [made[number] for number in kept]
+
+
+def soft_edges_lost(target: Path) -> str:
+    """The line for the user where a frame `is_soft`."""
+    return f"{target.name}: .gif has no half transparent pixels; they become one or the other"
 
 
 def is_soft(frame: Image) -> bool:

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Protocol
 
-from ...common.errors import FrameError
-from ..session.frames import as_batch, check_out
+from ..session.frames import as_batch, check_out, require_single
 from ..session.pending import Pending
 from ..session.protocol import Frames
 from .cuts import Glance, glance, is_cut
@@ -97,8 +96,7 @@ class Sequence:
         this frame or on one before.
         """
         as_batch(frame, self._depth)
-        if frame.ndim != 3:
-            raise FrameError("a sequence takes one frame after the other, H×W×3")
+        require_single(frame)
         height, width, _ = frame.shape
         check_out(out, (height * self.scale, width * self.scale, 3), self._depth)
         self.prime(frame)

@@ -237,8 +237,7 @@ class _Work:
         """Encode what segments are missing, then join them."""
         folder = WorkFolder(self.target, job_of(self.source, self.encoder, self.options))
         with folder:
-            if folder.started_anew:
-                self.say(f"{self.target.name}: the input or the settings changed; starting again")
+            folder.note_if_anew(self.say)
             found = folder.found()
             history = self.options.step(self.upscaler).history
             with self._source(after_pts=found.last_pts, context=history) as source:

@@ -13,7 +13,7 @@ from ...common.notes import Say, say_on_stderr
 from ...common.signals import call_interruptibly
 from ..machine.host import available_memory_bytes
 from ..still.animation import Timing, encode_animation
-from ..still.gif import in_palette, is_soft
+from ..still.gif import in_palette, is_soft, soft_edges_lost
 from ..video.clip.frame import Frame
 from ..video.pipeline import Pipeline
 from ..video.progress import VideoProgress
@@ -51,10 +51,7 @@ def upscale_to_animation(
     """
     options = options or ConvertOptions()
     if options.resume is not None:
-        raise ConfigError(
-            f"{target}: an animated image is written at once, and cannot be resumed; make images "
-            "first, such as frame_%05d.png"
-        )
+        raise cannot_resume(target)
     path = path_of(clip)
     with atomic_output(target, overwrite=overwrite, source=path) as temporary, ExitStack() as stack:
         frames = open_frames(clip, target, upscaler, options, stack, deep_suffixes=(), say=say)
@@ -65,6 +62,14 @@ def upscale_to_animation(
         data = call_interruptibly(sink.encoded)
         temporary.write_bytes(data)
     return VideoResult(target, *frames.size_px, [], stats)
+
+
+def cannot_resume(target: Path) -> ConfigError:
+    """The error of `--resume` for an animated image."""
+    return ConfigError(
+        f"{target.name}: an animated image is written at once and cannot be resumed; make images "
+        "first, such as frame_%05d.png"
+    )
 
 
 class _AnimationSink:
@@ -98,10 +103,7 @@ class _AnimationSink:
         """The file."""
         timing = Timing(self._times.milliseconds(), _FOR_EVER)
         if self._has_soft_edges:
-            self._say(
-                f"{self._target.name}: .gif has no half transparent pixels; they become one or the "
-                "other"
-            )
+            self._say(soft_edges_lost(self._target))
         return encode_animation(self._target, self._frames, timing, {}, self._say)
 
     def _check_memory(self, frame: Frame) -> None:

@@ -87,8 +87,7 @@ def _make(
     quiet: bool,
     say: Say,
 ) -> VideoResult:
-    if folder.started_anew:
-        say(f"{pattern.name}: the input or the settings changed; starting again")
+    folder.note_if_anew(say)
     done = _found(folder, keep=options.resume is not None)
     with ExitStack() as stack:
         frames = open_frames(

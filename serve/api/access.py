@@ -124,9 +124,9 @@ def _foreign_page(headers: Headers, method: str) -> str | None:
     if not is_loopback(name.strip("[]")):
         return "this server has no token, so it only answers requests to 127.0.0.1 or localhost"
     origin = headers.get("origin")
-    if origin is not None and origin.partition("://")[2] != host:
-        return "web pages from other origins cannot use this server"
-    if headers.get("sec-fetch-site") == "cross-site" and method not in ("GET", "HEAD"):
+    foreign = origin is not None and origin.partition("://")[2] != host
+    crossing = headers.get("sec-fetch-site") == "cross-site" and method not in ("GET", "HEAD")
+    if foreign or crossing:
         return "web pages from other origins cannot use this server"
     return None
 

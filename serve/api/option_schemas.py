@@ -59,6 +59,7 @@ OPTION_SCHEMAS: dict[str, Schema] = {
         "description": "Pixel format of a video: same, or FFmpeg's name, such as yuv420p10le.",
     },
     "assume_transfer": {
+        "type": "string",
         "enum": ["sdr", "pq", "hlg"],
         "description": "How to read videos that state BT.2020 but no transfer function.",
     },

@@ -134,7 +134,7 @@ def test_what_cannot_be_imported_says_why(
 def test_damaged_files(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "m.onnx"
     path.write_bytes(content)
-    with pytest.raises(ModelError, match="is not an ONNX file, or is damaged"):
+    with pytest.raises(ModelError, match="is not an ONNX file or is damaged"):
         imported(path)
 
 

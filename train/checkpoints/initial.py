@@ -48,7 +48,7 @@ def _fitting_weights(path: Path, config: NetworkConfig) -> dict[str, Tensor]:
             trained = Realtime(found)
             trained.load_state_dict(checkpoint.weights)
             return inherited(trained, config).state_dict()
-        raise ConfigError(f"init {path}: contains another network: {found}")
+        raise _another(path, found)
     weights = _community_state(path)
     try:
         compact = compact_config_of(weights)
@@ -59,8 +59,12 @@ def _fitting_weights(path: Path, config: NetworkConfig) -> dict[str, Tensor]:
             compact, act=config.act if config.act != "prelu" else "relu"
         )
     if compact != config:
-        raise ConfigError(f"init {path}: contains another network: {compact}")
+        raise _another(path, compact)
     return weights
+
+
+def _another(path: Path, found: NetworkConfig) -> ConfigError:
+    return ConfigError(f"init {path}: contains another network: {found}")
 
 
 def origin_of(path: Path) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from ...video.clip.frame import ClipFacts, Frame
 from ...video.clip.pixel_format import PixelFormat, named_format
 from ...video.writing.encoders import RAW_FORMATS, EncoderOptions
 from .address import Target, TargetKind
-from .y4m_sink import put
+from .y4m_sink import alpha_left_out, put
 
 
 def raw_format(options: EncoderOptions, *, most_bits: int = 16) -> PixelFormat | None:
@@ -58,7 +58,7 @@ class RawSink:
         hdr = f", {facts.colour.hdr} of BT.2020" if facts.colour.hdr else ""
         say(f"{shown}: raw frames, {stored.name}, {width}×{height}{rate}{hdr}")
         if facts.pixel_format.has_alpha:
-            say(f"{shown}: the alpha channel is left out; files of prores, ffv1 and vp9 keep it")
+            say(alpha_left_out(shown))
 
     def write(self, frame: Frame) -> None:
         pixels = frame.bgr[..., ::-1] if self._is_rgb else frame.bgr

@@ -81,7 +81,7 @@ class Y4mSink:
         self._even = True
         self._shown = shown
         if facts.pixel_format.has_alpha:
-            say(f"{shown}: the alpha channel is left out; files of prores, ffv1 and vp9 keep it")
+            say(alpha_left_out(shown))
         stored = stored or named_format("yuv420p")
         width, height = even_size(*size_px, stored.chroma)
         colour = complete_colour(lines=height)
@@ -125,6 +125,11 @@ class Y4mSink:
                 f"{self._shown}: y4m has one frame rate, {float(self._rate):.4g} fps here; the "
                 "uneven times of the source are lost"
             )
+
+
+def alpha_left_out(shown: str) -> str:
+    """The line for the user about a source with transparency."""
+    return f"{shown}: the alpha channel is left out; files of prores, ffv1 and vp9 keep it"
 
 
 def put(stream: FileIO, data: bytes | memoryview, shown: str) -> None:

@@ -60,16 +60,33 @@ class ImageSequence:
 
         Raises InputError: there are none, or one in the middle is missing.
         """
-        found = numbered_files(pattern)
-        if not found:
-            raise InputError(f"{pattern}: no file of this sequence is there")
+        found = require_files(pattern)
         if gap := gap_in(pattern, list(found)):
             raise InputError(f"{pattern}: {gap}")
         return cls(pattern, tuple(found.values()))
 
+    def required_rate(self) -> Fraction:
+        """Frames per second. Raises ConfigError: it was not named."""
+        if self.rate is None:
+            raise no_rate(self.pattern)
+        return self.rate
+
     def at_rate(self, rate: Fraction) -> Self:
         """The same images as frames of a video."""
         return replace(self, rate=rate)
+
+
+def no_rate(pattern: Path) -> ConfigError:
+    """The error of a sequence whose frames per second were not named."""
+    return ConfigError(f"{pattern}: the images have no frame rate; name it, such as --fps 25")
+
+
+def require_files(pattern: Path) -> dict[int, Path]:
+    """Like `numbered_files`. Raises InputError: there are none."""
+    found = numbered_files(pattern)
+    if not found:
+        raise InputError(f"{pattern}: no file of this sequence is there")
+    return found
 
 
 def gap_in(pattern: Path, numbers: list[int]) -> str:

@@ -44,7 +44,7 @@ def structure_of(path: Path, format_name: str) -> Structure:
     if format_name == "gif" and not _ends_as_gif(path):
         return Structure("the file is cut short: the end mark of a GIF is missing")
     if format_name == "mpegts" and ends_in_packet(path.stat().st_size):
-        return Structure("the file is cut short, within a packet")
+        return Structure(CUT_IN_PACKET)
     return Structure()
 
 
@@ -52,6 +52,10 @@ def may_hide_its_end(container: av.container.InputContainer) -> bool:
     """Whether an input that cannot be read twice may be cut without a trace."""
     hides = container.format.name in _RESYNCING | {"gif"}
     return hides and not container.duration
+
+
+CUT_IN_PACKET = "the file is cut short, within a packet"
+"""What is wrong where a file `ends_in_packet`."""
 
 
 def ends_in_packet(size_bytes: int) -> bool:

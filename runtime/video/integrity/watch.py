@@ -8,7 +8,7 @@ from fractions import Fraction
 import av
 
 from ..clip.rate import frame_rate
-from .damage import ends_in_packet
+from .damage import CUT_IN_PACKET, ends_in_packet
 
 # Headers round the duration, and streams end a little apart.
 _TOLERANCE_SECONDS = Fraction(1, 4)
@@ -130,7 +130,7 @@ class Integrity:
         if self._container.format.name == "yuv4mpegpipe" and total_bytes > self._end_byte:
             return "the last frame is cut short"
         if self._container.format.name == "mpegts" and ends_in_packet(total_bytes):
-            return "the file is cut short, within a packet"
+            return CUT_IN_PACKET
         # Complete for MP4, MOV and AVI; Matroska's lists key frames only.
         indexed = self._indexed()
         if self._packets < indexed:

@@ -8,7 +8,7 @@ from fractions import Fraction
 from math import ceil
 from pathlib import Path
 
-from ....common.errors import ConfigError, InputError
+from ....common.errors import InputError
 from ....common.images import Picture, read_image
 from ....common.images.kind import read_kind
 from ....common.notes import Say, once, say_on_stderr
@@ -47,12 +47,8 @@ class ImageSource(PictureSource):
     ) -> None:
         super().__init__()
         options = options or ReadOptions()
-        if sequence.rate is None:
-            raise ConfigError(
-                f"{sequence.pattern}: the images have no frame rate; name it, such as --fps 25"
-            )
         self._sequence = sequence
-        self._unit = 1 / sequence.rate
+        self._unit = 1 / sequence.required_rate()
         self._say = say
         self._say_once = once(say)
         span = options.span

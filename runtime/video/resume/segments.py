@@ -24,6 +24,7 @@ from filelock import FileLock, Timeout
 from ....common.closing import Closing
 from ....common.errors import OutputError
 from ....common.files import NAME_BYTES, shortened, write_durably
+from ....common.notes import Say
 from ..writing.stored import output_errors
 from .spool import Spool
 
@@ -78,8 +79,7 @@ class WorkFolder(Closing):
         self.path = work_path(target)
         self._job = json.dumps(job, sort_keys=True)
         self._lock = FileLock(self.path / _LOCK)
-        self.started_anew = False
-        """Whether there were segments of another job, which were removed."""
+        self._started_anew = False
 
     def __enter__(self) -> Self:
         with output_errors(self._target):
@@ -92,11 +92,16 @@ class WorkFolder(Closing):
             job = self.path / _JOB
             found = job.read_bytes() if job.exists() else b""
             if found != self._job.encode():
-                self.started_anew = bool(found)
+                self._started_anew = bool(found)
                 for path in self.parts():
                     path.unlink()
                 write_durably(job, self._job.encode())
         return self
+
+    def note_if_anew(self, say: Say) -> None:
+        """Say it if there were segments of another job, which were removed."""
+        if self._started_anew:
+            say(f"{self._target.name}: the input or the settings changed; starting again")
 
     def close(self) -> None:
         """Unlock the folder, and remove it if nothing in it is complete."""

@@ -177,7 +177,7 @@ def test_the_command_exits_1_when_a_target_cannot_run_it(save: Build) -> None:
 def test_what_is_no_onnx_is_refused(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "m.onnx"
     path.write_bytes(data)
-    with pytest.raises(ModelError, match="is not an ONNX file, or is damaged"):
+    with pytest.raises(ModelError, match="is not an ONNX file or is damaged"):
         check_model(path)
     with pytest.raises(ModelError, match="no such file"):
         check_model(tmp_path / "gone.onnx")
@@ -210,8 +210,8 @@ def test_damage_that_protobuf_reads_is_refused(save: Build) -> None:
     model = onnx.load(path)
     model.graph.input[0].type.tensor_type.elem_type = 59
     path.write_bytes(model.SerializeToString())
-    with pytest.raises(ModelError, match="is not an ONNX file, or is damaged"):
+    with pytest.raises(ModelError, match="is not an ONNX file or is damaged"):
         check_model(path)
     path.write_bytes(path.read_bytes().replace(b"Relu", b"Re\xffu"))
-    with pytest.raises(ModelError, match="is not an ONNX file, or is damaged"):
+    with pytest.raises(ModelError, match="is not an ONNX file or is damaged"):
         check_model(path)

@@ -168,7 +168,7 @@ def test_the_picture_for_programs_without_animations_is_no_frame(tmp_path: Path)
 
 def test_what_cannot_be_done_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source, target = make_clip(tmp_path / "a.mp4", noise(3)), tmp_path / "out.gif"
-    with pytest.raises(ConfigError, match="is written at once, and cannot be resumed"):
+    with pytest.raises(ConfigError, match="is written at once and cannot be resumed"):
         upscale_to_animation(source, target, Nearest(2), ConvertOptions(resume="m"), quiet=True)
     monkeypatch.setattr(animation, "available_memory_bytes", lambda: 100_000)
     with pytest.raises(OutputError, match=r"frame 1 and those behind it take 0\.0 GB .* --start"):
