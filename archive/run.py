@@ -69,13 +69,13 @@ def run_here(
 
     Pieces of films come behind the other files, so that other shards find them early; those that
     other shards have left come behind the own ones. Files that other processes make now come last;
-    `wait` is told once what is waited for.
+    `wait` is called once, with what is waited for.
 
     Raises:
         FrameliftError: no other file could be made, either: no model, or no space on the disk.
     """
     queue, busy, adopted = deque(todo), deque[Item](), set[Item]()
-    told = False
+    announced = False
     while True:
         if not queue and not busy:
             left = [item for item in worker.pieces_of_others() if item not in adopted]
@@ -90,10 +90,10 @@ def run_here(
         elif outcome.state == "busy" and item not in adopted:
             busy.append(item)
             if not queue:
-                if not told:
+                if not announced:
                     files = counted(len(busy), "file")
                     wait(f"waiting for {files} that {outcome.holder} makes now")
-                told = True
+                announced = True
                 time.sleep(POLL_SECONDS / len(busy))
             continue
         elif outcome.state == "busy":

@@ -102,7 +102,7 @@ def read_status(out: Path) -> Status:
             records.add(row)
             if row.state == "done" and row.ended:
                 finished.append(_times(row))
-    # The last run may have been told of fewer files than those before it.
+    # The last run may have been for fewer files than those before it.
     known = len({*records.done, *records.failed, *records.skipped})
     return Status(out, max(description.files, known), records, _rate(finished), _workers(out))
 

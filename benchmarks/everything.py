@@ -48,7 +48,7 @@ class Plan(Placement):
     iterations: int = 20
     """So that the report of a dozen models takes minutes, not tens of them."""
     latency_iterations: int = 100
-    """Of the latency itself, so that its p99 stands on something."""
+    """Of the latency itself, so that its p99 has enough samples."""
     heavy_macs: float = 50e9
     """Multiply-accumulates per frame above which nothing near real time can be expected."""
 
@@ -125,7 +125,7 @@ def _measure(plan: Plan, models: list[str], progress: Say) -> Iterator[AnySingle
 
 
 def _check(plan: Plan, models: Sequence[str]) -> None:
-    """Open everything that is measured later, so that what is wrong is said before minutes pass."""
+    """Open everything that is measured later, so that errors come before minutes have passed."""
     for images in plan.images:
         originals(images)
     for name in models:

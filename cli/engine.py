@@ -249,7 +249,7 @@ def _rows(path: Path, sidecar: Sidecar) -> list[tuple[str, str]]:
 
 
 def _read_back(sidecar: Sidecar) -> list[tuple[str, str]]:
-    """What the engine said of itself on its GPU; nothing of one built for another machine's."""
+    """The facts of an engine for this GPU; nothing for one built on another machine's."""
     from .output.tables import size_text
 
     if sidecar.layers is None or sidecar.device_memory_bytes is None:

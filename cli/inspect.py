@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..runtime import ModelSpec
     from ..train.checkpoints.header import CheckpointHeader
 
-_MOST_LEVELS = 64  # of JSON that is told entry by entry
+_MOST_LEVELS = 64  # of JSON that is shown entry by entry
 
 
 @click.command()

@@ -166,7 +166,7 @@ def _raise_interrupts() -> None:
 
 
 def _only_asks(argv: Sequence[str]) -> bool:
-    """Whether it is help or the version that is wanted, which wrong defaults must not refuse."""
+    """Whether help or the version is asked for, which work in spite of wrong defaults."""
     return bool({"-h", "--help", "--version"} & set(argv)) or VARIABLE in os.environ
 
 
@@ -190,7 +190,7 @@ def _mend_standard_streams() -> None:
 def _stdout_refuses(error: OSError) -> bool:
     """Whether `error` came from writing to stdout: what it did not take fails again, then.
 
-    Without a buffer (PYTHONUNBUFFERED) there is nothing to tell it by.
+    Without a buffer (PYTHONUNBUFFERED) nothing shows it.
     """
     if sys.stdout is None:
         return False
@@ -205,6 +205,6 @@ def _stdout_refuses(error: OSError) -> bool:
 
 def _fail(kind: str, message: str, exit_code: int) -> NoReturn:
     click.echo(f"framelift: {message}", err=True)
-    with contextlib.suppress(OSError):  # a standard output that takes nothing was said
+    with contextlib.suppress(OSError):  # the failure of standard output was reported before
         print_failure(kind, message, exit_code)
     sys.exit(exit_code)

@@ -10,23 +10,23 @@ Say = Callable[[str], None]
 
 
 def say_on_stderr(line: str) -> None:
-    """Write `line` to the standard error output; what the library does unless told otherwise."""
+    """Write `line` to the standard error output; the default of the library."""
     if sys.stderr is not None:  # else it is closed, or the program has no console
         sys.stderr.write(f"framelift: {line}\n")
 
 
 def silent(line: str) -> None:
-    """Drop a line that was said already, or is for another command to say."""
+    """Drop a line that was printed already, or that another command prints."""
 
 
 def once(say: Say) -> Say:
-    """`say` for lines about many files: what follows the name is said of the first one alone."""
-    said: set[str] = set()
+    """`say` for lines about many files: of those that differ only in the name, only the first."""
+    printed: set[str] = set()
 
     def say_new(line: str) -> None:
         what = line.partition(": ")[2]
-        if what not in said:
-            said.add(what)
+        if what not in printed:
+            printed.add(what)
             say(line)
 
     return say_new

@@ -1,7 +1,7 @@
 """Files that are whole or refused.
 
 TensorRT ends the process when one byte of what it deserialises is wrong, so engines and timing
-caches are checked before they are handed to it.
+caches are checked before it gets them.
 
 Layout: magic (8 bytes), version (u32), payload length (u64), sha256 of the payload, payload; the
 numbers are little-endian.

@@ -191,7 +191,7 @@ def _measured_facts(made: _Made, depth: int, sizes: Sizes) -> dict[str, str]:
 
 
 def _reach(model: onnx.ModelProto, source: Source, sizes: Sizes, say: Say) -> tuple[int, int]:
-    """Halo and size multiple: by the graph, or measured where its operators do not tell.
+    """Halo and size multiple: by the graph, or measured where its operators do not show it.
 
     What the network says of itself must agree.
     """

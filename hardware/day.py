@@ -53,7 +53,7 @@ class Day:
             self._write()
         bad = [account.part.name for account in self.accounts if account.state != "done"]
         if bad:
-            self._say(f"not done: {', '.join(bad)}; the others' results stand")
+            self._say(f"not done: {', '.join(bad)}; the others' results are kept")
         return 1 if bad else 0
 
     def _run(self, account: Account) -> None:

@@ -12,8 +12,8 @@ ROOT = Path(__file__).parents[1]
 
 TOTAL_SECONDS = 720.0
 
-# The best first. What ONNX Runtime and PyTorch do without framelift stands beside them, and last
-# what compiles for minutes.
+# The best first. What ONNX Runtime and PyTorch do without framelift is measured beside them, and
+# last what compiles for minutes.
 ENGINES = (
     "tensorrt",
     "tensorrt-rtx",
@@ -43,9 +43,9 @@ _LIMITS = {
 
 @dataclass(frozen=True)
 class Settings:
-    """What a run is told. `wheels` is a folder of packages to use, `data` are photographs to train
-    on, `hr` originals to validate on, `vgg` weights of VGG-16; a `dry_run` does all of it with tiny
-    sizes, also without a GPU.
+    """The options of a run. `wheels` is a folder of packages to use, `data` are photographs to
+    train on, `hr` originals to validate on, `vgg` weights of VGG-16; a `dry_run` does all of it
+    with tiny sizes, also without a GPU.
     """
 
     out: Path

@@ -57,7 +57,7 @@ def run(
         try:
             in_time = _wait(child, started + limit_s)
             if not in_time:
-                # The one alone: it may have to tell the others, which lose their work otherwise.
+                # The one alone: it may have to stop the others, which lose their work otherwise.
                 _signal([child.pid], signal.SIGTERM)
                 _wait(child, started + limit_s + grace_s)
         finally:

@@ -52,6 +52,6 @@ def objects(path: Path) -> list[dict[str, Any]]:
 
 
 def seconds_left() -> float:
-    """How long this part may still take; a day where nobody said."""
+    """How long this part may still take; a day where there is no limit."""
     limit = float(os.environ.get(SECONDS, 86_400))
     return limit - (time.monotonic() - _STARTED)

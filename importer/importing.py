@@ -153,7 +153,7 @@ class _Import:
         )
 
     def _halo(self, model: onnx.ModelProto, reach: Reach) -> int:
-        """By the graph where that tells, is near and agrees with what was measured."""
+        """By the graph where that shows it, is near and agrees with what was measured."""
         exact = None
         if self._window == 1 and reach.halo is not None:
             exact = graph_halo(model, self._taken.scale, reach.multiple)

@@ -1,4 +1,4 @@
-"""What an import may be told, and what comes out of it."""
+"""The options of an import, and what comes out of it."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 A loss finds the weaknesses of the layer that it is made of: networks trained on relu2_2 come nearer
 there with a fine weave, which relu4_3 places farther from a photograph. So the layers that judge
-are held out of training, and `trained_layers` tells which were not.
+are kept out of training, and `trained_layers` lists which were not.
 """
 
 from __future__ import annotations

@@ -69,7 +69,7 @@ def read_zoo(path: Path = ZOO) -> Zoo:
         if model.name not in presets:
             raise ConfigError(f"{path}: {model.name}: there is no preset of this name")
         if model.parent and model.parent not in names[:index]:
-            raise ConfigError(f"{path}: {model.name}: {model.parent} must stand before it")
+            raise ConfigError(f"{path}: {model.name}: {model.parent} must come before it")
     return zoo
 
 

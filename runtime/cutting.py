@@ -37,7 +37,7 @@ class Cutter:
             tile: largest side of a tile, as of `checked_tile`; None leaves it to `max_pixels`.
             allocate: makes an uninitialised array of the model's type, best where the session reads
                 and writes.
-            say: takes the line that is said when memory runs out.
+            say: takes the line that is printed when memory runs out.
             proceed: called between the parts of a frame; what it raises ends the work.
         """
         self.spec = spec

@@ -1,4 +1,4 @@
-"""What is installed, what works, and which command mends what does not."""
+"""What is installed, what works, and which command repairs what does not."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class Check:
-    """One finding. `fix` is the command that mends it, or "" when the detail says what to do."""
+    """One finding. `fix` is the command that repairs it, or "" when the detail says what to do."""
 
     name: str
     status: Status

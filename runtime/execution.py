@@ -1,6 +1,6 @@
 """A model on a session: the calls of all threads in turn, frames cut as memory asks, two under way.
 
-What is on top of it, `Upscaler`, checks what users hand over and knows of both depths.
+What is on top of it, `Upscaler`, checks what users pass and handles both depths.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Execution:
             spec: the model.
             session: what runs it.
             tile: largest side of a tile, in input pixels; None leaves it to the free memory.
-            say: takes the line that is said when memory runs out.
+            say: takes the line that is printed when memory runs out.
             free_too: called when this is closed, before its own memory is freed.
 
         Raises ConfigError: the model cannot be run in tiles of that side.

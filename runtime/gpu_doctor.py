@@ -1,4 +1,4 @@
-"""What is wrong with the NVIDIA software that is installed, and which command mends it.
+"""What is wrong with the NVIDIA software that is installed, and which command repairs it.
 
 Facts are gathered in one place (`gather`); what follows from them is decided by pure functions.
 """
@@ -44,7 +44,7 @@ class GpuFacts:
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is wrong, and the command that mends it."""
+    """Something that is wrong, and the command that repairs it."""
 
     name: str
     detail: str

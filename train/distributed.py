@@ -31,7 +31,7 @@ class Processes:
 
     @property
     def leads(self) -> bool:
-        """The first process alone writes files and speaks to the user."""
+        """Only the first process writes files and prints messages."""
         return self.rank == 0
 
     def part_of(self, batch: int) -> range:

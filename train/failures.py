@@ -1,4 +1,4 @@
-"""Failures that a setting can mend, said so."""
+"""Errors that name the setting that avoids the failure."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def failures_explained(config: TrainConfig) -> Iterator[None]:
 
 @contextmanager
 def too_large_explained(network: NetworkConfig) -> Iterator[None]:
-    """Turn the want of memory for the network itself, which no batch can mend, into one line."""
+    """Explain in one line that the network itself does not fit into memory."""
     try:
         yield
     except (MemoryError, RuntimeError, TypeError) as error:

@@ -1,4 +1,4 @@
-"""What `models/index.json` tells the page of the models beside it."""
+"""What `models/index.json` lists for the page: the models beside it."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ class Item:
     source: str
     target: str
     size_bytes: int | None
-    """Size of the source; `None` when it could not be looked up, which trying it will tell."""
+    """Size of the source; `None` when it could not be looked up, which trying it will show."""
     piece: int | None = None
     """Which piece of a long film, counted from 0; `None`: all of it."""
 

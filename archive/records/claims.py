@@ -56,7 +56,7 @@ class Claim(Closing):
         """Remove a claim that stayed empty for as long as silent ones are kept.
 
         Its machine stopped before it wrote into it, or before that was on the disk. For `filelock`,
-        an empty file is held for ever.
+        an empty file is locked for ever.
         """
         try:
             facts = self._path.stat()

@@ -56,7 +56,7 @@ class ChildProcess:
         self._settings = settings
         self._say = say
         self.silent_seconds = _SILENT_SECONDS
-        """It is given up after it said nothing for so long."""
+        """It is given up after it sent nothing for so long."""
         self._running: _Running | None = None
 
     @property
@@ -209,5 +209,5 @@ def _how_it_ended(running: _Running) -> str:
         hint = " (often the system, when memory runs out)" if -code == signal.SIGKILL else ""
         return f"its process was ended by {name}{hint}"
     lines = [printable(line.strip()) for line in running.last_lines if line.strip()]
-    said = f": {lines[-1][:200]}" if lines else ""
-    return f"its process ended with exit code {code}{said}"
+    last = f": {lines[-1][:200]}" if lines else ""
+    return f"its process ended with exit code {code}{last}"

@@ -39,7 +39,7 @@ class Worker(Closing):
         return self._tries.child.pid
 
     def load(self, item: Item) -> Answer:
-        """Load a model before the first file needs it, and tell what runs where."""
+        """Load a model before the first file needs it, and note what runs where."""
         return self._tries.child.load(self._archive.root / item.source)
 
     def do(self, item: Item) -> Outcome:

@@ -35,8 +35,8 @@ def device_memory_used() -> int | None:
 
 def gpu_state() -> dict[str, float] | None:
     """Clocks in MHz, temperature in °C, load in %, memory in MiB of the first GPU, and in
-    `slowed_down` 1 while heat or a power limit lowers the clocks, else 0; what it does not tell is
-    left out. None where there is no GPU.
+    `slowed_down` 1 while heat or a power limit lowers the clocks, else 0; what it does not report
+    is left out. None where there is no GPU.
     """
     if not (gpus := _visible()):
         return None
@@ -53,7 +53,7 @@ def gpu_state() -> dict[str, float] | None:
     }
     state = {}
     for name, question in questions.items():
-        with suppress(nvml.NVMLError):  # not every GPU tells everything
+        with suppress(nvml.NVMLError):  # not every GPU reports everything
             state[name] = float(question())
     return state
 

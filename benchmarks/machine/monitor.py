@@ -45,7 +45,7 @@ class Conditions(Part):
 @dataclass(frozen=True)
 class CpuTimes:
     """Seconds of all processors together since boot: in all, idle, and taken by the hypervisor,
-    which not every system tells.
+    which not every system shows.
     """
 
     total: float
@@ -54,7 +54,7 @@ class CpuTimes:
 
 
 def cpu_times() -> CpuTimes | None:
-    """The times so far; None where the system does not tell."""
+    """The times so far; None where the system does not show it."""
     try:
         times = psutil.cpu_times()
     except OSError:
@@ -66,7 +66,7 @@ def cpu_times() -> CpuTimes | None:
 
 
 def clock_mhz() -> float | None:
-    """Mean clock of the processors now, in MHz; None where the system does not tell."""
+    """Mean clock of the processors now, in MHz; None where the system does not show it."""
     try:
         found = psutil.cpu_freq()
     except (AttributeError, OSError, RuntimeError):  # not on every system

@@ -41,7 +41,7 @@ STILL = 3
 AROUND = 8
 """Pixels: the surroundings that must not change, either, since networks look at them."""
 _BLUR = 1.5  # σ, pixels
-_LEAST_STATIC = 0.01  # of the frame; less is too little to stand for anything
+_LEAST_STATIC = 0.01  # of the frame; less is too little to draw conclusions from
 _MIN_FRAMES = 3
 
 
@@ -164,5 +164,5 @@ def _mean_at(values: NDArray[np.float32], mask: NDArray[np.bool_]) -> float | No
 def _nothing_static(mean: MeanChange) -> str:
     return (
         f"only {mean.static_share:.1%} of the clip is static: its static figures say little; "
-        "measure a clip of a camera that stands"
+        "measure a clip of a camera that does not move"
     )

@@ -114,13 +114,13 @@ def measure_footage(
                 for upscaler, made in zip(upscalers, rows[1:], strict=True)
             ],
         )
-        told = {upscaler.spec.name: upscaler.describe() for upscaler in upscalers}
+        described = {upscaler.spec.name: upscaler.describe() for upscaler in upscalers}
         return new_document(
             Footage,
             machine,
             {"first": settings.first, "frames": settings.count, "backend": settings.backend},
             results,
-            int8_warnings(machine, told),
+            int8_warnings(machine, described),
         )
     finally:
         for upscaler in upscalers:

@@ -44,8 +44,8 @@ def distributions(cases: Sequence[Distribution]) -> str:
         base = top + row * (index + 1) - 8
         p50, p95, p99 = (float(p) for p in np.percentile(case.samples, (50, 95, 99)))
         parts.append(_label(case.name, base - 13))
-        told = f"p50 {short(p50)} · p99 {short(p99)} ms"
-        parts.append(words(_LEFT - 12, base + 2, told, "soft", "end"))
+        text = f"p50 {short(p50)} · p99 {short(p99)} ms"
+        parts.append(words(_LEFT - 12, base + 2, text, "soft", "end"))
         parts.append(_histogram(case.samples, axis, base, row - 16, index))
         for x in map(axis.at, (p50, p95, p99)):
             parts.append(f'<path class="tick" d="M{x:.1f} {base + 1}v5"/>')

@@ -45,7 +45,7 @@ def require_size(spec: ModelSpec, height: int, width: int) -> None:
 def machine_warnings(machine: Machine, conditions: Conditions | None = None) -> list[str]:
     """Warnings about the state of the machine before and during the run.
 
-    The system's load counts what this program did before, too: where the conditions of the run tell
+    The system's load counts what this program did before, too: where the conditions of the run show
     what others did, they alone are believed.
     """
     during = [] if conditions is None else condition_warnings(conditions)
@@ -68,7 +68,7 @@ def variation_warnings(
 ) -> list[str]:
     """Warnings about the spread of one or several named sets of samples.
 
-    `steady` tells for each name whether its warm-up settled; what is not in it did. `longer` is the
+    `steady` has for each name whether its warm-up settled; what is not in it did. `longer` is the
     option that measures for longer.
     """
     warnings = []
@@ -119,7 +119,8 @@ def limit_warnings(shares: Mapping[str, float]) -> list[str]:
 def int8_warnings(machine: Machine, cases: Mapping[str, Mapping[str, object]]) -> list[str]:
     """A warning if `cases` (name to what runs) of int8 are on ONNX Runtime's CPU provider without
     an instruction that sums 8-bit products in 32 bits: its kernels then sum pairs in 16 bits, which
-    is slower, and which only weights held to it do not overflow (`describe` says `int8` of others).
+    is slower, and which only weights that are limited for it do not overflow (`describe` says
+    `int8` of others).
     """
     saturating = [
         name

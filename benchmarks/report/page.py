@@ -73,10 +73,10 @@ def to_html(document: AnyDocument) -> str:
     one = len(documents) == 1
     pictures = [part for part in documents if isinstance(part, Pictures)]
     rest = [part for part in documents if not isinstance(part, Pictures)]
-    told = [fact for part in documents for fact in machine_facts(part)]
+    facts = [fact for part in documents for fact in machine_facts(part)]
     shown = [_Part(_heading(part), pictures=part.results.pictures) for part in pictures]
     shown += _quality_against_latency(documents)
-    shown += [_section(section, heading=not one) for section in sections(rest, told=told)]
+    shown += [_section(section, heading=not one) for section in sections(rest, printed=facts)]
     packages = documents[0].machine.packages
     versions = "versions: " + ", ".join(f"{name} {v}" for name, v in packages.items())
     page: str = (
@@ -85,7 +85,7 @@ def to_html(document: AnyDocument) -> str:
         .render(
             heading=_heading(documents[0]) if one else "Framelift benchmark report",
             headlines=headlines(documents),
-            facts=[*dict.fromkeys(told), versions, f"measured: {document.created}"],
+            facts=[*dict.fromkeys(facts), versions, f"measured: {document.created}"],
             parts=shown,
             counted=counted,
         )

@@ -79,7 +79,7 @@ class FootageRow(Part):
 
 class FootageEntry(Part):
     """coded_mean_db: mean over the codings. static_flicker: change from frame to frame where
-    nothing moves, over that of bicubic; null: nothing stands still.
+    nothing moves, over that of bicubic; null: everything moves.
     """
 
     rows: Annotated[list[FootageRow], Meta(min_length=1)]

@@ -44,8 +44,8 @@ class Ran(Part):
 
 class Start(Part):
     """In a process of its own. engine_build_ms: of a TensorRT engine, built within the first frame
-    or before; null where none is built, or the backend does not tell. device_memory_bytes: by how
-    much the use of the GPU's memory grew at most.
+    or before; null where none is built, or the backend does not report it. device_memory_bytes: by
+    how much the use of the GPU's memory grew at most.
     """
 
     process_ms: float

@@ -114,9 +114,11 @@ def _peaks(peaks: Sequence[Peak]) -> list[Table]:
 
 
 def _stages(cases: _Named) -> list[Table]:
-    told = [(name, case.stages_ms) for name, case in cases if case.stages_ms]
-    stages = list(dict.fromkeys(stage for _, times in told for stage in times))
-    rows = [(name, *(or_dash(times.get(stage), ".2f") for stage in stages)) for name, times in told]
+    staged = [(name, case.stages_ms) for name, case in cases if case.stages_ms]
+    stages = list(dict.fromkeys(stage for _, times in staged for stage in times))
+    rows = [
+        (name, *(or_dash(times.get(stage), ".2f") for stage in stages)) for name, times in staged
+    ]
     return [Table(("stages, median ms", *stages), tuple(rows))] if rows else []
 
 

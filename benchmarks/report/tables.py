@@ -34,9 +34,9 @@ from .settings import Runtime, WithImages, WithSize, fields_of
 
 @dataclass(frozen=True)
 class Section:
-    """What is told under one title: of one report, or of several models' quality on one set.
+    """What is shown under one title: of one report, or of several models' quality on one set.
 
-    `facts` are those of the machine and the run that were not told before.
+    `facts` are those of the machine and the run that were not shown before.
     """
 
     documents: Sequence[AnySingle]
@@ -55,9 +55,9 @@ class Section:
         return list(dict.fromkeys(w for document in self.documents for w in document.warnings))
 
 
-def sections(documents: Sequence[AnySingle], *, told: Iterable[str] = ()) -> list[Section]:
+def sections(documents: Sequence[AnySingle], *, printed: Iterable[str] = ()) -> list[Section]:
     """The reports in order, each fact with the first that it belongs to."""
-    known = set(told)
+    known = set(printed)
     result = []
     for group in _groups(documents):
         facts = [fact for document in group for fact in machine_facts(document)]
@@ -171,19 +171,19 @@ _GPU_FACTS = {
 
 
 def _condition_facts(conditions: Conditions | None) -> list[str]:
-    """What the machine did meanwhile, as far as it tells."""
+    """What the machine did meanwhile, as far as it reports it."""
     if conditions is None:
         return []
-    told = []
+    facts = []
     if (clock := conditions.cpu_mhz) is not None:
-        told.append(f"CPU at {clock.median:.0f} MHz")
+        facts.append(f"CPU at {clock.median:.0f} MHz")
     if conditions.load_share is not None:
-        told.append(f"CPU load {conditions.load_share:.0%}")
+        facts.append(f"CPU load {conditions.load_share:.0%}")
     gpu = conditions.gpu or {}
-    told += [form.format(gpu[name]) for name, form in _GPU_FACTS.items() if name in gpu]
+    facts += [form.format(gpu[name]) for name, form in _GPU_FACTS.items() if name in gpu]
     if conditions.others_share is not None:
-        told.append(f"other programs on {conditions.others_share:.0%} of the processors")
-    return ["meanwhile: " + ", ".join(told)] if told else []
+        facts.append(f"other programs on {conditions.others_share:.0%} of the processors")
+    return ["meanwhile: " + ", ".join(facts)] if facts else []
 
 
 def _runtime_facts(runtime: Runtime) -> list[str]:

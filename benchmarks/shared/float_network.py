@@ -185,7 +185,7 @@ def _skip_back(graph: Graph, value: str, kinds: tuple[str, ...]) -> str:
 
 
 def _skip_scaling(graph: Graph, value: str) -> tuple[str, bool]:
-    """Remove a multiplication by 255 and an addition of one half, which stand at the end where a
+    """Remove a multiplication by 255 and an addition of one half, which come at the end where a
     nonlinearity keeps them out of the convolutions; return what they read, and whether they were.
     """
     half = graph.producer(value)

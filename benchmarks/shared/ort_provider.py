@@ -1,7 +1,7 @@
 """ONNX Runtime's sessions of the benchmarks, opened with the options that the runtime uses.
 
 Else a network would be compared with itself in another arithmetic: CUDA's provider computes float32
-in TF32 unless told otherwise.
+in TF32 unless that is switched off.
 """
 
 from __future__ import annotations

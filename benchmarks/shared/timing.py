@@ -27,7 +27,7 @@ _PAUSE_SECONDS = 0.005
 
 @dataclass(frozen=True)
 class Samples:
-    """Milliseconds of each call of one variant; `steady` tells whether its warm-up settled."""
+    """Milliseconds of each call of one variant; `steady` is whether its warm-up settled."""
 
     warm_up_ms: list[float]
     steady: bool

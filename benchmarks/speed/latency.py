@@ -78,7 +78,7 @@ class _Case:
 def measure_latency(
     models: Sequence[str | Path], settings: GridSettings, progress: Say = silent
 ) -> Latency:
-    """Measure the grid and return the report; `progress` is told what is being done.
+    """Measure the grid and return the report; `progress` is called with what is being done.
 
     Timed is `upscaler(frame, out=frame)`, BGR of the model's depth in and out. Start-up is that
     of a new process.
@@ -166,7 +166,7 @@ def _open(stack: ExitStack, spec: ModelSpec, one: LatencySettings, fresh: bool) 
 
 
 def _name(cases: list[_Case]) -> None:
-    """Names that tell the cases apart and are the same in the next run."""
+    """Names that differ from case to case and are the same in the next run."""
     same_names = {
         spec.name: {c.spec.sha256 for c in cases if c.spec.name == spec.name}
         for spec in (case.spec for case in cases)

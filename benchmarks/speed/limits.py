@@ -81,7 +81,7 @@ class Limits(Closing):
     def _cost(
         self, spec: ModelSpec, widened: bool, batch: int, height: int, width: int
     ) -> GraphCost | None:
-        """None, with a note, for a model whose work cannot be told from its graph."""
+        """None, with a note, for a model whose work cannot be computed from its graph."""
         model = spec.model()
         if widened:
             widen(model.graph)

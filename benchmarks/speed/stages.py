@@ -1,4 +1,4 @@
-"""What the time of each call is spent on, where the backend tells."""
+"""What the time of each call is spent on, where the backend reports it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class StageRecorder:
 
     def medians(self, samples_ms: list[float]) -> dict[str, float] | None:
         """Stage to median ms over the last calls, which took `samples_ms`; `rest` is what they
-        spent outside of the stages. None for rivals and backends that do not tell.
+        spent outside of the stages. None for rivals and backends that do not report it.
         """
         calls = self._calls[-len(samples_ms) :]
         if not calls or not calls[0]:

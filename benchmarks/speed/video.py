@@ -62,7 +62,7 @@ def measure_video(
 ) -> Video:
     """Measure the first `frames` frames of `file` without and with an encoder.
 
-    Beside each run stands its share of the rate of the upscaler alone, which takes as many frames
+    Each run has its share of the rate of the upscaler alone, which takes as many frames
     as a short run right before and after it, so that what disturbs the machine hits both. Of the
     `rounds`, which take turns, that with the middle share is reported, beside the shares of all.
     With `reuse`, what did not change from frame to frame is not computed again, as `upscale` does

@@ -279,5 +279,5 @@ def _cluster(options: ArchiveOptions) -> Cluster | None:
 
 
 def _shown(value: object) -> str:
-    # The first digits of a hash are enough to tell two models apart.
+    # The first digits of a hash are enough to distinguish two models.
     return " ".join(str(part)[:12] for part in value) if isinstance(value, list) else str(value)

@@ -31,7 +31,7 @@ def expect_json(arguments: Sequence[str]) -> None:
     wanted = "--json" in options
     if options[:1] == ["bench"]:
         wanted = any(pair == ("--json", "-") for pair in pairwise(options))
-    # Where the frames go to the standard output, what is told goes to the other one.
+    # Where the frames go to the standard output, messages go to the standard error output.
     frames_on_stdout = options[:1] in (["upscale"], ["stylize"]) and "-" in options[2:]
     _output.wanted, _output.on_stderr, _output.printed = wanted, frames_on_stdout, False
 
@@ -45,7 +45,7 @@ def print_json(document: object, *, indent: int | None = 2, err: bool = False) -
 
 
 def print_failure(kind: str, message: str, exit_code: int) -> None:
-    """Print that the command failed, if JSON is wanted and nothing was printed yet."""
+    """Print that the command failed, if JSON was asked for and nothing was printed yet."""
     if _output.wanted and not _output.printed:
         error = {"kind": kind, "message": message}
         document = {"schema": SCHEMA, "error": error, "exit_code": exit_code}

@@ -81,7 +81,7 @@ def _limits(chosen: ServeOptions) -> Limits:
 
 
 def _token(chosen: ServeOptions) -> str | None:
-    """The token, which no longer stands in the command line that others can see."""
+    """The token, taken out of the command line, which other users can see."""
     from ...serve.api.access import is_loopback
     from ..options.command_line import hide_arguments
 

@@ -291,7 +291,7 @@ def _note(line: str) -> None:
 
 
 def _runs(upscaler: Upscaler, verbose: bool) -> str:
-    """What runs, in one short line: of GPUs that are not there `doctor` tells."""
+    """What runs, in one short line; `doctor` is for GPUs that are missing."""
     from ...runtime.machine.host import has_gpu
 
     facts = upscaler.describe()

@@ -1,6 +1,6 @@
 """Pixels of an opened image file: by OpenCV where it is sure to be right, else by Pillow.
 
-OpenCV has colours of 16 bits, tells of damage inside a PNG or JPEG, and takes half the memory.
+OpenCV has colours of 16 bits, reports damage inside a PNG or JPEG, and takes half the memory.
 Pillow has palettes, every kind of transparency, and all other formats. Neither applies the EXIF
 orientation here, but of TIFF.
 """

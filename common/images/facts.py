@@ -117,7 +117,7 @@ def orientation_of(image: Image, chunks: list[tuple[bytes, bytes]], *, upright: 
     """How EXIF says the pixels lie; those of a TIFF may come `upright`."""
     if upright and image.format == "TIFF":
         return 1
-    with contextlib.suppress(Exception):  # damaged EXIF is said elsewhere
+    with contextlib.suppress(Exception):  # damaged EXIF is reported elsewhere
         exif = exif_of(image, chunks)
         found = 1 if exif is None else exif.get(ORIENTATION, 1)
         return found if isinstance(found, int) and 1 <= found <= 8 else 1

@@ -34,7 +34,7 @@ NO_MEMORY = "there is not enough memory for"
 
 @contextmanager
 def opened(path: Path) -> Iterator[tuple[Image, bytes]]:
-    """An image file in Pillow's hands, not decoded yet, and its bytes.
+    """An image file opened by Pillow, not decoded yet, and its bytes.
 
     Raises InputError: it cannot be read, or no format that is read is recognised.
     """
@@ -53,7 +53,7 @@ def opened(path: Path) -> Iterator[tuple[Image, bytes]]:
 
 @contextmanager
 def opened_header(path: Path) -> Iterator[tuple[Image, IO[bytes]]]:
-    """An image file in Pillow's hands, of which no more than needed is read, and the file itself.
+    """An image file opened by Pillow, of which no more than needed is read, and the file itself.
 
     Raises InputError: see `opened`.
     """

@@ -69,7 +69,7 @@ def encode_image(target: Path, picture: Picture, *, say: Say) -> bytes:
     """The bytes of an image file in the format of the target's suffix; nothing is written.
 
     JPEG and WebP are made with quality 95, AVIF with 90. Grey pictures get one channel where the
-    format has that. What the format cannot hold of the metadata is said. The picture's alpha must
+    format has that. A line names metadata that the format cannot hold. The picture's alpha must
     be `None` where the format has none.
 
     Raises:

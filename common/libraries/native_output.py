@@ -1,4 +1,4 @@
-"""What image libraries write to the standard error output by themselves: caught, and told apart."""
+"""What image libraries write to the standard error output by themselves: caught, and sorted."""
 
 from __future__ import annotations
 

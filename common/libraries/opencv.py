@@ -23,7 +23,7 @@ _SYSTEM_PACKAGES = {
 
 
 def load_cv2() -> ModuleType:
-    """Import and return `cv2`, or say which command mends a broken installation.
+    """Import and return `cv2`, or say which command repairs a broken installation.
 
     Raises:
         MissingDependencyError: OpenCV is not installed, or a system library that it needs.

@@ -17,7 +17,7 @@ from .finding import Finding
 from .judges import Answer, ask, table_of, with_remedies
 from .node_rules import tensorrt_problems
 from .release_rules import release_problems
-from .targets import TARGETS, facts, newer_than_known, target_window
+from .targets import TARGETS, has_tensorrt_rules, newer_than_known, target_window
 from .typed_graph import TypedGraph
 from .unfold import unfolded
 from .validity import STANDARD, known_operators, numbers, shapes, withdrawn_operators
@@ -127,7 +127,7 @@ def _ask(path: Path, names: tuple[str, ...]) -> tuple[dict[str, Answer], dict[st
 
 def _of_target(graph: TypedGraph, target: str, answer: Answer | None) -> list[Finding]:
     """What the target's own tool says of the nodes, else the table; its risks in any case."""
-    is_tensorrt = facts()["targets"][target.partition("==")[0]].get("rules") == "tensorrt"
+    is_tensorrt = has_tensorrt_rules(target)
     table = (tensorrt_problems if is_tensorrt else release_problems)(graph, target)
     if answer is None:
         return table

@@ -14,7 +14,7 @@ from ...runtime.tensorrt.bindings.rtx import rtx_problem
 from ...runtime.tensorrt.parse import ParserProblem
 from .finding import Finding
 from .node_rules import REMEDIES
-from .targets import RTX, facts, installed_rtx
+from .targets import RTX, has_tensorrt_rules, installed_rtx
 
 ONNXRUNTIME = "onnxruntime"
 
@@ -36,7 +36,7 @@ class Answer:
 
 def table_of(target: str) -> str:
     """What speaks of a target that cannot be asked here."""
-    is_tensorrt = facts()["targets"][target.partition("==")[0]].get("rules") == "tensorrt"
+    is_tensorrt = has_tensorrt_rules(target)
     return "framelift's table of " + ("TensorRT's operators" if is_tensorrt else "releases")
 
 

@@ -8,9 +8,10 @@ import numpy as np
 import onnx
 
 from ...runtime.models.graph import attributes
+from .facts import facts
 from .finding import Finding, label
 from .node_limits import limit_problems
-from .targets import RTX, facts, target_window
+from .targets import RTX, target_window
 from .typed_graph import TypedGraph
 
 UINT8 = onnx.TensorProto.UINT8
@@ -77,19 +78,19 @@ REMEDIES = {
 
 def _operator(node: onnx.NodeProto, target: str) -> Problems:
     """What the parser's own table says of an operator. It knows no others: those are a risk."""
-    table, name = facts()["tensorrt"], node.op_type
-    if name in table["unsupported"]:
+    table, name = facts().tensorrt, node.op_type
+    if name in table.unsupported:
         remedy = REMEDIES.get(name, "export with other operators")
         yield True, "TensorRT's parser does not take it", remedy
-    elif name in table["plugins"] and target.partition("==")[0] == RTX:
+    elif name in table.plugins and target.partition("==")[0] == RTX:
         yield True, "needs a plugin, and TensorRT for RTX has none", "export with other operators"
-    elif name in table["restricted"]:
+    elif name in table.restricted:
         yield (
             False,
-            f"TensorRT's parser takes it with {table['restricted'][name]} only",
+            f"TensorRT's parser takes it with {table.restricted[name]} only",
             "build an engine on a machine with TensorRT to be sure, or export at opset 22 or lower",
         )
-    elif name not in table["supported"] and not node.domain and onnx.defs.has(name):
+    elif name not in table.supported and not node.domain and onnx.defs.has(name):
         yield (
             False,
             f"is not known to {target_window(target).tool}: its table of operators lacks it",
@@ -106,11 +107,11 @@ def _resize(graph: TypedGraph, node: onnx.NodeProto) -> Problems:
     found = attributes(node)
     mode = found.get("mode", b"nearest").decode()
     transform = found.get("coordinate_transformation_mode", b"half_pixel").decode()
-    table = facts()["tensorrt"]
-    if mode not in table["resize_modes"]:
+    table = facts().tensorrt
+    if mode not in table.resize_modes:
         yield True, f"mode {mode!r} is not taken", "use nearest or linear, or a pixel shuffle"
-    if transform not in table["resize_transforms"]:
-        known = ", ".join(table["resize_transforms"])
+    if transform not in table.resize_transforms:
+        known = ", ".join(table.resize_transforms)
         yield True, f"coordinate transform {transform!r} is not taken", f"use one of {known}"
     if found.get("antialias"):
         yield True, "antialiasing is not taken", "export without antialias"
@@ -138,7 +139,7 @@ def _quantised(graph: TypedGraph, node: onnx.NodeProto) -> Problems:
     else:
         kind = graph.types.get(node.output[0], UINT8)
     name = "UNDEFINED" if kind is None else onnx.TensorProto.DataType.Name(kind)
-    if kind is not None and name not in facts()["tensorrt"]["quantised_types"]:
+    if kind is not None and name not in facts().tensorrt.quantised_types:
         yield (
             True,
             f"quantises to {name.lower()}; TensorRT takes int8",
@@ -175,7 +176,7 @@ def _norm_in_half(graph: TypedGraph, node: onnx.NodeProto) -> Problems:
 
 
 def _types(graph: TypedGraph, node: onnx.NodeProto) -> Problems:
-    known = facts()["tensorrt"]["types"]
+    known = facts().tensorrt.types
     kinds = {graph.types.get(name, 0) for name in (*node.input, *node.output)} - {0}
     for name in sorted(onnx.TensorProto.DataType.Name(kind) for kind in kinds):
         if name not in known:

@@ -1,4 +1,4 @@
-"""What releases of ONNX Runtime lack that opset and IR version do not tell."""
+"""What releases of ONNX Runtime lack that opset and IR version do not show."""
 
 from __future__ import annotations
 

@@ -5,18 +5,14 @@ The facts, with source and date of each, are in targets.toml.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
-from typing import Any
 
 from ...common.errors import ConfigError, ExportError
 from ...common.text import suggestion
+from .facts import Release, facts
 
-FACTS = Path(__file__).parent / "targets.toml"
 RTX = "tensorrt-rtx"
 TARGETS = ("onnxruntime", "tensorrt10", "tensorrt11", RTX)
 
@@ -33,13 +29,6 @@ class Window:
     def admits(self, opset: int) -> bool:
         """Whether the tool takes that opset."""
         return self.lowest <= opset <= self.highest
-
-
-@cache
-def facts() -> dict[str, Any]:
-    """The contents of targets.toml."""
-    with FACTS.open("rb") as file:
-        return tomllib.load(file)
 
 
 def parse_targets(names: Sequence[str]) -> tuple[str, ...]:
@@ -69,9 +58,8 @@ def target_window(target: str) -> Window:
     """
     name, _, asked = target.partition("==")
     _require_known(name)
-    entry = facts()["targets"][name]
-    releases: list[dict[str, Any]] = entry["releases"]
-    label = str(entry["name"])
+    entry = facts().targets[name]
+    releases, label = entry.releases, entry.name
     if asked:
         major = _number(asked, target)[0]
         if name in ("tensorrt10", "tensorrt11") and name != f"tensorrt{major}":
@@ -84,14 +72,19 @@ def target_window(target: str) -> Window:
         label = label if installed is None else f"{label} {installed}"
     else:
         release = releases[0]
-    return Window(label, entry["lowest_opset"], release["highest_opset"], release.get("highest_ir"))
+    return Window(label, entry.lowest_opset, release.highest_opset, release.highest_ir)
 
 
 def newer_than_known(target: str) -> str | None:
     """The newest release that is known, for a target that names a newer one; else None."""
     name, _, asked = target.partition("==")
-    newest = str(facts()["targets"][name]["releases"][-1]["since"])
+    newest = facts().targets[name].releases[-1].since
     return newest if asked and _number(asked, target) > _number(newest, target) else None
+
+
+def has_tensorrt_rules(target: str) -> bool:
+    """Whether the target reads models with TensorRT's parser."""
+    return facts().targets[target.partition("==")[0]].rules == "tensorrt"
 
 
 def shuffles_integers(targets: Sequence[str]) -> bool:
@@ -99,7 +92,7 @@ def shuffles_integers(targets: Sequence[str]) -> bool:
 
     Raises ConfigError for a version that is malformed.
     """
-    since = _number(facts()["targets"]["onnxruntime"]["integer_shuffle_since"], "onnxruntime")
+    since = _number(facts().targets["onnxruntime"].integer_shuffle_since, "onnxruntime")
     for target in targets:
         name, _, asked = target.partition("==")
         if name == "onnxruntime":
@@ -112,9 +105,9 @@ def export_windows(targets: Sequence[str]) -> list[Window]:
     """The windows that an export must satisfy: exporter, the onnx library, each target."""
     import onnx
 
-    exporter = facts()["exporter"]
+    exporter = facts().exporter
     return [
-        Window(exporter["name"], exporter["lowest_opset"], exporter["highest_opset"]),
+        Window(exporter.name, exporter.lowest_opset, exporter.highest_opset),
         Window(f"onnx {onnx.__version__}", 7, onnx.defs.onnx_opset_version()),
         *(target_window(target) for target in targets),
     ]
@@ -134,7 +127,7 @@ def choose_opset(asked: int | None, targets: Sequence[str]) -> int:
             f"{highest.highest}; name fewer targets or upgrade {highest.tool}"
         )
     if asked is None:
-        preferred = int(facts()["exporter"]["preferred_opset"])
+        preferred = facts().exporter.preferred_opset
         return min(max(preferred, lowest.lowest), highest.highest)
     if lowest.lowest <= asked <= highest.highest:
         return asked
@@ -159,11 +152,11 @@ def _require_known(tool: str) -> None:
     raise ConfigError(f"unknown target {tool!r}{hint}: use one of {', '.join(TARGETS)}")
 
 
-def _release(releases: list[dict[str, Any]], asked: str, target: str) -> dict[str, Any]:
+def _release(releases: Sequence[Release], asked: str, target: str) -> Release:
     number = _number(asked, target)
-    known = [release for release in releases if _number(release["since"], target) <= number]
+    known = [release for release in releases if _number(release.since, target) <= number]
     if not known:
-        raise ConfigError(f"{target}: versions before {releases[0]['since']} are not known")
+        raise ConfigError(f"{target}: versions before {releases[0].since} are not known")
     return known[-1]
 
 

@@ -6,8 +6,8 @@ import onnx
 
 from ...common.text import one_line
 from ...runtime.models.tensors import all_nodes, all_tensors, not_finite
+from .facts import facts
 from .finding import Finding, label
-from .targets import facts
 
 STANDARD = ("", "ai.onnx")
 ONNXRUNTIME_DOMAINS = (*STANDARD, "ai.onnx.ml", "com.microsoft", "com.microsoft.nchwc")
@@ -74,7 +74,7 @@ def withdrawn_operators(model: onnx.ModelProto, targets: tuple[str, ...]) -> lis
     for node in all_nodes(model.graph):
         if not is_withdrawn(node, version):
             continue
-        still = facts()["onnxruntime"]["runs_withdrawn"]
+        still = facts().onnxruntime.runs_withdrawn
         for target in targets:
             runs = "tensorrt" in target or node.op_type in still
             findings.append(

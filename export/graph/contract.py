@@ -95,7 +95,7 @@ def _convert_input(graph: Graph) -> None:
     if graph.output != graph.input and all(_reads_frames(graph, node) for node in readers):
         for conv in readers:
             weight, bias = graph.conv_parameters(conv)
-            # Zero padding stands for black before and after, so scaling the weights is exact.
+            # Zero padding means black before and after, so scaling the weights is exact.
             graph.set_conv_parameters(conv, weight[:, ::-1] / 255, bias)
     else:
         graph.set_constant("to_rgb.weight", REVERSED / 255)

@@ -23,9 +23,9 @@ SIDE_PX = 160
 def read_frames(source: Path, least_px: int, say: Say = say_on_stderr) -> list[Frames]:
     """Up to 48 frames, uint8 H×W×3 BGR, spread over a folder of images or a video.
 
-    `say` is told which images of a folder are left out: too many, too small, transparent ones, and
-    those that cannot be read. Raises InputError if there are fewer than two of at least `least_px`
-    squared pixels.
+    `say` gets a line about images of a folder that are left out: too many, too small, transparent
+    ones, and those that cannot be read. Raises InputError if there are fewer than two of at least
+    `least_px` squared pixels.
     """
     frames = _from_folder(source, say) if source.is_dir() else _from_video(source)
     usable = [frame for frame in frames if min(frame.shape[:2]) >= least_px]

@@ -1,6 +1,6 @@
 """What an int8 model loses against the float one it was made of, by the frame that loses most.
 
-Both run in ONNX Runtime as the files stand, without what framelift's runtime changes when it loads
+Both files run in ONNX Runtime unchanged, without what framelift's runtime changes when it loads
 them: the verdict is on what everyone gets.
 """
 

@@ -134,7 +134,7 @@ def fit(frames: Frames, sizes: Sizes) -> Frames:
 
 
 def onnx_frames(model: onnx.ModelProto) -> RunFrames:
-    """A contract-2 model on frames, by ONNX Runtime's CPU provider as the file stands.
+    """A contract-2 model on frames, by ONNX Runtime's CPU provider, unchanged.
 
     The returned function raises ExportError if what is clamped at the end contains NaN or infinity.
     """

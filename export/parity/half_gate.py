@@ -2,7 +2,7 @@
 
 ONNX Runtime's CPU provider computes fp16 in float32 and leaves out the conversions between two
 operators, so that values beyond half precision's range come through unharmed. Here an Identity,
-which it does not look through when its optimisations are off, stands behind each operator: what
+which it does not look through when its optimisations are off, follows each operator: what
 the next one reads was stored in half precision, as on a GPU.
 """
 

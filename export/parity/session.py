@@ -1,4 +1,4 @@
-"""A contract-2 model in ONNX Runtime's CPU provider, as the file stands."""
+"""A contract-2 model in ONNX Runtime's CPU provider, unchanged."""
 
 from __future__ import annotations
 

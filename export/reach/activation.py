@@ -1,4 +1,4 @@
-"""Memory that a model takes per pixel where its graph does not tell the sizes of all its values."""
+"""Memory that a model takes per pixel, where its graph does not state all sizes."""
 
 from __future__ import annotations
 

@@ -147,7 +147,7 @@ def _reach(model: Measured, multiple: int, measure: _Measure) -> int | None:
 
 
 def _across(model: Measured, size: tuple[int, int], axis: int, multiple: int) -> int | None:
-    """How far what lies across the middle is seen, None if the frame is too short to tell."""
+    """How far what lies across the middle is seen, None if the frame is too short to find out."""
     pair = moving_photo(model.window, *size), noise(model.window, *size)
     length = size[axis]
     cut = length // 2 // multiple * multiple

@@ -14,7 +14,7 @@ _ROWS_AND_COLUMNS = ({2, 3}, {-2, -1})
 
 
 def why_whole(model: onnx.ModelProto) -> str:
-    """Half a sentence: what of it looks at the whole frame, as far as its operators tell."""
+    """Half a sentence: what of it looks at the whole frame, as far as its operators show."""
     graph = Graph(model.graph)
     found: dict[str, onnx.NodeProto] = {}
     for node in all_nodes(model.graph):

@@ -38,7 +38,7 @@ def find_weights(read: object) -> list[dict[str, Tensor]]:
     """The named tensors of one network in what a file holds: as they are, and with ever fewer of
     the prefixes that wrappers give them, since a network may have such a name itself.
 
-    Raises ValueError, naming the keys, if there are none or it cannot be told which they are.
+    Raises ValueError, naming the keys, if there are none or it is unclear which they are.
     """
     if not isinstance(read, Mapping):
         raise ValueError("holds no named tensors")

@@ -108,19 +108,19 @@ def _add_version(
     """Put a version of a model where Triton looks for it; its folder. `undo` takes it back."""
     model = folder / name
     numbers = _versions(model)
-    held = (model / CONFIG).read_text(encoding="utf-8") if (model / CONFIG).is_file() else ""
+    before = (model / CONFIG).read_text(encoding="utf-8") if (model / CONFIG).is_file() else ""
     if numbers:
-        if _interface(held) != _interface(config):
+        if _interface(before) != _interface(config):
             raise OutputError(
                 f"{model} already serves a model of another kind: remove it, or export under "
                 "another name"
             )
         newest = model / str(numbers[-1])
-        if (newest / file).is_file() and (newest / file).read_bytes() == data and held == config:
+        if (newest / file).is_file() and (newest / file).read_bytes() == data and before == config:
             return newest
     version = model / str(numbers[-1] + 1 if numbers else 1)
     temporary = model / f".{secrets.token_hex(4)}.part"
-    undo.callback(_take_back, model, (temporary, version), held if model.exists() else None)
+    undo.callback(_take_back, model, (temporary, version), before if model.exists() else None)
     model.mkdir(exist_ok=True)
     temporary.mkdir()
     _write(temporary / file, data)
@@ -131,14 +131,14 @@ def _add_version(
     return version
 
 
-def _take_back(model: Path, added: tuple[Path, ...], held: str | None) -> None:
-    """Make a model's folder what it was: with the config `held`, or None if it was not there."""
-    for path in (model,) if held is None else added:
+def _take_back(model: Path, added: tuple[Path, ...], before: str | None) -> None:
+    """Make a model's folder what it was: with the config `before`, or None if it was not there."""
+    for path in (model,) if before is None else added:
         shutil.rmtree(path, ignore_errors=True)
     config = model / CONFIG
-    if held is not None and config.is_file() and config.read_text(encoding="utf-8") != held:
-        if held:
-            _write(added[0].with_suffix(".config"), held.encode())
+    if before is not None and config.is_file() and config.read_text(encoding="utf-8") != before:
+        if before:
+            _write(added[0].with_suffix(".config"), before.encode())
             os.replace(added[0].with_suffix(".config"), config)
         else:
             config.unlink()

@@ -16,7 +16,7 @@ Values = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Range:
-    """The values that stand for black and for white."""
+    """The values of black and of white."""
 
     black: float
     white: float

@@ -1,4 +1,4 @@
-"""The foreign file as it stands, in plain ONNX Runtime on the processor: the judge of all else."""
+"""The foreign file, unchanged, in plain ONNX Runtime on the processor: the reference."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from .session import FileSession, RunError
 from .sizes import Taken
 
 # PSNR in dB against a bicubic enlargement. Trained networks are 23 to 32 from it, a grey plane is
-# at 12. Styles are at 13, where nothing can be told.
+# at 12. Styles are at 13, where nothing can be found out.
 _LIKE_THE_FRAME_DB = 18.0
 _CLEAR_DB = 0.5
 _CLEAR_ORDER_DB = 1.0
@@ -98,7 +98,7 @@ def find_aligned_frame(
 ) -> tuple[int, tuple[str, ...]]:
     """Which frame of the window the picture is of, by a photograph that moves.
 
-    Where that cannot be told it is the middle one, and a note says so.
+    Where that is unclear it is the middle one, and a note says so.
     """
     count, middle = session.window, session.window // 2
     if taken.pictures > 1:
@@ -119,7 +119,7 @@ def find_aligned_frame(
 
 
 def _size(taken: Taken) -> tuple[int, int]:
-    """A size that it takes, large enough to tell."""
+    """A size that it takes, large enough to find out."""
     free = -(-max(_SIDE, taken.minimum) // taken.multiple) * taken.multiple
     return taken.height or free, taken.width or free
 

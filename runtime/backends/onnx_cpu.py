@@ -78,7 +78,7 @@ class OnnxCpuSession:
                 "step, so that its 16-bit sums hold; a little less exact than elsewhere"
             )
         if self._packed:
-            load_cv2()  # what is missing is said now, not at the first frame
+            load_cv2()  # what is missing fails now, not at the first frame
         self._session = OrtSession(NAME, made.model, PROVIDER, self._threads)
         self._reshuffle: Reshuffle | Interleaved | None = None
         self._layers: LayeredNetwork | None = None

@@ -39,7 +39,7 @@ _TRIED_BYTES = 1 << 20
 
 
 def missing() -> str | None:
-    """Why this backend cannot be used here, as far as can be told without touching the GPU."""
+    """Why this backend cannot be used here, found out without touching the GPU."""
     problem = gpu_problem() or engine_problem()
     if problem is not None:
         return str(problem)

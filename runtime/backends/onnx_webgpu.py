@@ -45,7 +45,7 @@ _NO_HALF = "requires f16"  # in the plug-in's message
 
 
 def missing() -> str | None:
-    """Why this backend cannot be used here, as far as can be told without loading the plug-in."""
+    """Why this backend cannot be used here, found out without loading the plug-in."""
     # Without a GPU the rest need not be asked, which takes longer.
     return (_no_gpu() if is_installed(PLUGIN) else None) or plugin_problem(PLUGIN)
 
@@ -65,7 +65,7 @@ def _no_gpu() -> str | None:
 class OnnxWebgpuSession:
     """See `runtime.session.protocol.Session`.
 
-    `is_discrete` says whether the GPU has memory of its own, as far as the system tells: where it
+    `is_discrete` says whether the GPU has memory of its own, as far as the system shows: where it
     has not, the processor may be the faster one.
     """
 
@@ -137,7 +137,7 @@ class OnnxWebgpuSession:
                 return session("1")
             except BackendError as error:
                 if LEFT_TO_CPU in str(error):
-                    session("0").close()  # where ONNX Runtime tells, the error names the operators
+                    session("0").close()  # its error names the operators, if any does
                 raise
 
 
@@ -168,7 +168,7 @@ def is_software(gpu: Device) -> bool:
 
 
 def described(gpu: Device) -> str:
-    """What the system tells of a GPU; its name on Windows only."""
+    """What the system shows of a GPU; its name on Windows only."""
     if is_software(gpu):
         return "a software adapter"
     name = dict(gpu.device.metadata).get("Description")

@@ -32,7 +32,7 @@ NAME = "tensorrt"
 
 
 def missing() -> str | None:
-    """Why this backend cannot be used here, as far as can be told without touching the GPU."""
+    """Why this backend cannot be used here, found out without touching the GPU."""
     problem = gpu_problem() or tensorrt_problem()
     return None if problem is None else str(problem)
 

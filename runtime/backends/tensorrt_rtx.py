@@ -56,7 +56,7 @@ _RUNS_THAT_MAY_RECORD = 3
 
 
 def missing() -> str | None:
-    """Why this backend cannot be used here, as far as can be told without loading the plug-in."""
+    """Why this backend cannot be used here, found out without loading the plug-in."""
     problem = gpu_problem()
     if problem is not None:
         return problem

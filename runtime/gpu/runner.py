@@ -2,7 +2,7 @@
 
 Copies run beside the computation: one stream uploads, one computes and one downloads, ordered by
 events. Frames on page-locked memory are copied from and to where they are. Others go through such
-memory: while the next frames are computed, the last ones come back in bands, each handed over as
+memory: while the next frames are computed, the last ones come back in bands, each returned as
 soon as it is there.
 
     upload    |A|B|   |C|   |D|
@@ -119,7 +119,7 @@ class ShapeRunner:
     ) -> None:
         """Take over `computation`, which is closed with the runner.
 
-        Of `window` frames it makes one. Results are handed over in bands of `band_bytes` at least.
+        Of `window` frames it makes one. Results are returned in bands of `band_bytes` at least.
 
         What each `start` takes on the GPU is added to "copy in", "inference" and "copy out" of
         `stage_seconds`; of several under way they overlap.

@@ -85,7 +85,7 @@ def upscale_live(
     The first Ctrl-C or SIGTERM ends it well: what was decoded is written and a file is completed;
     the second leaves nothing behind, and so does the first when the source has an end. Of cameras
     and network streams the newest frame is taken when the upscaler is free, unless
-    `options.keep_all`; pipes and network files, which have a length, are held back instead and
+    `options.keep_all`; pipes and network files, which have a length, are waited for instead and
     lose nothing. Files are played at their own speed to a window or a stream. Sound goes into
     files and streams, encoded as AAC, in WebM as Opus.
 

@@ -35,7 +35,7 @@ def check_threads(threads: int) -> None:
 
 
 def has_gpu() -> bool:
-    """Whether the system shows a GPU of any kind, as far as that is told without its libraries."""
+    """Whether the system shows a GPU of any kind, found out without its libraries."""
     if sys.platform == "darwin":
         return True
     if sys.platform == "win32":

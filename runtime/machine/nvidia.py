@@ -50,7 +50,7 @@ def driver_problem(cuda_major: int | None = None) -> str | None:
 
 
 def device_name(number: int = 0) -> str:
-    """The name of a GPU, from the driver, where that tells; else its number."""
+    """The name of a GPU, from the driver, where that has it; else its number."""
     found = sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))
     if len(found) == 1 and number == 0:  # of several, CUDA may count in another order
         for line in found[0].read_text(encoding="utf-8", errors="replace").splitlines():

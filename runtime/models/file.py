@@ -210,7 +210,7 @@ def _read(path: Path) -> bytes:
 def _activation_bytes(
     metadata: Metadata, model: onnx.ModelProto, size_multiple: int, window: int
 ) -> int:
-    """Measured when the file was made, else as the graph tells."""
+    """Measured when the file was made, else computed from the graph."""
     try:
         inferred = activation_bytes_per_pixel(model, size_multiple) * max(1, window)
     except MemoryError:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import onnx
 
 ACTIVATION_BYTES = "activation_bytes"
-"""Of models whose graph does not tell the sizes of all its values."""
+"""Of models whose graph does not state the sizes of all its values."""
 FORMAT = 1
 TEMPORAL_FORMAT = 2
 """That of models of several frames, which no earlier framelift can run."""

@@ -39,7 +39,7 @@ def linked_major(library: Path, name: str) -> int | None:
 
 
 def load_problem(library: Path) -> str | None:
-    """Which library one lacks, in the loader's words; None if it lacks none, or does not tell."""
+    """Which library one lacks, in the loader's words; None if it lacks none, or does not say."""
     for name in needed_libraries(library):
         try:
             ctypes.CDLL(name)

@@ -206,7 +206,7 @@ def _bind(bind: Callable[..., None], name: str, array: Frames) -> None:
 def _nodes_elsewhere(session: Any, provider: str) -> str:  # noqa: ANN401 - it states no types
     """Which other providers were given nodes, and their operators; "" for none.
 
-    Older releases do not tell.
+    Older releases do not say.
     """
     if not hasattr(session, "get_provider_graph_assignment_info"):
         return ""
@@ -220,8 +220,8 @@ def _nodes_elsewhere(session: Any, provider: str) -> str:  # noqa: ANN401 - it s
 def _first_line(error: Exception) -> str:
     """An engine's message may be a stack of lines; the first says what happened.
 
-    Before what CUDA says stands where in ONNX Runtime it was called, behind it on which machine.
+    ONNX Runtime puts its own function before CUDA's words, and the machine's name behind them.
     """
     line = first_line(error)
-    said = re.search(r"CUDA failure \d+: .*?(?= ;|$)", line)
-    return said[0].strip() if said else line
+    words = re.search(r"CUDA failure \d+: .*?(?= ;|$)", line)
+    return words[0].strip() if words else line

@@ -1,4 +1,4 @@
-"""An array of the last frame: held in the pool that it is of, or copied."""
+"""An array of the last frame: kept in its pool, or copied."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Holder(Protocol):
         """Keep an array as it is until one more `give_back`."""
 
     def give_back(self, array: Frames) -> None:
-        """Return an array that was taken or held."""
+        """Return an array that was taken or kept."""
 
 
 class Kept:

@@ -127,7 +127,7 @@ class ReusingSequence:
     ) -> ReusingFrame:
         """Take the next frame, H×W×3, which may be changed on return.
 
-        With the pool that it is of, `source`, it is held there instead of being copied: it may be
+        With the pool that it is of, `source`, it is kept there instead of being copied: it may be
         given back on return, and is not to be changed before it is taken again.
 
         `out` is sH×sW×3, to be left alone until the frame's `result` returns it. With the `pool`

@@ -1,4 +1,4 @@
-"""Checks the arrays that a user hands to an upscaler."""
+"""Checks the arrays that a user passes to an upscaler."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ class PipelinedSession(Session, Protocol):
         """An uninitialised uint8 array that the GPU copies from and to by itself.
 
         Frames on other memory are copied once more, by the processor. It stays valid as long as it
-        is held, also after `close`. Raises BackendError if there is no such memory.
+        exists, also after `close`. Raises BackendError if there is no such memory.
         """
         ...
 

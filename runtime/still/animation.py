@@ -70,7 +70,7 @@ def upscale_animation(
     """Upscale an animated image file and return the new width and height in pixels.
 
     GIF counts time in hundredths of a second, and its pixels are opaque or not there at all: what
-    that changes is said.
+    a line names what changes.
 
     Raises:
         InputError: a frame is damaged, or the frames need more memory than there is.
@@ -145,7 +145,7 @@ def encode_animation(
     """The bytes of an animated file in the format of the target's suffix.
 
     `frames` are RGB or RGBA, those of a GIF may be of `in_palette` already; `extra` are further
-    arguments of Pillow's `save`. What the format cannot hold is said.
+    arguments of Pillow's `save`. A line names what the format cannot hold.
 
     Raises OutputError: the format cannot hold them.
     """

@@ -24,7 +24,7 @@ _STAYS, _IS_TAKEN_AWAY = 1, 2
 
 @dataclass
 class GifFrames:
-    """Frames in palettes, and what is said of each."""
+    """Frames in palettes, with the time and disposal of each."""
 
     images: list[Image]
     milliseconds: list[int]

@@ -38,8 +38,8 @@ _LINES = 256  # given to a writer at once
 @dataclass(frozen=True)
 class ImageOptions:
     """How an image is made. `inform` takes lines about large pictures: what those of so many pixels
-    in the result take is said before the work, with the time that `seconds` expects for an input of
-    a height and width. `reading` takes the rows that were looked at before the work, at first 0,
+    in the result take is printed before the work, with the time that `seconds` expects for an input
+    of a height and width. `reading` takes the rows that were looked at before the work, at first 0,
     and all.
     """
 

@@ -13,7 +13,7 @@ from ..tiling import TilePlan
 from .progress import duration
 from .strips import StripUpscaler
 
-# Bytes a pixel: of the input while it is read, and of a result that is held whole.
+# Bytes a pixel: of the input while it is read, and of a result that is in memory as a whole.
 _READ_BYTES, _WHOLE_BYTES = 7, 7
 # For each pixel of the largest part of a file that is read in parts.
 _PART_PIXEL_BYTES = 20

@@ -24,7 +24,7 @@ class FrameRing:
         self._first = self.end
 
     def append(self, frame: Frames) -> None:
-        """Copy a frame as of the one that `start` was told."""
+        """Copy a frame, of the shape and type that `start` got."""
         place = self.end - self._first
         if place == len(self._frames):
             kept = self._window - 1

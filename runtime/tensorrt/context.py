@@ -84,7 +84,7 @@ class EngineContext:
         size = int(context.update_device_memory_size_for_shapes())
         if size > 0:
             return size
-        # 0 stands for a failure, and for an engine that needs none.
+        # 0 means a failure, or an engine that needs none.
         most = self._engine.device_memory_size_v2
         if size < 0 or most > 0:
             raise self._failure(f"TensorRT does not report the memory for frames of {shape}")

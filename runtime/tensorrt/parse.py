@@ -130,7 +130,7 @@ def _tidy(text: str) -> str:
     """What is wrong, without the source text around it and without line breaks."""
     # A library without a driver adds that to every complaint.
     words = " ".join(text.partition("[checkMacros.cpp::catchCudaError")[0].split()).rstrip(". ")
-    if words == "false":  # all that is said of an operator that has no importer
+    if words == "false":  # all that TensorRT says of an operator without an importer
         return "TensorRT does not take this operator"
     for form in _FORMS:
         if match := form.fullmatch(words):

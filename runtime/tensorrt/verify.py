@@ -1,4 +1,4 @@
-"""Reads back from a finished engine what it runs, since a builder may do other than it was told."""
+"""Reads back from a finished engine what it runs, since a builder may ignore what it is asked."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .cache.precision import PrecisionReport, check_precision, convolution_types
 
 @dataclass(frozen=True)
 class EngineFacts:
-    """What an engine says of itself; None where only the GPU that it is for could tell."""
+    """The facts of an engine; None where only the GPU that it is for could show them."""
 
     precision: PrecisionReport
     layers: int | None

@@ -36,7 +36,7 @@ def prepare(
     encoder: EncoderOptions,
     say: Say,
 ) -> tuple[FrameUpscaler, EncoderOptions]:
-    """The upscaler for the clip's depth and the encoder for its pixels; what is lost is said.
+    """The upscaler for the clip's depth and the encoder for its pixels; a line names what is lost.
 
     Raises:
         InputError: it is HDR video, and 8 bits would be left.

@@ -224,7 +224,7 @@ def _can_begin(path: Path, stream_index: int, start: Fraction) -> bool:
 
 
 def _frame_times(path: Path, stream_index: int) -> tuple[list[int], list[int]] | None:
-    """When all frames and when key frames are shown; `None` where packets do not tell it."""
+    """When all frames and when key frames are shown; `None` where packets do not have it."""
     with open_input(path) as container:
         packets = (packet for packet in container.demux(container.streams[stream_index]))
         found = [

@@ -52,7 +52,7 @@ class Pipeline:
     of any stage stops the others and is the one that `run` raises. The three threads are daemons,
     so one that is stuck in native code cannot keep the process alive.
 
-    A file source is held back by a slow upscaler. With `live` the source is never held back: one
+    A file source waits for a slow upscaler. With `live` the source never waits: one
     frame waits at most, the newest, and those that it displaced are counted as dropped.
     """
 
@@ -130,7 +130,7 @@ class Pipeline:
     def stop(self) -> None:
         """End as if the source had ended: what was decoded is still written and completed.
 
-        May be called from any thread. The source itself is not told; its thread is left behind
+        May be called from any thread. The source itself does not notice; its thread is left behind
         should it be stuck.
         """
         self._stopped = True

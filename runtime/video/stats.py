@@ -103,7 +103,7 @@ class PipelineStats:
     )
     """Time that each stage took for a frame; decoding a live source includes waiting for it."""
     latency: LatencyHistogram = field(default_factory=LatencyHistogram)
-    """From a decoded frame to the same frame handed to the encoder, queues included."""
+    """From a decoded frame to the same frame reaching the encoder, queues included."""
     glass_latency: LatencyHistogram = field(default_factory=LatencyHistogram)
     """The same from the time that the frame itself states; see `Frame.age_seconds`."""
     jitter: Jitter = field(default_factory=Jitter)

@@ -162,7 +162,7 @@ class FrameStep:
 
         With the `pool` that `out` is of, the result may be another array of it, which is not to be
         written to; `out` has then been given back. With the pool that `image` is of, `source`, it
-        may be held there, and is not to be changed.
+        may be kept there, and is not to be changed.
         """
         check = self._check(image)
         after = out

@@ -109,7 +109,7 @@ def upright(
 ) -> tuple[Iterable[Frame], ClipFacts, FramePool]:
     """The frames turned as they are to be shown, with their facts and the pool that they are of.
 
-    `say` tells that the clip called `name` is turned by another angle than `target` can have.
+    `say` gets a line when the clip `name` is turned by another angle than `target` can have.
     """
     matrix = facts.display_matrix
     if matrix is None or is_upright(matrix):

@@ -116,9 +116,9 @@ def upscale_video(
     """Upscale a video file, or images as its frames; the target appears only when it is complete.
 
     Depth and chroma are kept as far as `EncoderOptions` and players allow, with frames of 16 bits
-    on the way; what is lost is said. Every frame keeps its time; audio, subtitles, chapters and
-    metadata are copied; colour matrix and range, pixel shape and rotation are carried. A progress
-    bar is shown unless `quiet`.
+    on the way; a line names what is lost. Every frame keeps its time; audio, subtitles, chapters
+    and metadata are copied; colour matrix and range, pixel shape and rotation are carried. A
+    progress bar is shown unless `quiet`.
 
     Raises:
         InputError: the source cannot be read to its end.

@@ -34,7 +34,7 @@ def is_loopback(host: str) -> bool:
 
 
 def session_of(token: str) -> str:
-    """The cookie of a browser that has shown the token, which it does not tell."""
+    """The cookie of a browser that has shown the token, which it does not contain."""
     return hmac.new(token.encode(), b"framelift session", hashlib.sha256).hexdigest()
 
 

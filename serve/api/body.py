@@ -141,7 +141,7 @@ class _Form:
         return data
 
     def require_whole(self) -> None:
-        """Raise RequestError unless the form came to its end and held a file."""
+        """Raise RequestError unless the form came to its end and has a file."""
         if not self._ended:
             raise RequestError(400, "the form is cut short")
         if not self._files:

@@ -49,7 +49,7 @@ class LimitError(InputError):
 
 @dataclass(frozen=True)
 class Facts:
-    """What the header of an upload tells."""
+    """What the header of an upload shows."""
 
     width: int
     height: int
@@ -61,7 +61,7 @@ def check_upload(path: Path, limits: Limits, scaling: Scaling | None) -> Facts |
     """Read the header and raise LimitError for what is over a limit.
 
     `scaling` is the scale or size asked for, or None for the model's scale. Of an image that only
-    the decoder can tell about, nothing is returned; it has a limit of its own.
+    the decoder can find out about, nothing is returned; it has a limit of its own.
 
     Raises:
         LimitError: too many pixels, frames or seconds.

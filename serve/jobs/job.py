@@ -38,7 +38,7 @@ class Progress:
 
     frames: int = 0
     total: int | None = None
-    """Frames of the whole clip, as far as its header tells."""
+    """Frames of the whole clip, as far as its header shows."""
     fps: float = 0.0
 
     def document(self) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""What Prometheus is told at GET /metrics."""
+"""What GET /metrics returns, for Prometheus."""
 
 from __future__ import annotations
 

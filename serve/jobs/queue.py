@@ -1,4 +1,4 @@
-"""Jobs wait here, are worked on in order, and tell those who watch."""
+"""Jobs wait here, are worked on in order, and notify those who watch."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ class Model:
     argument: str
     """What `--model` of that command takes: the name again, or a path."""
     facts: Mapping[str, object] = field(default_factory=dict)
-    """What GET /v1/models tells of it besides."""
+    """What else GET /v1/models returns of it."""
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from framelift.export.check.facts import facts
 from framelift.export.check.node_rules import tensorrt_problems
-from framelift.export.check.targets import facts
 from framelift.export.check.typed_graph import TypedGraph
 
 from .conftest import Builder
@@ -138,7 +138,7 @@ def test_table_and_parser_agree_on_onnx_s_own_models(builder: Builder, tmp_path:
 
 
 def test_operators_of_the_table_are_no_misprints() -> None:
-    table = facts()["tensorrt"]
-    names = {*table["supported"], *table["unsupported"], *table["plugins"], *table["limits"]}
+    table = facts().tensorrt
+    names = {*table.supported, *table.unsupported, *table.plugins, *table.limits}
     unknown = {name for name in names if not onnx.defs.has(name)}
     assert unknown <= {"Scatter", "Upsample"}

@@ -86,7 +86,7 @@ def test_every_part_is_run_and_kept_whatever_the_others_do(tmp_path: Path) -> No
     assert "no-such-program" in document["parts"][6]["last_line"]
     text = (tmp_path / "summary.md").read_text(encoding="utf-8")
     assert "| Raises | failed | " in text
-    assert said[-1] == "not done: crashes, raises, hangs, missing; the others' results stand"
+    assert said[-1] == "not done: crashes, raises, hangs, missing; the others' results are kept"
 
 
 def test_results_are_on_disk_while_the_next_part_runs(tmp_path: Path) -> None:

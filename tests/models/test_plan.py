@@ -48,7 +48,7 @@ def test_choice_keeps_the_order_of_the_file() -> None:
     ("old", "new", "message"),
     [
         ('name = "johnson-x8"', 'name = "johnson-x16"', "johnson-x16: there is no preset"),
-        ('from = "realtime-nano-x2"', 'from = "johnson-x8"', "johnson-x8 must stand before it"),
+        ('from = "realtime-nano-x2"', 'from = "johnson-x8"', "johnson-x8 must come before it"),
         ("colour_shift", "color_shift", "color_shift"),
         ("minutes = 60", "minutes = ", "zoo.toml"),
     ],

@@ -1,4 +1,4 @@
-"""Networks that tell photographs from outputs, place by place."""
+"""Networks that learn to distinguish photographs from outputs, place by place."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Draws crops in proportion to the detail that downscaling takes from them.
 
 Most of a photograph is sky, walls and blur, which bicubic interpolation already restores: a quarter
-of the crops of 504 photographs held 3 % of the error, and teach a network next to nothing.
+of the crops of 504 photographs had 3 % of the error, and teach a network next to nothing.
 """
 
 from __future__ import annotations

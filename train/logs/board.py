@@ -75,7 +75,7 @@ class Board:
         self._add(step=step, summary=self._summaries.Summary(value=values))
 
     def close(self) -> None:
-        """Every event is written at once; what could not be was said."""
+        """Every event is written at once; what could not be was reported."""
         with contextlib.suppress(OSError):
             self._writer.close()
 

@@ -1,4 +1,4 @@
-"""What a run tells while it goes: history.jsonl, TensorBoard, the progress bar's figures."""
+"""What a run writes while it goes: history.jsonl, TensorBoard, the progress bar's figures."""
 
 from __future__ import annotations
 

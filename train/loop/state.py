@@ -58,7 +58,7 @@ def load_state(path: Path, config: TrainConfig, device: torch.device) -> dict[st
             "folder, with a lower optimizer.lr"
         )
     saved = saved_config(path, state)
-    # A state that knows the order of its photographs need not be told where they lay.
+    # A state that knows the order of its photographs can be resumed with other folders.
     free = (*FREE_DATA, "folders") if "order" in state else FREE_DATA
     kept = {name: getattr(config.data, name) for name in free}
     changeable = {name: getattr(config.optimizer, name) for name in FREE_OPTIMIZER}

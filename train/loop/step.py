@@ -23,8 +23,8 @@ PRECISIONS = {"off": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float1
 
 
 MOST_LEFT_OUT = 10
-"""Steps in a row whose gradients are not finite, after which training cannot be trusted to mend
-itself."""
+"""Steps in a row whose gradients are not finite, after which training cannot be expected to
+recover."""
 
 MOST_HALVINGS = 40
 """The same where half precision scales gradients: each halves the scale, from 2^16 to 2^-24."""

@@ -194,7 +194,7 @@ class Trainer:
         return self.guard.require_sound(self.step, numbers, networks)
 
     def _tell(self, bar: tqdm[None], line: str) -> None:
-        """Say something beside the progress bar; one process speaks for all."""
+        """Print something beside the progress bar; the first process does so for all."""
         if self.processes.leads:
             bar.write(line, file=Screen(sys.stderr))
 
@@ -219,7 +219,7 @@ class Trainer:
         weights = initial_weights(path, self.config.network)
         try:
             self.network.load_state_dict(weights)
-        except RuntimeError as error:  # the names of a community file told less than all
+        except RuntimeError as error:  # the names in a community file did not show everything
             raise CheckpointError(
                 f"init {path}: weights do not fit the network "
                 f"({one_line(error, 200)}); use another file"

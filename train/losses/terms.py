@@ -149,7 +149,7 @@ class StabilityLoss(nn.Module):
     Stability training (Zheng et al. 2016, "Improving the robustness of deep neural networks via
     stability training"). Feed-forward styles flicker because the style loss has many equally good
     outputs for nearly equal frames (Gupta et al. 2017, "Characterizing and improving stability in
-    neural style transfer"); noise stands for what differs between two frames of a region that does
+    neural style transfer"); noise is like what differs between two frames of a region that does
     not move, so that no video is needed to train on (as in Wang et al. 2020, "Consistent video
     style transfer via compound regularization").
     """

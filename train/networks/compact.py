@@ -41,8 +41,8 @@ class CompactConfig(
 def compact_config_of(weights: Mapping[str, Tensor]) -> CompactConfig:
     """The hyper-parameters of a community state dict, read off the shapes of its tensors.
 
-    A state dict does not tell ReLU from leaky ReLU; without PReLU slopes `relu` is assumed. Raises
-    ValueError if the weights are not of this topology.
+    A state dict does not show whether it is ReLU or leaky ReLU; without PReLU slopes `relu` is
+    assumed. Raises ValueError if the weights are not of this topology.
     """
     kernels = {
         int(name.split(".")[1]): tensor

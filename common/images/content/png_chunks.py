@@ -17,7 +17,7 @@ _LARGEST_BYTES = 16 << 20  # what is larger is no text
 def read_chunks(file: IO[bytes]) -> Iterator[tuple[bytes, bytes]]:
     """Every chunk that is small and not pixels, as (kind, data), up to the end that is marked.
 
-    Nothing but (b"IEND", b"") tells that a file is whole: anything may come after it.
+    Nothing but (b"IEND", b"") shows that a file is whole: anything may come after it.
     """
     if file.read(8) != SIGNATURE:
         return

@@ -14,7 +14,7 @@ _HIGH_BIT_DEPTH, _TWELVE_BIT = 0x40, 0x20
 
 
 def bits_per_channel(data: bytes) -> int:
-    """8, 10 or 12; 8 if the file does not tell."""
+    """8, 10 or 12; 8 if the file does not say."""
     found = [8]
     for kind, start, end in _properties(data):
         if kind == b"av1C" and end - start >= 4:

@@ -16,7 +16,7 @@ _ANIMATION = (
 
 
 def bits_per_channel(data: bytes) -> int:
-    """1 to 32; 8 if the file does not tell, or has a preview."""
+    """1 to 32; 8 if the file does not say, or has a preview."""
     codestream = _codestream(data)
     if not codestream.startswith(_CODESTREAM):
         return 8

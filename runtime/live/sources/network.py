@@ -29,9 +29,9 @@ from ...video.clip.rate import frame_rate
 from .address import INPUT_SCHEMES, Source
 from .clock import TIME_BASE
 
-# RTSP over TCP loses nothing and passes firewalls. Half a second tells the streams apart; what came
-# meanwhile is decoded at once afterwards, so that it costs no lasting latency ("nobuffer" would
-# throw it away).
+# RTSP over TCP loses nothing and passes firewalls. Half a second is enough to find the streams;
+# what came meanwhile is decoded at once afterwards, so that it costs no lasting latency ("nobuffer"
+# would throw it away).
 _OPTIONS = {"rtsp_transport": "tcp", "analyzeduration": "500000", "flags": "low_delay"}
 # A playlist from the network must not name local files.
 _PROTOCOLS = ",".join((*INPUT_SCHEMES, "rtp", "tls", "crypto", "data", "httpproxy"))
@@ -112,8 +112,8 @@ class StreamConnection:
     ) -> None:
         """Wait for the first picture of an open stream, which is closed on failure.
 
-        `has_sound`: the best stream of audio is wanted, too. `say` is told when the pictures lose
-        bits; leave it out where that was said before.
+        `has_sound`: the best stream of audio is read, too. `say` gets a line when the pictures
+        lose bits; leave it out where that was printed before.
 
         Raises:
             InputError: no picture comes in time, or none that can be used.
@@ -174,7 +174,7 @@ class StreamConnection:
                 try:
                     pictures = self._stream.decode(packet)
                 except av.InvalidDataError:
-                    pictures = []  # the next key frame mends it
+                    pictures = []  # the next key frame starts anew
                 for picture in pictures:
                     sound = sound or not picture.is_corrupt
                     if sound:

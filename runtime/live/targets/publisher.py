@@ -44,7 +44,7 @@ def read_address(descriptor: int) -> tuple[str, str]:
 def publish(url: str, format_: str) -> None:
     """Connect when the first data came, say so, then send it all.
 
-    Where the other end connects to here, it is waited for before, and that is said, too.
+    Where the other end connects to here, it is waited for before, and a line says so.
     """
     with ExitStack() as stack:
         output = None
@@ -80,7 +80,7 @@ def _ended_with_parent() -> Iterator[None]:
 
     def watch() -> None:
         poll = select.poll()
-        poll.register(0, 0)  # that it is closed is always told
+        poll.register(0, 0)  # that it is closed is always reported
         while not done.is_set():
             if poll.poll(200):
                 os._exit(1)

@@ -1,4 +1,4 @@
-"""Frames without any header, for programs that are told what comes."""
+"""Frames without any header, for programs that know what comes."""
 
 from __future__ import annotations
 

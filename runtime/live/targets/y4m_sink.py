@@ -58,7 +58,7 @@ class Y4mSink:
 
     The format has a fixed frame rate and cannot name a colour matrix, so that the one is used that
     readers assume: BT.709 from 720 lines up, BT.601 below. HDR keeps its own, and a line says that
-    the next program must be told. That a clip's times are uneven is said, once.
+    the user must tell the next program. A line says, once, that a clip's times are uneven.
 
     Raises:
         OutputError: from `write`, when the reader has gone.

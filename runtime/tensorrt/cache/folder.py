@@ -1,6 +1,6 @@
 """The folder of built engines: one folder a model, an engine and its sidecar for each key.
 
-A cache that cannot be used costs time, never a result: it is said in one line and the engine is
+A cache that cannot be used costs time, never a result: one line says so and the engine is
 built without it.
 """
 
@@ -48,7 +48,7 @@ class EngineCache:
         return self.folder / f"{name}.timing"
 
     def load(self, path: Path) -> CachedEngine | None:
-        """The engine at `path`, or None if there is none or it is damaged, which is said."""
+        """The engine at `path`, or None if there is none or it is damaged, with a line."""
         if not path.exists():
             return None
         try:
@@ -83,7 +83,7 @@ class EngineCache:
         return None
 
     def store(self, path: Path, plan: bytes, sidecar: Sidecar) -> Path | None:
-        """Keep an engine at `path`; its path, or None if that failed, which is said."""
+        """Keep an engine at `path`; its path, or None if that failed, with a line."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with sidecar_beside(path, sidecar):
@@ -107,7 +107,7 @@ class EngineCache:
         return b""
 
     def store_timings(self, path: Path, timings: bytes) -> None:
-        """Keep a timing cache; a failure is said."""
+        """Keep a timing cache; if that fails, a line says so."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_sealed(path, TIMING_CACHE, timings)
@@ -117,7 +117,7 @@ class EngineCache:
 
     @contextmanager
     def locked(self, path: Path) -> Iterator[None]:
-        """Hold the one lock of `path` among all processes; waiting is said.
+        """Hold the one lock of `path` among all processes; a line says that it waits.
 
         Without a writable folder there is nothing to guard, so nothing is locked.
         """

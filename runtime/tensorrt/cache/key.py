@@ -59,7 +59,7 @@ class EngineKey:
         }
 
     def digest(self) -> str:
-        """16 hexadecimal digits that stand for the whole key."""
+        """16 hexadecimal digits of a hash of the whole key."""
         canonical = json.dumps(self.record(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 

@@ -1,6 +1,6 @@
 """Whether a built engine runs its convolutions in the precision that the ONNX graph says.
 
-A builder may be told one thing and do another without a word, so what runs is read from TensorRT's
+A builder may silently do something else than it was asked for, so what runs is read from TensorRT's
 engine inspector. Its JSON differs between releases: 10.x joins "Format/Datatype" and abbreviates
 the type ("Half") or spells out the layout ("Channel major FP16 format where ..."), 11.x has
 "DataType" beside "Format".

@@ -42,7 +42,7 @@ def is_rgb(format_: av.VideoFormat) -> bool:
 
 
 def depth_note(format_: PixelFormat) -> str:
-    """What is to be said of a pixel format with more than 8 bits per channel, or ""."""
+    """The line for the user about a pixel format with more than 8 bits per channel, or ""."""
     if not format_.is_deep:
         return ""
     return f"{format_.name} is reduced to 8 bits per channel"
@@ -67,7 +67,7 @@ class ToBgr:
             self._deep.to_bgr(frame, colour, image)
             return image
         if named_format(frame.format.name).chroma == 0:
-            # libswscale takes grey for full range, whatever it is told.
+            # libswscale takes grey for full range, whatever its options say.
             wide = np.empty(shape, np.uint16)
             self._deep.to_bgr(frame, colour, wide)
             np.copyto(image, ((wide.astype(np.uint32) + 128) // 257).astype(np.uint8))
@@ -132,7 +132,7 @@ class FromBgr:
 
     def _converted(self, image: Image, name: str) -> av.VideoFrame:
         format_ = named_format(name)
-        # libswscale takes grey for full range, whatever it is told.
+        # libswscale takes grey for full range, whatever its options say.
         deep_rgb = format_.is_rgb and format_.is_deep
         if image.dtype == np.uint16 or format_.chroma == 0 or deep_rgb:
             wide = image if image.dtype == np.uint16 else image.astype(np.uint16) * 257

@@ -18,7 +18,7 @@ Image = NDArray[Any]
 
 @dataclass(slots=True)
 class Frame:
-    """One picture. Its pixels may be a buffer that is reused once the frame was handed back."""
+    """One picture. Its pixels may be a buffer that is reused once the frame was given back."""
 
     bgr: Image
     """uint8 or uint16 H×W×3, BGR, C-contiguous."""
@@ -63,6 +63,6 @@ class ClipFacts:
     display_matrix: tuple[int, ...] | None = None
     """Nine fixed-point numbers that rotate or mirror the picture for display; `None`: upright."""
     frame_count_estimate: int | None = None
-    """Number of frames as far as the headers tell, for progress only."""
+    """Number of frames as far as the headers show, for progress only."""
     metadata: dict[str, str] = field(default_factory=dict)
     stream_metadata: dict[str, str] = field(default_factory=dict)

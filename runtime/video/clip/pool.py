@@ -47,7 +47,7 @@ class FramePool:
     def give_back(self, array: Image) -> None:
         """Return an array that the caller will not read any more.
 
-        It is used again when everyone who took or held it has given it back.
+        It is used again when everyone who took or kept it has given it back.
         """
         with self._lock:
             if self._held[id(array)] > 1:

@@ -11,7 +11,7 @@ _FASTEST = 1000
 
 
 def frame_rate(stream: av.VideoStream) -> Fraction | None:
-    """Frames a second as far as the stream tells, or `None`.
+    """Frames a second as far as the stream states, or `None`.
 
     Some demuxers, such as that of raw DV, state the unit of time as the average. The rate that
     libav finds by looking at the first frames counts then.

@@ -13,7 +13,7 @@ from .matroska import matroska_fault
 from .mp4 import mp4_structure
 from .structure import Structure
 
-# Their demuxers skip what they cannot make sense of and go on behind it; only the log tells.
+# Their demuxers skip what they cannot make sense of and go on behind it; only the log shows it.
 _RESYNCING = frozenset({"matroska,webm", "flv"})
 
 # Plain, with the time code of Blu-ray and camcorders, with the check bytes of DVB.
@@ -27,7 +27,7 @@ def structure_of(path: Path, format_name: str) -> Structure:
 
     The tables of MP4 and the elements of Matroska are compared with each other. A file of a format
     whose demuxer skips what it does not understand is read once through, for what the demuxer
-    complains of; of some others the size or the last bytes tell that they were cut. The rest is
+    complains of; of some others the size or the last bytes show that they were cut. The rest is
     watched while it is decoded.
     """
     if format_name in _RESYNCING:

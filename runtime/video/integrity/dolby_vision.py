@@ -19,7 +19,7 @@ _NO_BASE_LAYER = "whose colours nothing but a Dolby Vision decoder knows"
 
 
 def check_profile(profile: int | None) -> str | None:
-    """What is to be said of a clip of that profile, or `None`.
+    """The line for the user about a clip of that profile, or `None`.
 
     Raises ValueError: its colours cannot be shown. The message is a clause without a subject.
     """

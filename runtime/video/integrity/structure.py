@@ -1,4 +1,4 @@
-"""What the structure of a file tells about its video."""
+"""What the structure of a file shows about its video."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Structure:
-    """What a file tells, as far as its format tells it."""
+    """What the structure of a file shows, as far as its format has it."""
 
     fault: str = ""
     """What is wrong, or ""."""

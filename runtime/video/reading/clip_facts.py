@@ -27,7 +27,7 @@ def clip_facts(
     colour: Colour,
     say: Say,
 ) -> ClipFacts:
-    """The facts of a clip with that colour and `rate` frames a second; what is lost is said."""
+    """The facts of a clip with that colour and `rate` frames a second; `say` gets what is lost."""
     if states_alpha(stream) and not pixel_format(first.format).has_alpha:
         say(
             "its header says that it has alpha, but its first frame has none, or the decoder of "

@@ -84,7 +84,7 @@ class Clock:
             yield Timed(*held, self._within_span(held[1], self._last_duration(*held)))
 
     def frame_count(self, container_seconds: Fraction) -> int | None:
-        """How many frames the span has as far as the headers tell."""
+        """How many frames the span has as far as the headers show."""
         stream, span = self._stream, self._span
         if stream.frames and span.is_whole:
             return stream.frames

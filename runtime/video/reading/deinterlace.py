@@ -45,7 +45,7 @@ class Deinterlacer:
     def __init__(
         self, stream: av.VideoStream, mode: Deinterlace = Deinterlace.FRAME, say: Say = silent
     ) -> None:
-        """`say` is told when interlaced frames begin, and when they look like film.
+        """`say` gets a line when interlaced frames begin, and when they look like film.
 
         Raises `ValueError` where film cannot be restored from such a stream.
         """
@@ -59,7 +59,7 @@ class Deinterlacer:
         unit = stream.time_base or Fraction(1, av.time_base)
         self.time_base = unit / 2 if mode is Deinterlace.FIELD else unit
         self.rate = frame_rate(stream)
-        """Frames a second that come out, as far as the stream tells."""
+        """Frames a second that come out, as far as the stream states."""
         if mode is Deinterlace.FILM:
             rate = self.rate or _NTSC
             self.rate = rate * Fraction(4, 5)

@@ -139,7 +139,7 @@ class FileSource(ClipSource):
         self.container.close()
 
     def use_pool(self, pool: FramePool, *, keep_alpha: bool = False) -> None:
-        """See `ClipSource.use_pool`. Without it, what 8 bits lose is said as iterating begins."""
+        """See `ClipSource.use_pool`. Without it, it starts with a line on what 8 bits lose."""
         self._keeps_alpha = keep_alpha and self.facts.pixel_format.has_alpha
         self._to_bgr = ToBgr(pool)
         self._is_prepared = True

@@ -32,7 +32,7 @@ def path_of(clip: ClipInput) -> Path:
 
 
 def identity_of(clip: ClipInput) -> dict[str, object]:
-    """What tells a clip from another one of the same name, as JSON."""
+    """What distinguishes a clip from another one of the same name, as JSON."""
     if isinstance(clip, ImageSequence):
         states = [(path.name, (s := path.stat()).st_size, s.st_mtime_ns) for path in clip.files]
         digest = hashlib.sha256(repr(states).encode()).hexdigest()

@@ -23,7 +23,7 @@ def seek_point(path: Path, stream_index: int, start: Fraction) -> int | None:
 
     Returns `None` where reading from the beginning is the only safe way: other containers, no key
     frame before `start`, interlaced video (whose frames take from their neighbours), and whatever
-    is wrong with the file, which reading it will tell.
+    is wrong with the file, which reading it will show.
     """
     try:
         with open_input(path) as container:

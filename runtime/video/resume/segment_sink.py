@@ -78,7 +78,7 @@ class SegmentSink:
         with output_errors(self._target):
             picture = self._from_bgr(frame.bgr, frame.alpha)
             picture.pts, picture.duration = frame.pts, frame.duration
-            if not self._facts.hdr.is_dynamic:  # of which the pictures alone do not tell
+            if not self._facts.hdr.is_dynamic:  # which only the pictures have
                 self._unfinished.keep(picture)
             self._dynamic_hdr.note(frame.pts, frame.hdr10_plus)
             self._encode(picture)

@@ -13,7 +13,7 @@ from .segments import WorkFolder
 from .spool import Spool, picture_bytes
 
 _LONG_SECONDS = 30.0
-"""It is said that segments which take longer than this are not kept."""
+"""A line says that segments which take longer than this are not kept."""
 
 
 class Unfinished:

@@ -1,7 +1,7 @@
 """Which codec and pixel format a clip is stored in, and how many bits its frames have meanwhile.
 
 Depth and chroma of the source are kept as far as the codec can and, if nothing was asked for, as
-far as players of the container go. Everything that is lost is said in a note.
+far as players of the container go. A note names everything that is lost.
 """
 
 from __future__ import annotations
@@ -181,7 +181,7 @@ def _hdr_lost(facts: ClipFacts, options: EncoderOptions) -> list[str]:
     static = replace(facts.hdr, is_dynamic=False)
     if static and not encoder_options(options.encoder.library, static):
         lost.append(
-            f"what is said of the mastering display and the light is left out: {options.codec} "
+            f"the metadata of the mastering display and the light is left out: {options.codec} "
             "cannot state it here, hevc and av1 can"
         )
     if facts.hdr.is_dynamic and not can_state(options.encoder.library):

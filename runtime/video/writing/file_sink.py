@@ -160,7 +160,7 @@ class FileSink(Closing):
 
     def _open(self) -> av.container.OutputContainer:
         # The index goes to the front so that a player can start before it has the whole file.
-        # The unit in which is said that a track begins later than the film; else it is 1 ms.
+        # The unit in which a track states that it begins later than the film; else it is 1 ms.
         options = {"movflags": "+faststart", "movie_timescale": "90000"}
         kind = self._container_kind
         if kind.is_matroska:
@@ -200,7 +200,7 @@ class FileSink(Closing):
         return stream
 
     def _start(self) -> None:
-        """Open the encoder, then write the header: what is refused tells which one was at fault."""
+        """Open the encoder, then write the header, so that the error names the right one."""
         try:
             with unchanged_scheduling():
                 self._stream.codec_context.open(strict=False)

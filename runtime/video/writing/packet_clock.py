@@ -32,7 +32,7 @@ class PacketClock:
         return ready
 
     def last(self) -> Packet[Stream] | None:
-        """Return the last packet, its duration mended."""
+        """Return the last packet, its duration corrected."""
         packet, self._held = self._held, None
         if self._fixed_up and packet is not None and packet.dts is not None and self._first:
             first_pts, first_dts = self._first

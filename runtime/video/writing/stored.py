@@ -1,4 +1,4 @@
-"""How an encoder is set up for a clip, and what is said when it fails."""
+"""How an encoder is set up for a clip, and the errors when it fails."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def configure(
     context: av.VideoCodecContext, facts: ClipFacts, stored: PixelFormat, size_px: tuple[int, int]
 ) -> None:
     """Set an encoder up for a clip, whose times and colours it keeps."""
-    os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 writes a page about itself unless told so
+    os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 writes a page about itself otherwise
     context.width, context.height = size_px
     context.pix_fmt = stored.name
     context.time_base = facts.time_base

@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from framelift.cli.main import framelift
 from framelift.common.errors import ConfigError, ModelError
 from framelift.export.check.checker import WEIGHTS, check_model
-from framelift.export.check.targets import facts
+from framelift.export.check.facts import facts
 
 from ...support.checking import Build, problems
 
@@ -76,7 +76,7 @@ def test_unknown_targets_are_named_as_such(save: Build, target: str, message: st
 def test_versions_newer_than_what_is_known_are_a_risk(save: Build) -> None:
     report = check_model(save(helper.make_node("Relu", ["x"], ["y"])), ["onnxruntime==9.1"])
     assert report.runs_on("onnxruntime==9.1")
-    newest = facts()["targets"]["onnxruntime"]["releases"][-1]["since"]
+    newest = facts().targets["onnxruntime"].releases[-1].since
     assert (
         f"is newer than Framelift knows, up to {newest}" in problems(report, "onnxruntime==9.1")[0]
     )

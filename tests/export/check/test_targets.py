@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from framelift.common.errors import ModelError
 from framelift.export.check.checker import check_model
-from framelift.export.check.targets import facts
+from framelift.export.check.facts import facts
 
 from ...support.checking import Build, problems
 
@@ -210,11 +210,11 @@ def test_operators_newer_than_tensorrt_s_table_are_a_risk(
 
 
 def test_every_operator_of_tensorrt_s_table_exists_and_is_listed_once() -> None:
-    table = facts()["tensorrt"]
-    listed = [*table["supported"], *table["unsupported"]]
+    table = facts().tensorrt
+    listed = [*table.supported, *table.unsupported]
     assert len(set(listed)) == len(listed)
     assert all(onnx.defs.has(name) for name in listed)
-    assert set(table["restricted"]) <= set(table["supported"])
+    assert set(table.restricted) <= set(table.supported)
 
 
 def test_a_dynamic_pixel_unshuffle_is_a_risk(save: Build) -> None:

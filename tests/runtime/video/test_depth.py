@@ -90,7 +90,7 @@ def test_hdr_metadata_is_kept(tmp_path: Path, upscaler: Upscaler) -> None:
         assert (light["max_content"], light["max_average"]) == (1000, 400)
     notes = upscale_quietly(source, tmp_path / "d.mov", upscaler, EncoderOptions("prores"))
     assert notes == [
-        "a.mp4: what is said of the mastering display and the light is left out: prores cannot "
+        "a.mp4: the metadata of the mastering display and the light is left out: prores cannot "
         "state it here, hevc and av1 can"
     ]
 

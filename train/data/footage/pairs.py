@@ -71,7 +71,7 @@ class FootagePairs:
         self._clean = crops.clean
         self._device = device
         count, height, width, _ = cache.hr.shape
-        # A frame stands for a photograph; its number is its name.
+        # A frame takes the place of a photograph; its number is its name.
         frames = [Photo(Path(str(number)), height, width) for number in range(count)]
         self._places = DetailedPlaces(frames, size, scale, crops.detail, self._frame, workers)
 

@@ -60,7 +60,7 @@ def scene(
 ) -> Frames:
     """A sequence of `count` frames: uint8 T×H×W×3 RGB of `size` = (width, height) pixels.
 
-    Photographs are drawn by `probability` and read by `read`. A share of the scenes stands still,
+    Photographs are drawn by `probability` and read by `read`. A share of the scenes does not move,
     a share has a cut to another photograph.
     """
     if count >= 4 and rng.random() < CUT_SHARE:
@@ -172,7 +172,7 @@ def _inside(path: Values, low: float, high: float) -> Values:
 def _layer_motion(
     rng: np.random.Generator, width: int, height: int, size: tuple[int, int], count: int
 ) -> Motion:
-    """The path of a patch through the frame, told as what the frame sees of the patch."""
+    """The path of a patch through the frame, as what the frame sees of the patch."""
     time = np.arange(count) - count / 2
     speed, heading = float(np.exp(rng.uniform(math.log(0.3), math.log(12)))), rng.uniform(0, 6.3)
     place = [rng.uniform(-0.35, 0.35) * side for side in size]
