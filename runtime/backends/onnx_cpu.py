@@ -22,7 +22,8 @@ from .cpu.prepared import prepared
 from .cpu.reshuffle import Reshuffle
 
 if TYPE_CHECKING:
-    from .cpu.layered import KeptLayers, LayeredNetwork
+    from .cpu.kept_layers import KeptLayers
+    from .cpu.layered import LayeredNetwork
 
 NAME = "onnx-cpu"
 PROVIDER = "CPUExecutionProvider"
@@ -118,7 +119,11 @@ class OnnxCpuSession:
                     self._layers = open_layers(self._spec, NAME, PROVIDER, self._threads)
             except BackendError as error:
                 say_on_stderr(f"{error}: layers are not run one by one, which takes longer")
-        return None if self._layers is None else self._layers.keep(height, width)
+        if self._layers is None:
+            return None
+        from .cpu.kept_layers import keep
+
+        return keep(self._layers, height, width)
 
     def describe(self) -> dict[str, str | int]:
         described: dict[str, str | int] = {

@@ -2,7 +2,7 @@
 
 A model of whole numbers from the first layer on, with a tail as of `packed`, is a chain of 3×3
 convolutions from codes to codes. Each of these layers can be run alone for strips of eight pixels
-in width, with one pixel around them. `layered` uses that for what changed between two frames.
+in width, with one pixel around them. `kept_layers` uses that for what changed between two frames.
 """
 
 from __future__ import annotations

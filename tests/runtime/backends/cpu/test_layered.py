@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from framelift.common.errors import BackendError
 from framelift.runtime import Upscaler
-from framelift.runtime.backends.cpu import cells, layered, saturation
+from framelift.runtime.backends.cpu import cells, kept_layers, layered, saturation
 from framelift.runtime.backends.cpu.chain import chain_of
+from framelift.runtime.backends.cpu.kept_layers import keep
 from framelift.runtime.backends.cpu.layered import BATCH_BYTES, LayeredNetwork, open_layers
 from framelift.runtime.models.file import ModelSpec, read_spec
 from framelift.runtime.models.zoo import resolve
@@ -71,7 +72,7 @@ def test_every_update_is_the_whole_frame(model: str, threads: int) -> None:
         Upscaler.load(model, "onnx-cpu", threads=1) as upscaler,
     ):
         for height, width in ((8, 8), (9, 17), (64, 48), (61, 99), (150, 24)):
-            kept = net.keep(height, width)
+            kept = keep(net, height, width)
             assert kept is not None
             frame = noise(rng, height, width)
             out = np.empty((height * net.scale, width * net.scale, 3), np.uint8)
@@ -118,7 +119,7 @@ def test_bands_overlap_by_what_later_layers_read() -> None:
 def test_what_changed_decides_whether_parts_are_worthwhile() -> None:
     rng = np.random.default_rng(1)
     with network("realtime-nano-x4-int8") as net:
-        kept = net.keep(96, 96)
+        kept = keep(net, 96, 96)
         assert kept is not None
         frame = noise(rng, 96, 96)
         last, out = np.empty((2, 384, 384, 3), np.uint8)
@@ -128,7 +129,7 @@ def test_what_changed_decides_whether_parts_are_worthwhile() -> None:
         assert alone < 0.2
         assert kept.change(noise(rng, 96, 96), last, out, likely=False).cost > 1
     with network("realtime-nano-x4-int8", layered.MOST_THREADS) as net:
-        kept = net.keep(96, 96)
+        kept = keep(net, 96, 96)
         assert kept is not None
         kept.compute(frame, last)
         frame[43, 43] ^= 1
@@ -141,7 +142,7 @@ def test_an_update_can_be_made_grey() -> None:
     rng = np.random.default_rng(2)
     model = "realtime-nano-x4-int8"
     with network(model) as net, Upscaler.load(model, "onnx-cpu") as upscaler:
-        kept = net.keep(40, 40)
+        kept = keep(net, 40, 40)
         assert kept is not None
         frame = np.repeat(noise(rng, 40, 40)[..., :1], 3, axis=2)
         kept.compute(frame, np.empty((160, 160, 3), np.uint8))
@@ -156,17 +157,17 @@ def test_frames_that_are_too_small_or_too_large_are_not_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with network("realtime-nano-x4-int8") as net:
-        assert net.keep(7, 99) is None
-        assert net.keep(99, 7) is None
-        monkeypatch.setattr(layered, "activation_budget", lambda _: 2 * 16 * 16 * 32)
-        assert net.keep(16, 16) is None
+        assert keep(net, 7, 99) is None
+        assert keep(net, 99, 7) is None
+        monkeypatch.setattr(kept_layers, "activation_budget", lambda _: 2 * 16 * 16 * 32)
+        assert keep(net, 16, 16) is None
 
         def full(*_: object) -> None:
             raise MemoryError
 
         monkeypatch.undo()
         monkeypatch.setattr(cells.Values, "of_layers", full)
-        assert net.keep(16, 16) is None
+        assert keep(net, 16, 16) is None
 
 
 def test_which_models_are_run_so(
