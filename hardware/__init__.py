@@ -1,1 +1,1 @@
-"""What a machine with an NVIDIA GPU must show, in minutes and unattended: `make gpu`."""
+"""`make gpu`: tests, benchmarks and trainings on a machine with an NVIDIA GPU, and their report."""

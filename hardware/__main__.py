@@ -1,4 +1,4 @@
-"""`python -m hardware`: everything that a machine with an NVIDIA GPU must show."""
+"""`python -m hardware`, which `make gpu` runs: all tests and benchmarks for an NVIDIA GPU."""
 
 from __future__ import annotations
 

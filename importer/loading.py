@@ -1,4 +1,4 @@
-"""The upscaler of a model that is named, or that is taken when none is; foreign files included."""
+"""`--model` to an `Upscaler`: a bundled model, a Framelift file, or a foreign one, imported."""
 
 from __future__ import annotations
 

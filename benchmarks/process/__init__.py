@@ -1,0 +1,1 @@
+"""Benchmarks of start-up time and memory; each measures a process that it starts."""

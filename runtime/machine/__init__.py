@@ -1,0 +1,1 @@
+"""Facts of this machine: processors, memory, GPUs, and NVIDIA's driver."""

@@ -1,4 +1,7 @@
-"""Whether this machine has an NVIDIA GPU, found without loading any of its libraries."""
+"""Whether an NVIDIA GPU and its driver are there, and the messages where they are missing.
+
+None of NVIDIA's libraries is loaded for most of it.
+"""
 
 from __future__ import annotations
 

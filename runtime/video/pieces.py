@@ -31,10 +31,10 @@ from .reading.file_source import FileSource
 from .reading.options import ReadOptions
 from .reading.seek import seek_point
 from .resume.segment_sink import SEGMENT_FRAMES, SegmentSink
-from .resume.segments import WorkFolder
+from .resume.segments import WorkFolder, join_segments
 from .stats import PipelineStats
 from .step import FrameStep, FrameUpscaler
-from .whole_file import ConvertOptions, VideoResult, job_of, join_segments, prepare_clip
+from .whole_file import ConvertOptions, VideoResult, job_of, prepare_clip
 from .writing.carried import CopyFrom
 from .writing.encoders import EncoderOptions
 from .writing.file_sink import FileSink

@@ -23,7 +23,7 @@ from .reading.deinterlace import Deinterlace
 from .reading.opening import ClipInput, identity_of, open_clip, path_of
 from .reading.options import ReadOptions
 from .resume.segment_sink import KEEPING_SHARE, SEGMENT_FRAMES, SegmentSink
-from .resume.segments import WorkFolder, decode_times, read_segment, read_times
+from .resume.segments import WorkFolder, join_segments
 from .stats import PipelineStats
 from .step import FrameStep, FrameUpscaler
 from .writing.carried import Audio, CopyFrom
@@ -165,18 +165,6 @@ def prepare_clip(
     pool = step.pool()
     source.use_pool(pool, keep_alpha=encoder.stored_format.has_alpha)
     return Prepared(step, pool, encoder, step.output_size(facts.width_px, facts.height_px))
-
-
-def join_segments(segments: list[Path], sink: FileSink) -> None:
-    """Write segments that follow each other into `sink` and finish it, without encoding again."""
-    presented = [pts for path in segments for pts, _ in read_times(path)]
-    decoded = iter(decode_times(presented))
-    for path in segments:
-        for coded in read_segment(path):
-            sink.mux(coded.packet(next(decoded)), coded.duration)
-    sink.finish()
-    if sink.frames_written != len(presented):
-        raise RuntimeError(f"Joined {sink.frames_written} of {len(presented)} frames.")
 
 
 def job_of(

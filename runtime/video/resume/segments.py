@@ -25,6 +25,7 @@ from ....common.closing import Closing
 from ....common.errors import OutputError
 from ....common.files import NAME_BYTES, shortened, write_durably
 from ....common.notes import Say
+from ..writing.file_sink import FileSink
 from ..writing.stored import output_errors
 from .spool import Spool
 
@@ -204,3 +205,15 @@ def _is_sound(path: Path) -> bool:
     start = len(_MAGIC)
     digest = hashlib.sha256(content[start + 65 :]).hexdigest().encode() + b"\n"
     return content.startswith(_MAGIC) and content[start : start + 65] == digest
+
+
+def join_segments(segments: list[Path], sink: FileSink) -> None:
+    """Write segments that follow each other into `sink` and finish it, without encoding again."""
+    presented = [pts for path in segments for pts, _ in read_times(path)]
+    decoded = iter(decode_times(presented))
+    for path in segments:
+        for coded in read_segment(path):
+            sink.mux(coded.packet(next(decoded)), coded.duration)
+    sink.finish()
+    if sink.frames_written != len(presented):
+        raise RuntimeError(f"Joined {sink.frames_written} of {len(presented)} frames.")
