@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +17,7 @@ from framelift.runtime.machine.nvidia import gpu_problem
 from .support import simulated_gpu as _simulated_gpu
 from .support import simulated_ort as _simulated_ort
 from .support import tiny_models as _tiny_models
+from .support.waiting import wait_until
 
 # Tests import ONNX Runtime themselves, too; see `framelift.runtime.ort.library`.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
@@ -37,6 +39,21 @@ def _seed() -> None:
     """Every test draws the same random tensors in every run, alone or after others."""
     if "torch" in sys.modules:
         sys.modules["torch"].manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _threads_end() -> Iterator[None]:
+    """No test leaves a thread of ours behind, as one that is stuck would be.
+
+    The command line ends the process at once where it finds one: all tests of it, here.
+    """
+    yield
+    wait_until(lambda: not _our_threads(), "the end of all threads that a test started")
+
+
+def _our_threads() -> list[str]:
+    names = (thread.name for thread in threading.enumerate())
+    return [name for name in names if name.startswith("framelift")]
 
 
 @pytest.fixture(scope="session")

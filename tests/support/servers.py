@@ -12,6 +12,8 @@ from fractions import Fraction
 import av
 import numpy as np
 
+from .waiting import PATIENCE_S
+
 RATE = 30
 WIDTH, HEIGHT = 64, 48
 
@@ -87,7 +89,7 @@ class Server:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
             connection.close()
-        self._thread.join(5)
+        self._thread.join(PATIENCE_S)
 
     def __enter__(self) -> Server:
         return self

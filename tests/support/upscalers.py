@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from collections.abc import Sequence
 
 from framelift.common.errors import InputError
 from framelift.runtime.video.clip.frame import Image
 
 from .clips import Nearest
+from .waiting import wait_until
 
 
 class DeepNearest(Nearest):
@@ -26,14 +26,14 @@ class DeepNearest(Nearest):
 class Interrupting(Nearest):
     """Fails at its n-th frame, as Ctrl-C might, when those before are written."""
 
-    def __init__(self, after: int, settle: Callable[[], object] = lambda: time.sleep(0.5)) -> None:
-        """`settle` waits until they are."""
+    def __init__(self, after: int, written: Sequence[int]) -> None:
+        """`written` are those that were, the fixture of this name."""
         super().__init__(2)
         self.after = after
-        self._settle = settle
+        self._written, self._goal = written, len(written) + after
 
     def __call__(self, frame: Image, out: Image | None = None) -> Image:
         if self.calls == self.after:
-            self._settle()
+            wait_until(lambda: len(self._written) >= self._goal, f"{self.after} frames written")
             raise InputError("interrupted")
         return super().__call__(frame, out)

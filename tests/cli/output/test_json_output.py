@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from framelift.cli.main import main
 from framelift.cli.output.json_output import expect_json, print_json
 
 from ...support.images import image
+from ...support.waiting import PATIENCE_S, catches, wait_until
 
 
 def failed(
@@ -85,6 +85,7 @@ def test_a_folder_with_a_failure_gives_its_summary_alone(
     assert [len(summary[key]) for key in ("done", "failed")] == [1, 1]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_an_interrupted_run_is_json_too(tmp_path: Path, nearest_model_path: Path) -> None:
     fifo = tmp_path / "in.y4m"
     os.mkfifo(fifo)
@@ -106,19 +107,18 @@ def test_an_interrupted_run_is_json_too(tmp_path: Path, nearest_model_path: Path
         text=True,
     )
     try:
-        for _ in range(200):  # until the handlers stand
-            time.sleep(0.05)
-            if Path(f"/proc/{running.pid}/wchan").exists() and running.poll() is None:
-                handled = Path(f"/proc/{running.pid}/status").read_text().split("SigCgt:")[1]
-                if int(handled.split()[0], 16) >> (signal.SIGTERM - 1) & 1:
-                    break
+        wait_until(
+            lambda: catches(running.pid, signal.SIGTERM) or running.poll() is not None,
+            "a handler for SIGTERM",
+        )
         running.send_signal(signal.SIGTERM)
-        out, err = running.communicate(timeout=60)
+        out, err = running.communicate(timeout=PATIENCE_S)
     finally:
         running.kill()
+        running.wait()
+    assert running.returncode == 143, err
     document = json.loads(out)
-    assert document["exit_code"] == running.returncode == 143, err
-    assert document["error"]["kind"] == "Interrupted"
+    assert (document["exit_code"], document["error"]["kind"]) == (143, "Interrupted")
 
 
 def test_numbers_that_json_has_not_are_null(capsys: pytest.CaptureFixture[str]) -> None:

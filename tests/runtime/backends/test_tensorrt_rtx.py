@@ -20,6 +20,8 @@ from framelift.runtime.gpu.cuda_gate import GATE
 from framelift.runtime.models.file import read_spec
 from framelift.runtime.session.protocol import Frames
 
+from ...support.waiting import PATIENCE_S
+
 
 class Ort:
     """Stands for `OrtSession`: keeps its options, and does in a run what the test wants."""
@@ -65,6 +67,8 @@ def others_may_use_cuda() -> bool:
             through.set()
 
     threading.Thread(target=use, daemon=True).start()
+    if GATE.is_free():
+        assert through.wait(PATIENCE_S)
     return through.wait(0.05)
 
 

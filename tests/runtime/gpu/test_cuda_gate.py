@@ -13,6 +13,8 @@ from framelift.runtime.gpu.cuda_gate import CudaGate
 from framelift.runtime.video.writing import encoders as encoders_module
 from framelift.runtime.video.writing.encoders import EncoderOptions
 
+from ...support.waiting import PATIENCE_S
+
 
 def in_thread(work: Callable[[], None]) -> threading.Thread:
     thread = threading.Thread(target=work, daemon=True)
@@ -32,14 +34,14 @@ def test_a_recording_waits_for_others_and_keeps_them_waiting(gate: CudaGate) -> 
     def first() -> None:
         with gate.using():
             inside.set()
-            leave.wait(10)
+            leave.wait(PATIENCE_S)
             order.append("the first leaves")
 
     def record() -> None:
         with gate.using(), gate.recording():
             order.append("recording")
             recording.set()
-            go_on.wait(10)
+            go_on.wait(PATIENCE_S)
             with gate.using():  # what it does itself
                 order.append("recorded")
 
@@ -48,17 +50,17 @@ def test_a_recording_waits_for_others_and_keeps_them_waiting(gate: CudaGate) -> 
             order.append("the second enters")
 
     threads = [in_thread(first)]
-    assert inside.wait(10)
+    assert inside.wait(PATIENCE_S)
     threads.append(in_thread(record))
     assert not recording.wait(0.1)
     leave.set()
-    assert recording.wait(10)
+    assert recording.wait(PATIENCE_S)
     assert not gate.is_free()
     threads.append(in_thread(second))
     threads[-1].join(0.1)
     go_on.set()
     for thread in threads:
-        thread.join(10)
+        thread.join(PATIENCE_S)
     assert order == ["the first leaves", "recording", "recorded", "the second enters"]
     assert gate.is_free()
 
@@ -69,7 +71,7 @@ def test_two_recordings_from_within_are_one_after_the_other(gate: CudaGate) -> N
 
     def record() -> None:
         with gate.using():
-            together.wait(10)
+            together.wait(PATIENCE_S)
             with gate.recording():
                 now[0] += 1
                 most[0] = max(most[0], now[0])
@@ -78,7 +80,7 @@ def test_two_recordings_from_within_are_one_after_the_other(gate: CudaGate) -> N
 
     threads = [in_thread(record) for _ in range(2)]
     for thread in threads:
-        thread.join(10)
+        thread.join(PATIENCE_S)
         assert not thread.is_alive()
     assert most == [1]
 
@@ -95,11 +97,11 @@ def test_users_within_users_do_not_wait_for_a_recording_that_waits_for_them(
 
     with gate.using():
         thread = in_thread(record)
-        assert waiting.wait(10)
+        assert waiting.wait(PATIENCE_S)
         thread.join(0.05)
         with gate.using():
             pass
-    thread.join(10)
+    thread.join(PATIENCE_S)
     assert not thread.is_alive()
 
 
@@ -108,7 +110,7 @@ def test_an_error_or_an_interrupt_leaves_the_gate_open(gate: CudaGate) -> None:
         raise KeyboardInterrupt
     assert gate.is_free()
     thread = in_thread(lambda: _record(gate))
-    thread.join(10)
+    thread.join(PATIENCE_S)
     assert not thread.is_alive()
 
 

@@ -54,6 +54,7 @@ def test_a_camera_is_recorded_until_it_is_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cv2, "VideoCapture", Camera)
+    monkeypatch.setattr("framelift.runtime.live.sources.reconnecting._FIRST_WAIT_SECONDS", 0.03)
     Camera.opened = 0
     target, notes = tmp_path / "out.mp4", list[str]()
     result = upscale_live(
@@ -61,7 +62,7 @@ def test_a_camera_is_recorded_until_it_is_lost(
         parse_target(str(target)),
         Nearest(),
         EncoderOptions(preset="ultrafast"),
-        LiveOptions(reconnect_seconds=0.3),
+        LiveOptions(reconnect_seconds=1),
         quiet=True,
         say=notes.append,
     )

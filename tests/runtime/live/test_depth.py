@@ -31,6 +31,7 @@ from framelift.runtime.video.writing.encoders import EncoderOptions
 
 from ...support.clips import Nearest
 from ...support.deep_clips import chart, ffprobe, make_deep_clip, planes_of
+from ...support.waiting import PATIENCE_S, wait_until_listening
 
 _RATE = Fraction(25)
 _MAIN = "import sys; from framelift.cli.main import main; main(sys.argv[1:])"
@@ -109,10 +110,11 @@ def test_a_stream_has_8_bits_and_says_so(tmp_path: Path, free_port: int) -> None
 
     server = threading.Thread(target=receive, daemon=True)
     server.start()
+    wait_until_listening(free_port)
     upscale_live(
         parse_source(str(source)), parse_target(url), Nearest(2), quiet=True, say=notes.append
     )
-    server.join(8)
+    server.join(PATIENCE_S)
     assert set(seen) == {"yuv420p"}
     assert "a.mkv: yuv420p10le is reduced to 8 bits per channel" in notes
 

@@ -39,6 +39,7 @@ from ...support.clips import (
     make_clip,
     noise,
 )
+from ...support.waiting import PATIENCE_S
 
 COMMAND = [
     sys.executable,
@@ -53,7 +54,7 @@ def command(*arguments: str | Path, model: Path, data: bytes = b"") -> subproces
         [*COMMAND, *map(str, arguments), "--model", str(model), "-q"],
         input=data,
         capture_output=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
     )
 
@@ -96,7 +97,7 @@ def test_live_upscaling_needs_no_torch(nearest_model_path: Path) -> None:
         [sys.executable, "-c", code, str(nearest_model_path)],
         input=y4m(noise(3)),
         capture_output=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, b"")
@@ -283,7 +284,7 @@ def test_a_closed_standard_output_is_one_line(tmp_path: Path, nearest_model_path
             "-q",
         ],
         stderr=subprocess.PIPE,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert done.returncode == 1

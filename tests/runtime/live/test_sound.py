@@ -25,10 +25,11 @@ from framelift.runtime.video.writing.encoders import EncoderOptions
 
 from ...support.clips import Nearest
 from ...support.probing import times
+from ...support.waiting import PATIENCE_S, wait_until, wait_until_listening
 
 pytestmark = pytest.mark.skipif(not which("ffmpeg"), reason="needs ffmpeg and ffprobe")
 QUICK = EncoderOptions(preset="ultrafast")
-TIMEOUTS = Timeouts(read_seconds=3.0, first_frame_seconds=8.0)
+TIMEOUTS = Timeouts(read_seconds=PATIENCE_S, first_frame_seconds=PATIENCE_S)
 # A flash and a click at 1 s.
 FLASH = (
     "color=black:s=64x48:r=10:d={0},drawbox=t=fill:color=white:enable='between(t,0.95,1.25)',"
@@ -100,7 +101,7 @@ def running(command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
         try:
             yield process
-            process.wait(15)
+            process.wait(PATIENCE_S)
         finally:
             process.kill()
 
@@ -113,7 +114,7 @@ def test_sound_of_a_stream_is_recorded(
     serving = ffmpeg("-c:a", "mp2", "-f", "mpegts", f"{url}?listen=1", paced=True)
     encoder = EncoderOptions("av1", preset="12") if suffix == ".webm" else QUICK
     with running(serving):
-        threading.Event().wait(0.7)
+        wait_until_listening(free_port)
         notes: list[str] = []
         run_live(
             parse_source(url),
@@ -145,7 +146,7 @@ def test_a_film_is_published_with_its_sound(
     received = tmp_path / "received.mkv"
     command = ["ffmpeg", "-v", "error", *receiver, "-i", url + form, "-t", "2.2", "-c", "copy"]
     with running([*command, str(received)]):
-        threading.Event().wait(0.7)
+        wait_until_listening(free_port, udp="srt" in url)
         secret = "?passphrase=a%20secret%20of%20SRT" if "srt" in url else ""
         try:
             result = upscale(str(film), url + secret)
@@ -170,7 +171,7 @@ def test_sound_of_a_pipe_is_recorded(tmp_path: Path, film: Path) -> None:
             [sys.executable, "-c", code],
             stdin=sender.stdout,
             cwd=tmp_path,
-            timeout=60,
+            timeout=PATIENCE_S,
             capture_output=True,
             check=True,
         )
@@ -182,7 +183,7 @@ def test_sound_of_a_pipe_is_recorded(tmp_path: Path, film: Path) -> None:
 def test_sound_is_left_out_on_request_or_said(tmp_path: Path, film: Path, free_port: int) -> None:
     url, target = f"tcp://127.0.0.1:{free_port}", tmp_path / "out.mp4"
     with running(ffmpeg("-c:a", "mp2", "-f", "mpegts", f"{url}?listen=1", seconds=1.0)):
-        threading.Event().wait(0.7)
+        wait_until_listening(free_port)
         notes: list[str] = []
         upscale(url, str(target), sound=False, notes=notes)
     assert notes == []
@@ -202,7 +203,7 @@ def test_an_srt_listener_waits_for_its_player(tmp_path: Path, film: Path, free_p
 
     publishing = threading.Thread(target=publish)
     publishing.start()
-    publishing.join(2)
+    wait_until(lambda: notes or result, "a line that it waits")
     if result and "libsrt" in str(result[0]):
         pytest.skip(str(result[0]))
     assert not result
@@ -210,9 +211,9 @@ def test_an_srt_listener_waits_for_its_player(tmp_path: Path, film: Path, free_p
     quickly = ["-analyzeduration", "500000", "-i", url, "-c", "copy"]
     command = ["ffmpeg", "-v", "error", *quickly, str(received)]
     while publishing.is_alive():  # until the child listens
-        subprocess.run(command, timeout=30, check=False, capture_output=True)
+        subprocess.run(command, timeout=PATIENCE_S, check=False, capture_output=True)
         if received.exists():
             break
         publishing.join(0.5)
-    publishing.join(30)
+    publishing.join(PATIENCE_S)
     assert codecs(received) == {"video": "h264", "audio": "aac"}

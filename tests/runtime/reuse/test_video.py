@@ -22,6 +22,7 @@ from framelift.runtime.video.whole_file import ConvertOptions, upscale_video
 from framelift.runtime.video.writing.encoders import EncoderOptions
 
 from ...support.clips import make_clip
+from ...support.waiting import wait_until
 from .test_sequence import clip as frames_of_all_kinds
 
 LOSSLESS = EncoderOptions("ffv1")
@@ -65,7 +66,7 @@ def test_a_video_has_the_same_pictures(
 
 
 def test_a_run_that_is_resumed_has_the_same_pictures(
-    tmp_path: Path, clip: Path, shuffle_model_path: Path
+    tmp_path: Path, clip: Path, shuffle_model_path: Path, written: list[int]
 ) -> None:
     def made(name: str, stop_after: int | None, *, reuse: bool) -> list[tuple[int, bytes]]:
         options = ConvertOptions(resume="a model", segment_frames=5, reuse=reuse)
@@ -75,7 +76,7 @@ def test_a_run_that_is_resumed_has_the_same_pictures(
 
                 def interrupted(frame: Image, out: Image) -> object:
                     if next(calls) == stop_after:
-                        time.sleep(0.3)  # so that all frames before are written
+                        wait_until(lambda: len(written) >= 5, "a whole segment")
                         raise Interrupted("stopped; nothing is left", 130)
                     return submit(frame, out)
 

@@ -28,6 +28,7 @@ from framelift.runtime.video.whole_file import ConvertOptions, upscale_video
 from framelift.runtime.video.writing.encoders import EncoderOptions
 
 from ...support.clips import frame_times, make_clip
+from ...support.waiting import wait_until
 
 BASE = Fraction(1, 30000)
 QUICK = EncoderOptions(preset="ultrafast", crf=5)
@@ -93,10 +94,8 @@ def test_frames_are_out_as_soon_as_those_ahead_have_come(upscaler: Upscaler) -> 
     def pausing() -> Iterator[Frame]:
         for number, image in enumerate(moving(8)):
             if number == 5:
-                deadline = time.monotonic() + 5
-                while len(written) < 3 and time.monotonic() < deadline:
-                    time.sleep(0.01)
-                time.sleep(0.1)
+                wait_until(lambda: len(written) >= 3, "three frames")
+                time.sleep(0.1)  # were more written, they would be here
                 seen.extend(written)
             yield Frame(image, number, BASE, 1)
 
@@ -134,8 +133,9 @@ def test_clips_keep_number_and_times_and_follow_each_other(
 class Failing:
     """Runs windows on an upscaler until the n-th."""
 
-    def __init__(self, upscaler: Upscaler, after: int) -> None:
+    def __init__(self, upscaler: Upscaler, after: int, written: list[int]) -> None:
         self._upscaler, self.left = upscaler, after
+        self._written, self._goal = written, len(written) + after - 3
         self.scale, self.window, self.lookahead, self.depth = 2, 5, 2, 8
 
     def __call__(self, frame: Image, out: Image | None = None) -> Image:
@@ -147,22 +147,27 @@ class Failing:
     def submit_window(self, frames: Image, out: Image) -> Pending:
         self.left -= 1
         if self.left < 0:
-            time.sleep(0.3)  # so that all frames before are written
+            # The last ones may still be in a queue.
+            wait_until(lambda: len(self._written) >= self._goal, f"{self._goal} frames written")
             raise InputError("interrupted")
         return self._upscaler.submit_window(frames, out)
 
 
 @pytest.mark.parametrize("after", [6, 11, 12, 13, 21])
-def test_resumed_equals_uninterrupted(tmp_path: Path, upscaler: Upscaler, after: int) -> None:
+def test_resumed_equals_uninterrupted(
+    tmp_path: Path, upscaler: Upscaler, written: list[int], after: int
+) -> None:
     """Runs end anywhere in a scene, just behind and just before a cut."""
     source = make_clip(tmp_path / "in.mp4", [*moving(12), *moving(16, seed=1)])
-    options = ConvertOptions(resume="model", segment_frames=5)
+    # Kept however long that takes beside making them.
+    options = ConvertOptions(resume="model", segment_frames=5, keeping_share=1e9)
     whole, parted = tmp_path / "whole.mp4", tmp_path / "parted.mp4"
     upscale_video(source, whole, upscaler, QUICK, options, quiet=True)
+    failing = Failing(upscaler, after, written)
     with pytest.raises(InputError, match="interrupted"):
-        upscale_video(source, parted, Failing(upscaler, after), QUICK, options, quiet=True)
+        upscale_video(source, parted, failing, QUICK, options, quiet=True)
     result = upscale_video(source, parted, upscaler, QUICK, options, quiet=True, say=lambda _: None)
-    assert after - 3 <= result.frames_resumed <= after  # the last ones may still be in a queue
+    assert after - 3 <= result.frames_resumed <= after
     assert result.stats.frames_written + result.frames_resumed == 28
     assert parted.read_bytes() == whole.read_bytes()
 

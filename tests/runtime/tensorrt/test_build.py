@@ -20,6 +20,8 @@ from framelift.runtime.tensorrt.build import Job, build_engine
 from framelift.runtime.tensorrt.cache.key import BuilderOptions
 from framelift.runtime.tensorrt.phases import BuildProgress
 
+from ...support.waiting import PATIENCE_S
+
 if TYPE_CHECKING:
     from framelift.runtime.tensorrt.provide import Built
     from tests.support.simulated_cuda import Gpu
@@ -106,7 +108,7 @@ def test_interrupted_build_stops_at_its_next_step(
             under_way.wait(0.01)
 
     def interrupted(self: object, timeout: float | None = None) -> None:
-        under_way.wait(10)
+        under_way.wait(PATIENCE_S)
         raise KeyboardInterrupt
 
     gpu.during_build = wait_for_the_signal

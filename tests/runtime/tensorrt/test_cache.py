@@ -3,7 +3,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +20,8 @@ from framelift.runtime.tensorrt.cache.sidecar import read_sidecar, sidecar_path
 from framelift.runtime.tensorrt.make import write_plan
 from framelift.runtime.tensorrt.provide import Built, provide
 from framelift.runtime.tensorrt.verify import EngineFacts
+
+from ...support.waiting import PATIENCE_S
 
 FACTS = DeviceFacts("NVIDIA L40", "8.9", "590")
 
@@ -222,21 +223,23 @@ def test_folder_is_where_it_is_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 
 SECOND_PROCESS = """
-import sys, time
+import sys
 from pathlib import Path
 from framelift.runtime.tensorrt.cache.folder import EngineCache
 from framelift.runtime.tensorrt.verify import EngineFacts
 path = Path(sys.argv[1])
 with EngineCache(path.parent).locked(path):
     print("locked", flush=True)
-    time.sleep(float(sys.argv[2]))
+    sys.stdin.readline()
     path.write_text("built by the other")
 """
 
 
-def _other_process(path: Path, seconds: float) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", SECOND_PROCESS, str(path), str(seconds)]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+def _other_process(path: Path) -> subprocess.Popen[str]:
+    """One that has the lock until it reads a line."""
+    command = [sys.executable, "-c", SECOND_PROCESS, str(path)]
+    pipe = subprocess.PIPE
+    child = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, bufsize=1)
     assert child.stdout is not None
     assert child.stdout.readline() == "locked\n"
     return child
@@ -245,16 +248,22 @@ def _other_process(path: Path, seconds: float) -> subprocess.Popen[str]:
 def test_two_processes_do_not_build_the_same_engine(tmp_path: Path) -> None:
     said: list[str] = []
     path = tmp_path / "a.engine"
-    with _other_process(path, 0.5) as child, EngineCache(tmp_path, said.append).locked(path):
+
+    def say(line: str) -> None:
+        said.append(line)
+        assert child.stdin is not None
+        child.stdin.write("go on\n")
+
+    with _other_process(path) as child, EngineCache(tmp_path, say).locked(path):
         assert path.read_text() == "built by the other"
-        child.wait()
+        child.wait(PATIENCE_S)
     assert said == ["waiting for another process that is building a.engine"]
 
 
 def test_killed_builder_leaves_no_lock(tmp_path: Path) -> None:
     path = tmp_path / "a.engine"
-    with _other_process(path, 60) as child:
+    with _other_process(path) as child:
         child.kill()
-    start = time.monotonic()
-    with EngineCache(tmp_path).locked(path):
-        assert time.monotonic() - start < 5
+    said: list[str] = []
+    with EngineCache(tmp_path, said.append).locked(path):
+        assert said == []

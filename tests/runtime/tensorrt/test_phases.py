@@ -8,6 +8,8 @@ from framelift.common import progress as progress_module
 from framelift.common.signals import call_interruptibly
 from framelift.runtime.tensorrt.phases import BuildProgress, PhaseTree
 
+from ...support.waiting import PATIENCE_S
+
 
 def test_phases_within_phases_make_one_fraction() -> None:
     tree = PhaseTree()
@@ -76,7 +78,7 @@ def test_interrupted_call_is_cancelled_and_waited_for(monkeypatch: pytest.Monkey
     stop, ended = threading.Event(), threading.Event()
 
     def work() -> None:
-        stop.wait(10)
+        stop.wait(PATIENCE_S)
         ended.set()
 
     def interrupted(self: object, timeout: float | None = None) -> None:

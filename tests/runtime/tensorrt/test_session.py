@@ -25,6 +25,7 @@ from framelift.runtime.tensorrt.make import make_engine
 from framelift.runtime.tensorrt.phases import BuildProgress
 
 from ...support.frames import noise, run, upscaled
+from ...support.waiting import PATIENCE_S
 
 if TYPE_CHECKING:
     from framelift.runtime.backends.tensorrt import TensorrtSession
@@ -307,9 +308,9 @@ def test_closing_the_session_ends_a_build_in_another_thread(
     gpu.during_build = build_until_cancelled
     thread = threading.Thread(target=first_frame)
     thread.start()
-    assert under_way.wait(10)
+    assert under_way.wait(PATIENCE_S)
     session.close()
-    thread.join(10)
+    thread.join(PATIENCE_S)
     assert [str(error) for error in errors] == [
         "TensorRT 11.4.0.106 cannot build tiny-nearest for 1x9x7: the build was cancelled"
     ]

@@ -26,6 +26,7 @@ from framelift.runtime.video.pipeline import Pipeline
 from framelift.runtime.video.step import FrameStep
 
 from ...support.frames import noise, room, upscaled
+from ...support.waiting import PATIENCE_S
 
 if TYPE_CHECKING:
     from tests.support.simulated_cuda import Gpu
@@ -121,7 +122,7 @@ def test_the_pipeline_submits_a_frame_before_it_waits_for_the_last(
     all_are_queued = threading.Event()
 
     def wait_until_queued() -> None:
-        assert all_are_queued.wait(10)
+        assert all_are_queued.wait(PATIENCE_S)
 
     _note(monkeypatch, order, wait_until_queued)
     pool = FramePool()
@@ -154,7 +155,7 @@ def test_the_pipeline_waits_for_no_further_frame(upscale: Upscaler) -> None:
     def source() -> Iterator[Frame]:
         for number in range(3):
             yield Frame(noise(9, 7, seed=number), number, Fraction(1, 30), 1)
-            assert written.acquire(timeout=10)
+            assert written.acquire(timeout=PATIENCE_S)
 
     class Sink:
         def write(self, frame: Frame) -> None:

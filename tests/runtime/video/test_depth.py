@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +28,7 @@ from ...support.deep_clips import (
     tags_of,
     upscale_quietly,
 )
+from ...support.waiting import wait_until
 
 
 @pytest.mark.parametrize(
@@ -179,9 +179,7 @@ class _Failing:
 
     def submit(self, frame: Image, out: Image) -> Pending:
         if not self._left:
-            end = time.monotonic() + 30
-            while not self._segment.exists() and time.monotonic() < end:
-                time.sleep(0.01)
+            wait_until(self._segment.exists, "a whole segment")
             raise BackendError("cut")
         self._left -= 1
         return Pending(self._upscaler(frame, out))

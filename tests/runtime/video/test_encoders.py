@@ -30,6 +30,7 @@ from ...support.clips import (
 if TYPE_CHECKING:
     pass
 from ...support.converting import convert
+from ...support.waiting import PATIENCE_S
 
 _TASKS = Path("/proc/self/task")
 
@@ -150,7 +151,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
         """
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE_S, check=True
     )
     assert done.stdout.count("\n") == 1
     assert "out.mp4: the file became larger than this system allows" in done.stdout

@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,12 +17,12 @@ import pytest
 from framelift.common.errors import InputError
 from framelift.runtime.video.pieces import plan_pieces, upscale_piece
 from framelift.runtime.video.resume.segments import work_path
-from framelift.runtime.video.resume.spool import Spool
 from framelift.runtime.video.whole_file import ConvertOptions, upscale_video
 from framelift.runtime.video.writing.encoders import EncoderOptions
 
 from ...support.clips import Nearest, frame_times, make_clip, noise
 from ...support.upscalers import Interrupting
+from ...support.waiting import PATIENCE_S
 
 QUICK = EncoderOptions(preset="ultrafast")
 RESUMING = ConvertOptions(resume="model")
@@ -30,41 +30,22 @@ RESUMING = ConvertOptions(resume="model")
 EIGHT_BITS = {"pixel_format": "yuv420p"}
 
 
-KEPT: list[int] = []
-"""The times of the frames that were kept in this test."""
+Interrupt = Callable[..., None]
 
 
-@pytest.fixture(autouse=True)
-def note_what_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    KEPT.clear()
-    add = Spool.add
+@pytest.fixture
+def interrupt(written: list[int]) -> Interrupt:
+    """Starts to upscale a clip, and is interrupted after so many frames."""
 
-    def noting(self: Spool, picture: av.VideoFrame) -> None:
-        add(self, picture)
-        assert picture.pts is not None
-        KEPT.append(picture.pts)
+    def started(source: Path, target: Path, after: int, encoder: EncoderOptions = QUICK) -> None:
+        upscaler = Interrupting(after, written)
+        with pytest.raises(InputError, match="interrupted"):
+            upscale_video(
+                source, target, upscaler, encoder, RESUMING, quiet=True, say=lambda _: None
+            )
+        assert not target.exists()
 
-    monkeypatch.setattr(Spool, "add", noting)
-
-
-def interrupting(after: int, patience: float = 20) -> Interrupting:
-    """Fails when the frames before are kept, or that takes too long."""
-    begun = len(KEPT)
-
-    def settle() -> None:
-        deadline = time.monotonic() + patience
-        while len(KEPT) < begun + after and time.monotonic() < deadline:
-            time.sleep(0.01)
-
-    return Interrupting(after, settle)
-
-
-def interrupt(source: Path, target: Path, after: int, encoder: EncoderOptions = QUICK) -> None:
-    with pytest.raises(InputError, match="interrupted"):
-        upscale_video(
-            source, target, interrupting(after), encoder, RESUMING, quiet=True, say=lambda _: None
-        )
-    assert not target.exists()
+    return started
 
 
 def packets(path: Path) -> list[tuple[int | None, int | None, int | None, bool, bytes]]:
@@ -87,7 +68,7 @@ def packets(path: Path) -> list[tuple[int | None, int | None, int | None, bool, 
     ],
 )
 def test_the_frames_of_an_unfinished_segment_are_kept_and_give_the_same_file(
-    tmp_path: Path, codec: str, suffix: str, made_of: dict[str, str]
+    tmp_path: Path, interrupt: Interrupt, codec: str, suffix: str, made_of: dict[str, str]
 ) -> None:
     options = {"x265-params": "log-level=none"} if made_of.get("codec") == "libx265" else {}
     container = ".mkv" if "ffv1" in made_of.values() else ".mov"
@@ -119,7 +100,9 @@ def test_the_frames_of_an_unfinished_segment_are_kept_and_give_the_same_file(
 
 
 @pytest.mark.parametrize("damage", ["cut", "changed", "zeros", "garbage", "removed"])
-def test_what_a_power_failure_left_incomplete_is_made_again(tmp_path: Path, damage: str) -> None:
+def test_what_a_power_failure_left_incomplete_is_made_again(
+    tmp_path: Path, interrupt: Interrupt, damage: str
+) -> None:
     source = make_clip(tmp_path / "a.mp4", noise(20))
     whole, resumed = tmp_path / "whole.mp4", tmp_path / "resumed.mp4"
     upscale_video(source, whole, Nearest(2), QUICK, RESUMING, quiet=True)
@@ -147,7 +130,7 @@ def test_what_a_power_failure_left_incomplete_is_made_again(tmp_path: Path, dama
     assert resumed.read_bytes() == whole.read_bytes()
 
 
-def test_a_damaged_job_starts_again(tmp_path: Path) -> None:
+def test_a_damaged_job_starts_again(tmp_path: Path, interrupt: Interrupt) -> None:
     source, target = make_clip(tmp_path / "a.mp4", noise(20)), tmp_path / "out.mp4"
     interrupt(source, target, 10)
     (work_path(target) / "job.json").write_bytes(b"\xff\xfe\0")
@@ -156,7 +139,7 @@ def test_a_damaged_job_starts_again(tmp_path: Path) -> None:
     assert notes == ["out.mp4: the input or the settings changed; starting again"]
 
 
-def test_frames_of_another_job_are_not_used(tmp_path: Path) -> None:
+def test_frames_of_another_job_are_not_used(tmp_path: Path, interrupt: Interrupt) -> None:
     source, target = make_clip(tmp_path / "a.mp4", noise(20)), tmp_path / "out.mp4"
     interrupt(source, target, 10)
     upscaler, notes = Nearest(2), list[str]()
@@ -166,14 +149,16 @@ def test_frames_of_another_job_are_not_used(tmp_path: Path) -> None:
     assert upscaler.calls == 20
 
 
-def test_a_piece_of_a_long_film_goes_on_within_its_segment(tmp_path: Path) -> None:
+def test_a_piece_of_a_long_film_goes_on_within_its_segment(
+    tmp_path: Path, written: list[int]
+) -> None:
     source = make_clip(tmp_path / "a.mp4", noise(40), options={"g": "10"})
     options = ConvertOptions(resume="model", segment_frames=20)
     piece = plan_pieces(source, 1, segment_frames=20)[1]
     made = []
     for place, upscalers in ((tmp_path / "1", [20]), (tmp_path / "2", [7, 20])):
         for after in upscalers:
-            upscaler = interrupting(after)  # of 20 it makes all
+            upscaler = Interrupting(after, written)  # of 20 it makes all
             try:
                 upscale_piece(source, piece, place, upscaler, QUICK, options, say=lambda _: None)
             except InputError:
@@ -191,13 +176,14 @@ from tests.support.clips import Nearest
 from framelift.runtime.video.whole_file import ConvertOptions, upscale_video
 from framelift.runtime.video.writing.encoders import EncoderOptions
 
-class Slow(Nearest):
+class Stopping(Nearest):
     def __call__(self, frame, out=None):
-        time.sleep(0.05)
-        print(self.calls, flush=True)
+        if self.calls == {stop}:
+            print("stopped", flush=True)
+            time.sleep(600)
         return super().__call__(frame, out)
 
-upscale_video(Path({source!r}), Path({target!r}), Slow(2), EncoderOptions(preset="ultrafast"),
+upscale_video(Path({source!r}), Path({target!r}), Stopping(2), EncoderOptions(preset="ultrafast"),
               ConvertOptions(resume="model"), quiet=True)
 """
 
@@ -205,22 +191,21 @@ upscale_video(Path({source!r}), Path({target!r}), Slow(2), EncoderOptions(preset
 def test_a_killed_process_loses_the_frames_under_way_alone(tmp_path: Path) -> None:
     source, target = make_clip(tmp_path / "a.mp4", noise(40)), tmp_path / "out.mp4"
     root = str(Path(__file__).parents[3])
-    code = KILLED.format(root=root, source=str(source), target=str(target))
+    code = KILLED.format(root=root, source=str(source), target=str(target), stop=16)
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
-        while int(process.stdout.readline()) < 15:
-            pass
+        assert process.stdout.readline() == b"stopped\n"
         os.kill(process.pid, signal.SIGKILL)
-        process.wait(10)
+        process.wait(PATIENCE_S)
     upscaler = Nearest(2)
     upscale_video(source, target, upscaler, QUICK, RESUMING, quiet=True, say=lambda _: None)
-    assert 24 <= upscaler.calls <= 24 + 6  # 16 were made; some of them were still in a queue
+    assert 24 <= upscaler.calls <= 24 + 6  # 16 were made; some of them may be in a queue still
     assert len(frame_times(target)) == 40
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4", "out.mp4"]
 
 
 def test_without_room_for_frames_segments_are_kept(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, written: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source, target = make_clip(tmp_path / "a.mp4", noise(20)), tmp_path / "out.mp4"
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=5_000_000))
@@ -229,7 +214,7 @@ def test_without_room_for_frames_segments_are_kept(
         upscale_video(
             source,
             target,
-            interrupting(10, patience=0.3),
+            Interrupting(10, written),
             QUICK,
             RESUMING,
             quiet=True,
@@ -246,25 +231,27 @@ def test_without_room_for_frames_segments_are_kept(
 def test_a_file_that_may_not_grow_ends_the_keeping_not_the_run(tmp_path: Path) -> None:
     source, target = make_clip(tmp_path / "a.mp4", noise(40)), tmp_path / "out.mp4"
     root = str(Path(__file__).parents[3])
-    code = KILLED.format(root=root, source=str(source), target=str(target))
+    code = KILLED.format(root=root, source=str(source), target=str(target), stop=-1)
     made = subprocess.run(
         ["prlimit", "--fsize=200000", sys.executable, "-c", code],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
     )
     assert made.returncode == 0, made.stderr
     assert "those of an unfinished segment cannot be kept (File too large)" in made.stderr
     assert len(frame_times(target)) == 40
 
 
-def test_frames_that_are_made_faster_than_they_are_kept_are_not_kept(tmp_path: Path) -> None:
+def test_frames_that_are_made_faster_than_they_are_kept_are_not_kept(
+    tmp_path: Path, written: list[int]
+) -> None:
     """On a disk that takes no time all are kept, on one that takes all of the time none are."""
     source = make_clip(tmp_path / "a.mp4", noise(20))
     for worth, kept in ((1.0, 12), (0.0, 10)):
         options = ConvertOptions(resume="model", segment_frames=5, keeping_share=worth)
         target = tmp_path / f"{kept}.mp4"
-        failing = interrupting(12, patience=20 if worth else 1)
+        failing = Interrupting(12, written)
         with pytest.raises(InputError, match="interrupted"):
             upscale_video(source, target, failing, QUICK, options, quiet=True)
         upscaler = Nearest(2)

@@ -40,7 +40,7 @@ def test_images_become_a_video_from_any_number_on(tmp_path: Path, first: int) ->
         np.testing.assert_array_equal(decoded.read()[1], Nearest(2)(picture))
 
 
-def test_a_span_of_images_and_resuming(tmp_path: Path) -> None:
+def test_a_span_of_images_and_resuming(tmp_path: Path, written: list[int]) -> None:
     pattern = images(tmp_path / "in", noise(20))
     options = ConvertOptions(span=Span(Fraction(3, 10), Fraction(18, 10)), resume="model")
     whole, parted = tmp_path / "whole.mp4", tmp_path / "parted.mp4"
@@ -52,7 +52,7 @@ def test_a_span_of_images_and_resuming(tmp_path: Path) -> None:
         upscale_video(
             sequence(pattern),
             parted,
-            Interrupting(6),
+            Interrupting(6, written),
             EncoderOptions(),
             options,
             quiet=True,
@@ -82,14 +82,14 @@ def test_a_span_of_images_and_resuming(tmp_path: Path) -> None:
         )
 
 
-def test_an_image_that_changed_starts_anew(tmp_path: Path) -> None:
+def test_an_image_that_changed_starts_anew(tmp_path: Path, written: list[int]) -> None:
     pattern, options = images(tmp_path / "in", noise(12)), ConvertOptions(resume="model")
     target, notes = tmp_path / "out.mp4", list[str]()
     with pytest.raises(InputError, match="interrupted"):
         upscale_video(
             sequence(pattern),
             target,
-            Interrupting(6),
+            Interrupting(6, written),
             EncoderOptions(),
             options,
             quiet=True,

@@ -142,12 +142,14 @@ def test_hdr_is_stated_in_png_and_refused_elsewhere(tmp_path: Path) -> None:
     assert (stream["color_transfer"], stream["color_primaries"]) == ("smpte2084", "bt2020")
 
 
-def test_an_interrupted_run_leaves_nothing_or_goes_on(tmp_path: Path) -> None:
+def test_an_interrupted_run_leaves_nothing_or_goes_on(tmp_path: Path, written: list[int]) -> None:
     source = make_clip(tmp_path / "a.mkv", noise(20), **LOSSLESS)  # type: ignore[arg-type]
     pattern, resuming = tmp_path / "new" / "f_%02d.png", ConvertOptions(resume="model")
     for options in (None, resuming):
         with pytest.raises(InputError, match="interrupted"):
-            upscale_to_images(source, pattern, Interrupting(8), options, quiet=True, say=silent)
+            upscale_to_images(
+                source, pattern, Interrupting(8, written), options, quiet=True, say=silent
+            )
         assert not list(tmp_path.glob("new/f_*.png"))
         assert work_path(pattern).exists() == (options is not None)
     (work_path(pattern) / "00000006.167.png").unlink()  # as after a power failure
