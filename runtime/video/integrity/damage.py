@@ -41,6 +41,8 @@ def structure_of(path: Path, format_name: str) -> Structure:
         return Structure()
     if "mp4" in format_name:
         return mp4_structure(path)
+    if format_name == "avi":
+        return Structure(is_whole=_is_whole_riff(path))
     if format_name == "gif" and not _ends_as_gif(path):
         return Structure("the file is cut short: the end mark of a GIF is missing")
     if format_name == "mpegts" and ends_in_packet(path.stat().st_size):
@@ -67,6 +69,19 @@ def _ends_as_gif(path: Path) -> bool:
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - _GIF_PADDING))
         return file.read().rstrip(b"\0").endswith(b";")
+
+
+def _is_whole_riff(path: Path) -> bool:
+    """Whether an AVI file ends where the last of its parts does. Each is up to 2 GB long."""
+    total, start = path.stat().st_size, 0
+    with path.open("rb") as file:
+        while start < total:
+            file.seek(start)
+            head = file.read(8)
+            if len(head) < 8 or head[:4] != b"RIFF":
+                return False
+            start += 8 + int.from_bytes(head[4:], "little")
+    return start == total
 
 
 def _complaint(path: Path, format_name: str) -> str:

@@ -15,5 +15,7 @@ class Structure:
     """Frames may be left out on purpose, such as by a list of edits."""
     frames: int | None = None
     """How many frames the video has."""
+    is_whole: bool = False
+    """The file is as long as it states, to the byte."""
     dolby_vision: int | None = None
     """The profile of Dolby Vision that is stated."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from fractions import Fraction
 
 import av
+from av.stream import Stream
 
 from ..clip.rate import frame_rate
 from .damage import CUT_IN_PACKET, ends_in_packet
@@ -37,10 +38,12 @@ class Integrity:
         *,
         may_hide: bool = True,
         frames: int | None = None,
+        is_whole: bool = False,
     ) -> None:
         """`may_hide`: the file may say of frames that they are not to be shown; `frames`: how many
-        there are otherwise.
+        there are otherwise; `is_whole`: the file is as long as it states, to the byte.
         """
+        self._is_whole = is_whole
         self._container = container
         self._may_hide = may_hide
         self._listed = frames or 0
@@ -70,7 +73,7 @@ class Integrity:
         """The file is read from a key frame on, not from its beginning."""
         self._midway = True
 
-    def packet(self, packet: av.Packet[av.stream.Stream]) -> str:
+    def packet(self, packet: av.Packet[Stream]) -> str:
         """Take note of a packet of any stream; return what is wrong with it or ""."""
         pts = packet.pts if packet.pts is not None else packet.dts
         if pts is not None and packet.time_base:
@@ -90,7 +93,7 @@ class Integrity:
             self._awaited.add(packet.pts)
         return "the file is damaged or cut short" if packet.is_corrupt else ""
 
-    def _watch_discarded(self, packet: av.Packet[av.stream.Stream]) -> None:
+    def _watch_discarded(self, packet: av.Packet[Stream]) -> None:
         """Count packets that are not to be shown although frames around them are.
 
         An edit list leaves out what is before its beginning and behind its end; of several edits,
@@ -135,7 +138,7 @@ class Integrity:
         indexed = self._indexed()
         if self._packets < indexed:
             return f"the file is cut short: {self._packets} of {indexed} frames are there"
-        duration = Fraction(self._container.duration or 0, av.time_base)
+        duration = self._promised()
         start = Fraction(self._container.start_time or 0, av.time_base)
         if self._container.format.name in _TIMED_FROM_ZERO:
             start = Fraction(0)
@@ -158,6 +161,24 @@ class Integrity:
         if self._pair_up and lost:
             return f"{len(lost)} frames cannot be decoded"
         return ""
+
+    def _promised(self) -> Fraction:
+        """How long the header says that the file is, in seconds.
+
+        QuickTime files keep chapters in a track of text, which may last longer than the film. libav
+        reads it without giving its packets away. FFmpeg's AVI files count empty packets where the
+        sound pauses, which are not given away either.
+        """
+        stated = Fraction(self._container.duration or 0, av.time_base)
+        counted: list[Stream] = list(self._container.streams)
+        if self._is_whole:
+            counted = [self._stream]
+        elif self._container.streams.data and self._container.chapters():
+            counted = [stream for stream in counted if stream.type != "data"]
+        else:
+            return stated
+        ends = [one.duration * one.time_base for one in counted if one.duration and one.time_base]
+        return min(stated, max(ends, default=stated))
 
     def _indexed(self) -> int:
         """How many packets the file's list promises from where it is read."""

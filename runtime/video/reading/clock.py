@@ -13,6 +13,7 @@ import av
 from ....common.errors import InputError
 from ..clip.span import Span
 from .deinterlace import Deinterlacer
+from .track_end import track_end
 
 # Times that go back by no more than this are corrected; a clock that begins anew is an error.
 _JITTER_SECONDS, _JITTER_FRAMES = Fraction(1, 4), 4
@@ -127,13 +128,9 @@ class Clock:
 
     def _last_duration(self, frame: av.VideoFrame, pts: int) -> int:
         """How long the last frame is shown: until the end of the track, where that is stated."""
-        stream = self._stream
-        if stream.duration and stream.time_base and not self.offset:
-            end = ((stream.start_time or 0) + stream.duration) * stream.time_base
-            left = round(end / self.time_base) - pts
-            if left > 0:
-                return left
-        return self._duration(frame)
+        end = None if self.offset else track_end(self._stream)
+        left = 0 if end is None else round(end / self.time_base) - pts
+        return left if left > 0 else self._duration(frame)
 
     def _duration(self, frame: av.VideoFrame) -> int:
         if frame.duration:

@@ -13,6 +13,7 @@ from ..integrity.watch import Integrity
 from .alpha_decoder import alpha_decoder
 from .clock import Clock
 from .deinterlace import Deinterlacer
+from .stored_order import StoredOrder
 
 _EARLY_BYTES = 64 << 20
 """Of sound that is read before the first picture: an hour and more."""
@@ -62,6 +63,7 @@ class Decoder:
         self._integrity = integrity
         self._deinterlacer = deinterlacer
         self._clock = clock
+        self._order = StoredOrder.of(container.format.name)
         self._total_bytes = total_bytes
         self._heard_index: int | None = None
         self._early: list[av.Packet[av.stream.Stream]] = []
@@ -112,9 +114,13 @@ class Decoder:
                     if not flush:
                         self._pass_on(packet)
                     continue
+                if self._order is not None and not flush:
+                    self._order.packet(packet)
                 frames = self._codec.decode(None if flush else packet)
                 self._fail_if(self._integrity.frames(frames), frames[0] if frames else None)
                 for frame in frames:
+                    if self._order is not None:
+                        self._order.stamp(frame)
                     yield from self._deinterlacer(frame)
             yield from self._deinterlacer.flush()
         except av.FFmpegError as error:

@@ -106,7 +106,11 @@ class FileSource(ClipSource):
             self._stream = main_video(container, self._note)
             self._stream.thread_type = "AUTO"
             self._integrity = Integrity(
-                container, self._stream, may_hide=structure.may_hide, frames=structure.frames
+                container,
+                self._stream,
+                may_hide=structure.may_hide,
+                frames=structure.frames,
+                is_whole=structure.is_whole,
             )
             self._deinterlacer = Deinterlacer(self._stream, self._options.deinterlace, self._note)
         except ValueError as error:

@@ -92,7 +92,7 @@ class Passthrough(Closing):
             """What is copied or coded anew, as "audio (aac)" or "audio (truehd as aac)"."""
             output.set_chapters(list(self._chapters()))
             self._packets = self._read()
-            self._next = next(self._packets, None)
+            self._waiting: Packet[Stream] | None = None
         except BaseException:
             self._input.close()
             raise
@@ -103,15 +103,25 @@ class Passthrough(Closing):
 
     def copy_until(self, seconds: Fraction) -> None:
         """Write the packets that come before `seconds` of the output's time."""
-        while self._next is not None and time_of(self._next) <= seconds:
-            self._output.mux_one(self._next)
-            self._next = next(self._packets, None)
+        while (packet := self._next()) is not None and time_of(packet) <= seconds:
+            self._write(packet)
 
     def finish(self) -> None:
         """Write all that remain."""
-        while self._next is not None:
-            self._output.mux_one(self._next)
-            self._next = next(self._packets, None)
+        while (packet := self._next()) is not None:
+            self._write(packet)
+
+    def _next(self) -> Packet[Stream] | None:
+        """The packet to write next. None is read before the header is written: it sets the units
+        of time of the streams.
+        """
+        if self._waiting is None:
+            self._waiting = next(self._packets, None)
+        return self._waiting
+
+    def _write(self, packet: Packet[Stream]) -> None:
+        self._output.mux_one(packet)
+        self._waiting = None
 
     def _add_streams(self, video_index: int) -> dict[int, Carried]:
         added: dict[int, Carried] = {}

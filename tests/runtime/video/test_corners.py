@@ -1,0 +1,151 @@
+"""Corners of time: what begins late, what ends late, clips of a frame or two."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from framelift.common.errors import InputError
+
+from ...support.clips import audio_packets, frame_times, make_clip, noise
+from ...support.converting import convert
+
+LATE_SECONDS = Fraction(1, 2)
+
+
+def with_late_sound(folder: Path, suffix: str) -> Path:
+    """A clip whose sound begins half a second after its picture."""
+    plain, late = make_clip(folder / f"plain{suffix}", noise(30), audio="aac"), f"late{suffix}"
+    with av.open(str(plain)) as source, av.open(str(folder / late), "w") as target:
+        copies = [target.add_stream_from_template(stream) for stream in source.streams]
+        for packet in source.demux():
+            if packet.dts is None or packet.pts is None:
+                continue
+            if packet.stream.type == "audio":
+                packet.pts += round(LATE_SECONDS / packet.time_base)
+                packet.dts += round(LATE_SECONDS / packet.time_base)
+            packet.stream = copies[packet.stream.index]
+            target.mux(packet)
+    return folder / late
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov"])
+@pytest.mark.parametrize("target", [".mp4", ".mov", ".mkv"])
+def test_sound_that_begins_late_keeps_its_times(tmp_path: Path, suffix: str, target: str) -> None:
+    source = with_late_sound(tmp_path, suffix)
+    convert(source, tmp_path / f"out{target}")
+    before, after = audio_packets(source), audio_packets(tmp_path / f"out{target}")
+    assert [data for _, data in after] == [data for _, data in before]
+    assert [float(time) for time, _ in after] == pytest.approx(
+        [float(t) for t, _ in before], abs=1e-3
+    )
+
+
+@pytest.mark.parametrize("target", [".mp4", ".mkv"])
+def test_the_last_frame_of_a_clip_that_begins_late_lasts_as_before(
+    tmp_path: Path, target: str
+) -> None:
+    # One frame in ten seconds: too few for libav to find out when the track begins.
+    pts = [30000 * (3600 + 10 * index) for index in range(8)]
+    source = make_clip(tmp_path / "late.mkv", noise(8), pts=pts, rate=Fraction(1, 10))
+    convert(source, out := tmp_path / f"out{target}")
+    with av.open(str(out)) as container:
+        *_, last = container.decode(video=0)
+        assert last.duration * last.time_base == 10
+        assert container.duration == pytest.approx(1e6 * (80 if target == ".mp4" else 3680))
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov"])
+def test_chapters_that_last_longer_than_the_film_are_no_missing_end(
+    tmp_path: Path, suffix: str
+) -> None:
+    source = tmp_path / f"a{suffix}"
+    with av.open(str(source), "w") as container:
+        unit = Fraction(1, 1000)
+        container.set_chapters(
+            [
+                {"id": 0, "start": 0, "end": 500, "time_base": unit, "metadata": {"title": "a"}},
+                {"id": 1, "start": 500, "end": 900, "time_base": unit, "metadata": {"title": "b"}},
+            ]
+        )
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for image in noise(3):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
+        container.mux(stream.encode(None))
+    convert(source, tmp_path / "out.mp4")
+    assert frame_times(tmp_path / "out.mp4") == frame_times(source)
+
+
+@pytest.mark.parametrize("target", [".mp4", ".mkv"])
+def test_the_last_frame_does_not_last_as_long_as_the_sound(tmp_path: Path, target: str) -> None:
+    source = tmp_path / "a.mkv"
+    with av.open(str(source), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        sound = container.add_stream("pcm_s16le", rate=48000, layout="mono")
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(noise(1)[0], format="bgr24")))
+        container.mux(stream.encode(None))
+        samples = av.AudioFrame.from_ndarray(np.zeros((1, 96000), np.int16), "s16", "mono")
+        samples.sample_rate = 48000
+        container.mux(sound.encode(samples))
+    convert(source, out := tmp_path / f"out{target}")
+    with av.open(str(out)) as container:
+        (frame,) = container.decode(video=0)
+        assert float(frame.duration * frame.time_base) == pytest.approx(1 / 25, abs=1e-3)
+        assert container.duration == pytest.approx(2e6, abs=2e4)
+
+
+@pytest.mark.parametrize("lost_bytes", [0, 300])
+def test_sound_of_an_avi_that_begins_late_is_no_missing_end(
+    tmp_path: Path, lost_bytes: int
+) -> None:
+    source = tmp_path / "a.avi"
+    with av.open(str(source), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        sound = container.add_stream("libmp3lame", rate=48000, layout="mono")
+        for image in noise(25):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
+        container.mux(stream.encode(None))
+        for number in range(40):
+            samples = av.AudioFrame.from_ndarray(np.zeros((1, 1152), np.int16), "s16p", "mono")
+            samples.sample_rate, samples.pts = 48000, 48000 + 1152 * number
+            container.mux(sound.encode(samples))
+        container.mux(sound.encode(None))
+    source.write_bytes(source.read_bytes()[: source.stat().st_size - lost_bytes])
+    if lost_bytes:
+        with pytest.raises(InputError, match="the file is cut short"):
+            convert(source, tmp_path / "out.mp4")
+        return
+    convert(source, out := tmp_path / "out.mp4")
+    assert frame_times(out) == frame_times(source)
+    assert [data for _, data in audio_packets(out)] == [data for _, data in audio_packets(source)]
+
+
+@pytest.mark.parametrize(
+    ("codec", "options"),
+    [
+        ("libx264", {"x264-params": "b-adapt=0:bframes=2"}),
+        ("libx264", {"bf": "0"}),
+        ("mpeg4", {"bf": "2"}),
+    ],
+)
+@pytest.mark.parametrize("suffix", [".avi", ".asf"])
+def test_frames_of_files_without_times_of_display_come_evenly_from_the_start(
+    tmp_path: Path, suffix: str, codec: str, options: dict[str, str]
+) -> None:
+    source = tmp_path / f"a{suffix}"
+    with av.open(str(source), "w") as container:
+        stream = container.add_stream(codec, rate=25, options=options)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for image in noise(20):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
+        container.mux(stream.encode(None))
+    assert convert(source, out := tmp_path / "out.mp4") == []
+    expected = [index / 25 for index in range(20)]
+    assert [float(time) for time in frame_times(out)] == pytest.approx(expected, abs=1e-3)
