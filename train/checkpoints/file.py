@@ -8,6 +8,7 @@ Header key `framelift` holds one JSON document:
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,8 @@ class Checkpoint:
 
     network_config: NetworkConfig
     weights: dict[str, Tensor]
-    training: dict[str, Any]
+    training: Mapping[str, Any]
+    """See `Summary`."""
 
     def network(self) -> SRNetwork:
         """The network with these weights, in eval mode on the CPU."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from torch import Tensor
@@ -15,6 +14,7 @@ from ..networks.inherit import can_inherit, inherited
 from ..networks.realtime import Realtime
 from .file import load_checkpoint
 from .foreign import load_foreign
+from .summary import Origin
 
 
 def initial_weights(path: Path, config: NetworkConfig) -> dict[str, Tensor]:
@@ -67,7 +67,7 @@ def _another(path: Path, found: NetworkConfig) -> ConfigError:
     return ConfigError(f"init {path}: contains another network: {found}")
 
 
-def origin_of(path: Path) -> dict[str, Any]:
+def origin_of(path: Path) -> Origin:
     """What a run's summary says of the file it started from: its name and its folder's (all
     checkpoints are named alike), its sha256, and network and training of a framelift checkpoint.
 
@@ -75,7 +75,7 @@ def origin_of(path: Path) -> dict[str, Any]:
     """
     where = path.resolve()
     try:
-        origin: dict[str, Any] = {
+        origin: Origin = {
             "name": f"{where.parent.name}/{where.name}",
             "sha256": hashlib.sha256(where.read_bytes()).hexdigest(),
         }

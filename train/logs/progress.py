@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from ..checkpoints.summary import Changes, Origin, Summary
 from ..config.schema import TrainConfig
 from ..data.photos import PhotoSet
 from ..data.style_image import StyleImage
@@ -18,10 +19,10 @@ class Progress:
 
     step: int = 0
     seconds: float = 0.0  # of training
-    validation: dict[str, Any] = field(default_factory=dict)  # the last scores, folder and step
-    origin: dict[str, Any] = field(default_factory=dict)  # what `init` was
+    validation: dict[str, str | int | float] = field(default_factory=dict)
+    origin: Origin | None = None  # what `init` was
     left_out: int = 0  # steps whose gradients were not finite
-    changes: dict[str, Any] = field(default_factory=dict)  # by step, settings changed on resuming
+    changes: dict[str, Changes] = field(default_factory=dict)  # by step
 
     def state(self) -> dict[str, Any]:
         """What resuming needs."""
@@ -40,9 +41,9 @@ def summary_of(
     photos: PhotoSet,
     style: StyleImage | None,
     processes: int,
-) -> dict[str, Any]:
-    """What a checkpoint says of its training."""
-    summary: dict[str, Any] = {
+) -> Summary:
+    """What a checkpoint states of its training."""
+    summary: Summary = {
         "steps": progress.step,
         "loss": msgspec.to_builtins(config.loss),
         "batch": config.data.batch * processes,

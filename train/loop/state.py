@@ -14,6 +14,7 @@ from ...common.files import write_atomic
 from ...common.text import first_line
 from ..checkpoints.file import load_checkpoint
 from ..checkpoints.soundness import first_not_finite, tensors_in
+from ..checkpoints.summary import Changes
 from ..config.schema import OptimizerConfig, TrainConfig
 from ..data.photos import PhotoSet
 
@@ -115,7 +116,7 @@ def require_same_run(
         )
 
 
-def changed_settings(before: OptimizerConfig, config: TrainConfig) -> dict[str, Any]:
+def changed_settings(before: OptimizerConfig, config: TrainConfig) -> Changes:
     """What `config` has of `FREE_OPTIMIZER` that steps before were not made with, by key."""
     return {
         f"optimizer.{name}": getattr(config.optimizer, name)

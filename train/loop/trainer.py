@@ -20,6 +20,7 @@ from ...common.signals import signals_noted
 from ...common.text import one_line
 from ..checkpoints.file import Checkpoint, save_checkpoint
 from ..checkpoints.initial import initial_weights, origin_of
+from ..checkpoints.summary import Changes
 from ..config.schema import MIN_STYLE_SIDE, TrainConfig
 from ..data.crops import prefetch
 from ..data.degradation import with_noise
@@ -98,7 +99,7 @@ class Trainer:
         pixels = self.style.pixels if self.style else None
         self.loss = WeightedLoss(config.loss, config.vgg, pixels).to(device)
         self.stepper = Stepper(self.network, self.loss, config, device, self.processes)
-        self.changed: dict[str, Any] = {}  # settings, on resuming
+        self.changed: Changes = {}
         self.guard = Guard(config, folder, self.loss, device, self.processes)
         if resumes:
             self.resume()
