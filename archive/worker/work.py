@@ -134,7 +134,7 @@ class Worker(Closing):
         """Make a piece; whoever makes the last one joins them."""
         film = Film(self._archive, item)
         if not film.is_planned():
-            return Outcome("failed", error=f"{item.source}: its pieces were removed meanwhile")
+            return Outcome("failed", error=f"{item.source}: its pieces were removed during the run")
         count, row = len(film.pieces), None
         if not film.has(item, self._ledger.records):
             if abandoned:

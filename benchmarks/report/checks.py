@@ -144,7 +144,7 @@ def scale_warnings(scales: Mapping[str, tuple[int, int]]) -> list[str]:
     ]
     if not unlike:
         return []
-    return [f"enlarges by another factor, so its time is of other work: {_listed(unlike)}"]
+    return [f"enlarges by another factor, so its time cannot be compared: {_listed(unlike)}"]
 
 
 def agreement_warnings(agreements: Mapping[str, Agreement]) -> list[str]:
@@ -152,7 +152,7 @@ def agreement_warnings(agreements: Mapping[str, Agreement]) -> list[str]:
     unlike = [name for name, a in agreements.items() if not is_same(a)]
     if not unlike:
         return []
-    return [f"gives another image, so its time is of other work: {_listed(unlike)}"]
+    return [f"makes a different image, so its time cannot be compared: {_listed(unlike)}"]
 
 
 def is_same(same: Agreement) -> bool:

@@ -58,7 +58,7 @@ class ReuseSettings(Placement):
         require_least("frames", self.frames, _LEAST_FRAMES)
         require_least("rounds", self.rounds, 1)
         if any(side % 2 for side in self.size):
-            raise ConfigError("both sides of the size must be even, which encoders ask for")
+            raise ConfigError("both sides of the size must be even, as encoders require")
 
 
 def measure_reuse(

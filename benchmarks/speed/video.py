@@ -155,7 +155,7 @@ def subtract(short: Pass, long: Pass) -> VideoRun:
 
 
 def _available(file: Path, frames: int) -> int:
-    """How many of the wanted frames the file has."""
+    """How many frames the file has, at most `frames`."""
     with FileSource(file) as source:
         count = sum(1 for _ in islice(source, frames))
     require_frames(file, count, _MIN_FRAMES)

@@ -76,7 +76,7 @@ class OnnxCpuSession:
         if self._held_channels:
             say_on_stderr(
                 f"{spec.name}: {self.device} is not known to have VNNI: int8 weights get a coarser "
-                "step, so that its 16-bit sums hold; a little less exact than elsewhere"
+                "step, so that sums of 16 bits do not overflow; slightly less exact"
             )
         if self._packed:
             load_cv2()  # what is missing fails now, not at the first frame

@@ -62,7 +62,7 @@ class FileSettings:
         return parse_scaling(self.scale, self.size, self.width, self.height)
 
     def span(self) -> Span:
-        """The part of a clip that is wanted."""
+        """The part of a clip that is upscaled."""
         return Span(parse_time(self.start or "0"), parse_time(self.end) if self.end else None)
 
     def convert(self, model_sha256: str | None) -> ConvertOptions:

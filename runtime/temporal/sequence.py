@@ -107,7 +107,7 @@ class Sequence:
         return submitted
 
     def prime(self, frame: Frames) -> None:
-        """Take a frame from before the first that is wanted: it is looked at, and gives nothing."""
+        """Take a frame from before the first of the output: the model sees it, without a result."""
         seen = glance(frame)
         same_scene = self._last is not None and frame.shape == self._shape
         if self._last is None or not same_scene or is_cut(self._last, seen):

@@ -214,7 +214,7 @@ class FrameStep:
         return Pending(upscaler(image, big))
 
     def _fit(self, big: Image, after: Image) -> None:
-        """Bring the upscaled frame to the size that is wanted, and give its array back."""
+        """Bring the upscaled frame to the size of the output, and give its array back."""
         if after.shape == big.shape:
             np.copyto(after, big)
         else:

@@ -114,7 +114,7 @@ class _AnimationSink:
         needed, available = each * left, available_memory_bytes()
         if available is not None and needed > available:
             raise OutputError(
-                f"{self._target}: frame {len(self._frames) + 1} and those behind it take "
+                f"{self._target}: frame {len(self._frames) + 1} and the following ones take "
                 f"{needed / 1e9:.1f} GB of memory, and {available / 1e9:.1f} GB are free; write a "
                 "video, such as .mp4, or a part of it with --start and --end"
             )

@@ -39,7 +39,7 @@ class Rows:
     Attributes:
         places: of each row, as `Values.read` takes them.
         targets: places of the cells that are computed, one for each row but the first and the last;
-            `Strips.nowhere` for results that are not wanted.
+            `Strips.nowhere` for results that are not used.
         in_first: how many are of the first strip; `in_last`: of the last one.
     """
 

@@ -35,7 +35,7 @@ class CameraConnection:
             self._capture = cv2.VideoCapture(int(source.text))
         if not self._capture.isOpened():
             raise InputError(f"{source.shown}: cannot be opened{_hint()}")
-        # The newest picture is wanted, not a queue of old ones.
+        # Only the newest picture is used, not a queue of old ones.
         self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
         done, image = self._capture.read()
         if not done:

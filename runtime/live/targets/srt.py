@@ -125,7 +125,7 @@ def parse_url(url: str) -> tuple[str, int, dict[str, str]]:
     options = {key: values[-1] for key, values in parse_qs(query, keep_blank_values=True).items()}
     for key, value in options.items():
         if key not in _OPTIONS:
-            raise OSError(0, f"{key} is no option; there are {', '.join(_OPTIONS)}")
+            raise OSError(0, f"{key} is not an option: use {', '.join(_OPTIONS)}")
         if not value or (key in _NUMBERS and not (value.isascii() and value.isdigit())):
             raise OSError(0, f"{key} needs {_NUMBERS.get(key, 'a value')}")
     if options.get("mode", "caller") not in ("caller", "listener"):

@@ -72,7 +72,7 @@ class EngineCache:
             try:
                 sidecar = read_sidecar(path)
             except BackendError:
-                continue  # `load` says so when it is this engine that is wanted
+                continue  # `load` says so when it is the engine that is asked for
             profile = sidecar.key.profile
             if sidecar.key.fits(key) and profile.part(shape):
                 candidates.append((profile.spread(), -profile.part(shape), path))

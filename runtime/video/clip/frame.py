@@ -36,7 +36,7 @@ class Frame:
     hdr10_plus: bytes | None = None
     """HDR10+ metadata of this frame, as a message of ITU-T T.35."""
     is_context: bool = False
-    """Lies before the first frame that is wanted: models of several frames look at it."""
+    """Comes before the first frame of the output: models of several frames look at it."""
 
     @property
     def pts_seconds(self) -> Fraction:

@@ -1,4 +1,4 @@
-"""The part of a clip that is wanted."""
+"""The part of a clip that is read, from `--start` to `--end`."""
 
 from __future__ import annotations
 

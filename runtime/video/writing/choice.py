@@ -102,8 +102,8 @@ def _stored(options: EncoderOptions, wanted: PixelFormat, suffix: str) -> PixelF
     stored = options.stored_format
     if stored.has_alpha and stored.name not in _of_preset(options, suffix):
         raise ConfigError(
-            f"cannot be stored as {stored.name} in {suffix} ({options.codec}), which holds no "
-            "alpha; use .webm, .mkv, or --codec prores with .mov"
+            f"cannot be stored as {stored.name} in {suffix} ({options.codec}), which cannot "
+            "store alpha; use .webm, .mkv, or --codec prores with .mov"
         )
     return stored
 

@@ -40,7 +40,7 @@ class SoundFeed:
         while self._waiting > _MOST_SECONDS:
             self._waiting -= _length(self._frames.popleft())
             if not self._has_lost:
-                self._say(f"sound is lost: {_MOST_SECONDS} s of it wait for the next picture")
+                self._say(f"sound is lost: no picture came for {_MOST_SECONDS} s")
             self._has_lost = True
 
     def next_until(self, seconds: Fraction | None) -> av.AudioFrame | None:

@@ -42,4 +42,4 @@ def test_sound_that_waits_too_long_is_lost_with_one_line() -> None:
     frame = sound.next_until(None)
     assert frame is not None
     assert frame.time == 5
-    assert notes == ["sound is lost: 900 s of it wait for the next picture"]
+    assert notes == ["sound is lost: no picture came for 900 s"]

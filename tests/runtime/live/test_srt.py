@@ -31,7 +31,7 @@ def test_all_of_a_url(url: str, options: dict[str, str]) -> None:
         ("srt://host:word", "name a port"),
         ("srt://host:9000?latency=abc", "latency needs a number of microseconds"),
         ("srt://host:9000?passphrase=", "passphrase needs a value"),
-        ("srt://host:9000?pasphrase=0123456789", "pasphrase is no option; there are mode"),
+        ("srt://host:9000?pasphrase=0123456789", "pasphrase is not an option: use mode"),
         ("srt://host:9000?mode=both", "mode is caller or listener"),
     ],
 )
