@@ -54,7 +54,7 @@ def read_sealed(path: Path, magic: bytes) -> bytes:
         raise DamagedFileError(f"{path} has format {version}, this framelift reads {VERSION}")
     payload = data[_HEADER.size :]
     if len(payload) != length:
-        raise DamagedFileError(f"{path} has only {len(payload)} of {length} bytes")
+        raise DamagedFileError(f"{path} has {len(payload)} bytes instead of {length}")
     if hashlib.sha256(payload).digest() != digest:
         raise DamagedFileError(f"{path} is damaged: its sha256 is not the one written with it")
     return payload

@@ -171,8 +171,6 @@ def test_what_cannot_be_done_is_one_line(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(ConfigError, match="is written at once and cannot be resumed"):
         upscale_to_animation(source, target, Nearest(2), ConvertOptions(resume="m"), quiet=True)
     monkeypatch.setattr(animation, "available_memory_bytes", lambda: 100_000)
-    with pytest.raises(
-        OutputError, match=r"frame 1 and the following ones take .* --start"
-    ):
+    with pytest.raises(OutputError, match=r"frame 1 and the following ones take .* --start"):
         upscale_to_animation(source, target, Nearest(2), quiet=True)
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
