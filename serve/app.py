@@ -14,7 +14,7 @@ from starlette.routing import Route
 from .api import about, jobs, uploads, upscale
 from .api.access import Access
 from .api.answers import HANDLERS
-from .api.site import Page, page_route
+from .api.site import Page
 from .jobs.service import Service
 
 _LOG = logging.getLogger("framelift.serve")
@@ -64,9 +64,15 @@ def create_app(service: Service) -> Starlette:
         Route(f"{job}/events", jobs.events, methods=["GET"]),
         Route(f"{job}/input", jobs.source, methods=["GET"]),
         Route(f"{job}/result", jobs.result, methods=["GET"]),
-        page_route(Page(service.settings.page_models, _LOG.warning)),
     ]
-    access = Middleware(Access, settings=service.settings, metrics=service.metrics)
+    access = Middleware(
+        Access,
+        settings=service.settings,
+        metrics=service.metrics,
+        paths={route.path.replace("{id:id}", "{id}") for route in routes},
+    )
+    page = Page(service.settings.page_models, _LOG.warning)
+    routes.append(Route("/{address:path}", page.answer, methods=["GET"]))  # what no other takes
     app = Starlette(
         routes=routes, middleware=[access], exception_handlers=HANDLERS, lifespan=lifespan
     )

@@ -28,5 +28,5 @@ async def _run(settings: Settings) -> Outcome:
     with tempfile.TemporaryDirectory(prefix="framelift-") as folder:
         Image.new("L", _SIZE_PX, color="grey").save(Path(folder) / _INPUT)
         return await run_process(
-            settings.command, arguments, Path(folder), settings.limits, lambda said: None
+            settings.command, arguments, Path(folder), settings.limits, lambda update: None
         )

@@ -8,6 +8,7 @@ import ipaddress
 import logging
 import re
 import time
+from collections.abc import Collection
 from http.cookies import CookieError, SimpleCookie
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -49,8 +50,12 @@ class Access:
     Paths are logged without queries, and no header ever is.
     """
 
-    def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics) -> None:
+    def __init__(
+        self, app: ASGIApp, settings: Settings, metrics: Metrics, paths: Collection[str]
+    ) -> None:
+        """`paths` are those of the API, with {id}; the metrics count each of them."""
         self._app = app
+        self._paths = paths
         self._token = settings.token
         self._metrics = metrics
 
@@ -80,10 +85,15 @@ class Access:
         finally:
             seconds = time.perf_counter() - begun
             method = scope["method"] if scope["method"] in _METHODS else "other"
-            self._metrics.answered(method, _pattern(scope), status or 500, seconds)
+            self._metrics.answered(method, self._counted_as(scope["path"]), status or 500, seconds)
             _LOG.info(
                 "%s %s %s %.0f ms", method, _ID.sub("/{id}", _path(scope)), status, 1000 * seconds
             )
+
+    def _counted_as(self, path: str) -> str:
+        """The path for the metrics, of which there must be only few."""
+        path = _ID.sub("/{id}", path)
+        return path if path in self._paths else ("page" if not path.startswith("/v1") else "other")
 
     def _refusal(
         self, headers: Headers, path: str, method: str
@@ -136,25 +146,4 @@ def _path(scope: Scope) -> str:
     return ascii(scope["path"])[1:-1][:200]
 
 
-def _pattern(scope: Scope) -> str:
-    """The path for the metrics, of which there are only few."""
-    path = _ID.sub("/{id}", scope["path"])
-    return path if path in _PATTERNS else ("page" if not path.startswith("/v1") else "other")
-
-
 _METHODS = {"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"}
-_PATTERNS = {
-    "/metrics",
-    "/openapi.json",
-    "/v1/jobs",
-    "/v1/jobs/{id}",
-    "/v1/jobs/{id}/events",
-    "/v1/jobs/{id}/input",
-    "/v1/jobs/{id}/result",
-    "/v1/limits",
-    "/v1/models",
-    "/v1/session",
-    "/v1/upscale",
-    "/v1/uploads",
-    "/v1/uploads/{id}",
-}

@@ -60,9 +60,7 @@ async def on_http_error(request: Request, error: Exception) -> JSONResponse:
 async def on_disk_error(request: Request, error: Exception) -> JSONResponse:
     """The answer when the server's own disk refuses, whose paths are none of the client's."""
     _LOG.error("%s %s: %s", request.method, request.url.path, error)
-    return error_answer(
-        507, "OutputError", "the server cannot store this; its disk may be full", None
-    )
+    return error_answer(507, "OutputError", "the server cannot store this; its disk may be full")
 
 
 async def on_fault(request: Request, error: Exception) -> JSONResponse:

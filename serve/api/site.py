@@ -13,7 +13,6 @@ from starlette.responses import (
     PlainTextResponse,
     Response,
 )
-from starlette.routing import Route
 
 from ...common.errors import MissingDependencyError
 from ...common.notes import Say
@@ -64,11 +63,6 @@ class Page:
                 made: Index = await asyncio.to_thread(model_index, self._models, self._say)
                 self._index = made
             return self._index
-
-
-def page_route(page: Page) -> Route:
-    """Takes all that no other route takes."""
-    return Route("/{address:path}", page.answer, methods=["GET"])
 
 
 def _marked(path: Path) -> str:

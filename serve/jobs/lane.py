@@ -27,7 +27,7 @@ class Entry:
     known_frames: int | None = None
     """Frames of the whole clip, of which a job that goes on has fewer to do."""
 
-    def tell(self) -> None:
+    def notify(self) -> None:
         """Wake those who watch."""
         changed, self.changed = self.changed, asyncio.Event()
         changed.set()

@@ -40,14 +40,14 @@ class Running(Struct):
     fps: float
 
 
-class Said(Struct):
-    """What the process says of itself in a line, one of these."""
+class Update(Struct):
+    """A line that the process writes while it works: one of these."""
 
     input: Input | None = None
     progress: Running | None = None
 
 
-Report = Callable[[Said], None]
+Report = Callable[[Update], None]
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def _environment() -> dict[str, str]:
 
 
 async def _listen(process: Process, report: Report) -> bytes:
-    """Pass on what the process says of itself; the rest of its output is returned."""
+    """Pass on the updates of the process; the rest of its output is returned."""
     assert process.stdout is not None
     rest, kept = b"", bytearray()
     while chunk := await process.stdout.read(1 << 16):
@@ -118,7 +118,7 @@ async def _listen(process: Process, report: Report) -> bytes:
 def _reported(line: bytes, report: Report) -> bool:
     if not line.startswith((b'{"input": ', b'{"progress": ')):
         return False
-    report(msgspec.json.decode(line, type=Said))
+    report(msgspec.json.decode(line, type=Update))
     return True
 
 

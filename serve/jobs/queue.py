@@ -19,7 +19,7 @@ from .errors import RequestError, not_found
 from .job import Job, Progress, Result, State
 from .lane import Entry, Lane
 from .metrics import Metrics
-from .process import Outcome, Running, Said, run_process
+from .process import Outcome, Running, Update, run_process
 from .settings import Settings
 from .store import Store
 from .threads import in_thread
@@ -97,7 +97,7 @@ class JobQueue:
         entry = Entry(job, folder, lasting)
         self._entries[job.id] = entry
         self._lane(job).add(entry)
-        self._tell_all()
+        self._notify_all()
 
     def _lane(self, job: Job) -> Lane:
         return self._pictures if job.is_picture else self._videos
@@ -163,30 +163,30 @@ class JobQueue:
         await entry.finished.wait()
         await in_thread(self._store.remove, job, lasting=entry.lasting)
         self._entries.pop(job.id, None)
-        self._tell_all()
-        entry.tell()
+        self._notify_all()
+        entry.notify()
 
-    def _tell_all(self) -> None:
+    def _notify_all(self) -> None:
         """Wake all watchers of waiting jobs, whose positions may have changed."""
         for lane in (self._videos, self._pictures):
             for entry in lane.waiting:
-                entry.tell()
+                entry.notify()
 
     async def _work(self, lane: Lane) -> None:
         while True:
             entry = await lane.next()
             entry.job.state, entry.job.started = State.RUNNING, time.time()
             entry.task = asyncio.create_task(self._run(entry))
-            self._tell_all()
+            self._notify_all()
             await asyncio.wait([entry.task])  # which raises nothing, also of a cancelled job
             # Here and not in the task, which never runs if it is cancelled before its first step.
             entry.task = None
             entry.finished.set()
-            entry.tell()
+            entry.notify()
 
     async def _run(self, entry: Entry) -> None:
         job = entry.job
-        entry.tell()
+        entry.notify()
         try:
             outcome = await self._outcome(entry)
             self._note(entry, outcome)
@@ -211,13 +211,13 @@ class JobQueue:
     async def _outcome(self, entry: Entry) -> Outcome:
         job = entry.job
 
-        def report(said: Said) -> None:
-            if said.input is not None:
+        def report(update: Update) -> None:
+            if update.input is not None:
                 whole = not {"start", "end"} & set(job.options)
-                entry.known_frames = said.input.frames if entry.goes_on and whole else None
-            if said.progress is not None:
-                job.progress = progress_of(said.progress, entry.known_frames)
-            entry.tell()
+                entry.known_frames = update.input.frames if entry.goes_on and whole else None
+            if update.progress is not None:
+                job.progress = progress_of(update.progress, entry.known_frames)
+            entry.notify()
 
         if entry.lasting:
             await in_thread(self._store.save, job)
