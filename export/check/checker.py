@@ -10,7 +10,7 @@ from typing import Any
 import onnx
 
 from ...common.errors import BackendError, ModelError
-from ...runtime.models.contract import damaged
+from ...runtime.models.contract import damaged, parse, read
 from ...runtime.models.digest import PREFIX
 from ...runtime.models.tensors import all_nodes, all_tensors
 from .finding import Finding
@@ -67,9 +67,10 @@ def check_model(path: Path, targets: Sequence[str] = TARGETS) -> CheckReport:
     names = tuple(targets)
     for name in names:
         target_window(name)
-    model, size = _read(path)
+    data = read(path)
+    model = parse(path, data)
     try:
-        return _report(path, model, size, names)
+        return _report(path, model, len(data), names)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         # Damage that protobuf reads: text that is no UTF-8, types and nodes that cannot be.
         raise damaged(path) from error
@@ -151,22 +152,6 @@ def _overruled(tables: list[Finding], taking: tuple[str, ...]) -> Iterator[Findi
             yield replace(found, is_error=False, targets=risky)
         if others:
             yield replace(found, targets=others)
-
-
-def _read(path: Path) -> tuple[onnx.ModelProto, int]:
-    if not path.is_file():
-        kind = "is a folder, not an .onnx file" if path.is_dir() else "no such file"
-        raise ModelError(f"{path}: {kind}")
-    try:
-        data = path.read_bytes()
-        model = onnx.load_model_from_string(data)
-    except OSError as error:
-        raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
-    except Exception as error:  # protobuf's DecodeError, which onnx does not re-export
-        raise damaged(path) from error
-    if not model.graph.node or not model.opset_import:
-        raise damaged(path)
-    return model, len(data)
 
 
 def _external_data(

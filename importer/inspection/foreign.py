@@ -12,7 +12,7 @@ from onnx.inliner import inline_local_functions
 
 from ...common.errors import ModelError
 from ...common.text import one_line
-from ...runtime.models.contract import damaged
+from ...runtime.models.contract import damaged, parse, read
 from ...runtime.models.digest import PREFIX
 from ...runtime.models.graph import attributes
 from ...runtime.models.tensors import all_tensors, not_finite
@@ -114,17 +114,8 @@ def read_foreign(path: Path) -> Foreign:
 
 
 def _whole(path: Path) -> onnx.ModelProto:
-    if not path.is_file():
-        kind = "is a folder, not an .onnx file" if path.is_dir() else "no such file"
-        raise ModelError(f"{path}: {kind}")
-    try:
-        model = onnx.load_model(path, load_external_data=False)
-        named = all(isinstance(node.op_type, str) for node in model.graph.node)
-    except OSError as error:
-        raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
-    except Exception as error:  # protobuf's DecodeError, which onnx does not re-export
-        raise damaged(path) from error
-    if not named or not model.graph.node or not model.opset_import:
+    model = parse(path, read(path))
+    if not all(isinstance(node.op_type, str) for node in model.graph.node):
         raise damaged(path)
     if not any(entry.domain in ("", "ai.onnx") for entry in model.opset_import):
         raise ModelError(f"{path}: does not say which opset its operators are of")

@@ -17,7 +17,14 @@ from ..machine.host import available_processors
 from ..models.contract import OUTPUT
 from ..models.file import ModelSpec
 from ..models.int8_form import refuse_for_processors
-from ..ort.plugins import Device, Plugin, devices, is_installed, plugin_problem, plugin_version
+from ..ort.plugins import (
+    Device,
+    Plugin,
+    is_installed,
+    plugin_problem,
+    plugin_version,
+    usable_devices,
+)
 from ..ort.session import LEFT_TO_CPU, OrtSession
 from ..session.protocol import Frames
 from .cpu.widen import has_half, widen, widened_bytes
@@ -143,17 +150,11 @@ class OnnxWebgpuSession:
 
 def find_gpu(number: int) -> Device:
     """What the plug-in lists first. Raises BackendError."""
-    problem = missing()
-    if problem is not None:
-        raise cannot_run(NAME, problem)
+    found = usable_devices(PLUGIN, NAME, missing())
     if number:
         raise BackendError(
             f"{NAME} cannot run on GPU {number}: its plug-in chooses the GPU; leave the number out"
         )
-    try:
-        found = devices(PLUGIN)
-    except BackendError as error:
-        raise cannot_run(NAME, error) from error
     if not found:
         raise cannot_run(NAME, "no GPU (the plug-in lists none)")
     return max(found, key=_is_discrete)  # of several, the plug-in takes the fastest

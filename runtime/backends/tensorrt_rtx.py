@@ -25,7 +25,7 @@ from ..machine.nvidia import device_name, gpu_problem, no_such_gpu
 from ..models.contract import INPUT, OUTPUT
 from ..models.file import ModelSpec
 from ..models.int8_form import refuse_for_processors
-from ..ort.plugins import Device, Plugin, devices, plugin_problem, plugin_version
+from ..ort.plugins import Device, Plugin, plugin_problem, plugin_version, usable_devices
 from ..ort.session import OrtSession
 from ..session.protocol import Frames
 
@@ -175,13 +175,7 @@ def _why_no_graph(profile: ShapeProfile) -> str:
 
 def find_gpu(number: int) -> Device:
     """The GPU of that number among those that the plug-in lists. Raises BackendError."""
-    problem = missing()
-    if problem is not None:
-        raise cannot_run(NAME, problem)
-    try:
-        found = devices(PLUGIN)
-    except BackendError as error:
-        raise cannot_run(NAME, error) from error
+    found = usable_devices(PLUGIN, NAME, missing())
     if not found:
         raise cannot_run(NAME, _none_listed())
     if number >= len(found):

@@ -17,6 +17,21 @@ DEEP_BITS = 16
 """Depth of models that take and give uint16 frames, of the full range from 0 to 65535."""
 
 
+def read(path: Path) -> bytes:
+    """The content of a file. Raises ModelError: there is none, or it cannot be read."""
+    if path.is_dir():
+        raise ModelError(f"{path} is a folder, not an .onnx file")
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise ModelError(f"{path}: no such file") from None
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror}") from error
+    if not data:
+        raise ModelError(f"{path} is empty (0 bytes): export or copy the model again")
+    return data
+
+
 def parse(path: Path, data: bytes) -> onnx.ModelProto:
     """The model in the content of a file. Raises ModelError: it is not ONNX."""
     import onnx

@@ -17,6 +17,7 @@ from .contract import (
     check_weights,
     damaged,
     parse,
+    read,
 )
 from .digest import PREFIX, require_sealed
 from .memory import activation_bytes_per_pixel
@@ -135,7 +136,7 @@ def read_spec(path: str | Path) -> ModelSpec:
             what was exported by the digest in its metadata.
     """
     path = Path(path)
-    data = _read(path)
+    data = read(path)
     facts, _ = remembered(
         "spec", data, path.stem, _FACTS, lambda: (_facts(_load(path, data)[0]), b"")
     )
@@ -151,7 +152,7 @@ def _facts(spec: ModelSpec) -> Facts:
 def load(path: str | Path) -> tuple[ModelSpec, onnx.ModelProto]:
     """Like `read_spec`, with the parsed model."""
     path = Path(path)
-    return _load(path, _read(path))
+    return _load(path, read(path))
 
 
 def _load(path: Path, data: bytes) -> tuple[ModelSpec, onnx.ModelProto]:
@@ -191,20 +192,6 @@ def _load(path: Path, data: bytes) -> tuple[ModelSpec, onnx.ModelProto]:
         data=data,
     )
     return spec, model
-
-
-def _read(path: Path) -> bytes:
-    if path.is_dir():
-        raise ModelError(f"{path} is a folder, not an .onnx file")
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise ModelError(f"{path}: no such file") from None
-    except OSError as error:
-        raise ModelError(f"{path} cannot be read: {error.strerror}") from error
-    if not data:
-        raise ModelError(f"{path} is empty (0 bytes): export or copy the model again")
-    return data
 
 
 def _activation_bytes(

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...common.errors import BackendError
+from ...common.errors import BackendError, cannot_run
 from ..machine.nvidia import driver_advice
 from .library import engine_problem, installed_engines, load_onnxruntime
 
@@ -110,6 +110,19 @@ def devices(plugin: Plugin) -> list[Device]:
             _register(ort, plugin)
         _registered.add(plugin.provider)
     return _listed(ort, plugin)
+
+
+def usable_devices(plugin: Plugin, backend: str, problem: str | None) -> list[Device]:
+    """`devices` for a backend that has that problem, or none.
+
+    Raises BackendError: the backend cannot run here.
+    """
+    if problem is not None:
+        raise cannot_run(backend, problem)
+    try:
+        return devices(plugin)
+    except BackendError as error:
+        raise cannot_run(backend, error) from error
 
 
 def _register(ort: Any, plugin: Plugin) -> None:  # noqa: ANN401 - onnxruntime states no types

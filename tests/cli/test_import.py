@@ -94,7 +94,7 @@ def test_another_file_of_the_same_name_is_imported_anew(
 def test_upscale_without_pytorch(foreign: Path, picture: Path) -> None:
     code = (
         "import sys\n"
-        "extra = ('torch', 'torchvision', 'onnxscript', 'safetensors', 'msgspec', 'spandrel')\n"
+        "extra = ('torch', 'torchvision', 'onnxscript', 'safetensors', 'spandrel')\n"
         "for name in extra:\n"
         "    sys.modules[name] = None\n"
         "from framelift.cli.main import main; main(sys.argv[1:])"

@@ -12,6 +12,7 @@ import pytest
 from framelift.common.errors import BackendError
 from framelift.runtime import Upscaler
 from framelift.runtime.backends import onnx_webgpu
+from framelift.runtime.ort import plugins
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def test_elsewhere_the_plugin_itself_says_whether_there_is_a_gpu(
 
 def test_no_device_is_one_line(installed: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "win32")
-    monkeypatch.setattr(onnx_webgpu, "devices", lambda _: [])
+    monkeypatch.setattr(plugins, "devices", lambda _: [])
     with pytest.raises(
         BackendError, match=r"^onnx-webgpu cannot run on this machine: no GPU \(the plug-in"
     ):
@@ -70,7 +71,7 @@ def test_of_several_gpus_the_discrete_one_is_meant(
     weak = SimpleNamespace(device=SimpleNamespace(metadata={}))
     strong = SimpleNamespace(device=SimpleNamespace(metadata={"Discrete": "1"}))
     monkeypatch.setattr(sys, "platform", "win32")
-    monkeypatch.setattr(onnx_webgpu, "devices", lambda _: [weak, strong])
+    monkeypatch.setattr(plugins, "devices", lambda _: [weak, strong])
     assert onnx_webgpu.find_gpu(0) is strong
 
 
