@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +17,13 @@ from hardware import plan
 from hardware.day import Day
 from hardware.plan import REST, ROOT, Part, Settings, parts
 
+from ..support.waiting import PATIENCE_S, wait_until
+from .clock import Clock
+
 ADD = "from hardware import results; results.add('fact', name={!r}, value=1)\n"
 
 
-def part(name: str, code: str, *, group: str = "", limit_s: float = 20) -> Part:
+def part(name: str, code: str, *, group: str = "", limit_s: float = PATIENCE_S) -> Part:
     return Part(name, name.capitalize(), (sys.executable, "-c", code), group or name, limit_s)
 
 
@@ -34,25 +36,32 @@ def states(folder: Path) -> dict[str, str]:
     return {one["name"]: one["state"] for one in summary(folder)["parts"]}
 
 
-def run_day(folder: Path, found: list[Part], *, seconds: float = 60) -> tuple[int, list[str]]:
+def run_day(
+    folder: Path, found: list[Part], *, seconds: float = 10 * PATIENCE_S
+) -> tuple[int, list[str]]:
     said: list[str] = []
     code = Day(Settings(folder, seconds, dry_run=True), found, said.append).run()
     return code, said
 
 
-def test_every_part_is_run_and_kept_whatever_the_others_do(tmp_path: Path) -> None:
+def test_every_part_is_run_and_kept_whatever_the_others_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = tmp_path / "hangs.jsonl"
+    clock = Clock(lambda: row.is_file() and row.stat().st_size > 0, PATIENCE_S)
+    monkeypatch.setattr("hardware.process.time", clock)
     found = [
         part("good", ADD.format("a")),
         part("crashes", ADD.format("b") + "import os; os.abort()"),
         part("raises", ADD.format("c") + "raise RuntimeError('no GPU')"),
-        part("hangs", ADD.format("d") + "import time; time.sleep(60)", limit_s=2.5),
+        part("hangs", ADD.format("d") + "import time; time.sleep(600)"),
         part("garbage", "import os; open(os.environ['FRAMELIFT_RESULTS'], 'wb').write(b'\\xff{')"),
         part(
             "half a row",
             ADD.format("e")
             + "import os; open(os.environ['FRAMELIFT_RESULTS'], 'a').write('{\"kind\": \"fa')",
         ),
-        Part("missing", "Missing", ("no-such-program",), "missing", 20),
+        Part("missing", "Missing", ("no-such-program",), "missing", PATIENCE_S),
         part("floods", "print('x' * 5_000_000)"),
         part("last", ADD.format("f")),
     ]
@@ -114,22 +123,19 @@ def test_what_came_before_survives_the_end_of_the_whole(
     whole = (
         "import sys; from pathlib import Path\n"
         "from hardware.day import Day; from hardware.plan import Part, Settings\n"
-        "def part(name, code): return Part(name, name, (sys.executable, '-c', code), name, 50)\n"
+        "def part(name, code): return Part(name, name, (sys.executable, '-c', code), name, 500)\n"
         f"first = part('first', {ADD.format('a')!r})\n"
-        f"second = part('second', {ADD.format('b')!r} + 'import time; time.sleep(50)')\n"
-        f"day = Day(Settings(Path({str(tmp_path)!r}), 100), [first, second, first], print)\n"
+        f"second = part('second', {ADD.format('b')!r} + 'import time; time.sleep(500)')\n"
+        f"day = Day(Settings(Path({str(tmp_path)!r}), 1000), [first, second, first], print)\n"
         "sys.exit(day.run())"
     )
     child = subprocess.Popen(
         [sys.executable, "-c", whole], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}
     )
     rows = tmp_path / "second.jsonl"
-    deadline = time.monotonic() + 30
-    while not (rows.is_file() and rows.stat().st_size):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: rows.is_file() and rows.stat().st_size, "a row of the second part")
     child.send_signal(number)
-    assert child.wait(20) == code
+    assert child.wait(PATIENCE_S) == code
     found = summary(tmp_path)["parts"]
     assert [one["state"] for one in found] == ["done", state, "waiting"]
     assert found[0]["rows"][0]["name"] == "a"
@@ -152,18 +158,23 @@ def _end_orphans(folder: Path) -> None:
 
 def test_a_group_shares_its_time_and_the_last_part_takes_the_rest(tmp_path: Path) -> None:
     found = [
-        part("quick", "", group="shared", limit_s=20),
-        part("slow", "import time; time.sleep(1)", group="shared", limit_s=20),
-        part("third", "", group="shared", limit_s=20),
+        part("quick", "", group="shared", limit_s=300),
+        part("slow", "import time; time.sleep(1)", group="shared", limit_s=300),
+        part("third", "", group="shared", limit_s=300),
         part("rest", "", limit_s=REST),
         part("none", "", limit_s=0.5),
     ]
-    run_day(tmp_path, found, seconds=60)
-    limits = [one["limit_s"] for one in summary(tmp_path)["parts"]]
-    assert limits[0] == pytest.approx(20 / 3, abs=0.1)
-    assert 9 < limits[1] < 10  # what the quick one left is shared by the others
-    assert 17 < limits[2] < 19
-    assert 45 < limits[3] < 53  # of 60, what is left
+    run_day(tmp_path, found, seconds=600)
+    document = summary(tmp_path)
+    limits = [one["limit_s"] for one in document["parts"]]
+    quick, slow, third, *_ = (one["seconds"] for one in document["parts"])
+    assert slow >= 1
+    assert limits[0] == pytest.approx(100, abs=0.1)
+    # What the quick one left is shared by the others.
+    assert limits[1] == pytest.approx((300 - quick) / 2, abs=0.2)
+    assert limits[2] == pytest.approx(300 - quick - slow, abs=0.3)
+    # Of 600, what is left but for the time to end.
+    assert 585 - document["seconds"] - 0.3 < limits[3] < 585 - quick - slow - third + 0.3
     assert states(tmp_path)["none"] == "no time left"
 
 

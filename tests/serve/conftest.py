@@ -25,6 +25,7 @@ from framelift.serve.jobs.settings import Limits, Model, Settings
 from framelift.serve.server import listen
 
 from ..support.clips import make_clip, noise
+from ..support.waiting import PATIENCE_S, wait_until
 
 COMMAND = (sys.executable, "-P", "-m", "framelift.cli.serve.job")
 
@@ -76,10 +77,8 @@ class Served:
 
     def idle(self) -> None:
         """Wait until nothing is left to do, and nothing to remove."""
-        until = time.monotonic() + 30
-        while self.service.queue.unfinished or self.left_over():
-            assert time.monotonic() < until, self.left_over()
-            time.sleep(0.05)
+        queue = self.service.queue
+        wait_until(lambda: not (queue.unfinished or self.left_over()), "an empty server")
 
 
 Start = Callable[..., Served]
@@ -101,7 +100,7 @@ def running(settings: Settings, **times: float) -> Iterator[Served]:
             assert thread.is_alive()
             time.sleep(0.01)
         try:
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_S) as client:
                 yield Served(client, settings.folder, service)
         finally:
             server.should_exit = True

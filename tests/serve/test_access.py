@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from framelift.cli.main import main
 from framelift.common.errors import ConfigError
 from framelift.serve.server import listen
 
+from ..support.waiting import wait_until
 from .conftest import Served, Start
 from .test_restart import serving, wait_for_frames, working_in
 
@@ -197,9 +197,8 @@ def test_nothing_that_is_secret_is_logged(
             data={"model": "tiny"},
             headers=BEARER,
         )
-        until = time.monotonic() + 10
-        while "POST /v1/upscale" not in caplog.text and time.monotonic() < until:
-            time.sleep(0.01)  # the line may come after the response
+        # The line may come after the response.
+        wait_until(lambda: "POST /v1/upscale" in caplog.text, "a line on the request")
     finally:
         logger.propagate, level = before
         logger.setLevel(level)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import socket
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
+from ..support.waiting import PATIENCE_S, wait_until
 from .conftest import Served, Start
-from .test_restart import gone, working_in
+from .test_restart import wait_until_gone, working_in
 
 
 def head(server: Served, address: str, length: int, kind: str) -> bytes:
@@ -27,20 +27,17 @@ def head(server: Served, address: str, length: int, kind: str) -> bytes:
 
 def connect(server: Served) -> socket.socket:
     url = server.client.base_url
-    return socket.create_connection((url.host, url.port), timeout=10)
+    return socket.create_connection((url.host, url.port), timeout=PATIENCE_S)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_while_an_image_is_upscaled(start: Start, photo: Path) -> None:
-    server = start(command=(sys.executable, "-c", "import time; time.sleep(60)"))
+    server = start(command=(sys.executable, "-c", "import time; time.sleep(600)"))
     data = photo.read_bytes()
     with connect(server) as client:
         client.sendall(head(server, "/v1/upscale", len(data), "image/png") + data)
-        until = time.monotonic() + 20
-        while not working_in(server.folder):
-            assert time.monotonic() < until
-            time.sleep(0.02)
-    assert gone(server.folder)
+        wait_until(lambda: working_in(server.folder), "the process of the job")
+    wait_until_gone(server.folder)
     server.idle()
 
 
@@ -50,10 +47,7 @@ def test_while_a_form_is_uploaded(server: Served, address: str) -> None:
     with connect(server) as client:
         kind = "multipart/form-data; boundary=x"
         client.sendall(head(server, address, 50_000_000, kind) + part + bytes(3_000_000))
-        until = time.monotonic() + 10
-        while not server.left_over():
-            assert time.monotonic() < until
-            time.sleep(0.02)
+        wait_until(server.left_over, "a part of the upload")
     server.idle()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import sys
 from pathlib import Path
 
 import av
@@ -11,7 +11,10 @@ import pytest
 from framelift.serve.jobs.process import Running
 from framelift.serve.jobs.queue import progress_of
 
+from ..support.waiting import wait_until
 from .conftest import Served, Start
+
+SLEEPS = (sys.executable, "-c", "import time; time.sleep(600)")
 
 
 def test_a_video_runs_to_its_end_with_progress(server: Served, long_clip: Path) -> None:
@@ -40,8 +43,7 @@ def test_a_video_runs_to_its_end_with_progress(server: Served, long_clip: Path) 
 
 def test_a_cancelled_job_leaves_nothing(server: Served, long_clip: Path) -> None:
     job_id = server.upload(long_clip)
-    while server.client.get(f"/v1/jobs/{job_id}").json()["progress"] is None:
-        time.sleep(0.02)
+    wait_until(lambda: server.client.get(f"/v1/jobs/{job_id}").json()["progress"], "progress")
     assert server.client.delete(f"/v1/jobs/{job_id}").status_code == 204
     assert server.left_over() == []
     for address in ("", "/events", "/input", "/result"):
@@ -50,11 +52,9 @@ def test_a_cancelled_job_leaves_nothing(server: Served, long_clip: Path) -> None
     assert server.service.queue.unfinished == 0
 
 
-def test_those_who_watch_a_job_are_told_that_it_was_deleted(
-    start: Start, long_clip: Path, clip: Path
-) -> None:
-    server = start(workers=1)
-    running, waiting = server.upload(long_clip), server.upload(clip)
+def test_those_who_watch_a_job_are_told_that_it_was_deleted(start: Start, clip: Path) -> None:
+    server = start(workers=1, command=SLEEPS)
+    running, waiting = server.upload(clip), server.upload(clip)
     job = server.client.get(f"/v1/jobs/{waiting}").json()
     assert (job["state"], job["position"]) == ("queued", 0)
     with server.client.stream("GET", f"/v1/jobs/{waiting}/events") as answer:
@@ -119,11 +119,11 @@ def test_limits_of_videos(start: Start, clip: Path, limits: dict[str, float], me
     assert job["error"]["message"].startswith(message)
 
 
-def test_a_full_queue_is_said(start: Start, long_clip: Path, clip: Path) -> None:
-    server = start(workers=1, limits={"queue": 1})
-    jobs = [server.upload(long_clip)]
-    while server.service.queue.document(server.service.queue.get(jobs[0]))["state"] == "queued":
-        time.sleep(0.01)
+def test_a_full_queue_is_said(start: Start, clip: Path) -> None:
+    server = start(workers=1, limits={"queue": 1}, command=SLEEPS)
+    jobs = [server.upload(clip)]
+    queue = server.service.queue
+    wait_until(lambda: queue.document(queue.get(jobs[0]))["state"] == "running", "a running job")
     jobs.append(server.upload(clip))
     answer = server.client.post("/v1/jobs", files={"file": ("a.mp4", clip.read_bytes())})
     assert (answer.status_code, answer.json()["error"]["kind"]) == (503, "BusyError")

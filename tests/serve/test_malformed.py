@@ -14,6 +14,7 @@ import cv2
 import httpx
 import pytest
 
+from ..support.waiting import PATIENCE_S
 from .conftest import Served
 
 _PATHS = (
@@ -128,7 +129,7 @@ def test_requests(server: Served) -> None:
             assert answer.json()["error"]["message"], answer.text
     url = server.client.base_url
     for piece in _PIECES:
-        with socket.create_connection((url.host, url.port), timeout=5) as raw:
+        with socket.create_connection((url.host, url.port), timeout=PATIENCE_S) as raw:
             raw.sendall(piece)
             raw.shutdown(socket.SHUT_WR)
             answer_bytes = raw.recv(1 << 16)
@@ -206,7 +207,7 @@ def test_files(server: Served, photo: Path, clip: Path) -> None:
 
 
 def _one(server: Served, name: str, data: bytes) -> str | None:
-    with httpx.Client(base_url=server.client.base_url, timeout=120) as client:
+    with httpx.Client(base_url=server.client.base_url, timeout=PATIENCE_S) as client:
         made = client.post("/v1/jobs", files={"file": (name, data)}, data={"model": "tiny"})
         assert made.status_code in (201, 400, 422), made.text
         if made.status_code != 201:

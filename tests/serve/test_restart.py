@@ -7,13 +7,14 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
+
+from ..support.waiting import PATIENCE_S, wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -49,12 +50,14 @@ def serving(
             stderr=stderr,
         )
     try:
-        until = time.monotonic() + 120  # a busy machine takes long to start it
-        while not (found := re.search(rb"http://127.0.0.1:\d+", log.read_bytes()[start:])):
+
+        def address() -> re.Match[bytes] | None:
             assert process.poll() is None, log.read_text()
-            assert time.monotonic() < until
-            time.sleep(0.05)
-        with httpx.Client(base_url=found[0].decode(), timeout=30) as client:
+            return re.search(rb"http://127.0.0.1:\d+", log.read_bytes()[start:])
+
+        found = wait_until(address, "the server's address")
+        assert found is not None
+        with httpx.Client(base_url=found[0].decode(), timeout=PATIENCE_S) as client:
             yield process, client
     finally:
         process.kill()
@@ -74,17 +77,29 @@ def working_in(folder: Path) -> list[int]:
     return found
 
 
-def gone(folder: Path, seconds: float = 10.0) -> bool:
-    until = time.monotonic() + seconds
-    while working_in(folder) and time.monotonic() < until:
-        time.sleep(0.05)
-    return not working_in(folder)
+def wait_until_gone(folder: Path) -> None:
+    """Until no process works below `folder`."""
+    wait_until(lambda: not working_in(folder), f"the end of the processes in {folder}")
 
 
 def wait_for_frames(client: httpx.Client, job: str) -> None:
-    while not ((client.get(job).json()["progress"] or {}).get("frames")):
-        assert client.get(job).json()["state"] in ("queued", "running")
-        time.sleep(0.05)
+    """Until a job, which is not done then, has made some."""
+
+    def frames() -> object:
+        found = client.get(job).json()
+        assert found["state"] in ("queued", "running"), found
+        return (found["progress"] or {}).get("frames")
+
+    wait_until(frames, f"frames of {job}")
+
+
+def wait_until_done(client: httpx.Client, job: str) -> None:
+    def is_done() -> bool:
+        found = client.get(job).json()
+        assert found["state"] != "failed", found
+        return bool(found["state"] == "done")
+
+    wait_until(is_done, f"the end of {job}")
 
 
 def test_jobs_and_results_survive_kill_9(
@@ -104,18 +119,17 @@ def test_jobs_and_results_survive_kill_9(
             content=b"1234",
             headers={"Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"},
         )
-        wait_for_frames(client, jobs[1])  # the first one is done
+        wait_until_done(client, jobs[0])
         first = client.get(f"{jobs[0]}/result").content
+        wait_for_frames(client, jobs[1])
         process.send_signal(signal.SIGKILL)
         process.wait()
-        assert gone(folder)
+        wait_until_gone(folder)
     with serving(folder, nearest_model_path) as (process, client):
         assert client.get(f"{jobs[0]}/result").content == first
         assert client.head(upload).headers["upload-offset"] == "4"
-        until = time.monotonic() + 60
-        while any(client.get(job).json()["state"] != "done" for job in jobs):
-            assert time.monotonic() < until
-            time.sleep(0.2)
+        for job in jobs:
+            wait_until_done(client, job)
         frames = [client.get(job).json()["result"]["frames"] for job in jobs]
         assert frames == [12, 300, 12]
         for job in jobs:
@@ -137,8 +151,8 @@ def test_ctrl_c_ends_it_in_order_and_the_job_goes_on_later(
         with client.stream("GET", f"{job}/events") as events:  # a page that watches stops nothing
             next(events.iter_lines())
             process.send_signal(signal.SIGINT)
-            assert process.wait(15) == 0
-        assert gone(folder)
+            assert process.wait(PATIENCE_S) == 0
+        wait_until_gone(folder)
     log = (tmp_path / "log.txt").read_text()
     assert "stopping (Ctrl-C); 1 job goes on when it starts again" in log
     assert "Traceback" not in log

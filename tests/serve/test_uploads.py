@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 import socket
-import time
 from pathlib import Path
 
 import httpx
 import pytest
 from tusclient.client import TusClient
 
+from ..support.waiting import wait_until
 from .conftest import Served, Start
 
 ADDING = {"Content-Type": "application/offset+octet-stream"}
@@ -73,11 +73,12 @@ def test_what_came_before_a_connection_broke_is_kept(server: Served) -> None:
             "Content-Length: 3000000",
         ]
         broken.sendall("\r\n".join([*lines, "", ""]).encode() + bytes(1_500_000))
-        time.sleep(0.2)
-    until = time.monotonic() + 10
-    while (offset := int(server.client.head(where).headers["upload-offset"])) < 1_500_000:
-        assert time.monotonic() < until, offset
-        time.sleep(0.05)
+
+    def arrived() -> int:
+        offset = int(server.client.head(where).headers["upload-offset"])
+        return offset if offset >= 1_500_000 else 0
+
+    offset = wait_until(arrived, "what was sent")
     assert add(server, where, 0, b"x").status_code == 409
     assert start_job(server, where).status_code == 409
     assert add(server, where, offset, bytes(1_500_000)).headers["upload-offset"] == "3000000"

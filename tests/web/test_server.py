@@ -7,7 +7,6 @@ import json
 import socket
 import struct
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -24,6 +23,8 @@ from framelift.web import site
 from framelift.web.model_index import model_index
 from framelift.web.server import PageServer
 from framelift.web.site import built_files, models_in, save_site
+
+from ..support.waiting import PATIENCE_S, wait_until
 
 
 @pytest.fixture
@@ -57,7 +58,9 @@ def server(page: Path, models: dict[str, Path]) -> Iterator[PageServer]:
 def ask(
     server: PageServer, address: str, method: str = "GET", headers: dict[str, str] | None = None
 ) -> tuple[http.client.HTTPResponse, bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", server.server_address[1], timeout=10)
+    connection = http.client.HTTPConnection(
+        "127.0.0.1", server.server_address[1], timeout=PATIENCE_S
+    )
     connection.request(method, address, headers=headers or {})
     answer = connection.getresponse()
     body = answer.read()
@@ -117,18 +120,18 @@ def test_requests_that_are_damaged_and_browsers_that_go_away_leave_no_traceback(
     server.files["large.bin"] = page / "large.bin"
     address = ("127.0.0.1", server.server_address[1])
     for request in (b"GET http://[ HTTP/1.1\r\n\r\n", b"GET /%ff%00 HTTP/1.1\r\n\r\n", b"\x16\3\n"):
-        with socket.create_connection(address, 10) as client:
+        with socket.create_connection(address, PATIENCE_S) as client:
             client.sendall(request)
             answer = client.recv(4096)
             assert b"400" in answer or b"404" in answer
-    with socket.create_connection(address, 10) as client:
+    with socket.create_connection(address, PATIENCE_S) as client:
         client.sendall(b"GET /large.bin HTTP/1.1\r\n\r\n")
         assert client.recv(20).startswith(b"HTTP/1.1 200")
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    deadline = time.monotonic() + 10
-    while any("process_request" in thread.name for thread in threading.enumerate()):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until(
+        lambda: not any("process_request" in thread.name for thread in threading.enumerate()),
+        "the end of all requests",
+    )
     assert ask(server, "/")[0].status == 200
     assert capfd.readouterr().err == ""
 
