@@ -138,14 +138,11 @@ class Integrity:
         indexed = self._indexed()
         if self._packets < indexed:
             return f"the file is cut short: {self._packets} of {indexed} frames are there"
-        duration = self._promised()
-        start = Fraction(self._container.start_time or 0, av.time_base)
-        if self._container.format.name in _TIMED_FROM_ZERO:
-            start = Fraction(0)
-        missing = start + duration - self._end_seconds
+        start, end = self._promised()
+        missing = end - self._end_seconds
         if missing > max(_TOLERANCE_SECONDS, 2 / (frame_rate(self._stream) or Fraction(25))):
             return (
-                f"the file is cut short: its header promises {float(duration):.2f} s, "
+                f"the file is cut short: its header promises {float(end - start):.2f} s, "
                 f"{float(missing):.2f} s of them are missing"
             )
         if self._discarded:
@@ -162,23 +159,29 @@ class Integrity:
             return f"{len(lost)} frames cannot be decoded"
         return ""
 
-    def _promised(self) -> Fraction:
-        """How long the header says that the file is, in seconds.
+    def _promised(self) -> tuple[Fraction, Fraction]:
+        """When the file begins and ends as its header says, in seconds.
 
-        QuickTime files keep chapters in a track of text, which may last longer than the film. libav
-        reads it without giving its packets away. FFmpeg's AVI files count empty packets where the
-        sound pauses, which are not given away either.
+        In MP4 each track states it. There, chapters are a track of text, which may last longer than
+        the film, and libav reads it without giving its packets away. FFmpeg's AVI files count empty
+        packets where the sound pauses, which are not given away either.
         """
-        stated = Fraction(self._container.duration or 0, av.time_base)
-        counted: list[Stream] = list(self._container.streams)
+        container = self._container
+        start = Fraction(container.start_time or 0, av.time_base)
+        stated = Fraction(container.duration or 0, av.time_base)
+        if container.format.name in _TIMED_FROM_ZERO:
+            start = Fraction(0)
+        counted: list[Stream] = [one for one in container.streams if one.type != "data"]
         if self._is_whole:
             counted = [self._stream]
-        elif self._container.streams.data and self._container.chapters():
-            counted = [stream for stream in counted if stream.type != "data"]
-        else:
-            return stated
-        ends = [one.duration * one.time_base for one in counted if one.duration and one.time_base]
-        return min(stated, max(ends, default=stated))
+        elif "mp4" not in container.format.name:
+            return start, start + stated
+        ends = [
+            ((one.start_time or 0) + one.duration) * one.time_base
+            for one in counted
+            if one.duration and one.time_base
+        ]
+        return start, max(ends) if len(ends) == len(counted) else start + stated
 
     def _indexed(self) -> int:
         """How many packets the file's list promises from where it is read."""

@@ -17,6 +17,8 @@ from .track_end import track_end
 
 # Times that go back by no more than this are corrected; a clock that begins anew is an error.
 _JITTER_SECONDS, _JITTER_FRAMES = Fraction(1, 4), 4
+_LEAST_SECONDS = Fraction(1, 1000)
+"""What Matroska tells apart. Frames that are moved are moved by as much, lest they become one."""
 
 
 class Timed(NamedTuple):
@@ -76,7 +78,7 @@ class Clock:
                 held = None
             if ends:
                 return
-            if seconds >= span.start:
+            if span.is_whole or seconds >= span.start:
                 held = frame, pts
             if held is not None and not self._waits:
                 yield Timed(*held, self._duration(frame))
@@ -105,7 +107,7 @@ class Clock:
             pts = 0 if last is None else last + max(1, self._duration(frame))
         if last is not None and pts <= last:
             self._check_jump_back(last, pts, frame)
-            pts = last + 1
+            pts = last + max(1, math.ceil(_LEAST_SECONDS / self.time_base))
             self.moved += 1
         self.last_pts = pts
         return pts

@@ -217,13 +217,22 @@ class Passthrough(Closing):
         return None if self._span.end is None else self._span.end - self._span.start
 
     def _chapters(self) -> Iterator[Chapter]:
-        """The chapters that lie in the span, moved along with it."""
+        """The chapters that lie in the span, moved along with it.
+
+        None ends after the film: QuickTime would show the film until then.
+        """
         for chapter in self._input.chapters():
             unit = chapter["time_base"] or Fraction(1, av.time_base)
             start = round(self._span.start / unit)
-            end = chapter["end"] if self._span.end is None else round(self._span.end / unit)
-            if chapter["start"] < end and chapter["end"] > start:
-                chapter["end"] = min(chapter["end"], end) - start
+            end = chapter["end"]
+            last = self._span.end
+            if last is None and self._input.duration:
+                ends = (self._input.start_time or 0) + self._input.duration
+                last = Fraction(ends, av.time_base)
+            if last is not None:
+                end = min(end, round(last / unit))
+            if chapter["start"] < end and end > start:
+                chapter["end"] = end - start
                 chapter["start"] = max(chapter["start"], start) - start
                 yield chapter
 

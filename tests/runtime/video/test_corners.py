@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
 from fractions import Fraction
 from pathlib import Path
+from shutil import which
 
 import av
 import numpy as np
@@ -14,6 +16,7 @@ from framelift.common.errors import InputError
 from ...support.clips import audio_packets, frame_times, make_clip, noise
 from ...support.converting import convert
 
+MILLI = Fraction(1, 1000)
 LATE_SECONDS = Fraction(1, 2)
 
 
@@ -149,3 +152,62 @@ def test_frames_of_files_without_times_of_display_come_evenly_from_the_start(
     assert convert(source, out := tmp_path / "out.mp4") == []
     expected = [index / 25 for index in range(20)]
     assert [float(time) for time in frame_times(out)] == pytest.approx(expected, abs=1e-3)
+
+
+needs_ffmpeg = pytest.mark.skipif(not which("ffmpeg"), reason="needs ffmpeg")
+
+
+def ffmpeg(*options: str | Path) -> None:
+    subprocess.run(["ffmpeg", "-v", "error", *options], check=True)
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize("target", [".mp4", ".mkv"])
+def test_frames_before_zero_are_kept_with_their_sound(tmp_path: Path, target: str) -> None:
+    source = tmp_path / "early.mkv"
+    picture = ("-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=0.4")
+    sound = ("-itsoffset", "0.3", "-f", "lavfi", "-i", "sine=d=0.2")
+    early = ("-output_ts_offset", "-0.2", "-avoid_negative_ts", "disabled")
+    ffmpeg(*picture, *sound, "-c:v", "mjpeg", "-c:a", "ac3", *early, source)
+    assert frame_times(source)[0] == Fraction(-1, 5)
+    convert(source, out := tmp_path / f"out{target}")
+    expected = [index / 25 for index in range(10)]
+    assert [float(time) for time in frame_times(out)] == pytest.approx(expected, abs=1e-3)
+    moved = [time - audio_packets(source)[0][0] for time, _ in audio_packets(out)[:1]]
+    assert [float(time) for time in moved] == pytest.approx([0.2], abs=1e-3)
+
+
+def test_frames_of_one_time_are_told_apart_in_matroska(tmp_path: Path) -> None:
+    source, out = tmp_path / "a.ts", tmp_path / "out.mkv"
+    with av.open(str(source), "w") as container:
+        stream = container.add_stream("mpeg2video", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        pictures = [av.VideoFrame.from_ndarray(image, format="bgr24") for image in noise(6)]
+        packets = [packet for one in (*pictures, None) for packet in stream.encode(one)]
+        for index, packet in enumerate(packets):
+            assert packet.pts is not None
+            packet.pts -= index % 2  # every second one has the time of the one before
+            container.mux(packet)
+    assert any("3 frames" in note and "moved behind it" in note for note in convert(source, out))
+    times = frame_times(out)
+    assert len(times) == len(set(times)) == 6
+
+
+def test_no_chapter_ends_after_the_film(tmp_path: Path) -> None:
+    source, unit = tmp_path / "a.mkv", MILLI
+    with av.open(str(source), "w") as container:
+        container.set_chapters(
+            [
+                {"id": 1, "start": 0, "end": 100, "time_base": unit, "metadata": {"title": "a"}},
+                {"id": 2, "start": 100, "end": 900, "time_base": unit, "metadata": {"title": "b"}},
+            ]
+        )
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for image in noise(5):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
+        container.mux(stream.encode(None))
+    convert(source, out := tmp_path / "out.mp4")
+    with av.open(str(out)) as container:
+        assert [chapter["metadata"]["title"] for chapter in container.chapters()] == ["a", "b"]
+        assert container.duration == pytest.approx(200000, abs=2000)
