@@ -21,6 +21,7 @@ from framelift.archive.plan.listing import Item
 from framelift.archive.records.ledger import Ledger
 from framelift.common.errors import BackendError, MissingDependencyError
 
+from ..support.waiting import PATIENCE_S
 from .conftest import items, write_clip
 
 
@@ -148,7 +149,7 @@ def test_ctrl_c_leaves_complete_files_and_no_claims(archive: Archive) -> None:
     for _ in range(3):
         assert run.stdout.readline()
     run.send_signal(signal.SIGINT)
-    _, errors = run.communicate(timeout=60)
+    _, errors = run.communicate(timeout=PATIENCE_S)
     assert run.returncode == 130
     assert "framelift: interrupted by Ctrl-C; " in errors.splitlines()[-1]
     assert not list(out.rglob("*.part*"))
@@ -175,7 +176,7 @@ def test_clusters_that_are_of_no_use(options: str, message: str) -> None:
         "except cluster.BackendError as error: print(error)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=PATIENCE_S
     )
     assert message in done.stdout
 

@@ -24,6 +24,7 @@ from framelift.archive.worker.work import Worker
 from framelift.runtime.files.settings import FileSettings
 from framelift.runtime.video.pieces import Piece
 
+from ..support.waiting import PATIENCE_S
 from .conftest import write_clip
 
 
@@ -97,7 +98,7 @@ def test_shards_help_with_the_films_of_others_also_when_one_is_killed(
             lambda: worker.child_pid,
         )
         assert worker.do(Item("film.mp4", "film.mp4", 1, piece=2)).state == "piece"
-        killer.join(timeout=10)
+        killer.join(timeout=PATIENCE_S)
         assert not killer.is_alive()
     lost = [row for row in rows(archive) if row.state == "failed"]
     assert [(row.piece, row.kind) for row in lost] == [(2, "ProcessLost")]

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from framelift.cli.upscale.command import upscale
 from framelift.runtime.files.settings import FileSettings
 
 from ..support.upscaling import one_line_of, write_clip
+from ..support.waiting import PATIENCE_S, wait_until
 
 MAIN = "from framelift.cli.main import main; main()"
 CLIPS = ("a.mp4", "b/c.mp4", "b/d/e.mp4", "f.mp4", "g.mp4", "h.mp4")
@@ -193,7 +193,7 @@ def test_shards_at_once_share_out_without_doing_anything_twice(
     out = tmp_path / "out"
     shards = [start(tree, out, *options, "--shard", f"{i}/3") for i in range(3)]
     for shard in shards:
-        _, errors = shard.communicate(timeout=60)
+        _, errors = shard.communicate(timeout=PATIENCE_S)
         assert shard.returncode == 0, errors
     assert outputs(out) == sorted(CLIPS)
     assert sorted(row["source"] for row in rows(out)) == sorted(CLIPS)
@@ -204,7 +204,7 @@ def test_the_same_command_twice_at_once(tmp_path: Path, tree: Path, options: lis
     out = tmp_path / "out"
     both = [start(tree, out, *options) for _ in range(2)]
     for one in both:
-        _, errors = one.communicate(timeout=60)
+        _, errors = one.communicate(timeout=PATIENCE_S)
         assert one.returncode == 0, errors
     assert sorted(row["source"] for row in rows(out)) == sorted(CLIPS)
 
@@ -218,11 +218,12 @@ def test_a_run_that_is_ended_leaves_complete_files_and_goes_on(
     going = start(tree, out, *options)
     assert going.stdout is not None
     assert going.stdout.readline().startswith("[1/6] a.mp4")
-    wait_for(lambda: any((out / "b").glob(".c.*.part.mp4")))
+    wait_until(lambda: any((out / "b").glob(".c.*.part.mp4")), "the second file")
     going.send_signal(number)
-    _, errors = going.communicate(timeout=30)
+    _, errors = going.communicate(timeout=PATIENCE_S)
     assert going.returncode != 0
-    wait_for(lambda: not any((out / "b").glob(".c.*.part.mp4")))  # its child goes, too
+    # Its child goes, too.
+    wait_until(lambda: not any((out / "b").glob(".c.*.part.mp4")), "the end of its child")
     assert outputs(out) == ["a.mp4"]
     if number != signal.SIGKILL:
         name = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
@@ -238,13 +239,6 @@ def test_a_run_that_is_ended_leaves_complete_files_and_goes_on(
     assert outputs(out) == sorted(CLIPS)
     done = [row["source"] for row in rows(out) if row["state"] == "done"]
     assert sorted(done) == sorted(CLIPS)
-
-
-def wait_for(condition: Any) -> None:  # noqa: ANN401
-    end = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.005)
 
 
 def test_what_makes_no_sense_is_refused_before_anything_is_made(

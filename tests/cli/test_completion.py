@@ -16,6 +16,8 @@ from framelift.runtime.backends.select import AUTO
 from framelift.runtime.backends.select import BACKENDS as REAL
 from framelift.runtime.models.zoo import shipped_models
 
+from ..support.waiting import PATIENCE_S
+
 # What bash does when Tab is pressed behind the words it is given.
 PRESS_TAB = """
 compopt() { :; }  # there is no command line here whose completion it could change
@@ -65,7 +67,7 @@ def test_bash_is_offered_what_fits(binaries: Path, words: list[str], offered: li
         env={**os.environ, "PATH": f"{binaries}:{os.environ['PATH']}"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
     )
     assert done.stdout.split() == offered, done.stderr
 

@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from ..support.waiting import PATIENCE_S
+
 SLOW = """
 import sys, time
 class Slow:
     def find_spec(self, name, path, target=None):
         if name == "framelift.cli.main":
             print("loading", flush=True)
-            for _ in range(200):  # a signal just before a long sleep would be seen after it
+            for _ in range(6000):  # a signal just before a long sleep would be seen after it
                 time.sleep(0.1)
 sys.meta_path.insert(0, Slow())
 from framelift.cli.entry import main
@@ -30,7 +32,7 @@ def test_ctrl_c_while_the_command_is_loaded_is_one_line() -> None:
         assert child.stdout is not None
         assert child.stdout.readline() == "loading\n"
         child.send_signal(signal.SIGINT)
-        _, errors = child.communicate(timeout=10)
+        _, errors = child.communicate(timeout=PATIENCE_S)
     assert errors == "framelift: interrupted\n"
     assert child.returncode == 130
 

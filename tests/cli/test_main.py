@@ -13,6 +13,7 @@ import pytest
 from framelift.cli.main import framelift, main
 
 from ..support.clips import frame_times, make_clip
+from ..support.waiting import PATIENCE_S
 
 
 def test_a_path_that_the_system_refuses_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
@@ -77,7 +78,7 @@ def shell(redirected: str, *arguments: str | Path, **variables: str) -> tuple[in
     done = subprocess.run(
         ["sh", "-c", f'exec "$@" {redirected}', "sh", sys.executable, "-c", code, *arguments],
         capture_output=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         env={**os.environ, **variables},
         check=False,
     )
@@ -106,7 +107,7 @@ def test_the_numbers_of_closed_streams_are_not_given_to_files() -> None:
     )
     done = subprocess.run(
         ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", sys.executable, "-c", code],
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert done.returncode > 2
@@ -174,7 +175,7 @@ def test_help_loads_nothing_that_takes_time(arguments: list[str]) -> None:
         "    print(*sys.modules)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=PATIENCE_S
     )
     loaded = set(done.stdout.splitlines()[-1].split())
     command = arguments[0] if arguments[0] != "--help" else "upscale"

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from ..support.clips import make_clip, noise
+from ..support.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -40,11 +41,11 @@ def test_a_url_with_a_password_is_in_no_command_line_and_no_message(
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
-        silent.settimeout(20)
+        silent.settimeout(PATIENCE_S)
         connection, _ = silent.accept()  # by now, both processes run
         lines = _command_lines()
         connection.close()
-    output = child.communicate(timeout=40)[0].decode()
+    output = child.communicate(timeout=PATIENCE_S)[0].decode()
     assert any(b"live.targets.publisher" in line for line in lines)
     assert any(b"\0upscale\0" in line and shown.encode() in line for line in lines)
     assert [line for line in lines if b"hunter2" in line] == []

@@ -27,6 +27,7 @@ from framelift.runtime.models.zoo import default_model
 from ..support.clips import make_clip, noise
 from ..support.images import image
 from ..support.upscaling import fail, names, run
+from ..support.waiting import PATIENCE_S
 
 
 def test_a_video(tmp_path: Path, clip: Path, nearest_model_path: Path) -> None:
@@ -225,7 +226,7 @@ def test_it_does_not_import_torch(tmp_path: Path, clip: Path, nearest_model_path
         sys.exit("torch" in sys.modules)
         """
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=PATIENCE_S)
     assert done.returncode == 0, done.stderr
 
 
@@ -234,7 +235,7 @@ def test_importing_the_command_loads_nothing_heavy() -> None:
         "import sys; import framelift.cli.upscale.command; "
         "sys.exit(any(name in sys.modules for name in ('av', 'cv2', 'numpy', 'onnx')))"
     )
-    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], timeout=PATIENCE_S).returncode == 0
 
 
 @pytest.mark.parametrize("option", ["--scale", "--timeout", "--reconnect"])

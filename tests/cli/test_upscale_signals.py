@@ -13,6 +13,9 @@ import pytest
 
 from ..support.images import image
 from ..support.upscaling import names, run, write_clip
+from ..support.waiting import PATIENCE_S
+
+STUCK_S = 120.0
 
 
 def slow_run(
@@ -59,8 +62,8 @@ def slow_run(
         (signal.SIGHUP, 129, "SIGHUP"),
     ],
 )
-@pytest.mark.parametrize("stuck_seconds", [0.1, 60])
-def test_a_signal_ends_it_within_two_seconds_and_leaves_nothing(
+@pytest.mark.parametrize("stuck_seconds", [0.1, STUCK_S])
+def test_a_signal_ends_it_though_a_call_is_stuck_and_leaves_nothing(
     tmp_path: Path,
     clip: Path,
     nearest_model_path: Path,
@@ -75,8 +78,8 @@ def test_a_signal_ends_it_within_two_seconds_and_leaves_nothing(
         assert process.stdout.readline() == "five\n"
         started = time.monotonic()
         process.send_signal(number)
-        _, stderr = process.communicate(timeout=20)
-    assert time.monotonic() - started < 2
+        _, stderr = process.communicate(timeout=PATIENCE_S)
+    assert time.monotonic() - started < STUCK_S / 2
     assert process.returncode == code
     assert stderr == f"framelift: interrupted by {name}; no output was left behind\n"
     assert names(tmp_path) == ["clip.mp4"]
@@ -102,11 +105,11 @@ def test_an_interrupted_folder_says_what_is_kept_and_goes_on(
     for name in ("a.png", "b.png"):
         image(folder / name)
     write_clip(folder / "c.mp4", 40)
-    with slow_run(folder, out, nearest_model_path, 60, *options) as process:
+    with slow_run(folder, out, nearest_model_path, STUCK_S, *options) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "five\n"
         process.send_signal(signal.SIGINT)
-        _, stderr = process.communicate(timeout=20)
+        _, stderr = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130
     assert stderr == f"framelift: interrupted by Ctrl-C; {kept}\n"
     # With --resume, what there is of the video is kept, too.

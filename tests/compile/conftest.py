@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from ..support.waiting import PATIENCE_S
+
 WORKER = Path(__file__).with_name("worker.py")
 
 
@@ -74,7 +76,7 @@ class Builder:
     def _end(self) -> str:
         process, self._process = self._process, None
         assert process is not None
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE_S)
         code = process.returncode
         return f"ended with {signal.Signals(-code).name if code < 0 else f'exit code {code}'}"
 

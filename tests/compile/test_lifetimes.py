@@ -11,6 +11,7 @@ import pytest
 
 from framelift.runtime.models.zoo import resolve
 
+from ..support.waiting import PATIENCE_S
 from .conftest import Builder
 
 pytestmark = pytest.mark.compile
@@ -26,7 +27,7 @@ builder = trt.Builder(log)
 
 def _run(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", _START + code, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
 
 
 def test_a_parser_does_not_keep_its_network() -> None:

@@ -9,7 +9,6 @@ import os
 import signal
 import sys
 import threading
-import time
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,8 @@ from framelift.train.networks import Realtime, RealtimeConfig
 from models import training
 from models.plan import FOLDER, Model
 from models.training import Options, checkpoint_of, is_trained, steps_that_fit, train_all
+
+from ..support.waiting import wait_until
 
 # A hundred steps a second; the log, the state and what it was called with as the real one has them.
 STAND_IN = """
@@ -41,7 +42,10 @@ with (out / "calls.txt").open("a") as file:
 if step > steps:
     sys.exit("beyond its steps already")
 while step < steps and not stopped:
-    time.sleep(0.01); step += 1
+    time.sleep(0.01)
+    if step == 40 and (out.parent / "hold").exists():
+        continue
+    step += 1
     if step % 20:
         continue
     with (out / "history.jsonl").open("a") as file:
@@ -145,9 +149,12 @@ def test_stopped_and_taken_up_again(tmp_path: Path, number: signal.Signals) -> N
     options = stood_in(tmp_path, jobs=2)
     runs = options.runs
 
+    runs.mkdir()
+    (runs / "hold").touch()  # neither of the two ends
+
     def stop() -> None:
-        while not all((runs / m.name / "history.jsonl").exists() for m in models):
-            time.sleep(0.02)
+        logs = [runs / model.name / "history.jsonl" for model in models]
+        wait_until(lambda: all(log.exists() for log in logs), "steps of both")
         os.kill(os.getpid(), number)
 
     threading.Thread(target=stop).start()
@@ -157,6 +164,7 @@ def test_stopped_and_taken_up_again(tmp_path: Path, number: signal.Signals) -> N
     assert not is_trained("plain", runs)
     spent = json.loads((runs / "plain" / "zoo.json").read_text())["spent_seconds"]
     assert spent > 0
+    (runs / "hold").unlink()
     assert train_all(models, options, lambda line: None) == []
     for model in models:
         _, (step, words) = calls(runs / model.name)

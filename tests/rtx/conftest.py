@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from ..support.waiting import PATIENCE_S
+
 _HERE = Path(__file__).parent
 # The libraries that the plug-in asks for, and the version that it wants of their functions.
 _LIBRARIES = {"libcudart.so.13": "libcudart.so.13", "libcuda.so.1": "", "libnvidia-ml.so.1": ""}
@@ -49,7 +51,7 @@ class Compiler:
         self._process.stdin.flush()
         line = self._process.stdout.readline()
         if not line:
-            code = self._process.wait(timeout=60)
+            code = self._process.wait(timeout=PATIENCE_S)
             pytest.fail(
                 f"the plug-in ended with {signal.Signals(-code).name if code < 0 else code}"
             )
@@ -57,7 +59,7 @@ class Compiler:
         return answer
 
     def close(self) -> None:
-        self._process.communicate(timeout=60)
+        self._process.communicate(timeout=PATIENCE_S)
 
 
 @pytest.fixture(scope="session")

@@ -24,6 +24,7 @@ from framelift.runtime.models.zoo import resolve, shipped_models
 from framelift.runtime.ort.plugins import plugin_problem
 
 from ..support.frames import noise
+from ..support.waiting import PATIENCE_S
 
 if TYPE_CHECKING:
     from .conftest import Compiler
@@ -116,7 +117,7 @@ def test_its_sizes_are_in_the_profile_or_in_the_model(
 
 def in_child(script: str, *arguments: str) -> Any:  # noqa: ANN401 - what it prints, as JSON
     command = [sys.executable, "-c", script, *arguments]
-    child = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    child = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=True)
     return json.loads(child.stdout.splitlines()[-1])
 
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +26,7 @@ from framelift.train.loop.trainer import Trainer
 
 from ..support.forked import Forked
 from ..support.training_runs import NETWORK
+from ..support.waiting import PATIENCE_S, wait_until
 
 STEPS = 100
 
@@ -106,7 +105,7 @@ def started(
 
 def finish(running: list[Forked], code: int = 0) -> list[tuple[str, str]]:
     """Outputs and errors of processes that all end with `code`."""
-    texts = [process.communicate(timeout=120) for process in running]
+    texts = [process.communicate(timeout=PATIENCE_S) for process in running]
     assert [process.returncode for process in running] == [code] * len(running), texts
     return texts
 
@@ -157,19 +156,35 @@ def test_the_discriminators_of_two_processes_are_one(setting: Path) -> None:
         assert ours == pytest.approx(theirs, rel=1e-3, abs=1e-6)
 
 
+SIGNALLED = """
+import os, signal, sys
+from framelift.cli.main import main
+from framelift.train.loop.step import Stepper
+
+measured = Stepper._gradients
+step = [0]
+
+def interrupt(self, *batch):
+    step[0] += 1
+    if self.processes.rank == 1 and step[0] == 3:
+        os.kill(os.getpid(), signal.SIGTERM)
+    return measured(self, *batch)
+
+Stepper._gradients = interrupt
+main(sys.argv[1:])
+"""
+
+
 def test_a_signal_to_one_process_stops_all_and_resuming_is_exact(
     setting: Path, together: Path
 ) -> None:
     out = setting / "stopped"
-    with started(setting, "stopped", 2, "--set", "checkpoint_every=1") as running:
-        patience = time.monotonic() + 60
-        while not (out / "state.pt").exists() and time.monotonic() < patience:
-            time.sleep(0.01)
-        running[1].send_signal(signal.SIGTERM)
+    with started(setting, "stopped", 2, code=SIGNALLED) as running:
         (_, words), _ = finish(running, 143)
     assert "state saved" in words
     done = torch.load(out / "state.pt", weights_only=True)["step"]
-    goal = min(done + 3, STEPS)
+    assert done == 3
+    goal = done + 3
     with started(setting, "stopped", 2, "--set", f"steps={goal}", "--resume") as running:
         finish(running)
     assert losses(out) == losses(together)[:goal]
@@ -266,12 +281,10 @@ def test_torchrun_passes_sigterm_on(setting: Path) -> None:
         text=True,
         stderr=subprocess.PIPE,
     )
-    patience = time.monotonic() + 60
-    while not (out / "history.jsonl").exists() and time.monotonic() < patience:
-        time.sleep(0.1)
-    time.sleep(1)
+    history = out / "history.jsonl"
+    wait_until(lambda: history.exists() and history.stat().st_size, "the first steps")
     process.terminate()
-    _, words = process.communicate(timeout=60)
+    _, words = process.communicate(timeout=PATIENCE_S)
     assert process.returncode != 0
     assert "state saved" in words
     assert (out / "state.pt").exists()

@@ -27,6 +27,7 @@ from framelift.runtime.backends.probe import probe_in_child
 from framelift.runtime.models.file import read_spec
 
 from ..support.frames import noise, run
+from ..support.waiting import PATIENCE_S
 
 Frames = NDArray[np.uint8]
 
@@ -166,7 +167,7 @@ with load("onnx-cpu") as cpu, load("onnx-webgpu") as one, load("onnx-webgpu") as
 def test_two_upscalers_in_threads() -> None:
     """In a process of its own: the plug-in ends the one in which two sessions run at once."""
     command = [sys.executable, "-c", _THREADS, "realtime-nano-x4"]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert ended.returncode == 0, ended.stderr
     assert int(ended.stdout) <= 3
 
