@@ -91,7 +91,8 @@ def plan_pieces(
     length = round(seconds / unit)
     cuts = _cuts(times, length, segment_frames)
     starts = [times[max(0, cut - _RUN_IN_FRAMES)] for cut in cuts]
-    if not all(_can_begin(path, index, start * unit) for start in starts):
+    # A film that begins before 0 is moved, which its later pieces do not see.
+    if times[0] < 0 or not all(_can_begin(path, index, start * unit) for start in starts):
         say(f"{path.name}: is not split because decoding cannot start in the middle")
         return []
     if any(start - keys[bisect_right(keys, start) - 1] > length for start in starts):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -280,8 +281,10 @@ class _Work:
     def _sink(self, path: Path, source: ClipSource, made: Prepared) -> FileSink:
         span, index, copied = self.options.span, source.stream_index, None
         if index is not None:
-            part = span if span.is_whole else Span(source.start_seconds, span.end)
-            copied = CopyFrom(self.source_path, index, self.options.audio, part)
+            start = source.start_seconds
+            part = span if span.is_whole else Span(start, span.end)
+            begins = start if span.is_whole else Fraction(0)
+            copied = CopyFrom(self.source_path, index, self.options.audio, part, begins)
         return FileSink(
             path,
             source.facts,

@@ -77,16 +77,7 @@ def main_video(container: av.container.InputContainer, say: Say) -> av.VideoStre
 
 
 def start_offset(container: av.container.InputContainer, time_base: Fraction) -> int:
-    """The time in units of `time_base` that counts as zero in this file.
-
-    It is where a transport stream begins, and where the picture begins if that is before 0: no
-    frame is lost. Sound before 0 is what its encoder put in front, and stays there.
-    """
-    if container.format.flags & cast("int", Flags.ts_discont.value):
-        return round(Fraction(container.start_time or 0, av.time_base) / time_base)
-    begins = [
-        (stream.start_time or 0) * stream.time_base
-        for stream in container.streams.video
-        if stream.time_base and not stream.disposition & Disposition.attached_pic
-    ]
-    return round(min(begins, default=Fraction(0)) / time_base) if min(begins, default=0) < 0 else 0
+    """The time in units of `time_base` that counts as zero in this file."""
+    if not container.format.flags & cast("int", Flags.ts_discont.value):
+        return 0
+    return round(Fraction(container.start_time or 0, av.time_base) / time_base)

@@ -91,7 +91,9 @@ class FileSource(ClipSource):
                 raise InputError(
                     f"{path}: contains a video stream but none of its frames can be decoded"
                 )
-            self._zero = 0 if self._options.span.is_whole else self._first.pts
+            self._zero = self._first.pts
+            if self._options.span.is_whole:  # no frame has a time before 0
+                self._zero = min(0, self._zero)
             self.facts = self._read_facts(self._first.frame, structure.dolby_vision)
         except BaseException:
             self.container.close()

@@ -80,6 +80,7 @@ class Passthrough(Closing):
     ) -> None:
         self._path = source.path
         self._span = source.span
+        self._zero = source.span.start + source.begins
         self._target = target
         self._audio = source.audio
         self._say = say
@@ -223,7 +224,7 @@ class Passthrough(Closing):
         """
         for chapter in self._input.chapters():
             unit = chapter["time_base"] or Fraction(1, av.time_base)
-            start = round(self._span.start / unit)
+            start = round(self._zero / unit)
             end = chapter["end"]
             last = self._span.end
             if last is None and self._input.duration:
@@ -280,7 +281,7 @@ class Passthrough(Closing):
 
     def _shift(self, packet: Packet[Stream]) -> None:
         offset = start_offset(self._input, packet.time_base)
-        offset += round(self._span.start / packet.time_base)
+        offset += round(self._zero / packet.time_base)
         if packet.pts is not None:
             packet.pts -= offset
         if packet.dts is not None:

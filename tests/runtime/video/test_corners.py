@@ -211,3 +211,18 @@ def test_no_chapter_ends_after_the_film(tmp_path: Path) -> None:
     with av.open(str(out)) as container:
         assert [chapter["metadata"]["title"] for chapter in container.chapters()] == ["a", "b"]
         assert container.duration == pytest.approx(200000, abs=2000)
+
+
+@needs_ffmpeg
+def test_sound_before_zero_moves_no_picture(tmp_path: Path) -> None:
+    # libav takes the beginning of the sound for that of the picture, too.
+    source = tmp_path / "a.webm"
+    picture = ("-itsoffset", "0.4", "-f", "lavfi", "-i", "testsrc2=s=64x48:r=60:d=0.1")
+    sound = ("-f", "lavfi", "-i", "sine=r=48000:d=0.6")
+    codecs = ("-c:v", "libvpx-vp9", "-deadline", "realtime", "-c:a", "libopus")
+    early = ("-output_ts_offset", "-0.4", "-avoid_negative_ts", "disabled")
+    ffmpeg(*picture, *sound, *codecs, "-fps_mode", "passthrough", *early, source)
+    assert audio_packets(source)[0][0] < -0.3
+    convert(source, out := tmp_path / "out.mkv")
+    assert frame_times(out) == frame_times(source)
+    assert audio_packets(out) == audio_packets(source)
