@@ -248,8 +248,11 @@ def test_a_damaged_first_packet_leaves_no_file_open(
     source = make_clip(tmp_path / "a.mp4", audio="aac")
     monkeypatch.setattr(Passthrough, "_read", damaged)
     with av.open(str(tmp_path / "out.mp4"), "w") as output:
-        with pytest.raises(InputError) as caught:
-            Passthrough(CopyFrom(source, 0), output, tmp_path / "out.mp4")
+        with (
+            pytest.raises(InputError) as caught,
+            Passthrough(CopyFrom(source, 0), output, tmp_path / "out.mp4") as copied,
+        ):
+            copied.finish()
         opened = [os.readlink(link) for link in Path("/proc/self/fd").iterdir() if link.exists()]
     assert str(source) not in opened
     assert caught.value.__traceback__ is not None  # which keeps what was being made
