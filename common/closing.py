@@ -1,4 +1,4 @@
-"""The end of what holds files, processes or memory."""
+"""`Closing`: a base class of context managers that free files, processes or memory."""
 
 from __future__ import annotations
 

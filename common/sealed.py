@@ -1,4 +1,4 @@
-"""Files that are whole or refused.
+"""Files with a checksum, which are complete or refused.
 
 TensorRT ends the process when one byte of what it deserialises is wrong, so engines and timing
 caches are checked before it gets them.

@@ -65,8 +65,8 @@ def judge_half_precision(
     return run.peak, ""
 
 
-def say_what_stands_against(model: onnx.ModelProto, opset: int, say: Say) -> None:
-    """One line on each thing that keeps other runtimes from taking the model; ONNX Runtime does."""
+def note_refusing_targets(model: onnx.ModelProto, opset: int, say: Say) -> None:
+    """A line on each reason why other runtimes than ONNX Runtime do not take the model."""
     graph = TypedGraph(model)
     refusing: dict[str, list[str]] = {}
     for target in TARGETS:

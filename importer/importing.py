@@ -18,7 +18,7 @@ from ..export.reach.measured import Measured, Reach, measure_reach, tiles_agree
 from ..export.reach.whole_frame import why_whole
 from ..runtime.models.digest import seal
 from ..runtime.models.file import WHOLE_FRAME, read_spec
-from .checks import judge_half_precision, require_parity, say_what_stands_against
+from .checks import judge_half_precision, note_refusing_targets, require_parity
 from .inspection.convention import RANGES
 from .inspection.foreign import Foreign, opset_of, read_foreign
 from .inspection.session import FileSession, Reading
@@ -116,7 +116,7 @@ class _Import:
             read_spec(temporary)  # what cannot be read back is not written
         if imported.halo >= WHOLE_FRAME:
             self._say(f"{foreign.path.name}: {self._why_whole(model)}")
-        say_what_stands_against(model, opset, lambda line: self._say(f"{target.name}: {line}"))
+        note_refusing_targets(model, opset, lambda line: self._say(f"{target.name}: {line}"))
         return imported
 
     def _choose_window(self) -> int:

@@ -3,7 +3,7 @@
 from framelift.runtime import Upscaler
 
 with Upscaler.load("realtime-small-x4") as upscale:
-    big = upscale(frame)  # uint8 BGR, as OpenCV gives and shows it
+    big = upscale(frame)  # uint8 BGR, as OpenCV reads and shows it
 """
 
 from .models.file import ModelSpec

@@ -1,4 +1,4 @@
-"""Runs frames of any size on a session: padded to what the model takes, cut as memory asks."""
+"""Runs frames of any size on a session: padded to what the model takes, cut to fit the memory."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class Cutter:
         out[...] = self._padded_out[:, : out.shape[1], : out.shape[2]]
 
     def pipelined(self, height: int, width: int) -> PipelinedSession | None:
-        """The session, if a frame of that size goes to it as it is and it works on meanwhile."""
+        """The session, if it takes a frame of that size whole and returns before it is finished."""
         session = self._session
         if not isinstance(session, PipelinedSession) or not session.pipelined:
             return None
@@ -120,7 +120,7 @@ class Cutter:
         return lack(height, fixed_height), lack(width, fixed_width)
 
     def _run_whole(self, batch: Frames, out: Frames) -> None:
-        """Upscale frames whose sides are multiples of the size multiple, cut as memory asks.
+        """Upscale frames whose sides are multiples of the size multiple, cut to fit the memory.
 
         What runs out of memory is run again in tiles of half the size, down to the smallest.
         """

@@ -1,4 +1,5 @@
-"""A model on a session: the calls of all threads in turn, frames cut as memory asks, two under way.
+"""A model on a session: the calls of all threads in turn, frames cut to fit the memory, two in
+progress.
 
 What is on top of it, `Upscaler`, checks what users pass and handles both depths.
 """

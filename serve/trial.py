@@ -1,4 +1,4 @@
-"""Can jobs run here at all? Tried with a small picture before the first client comes."""
+"""Runs a job on a small picture before the server starts, to see that jobs can run."""
 
 from __future__ import annotations
 

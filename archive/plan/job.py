@@ -1,4 +1,4 @@
-"""What workers are given and what they give back; both travel to other machines."""
+"""The job of a worker (`Archive`) and its result (`Outcome`); both are sent to other machines."""
 
 from __future__ import annotations
 

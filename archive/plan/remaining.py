@@ -1,4 +1,4 @@
-"""Which files of an archive are left to do: a stopped run goes on with these."""
+"""Which files of an archive are left to do: a stopped run continues with these."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Disjoint parts of an archive, which need no agreement between the machines that make them."""
+"""Shards: disjoint parts of an archive, which each machine finds without asking the others."""
 
 from __future__ import annotations
 

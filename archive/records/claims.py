@@ -1,4 +1,4 @@
-"""Who makes which file now. A claim whose host died expires.
+"""Claims: which process works on which file. A claim whose host died expires.
 
 A claim is a lease of `filelock`: a small file with the process and the host, which its holder
 touches now and then. The claim of a process that ended on this host is free at once; that of

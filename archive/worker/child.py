@@ -76,7 +76,7 @@ def _answer(upscale: FileUpscaler, job: Job) -> Answer:
         fatal = _is_full(error)
     except MemoryError as error:
         kind, line, fatal = "MemoryError", f"{what}: out of memory {error}".rstrip(), False
-    except Exception as error:  # a fault of ours costs this file, not those behind it
+    except Exception as error:  # a bug in Framelift fails this file, not the next ones
         kind, fatal = type(error).__name__, False
         line = f"{what}: {kind}: {one_line(error)}"
     return Answer(kind, line, fatal or not loaded)

@@ -42,7 +42,7 @@ _LINES_KEPT = 20
 
 
 class ChildProcess:
-    """Upscales files in a process of its own, which is started anew when it was lost.
+    """Upscales files in a process of its own, which is started again when it was lost.
 
     Not for several threads. Call `close` at the end.
     """

@@ -17,7 +17,7 @@ from ..records.row import Row, framelift_version, now
 from .messages import Answer
 from .process import ChildProcess
 
-# The file itself, or what was asked for, is at fault: the next try would end the same way.
+# The file or the options are wrong: the next try would fail, too.
 _NOT_RETRIED = frozenset({"InputError", "ConfigError", "FrameError"})
 
 Ask = Callable[[ChildProcess], Answer]

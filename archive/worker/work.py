@@ -108,7 +108,7 @@ class Worker(Closing):
             item, lambda child: child.make(source, target, replace=replace)
         )
         if answer.kind == "OutputError" and not replace and target.exists():
-            # What had the claim before was slow to end, and completed it meanwhile.
+            # The process that had the claim before was slow to end, and has completed it.
             return Outcome("done", self._completed(item))
         return Outcome("failed" if answer.kind else "done", row, answer.is_fatal)
 

@@ -1,4 +1,4 @@
-"""What `framelift archive` and its `status` say of files."""
+"""Lines of `framelift archive` about files, and `framelift archive status`."""
 
 from __future__ import annotations
 

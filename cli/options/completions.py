@@ -1,4 +1,4 @@
-"""What the shell is offered for names of ours."""
+"""Shell completion of models, backends and files."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def backend_names(
 def files(
     context: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """Files. Names of ours must come behind them: click's script for bash drops what was before."""
+    """Files. Our own names must come after them: click's script for bash drops those before."""
     return [CompletionItem(incomplete, type="file")]
 
 

@@ -15,7 +15,7 @@ SCHEMA = 1
 
 @dataclass
 class _Output:
-    """What this process was asked for, and whether it was given."""
+    """Whether JSON was asked for, where it goes, and whether it was printed."""
 
     wanted: bool = False
     on_stderr: bool = False

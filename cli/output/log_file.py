@@ -60,7 +60,7 @@ class _Copied:
         *lines, self._rest = (self._rest + text).split("\n")
         for line in lines:
             self._log.add(line)
-        self._rest = self._rest.rpartition("\r")[2]  # a bar that is drawn anew and anew
+        self._rest = self._rest.rpartition("\r")[2]  # a progress bar overwrites itself
         return written
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever a stream has

@@ -59,7 +59,7 @@ def _compression(image: Image) -> str:
 
 
 def suits_opencv(image: Image) -> bool:
-    """Whether OpenCV gives the pixels of this file as they are meant."""
+    """Whether OpenCV decodes this file correctly."""
     width, height = image.size
     if image.format in _NOT_OPENCV_S:
         return False

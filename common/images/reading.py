@@ -1,4 +1,4 @@
-"""Still images: read upright, with everything that matters."""
+"""Reads still images upright, with their transparency and metadata."""
 
 from __future__ import annotations
 

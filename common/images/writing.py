@@ -1,4 +1,4 @@
-"""Still images: encoded with everything they had, in the format of a file's suffix."""
+"""Encodes still images, with all their metadata, in the format of a file's suffix."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a library says that it ran out of memory."""
+"""Whether an error of a library means that memory ran out."""
 
 from __future__ import annotations
 

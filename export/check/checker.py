@@ -1,4 +1,4 @@
-"""What stands against running any ONNX model on each target; nothing of it is executed."""
+"""`framelift check`: why an ONNX model does not run on a target, found without running it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a check says of a model."""
+"""`Finding`: an error or a risk that `framelift check` reports."""
 
 from __future__ import annotations
 

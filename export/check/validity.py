@@ -1,4 +1,4 @@
-"""What stands against a model by ONNX's own rules, whatever runs it."""
+"""Checks a model against ONNX's own rules, which hold for every target."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is exported: a framelift checkpoint or a community model, under one roof."""
+"""Loads what is exported: a framelift checkpoint or a community model."""
 
 from __future__ import annotations
 

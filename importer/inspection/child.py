@@ -1,4 +1,4 @@
-"""Run as a script of its own: what sizes of output an ONNX file gives for sizes of input.
+"""Run as a script of its own: the output size of an ONNX file for each input size.
 
 `python child.py FACTS` reads a height and a width from each line of its input and answers with a
 line of JSON, {"shape": [...]} or {"error": "..."}. Sizes that a file was not made for can end the

@@ -1,4 +1,4 @@
-"""How a network wants its pixels, and how it gives them: order of the channels, black and white."""
+"""How pixels are stored in a network's input and output: order of the channels, black, white."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What sizes a file takes and how much larger it gives them, found by trying."""
+"""Which input sizes a file takes, and its scale, found by running it."""
 
 from __future__ import annotations
 

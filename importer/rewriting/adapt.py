@@ -1,4 +1,4 @@
-"""Makes of a foreign graph one that takes and gives float RGB in 0–1, N×3×H×W, as exports do.
+"""Makes a foreign graph take and return float RGB in 0–1, N×3×H×W, as exports do.
 
 `export/graph/contract.py` then puts the frame contract around it and folds what it can. What
 differs is folded into the network's own convolutions where that is exact, and is a 1×1 convolution
@@ -38,7 +38,7 @@ def as_core(
     """The network as a core for the frame contract.
 
     `output_shape` is one that the file gave. The frame is put into a `border` of repeated edges. Of
-    a `window` above 1 the core takes as many frames, window×3×H×W, and gives one, `picture` of
+    a `window` above 1 the core takes as many frames, window×3×H×W, and returns one, `picture` of
     those that come out should they be several.
     """
     core = _Core(foreign)

@@ -1,4 +1,4 @@
-"""What `framelift upscale IN OUT` has to do: one file, or every image and video of a folder."""
+"""`Job`s of `framelift upscale IN OUT`: one file, or every image and video of a folder."""
 
 from __future__ import annotations
 

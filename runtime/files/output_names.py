@@ -1,4 +1,4 @@
-"""Inputs as patterns, and outputs as templates of names."""
+"""Patterns that name inputs (`*.jpg`, `%05d`), and templates that name outputs (`{stem}`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `framelift upscale` and `archive` do with a file, as values that travel as JSON."""
+"""`FileSettings`: the options of `framelift upscale` and `archive` for a file, as JSON values."""
 
 from __future__ import annotations
 

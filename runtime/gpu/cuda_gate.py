@@ -1,4 +1,4 @@
-"""Who may call CUDA while ONNX Runtime records a CUDA graph: nobody else in the process.
+"""Keeps other threads from calling CUDA while ONNX Runtime records a CUDA graph.
 
 It records in CUDA's global mode, in which an allocation, a free or a query by any other thread ends
 the recording with an error. So what calls CUDA says so by `using`, a recording waits until nobody

@@ -1,4 +1,4 @@
-"""How much is done at once on a GPU."""
+"""How much a GPU computes and copies at once."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ _REFRESH_SECONDS = 1.0
 
 
 class Status(Closing):
-    """One line that is written anew each second on a terminal, else a line every ten seconds."""
+    """A line that is updated each second on a terminal; elsewhere a line every ten seconds."""
 
     def __init__(self, name: str, *, quiet: bool = False) -> None:
         self._name = name

@@ -1,4 +1,4 @@
-"""What every model file keeps to: its input, its output, and weights that are in it and finite."""
+"""The rules of every model file: its input and output, and weights that are in it and finite."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def damaged(path: Path) -> ModelError:
 
 
 def _is_text(model: onnx.ModelProto) -> bool:
-    """Whether what is read as text is: protobuf gives `bytes` for what is no UTF-8."""
+    """Whether all text is UTF-8: protobuf returns `bytes` for what is not."""
     entries = [text for entry in model.metadata_props for text in (entry.key, entry.value)]
     names = [value.name for value in (*model.graph.input, *model.graph.output)]
     return all(isinstance(text, str) for text in (*entries, *names))

@@ -1,4 +1,4 @@
-"""The digest by which a model's file is known to hold what was exported."""
+"""The digest that shows whether a model's file is what was exported."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ class ModelSpec:
 
     @property
     def depth(self) -> int:
-        """Bits per channel of the frames that it takes and gives: 8 (uint8) or 16 (uint16)."""
+        """Bits per channel of the frames that it takes and returns: 8 (uint8) or 16 (uint16)."""
         return Metadata(self.path, self.metadata).integer("depth", 8)
 
     @property

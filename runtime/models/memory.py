@@ -59,7 +59,7 @@ def activation_bytes_per_pixel(model: onnx.ModelProto, size_multiple: int) -> in
 
 
 def sized(model: onnx.ModelProto, shape: tuple[int, int, int]) -> onnx.GraphProto:
-    """The graph for frames of (N, H, W), where these are not fixed, its shapes inferred anew."""
+    """The graph for frames of (N, H, W), where these are not fixed, its shapes inferred again."""
     import onnx
 
     copy = onnx.ModelProto()

@@ -1,4 +1,4 @@
-"""What was made of a model's file in an earlier run, so that a command need not import ONNX.
+"""Caches what an earlier run made of a model's file, so that a command need not import ONNX.
 
 Importing ONNX and reading, checking and rewriting a small model takes a fifth of the time of a
 small picture. What comes of it depends on nothing but the bytes of the file, the code of Framelift

@@ -1,4 +1,4 @@
-"""What a model was measured to be worth, kept in its file.
+"""The quality that a model was measured to have, kept in its file.
 
 `framelift bench quality --record` writes the scores that it has just measured into the metadata of
 the model that it measured, with the digest of the graph (`digest.py`). Scores beside another

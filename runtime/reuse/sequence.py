@@ -213,7 +213,7 @@ class ReusingSequence:
     def _whole(self, given: _Given) -> ReusingFrame:
         """Compute all of it, and keep it."""
         frame = given.frame
-        before, self._last = self._last, None  # there is none should this fail
+        before, self._last = self._last, None  # in case this fails
         parts = self._parts_for(frame)
         started = clock()
         submit = self._upscaler.submit if parts is None else parts.whole
@@ -238,7 +238,7 @@ class ReusingSequence:
     def _part(self, given: _Given, work: Work) -> ReusingFrame:
         """Compute some parts, and take the rest of the frame before."""
         frame, out = given.frame, given.out
-        self._last = None  # there is none should this fail
+        self._last = None  # in case this fails
         if not self._holds(work):
             self._partly = False
             self._watch = Watch(parts=False)

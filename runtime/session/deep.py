@@ -48,7 +48,7 @@ class ByteSession:
 
 
 class PipelinedByteSession(ByteSession):
-    """The same for a session that works on while the caller goes on."""
+    """The same for a session that returns before a frame is finished."""
 
     def __init__(self, session: PipelinedSession) -> None:
         super().__init__(session)

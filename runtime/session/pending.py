@@ -1,4 +1,4 @@
-"""Frames under way on a session that works on while the caller goes on."""
+"""Frames in progress, on a session that returns before they are finished."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the runtime asks of a backend; adding one is a module with an `open` and a `missing`."""
+"""What a backend must implement. A new one is a module with an `open` and a `missing`."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ UNDER_WAY = 2
 
 @runtime_checkable
 class PipelinedSession(Session, Protocol):
-    """A session that works on while the caller goes on, so that copies run beside computation.
+    """A session that returns before a frame is finished, so that copies run beside computation.
 
     At most `UNDER_WAY` calls of `start` may not have been waited for, all with frames of one shape;
     `run` is called when all have been.

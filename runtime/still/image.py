@@ -133,7 +133,7 @@ def upscale_picture(picture: Picture, upscaler: ImageUpscaler) -> Picture:
         cv2 = load_cv2()
         size = big.shape[1], big.shape[0]
         alpha = cast("Pixels", cv2.resize(alpha, size, interpolation=cv2.INTER_CUBIC))
-    # A style gives colour to a grey picture.
+    # A style adds colour to a grey picture.
     return replace(picture, bgr=big, alpha=alpha, is_grey=picture.is_grey and is_grey(big))
 
 

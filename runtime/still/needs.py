@@ -1,4 +1,4 @@
-"""What a picture takes, known by its header alone."""
+"""The memory and time that a picture needs, computed from its header."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of a picture for work in strips: of one in memory, or of a file that is read meanwhile."""
+"""Rows of a picture for work in strips: in memory, or of a file that is read part by part."""
 
 from __future__ import annotations
 

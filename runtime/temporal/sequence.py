@@ -1,4 +1,4 @@
-"""A sequence of frames through a model that takes several at once and gives one.
+"""A sequence of frames through a model that takes several at once and returns one.
 
 The window of a frame holds those before it and, `lookahead` of them, behind it; so the frame is
 computed when those have come. At the ends of the sequence and of each scene the last frame is

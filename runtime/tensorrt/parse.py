@@ -1,4 +1,4 @@
-"""Hands an ONNX file to TensorRT's parser; its complaints become one line that names the nodes."""
+"""Parses an ONNX file with TensorRT; its errors become one line that names the nodes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Has an output anything of its input? A damaged model or a broken driver gives black frames."""
+"""Checks that an output resembles its input: damaged models and drivers make black frames."""
 
 from __future__ import annotations
 

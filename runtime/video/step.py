@@ -33,7 +33,7 @@ class FrameUpscaler(Protocol):
 
 @runtime_checkable
 class PipelinedUpscaler(FrameUpscaler, Protocol):
-    """An `Upscaler`, which works on a frame while the caller goes on."""
+    """An `Upscaler`, which can return before a frame is finished."""
 
     def submit(self, frame: Image, out: Image) -> Pending:
         """See `Upscaler.submit`."""
@@ -56,7 +56,7 @@ class SequenceUpscaler(FrameUpscaler, Protocol):
 
     @property
     def window(self) -> int:
-        """How many frames it takes for each that it gives."""
+        """How many frames it takes for each that it returns."""
 
     def sequence(self) -> Sequence | ReusingSequence:
         """See `Upscaler.sequence`."""

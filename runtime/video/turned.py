@@ -75,7 +75,7 @@ def _linear(matrix: tuple[int, ...]) -> tuple[int, int, int, int]:
 
 
 class Turned:
-    """Turns each frame. The buffers it gets go back to `pool`, those it gives are of `own`.
+    """Turns each frame. The buffers it gets go back to `pool`, those it returns are of `own`.
 
     `is_deep`: they have 16 bits per channel.
     """

@@ -1,4 +1,4 @@
-"""Is an upload within the limits? Told from headers and packets, before anything is decoded."""
+"""Checks uploads against the limits, by headers and packets, before anything is decoded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a request is refused with."""
+"""`RequestError`: why a request is refused, and with which HTTP status."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a job's process sets for itself before it reads anything that was uploaded."""
+"""The limits that a job's process sets for itself before it reads an upload."""
 
 from __future__ import annotations
 

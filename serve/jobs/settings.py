@@ -1,4 +1,4 @@
-"""What the operator of a server decides."""
+"""The settings of a server: limits, models, token and folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that are on their way, some in several requests."""
+"""Uploads in progress, some in several requests."""
 
 from __future__ import annotations
 

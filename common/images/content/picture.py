@@ -1,4 +1,4 @@
-"""What an image file holds."""
+"""`Picture`: the pixels of an image file, with its transparency and metadata."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ _PIECE_BYTES = 1 << 18
 
 @dataclass(frozen=True)
 class PngParts:
-    """Each iteration reads the file anew, and gives the bytes of small PNGs from top to bottom.
+    """Each iteration reads the file from its start, and yields small PNGs from top to bottom.
 
     Raises InputError meanwhile: its pixels are damaged or end too soon.
     """

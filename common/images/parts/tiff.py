@@ -16,7 +16,7 @@ from ..formats.tiff_directory import DIRECTORY_ERRORS, Layout, read_layout, row_
 
 @dataclass(frozen=True)
 class TiffParts:
-    """Each iteration reads the file anew, and gives the bytes of small TIFFs from top to bottom."""
+    """Each iteration reads the file from its start, and yields small TIFFs from top to bottom."""
 
     path: Path
     layout: Layout

@@ -1,4 +1,4 @@
-"""One time line over a live source whose own clock starts anywhere and begins anew."""
+"""One timeline for a live source, whose own clock starts anywhere and may start over."""
 
 from __future__ import annotations
 

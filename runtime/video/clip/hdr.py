@@ -1,4 +1,4 @@
-"""What HDR video says of itself beside its tags: the display it was graded on, and its brightness.
+"""HDR metadata beside the colour tags: the display it was graded on, and its brightness.
 
 FFmpeg gives these as C structures; see libavutil/mastering_display_metadata.h, SMPTE ST 2086 and
 CTA-861.3.

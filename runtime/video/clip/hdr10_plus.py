@@ -1,4 +1,4 @@
-"""HDR10+ metadata of a frame, as FFmpeg gives it and as bitstreams hold it.
+"""HDR10+ metadata of a frame, as FFmpeg has it and as bitstreams store it.
 
 FFmpeg's structure is AVDynamicHDRPlus of libavutil/hdr_dynamic_metadata.h. The message is that of
 SMPTE ST 2094-40 for ITU-T T.35, as CTA-861.4 orders its bits.

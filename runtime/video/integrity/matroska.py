@@ -1,4 +1,4 @@
-"""Is a Matroska file whole? libav skips what it cannot make sense of."""
+"""Checks that a Matroska file is complete: libav skips what it cannot make sense of."""
 
 from __future__ import annotations
 

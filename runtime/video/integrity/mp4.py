@@ -1,4 +1,4 @@
-"""Do the tables of an MP4 or MOV file agree with each other? libav takes the shortest for true."""
+"""Checks that the tables of an MP4 or MOV file agree: libav believes the shortest one."""
 
 from __future__ import annotations
 

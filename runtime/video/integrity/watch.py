@@ -1,4 +1,4 @@
-"""Was a file read to its true end, with every frame? libav itself is content with less."""
+"""Checks that a file was read to its true end, with every frame, which libav does not."""
 
 from __future__ import annotations
 

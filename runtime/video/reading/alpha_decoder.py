@@ -1,4 +1,4 @@
-"""The decoder that gives the alpha of VP8 and VP9, which FFmpeg's own decoders skip."""
+"""The decoder for the alpha of VP8 and VP9, which FFmpeg's own decoders skip."""
 
 from __future__ import annotations
 

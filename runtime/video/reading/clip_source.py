@@ -1,4 +1,4 @@
-"""What all sources of frames promise, and what those whose frames are pictures have in common."""
+"""The interface of all sources of frames, and what those whose frames are pictures share."""
 
 from __future__ import annotations
 

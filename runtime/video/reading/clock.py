@@ -15,7 +15,7 @@ from ..clip.span import Span
 from .deinterlace import Deinterlacer
 from .track_end import track_end
 
-# Times that go back by no more than this are corrected; a clock that begins anew is an error.
+# Times that go back by no more than this are corrected; a clock that starts over is an error.
 _JITTER_SECONDS, _JITTER_FRAMES = Fraction(1, 4), 4
 _LEAST_SECONDS = Fraction(1, 1000)
 """What Matroska tells apart. Frames that are moved are moved by as much, lest they become one."""
@@ -113,7 +113,7 @@ class Clock:
         return pts
 
     def _check_jump_back(self, last: int, pts: int, frame: av.VideoFrame) -> None:
-        """Raise InputError where the clock begins anew, as in recordings that were joined."""
+        """Raise InputError where the clock starts over, as in recordings that were joined."""
         back = (last - pts) * self.time_base
         if back > max(_JITTER_SECONDS, _JITTER_FRAMES * self._duration(frame) * self.time_base):
             raise InputError(

@@ -1,4 +1,4 @@
-"""When the track of a file ends, as far as its headers tell."""
+"""When the track of a file ends, as far as its headers show."""
 
 from __future__ import annotations
 

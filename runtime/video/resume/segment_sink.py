@@ -1,4 +1,4 @@
-"""Encodes frames into segments, from which an interrupted run goes on."""
+"""Encodes frames into segments, from which an interrupted run continues."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Frames that are made faster are made again instead."""
 class SegmentSink:
     """See `pipeline.FrameSink`. Each segment has an encoder of its own, so depends on no other.
 
-    It goes on behind what was `found`: call `restore` before the first `write`.
+    It continues after what was `found`: call `restore` before the first `write`.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Parts of an encoded video on the disk, from which an interrupted run goes on.
+"""Parts of an encoded video on the disk, from which an interrupted run continues.
 
 They lie in a folder beside the target, `.NAME.framelift`: `job.json` says what they are parts of,
 and each segment is a file of encoded packets that begins with a key frame. A segment appears when

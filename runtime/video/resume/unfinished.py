@@ -1,4 +1,4 @@
-"""What keeps the segment that is being made: its frames go into a spool, while that is worth it."""
+"""Keeps the segment in progress: its frames go into a spool, while that is worth it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How one stream of the input gets into the output: as it is, or coded anew."""
+"""How one stream of the input gets into the output: copied, or encoded again."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class Audio(StrEnum):
     """What becomes of the sound."""
 
     AUTO = "auto"
-    """It is copied; what the container cannot hold is coded anew, as AAC, in WebM as Opus."""
+    """It is copied; what the container cannot hold is encoded again, as AAC, in WebM as Opus."""
     COPY = "copy"
     """It is copied; what the container cannot hold is an error."""
     AAC = "aac"
-    """All of it is coded anew."""
+    """All of it is encoded again."""
     NONE = "none"
     """It is left out."""
 
@@ -106,7 +106,7 @@ def _codec(stream: Stream) -> str:
 
 
 def can_hold(container: str, stream: Stream) -> bool:
-    """Whether a container, by FFmpeg's name, takes a stream as it is: it is asked."""
+    """Whether a container, by FFmpeg's name, takes a stream as it is: FFmpeg is asked."""
     if container == "mp4" and _has_nameless_channels(stream):
         return False
     trial = av.open(io.BytesIO(), "w", format=container)

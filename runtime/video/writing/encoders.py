@@ -1,4 +1,4 @@
-"""What the user asked of the encoder, and the options for one clip that follow from it."""
+"""The user's options of the encoder, and those for one clip that follow from them."""
 
 from __future__ import annotations
 

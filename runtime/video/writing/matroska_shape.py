@@ -1,4 +1,4 @@
-"""The shape of the pixels in a Matroska file, which PyAV gives libav's muxer no way to know."""
+"""The shape of the pixels in a Matroska file, which PyAV cannot pass to libav's muxer."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def _read(file: BinaryIO, place: tuple[int, int]) -> bytes:
 
 
 def _put(file: BinaryIO, place: tuple[int, int], data: bytearray) -> None:
-    """Write the content of an element, its checksum made anew."""
+    """Write the content of an element, with a new checksum."""
     first = next(elements(data, 0, len(data)))
     if first.id == CRC:
         data[first.body : first.end] = zlib.crc32(data[first.end :]).to_bytes(4, "little")

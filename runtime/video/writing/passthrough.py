@@ -61,14 +61,14 @@ class Passthrough(Closing):
     stream was added and before its header is written; call `copy_until` as the video advances and
     `finish` at the end. Chapters are copied as well.
 
-    Audio that the container cannot hold is coded anew as AAC or Opus, with a line that says so, and
-    text subtitles in the form that it can hold; other streams that it cannot hold are left out with
-    a line. Of a `span`, whole packets of audio are copied, those that begin in it: audio begins up
-    to one packet, some 20 ms, after the picture. Subtitles are cut to the span.
+    Audio that the container cannot hold is encoded again as AAC or Opus, with a line that says so,
+    and text subtitles in the form that it can hold; other streams that it cannot hold are left out
+    with a line. Of a `span`, whole packets of audio are copied, those that begin in it: audio
+    begins up to one packet, some 20 ms, after the picture. Subtitles are cut to the span.
 
     Raises:
         InputError: the file cannot be read to its end.
-        OutputError: the container cannot hold an audio stream, which is not to be coded anew.
+        OutputError: the container cannot hold an audio stream, which is not to be encoded again.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class Passthrough(Closing):
         try:
             self._streams = self._add_streams(source.video_index)
             self.copied = [carried.description for carried in self._streams.values()]
-            """What is copied or coded anew, as "audio (aac)" or "audio (truehd as aac)"."""
+            """What is copied or encoded again, as "audio (aac)" or "audio (truehd as aac)"."""
             output.set_chapters(list(self._chapters()))
             self._packets = self._read()
             self._waiting: Packet[Stream] | None = None
@@ -133,7 +133,7 @@ class Passthrough(Closing):
             if stream.type == "audio" and self._audio is Audio.NONE:
                 continue
             if stream.type == "data":
-                # QuickTime keeps chapters in such a track; they are written anew.
+                # QuickTime keeps chapters in such a track; they are written again.
                 if not self._input.chapters():
                     self._say(f"{self._path.name}: data stream {stream.index} is left out")
                 continue
@@ -154,7 +154,7 @@ class Passthrough(Closing):
         return added
 
     def _add(self, stream: Stream) -> Carried | None:
-        """Copy a stream if the container can hold it; else code it anew, or say what is lost."""
+        """Copy a stream if the container can hold it; else encode it again, or say what is lost."""
         if isinstance(stream, AudioStream):
             return self._add_audio(stream)
         if can_hold(self._output.format.name, stream):

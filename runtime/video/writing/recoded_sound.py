@@ -1,4 +1,4 @@
-"""Sound that is decoded and coded anew, as AAC or Opus, at the times that it has."""
+"""Sound that is decoded and encoded again, as AAC or Opus, at its own times."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ class SoundEncoder:
 
 
 class Sound:
-    """See `Carried`. Sound of a file that is coded anew."""
+    """See `Carried`. Sound of a file that is encoded again."""
 
     def __init__(
         self,
