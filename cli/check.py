@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .options.completions import model_names
+from .options.shared import targets_option
 from .output.json_output import print_json
 
 if TYPE_CHECKING:
@@ -15,16 +16,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("model", metavar="MODEL", shell_complete=model_names)
-@click.option(
-    "--target",
-    "targets",
-    multiple=True,
-    metavar="TOOL[==VERSION]",
-    help=(
-        "Target to check: onnxruntime, tensorrt10, tensorrt11 or tensorrt-rtx. Repeatable. "
-        "[default: all]"
-    ),
-)
+@targets_option("Target to check")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def check(model: str, targets: tuple[str, ...], as_json: bool) -> int:
     """Check where an ONNX model runs.

@@ -18,7 +18,7 @@ from ..common.errors import (
 )
 from ..common.libraries.needed import needed_for
 from .options.defaults import typed
-from .options.shared import licence_option
+from .options.shared import licence_option, targets_option
 from .options.types import Finite
 
 if TYPE_CHECKING:
@@ -79,16 +79,7 @@ class ExportOptions:
     help="File to write. [default: CHECKPOINT with the suffix .onnx]",
 )
 @click.option("--opset", type=int, help="ONNX opset. [default: the best one that all targets read]")
-@click.option(
-    "--target",
-    "targets",
-    multiple=True,
-    metavar="TOOL[==VERSION]",
-    help=(
-        "Where the model must run: onnxruntime, tensorrt10, tensorrt11 or tensorrt-rtx. "
-        "Repeatable. [default: all]"
-    ),
-)
+@targets_option("Where the model must run")
 @click.option(
     "--precision",
     type=click.Choice(["fp32", "fp16", "int8"]),

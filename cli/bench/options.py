@@ -14,7 +14,7 @@ import click
 
 from ...common.errors import ConfigError
 from ..options.completions import backend_names
-from ..options.shared import codec_options, device_option, threads_option, together
+from ..options.shared import Decorator, codec_options, device_option, threads_option, together
 
 if TYPE_CHECKING:
     from ...benchmarks.report.documents import AnyDocument
@@ -52,6 +52,30 @@ def parse_percent(ctx: click.Context, param: click.Parameter, value: str | None)
     if not 0 <= percent < float("inf"):
         raise ConfigError(f"--fail-above {value!r} is not a percentage such as 5%")
     return percent / 100
+
+
+def originals_option(name: str, *, required: bool) -> Decorator:
+    """The argument `name`, for commands that score pictures."""
+    return click.option(
+        "--hr",
+        name,
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        required=required,
+        multiple=True,
+        help="Folder of original (high-resolution) images. Repeatable.",
+    )
+
+
+def frames_option(default: int, least: int | None = None) -> Decorator:
+    """For commands that measure on a clip; where `least` is None, the benchmark itself checks."""
+    return click.option(
+        "--frames",
+        type=int if least is None else click.IntRange(least),
+        default=default,
+        show_default=True,
+        help="Measure at most this many frames.",
+    )
 
 
 STDOUT = Path("-")

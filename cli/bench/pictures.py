@@ -12,7 +12,16 @@ import click
 
 from ...common.errors import ConfigError
 from ..options.completions import model_names
-from .options import Targets, parse_codings, placement_options, report_options, show, vgg_option
+from .options import (
+    Targets,
+    frames_option,
+    originals_option,
+    parse_codings,
+    placement_options,
+    report_options,
+    show,
+    vgg_option,
+)
 
 if TYPE_CHECKING:
     from ...benchmarks.shared.settings import Placement
@@ -20,15 +29,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("models", nargs=-1, required=True, metavar="MODEL...", shell_complete=model_names)
-@click.option(
-    "--hr",
-    "folders",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    required=True,
-    multiple=True,
-    help="Folder of original (high-resolution) images. Repeatable.",
-)
+@originals_option("folders", required=True)
 @vgg_option
 @click.option(
     "--histogram-matching",
@@ -107,13 +108,7 @@ def quality(
 @click.option(
     "--first", type=click.IntRange(0), default=12, show_default=True, help="Begin with this frame."
 )
-@click.option(
-    "--frames",
-    type=click.IntRange(2),
-    default=33,
-    show_default=True,
-    help="Measure at most this many frames.",
-)
+@frames_option(33, least=2)
 @placement_options
 @report_options
 def footage(
@@ -144,7 +139,7 @@ def footage(
 @click.command()
 @click.argument("model", shell_complete=model_names)
 @click.argument("clip", type=click.Path(path_type=Path))
-@click.option("--frames", default=60, show_default=True, help="Measure at most this many frames.")
+@frames_option(60)
 @placement_options
 @report_options
 def flicker(

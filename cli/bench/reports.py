@@ -13,6 +13,7 @@ from ..options.completions import model_names
 from ..options.shared import seconds_option
 from .options import (
     Targets,
+    originals_option,
     parse_percent,
     placement_options,
     report_options,
@@ -29,14 +30,7 @@ if TYPE_CHECKING:
 
 @click.command(name="all")
 @click.argument("models", nargs=-1, metavar="[MODEL]...", shell_complete=model_names)
-@click.option(
-    "--hr",
-    "images",
-    type=click.Path(path_type=Path),
-    multiple=True,
-    metavar="DIR",
-    help="Folder of original (high-resolution) images. Repeatable.",
-)
+@originals_option("images", required=False)
 @vgg_option
 @click.option("--video", "file", type=click.Path(path_type=Path), help="Video to measure on.")
 @size_option

@@ -12,6 +12,7 @@ from ..options.shared import seconds_option
 from .options import (
     Targets,
     encoder_options,
+    frames_option,
     parse_codings,
     placement_options,
     report_options,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("model", shell_complete=model_names)
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--frames", default=120, show_default=True, help="Measure at most this many frames.")
+@frames_option(120)
 @click.option(
     "--rounds", default=3, show_default=True, help="Measure this many times and report the median."
 )
@@ -105,13 +106,7 @@ def realtime(
     metavar="ENCODER:QUALITY,...",
     help="Also measure each CLIP coded with these encoders (x264, x265, vp9, av1, mpeg4, mpeg2).",
 )
-@click.option(
-    "--frames",
-    type=click.IntRange(8),
-    default=72,
-    show_default=True,
-    help="Measure at most this many frames.",
-)
+@frames_option(72, least=8)
 @click.option(
     "--rounds",
     type=click.IntRange(1),

@@ -34,6 +34,18 @@ licence_option = click.option(
 )
 
 
+def targets_option(what: str) -> Decorator:
+    """For commands about where a model runs: `what` begins the help."""
+    return click.option(
+        "--target",
+        "targets",
+        multiple=True,
+        metavar="TOOL[==VERSION]",
+        help=f"{what}: onnxruntime, tensorrt10, tensorrt11 or tensorrt-rtx. Repeatable. "
+        "[default: all]",
+    )
+
+
 def _number_of_a_gpu(default: str) -> Decorator:
     return click.option(
         "--device",
