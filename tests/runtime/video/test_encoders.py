@@ -9,7 +9,6 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import av
 import pytest
@@ -26,11 +25,8 @@ from ...support.clips import (
     make_clip,
     noise,
 )
-
-if TYPE_CHECKING:
-    pass
 from ...support.converting import convert
-from ...support.waiting import PATIENCE_S
+from ...support.waiting import PATIENCE_S, wait_until
 
 _TASKS = Path("/proc/self/task")
 
@@ -47,20 +43,22 @@ def _policies() -> set[int]:
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="Linux lists the threads")
 @pytest.mark.parametrize("resume", [None, "the model"])
 def test_no_encoder_makes_threads_real_time(tmp_path: Path, resume: str | None) -> None:
-    """SVT-AV1 does where it may, as root may: then the network gets no time."""
-    seen: set[int] = set()
+    """SVT-AV1 does where it may, as root may: then the network gets no time.
+
+    Its threads are real-time until the encoder is open, which may be while a frame is computed.
+    """
+    before = _policies()
 
     class Watching(Nearest):
         def __call__(self, frame: Image, out: Image | None = None) -> Image:
-            seen.update(_policies())
+            wait_until(lambda: _policies() == before, "threads are as before", 20)
             return super().__call__(frame, out)
 
-    before = _policies()
     source = make_clip(tmp_path / "in.mp4", noise(40))
     encoder = EncoderOptions("av1", preset="12")
     options = ConvertOptions(resume=resume, segment_frames=10)
     upscale_video(source, tmp_path / "out.mp4", Watching(2), encoder, options, quiet=True)
-    assert seen == before
+    assert _policies() == before
 
 
 def test_what_an_encoder_cannot_do_is_said_with_another_way(tmp_path: Path) -> None:
