@@ -58,6 +58,7 @@ def test_the_last_frame_of_a_clip_that_begins_late_lasts_as_before(
     convert(source, out := tmp_path / f"out{target}")
     with av.open(str(out)) as container:
         *_, last = container.decode(video=0)
+        assert last.time_base is not None
         assert last.duration * last.time_base == 10
         assert container.duration == pytest.approx(1e6 * (80 if target == ".mp4" else 3680))
 
@@ -99,6 +100,7 @@ def test_the_last_frame_does_not_last_as_long_as_the_sound(tmp_path: Path, targe
     convert(source, out := tmp_path / f"out{target}")
     with av.open(str(out)) as container:
         (frame,) = container.decode(video=0)
+        assert frame.time_base is not None
         assert float(frame.duration * frame.time_base) == pytest.approx(1 / 25, abs=1e-3)
         assert container.duration == pytest.approx(2e6, abs=2e4)
 
@@ -145,6 +147,7 @@ def test_frames_of_files_without_times_of_display_come_evenly_from_the_start(
     source = tmp_path / f"a{suffix}"
     with av.open(str(source), "w") as container:
         stream = container.add_stream(codec, rate=25, options=options)
+        assert isinstance(stream, av.VideoStream)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         for image in noise(20):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
