@@ -214,7 +214,7 @@ def test_a_run_that_is_ended_leaves_complete_files_and_goes_on(
     tmp_path: Path, tree: Path, options: list[str], number: signal.Signals
 ) -> None:
     out = tmp_path / "out"
-    write_clip(tree / "b/c.mp4", 1500)  # it is at this one when the signal comes
+    write_clip(tree / "b/c.mp4", 800)  # it is at this one when the signal comes
     going = start(tree, out, *options)
     assert going.stdout is not None
     assert going.stdout.readline().startswith("[1/6] a.mp4")

@@ -28,7 +28,7 @@ from ..support.forked import Forked
 from ..support.training_runs import NETWORK
 from ..support.waiting import PATIENCE_S, wait_until
 
-STEPS = 100
+STEPS = 40
 
 CONFIG = f"""
 steps = {STEPS}

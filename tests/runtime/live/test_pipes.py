@@ -129,7 +129,7 @@ def test_mpegts_through_a_named_pipe_from_a_slow_writer(tmp_path: Path) -> None:
 def test_mp4_with_its_index_at_the_end_is_read_from_a_pipe(
     tmp_path: Path, nearest_model_path: Path
 ) -> None:
-    images = noise(60, 192, 128)
+    images = noise(16, 192, 128)
     source = make_clip(tmp_path / "a.mp4", images, options={"crf": "1"})
     data = source.read_bytes()
     assert data.index(b"mdat") < data.index(b"moov")
