@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 import threading
 from typing import NoReturn
@@ -22,7 +23,11 @@ def leave(exit_code: int, message: str = "", kind: str = "Interrupted") -> None:
 
 
 def leave_at_once(exit_code: int, message: str = "", kind: str = "Interrupted") -> NoReturn:
-    """Say it and exit without taking the interpreter down in order."""
+    """Say it and exit without taking the interpreter down in order; signals do not cut that off."""
+    if threading.current_thread() is threading.main_thread():  # which alone may set handlers
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            if hasattr(signal, name):  # Windows has no SIGHUP
+                signal.signal(getattr(signal, name), signal.SIG_IGN)
     # Whoever closed the terminal reads no message, and an error here would hang the process.
     with contextlib.suppress(OSError):
         if message:

@@ -121,6 +121,32 @@ def test_an_interrupted_run_is_json_too(tmp_path: Path, nearest_model_path: Path
     assert (document["exit_code"], document["error"]["kind"]) == (143, "Interrupted")
 
 
+INTERRUPTED = """
+import os, signal
+from framelift.cli.dispatch import leaving
+from framelift.cli.main import main
+from framelift.common.errors import Interrupted
+
+def interrupted():
+    raise Interrupted("interrupted by SIGTERM; no output was left behind", 143)
+
+def print_failure(*arguments):
+    for number in (signal.SIGINT, signal.SIGTERM):
+        os.kill(os.getpid(), number)
+    printing(*arguments)
+
+printing, leaving.print_failure = leaving.print_failure, print_failure
+main(["models", "--json"], prepare=interrupted)
+"""
+
+
+def test_a_second_signal_does_not_cut_off_what_is_said_of_the_first() -> None:
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True)
+    assert done.returncode == 143, done.stderr
+    assert done.stderr == "framelift: interrupted by SIGTERM; no output was left behind\n"
+    assert json.loads(done.stdout)["error"]["kind"] == "Interrupted"
+
+
 def test_numbers_that_json_has_not_are_null(capsys: pytest.CaptureFixture[str]) -> None:
     expect_json([])
     print_json({"a": [float("nan"), 1.5], "b": (float("inf"),)}, indent=None)
