@@ -11,6 +11,7 @@ from .alpha import opaque_format, with_alpha
 from .colour_tags import FULL, UNSPECIFIED, Colour, complete_colour
 from .deep_bgr import DeepPixels
 from .frame import Image
+from .overread import with_room
 from .pixel_format import PixelFormat, named_format
 from .planes import plane_array
 from .pool import FramePool
@@ -137,7 +138,7 @@ class FromBgr:
         if image.dtype == np.uint16 or format_.chroma == 0 or deep_rgb:
             wide = image if image.dtype == np.uint16 else image.astype(np.uint16) * 257
             return self._deep.from_bgr(wide, name, self._colour)
-        picture = av.VideoFrame.from_numpy_buffer(image, format="bgr24")
+        picture = av.VideoFrame.from_numpy_buffer(with_room(image), format="bgr24")
         if format_.is_rgb:
             return self._reformatter.reformat(picture, format=name)
         return self._reformatter.reformat(

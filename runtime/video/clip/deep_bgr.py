@@ -17,6 +17,7 @@ from ....common.libraries.opencv import load_cv2
 from ....common.libraries.swscale import TO_YUV
 from .colour_tags import FULL, Colour
 from .frame import Image
+from .overread import with_room
 from .pixel_format import named_format
 from .planes import plane_array
 
@@ -54,7 +55,7 @@ class DeepPixels:
         format_ = named_format(name)
         height, width = image.shape[:2]
         if format_.is_rgb:
-            picture = av.VideoFrame.from_numpy_buffer(image, format="bgr48le")
+            picture = av.VideoFrame.from_numpy_buffer(with_room(image), format="bgr48le")
             return self._reformatter.reformat(picture, format=name)
         matrix = _from_rgb(colour, format_.bits)[:, [2, 1, 0, 3]]
         if format_.chroma == 0:

@@ -130,7 +130,8 @@ class Integrity:
 
     def verdict(self, total_bytes: int) -> str:
         """After the last packet: what is missing of an input of that many bytes, or ""."""
-        if self._container.format.name == "yuv4mpegpipe" and total_bytes > self._end_byte:
+        is_y4m = self._container.format.name == "yuv4mpegpipe"
+        if is_y4m and self._packets and total_bytes > self._end_byte:
             return "the last frame is cut short"
         if self._container.format.name == "mpegts" and ends_in_packet(total_bytes):
             return CUT_IN_PACKET

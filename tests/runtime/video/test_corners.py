@@ -222,7 +222,8 @@ def test_sound_before_zero_moves_no_picture(tmp_path: Path) -> None:
     source = tmp_path / "a.webm"
     picture = ("-itsoffset", "0.4", "-f", "lavfi", "-i", "testsrc2=s=64x48:r=60:d=0.1")
     sound = ("-f", "lavfi", "-i", "sine=r=48000:d=0.6")
-    codecs = ("-c:v", "libvpx-vp9", "-deadline", "realtime", "-c:a", "libopus")
+    fast = ("-cpu-used", "8", "-usage", "realtime")
+    codecs = ("-c:v", "libaom-av1", *fast, "-c:a", "libopus")
     early = ("-output_ts_offset", "-0.4", "-avoid_negative_ts", "disabled")
     ffmpeg(*picture, *sound, *codecs, "-fps_mode", "passthrough", *early, source)
     assert audio_packets(source)[0][0] < -0.3
