@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import signal
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -76,6 +77,15 @@ def test_resuming_is_exact(tmp_path: Path, photos: Path, overrides: list[str]) -
     assert steps == [record["step"] for record in history(tmp_path / "whole")]
 
 
+@pytest.fixture
+def terminal() -> Iterator[None]:
+    """SIGHUP is not ignored, also where the tests run under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("terminal")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_signals_save_and_give_their_own_exit_codes(
     tmp_path: Path, photos: Path, capfd: pytest.CaptureFixture[str], number: signal.Signals
@@ -103,6 +113,7 @@ class Gone:
         raise BrokenPipeError
 
 
+@pytest.mark.usefixtures("terminal")
 def test_a_lost_terminal_does_not_cost_the_run(
     tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
