@@ -98,7 +98,7 @@ def test_int8_models_keep_their_pairs(
     quantisation = pytest.importorskip("framelift.export.int8.quantisation")
     rng = np.random.default_rng(1)
     frame = rng.integers(0, 256, (17, 23, 3), np.uint8)
-    _, source = load(resolve("realtime-small-x4"))
+    _, source = load(resolve("realtime-nano-x4"))
     widen(source.graph)
     calibrated = calibration.calibrate(source, [frame[None]])
     quantised = quantisation.quantise(calibrated, 100.0, symmetric=symmetric)
