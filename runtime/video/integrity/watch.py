@@ -163,16 +163,16 @@ class Integrity:
     def _promised(self) -> tuple[Fraction, Fraction]:
         """When the file begins and ends as its header says, in seconds.
 
-        In MP4 each track states it. There, chapters are a track of text, which may last longer than
-        the film, and libav reads it without giving its packets away. FFmpeg's AVI files count empty
-        packets where the sound pauses, which are not given away either.
+        In MP4 each track states it. There, chapters and subtitles are tracks of text, which may
+        last longer than the film, and libav does not give all their packets away. FFmpeg's AVI
+        files count empty packets where the sound pauses, which are not given away either.
         """
         container = self._container
         start = Fraction(container.start_time or 0, av.time_base)
         stated = Fraction(container.duration or 0, av.time_base)
         if container.format.name in _TIMED_FROM_ZERO:
             start = Fraction(0)
-        counted: list[Stream] = [one for one in container.streams if one.type != "data"]
+        counted: list[Stream] = [*container.streams.video, *container.streams.audio]
         if self._is_whole:
             counted = [self._stream]
         elif "mp4" not in container.format.name:
