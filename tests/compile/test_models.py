@@ -45,16 +45,26 @@ def _builds() -> list[tuple[str, str]]:
     return found
 
 
+def _build(builder: Builder, name: str, gpu: str) -> None:
+    built = builder.build(resolve(name), SHAPES[gpu], gpu)
+    assert built.get("size", 0) > 100_000, built
+    network = built["network"]
+    assert network["strongly_typed"]
+    assert network["inputs"] == [["frames", "UINT8", [-1, -1, -1, 3]]]
+    assert network["outputs"] == [["upscaled", "UINT8", [-1, -1, -1, 3]]]
+
+
 @pytest.mark.parametrize("name", FLOAT)
-def test_float_models_build_for_every_generation(builder: Builder, name: str) -> None:
+def test_float_models_build(builder: Builder, name: str) -> None:
     for gpu in [gpu for built, gpu in _builds() if built == name]:
-        shapes = SHAPES[gpu]
-        built = builder.build(resolve(name), shapes, gpu)
-        assert built.get("size", 0) > 100_000, built
-        network = built["network"]
-        assert network["strongly_typed"]
-        assert network["inputs"] == [["frames", "UINT8", [-1, -1, -1, 3]]]
-        assert network["outputs"] == [["upscaled", "UINT8", [-1, -1, -1, 3]]]
+        _build(builder, name, gpu)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("gpu", SHAPES)
+@pytest.mark.parametrize("name", FLOAT)
+def test_float_models_build_for_every_generation(builder: Builder, name: str, gpu: str) -> None:
+    _build(builder, name, gpu)
 
 
 @pytest.mark.parametrize("name", ["realtime-small-x4", "johnson-x4"])
