@@ -9,6 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 from .frame import Image
+from .overread import allocated_with_room
 
 
 class FramePool:
@@ -37,7 +38,7 @@ class FramePool:
             if self._free:
                 return self._free.pop()
             self.allocated += 1
-        return self._allocate(shape)
+        return allocated_with_room(self._allocate, shape)
 
     def hold(self, array: Image) -> None:
         """Keep an array that was taken from being used again until one more `give_back`."""

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import mmap
 import subprocess
 import sys
 import textwrap
 
+import numpy as np
 import pytest
+
+from framelift.runtime.video.clip.overread import with_room
+from framelift.runtime.video.clip.pool import FramePool
 
 SCRIPT = """
     import ctypes, mmap
@@ -43,3 +48,23 @@ def test_pictures_at_the_end_of_memory_are_converted() -> None:
         [sys.executable, "-c", textwrap.dedent(SCRIPT)], capture_output=True, text=True
     )
     assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr[-2000:]
+
+
+@pytest.mark.parametrize("shape", [(64, 64, 3), (1, 1, 3), (2160, 3840, 3), (16, 5, 3)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_frames_of_a_pool_are_never_copied(
+    shape: tuple[int, int, int], dtype: type[np.uint8] | type[np.uint16]
+) -> None:
+    def end_at_a_page(taller: tuple[int, ...]) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+        """An array whose first rows, those of `shape`, end where a page ends."""
+        size, kept = (int(np.prod(of)) * np.dtype(dtype).itemsize for of in (taller, shape))
+        memory = np.empty(size + mmap.PAGESIZE, np.uint8)
+        start = -(memory.ctypes.data + kept) % mmap.PAGESIZE
+        array = memory[start : start + size].view(dtype).reshape(taller)
+        assert (array.ctypes.data + kept) % mmap.PAGESIZE == 0
+        return array
+
+    frame = FramePool(end_at_a_page).take(shape)
+    assert frame.shape == shape
+    assert frame.flags.c_contiguous
+    assert with_room(frame) is frame
