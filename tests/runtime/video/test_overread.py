@@ -10,6 +10,7 @@ import textwrap
 import numpy as np
 import pytest
 
+from framelift.runtime.video.clip.frame import Image
 from framelift.runtime.video.clip.overread import with_room
 from framelift.runtime.video.clip.pool import FramePool
 
@@ -55,12 +56,12 @@ def test_pictures_at_the_end_of_memory_are_converted() -> None:
 def test_frames_of_a_pool_are_never_copied(
     shape: tuple[int, int, int], dtype: type[np.uint8] | type[np.uint16]
 ) -> None:
-    def end_at_a_page(taller: tuple[int, ...]) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    def end_at_a_page(taller: tuple[int, ...]) -> Image:
         """An array whose first rows, those of `shape`, end where a page ends."""
         size, kept = (int(np.prod(of)) * np.dtype(dtype).itemsize for of in (taller, shape))
         memory = np.empty(size + mmap.PAGESIZE, np.uint8)
         start = -(memory.ctypes.data + kept) % mmap.PAGESIZE
-        array = memory[start : start + size].view(dtype).reshape(taller)
+        array: Image = memory[start : start + size].view(dtype).reshape(taller)
         assert (array.ctypes.data + kept) % mmap.PAGESIZE == 0
         return array
 
