@@ -14,6 +14,9 @@ import click
 from ..output import log_file
 from ..output.json_output import print_failure
 
+_LAST_WORDS_S = 2.0
+"""Time for the last line; a full pipe that nobody reads never takes it."""
+
 
 def leave(exit_code: int, message: str = "", kind: str = "Interrupted") -> None:
     """End now if a thread is stuck in native code, where the interpreter's own end would hang."""
@@ -23,11 +26,18 @@ def leave(exit_code: int, message: str = "", kind: str = "Interrupted") -> None:
 
 
 def leave_at_once(exit_code: int, message: str = "", kind: str = "Interrupted") -> NoReturn:
-    """Say it and exit without taking the interpreter down in order; signals do not cut that off."""
+    """Say it and exit without taking the interpreter down in order.
+
+    Signals do not cut that off, but after two seconds the process ends, whatever is still unsaid.
+    """
     if threading.current_thread() is threading.main_thread():  # which alone may set handlers
         for name in ("SIGINT", "SIGTERM", "SIGHUP"):
             if hasattr(signal, name):  # Windows has no SIGHUP
                 signal.signal(getattr(signal, name), signal.SIG_IGN)
+    limit = threading.Timer(_LAST_WORDS_S, os._exit, [exit_code])
+    limit.daemon = True
+    with contextlib.suppress(RuntimeError):  # no room for a thread
+        limit.start()
     # Whoever closed the terminal reads no message, and an error here would hang the process.
     with contextlib.suppress(OSError):
         if message:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -145,6 +146,35 @@ def test_a_second_signal_does_not_cut_off_what_is_said_of_the_first() -> None:
     assert done.returncode == 143, done.stderr
     assert done.stderr == "framelift: interrupted by SIGTERM; no output was left behind\n"
     assert json.loads(done.stdout)["error"]["kind"] == "Interrupted"
+
+
+UNREAD = """
+import os, signal, time
+from framelift.cli.main import main
+from framelift.common.signals import signals_as_errors
+
+def interrupted():
+    with signals_as_errors():
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(60)
+
+main(["models"], prepare=interrupted)
+"""
+
+
+def test_a_pipe_that_nobody_reads_does_not_keep_an_interrupted_process() -> None:
+    reading, writing = os.pipe()
+    try:
+        os.set_blocking(writing, False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(writing, b"x" * 512)
+        os.set_blocking(writing, True)
+        done = subprocess.run([sys.executable, "-c", UNREAD], stderr=writing, timeout=30)
+    finally:
+        os.close(reading)
+        os.close(writing)
+    assert done.returncode == 130
 
 
 def test_numbers_that_json_has_not_are_null(capsys: pytest.CaptureFixture[str]) -> None:
