@@ -8,6 +8,7 @@ from fractions import Fraction
 import av
 from av.stream import Stream
 
+from ..clip.film_times import film_times
 from ..clip.rate import frame_rate
 from .damage import CUT_IN_PACKET, ends_in_packet
 
@@ -22,10 +23,6 @@ _NOTHING_CODED = 16
 
 # Packets that may come before one that is shown earlier. H.264 allows 16; encoders use up to 4.
 _MOST_REORDERED = 4
-
-# The duration in their header is the time of the end, wherever the beginning is: so FFmpeg writes
-# it. Others write the distance; what of such a file is missing shows in the log.
-_TIMED_FROM_ZERO = frozenset({"matroska,webm"})
 
 
 class Integrity:
@@ -139,7 +136,7 @@ class Integrity:
         indexed = self._indexed()
         if self._packets < indexed:
             return f"the file is cut short: {self._packets} of {indexed} frames are there"
-        start, end = self._promised()
+        start, end = film_times(self._container, self._stream if self._is_whole else None)
         missing = end - self._end_seconds
         if missing > max(_TOLERANCE_SECONDS, 2 / (frame_rate(self._stream) or Fraction(25))):
             return (
@@ -159,30 +156,6 @@ class Integrity:
         if self._pair_up and lost:
             return f"{len(lost)} frames cannot be decoded"
         return ""
-
-    def _promised(self) -> tuple[Fraction, Fraction]:
-        """When the file begins and ends as its header says, in seconds.
-
-        In MP4 each track states it. There, chapters and subtitles are tracks of text, which may
-        last longer than the film, and libav does not give all their packets away. FFmpeg's AVI
-        files count empty packets where the sound pauses, which are not given away either.
-        """
-        container = self._container
-        start = Fraction(container.start_time or 0, av.time_base)
-        stated = Fraction(container.duration or 0, av.time_base)
-        if container.format.name in _TIMED_FROM_ZERO:
-            start = Fraction(0)
-        counted: list[Stream] = [*container.streams.video, *container.streams.audio]
-        if self._is_whole:
-            counted = [self._stream]
-        elif "mp4" not in container.format.name:
-            return start, start + stated
-        ends = [
-            ((one.start_time or 0) + one.duration) * one.time_base
-            for one in counted
-            if one.duration and one.time_base
-        ]
-        return start, max(ends) if len(ends) == len(counted) else start + stated
 
     def _indexed(self) -> int:
         """How many packets the file's list promises from where it is read."""

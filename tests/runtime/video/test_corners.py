@@ -230,3 +230,23 @@ def test_sound_before_zero_moves_no_picture(tmp_path: Path) -> None:
     convert(source, out := tmp_path / "out.mkv")
     assert frame_times(out) == frame_times(source)
     assert audio_packets(out) == audio_packets(source)
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize("cover", [False, True])
+def test_chapters_after_the_film_are_no_missing_end_beside_a_cover(
+    tmp_path: Path, cover: bool
+) -> None:
+    chapters, source, out = tmp_path / "chapters", tmp_path / "a.mp4", tmp_path / "out.mp4"
+    times = ((0, 1000), (1000, 2900))
+    chapter = "[CHAPTER]\nTIMEBASE=1/1000\nSTART={}\nEND={}\ntitle=a\n"
+    chapters.write_text(";FFMETADATA1\n" + "".join(chapter.format(*pair) for pair in times))
+    film = ("-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=2", "-i", chapters)
+    picture = ("-f", "lavfi", "-i", "color=s=32x32:d=0.04")
+    covered = ("-map", "2:v", "-c:v:1", "mjpeg", "-disposition:v:1", "attached_pic")
+    extra = (picture, covered) if cover else ((), ())
+    ffmpeg(*film, *extra[0], "-map", "0:v", "-c:v:0", "mpeg4", *extra[1], source)
+    convert(source, out)
+    assert frame_times(out) == frame_times(source)
+    with av.open(str(out)) as container:
+        assert len(container.streams.video) == (2 if cover else 1)
