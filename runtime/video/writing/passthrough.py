@@ -18,6 +18,7 @@ from av.subtitles.stream import SubtitleStream
 from ....common.closing import Closing
 from ....common.errors import InputError, OutputError
 from ....common.notes import Say, say_on_stderr
+from ..clip.film_times import film_times
 from ..clip.input_file import open_input, start_offset
 from .captions import TEXT, Captions
 from .carried import Audio, Carried, Copied, CopyFrom, can_hold, describe, time_of
@@ -228,8 +229,7 @@ class Passthrough(Closing):
             end = chapter["end"]
             last = self._span.end
             if last is None and self._input.duration:
-                ends = (self._input.start_time or 0) + self._input.duration
-                last = Fraction(ends, av.time_base)
+                _, last = film_times(self._input)
             if last is not None:
                 end = min(end, round(last / unit))
             if chapter["start"] < end and end > start:

@@ -233,8 +233,20 @@ def test_sound_before_zero_moves_no_picture(tmp_path: Path) -> None:
 
 
 @needs_ffmpeg
+def test_chapters_end_with_a_matroska_film_that_begins_late(tmp_path: Path) -> None:
+    chapters, source, out = tmp_path / "chapters", tmp_path / "a.mkv", tmp_path / "out.mkv"
+    chapters.write_text(";FFMETADATA1\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=1000\nEND=4900\ntitle=a\n")
+    film = ("-itsoffset", "1", "-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=2", "-i", chapters)
+    ffmpeg(*film, "-map", "0:v", "-c:v", "mpeg4", source)
+    convert(source, out)
+    with av.open(str(out)) as container:
+        (chapter,) = container.chapters()
+        assert float(chapter["end"] * (chapter["time_base"] or 0)) == pytest.approx(3, abs=0.05)
+
+
+@needs_ffmpeg
 @pytest.mark.parametrize("cover", [False, True])
-def test_chapters_after_the_film_are_no_missing_end_beside_a_cover(
+def test_chapters_after_the_film_end_with_it_and_are_no_missing_end(
     tmp_path: Path, cover: bool
 ) -> None:
     chapters, source, out = tmp_path / "chapters", tmp_path / "a.mp4", tmp_path / "out.mp4"
@@ -249,4 +261,6 @@ def test_chapters_after_the_film_are_no_missing_end_beside_a_cover(
     convert(source, out)
     assert frame_times(out) == frame_times(source)
     with av.open(str(out)) as container:
+        ends = [one["end"] * (one["time_base"] or 0) for one in container.chapters()]
         assert len(container.streams.video) == (2 if cover else 1)
+    assert ends == [1, 2]
