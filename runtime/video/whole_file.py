@@ -176,7 +176,7 @@ def job_of(
 ) -> dict[str, object]:
     """All that the segments of `source` depend on, for `WorkFolder`."""
     return {
-        "format": 1,
+        "format": 2,  # 1 had other times for frames before 0 and in AVI
         **identity_of(source),
         "model": options.resume,
         "encoder": [encoder.codec, *sorted(encoder.library_options().items())],

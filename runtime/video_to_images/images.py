@@ -164,7 +164,7 @@ def _stated_colours(facts: ClipFacts) -> tuple[tuple[bytes, bytes], ...]:
 def _job(clip: ClipInput, upscaler: FrameUpscaler, options: ConvertOptions) -> dict[str, object]:
     """All that the images depend on."""
     return {
-        "format": 1,
+        "format": 2,  # 1 had other times for frames before 0 and in AVI
         **identity_of(clip),
         "model": options.resume,
         "assume_transfer": options.assume_transfer,

@@ -63,7 +63,7 @@ class Decoder:
         self._integrity = integrity
         self._deinterlacer = deinterlacer
         self._clock = clock
-        self._order = StoredOrder.of(container.format.name)
+        self._order = StoredOrder.of(container, stream)
         self._total_bytes = total_bytes
         self._heard_index: int | None = None
         self._early: list[av.Packet[av.stream.Stream]] = []

@@ -155,7 +155,9 @@ class FileSource(ClipSource):
 
         To be called before the iteration. What lies before the first picture may be left out.
         """
-        self._decoder.listen(stream, take)
+        # Frames before 0 are moved to it, and the sound with them.
+        begins = float(self.start_seconds) if self._options.span.is_whole else 0.0
+        self._decoder.listen(stream, lambda frame, seconds: take(frame, seconds - begins))
 
     @property
     def stream_index(self) -> int:

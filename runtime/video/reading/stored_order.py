@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from heapq import heappop, heappush
+import re
+from heapq import heapify, heappop, heappush
 
 import av
 from av.packet import Packet
 from av.stream import Stream
 
-_STATES_NO_TIMES = frozenset({"asf", "avi"})
+_FORMAT = "avi"
+"""Its packets are counted from 0, in the order of decoding. ASF counts them from elsewhere."""
+_REORDERED = frozenset({"h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4"})
+"""Codecs whose frames may be shown in another order, and that give a frame for each packet."""
+_NOTHING_CODED = 16
+"""MPEG-4 has packets of at most so many bytes that say that nothing changed, and give no frame."""
+_PACKED = re.compile(rb"DivX\d+\D+\d+p")
+"""What MPEG-4 says if such a packet stands for a frame that the packet before has beside its own.
+"""
 
 
 class StoredOrder:
@@ -18,20 +27,30 @@ class StoredOrder:
     frame is shown twice or three times as long.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, codec: str, extradata: bytes) -> None:
+        self._is_mpeg4 = codec == "mpeg4"
+        self._is_packed = bool(_PACKED.search(extradata))
         self._waiting: list[int] = []
         self._first_key: int | None = None
         self._shown = 0
 
     @staticmethod
-    def of(format_name: str) -> StoredOrder | None:
-        """For a format, by FFmpeg's name; `None` if it states the time of every frame."""
-        return StoredOrder() if format_name in _STATES_NO_TIMES else None
+    def of(container: av.container.InputContainer, stream: av.VideoStream) -> StoredOrder | None:
+        """For a stream; `None` if the times that libav gives its frames are right."""
+        codec = stream.codec_context
+        if container.format.name != _FORMAT or codec.name not in _REORDERED:
+            return None
+        return StoredOrder(codec.name, bytes(codec.extradata or b""))
 
     def packet(self, packet: Packet[Stream]) -> None:
         """Take note of a packet, in the order of decoding."""
         if packet.dts is None or not packet.size:
             return
+        if self._is_mpeg4:
+            if self._first_key is None and not self._is_packed:
+                self._is_packed = bool(_PACKED.search(bytes(packet)))
+            if packet.size <= _NOTHING_CODED and not self._is_packed:
+                return
         heappush(self._waiting, packet.dts)
         if packet.is_keyframe and self._first_key is None:
             self._first_key = packet.dts
@@ -41,6 +60,7 @@ class StoredOrder:
         if not self._shown and frame.key_frame and self._first_key is not None:
             # What comes before could not be decoded.
             self._waiting = [dts for dts in self._waiting if dts >= self._first_key]
+            heapify(self._waiting)
         self._shown += 1
         if self._waiting:
             frame.pts = heappop(self._waiting)

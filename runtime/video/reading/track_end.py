@@ -21,8 +21,20 @@ def track_end(stream: av.VideoStream) -> Fraction | None:
     if format_name == "avi" and length and unit:
         return length * unit  # its clock begins at 0
     if "matroska" in format_name and not start:
-        return _seconds(stream.metadata.get("DURATION", ""))
+        return _matroska_end(stream)
     return None
+
+
+def _matroska_end(stream: av.VideoStream) -> Fraction | None:
+    container = stream.container
+    assert isinstance(container, av.container.InputContainer)
+    stated = _seconds(stream.metadata.get("DURATION", ""))
+    if not container.duration:
+        return stated
+    whole = Fraction(container.duration, av.time_base)
+    if stated is not None:
+        return min(stated, whole)  # the tag may be older than a cut
+    return whole if len(container.streams) == 1 else None
 
 
 def _seconds(text: str) -> Fraction | None:
