@@ -3,7 +3,7 @@
 One row is one file, or one piece of a film: only paths and small results travel, never frames.
 Decoding, the model and the encoder stay in one worker, which has a child process for each file's
 sake and writes its own rows into the ledger. Ray Data schedules the rows on a pool of workers and
-starts workers anew that were lost; what a lost one was at is tried by another.
+starts lost workers again; what a lost one was at is tried by another.
 """
 
 from __future__ import annotations

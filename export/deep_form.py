@@ -1,4 +1,4 @@
-"""A model for uint16 frames, made of a checked one for uint8, and compared with PyTorch anew."""
+"""A model for uint16 frames, made of a checked one for uint8, and compared with PyTorch again."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class CpuTimes:
 
 
 def cpu_times() -> CpuTimes | None:
-    """The times so far; None where the system does not show it."""
+    """The times so far; None where the system does not show them."""
     try:
         times = psutil.cpu_times()
     except OSError:

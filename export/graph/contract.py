@@ -58,7 +58,7 @@ def with_sizes(
     window: int = 1,
     strict: bool = True,
 ) -> onnx.ModelProto:
-    """A copy of a contract-2 model that takes frames of this shape, all shapes inferred anew."""
+    """A copy of a contract-2 model that takes frames of this shape, all shapes inferred again."""
     batch, height, width = (window, *shape[1:]) if window > 1 else shape
     sized = onnx.ModelProto()
     sized.CopyFrom(model)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,7 +41,7 @@ def parse(path: Path, data: bytes) -> onnx.ModelProto:
         model = onnx.load_model_from_string(data)
     except Exception:  # protobuf's DecodeError, which onnx does not re-export
         raise damaged(path) from None
-    if not model.graph.node or not model.opset_import or not _is_text(model):
+    if not model.graph.node or not model.opset_import or not _is_text(_names(model)):
         raise damaged(path)
     return model
 
@@ -50,11 +51,20 @@ def damaged(path: Path) -> ModelError:
     return ModelError(f"{path} is not an ONNX file or is damaged: export or copy the model again")
 
 
-def _is_text(model: onnx.ModelProto) -> bool:
-    """Whether all text is UTF-8: protobuf returns `bytes` for what is not."""
-    entries = [text for entry in model.metadata_props for text in (entry.key, entry.value)]
-    names = [value.name for value in (*model.graph.input, *model.graph.output)]
-    return all(isinstance(text, str) for text in (*entries, *names))
+def check_metadata(path: Path, model: onnx.ModelProto) -> None:
+    """Raise ModelError if metadata is not UTF-8. ONNX Runtime runs such models of others."""
+    if not _is_text(text for entry in model.metadata_props for text in (entry.key, entry.value)):
+        raise damaged(path)
+
+
+def _names(model: onnx.ModelProto) -> Iterator[str]:
+    yield from (value.name for value in (*model.graph.input, *model.graph.output))
+    yield from (node.op_type for node in model.graph.node)
+
+
+def _is_text(texts: Iterable[str]) -> bool:
+    """Whether all of them are UTF-8: protobuf returns `bytes` for what is not."""
+    return all(isinstance(text, str) for text in texts)
 
 
 def check_self_contained(path: Path, model: onnx.ModelProto) -> None:

@@ -13,6 +13,7 @@ from ...common.errors import ModelError
 from .contract import (
     DEEP_BITS,
     check_interface,
+    check_metadata,
     check_self_contained,
     check_weights,
     damaged,
@@ -157,6 +158,7 @@ def load(path: str | Path) -> tuple[ModelSpec, onnx.ModelProto]:
 
 def _load(path: Path, data: bytes) -> tuple[ModelSpec, onnx.ModelProto]:
     model = parse(path, data)
+    check_metadata(path, model)
     metadata = Metadata.of(path, model)
     check_self_contained(path, model)
     frame_shape = check_interface(path, model, metadata.integer("depth", 8))

@@ -69,8 +69,8 @@ def upscale_animation(
 ) -> tuple[int, int]:
     """Upscale an animated image file and return the new width and height in pixels.
 
-    GIF counts time in hundredths of a second, and its pixels are opaque or not there at all: what
-    a line names what changes.
+    GIF counts time in hundredths of a second, and its pixels are opaque or not there at all: a
+    line names what changes.
 
     Raises:
         InputError: a frame is damaged, or the frames need more memory than there is.

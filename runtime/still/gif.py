@@ -75,7 +75,7 @@ def in_hundredths(times: list[int]) -> tuple[list[int], list[int]]:
 
 
 def soft_edges_lost(target: Path) -> str:
-    """The line for the user where a frame `is_soft`."""
+    """The line for the user if `is_soft` is true of a frame."""
     return f"{target.name}: .gif has no half transparent pixels; they become one or the other"
 
 

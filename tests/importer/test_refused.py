@@ -11,6 +11,7 @@ import pytest
 from onnx import helper
 
 from framelift.common.errors import ConfigError, ForeignModelError, ModelError, OutputError
+from framelift.export.check.checker import check_model
 from framelift.importer import ImportOptions, import_model
 from framelift.runtime import Upscaler
 
@@ -137,6 +138,16 @@ def test_damaged_files(tmp_path: Path, content: bytes) -> None:
     problem = "is not an ONNX file or is damaged" if content else r"is empty \(0 bytes\)"
     with pytest.raises(ModelError, match=problem):
         imported(path)
+
+
+def test_metadata_that_is_not_utf_8_is_no_damage(tmp_path: Path) -> None:
+    model = Net().model()
+    helper.set_model_props(model, {"author": "XXXX"})
+    path = save(model, tmp_path / "m.onnx")
+    path.write_bytes(path.read_bytes().replace(b"XXXX", b"Jos\xe9"))
+    _, notes = imported(path)
+    assert notes
+    assert check_model(path).path == path
 
 
 def test_options_and_targets_that_make_no_sense(tmp_path: Path) -> None:

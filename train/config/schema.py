@@ -270,7 +270,9 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 f"style.side must be 0 or at least {MIN_STYLE_SIDE}, not {self.style.side}"
             )
         if self.validation.folder:
-            raise ValueError("validation is for super-resolution; a style has no reference image")
+            raise ValueError(
+                "validation is for super-resolution; a style has no original to compare with"
+            )
 
     @property
     def size_multiple(self) -> int:

@@ -45,7 +45,7 @@ def depth_of(config: NetworkConfig) -> int:
 
 
 def named_by(tensors: Collection[str]) -> str | None:
-    """The network of this project whose tensors have such names; None if there is none.
+    """The network of this project whose tensors have such names; None if no network has.
 
     Those of `compact` are the community's; `johnson` and `style` have the same.
     """

@@ -36,7 +36,7 @@ class Frame:
     hdr10_plus: bytes | None = None
     """HDR10+ metadata of this frame, as a message of ITU-T T.35."""
     is_context: bool = False
-    """Comes before the first frame of the output: models of several frames look at it."""
+    """Whether it is not written: models of several frames look at it, before the first that is."""
 
     @property
     def pts_seconds(self) -> Fraction:

@@ -196,7 +196,7 @@ def test_noise_is_drawn_from_the_seeds_alone() -> None:
     ("overrides", "message"),
     [
         (["task=super-resolution"], 'network "style" is for task = "style"'),
-        (["validation.folder=x"], "a style has no reference image"),
+        (["validation.folder=x"], "a style has no original to compare with"),
         (["data.crop=130"], "must be a multiple of 4"),
         (["style.side=8"], "style.side must be 0 or at least 32"),
         (["loss.1.kind=feature"], 'needs a \\[\\[loss\\]\\] term of kind = "style"'),
