@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 
 import numpy as np
@@ -132,6 +133,8 @@ class Cutter:
             except (BackendError, MemoryError) as error:
                 if not is_out_of_memory(error) or not self._cut_smaller(*shape):
                     raise
+            # What the failed call took may lie in a cycle with its traceback (Python 3.13).
+            gc.collect()
         if self._max_pixels != before:
             tile = self._tiles.plan if self._tiles else None
             how = f"in tiles of {tile.width}×{tile.height}" if tile else "one by one"
