@@ -26,9 +26,9 @@ def leave(exit_code: int, message: str = "", kind: str = "Interrupted") -> None:
 
 
 def leave_at_once(exit_code: int, message: str = "", kind: str = "Interrupted") -> NoReturn:
-    """Say it and exit without taking the interpreter down in order.
+    """Print the message and exit without taking the interpreter down in order.
 
-    Signals do not cut that off, but after two seconds the process ends, whatever is still unsaid.
+    Signals do not interrupt the printing, but after two seconds the process ends in any case.
     """
     if threading.current_thread() is threading.main_thread():  # which alone may set handlers
         for name in ("SIGINT", "SIGTERM", "SIGHUP"):

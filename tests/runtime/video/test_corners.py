@@ -37,6 +37,16 @@ def with_late_sound(folder: Path, suffix: str) -> Path:
     return folder / late
 
 
+def film(container: av.container.OutputContainer, codec: str, frames: int, **options: str) -> None:
+    """Write noise of 64×48 pixels at 25 frames per second."""
+    stream = container.add_stream(codec, rate=25, options=options)
+    assert isinstance(stream, av.VideoStream)
+    stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+    for image in noise(frames):
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
+    container.mux(stream.encode(None))
+
+
 @pytest.mark.parametrize("suffix", [".mp4", ".mov"])
 @pytest.mark.parametrize("target", [".mp4", ".mov", ".mkv"])
 def test_sound_that_begins_late_keeps_its_times(tmp_path: Path, suffix: str, target: str) -> None:
@@ -77,11 +87,7 @@ def test_chapters_that_last_longer_than_the_film_are_no_missing_end(
                 {"id": 1, "start": 500, "end": 900, "time_base": unit, "metadata": {"title": "b"}},
             ]
         )
-        stream = container.add_stream("mpeg4", rate=25)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        for image in noise(3):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
-        container.mux(stream.encode(None))
+        film(container, "mpeg4", 3)
     convert(source, tmp_path / "out.mp4")
     assert frame_times(tmp_path / "out.mp4") == frame_times(source)
 
@@ -146,12 +152,7 @@ def test_frames_of_files_without_times_of_display_come_evenly_from_the_start(
 ) -> None:
     source = tmp_path / "a.avi"
     with av.open(str(source), "w") as container:
-        stream = container.add_stream(codec, rate=25, options=options)
-        assert isinstance(stream, av.VideoStream)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        for image in noise(20):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
-        container.mux(stream.encode(None))
+        film(container, codec, 20, **options)
     assert convert(source, out := tmp_path / "out.mp4") == []
     expected = [index / 25 for index in range(20)]
     assert [float(time) for time in frame_times(out)] == pytest.approx(expected, abs=1e-3)
@@ -261,11 +262,7 @@ def test_no_chapter_ends_after_the_film(tmp_path: Path) -> None:
                 {"id": 2, "start": 100, "end": 900, "time_base": unit, "metadata": {"title": "b"}},
             ]
         )
-        stream = container.add_stream("libx264", rate=25)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        for image in noise(5):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
-        container.mux(stream.encode(None))
+        film(container, "libx264", 5)
     convert(source, out := tmp_path / "out.mp4")
     with av.open(str(out)) as container:
         assert [chapter["metadata"]["title"] for chapter in container.chapters()] == ["a", "b"]
