@@ -176,7 +176,7 @@ def job_of(
 ) -> dict[str, object]:
     """All that the segments of `source` depend on, for `WorkFolder`."""
     return {
-        "format": 2,  # 1 had other times for frames before 0 and in AVI
+        "format": 3,  # 1 and 2 had other times for frames before 0, 1 in AVI
         **identity_of(source),
         "model": options.resume,
         "encoder": [encoder.codec, *sorted(encoder.library_options().items())],
@@ -282,8 +282,9 @@ class _Work:
         span, index, copied = self.options.span, source.stream_index, None
         if index is not None:
             start = source.start_seconds
-            part = span if span.is_whole else Span(start, span.end)
-            begins = start if span.is_whole else Fraction(0)
+            whole = span.is_from_the_beginning
+            part = span if whole else Span(start, span.end)
+            begins = start if whole else Fraction(0)
             copied = CopyFrom(self.source_path, index, self.options.audio, part, begins)
         return FileSink(
             path,

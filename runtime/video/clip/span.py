@@ -17,6 +17,8 @@ _TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?|\.\d+)")
 class Span:
     """Frames with start ≤ time < end, in seconds of the input; `None` is its end.
 
+    A start of 0 is the beginning, and includes frames before time 0.
+
     Raises:
         ConfigError: it is empty.
     """
@@ -33,6 +35,11 @@ class Span:
     def is_whole(self) -> bool:
         """Whether nothing is cut off."""
         return self == Span()
+
+    @property
+    def is_from_the_beginning(self) -> bool:
+        """Whether nothing is cut off before the first frame."""
+        return not self.start
 
 
 def parse_time(text: str) -> Fraction:

@@ -78,7 +78,7 @@ class Clock:
                 held = None
             if ends:
                 return
-            if span.is_whole or seconds >= span.start:
+            if span.is_from_the_beginning or seconds >= span.start:
                 held = frame, pts
             if held is not None and not self._waits:
                 yield Timed(*held, self._duration(frame))

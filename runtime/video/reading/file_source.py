@@ -92,7 +92,7 @@ class FileSource(ClipSource):
                     f"{path}: contains a video stream but none of its frames can be decoded"
                 )
             self._zero = self._first.pts
-            if self._options.span.is_whole:  # no frame has a time before 0
+            if self._options.span.is_from_the_beginning:  # no frame has a time before 0
                 self._zero = min(0, self._zero)
             self.facts = self._read_facts(self._first.frame, structure.dolby_vision)
         except BaseException:
@@ -155,8 +155,7 @@ class FileSource(ClipSource):
 
         To be called before the iteration. What lies before the first picture may be left out.
         """
-        # Frames before 0 are moved to it, and the sound with them.
-        begins = float(self.start_seconds) if self._options.span.is_whole else 0.0
+        begins = float(self.start_seconds)
         self._decoder.listen(stream, lambda frame, seconds: take(frame, seconds - begins))
 
     @property

@@ -42,7 +42,7 @@ class CopyFrom:
     span: Span = field(default_factory=Span)
     """The part of the file that the pictures are; what is copied is cut to it."""
     begins: Fraction = Fraction(0)
-    """When the pictures of a whole file begin, in seconds, if before 0: that becomes 0."""
+    """When the pictures begin, in seconds, if before 0 and not cut off: that becomes 0."""
 
 
 class Carried(Protocol):

@@ -216,7 +216,7 @@ class Passthrough(Closing):
 
     def _length(self) -> Fraction | None:
         """How long the output is at most, in seconds."""
-        return None if self._span.end is None else self._span.end - self._span.start
+        return None if self._span.end is None else self._span.end - self._zero
 
     def _chapters(self) -> Iterator[Chapter]:
         """The chapters that lie in the span, moved along with it.
@@ -227,11 +227,10 @@ class Passthrough(Closing):
             unit = chapter["time_base"] or Fraction(1, av.time_base)
             start = round(self._zero / unit)
             end = chapter["end"]
-            last = self._span.end
-            if last is None and self._input.duration:
-                _, last = film_times(self._input)
-            if last is not None:
-                end = min(end, round(last / unit))
+            lasts = [] if self._span.end is None else [self._span.end]
+            if self._input.duration:
+                lasts.append(film_times(self._input)[1])
+            end = min([end, *(round(last / unit) for last in lasts)])
             if chapter["start"] < end and end > start:
                 chapter["end"] = end - start
                 chapter["start"] = max(chapter["start"], start) - start
@@ -260,12 +259,12 @@ class Passthrough(Closing):
             ) from error
 
     def _is_wanted(self, packet: Packet[Stream], carried: Carried) -> bool:
-        """Whether a packet begins in the span. Of a whole file, the encoder's lead-in counts."""
-        span, seconds = self._span, time_of(packet)
-        if span.is_whole:
-            return True
+        """Whether a packet begins in the span. Of the beginning, the encoder's lead-in counts."""
+        seconds, length = time_of(packet), self._length()
+        if length is not None and seconds >= length:
+            return False
         begin = -_RUN_IN_SECONDS if isinstance(carried, Sound) else 0
-        return seconds >= begin and (span.end is None or seconds < span.end - span.start)
+        return self._span.is_from_the_beginning or seconds >= begin
 
     def _cut(self, packet: Packet[Stream]) -> None:
         """Cut a subtitle to the span."""

@@ -12,9 +12,12 @@ import numpy as np
 import pytest
 
 from framelift.common.errors import InputError
+from framelift.common.notes import silent
+from framelift.runtime.video.clip.span import Span
 from framelift.runtime.video.reading.file_source import FileSource
+from framelift.runtime.video.whole_file import ConvertOptions, upscale_video
 
-from ...support.clips import audio_packets, frame_times, make_clip, noise
+from ...support.clips import Nearest, audio_packets, frame_times, make_clip, noise
 from ...support.converting import convert
 
 MILLI = Fraction(1, 1000)
@@ -317,3 +320,29 @@ def test_chapters_after_the_film_end_with_it_and_are_no_missing_end(
         ends = [one["end"] * (one["time_base"] or 0) for one in container.chapters()]
         assert len(container.streams.video) == (2 if cover else 1)
     assert ends == [1, 2]
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize("target", [".mp4", ".mkv"])
+@pytest.mark.parametrize("segments", [False, True])
+def test_an_end_alone_keeps_the_beginning_as_it_is(
+    tmp_path: Path, target: str, segments: bool
+) -> None:
+    picture = ("-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=1")
+    sound = ("-itsoffset", "-0.1", "-f", "lavfi", "-i", "sine=d=1")
+    moved = ("-output_ts_offset", "{}", "-avoid_negative_ts", "disabled")
+    for begins, frames in (("-0.2", 17), ("0.2", 7)):
+        source, out = tmp_path / "moved.mkv", tmp_path / f"{frames}{target}"
+        where = [word.format(begins) for word in moved]
+        ffmpeg("-y", *picture, *sound, "-c:v", "mjpeg", "-c:a", "ac3", *where, source)
+        options = ConvertOptions(span=Span(end=Fraction("0.48")), resume="a" if segments else None)
+        upscale_video(source, out, Nearest(), None, options, quiet=True, say=silent)
+        shift = max(0, -frame_times(source)[0])
+        expected = [time + shift for time in frame_times(source)[:frames]]
+        assert [float(t) for t in frame_times(out)] == pytest.approx([float(t) for t in expected])
+        heard = [(time + shift, data) for time, data in audio_packets(source)]
+        heard = [one for one in heard if one[0] < Fraction("0.48") + shift]
+        assert [data for _, data in audio_packets(out)] == [data for _, data in heard]
+        assert [float(time) for time, _ in audio_packets(out)] == pytest.approx(
+            [float(time) for time, _ in heard], abs=2e-3
+        )
