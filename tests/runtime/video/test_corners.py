@@ -337,7 +337,7 @@ def test_an_end_alone_keeps_the_beginning_as_it_is(
         ffmpeg("-y", *picture, *sound, "-c:v", "mjpeg", "-c:a", "ac3", *where, source)
         options = ConvertOptions(span=Span(end=Fraction("0.48")), resume="a" if segments else None)
         upscale_video(source, out, Nearest(), None, options, quiet=True, say=silent)
-        shift = max(0, -frame_times(source)[0])
+        shift = max(Fraction(0), -frame_times(source)[0])
         expected = [time + shift for time in frame_times(source)[:frames]]
         assert [float(t) for t in frame_times(out)] == pytest.approx([float(t) for t in expected])
         heard = [(time + shift, data) for time, data in audio_packets(source)]
