@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...common.errors import InputError, OutputError
-from ...common.images import FOREIGN_IMAGE_SUFFIXES, IMAGE_SUFFIXES, is_image
+from ...common.images import FOREIGN_IMAGE_SUFFIXES, IMAGE_SUFFIXES
 from ...common.notes import Say
-from ...runtime.files.jobs import VIDEO_SUFFIXES, output_name
+from ...runtime.files.jobs import VIDEO_SUFFIXES, becomes_image, own_name
 from ...runtime.video.writing.encoders import EncoderOptions
 
 _WANTED = frozenset((*IMAGE_SUFFIXES, *VIDEO_SUFFIXES))
@@ -38,8 +38,8 @@ class Item:
 
     @property
     def is_image(self) -> bool:
-        """Whether it is an image by its name."""
-        return is_image(Path(self.source))
+        """Whether it is an image by its name, or a GIF that stays one."""
+        return becomes_image(Path(self.source), Path(self.target))
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def with_targets(
     targets of files that were renamed before, which stay as they are whatever files are added.
     """
     natural = {
-        source: _place(source, output_name(Path(source), options))
+        source: _place(source, own_name(Path(source), options))
         for source in files
         if source not in recorded
     }

@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from ...common.errors import FrameliftError, Interrupted
-from ...common.images import is_image
 from ...common.signals import signals_as_errors
 from ...common.text import one_line
 from ...runtime import Upscaler
+from ...runtime.files.jobs import becomes_image
 from ...runtime.files.settings import FileSettings
 from .messages import (
     ALIVE_SECONDS,
@@ -84,7 +84,8 @@ def _answer(upscale: FileUpscaler, job: Job) -> Answer:
 
 def _load(upscale: FileUpscaler, job: Job) -> Upscaler:
     source = Path(job.source)
-    return upscale.load(images=is_image(source), source=source)
+    target = Path(job.target) if isinstance(job, Make | Join) else source
+    return upscale.load(images=becomes_image(source, target), source=source)
 
 
 def _loaded(upscaler: Upscaler) -> Loaded:

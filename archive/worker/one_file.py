@@ -8,13 +8,12 @@ from pathlib import Path
 import av
 
 from ...common.errors import ConfigError
-from ...common.images import is_image
 from ...common.notes import Say, silent
 from ...common.signals import call_interruptibly
 from ...importer.loading import load_upscaler, models_to_run
 from ...runtime import Upscaler
 from ...runtime.files.input_size import factor_for
-from ...runtime.files.jobs import Job
+from ...runtime.files.jobs import Job, becomes_image
 from ...runtime.files.make import ImageResult, Manner, make_file
 from ...runtime.files.settings import FileSettings
 from ...runtime.video.clip.fit import Fit, known_factor
@@ -37,7 +36,7 @@ class FileUpscaler:
 
         Raises what `make_file` and `load` raise.
         """
-        job = Job(source, target, is_image(source))
+        job = Job(source, target, becomes_image(source, target))
         upscaler = self.load(images=job.is_image, source=source)
         manner = Manner(replace, quiet=True, inform=silent, say=self._say)
         result = make_file(job, upscaler, self._settings, manner)

@@ -7,9 +7,11 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image, ImageSequence
 
 from framelift.archive.plan.job import Archive, Outcome
 from framelift.archive.records.claims import Claim
@@ -239,3 +241,15 @@ def test_a_size_is_made_by_the_model_that_is_enough_for_each_file(archive: Archi
             loaded = worker.load(items(sized)[0]).loaded
             assert loaded is not None
             assert loaded.scale == scale
+
+
+def test_an_animated_gif_stays_one(archive: Archive) -> None:
+    frames = [Image.new("RGB", (8, 6), colour) for colour in ("red", "blue")]
+    path = archive.root / "cat.gif"
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=[70, 130], loop=0)
+    archive = replace(archive, split_seconds=0.1)
+    assert run(archive)["cat.gif"].state == "done"
+    with Image.open(archive.out / "cat.gif") as made:
+        assert (made.format, made.size) == ("GIF", (32, 24))
+        times = [frame.info["duration"] for frame in ImageSequence.Iterator(made)]
+    assert times == [70, 130]

@@ -11,6 +11,7 @@ from av.stream import Stream
 from ..clip.film_times import film_times
 from ..clip.rate import frame_rate
 from .damage import CUT_IN_PACKET, ends_in_packet
+from .nothing_coded import NothingCoded
 
 # Headers round the duration, and streams end a little apart.
 _TOLERANCE_SECONDS = Fraction(1, 4)
@@ -18,8 +19,6 @@ _TOLERANCE_SECONDS = Fraction(1, 4)
 _PACKET_IS_FRAME = frozenset({"h264", "hevc", "mjpeg", "prores", "ffv1"})
 # The same, but some decoders give their frames other times: only the number counts.
 _FRAME_FOR_PACKET = frozenset({"vp9", "av1", "mpeg4"})
-_NOTHING_CODED = 16
-"""MPEG-4 has packets of at most so many bytes that say that nothing changed."""
 
 # Packets that may come before one that is shown earlier. H.264 allows 16; encoders use up to 4.
 _MOST_REORDERED = 4
@@ -50,6 +49,9 @@ class Integrity:
         self._end_seconds = Fraction(0)
         self._first_pts: int | None = None
         self._codec = stream.codec_context.codec.canonical_name
+        self._gives_nothing = None
+        if self._codec == "mpeg4":
+            self._gives_nothing = NothingCoded(bytes(stream.codec_context.extradata or b""))
         self._pair_up = self._codec in _PACKET_IS_FRAME
         self._awaited: set[int] = set()
         self._clean_frame_seen = False
@@ -83,8 +85,8 @@ class Integrity:
         if self._first_dts is None:
             self._first_dts = packet.dts
         self._end_byte = (packet.pos or 0) + packet.size
-        least = _NOTHING_CODED if self._codec == "mpeg4" else 0
-        if packet.size > least and not packet.is_discard:
+        gives_nothing = self._gives_nothing is not None and self._gives_nothing(bytes(packet))
+        if packet.size and not packet.is_discard and not gives_nothing:
             self._expected += 1
         if self._pair_up and packet.pts is not None and not packet.is_discard:
             self._awaited.add(packet.pts)

@@ -9,15 +9,15 @@ import av
 from av.packet import Packet
 from av.stream import Stream
 
+from ..integrity.nothing_coded import NothingCoded
+
 _FORMAT = "avi"
 """Its packets are counted from 0, in the order of decoding. ASF counts them from elsewhere."""
 _REORDERED = frozenset({"h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4"})
 """Codecs whose frames may be shown in another order, and that give a frame for each packet."""
-_NOTHING_CODED = 16
-"""MPEG-4 has packets of at most so many bytes that say that nothing changed, and give no frame."""
 _PACKED = re.compile(rb"DivX\d+\D+\d+p")
-"""What MPEG-4 says if such a packet stands for a frame that the packet before has beside its own.
-"""
+"""What MPEG-4 says if a packet without a picture stands for a frame that the packet before has
+beside its own."""
 
 
 class StoredOrder:
@@ -28,7 +28,7 @@ class StoredOrder:
     """
 
     def __init__(self, codec: str, extradata: bytes) -> None:
-        self._is_mpeg4 = codec == "mpeg4"
+        self._gives_nothing = NothingCoded(extradata) if codec == "mpeg4" else None
         self._is_packed = bool(_PACKED.search(extradata))
         self._waiting: list[int] = []
         self._first_key: int | None = None
@@ -46,10 +46,11 @@ class StoredOrder:
         """Take note of a packet, in the order of decoding."""
         if packet.dts is None or not packet.size:
             return
-        if self._is_mpeg4:
+        if self._gives_nothing is not None:
+            data = bytes(packet)
             if self._first_key is None and not self._is_packed:
-                self._is_packed = bool(_PACKED.search(bytes(packet)))
-            if packet.size <= _NOTHING_CODED and not self._is_packed:
+                self._is_packed = bool(_PACKED.search(data))
+            if self._gives_nothing(data) and not self._is_packed:
                 return
         heappush(self._waiting, packet.dts)
         if packet.is_keyframe and self._first_key is None:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 # Before the span, sound is decoded for so long, so that it is whole when the span begins.
 _RUN_IN_SECONDS = 2
+_COARSE_SECONDS = Fraction(1, 1000)
+"""AVI counts sound in packets of some 24 ms: in such units a shift would be rounded."""
 
 # Written by the program that made the input about the packets as they were.
 _STALE_TAGS = (
@@ -279,9 +281,22 @@ class Passthrough(Closing):
         packet.duration = max(0, end - start)
 
     def _shift(self, packet: Packet[Stream]) -> None:
+        if self._zero and packet.time_base > _COARSE_SECONDS:
+            _refine(packet)
         offset = start_offset(self._input, packet.time_base)
         offset += round(self._zero / packet.time_base)
         if packet.pts is not None:
             packet.pts -= offset
         if packet.dts is not None:
             packet.dts -= offset
+
+
+def _refine(packet: Packet[Stream]) -> None:
+    """Count the times of a packet in a thousandth of its unit."""
+    if packet.pts is not None:
+        packet.pts *= 1000
+    if packet.dts is not None:
+        packet.dts *= 1000
+    if packet.duration is not None:
+        packet.duration *= 1000
+    packet.time_base /= 1000

@@ -188,6 +188,25 @@ def test_packets_of_avi_that_give_no_frame_move_no_other_frame(tmp_path: Path) -
     assert [float(time) for time in frame_times(out)] == pytest.approx(shown, abs=1e-3)
 
 
+@pytest.mark.parametrize("suffix", [".avi", ".mkv", ".mp4"])
+def test_small_pictures_that_stay_the_same_keep_their_times(tmp_path: Path, suffix: str) -> None:
+    # Their packets are as short as those that give no frame.
+    source = make_clip(
+        tmp_path / f"a{suffix}",
+        noise(1, 32, 32) * 20,
+        pts=list(range(20)),
+        time_base=Fraction(1, 25),
+        rate=Fraction(25),
+        codec="mpeg4",
+        options={"bf": "0"},
+    )
+    with av.open(str(source)) as container:
+        assert min(packet.size for packet in container.demux() if packet.size) <= 16
+    assert convert(source, out := tmp_path / "out.mp4") == []
+    expected = [index / 25 for index in range(20)]
+    assert [float(time) for time in frame_times(out)] == pytest.approx(expected, abs=1e-3)
+
+
 needs_ffmpeg = pytest.mark.skipif(not which("ffmpeg"), reason="needs ffmpeg")
 
 
@@ -346,3 +365,26 @@ def test_an_end_alone_keeps_the_beginning_as_it_is(
         assert [float(time) for time, _ in audio_packets(out)] == pytest.approx(
             [float(time) for time, _ in heard], abs=2e-3
         )
+
+
+def test_sound_of_an_avi_is_cut_to_the_sample(tmp_path: Path) -> None:
+    rate = Fraction(120)
+    source = make_clip(
+        tmp_path / "a.avi",
+        noise(30),
+        pts=list(range(30)),
+        time_base=1 / rate,
+        rate=rate,
+        codec="mjpeg",
+        pixel_format="yuvj420p",
+        audio="libmp3lame",
+    )
+    start = Fraction(1, 10)  # 4.17 packets of sound
+    options = ConvertOptions(span=Span(start))
+    upscale_video(source, out := tmp_path / "out.mp4", Nearest(), None, options, quiet=True)
+    heard = [(time - start, data) for time, data in audio_packets(source) if time >= start]
+    assert len(heard) > 3
+    assert [data for _, data in audio_packets(out)] == [data for _, data in heard]
+    assert [float(time) for time, _ in audio_packets(out)] == pytest.approx(
+        [float(time) for time, _ in heard], abs=1e-4
+    )
