@@ -16,7 +16,10 @@ _END_IN_ORDER = {"multiprocessing", "ray", "torch"}
 
 def main() -> None:
     """Run the command line, see `main.main`."""
-    signal.signal(signal.SIGINT, _end)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number is not None and not (name == "SIGHUP" and _is_ignored(number)):
+            signal.signal(number, _end)
     gc.disable()  # `main.main` enables it: imports make little that is garbage
     from .main import main as run
 
@@ -27,10 +30,20 @@ def main() -> None:
         raise
 
 
+def _is_ignored(number: int) -> bool:
+    """As `nohup` has SIGHUP."""
+    return signal.getsignal(number) == signal.SIG_IGN
+
+
 def _end(number: int, frame: object) -> None:
-    del number, frame
-    os.write(2, b"framelift: interrupted\n")
-    os._exit(130)
+    """End while the command is loaded, and after it is done: `main.main` has its own handlers."""
+    del frame
+    for other in (signal.SIGINT, signal.SIGTERM):  # one line, not two
+        signal.signal(other, signal.SIG_IGN)
+    name = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
+    with contextlib.suppress(OSError):
+        os.write(2, f"framelift: interrupted by {name}\n".encode())
+    os._exit(128 + number)
 
 
 def _leave(code: object) -> None:

@@ -9,14 +9,14 @@ import io
 import os
 import signal
 import sys
-import threading
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
 from ..common.errors import FrameliftError, Interrupted
 from ..common.libraries.memory import is_out_of_memory
+from ..common.signals import raised_by, signal_name, signals_as_interrupts
 from ..common.text import one_line
 from .completion import VARIABLE
 from .dispatch.lazy_commands import LazyCommands
@@ -77,7 +77,17 @@ def _prepare(command: click.Command) -> None:
             name_value(option)
 
 
+class _Commands(click.Group):
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - what a command returns
+        """Call the command. Of Ctrl-C, click itself makes an empty line and an error of its own."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise _interrupted() from error
+
+
 @click.group(
+    cls=_Commands,
     commands=LazyCommands(__package__ or "", _COMMANDS, _prepare),
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -112,15 +122,20 @@ def main(argv: Sequence[str] | None = None, *, prepare: Callable[[], None] = lam
     expect_json(argv)
     log_file.note_arguments(argv)
     try:
-        _run(argv, prepare)
-    except SystemExit as ended:
-        log_file.end(ended.code if isinstance(ended.code, int) else 1)
-        raise
+        with signals_as_interrupts():
+            try:
+                _run(argv, prepare)
+            except SystemExit as ended:
+                log_file.end(ended.code if isinstance(ended.code, int) else 1)
+                raise
+    except (KeyboardInterrupt, Exception):  # some libraries make another error of Ctrl-C
+        if raised_by() is None:
+            raise
+        _leave(_interrupted())
 
 
 def _run(argv: Sequence[str], prepare: Callable[[], None]) -> NoReturn:
     try:
-        _raise_interrupts()
         prepare()
         code = framelift.main(
             args=argv,
@@ -128,19 +143,15 @@ def _run(argv: Sequence[str], prepare: Callable[[], None]) -> NoReturn:
             standalone_mode=False,
             default_map={} if _only_asks(argv) else read_defaults(framelift),
         )
-    except click.exceptions.Abort:
-        _fail("Interrupted", "interrupted", 130)
-    except KeyboardInterrupt:
-        _fail("Interrupted", "interrupted", 130)
+    except click.exceptions.Abort:  # Ctrl-C while click reads the command line
+        _leave(_interrupted())
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(error.exit_code)
     except click.ClickException as error:
         _fail(kind_of(error), in_one_line(error), error.exit_code)
     except Interrupted as error:
-        from .dispatch.leaving import leave_at_once
-
-        leave_at_once(error.exit_code, str(error))  # PyTorch takes seconds to end in order
+        _leave(error)
     except FrameliftError as error:
         _fail(type(error).__name__, one_line(error), error.exit_code)
     except OSError as error:  # a path that the system cannot look up, such as one that is too long
@@ -157,12 +168,15 @@ def _run(argv: Sequence[str], prepare: Callable[[], None]) -> NoReturn:
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _raise_interrupts() -> None:
-    """Let Ctrl-C be an exception again, which `entry` has made the end."""
-    if threading.current_thread() is threading.main_thread() and signal.getsignal(
-        signal.SIGINT
-    ) not in (signal.SIG_IGN, None):
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+def _interrupted() -> Interrupted:
+    number = raised_by() or signal.SIGINT
+    return Interrupted(f"interrupted by {signal_name(number)}", 128 + number)
+
+
+def _leave(error: Interrupted) -> NoReturn:
+    from .dispatch.leaving import leave_at_once
+
+    leave_at_once(error.exit_code, str(error))  # PyTorch takes seconds to end in order
 
 
 def _only_asks(argv: Sequence[str]) -> bool:
@@ -204,6 +218,8 @@ def _stdout_refuses(error: OSError) -> bool:
 
 
 def _fail(kind: str, message: str, exit_code: int) -> NoReturn:
+    if raised_by() is not None:  # this failure came of it
+        _leave(_interrupted())
     click.echo(f"framelift: {message}", err=True)
     with contextlib.suppress(OSError):  # the failure of standard output was reported before
         print_failure(kind, message, exit_code)

@@ -3,23 +3,79 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager
 from types import FrameType
-from typing import TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from .errors import Interrupted
 
 T = TypeVar("T")
+_Handler: TypeAlias = Callable[[int, FrameType | None], object]
+_Handlers: TypeAlias = dict[int, Any]
 
 STDERR = 2
 _PATIENCE_S = 60.0  # for a native call that was asked to end
 
 _SIGHUP: int | None = getattr(signal, "SIGHUP", None)  # Windows has none
+
+SAME_PRESS_S = 0.25
+"""Signals that are closer are one request: a terminal and a wrapper each send one."""
+
+_ENDING_S = 1.0
+"""After an error that ends the process, for which signals do not interrupt what it cleans up."""
+
+_LOST_S = 10.0
+"""After an error that has not ended the process in this time, the next signal raises it again."""
+
+
+class _Last:
+    """The last signal that raised an error."""
+
+    number: int | None = None
+    error = -math.inf
+    """When, of the monotonic clock."""
+
+
+def _raising(number: int) -> int:
+    _Last.number, _Last.error = number, time.monotonic()
+    return number
+
+
+def raised_by() -> int | None:
+    """The signal that raised an error within `signals_as_interrupts`, even if nobody saw it.
+
+    Libraries lose such errors: a module in C that cannot import another one makes its own error of
+    it.
+    """
+    return _Last.number
+
+
+@contextmanager
+def signals_as_interrupts() -> Iterator[None]:
+    """Make signals raise `KeyboardInterrupt` in the main thread; its argument is their number.
+
+    They are SIGINT, SIGTERM and SIGHUP. For a second after such an error, or after one of the other
+    functions here, they do nothing: no second signal cuts off the last line or shows a traceback.
+    Outside the main thread this does nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def handle(signum: int, frame: FrameType | None) -> None:
+        if time.monotonic() < _Last.error + _ENDING_S:
+            return
+        raise KeyboardInterrupt(_raising(signum))
+
+    _Last.number, _Last.error = None, -math.inf
+    with _handled_by(handle):
+        yield
 
 
 @contextmanager
@@ -29,27 +85,25 @@ def signals_as_errors(outcome: str = "no output was left behind") -> Iterator[No
     They are SIGINT, SIGTERM and SIGHUP (exit codes 130, 143 and 129), which comes when the terminal
     is closed; under `nohup` it is left alone.
 
-    Only the first signal raises: a second one would tear the clean-up that the first started.
-    Outside the main thread, where Python cannot set handlers, this does nothing.
+    Only the first signal raises: a second one would tear the clean-up that the first started. One
+    that comes 10 seconds later raises again. Outside the main thread, where Python cannot set
+    handlers, this does nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    raised = False
+    raised = -math.inf
 
     def handle(signum: int, frame: FrameType | None) -> None:
         nonlocal raised
-        if raised:
+        if time.monotonic() < raised + _LOST_S:
             return
-        raised = True
+        raised = time.monotonic()
+        _raising(signum)
         raise Interrupted(f"interrupted by {signal_name(signum)}; {outcome}", 128 + signum)
 
-    previous = {number: signal.signal(number, handle) for number in _signals()}
-    try:
+    with _handled_by(handle):
         yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 def call_interruptibly(function: Callable[[], T], cancel: Callable[[], None] | None = None) -> T:
@@ -61,6 +115,8 @@ def call_interruptibly(function: Callable[[], T], cancel: Callable[[], None] | N
     it to end, it is given a minute, so that it does not go on using the GPU behind the back of
     whoever handles the exception.
     """
+    from concurrent.futures import Future  # which is slow to import
+
     outcome: Future[T] = Future()
 
     def run() -> None:
@@ -84,32 +140,28 @@ def call_interruptibly(function: Callable[[], T], cancel: Callable[[], None] | N
 def first_signal_stops(stop: Callable[[str], None]) -> Iterator[None]:
     """Call `stop` with the signal's name on the first SIGINT, SIGTERM or SIGHUP, to end well.
 
-    The second one does what the handler did that was there before; a second SIGHUP does nothing,
-    for a terminal that is closed sends one and the shell in it another. Outside the main thread
-    this does nothing.
+    A second one does what the handler did that was there before, unless it comes at the same
+    moment. A second SIGHUP does nothing: a terminal that is closed sends one and the shell in it
+    another. Outside the main thread this does nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    numbers = _signals()
-    previous = {number: signal.getsignal(number) for number in numbers}
-
-    def restore() -> None:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
     def handle(signum: int, frame: FrameType | None) -> None:
-        restore()
-        if signum == _SIGHUP:
-            signal.signal(signum, signal.SIG_IGN)
+        first = time.monotonic()
+
+        def again(signum: int, frame: FrameType | None) -> None:
+            if signum != _SIGHUP and time.monotonic() >= first + SAME_PRESS_S:
+                _restore(previous)
+                signal.raise_signal(signum)
+
+        for number in previous:
+            signal.signal(number, again)
         stop(signal_name(signum))
 
-    for number in numbers:
-        signal.signal(number, handle)
-    try:
+    with _handled_by(handle) as previous:
         yield
-    finally:
-        restore()
 
 
 class StopRequest:
@@ -123,29 +175,49 @@ def signals_noted(notice: str = "") -> Iterator[StopRequest]:
     """During the block the signals are noted instead of ending the process.
 
     The first one prints `notice`, since a step may take seconds on a CPU. It does so once Python
-    runs again, at the latest when the backward pass has returned. Ctrl-C once more raises
-    `Interrupted` wherever the program is, for who does not want to wait.
+    runs again, at the latest when the backward pass has returned. Ctrl-C once more, not at the same
+    moment, raises `Interrupted` wherever the program is, for who does not want to wait.
     """
     request = StopRequest()
+    first = math.inf
     if threading.current_thread() is not threading.main_thread():
         yield request  # only the main thread may set handlers; its owner sees the signals
         return
 
     def note(number: int, frame: FrameType | None) -> None:
-        if notice and not request.number:
+        nonlocal first
+        before, request.number = request.number, number
+        if not before:
+            first = time.monotonic()
             # Past sys.stderr: a handler may have interrupted a write to it.
             with contextlib.suppress(OSError):
-                os.write(STDERR, f"\n{notice}\n".encode())
-        if number == signal.SIGINT and request.number == signal.SIGINT:
+                os.write(STDERR, f"\n{notice}\n".encode() if notice else b"")
+        elif number == before == signal.SIGINT and time.monotonic() >= first + SAME_PRESS_S:
             raise Interrupted("stopped at once; the last checkpoint and state are kept", 130)
-        request.number = number
 
-    before = {number: signal.signal(number, note) for number in _signals()}
-    try:
+    with _handled_by(note):
         yield request
+
+
+@contextmanager
+def _handled_by(handle: _Handler) -> Iterator[_Handlers]:
+    """Give the signals this handler; returns those that they had, which they get back."""
+    previous: _Handlers = {}
+    try:
+        for number in _signals():
+            previous[number] = signal.getsignal(number)
+            signal.signal(number, handle)
+        yield previous
+    except Interrupted:
+        _Last.error = time.monotonic()
+        raise
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        _restore(previous)
+
+
+def _restore(handlers: _Handlers) -> None:
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 def _signals() -> list[int]:

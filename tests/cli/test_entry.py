@@ -33,8 +33,98 @@ def test_ctrl_c_while_the_command_is_loaded_is_one_line() -> None:
         assert child.stdout.readline() == "loading\n"
         child.send_signal(signal.SIGINT)
         _, errors = child.communicate(timeout=PATIENCE_S)
-    assert errors == "framelift: interrupted\n"
+    assert errors == "framelift: interrupted by Ctrl-C\n"
     assert child.returncode == 130
+
+
+WORK = """
+import os, signal
+from framelift.cli import main as command
+from framelift.common.signals import signals_as_errors
+
+def send(*names):
+    for name in names:
+        os.kill(os.getpid(), getattr(signal, name))
+
+{}
+inner = command.main
+command.main = lambda: inner(["models", "--json"], prepare=work)
+from framelift.cli.entry import main
+main()
+"""
+
+BARE = """
+def work():
+    try:
+        send(*SIGNALS)
+    finally:
+        send(*SIGNALS)
+"""
+
+BLOCK = """
+def work():
+    try:
+        with signals_as_errors():
+            send(*SIGNALS)
+    finally:
+        send(*SIGNALS)
+"""
+
+LOST = """
+def work():
+    try:
+        send(*SIGNALS)
+    except KeyboardInterrupt:
+        raise ImportError("initialization failed")
+"""
+
+FAILING = """
+from framelift.common.errors import InputError
+
+echo = command.click.echo
+def interrupted_echo(text, err):
+    send(*SIGNALS)
+    echo(text, err=err)
+
+command.click.echo = interrupted_echo
+def work():
+    raise InputError("clip.mp4 is not there")
+"""
+
+DONE = """
+command.log_file.end = lambda code: send(*SIGNALS)
+def work():
+    pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("signals", "name", "code"),
+    [
+        (["SIGINT", "SIGINT"], "Ctrl-C", 130),
+        (["SIGINT", "SIGTERM"], "Ctrl-C", 130),
+        (["SIGTERM", "SIGINT", "SIGHUP"], "SIGTERM", 143),
+    ],
+)
+@pytest.mark.parametrize(
+    ("work", "outcome"),
+    [
+        (BARE, ""),
+        (BLOCK, "; no output was left behind"),
+        (LOST, ""),
+        (FAILING, ""),
+        (DONE, ""),
+    ],
+)
+def test_two_signals_at_once_are_one_line(
+    work: str, outcome: str, signals: list[str], name: str, code: int
+) -> None:
+    program = WORK.format(
+        f"SIGNALS = {signals}\nsignal.signal(signal.SIGHUP, signal.SIG_DFL)\n{work}"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stderr == f"framelift: interrupted by {name}{outcome}\n"
+    assert done.returncode == code
 
 
 _MAIN = "import sys; from framelift.cli.entry import main; main()"

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Iterator
 
 import pytest
 
 from framelift.common.errors import Interrupted
-from framelift.common.signals import first_signal_stops, signals_as_errors
+from framelift.common.signals import (
+    SAME_PRESS_S,
+    first_signal_stops,
+    signals_as_errors,
+    signals_as_interrupts,
+    signals_noted,
+)
 
 
 @pytest.fixture
@@ -46,7 +53,46 @@ def test_a_closed_terminal_ends_a_recording_well_though_it_says_so_twice(
         with first_signal_stops(stopped.append):
             signal.raise_signal(hangup)
             signal.raise_signal(hangup)
+            time.sleep(SAME_PRESS_S)
+            signal.raise_signal(hangup)
             with pytest.raises(Interrupted, match="by SIGTERM"):
                 signal.raise_signal(signal.SIGTERM)
         assert signal.getsignal(hangup) != signal.SIG_IGN
     assert stopped == ["SIGHUP"]
+
+
+def test_a_signal_that_is_sent_twice_at_once_is_one_request() -> None:
+    stopped = list[str]()
+    with signals_as_errors(), first_signal_stops(stopped.append):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGTERM)
+    assert stopped == ["Ctrl-C"]
+    with signals_noted() as request:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        assert request.number == signal.SIGINT
+        time.sleep(SAME_PRESS_S)
+        with pytest.raises(Interrupted, match="at once"):
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_what_a_library_lost_is_raised_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: clock)
+    with signals_as_errors():
+        with pytest.raises(Interrupted):
+            signal.raise_signal(signal.SIGINT)
+        clock = 9.9
+        signal.raise_signal(signal.SIGINT)
+        clock = 10.0
+        with pytest.raises(Interrupted):
+            signal.raise_signal(signal.SIGINT)
+    with signals_as_interrupts():
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+        clock = 10.9
+        signal.raise_signal(signal.SIGINT)
+        clock = 11.0
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)

@@ -17,7 +17,7 @@ import av
 import pytest
 
 from framelift.common.errors import InputError, Interrupted, OutputError
-from framelift.common.signals import signals_as_errors
+from framelift.common.signals import SAME_PRESS_S, signals_as_errors
 from framelift.runtime.live.run import LiveResult
 from framelift.runtime.live.run import upscale_live as run_live
 from framelift.runtime.live.sources.address import parse_source
@@ -245,8 +245,9 @@ def test_a_second_signal_leaves_nothing(tmp_path: Path) -> None:
 
     def signals() -> None:
         """The second one while the run, which the first one ended, waits for this frame."""
-        for _ in range(2):
-            send_and_wait(signal.SIGTERM)
+        send_and_wait(signal.SIGTERM)
+        time.sleep(SAME_PRESS_S)
+        send_and_wait(signal.SIGTERM)
         assert handled.wait(PATIENCE_S)
 
     with HttpServer() as server:

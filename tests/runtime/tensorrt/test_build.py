@@ -112,7 +112,7 @@ def test_interrupted_build_stops_at_its_next_step(
         raise KeyboardInterrupt
 
     gpu.during_build = wait_for_the_signal
-    monkeypatch.setattr("framelift.common.signals.Future.result", interrupted)
+    monkeypatch.setattr("concurrent.futures.Future.result", interrupted)
     job = Job(spec, parse_profile("9x7"), BuilderOptions(), 0)
     with pytest.raises(KeyboardInterrupt):
         build_engine(load_tensorrt(), job, progress)

@@ -84,7 +84,7 @@ def test_interrupted_call_is_cancelled_and_waited_for(monkeypatch: pytest.Monkey
     def interrupted(self: object, timeout: float | None = None) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("framelift.common.signals.Future.result", interrupted)
+    monkeypatch.setattr("concurrent.futures.Future.result", interrupted)
     with pytest.raises(KeyboardInterrupt):
         call_interruptibly(work, stop.set)
     assert ended.is_set()
