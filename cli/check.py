@@ -9,6 +9,7 @@ import click
 from .options.completions import model_names
 from .options.shared import targets_option
 from .output.json_output import print_json
+from .output.lines import print_line
 
 if TYPE_CHECKING:
     from ..export.check.checker import CheckReport
@@ -47,7 +48,7 @@ def _show(report: CheckReport) -> None:
     )
     for kind, values in (("in", report.inputs), ("out", report.outputs)):
         for name, shape in values.items():
-            click.echo(f"  {kind:<4}{name}: {shape}")
+            print_line(f"  {kind:<4}{name}: {shape}")
     alike: dict[tuple[bool, tuple[str, ...], str, str], list[str]] = {}
     for found in report.findings:
         key = (found.is_error, found.targets, found.problem, found.remedy)
@@ -55,8 +56,8 @@ def _show(report: CheckReport) -> None:
     for (is_error, targets, problem, remedy), nodes in alike.items():
         grade = "error" if is_error else "risk"
         more = f" and {len(nodes) - 1} more" if len(nodes) > 1 else ""
-        click.echo(f"{grade}: {', '.join(targets)}: {nodes[0]}{more}: {problem}")
-        click.echo(f"    {remedy}")
+        print_line(f"{grade}: {', '.join(targets)}: {nodes[0]}{more}: {problem}")
+        print_line(f"    {remedy}")
     for target, runs in report.verdicts().items():
         verdict = "can run it" if runs else "CANNOT run it"
         click.echo(f"{target}: {verdict}, according to {report.judges[target]}")

@@ -20,6 +20,7 @@ from ..common.libraries.needed import needed_for
 from .options.defaults import typed
 from .options.shared import licence_option, targets_option
 from .options.types import Finite
+from .output.lines import print_line
 
 if TYPE_CHECKING:
     from ..export.config import ExportConfig
@@ -208,7 +209,7 @@ def _serve(model: Path, repository: Path, engine: Path | None) -> None:
 
 
 def _say(message: str) -> None:
-    click.echo(message, err=True)
+    print_line(message, err=True)
 
 
 def _report(exported: Exported) -> None:

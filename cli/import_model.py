@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .options.shared import licence_option
+from .output.lines import print_line
 
 if TYPE_CHECKING:
     from ..importer import Imported
@@ -74,7 +75,7 @@ def import_model(source: Path, output: Path, **options: Any) -> None:  # noqa: A
 
 
 def _note(line: str) -> None:
-    click.echo(f"note: {line}", err=True)
+    print_line(f"note: {line}", err=True)
 
 
 def _report(imported: Imported) -> None:

@@ -25,6 +25,7 @@ from .options.defaults import read_defaults
 from .options.types import name_value, refuse_empty_value, require_both, require_name
 from .output import log_file
 from .output.json_output import expect_json, print_failure
+from .output.lines import print_line
 
 _GARBAGE_THRESHOLD = 20_000
 """Objects after which Python looks for cycles. Its own 700 makes imports a tenth slower."""
@@ -220,7 +221,7 @@ def _stdout_refuses(error: OSError) -> bool:
 def _fail(kind: str, message: str, exit_code: int) -> NoReturn:
     if raised_by() is not None:  # this failure came of it
         _leave(_interrupted())
-    click.echo(f"framelift: {message}", err=True)
+    print_line(f"framelift: {message}", err=True)
     with contextlib.suppress(OSError):  # the failure of standard output was reported before
         print_failure(kind, message, exit_code)
     sys.exit(exit_code)

@@ -16,6 +16,7 @@ from .options.shared import (
     threads_option,
     trainer_option,
 )
+from .output.lines import print_line
 
 
 def _list_presets(context: click.Context, parameter: click.Parameter, asked: bool) -> None:
@@ -78,6 +79,6 @@ def train(**options: Any) -> None:  # noqa: ANN401 - the fields of RunOptions
     """
     with needed_for("training", "framelift[train]"):
         from ..train.loop.start import RunOptions, start
-    path = start(RunOptions(**options), say=lambda line: click.echo(line, err=True))
+    path = start(RunOptions(**options), say=lambda line: print_line(line, err=True))
     if path is not None:
         click.echo(path)

@@ -8,6 +8,7 @@ import click
 
 from .options.defaults import typed
 from .options.shared import host_option, port_option
+from .output.lines import print_line
 
 
 @click.command()
@@ -43,7 +44,7 @@ def web(host: str, port: int, no_browser: bool, folder: Path | None, target: Pat
     from ..web.site import models_in, save_site
 
     def say(line: str) -> None:
-        click.echo(f"framelift: {line}", err=True)
+        print_line(f"framelift: {line}", err=True)
 
     if target is not None and typed("host", "port", "no_browser"):
         raise click.UsageError(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
+from .text import printable
+
 Say = Callable[[str], None]
 """Takes one line of text meant for the user."""
 
@@ -12,7 +14,7 @@ Say = Callable[[str], None]
 def say_on_stderr(line: str) -> None:
     """Write `line` to the standard error output; the default of the library."""
     if sys.stderr is not None:  # else it is closed, or the program has no console
-        sys.stderr.write(f"framelift: {line}\n")
+        sys.stderr.write(f"framelift: {printable(line)}\n")
 
 
 def silent(line: str) -> None:

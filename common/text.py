@@ -6,6 +6,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+_JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
+"""What Persian and Hindi words and some emoji are written with."""
+
 
 def suggestion(word: str, known: Iterable[str], most: int = 3) -> str:
     """The known words nearest to `word`, best first: " (did you mean a, b or c?)", or nothing."""
@@ -22,7 +25,8 @@ def one_line(what: object, most: int | None = None) -> str:
     """The text, or an error's, on one line of at most `most` characters; the name of the error's
     type where it has no text.
     """
-    return " ".join(str(what).split())[:most] or _type_name(what)
+    lines = (line.replace("\t", " ").strip() for line in str(what).splitlines())
+    return " ".join(filter(None, lines))[:most] or _type_name(what)
 
 
 def first_line(error: BaseException, most: int | None = None) -> str:
@@ -36,7 +40,11 @@ def _type_name(what: object) -> str:
 
 def printable(text: str) -> str:
     """Text on one line, without what moves a terminal's cursor."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    if text.isprintable():
+        return text
+    return "".join(
+        c if c.isprintable() or c in _JOINERS else "\N{REPLACEMENT CHARACTER}" for c in text
+    )
 
 
 def nesting(value: object, limit: int) -> int:

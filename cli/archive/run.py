@@ -9,7 +9,6 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import click
 from tqdm import tqdm
 
 from ...archive.cluster import Cluster, run_on_ray
@@ -23,12 +22,13 @@ from ...archive.run import Tally, run_here
 from ...archive.worker.work import Worker
 from ...common.errors import ConfigError, Interrupted
 from ...common.progress import above_bar
-from ...common.text import counted, printable
+from ...common.text import counted
 from ...importer.loading import models_to_run, own_or_imported
 from ...runtime.files.settings import FileSettings
 from ...runtime.models.zoo import SCALES
 from ...runtime.video.clip.fit import Fit, known_factor
 from ..output.json_output import print_json
+from ..output.lines import print_line
 from .status import line_of
 
 _NAMES_SHOWN = 5
@@ -165,7 +165,7 @@ class Archiving:
             }
             print_json(document, indent=None)
         elif not self._quiet:
-            click.echo(
+            print_line(
                 f"{self._out}: {counted(tally.done, 'file')} made in "
                 f"{tqdm.format_interval(seconds)}, {self._plan.done_before + tally.earlier} done "
                 f"before, {len(tally.failed)} failed"
@@ -177,7 +177,7 @@ class Archiving:
             )
         if not tally.failed:
             return ""
-        names = ", ".join(map(printable, list(tally.failed)[:_NAMES_SHOWN]))
+        names = ", ".join(list(tally.failed)[:_NAMES_SHOWN])
         more = len(tally.failed) - _NAMES_SHOWN
         rest = f" and {more} more (framelift archive status {self._out})" if more > 0 else ""
         files = counted(len(self._plan.items), "file")
@@ -221,13 +221,13 @@ class Archiving:
         row = outcome.row
         with above_bar():
             if outcome.state == "failed":
-                click.echo(f"failed: {outcome.reason}", err=True)
+                print_line(f"failed: {outcome.reason}", err=True)
             elif self._quiet or self._as_json:
                 return
             elif outcome.state == "split":
-                click.echo(f"{printable(item.target)}: in {outcome.pieces} pieces")
+                print_line(f"{item.target}: in {outcome.pieces} pieces")
             elif row is not None and outcome.state in ("done", "piece"):
-                click.echo(f"{self._count()} {line_of(row)}{self._left()}")
+                print_line(f"{self._count()} {line_of(row)}{self._left()}")
 
     def _count(self) -> str:
         return f"[{self._tally.files}/{len(self._plan.todo)}]"
@@ -256,7 +256,7 @@ class Archiving:
 
     def _info(self, line: str) -> None:
         if not self._quiet:
-            click.echo(line, err=True)
+            print_line(line, err=True)
 
     def _note(self, line: str) -> None:
         """Say something that must be seen, once."""
@@ -264,7 +264,7 @@ class Archiving:
             return
         self._notes = [*self._notes[-_NOTES_KEPT:], line]
         with above_bar():
-            click.echo(f"note: {line}", err=True)
+            print_line(f"note: {line}", err=True)
 
 
 def _cluster(options: ArchiveOptions) -> Cluster | None:

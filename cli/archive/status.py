@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import click
 from tqdm import tqdm
 
 from ...archive.records.row import Row
 from ...archive.status import Status, read_status
-from ...common.text import counted, printable
+from ...common.text import counted
 from ..output.json_output import print_json
+from ..output.lines import print_line
 
 
 def line_of(row: Row) -> str:
     """One line about a file or a piece that is done."""
-    target = printable(row.target)
+    target = row.target
     if row.frames is None or row.seconds is None:
         return f"{target}: was complete"
     if row.piece is not None:
@@ -37,14 +37,14 @@ def show_status(out: Path, *, as_json: bool) -> None:
         return
     records = status.records
     skipped = f", {len(records.skipped)} were already there" if records.skipped else ""
-    click.echo(
+    print_line(
         f"{out}: {status.done} of {counted(status.files, 'file')} done, "
         f"{len(records.failed)} failed, {status.left} left{skipped}"
     )
     if status.rate.files_per_hour:
         time_left = status.seconds_left
         left = f"; {tqdm.format_interval(time_left)} left at this rate" if time_left else ""
-        click.echo(
+        print_line(
             f"rate: {status.rate.files_per_hour:g} files an hour, "
             f"{status.rate.frames_per_second:g} frames a second{left}"
         )
@@ -55,12 +55,12 @@ def _show_details(status: Status) -> None:
     records = status.records
     if status.workers:
         hosts = ", ".join(f"{count} on {host}" for host, count in sorted(status.workers.items()))
-        click.echo(f"being made now: {hosts}")
+        print_line(f"being made now: {hosts}")
     for source, pieces in records.pieces_done.items():
-        click.echo(f"in pieces: {printable(source)}, {len(pieces)} done")
+        print_line(f"in pieces: {source}, {len(pieces)} done")
     if line := records.unreadable_line():
-        click.echo(line)
+        print_line(line)
     for row in records.failed.values():
         tries = records.tries.get(row.source, 1)
         times = "1 try" if tries == 1 else f"{tries} tries"
-        click.echo(f"failed after {times} (last on {row.host}): {row.error}")
+        print_line(f"failed after {times} (last on {row.host}): {row.error}")

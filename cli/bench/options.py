@@ -15,6 +15,7 @@ import click
 from ...common.errors import ConfigError
 from ..options.completions import backend_names
 from ..options.shared import Decorator, codec_options, device_option, threads_option, together
+from ..output.lines import print_line
 
 if TYPE_CHECKING:
     from ...benchmarks.report.documents import AnyDocument
@@ -264,7 +265,7 @@ def parse_codings(text: str | None) -> tuple[Coding, ...]:
 def say(line: str) -> None:
     """Tell what is being done, on a terminal only."""
     if sys.stderr.isatty():
-        click.echo(line, err=True)
+        print_line(line, err=True)
 
 
 def show(document: AnyDocument, targets: Targets) -> None:

@@ -9,10 +9,9 @@ import sys
 import threading
 from typing import NoReturn
 
-import click
-
 from ..output import log_file
 from ..output.json_output import print_failure
+from ..output.lines import print_line
 
 _LAST_WORDS_S = 2.0
 """Time for the last line; a full pipe that nobody reads never takes it."""
@@ -41,7 +40,7 @@ def leave_at_once(exit_code: int, message: str = "", kind: str = "Interrupted") 
     # Whoever closed the terminal reads no message, and an error here would hang the process.
     with contextlib.suppress(OSError):
         if message:
-            click.echo(f"framelift: {message}", err=True)
+            print_line(f"framelift: {message}", err=True)
             print_failure(kind, message, exit_code)
         log_file.end(exit_code)
     for stream in (sys.stdout, sys.stderr):

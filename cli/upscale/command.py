@@ -12,6 +12,7 @@ from ..options.completions import backend_names, files, model_names
 from ..options.sections import SectionedCommand
 from ..options.shared import codec_options, device_option, threads_option, tile_option
 from ..options.types import Finite, require_both, require_name
+from ..output.lines import print_line
 from .options import Request, UpscaleOptions
 
 if TYPE_CHECKING:
@@ -287,7 +288,7 @@ def _may_be_left(job: Job) -> bool:
 
 
 def _note(line: str) -> None:
-    click.echo(f"note: {line}", err=True)
+    print_line(f"note: {line}", err=True)
 
 
 def _runs(upscaler: Upscaler, verbose: bool) -> str:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from ...common.errors import ConfigError, FrameliftError, InputError, Interrupted, OutputError
 from ...common.progress import above_bar
 from ...common.text import counted
 from ..output.json_output import print_json
+from ..output.lines import print_line
 from .results import Done, Failed, Summary, image_done, line_of, live_done, video_done
 
 if TYPE_CHECKING:
@@ -50,13 +49,13 @@ class Run:
     def info(self, line: str) -> None:
         """Say something that --quiet silences."""
         if not self._quiet:
-            click.echo(line, err=True)
+            print_line(line, err=True)
 
     def note(self, line: str) -> None:
         """Say something that must be seen."""
         self._notes.append(line)
         with above_bar():
-            click.echo(f"note: {line}", err=True)
+            print_line(f"note: {line}", err=True)
 
     def files(self, jobs: list[Job], *, several: bool) -> None:
         """Make files: of several, those after one that fails are made, too."""
@@ -108,7 +107,7 @@ class Run:
 
     def _fail(self, job: Job, message: str) -> None:
         self._failed.append({"source": str(job.source), "error": message})
-        click.echo(f"failed: {message}", err=True)
+        print_line(f"failed: {message}", err=True)
 
     def _kept(self, error: Interrupted, jobs: list[Job]) -> Interrupted:
         """The error of a folder, of which more is left behind than of the file it stopped at."""
@@ -165,7 +164,7 @@ class Run:
             print_json(document, indent=None, err=err)
         elif not self._quiet:
             for done in self._done:
-                click.echo(line_of(done), err=err)
+                print_line(line_of(done), err=err)
         if self._skipped:
             self.info(f"{len(self._skipped)} already there (--overwrite makes them again)")
         if self._failed:

@@ -87,6 +87,11 @@ class Job:
             if self.target.suffix.lower() not in options.encoder.suffixes:
                 check_image_readable(self.source)
             if is_image(self.target):
+                if self.images is None and self.source.suffix.lower() not in VIDEO_SUFFIXES:
+                    raise InputError(
+                        f"{self.source}: its name is not that of an image; rename it to end in one "
+                        f"of {', '.join(IMAGE_SUFFIXES)}, or name a video as the output"
+                    )
                 numbered = f"{self.target.stem}_%05d{self.target.suffix}"
                 raise OutputError(
                     f"{self.target}: is the name of one image; name an image for each frame, such "
@@ -171,8 +176,8 @@ def plan_jobs(
     folder `target`, which need not exist; with `recursive` those of its subfolders as well, into
     subfolders of the same names. Names are kept; a video whose container cannot hold the chosen
     codec gets that of the codec's first suffix. Images of a format that is not read are left out
-    with one line, and so are subfolders. A file goes into a `target` that is a folder under its own
-    name. `target` may be a template, see `output_names.py`.
+    with one line, and so are subfolders and what cannot be read. A file goes into a `target` that
+    is a folder under its own name. `target` may be a template, see `output_names.py`.
 
     Raises:
         InputError: `source` does not exist, is an image of a format that is not read, or a
@@ -238,8 +243,9 @@ def _found(source: Path, target: Path, recursive: bool, say: Say) -> tuple[list[
     files: list[Path] = []
     foreign: list[str] = []
     left_out: list[str] = []
+    unreadable: list[OSError] = []
     made = target.resolve()
-    for place, folders, names in os.walk(source):
+    for place, folders, names in os.walk(source, onerror=unreadable.append):
         visible = sorted(name for name in folders if not name.startswith("."))
         # What was made before is no input.
         visible = [name for name in visible if (Path(place) / name).resolve() != made]
@@ -248,12 +254,22 @@ def _found(source: Path, target: Path, recursive: bool, say: Say) -> tuple[list[
             left_out = visible
         for name in sorted(names):
             path = Path(place) / name
-            if name.startswith(".") or not path.is_file():
+            if name.startswith("."):
                 continue
             if path.suffix.lower() in wanted:
-                files.append(path)
+                if path.is_file():
+                    files.append(path)
+                elif path.is_symlink():
+                    say(f"{path}: is left out, the link leads to nothing")
+                else:
+                    say(f"{path}: is left out, it is a pipe, a socket or a device")
             elif path.suffix.lower() in FOREIGN_IMAGE_SUFFIXES:
                 foreign.append(name)
+    for error in unreadable:
+        problem = f"{error.filename}: cannot be read ({error.strerror})"
+        if Path(error.filename) == source:
+            raise InputError(problem)
+        say(f"{problem}; it is left out")
     if left_out:
         count = "1 subfolder is" if len(left_out) == 1 else f"{len(left_out)} subfolders are"
         say(f"{source}: {count} left out ({left_out[0]}); --recursive takes them, too")

@@ -75,6 +75,7 @@ def test_bad_inputs_and_outputs(tmp_path: Path, clip: Path, nearest_model_path: 
     text.write_text("This is no video.\n" * 50)
     empty.touch()
     folder.mkdir()
+    nameless = image(tmp_path / "x.png").rename(tmp_path / "nameless")
     cut = tmp_path / "cut.mp4"
     cut.write_bytes(clip.read_bytes()[:1500])
     before = names(tmp_path)
@@ -90,6 +91,7 @@ def test_bad_inputs_and_outputs(tmp_path: Path, clip: Path, nearest_model_path: 
         (tmp_path / "none.mp4", Path("null"), "no such file or folder"),
         (clip, tmp_path / "o.xyz", "cannot be written to .xyz; use .mp4, .m4v, .mov, .mkv"),
         (clip, tmp_path / "o.png", "is the name of one image; name an image for each frame"),
+        (nameless, tmp_path / "o.png", "nameless: its name is not that of an image; rename it to"),
         (empty, tmp_path / "o.mp4", "an image cannot be written to .mp4; use .png"),
         (clip, tmp_path / "none" / "o.mp4", "none does not exist; create it first"),
         (clip, clip, "is the input itself"),
@@ -102,6 +104,48 @@ def test_bad_inputs_and_outputs(tmp_path: Path, clip: Path, nearest_model_path: 
     assert "is not an ONNX file" in fail(clip, tmp_path / "o.mp4", "--model", text)
     assert "unknown codec 'vp8'" in fail(clip, tmp_path / "o.mp4", "--codec", "vp8")
     assert names(tmp_path) == before
+
+
+def test_what_a_folder_has_beside_readable_images_is_named(
+    tmp_path: Path, nearest_model_path: Path
+) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    image(folder / "a  b\nc\x1b[31m.png")
+    (folder / "lost.png").symlink_to("nothing")
+    (folder / "raw.NEF").touch()
+    (folder / "pad\x1b[31m.jpg").write_text("no image")
+    os.mkfifo(folder / "pipe.png")
+    result = run(folder, out, "--model", nearest_model_path)
+    assert result.exit_code == 1
+    assert "lost.png: is left out, the link leads to nothing\n" in result.stderr
+    assert "pipe.png: is left out, it is a pipe, a socket or a device\n" in result.stderr
+    assert "raw.NEF left out: images of this format are not read" in result.stderr
+    assert "a  b\ufffdc\ufffd[31m.png: " in result.stdout
+    assert "\x1b" not in result.output
+    assert names(out) == ["a  b\nc\x1b[31m.png"]
+
+
+def test_a_folder_that_cannot_be_read_is_named(
+    tmp_path: Path, nearest_model_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, out, inner = tmp_path / "in", tmp_path / "out", tmp_path / "in" / "inner"
+    inner.mkdir(parents=True)
+    image(folder / "a.png")
+    refused, scandir = {str(inner)}, os.scandir
+
+    def refuse(path: str) -> object:
+        if str(path) in refused:
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    result = run(folder, out, "--model", nearest_model_path, "--recursive")
+    assert f"{inner}: cannot be read (Permission denied); it is left out\n" in result.stderr
+    assert names(out) == ["a.png"]
+    refused.add(str(folder))
+    message = fail(folder, tmp_path / "out2", "--model", nearest_model_path)
+    assert message == f"{folder}: cannot be read (Permission denied)"
 
 
 def test_a_folder_goes_on_after_a_name_that_the_system_refuses(

@@ -26,9 +26,30 @@ IMAGE_SUFFIXES = (
     *(suffix for name in PLUGINS for suffix in _PLUGINS[name]),
 )
 """What is read and written, lower case."""
+_OTHERS = (
+    "psd",
+    "psb",
+    "xcf",
+    "exr",
+    "hdr",
+    "jp2",
+    "j2k",
+    "tga",
+    "pcx",
+    "ico",
+    "dds",
+    "qoi",
+    "svg",
+)
+_NETPBM = ("pbm", "pgm", "pnm", "pam")
+_RAW = ("dng", "cr2", "cr3", "nef", "arw", "raf", "orf", "rw2", "pef", "srw")
+"""What cameras write beside JPEG."""
 FOREIGN_IMAGE_SUFFIXES = tuple(
     suffix
-    for suffix in (".heic", ".heif", ".hif", ".jxl", ".psd", ".exr", ".jp2")
+    for suffix in (
+        *(suffix for suffixes in _PLUGINS.values() for suffix in suffixes),
+        *(f".{name}" for name in (*_OTHERS, *_NETPBM, *_RAW)),
+    )
     if suffix not in IMAGE_SUFFIXES
 )
 """Images that must be converted first, lower case."""
