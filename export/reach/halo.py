@@ -58,7 +58,7 @@ def _axis_halo(model: onnx.ModelProto, scale: int, length: int, axis: int) -> in
     if len(reach.start) != scale * length:
         raise NoHaloError
     here = np.arange(scale * length) // scale  # the input pixel that each output pixel lies on
-    return int(max((here - reach.start).max(), (reach.stop - 1 - here).max(), 0))
+    return max(int((here - reach.start).max()), int((reach.stop - 1 - here).max()), 0)
 
 
 def _node_reach(

@@ -19,10 +19,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-import av
-
 from ...common.errors import InputError
 from ...common.files import atomic_output
+from ...common.libraries.pyav import unit_of
 from ...common.notes import Say, say_on_stderr, silent
 from .clip.frame import Frame
 from .clip.input_file import open_input, start_offset
@@ -218,7 +217,7 @@ def _folder(
 def _can_begin(path: Path, stream_index: int, start: Fraction) -> bool:
     """Whether decoding can begin at a key frame before `start` seconds, or has not far to go."""
     with open_input(path) as container:
-        unit = container.streams[stream_index].time_base or Fraction(1, av.time_base)
+        unit = unit_of(container.streams[stream_index])
         if start_offset(container, unit):
             return False
     return start <= _NEAR or seek_point(path, stream_index, start) is not None

@@ -153,7 +153,7 @@ class _Measure:
     def add(self, packet: av.Packet[Any]) -> None:
         self.frames += 1
         stamp = packet.pts if packet.pts is not None else packet.dts
-        if stamp is None or packet.time_base is None:
+        if stamp is None or not packet.time_base:
             return
         seconds = float(stamp * packet.time_base)
         if self._first is None:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import av
 import numpy as np
 
+from framelift.common.libraries.pyav import open_to_read
 from framelift.runtime.video.clip.frame import Image
+
+if TYPE_CHECKING:
+    from av.container.core import Chapter
 
 BARS_BGR = (
     (191, 191, 191),
@@ -130,7 +135,7 @@ def _add_tone(
 
 def frame_times(path: Path) -> list[Fraction]:
     """The exact presentation times of the video frames, in seconds."""
-    with av.open(str(path)) as container:
+    with open_to_read(str(path)) as container:
         return [
             (frame.pts or 0) * (frame.time_base or Fraction(0))
             for frame in container.decode(container.streams.video[0])
@@ -139,9 +144,15 @@ def frame_times(path: Path) -> list[Fraction]:
 
 def audio_packets(path: Path) -> list[tuple[Fraction, bytes]]:
     """Time and content of every audio packet."""
-    with av.open(str(path)) as container:
+    with open_to_read(str(path)) as container:
         return [
             ((packet.pts or 0) * packet.time_base, bytes(packet))
             for packet in container.demux(container.streams.audio[0])
             if packet.size
         ]
+
+
+def chapter(number: int, start: int, end: int, title: str) -> Chapter:
+    """A chapter for `set_chapters`, its times in milliseconds."""
+    times = {"start": start, "end": end, "time_base": Fraction(1, 1000)}
+    return cast("Chapter", {"id": number, **times, "metadata": {"title": title}})

@@ -19,6 +19,7 @@ import av
 from av.codec.context import Flags
 
 from ....common.errors import InputError
+from ....common.libraries.pyav import exact, open_to_read
 from ....common.notes import Say
 from ...video.clip.bgr import ToBgr, colour_of, depth_note
 from ...video.clip.colour_tags import require_sdr
@@ -83,11 +84,10 @@ def open_stream(source: Source, timeouts: Timeouts) -> av.container.InputContain
     """
     limit = timeouts.read_seconds
     try:
-        return av.open(
+        return open_to_read(
             source.text,
             options=_OPTIONS,
             container_options={"protocol_whitelist": _PROTOCOLS},
-            metadata_errors="replace",
             timeout=(max(limit, timeouts.first_frame_seconds), limit),
         )
     except av.FFmpegError as error:
@@ -217,7 +217,7 @@ class StreamConnection:
             height_px=picture.height,
             time_base=TIME_BASE,
             average_rate=frame_rate(stream),
-            sample_aspect_ratio=stream.sample_aspect_ratio or Fraction(1),
+            sample_aspect_ratio=exact(stream.sample_aspect_ratio) or Fraction(1),
             colour=colour,
         )
 

@@ -155,7 +155,7 @@ def _is_whole_file(source: Source, container: av.container.InputContainer) -> bo
     """Whether a web server sends a file of known length, which has an end, though no duration."""
     web = source.shown.lower().startswith(("http://", "https://"))
     playlist = container.format.name in _PLAYLISTS
-    return web and not playlist and container.size > 0
+    return web and not playlist and (container.size or 0) > 0
 
 
 def _sound_of(

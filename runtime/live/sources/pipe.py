@@ -13,6 +13,7 @@ import av
 
 from ....common.closing import Closing
 from ....common.errors import InputError
+from ....common.libraries.pyav import open_to_read
 from ....common.notes import Say
 from ..targets.address import STANDARD_STREAM
 from .address import Source
@@ -104,8 +105,8 @@ def open_pipe(source: Source, reader: PipeReader, say: Say) -> av.container.Inpu
                 f"{source.shown}: this MP4 file has its index at the end, so all of it is read "
                 "first"
             )
-            return av.open(_spooled(source, reader), "r", metadata_errors="replace")
-        return av.open(reader, "r", metadata_errors="replace")
+            return open_to_read(_spooled(source, reader))
+        return open_to_read(reader)
     except av.FFmpegError as error:
         raise InputError(
             f"{source.shown}: cannot be read as a video from a pipe, as y4m or MPEG-TS "

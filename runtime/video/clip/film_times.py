@@ -7,6 +7,8 @@ from fractions import Fraction
 import av
 from av.stream import Disposition, Stream
 
+from ....common.libraries.pyav import exact
+
 # The duration in their header is the time of the end, wherever the beginning is: so FFmpeg writes
 # it. Others write the distance; what of such a file is missing shows in the log.
 _TIMED_FROM_ZERO = frozenset({"matroska,webm"})
@@ -34,8 +36,8 @@ def film_times(
     elif "mp4" not in container.format.name:
         return start, start + stated
     ends = [
-        ((one.start_time or 0) + one.duration) * one.time_base
+        ((one.start_time or 0) + one.duration) * unit
         for one in counted
-        if one.duration and one.time_base
+        if one.duration and (unit := exact(one.time_base))
     ]
     return start, max(ends) if ends and len(ends) == len(counted) else start + stated

@@ -12,6 +12,7 @@ from av.format import Flags
 from av.stream import Disposition
 
 from ....common.errors import InputError
+from ....common.libraries.pyav import open_to_read
 from ....common.notes import Say
 
 
@@ -37,11 +38,10 @@ def open_input(
         if formats:
             options["format_whitelist"] = ",".join(formats)
         # The prefix keeps a name with a colon from being read as a URL.
-        return av.open(
+        return open_to_read(
             f"file:{path}",
             options={} if most_pixels is None else {"max_pixels": str(most_pixels)},
             container_options=options,
-            metadata_errors="replace",
         )
     except PermissionError as error:
         raise InputError(f"{path}: cannot be read (permission denied)") from error

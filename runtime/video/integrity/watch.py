@@ -8,6 +8,7 @@ from fractions import Fraction
 import av
 from av.stream import Stream
 
+from ....common.libraries.pyav import exact
 from ..clip.film_times import film_times
 from ..clip.rate import frame_rate
 from .damage import CUT_IN_PACKET, ends_in_packet
@@ -75,8 +76,8 @@ class Integrity:
     def packet(self, packet: av.Packet[Stream]) -> str:
         """Take note of a packet of any stream; return what is wrong with it or ""."""
         pts = packet.pts if packet.pts is not None else packet.dts
-        if pts is not None and packet.time_base:
-            end = (pts + (packet.duration or 0)) * packet.time_base
+        if pts is not None and (unit := exact(packet.time_base)):
+            end = (pts + (packet.duration or 0)) * unit
             self._end_seconds = max(self._end_seconds, end)
         if packet.stream.index != self._stream.index:
             return "the file is damaged or cut short" if packet.is_corrupt else ""

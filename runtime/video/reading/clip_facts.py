@@ -7,6 +7,7 @@ from fractions import Fraction
 
 import av
 
+from ....common.libraries.pyav import exact
 from ....common.notes import Say
 from ..clip.colour_tags import Colour
 from ..clip.frame import ClipFacts
@@ -38,7 +39,7 @@ def clip_facts(
         height_px=first.height,
         time_base=clock.time_base,
         average_rate=rate,
-        sample_aspect_ratio=stream.sample_aspect_ratio or Fraction(1),
+        sample_aspect_ratio=exact(stream.sample_aspect_ratio) or Fraction(1),
         colour=colour,
         pixel_format=_stored_format(first, stream),
         hdr=read_hdr(side_data_of(first)) if colour.hdr else HdrMetadata(),

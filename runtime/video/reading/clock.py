@@ -11,6 +11,7 @@ from typing import NamedTuple
 import av
 
 from ....common.errors import InputError
+from ....common.libraries.pyav import exact
 from ..clip.span import Span
 from .deinterlace import Deinterlacer
 from .track_end import track_end
@@ -92,8 +93,8 @@ class Clock:
         if stream.frames and span.is_whole:
             return stream.frames
         seconds = container_seconds
-        if stream.duration and stream.time_base:
-            seconds = stream.duration * stream.time_base
+        if stream.duration and (unit := exact(stream.time_base)):
+            seconds = stream.duration * unit
         end = seconds if span.end is None else min(seconds, span.end)
         return round(max(Fraction(0), end - span.start) * (self._deinterlacer.rate or 0)) or None
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import av
 
 from ....common.errors import InputError
+from ....common.libraries.pyav import exact
 from ..integrity.watch import Integrity
 from .alpha_decoder import alpha_decoder
 from .clock import Clock
@@ -128,7 +129,7 @@ class Decoder:
                 f"{self._path}: cannot be decoded to the end ({error.strerror}); "
                 "the file is damaged, no output was written"
             ) from error
-        total = self._total_bytes() if self._total_bytes else self._container.size
+        total = self._total_bytes() if self._total_bytes else self._container.size or 0
         self._fail_if(self._integrity.verdict(total))
 
     def _size_change(self) -> str:
@@ -150,7 +151,7 @@ class Decoder:
             return
         place = ""
         if at is not None and at.pts is not None:
-            unit = at.time_base or self._stream.time_base or self._clock.time_base
+            unit = exact(at.time_base) or exact(self._stream.time_base) or self._clock.time_base
             seconds = at.pts * unit - self._clock.offset * self._clock.time_base
             place = f" at {float(seconds):.2f} s"
         raise InputError(f"{self._path}: {fault}{place}; no output was written")

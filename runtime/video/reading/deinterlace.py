@@ -9,6 +9,7 @@ from fractions import Fraction
 import av
 import av.filter
 
+from ....common.libraries.pyav import exact, unit_of
 from ....common.notes import Say, silent
 from ..clip.rate import frame_rate
 from .pulldown import PulldownWatch
@@ -56,7 +57,7 @@ class Deinterlacer:
         self._graph: av.filter.Graph | None = None
         self._previous: av.VideoFrame | None = None
         self._is_primed = False
-        unit = stream.time_base or Fraction(1, av.time_base)
+        unit = unit_of(stream)
         self.time_base = unit / 2 if mode is Deinterlace.FIELD else unit
         self.rate = frame_rate(stream)
         """Frames a second that come out, as far as the stream states."""
@@ -152,9 +153,9 @@ class Deinterlacer:
 
     def _stamped(self, frame: av.VideoFrame) -> av.VideoFrame:
         """The frame with its time and duration in units of `time_base`."""
-        unit = frame.time_base or self._stream.time_base
+        unit = exact(frame.time_base) or exact(self._stream.time_base)
         if unit and unit != self.time_base:
-            ratio: Fraction = unit / self.time_base
+            ratio = unit / self.time_base
             stamp = frame.pts if frame.pts is not None else frame.dts
             frame.pts = None if stamp is None else round(stamp * ratio)
             frame.duration = round(frame.duration * ratio)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import av
 
+from ....common.libraries.pyav import unit_of
 from ..clip.input_file import open_input
 from .deinterlace import is_interlaced
 
@@ -30,7 +31,7 @@ def seek_point(path: Path, stream_index: int, start: Fraction) -> int | None:
             stream = container.streams[stream_index]
             if container.format.name not in _INDEXED or not isinstance(stream, av.VideoStream):
                 return None
-            unit = stream.time_base or Fraction(1, av.time_base)
+            unit = unit_of(stream)
             for lead in _LEADS_SECONDS:
                 stamp = floor((start - lead) / unit)
                 if stamp <= 0:

@@ -6,6 +6,8 @@ from fractions import Fraction
 
 import av
 
+from ....common.libraries.pyav import exact
+
 
 def track_end(stream: av.VideoStream) -> Fraction | None:
     """The time in seconds at which the last frame is no longer shown; `None` if not stated.
@@ -15,7 +17,7 @@ def track_end(stream: av.VideoStream) -> Fraction | None:
     length of the longest one.
     """
     format_name = stream.container.format.name
-    start, length, unit = stream.start_time or 0, stream.duration, stream.time_base
+    start, length, unit = stream.start_time or 0, stream.duration, exact(stream.time_base)
     if "mp4" in format_name and length and unit:
         return (start + length) * unit
     if format_name == "avi" and length and unit:

@@ -15,6 +15,7 @@ from av.audio.stream import AudioStream
 from av.packet import Packet
 from av.stream import Stream
 
+from ....common.libraries.pyav import exact, open_to_write, unit_of
 from ..clip.span import Span
 
 
@@ -80,15 +81,16 @@ class Copied:
 
         Matroska's milliseconds may give two short packets one time, which others refuse.
         """
-        unit = self._target.time_base or packet.time_base
+        of_packet = unit_of(packet)
+        unit = exact(self._target.time_base) or of_packet
         stamp = packet.dts if packet.dts is not None else packet.pts
         if stamp is None:
             return
-        ticks = round(stamp * packet.time_base / unit)
+        ticks = round(stamp * of_packet / unit)
         if self._last_dts is not None and ticks <= self._last_dts:
             ticks = self._last_dts + 1
             packet.pts = packet.dts = ticks
-            packet.duration = round((packet.duration or 0) * packet.time_base / unit)
+            packet.duration = round((packet.duration or 0) * of_packet / unit)
             packet.time_base = unit
         self._last_dts = ticks
 
@@ -109,7 +111,7 @@ def can_hold(container: str, stream: Stream) -> bool:
     """Whether a container, by FFmpeg's name, takes a stream as it is: FFmpeg is asked."""
     if container == "mp4" and _has_nameless_channels(stream):
         return False
-    trial = av.open(io.BytesIO(), "w", format=container)
+    trial = open_to_write(io.BytesIO(), format=container)
     try:
         trial.add_stream_from_template(stream, opaque=True)
         trial.start_encoding()
@@ -132,4 +134,4 @@ def _has_nameless_channels(stream: Stream) -> bool:
 def time_of(packet: Packet[Stream]) -> Fraction:
     """When a packet is due, in seconds."""
     stamp = packet.dts if packet.dts is not None else packet.pts
-    return (stamp or 0) * packet.time_base
+    return (stamp or 0) * unit_of(packet)

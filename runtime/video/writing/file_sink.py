@@ -12,6 +12,7 @@ from av.stream import Disposition, Stream
 
 from ....common.closing import Closing
 from ....common.errors import OutputError
+from ....common.libraries.pyav import open_to_write
 from ....common.notes import Say, say_on_stderr
 from ....common.scheduling import unchanged_scheduling
 from ..clip.bgr import FromBgr
@@ -165,7 +166,7 @@ class FileSink(Closing):
         kind = self._container_kind
         if kind.is_matroska:
             options = {"avoid_negative_ts": "disabled"}
-        return av.open(f"file:{self._path}", "w", format=kind.name, container_options=options)
+        return open_to_write(f"file:{self._path}", format=kind.name, container_options=options)
 
     def _add_video_stream(self) -> av.VideoStream:
         facts, encoder = self._facts, self._options.encoder

@@ -17,6 +17,7 @@ from av.subtitles.stream import SubtitleStream
 
 from ....common.closing import Closing
 from ....common.errors import InputError, OutputError
+from ....common.libraries.pyav import exact, unit_of
 from ....common.notes import Say, say_on_stderr
 from ..clip.film_times import film_times
 from ..clip.input_file import open_input, start_offset
@@ -226,7 +227,7 @@ class Passthrough(Closing):
         None ends after the film: QuickTime would show the film until then.
         """
         for chapter in self._input.chapters():
-            unit = chapter["time_base"] or Fraction(1, av.time_base)
+            unit = exact(chapter["time_base"]) or Fraction(1, av.time_base)
             start = round(self._zero / unit)
             end = chapter["end"]
             lasts = [] if self._span.end is None else [self._span.end]
@@ -277,14 +278,14 @@ class Passthrough(Closing):
             packet.pts = packet.dts = start = 0
         length = self._length()
         if length is not None:
-            end = min(end, floor(length / packet.time_base))
+            end = min(end, floor(length / unit_of(packet)))
         packet.duration = max(0, end - start)
 
     def _shift(self, packet: Packet[Stream]) -> None:
         if self._zero and packet.time_base > _COARSE_SECONDS:
             _refine(packet)
-        offset = start_offset(self._input, packet.time_base)
-        offset += round(self._zero / packet.time_base)
+        unit = unit_of(packet)
+        offset = start_offset(self._input, unit) + round(self._zero / unit)
         if packet.pts is not None:
             packet.pts -= offset
         if packet.dts is not None:
@@ -299,4 +300,4 @@ def _refine(packet: Packet[Stream]) -> None:
         packet.dts *= 1000
     if packet.duration is not None:
         packet.duration *= 1000
-    packet.time_base /= 1000
+    packet.time_base = unit_of(packet) / 1000

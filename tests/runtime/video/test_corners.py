@@ -17,7 +17,7 @@ from framelift.runtime.video.clip.span import Span
 from framelift.runtime.video.reading.file_source import FileSource
 from framelift.runtime.video.whole_file import ConvertOptions, upscale_video
 
-from ...support.clips import Nearest, audio_packets, frame_times, make_clip, noise
+from ...support.clips import Nearest, audio_packets, chapter, frame_times, make_clip, noise
 from ...support.converting import convert
 
 MILLI = Fraction(1, 1000)
@@ -83,13 +83,7 @@ def test_chapters_that_last_longer_than_the_film_are_no_missing_end(
 ) -> None:
     source = tmp_path / f"a{suffix}"
     with av.open(str(source), "w") as container:
-        unit = Fraction(1, 1000)
-        container.set_chapters(
-            [
-                {"id": 0, "start": 0, "end": 500, "time_base": unit, "metadata": {"title": "a"}},
-                {"id": 1, "start": 500, "end": 900, "time_base": unit, "metadata": {"title": "b"}},
-            ]
-        )
+        container.set_chapters([chapter(0, 0, 500, "a"), chapter(1, 500, 900, "b")])
         film(container, "mpeg4", 3)
     convert(source, tmp_path / "out.mp4")
     assert frame_times(tmp_path / "out.mp4") == frame_times(source)
@@ -276,18 +270,13 @@ def test_frames_of_one_time_are_told_apart_in_matroska(tmp_path: Path) -> None:
 
 
 def test_no_chapter_ends_after_the_film(tmp_path: Path) -> None:
-    source, unit = tmp_path / "a.mkv", MILLI
+    source = tmp_path / "a.mkv"
     with av.open(str(source), "w") as container:
-        container.set_chapters(
-            [
-                {"id": 1, "start": 0, "end": 100, "time_base": unit, "metadata": {"title": "a"}},
-                {"id": 2, "start": 100, "end": 900, "time_base": unit, "metadata": {"title": "b"}},
-            ]
-        )
+        container.set_chapters([chapter(1, 0, 100, "a"), chapter(2, 100, 900, "b")])
         film(container, "libx264", 5)
     convert(source, out := tmp_path / "out.mp4")
     with av.open(str(out)) as container:
-        assert [chapter["metadata"]["title"] for chapter in container.chapters()] == ["a", "b"]
+        assert [one["metadata"]["title"] for one in container.chapters()] == ["a", "b"]
         assert container.duration == pytest.approx(200000, abs=2000)
 
 
@@ -315,8 +304,8 @@ def test_chapters_end_with_a_matroska_film_that_begins_late(tmp_path: Path) -> N
     ffmpeg(*film, "-map", "0:v", "-c:v", "mpeg4", source)
     convert(source, out)
     with av.open(str(out)) as container:
-        (chapter,) = container.chapters()
-        assert float(chapter["end"] * (chapter["time_base"] or 0)) == pytest.approx(3, abs=0.05)
+        (found,) = container.chapters()
+        assert float(found["end"] * (found["time_base"] or 0)) == pytest.approx(3, abs=0.05)
 
 
 @needs_ffmpeg
@@ -326,8 +315,8 @@ def test_chapters_after_the_film_end_with_it_and_are_no_missing_end(
 ) -> None:
     chapters, source, out = tmp_path / "chapters", tmp_path / "a.mp4", tmp_path / "out.mp4"
     times = ((0, 1000), (1000, 2900))
-    chapter = "[CHAPTER]\nTIMEBASE=1/1000\nSTART={}\nEND={}\ntitle=a\n"
-    chapters.write_text(";FFMETADATA1\n" + "".join(chapter.format(*pair) for pair in times))
+    form = "[CHAPTER]\nTIMEBASE=1/1000\nSTART={}\nEND={}\ntitle=a\n"
+    chapters.write_text(";FFMETADATA1\n" + "".join(form.format(*pair) for pair in times))
     film = ("-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=2", "-i", chapters)
     picture = ("-f", "lavfi", "-i", "color=s=32x32:d=0.04")
     covered = ("-map", "2:v", "-c:v:1", "mjpeg", "-disposition:v:1", "attached_pic")

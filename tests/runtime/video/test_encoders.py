@@ -62,8 +62,8 @@ def test_no_encoder_makes_threads_real_time(tmp_path: Path, resume: str | None) 
 
 
 def test_what_an_encoder_cannot_do_is_said_with_another_way(tmp_path: Path) -> None:
-    source = make_clip(tmp_path / "a.mkv", noise(3, 2, 2), codec="ffv1", pixel_format="bgr0")
-    with pytest.raises(OutputError, match=r"av1 cannot encode 2×2 at .* name another --codec"):
+    source = make_clip(tmp_path / "a.mkv", noise(1, 16400, 32), codec="ffv1", pixel_format="bgr0")
+    with pytest.raises(OutputError, match=r"av1 cannot encode 16400×32 at .* name another --codec"):
         convert(source, tmp_path / "out.mp4", scale=1, codec="av1")
     assert [path.name for path in tmp_path.iterdir()] == ["a.mkv"]
 
@@ -157,15 +157,23 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("resume", [None, "model"])
-def test_pictures_that_hevc_has_no_room_for_are_refused(tmp_path: Path, resume: str | None) -> None:
-    for width, height in ((62, 64), (64, 62), (16, 16)):
-        source = make_clip(tmp_path / f"{width}x{height}.mp4", noise(3, width, height))
-        with pytest.raises(OutputError, match=f"hevc cannot encode {width}×{height}, each side"):
+@pytest.mark.parametrize(
+    ("codec", "sizes"),
+    [("hevc", ((62, 64), (64, 62), (16, 16))), ("av1", ((30, 64), (64, 30), (4, 4), (2, 2)))],
+)
+def test_pictures_that_an_encoder_has_no_room_for_are_refused(
+    tmp_path: Path, resume: str | None, codec: str, sizes: tuple[tuple[int, int], ...]
+) -> None:
+    for width, height in sizes:
+        source = make_clip(
+            tmp_path / f"{width}x{height}.mkv", noise(3, width, height), codec="ffv1"
+        )
+        with pytest.raises(OutputError, match=f"{codec} cannot encode {width}×{height}, each side"):
             upscale_video(
                 source,
                 tmp_path / "out.mp4",
                 Nearest(1),
-                EncoderOptions("hevc"),
+                EncoderOptions(codec),
                 ConvertOptions(resume=resume),
                 quiet=True,
                 say=lambda _: None,

@@ -9,6 +9,7 @@ import av
 import numpy as np
 import pytest
 
+from framelift.common.libraries.pyav import open_to_write
 from framelift.runtime.video.reading.file_source import FileSource
 from framelift.runtime.video.whole_file import ConvertOptions, upscale_video
 from framelift.runtime.video.writing.encoders import EncoderOptions
@@ -222,3 +223,26 @@ def test_a_pause_among_reordered_frames_does_not_freeze_the_end(tmp_path: Path) 
         assert frame_times(target) == pytest.approx([p / 12800 for p in pts], abs=6e-4)
         with av.open(str(target)) as container:
             assert (container.duration or 0) / av.time_base == pytest.approx(3.0, abs=0.01)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+@pytest.mark.parametrize("resume", [None, "model"])
+def test_tags_that_are_not_utf8_keep_their_bytes(
+    tmp_path: Path, suffix: str, resume: str | None
+) -> None:
+    """As old programs wrote them; `ffmpeg -codec copy` keeps them, too."""
+    title, artist = b"Caf\xe9 \x82", "Jürgen".encode()
+    source, target = tmp_path / "a.avi", tmp_path / f"out{suffix}"
+    with open_to_write(str(source)) as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for key, value in (("title", title), ("artist", artist)):
+            container.metadata[key] = value.decode("utf-8", "surrogateescape")
+        for image in noise(3):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, "bgr24")))
+        container.mux(stream.encode(None))
+    encoder, options = EncoderOptions(preset="ultrafast"), ConvertOptions(resume=resume)
+    upscale_video(source, target, Nearest(2), encoder, options, quiet=True)
+    assert title in target.read_bytes()
+    assert artist in target.read_bytes()

@@ -11,6 +11,7 @@ import av
 import pytest
 
 from framelift.common.errors import FrameliftError
+from framelift.common.libraries.pyav import open_to_read
 from framelift.runtime.video.whole_file import upscale_video
 from framelift.runtime.video.writing.encoders import EncoderOptions
 
@@ -90,7 +91,7 @@ def frames_of(data: bytes, folder: Path, suffix: str) -> int | None:
         assert "\n" not in message
         assert not target.exists()
         return None
-    with av.open(str(target)) as container:
+    with open_to_read(str(target)) as container:
         count = sum(1 for _ in container.decode(video=0))
     target.unlink()
     return count
@@ -139,7 +140,7 @@ def test_trimmed_files_are_sound_and_say_so(tmp_path: Path) -> None:
     out = tmp_path / "out.mp4"
     upscale_video(tmp_path / "cut.mp4", out, Nearest(1), FAST, quiet=True, say=notes.append)
     assert notes == ["cut.mp4: its edit list hides 7 frames, from players as well"]
-    with av.open(str(out)) as container:
+    with open_to_read(str(out)) as container:
         assert sum(1 for _ in container.decode(video=0)) == 18
 
 

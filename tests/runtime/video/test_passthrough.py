@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import av
 import numpy as np
@@ -20,12 +19,10 @@ from framelift.runtime.video.writing.encoders import EncoderOptions
 from ...support.clips import (
     Nearest,
     audio_packets,
+    chapter,
     make_clip,
     noise,
 )
-
-if TYPE_CHECKING:
-    from av.container.core import Chapter
 from ...support.converting import convert
 
 
@@ -124,22 +121,7 @@ def add_chapters_and_cover(source: Path, target: Path) -> None:
         assert isinstance(cover, av.VideoStream)
         cover.width, cover.height, cover.pix_fmt = 32, 32, "yuvj420p"
         cover.disposition = Disposition.attached_pic
-        milliseconds = Fraction(1, 1000)
-        one: Chapter = {
-            "id": 1,
-            "start": 0,
-            "end": 400,
-            "time_base": milliseconds,
-            "metadata": {"title": "one"},
-        }
-        two: Chapter = {
-            "id": 2,
-            "start": 400,
-            "end": 900,
-            "time_base": milliseconds,
-            "metadata": {"title": "2"},
-        }
-        container.set_chapters([one, two])
+        container.set_chapters([chapter(1, 0, 400, "one"), chapter(2, 400, 900, "2")])
         black = av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="bgr24")
         for packet in cover.encode(black.reformat(format="yuvj420p")):
             packet.pts = packet.dts = 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from pathlib import Path
 from types import ModuleType
 
@@ -19,7 +18,7 @@ from framelift.runtime.video.step import FrameUpscaler
 from framelift.runtime.video.whole_file import ConvertOptions, upscale_video
 from framelift.runtime.video.writing.encoders import EncoderOptions
 
-from ...support.clips import Nearest, audio_packets, frame_times, make_clip, noise
+from ...support.clips import Nearest, audio_packets, chapter, frame_times, make_clip, noise
 
 QUICK = EncoderOptions(preset="ultrafast")
 LOSSLESS = EncoderOptions("ffv1")
@@ -84,17 +83,7 @@ def test_variable_frame_rates_and_chapters_come_through(tmp_path: Path) -> None:
     with_chapters = tmp_path / "chapters.mkv"
     with av.open(str(source)) as inside, av.open(str(with_chapters), "w") as outside:
         stream = outside.add_stream_from_template(inside.streams.video[0])
-        outside.set_chapters(
-            [
-                {
-                    "id": 1,
-                    "start": 500,
-                    "end": 2500,
-                    "time_base": Fraction(1, 1000),
-                    "metadata": {"title": "First"},
-                }
-            ]
-        )
+        outside.set_chapters([chapter(1, 500, 2500, "First")])
         for packet in inside.demux(inside.streams.video[0]):
             if packet.size:
                 packet.stream = stream
@@ -103,8 +92,8 @@ def test_variable_frame_rates_and_chapters_come_through(tmp_path: Path) -> None:
     upscale_video(with_chapters, tmp_path / "whole.mp4", Nearest(2), QUICK, SEGMENTS, quiet=True)
     assert (tmp_path / "split.mp4").read_bytes() == (tmp_path / "whole.mp4").read_bytes()
     with av.open(str(tmp_path / "split.mp4")) as container:
-        (chapter,) = container.chapters()
-        assert chapter["metadata"] == {"title": "First"}
+        (found,) = container.chapters()
+        assert found["metadata"] == {"title": "First"}
 
 
 def test_models_of_several_frames_see_across_the_borders(

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....common.errors import InputError
+from ....common.libraries.pyav import open_to_read
 
 Frames = NDArray[np.uint8]
 
@@ -55,7 +56,7 @@ def read_clip(clip: Clip, first: int, count: int) -> Frames:
     taken: list[NDArray[np.uint8]] = []
     size = (clip.width // SHRUNK, clip.height // SHRUNK)
     try:
-        with av.open(clip.path) as container:
+        with open_to_read(f"file:{clip.path}") as container:
             for number, frame in enumerate(container.decode(video=0)):
                 if number >= first:
                     rgb = frame.to_ndarray(format="rgb24")
@@ -94,7 +95,7 @@ def clip_window(rng: np.random.Generator, clip: Clip, size: tuple[int, int], cou
 
 def _inspect(path: Path) -> Clip:
     try:
-        with av.open(path) as container:
+        with open_to_read(f"file:{path}") as container:
             if not container.streams.video:
                 raise InputError(f"training clip {path}: contains no video; remove it")
             context = container.streams.video[0].codec_context

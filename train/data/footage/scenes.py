@@ -161,10 +161,11 @@ def _motion(
 
 def _inside(path: Values, low: float, high: float) -> Values:
     """The path shifted into [low, high]; centred on it where it is longer."""
-    if path.max() - path.min() > high - low:
-        shift = (low + high - path.max() - path.min()) / 2
+    least, most = float(path.min()), float(path.max())
+    if most - least > high - low:
+        shift = (low + high - most - least) / 2
     else:
-        shift = max(0.0, low - path.min()) - max(0.0, path.max() - high)
+        shift = max(0.0, low - least) - max(0.0, most - high)
     moved: Values = path + shift
     return moved
 
