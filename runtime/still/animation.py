@@ -16,6 +16,7 @@ from ...common.images.animation import frame_numbers, read_frames
 from ...common.images.content.metadata import read_metadata, renewed
 from ...common.images.content.png_chunks import read_chunks
 from ...common.images.decoding import is_deep
+from ...common.images.formats.gif_blocks import gif_fault
 from ...common.images.opening import frame_count, opened, opened_header
 from ...common.images.writing import JPEG_QUALITY, channels_of
 from ...common.notes import Say
@@ -96,6 +97,8 @@ def _made(
     from PIL import Image as PilImage
 
     with opened(source) as (image, data):
+        if image.format == "GIF" and (fault := gif_fault(data)):
+            raise InputError(f"{source}: {fault}; no output was written")
         count = len(frame_numbers(image))
         if is_deep(image):
             say(f"{source.name}: 16 bits per channel are reduced to 8, as in every animation")

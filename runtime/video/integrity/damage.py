@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 import av
 import av.logging
 
+from ....common.images.formats.gif_blocks import gif_fault
 from ..clip.input_file import open_input
 from .dolby_vision import profile_in_matroska
 from .matroska import matroska_fault
@@ -14,39 +16,39 @@ from .mp4 import mp4_structure
 from .structure import Structure
 
 # Their demuxers skip what they cannot make sense of and go on behind it; only the log shows it.
-_RESYNCING = frozenset({"matroska,webm", "flv"})
+_RESYNCING = frozenset({"matroska,webm", "flv", "asf", "mxf", "nut", "ogg"})
 
+_LONGEST_OGG_PAGE, _OGG_END = 65307, 4
 # Plain, with the time code of Blu-ray and camcorders, with the check bytes of DVB.
 _TS_PACKETS = (188, 192, 204)
-# Zeros that some writers put behind the end.
-_GIF_PADDING = 4096
 
 
 def structure_of(path: Path, format_name: str) -> Structure:
     """Look for damage that decoding would not show, without decoding anything.
 
-    The tables of MP4 and the elements of Matroska are compared with each other. A file of a format
-    whose demuxer skips what it does not understand is read once through, for what the demuxer
-    complains of; of some others the size or the last bytes show that they were cut. The rest is
+    The tables of MP4, the elements of Matroska and the blocks of GIF are checked. Files of some
+    formats whose demuxers skip what they do not understand are read once through, for what they
+    complain of; of some others the size or the last bytes show that they were cut. The rest is
     watched while it is decoded.
     """
-    if format_name in _RESYNCING:
-        is_matroska = format_name == "matroska,webm" and path.is_file()
-        fault = matroska_fault(path) if is_matroska else ""
-        return Structure(
-            fault or _complaint(path, format_name),
-            dolby_vision=profile_in_matroska(path) if is_matroska else None,
-        )
     if not path.is_file():
-        return Structure()
+        fault = _complaint(path, format_name) if format_name in _RESYNCING else ""
+        return Structure(fault)
+    if format_name == "matroska,webm":
+        fault = matroska_fault(path) or _complaint(path, format_name)
+        return Structure(fault, dolby_vision=profile_in_matroska(path))
     if "mp4" in format_name:
         return mp4_structure(path)
     if format_name == "avi":
         return Structure(is_whole=_is_whole_riff(path))
-    if format_name == "gif" and not _ends_as_gif(path):
-        return Structure("the file is cut short: the end mark of a GIF is missing")
+    if format_name == "gif":
+        return Structure(_gif_fault(path))
     if format_name == "mpegts" and ends_in_packet(path.stat().st_size):
         return Structure(CUT_IN_PACKET)
+    if format_name == "ogg" and not _ends_as_ogg(path):
+        return Structure("the file is cut short: the end mark of a stream is missing")
+    if format_name in _RESYNCING:
+        return Structure(_complaint(path, format_name))
     return Structure()
 
 
@@ -65,10 +67,18 @@ def ends_in_packet(size_bytes: int) -> bool:
     return all(size_bytes % packet for packet in _TS_PACKETS)
 
 
-def _ends_as_gif(path: Path) -> bool:
+def _gif_fault(path: Path) -> str:
+    with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as data:
+        return gif_fault(data)
+
+
+def _ends_as_ogg(path: Path) -> bool:
+    """Whether the last page says that it is the last one of its stream."""
     with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - _GIF_PADDING))
-        return file.read().rstrip(b"\0").endswith(b";")
+        file.seek(max(0, path.stat().st_size - _LONGEST_OGG_PAGE))
+        data = file.read()
+    place = data.rfind(b"OggS")
+    return place >= 0 and len(data) > place + 5 and bool(data[place + 5] & _OGG_END)
 
 
 def _is_whole_riff(path: Path) -> bool:

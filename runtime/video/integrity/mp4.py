@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
+from .boxes import boxes, boxes_of_file
 from .dolby_vision import profile_in_mp4
+from .fragments import fragments_fault
 from .structure import Structure
 
 _LARGEST_MOOV = 1 << 28
@@ -37,30 +38,30 @@ class _Track:
 
 
 def mp4_structure(path: Path) -> Structure:
-    """Compare the tables of each track with each other.
-
-    Fragmented files, whose tables are all over the file, are taken as they are.
-    """
+    """Compare the tables of each track with each other, and fragments with their samples."""
     try:
         moov = _read_moov(path)
         if moov is None:
             return Structure()
-        return replace(_structure(moov), dolby_vision=profile_in_mp4(moov))
+        return replace(_structure(moov, path), dolby_vision=profile_in_mp4(moov))
     except (struct.error, IndexError, ValueError):
         return Structure(f"{_DAMAGED}its tables cannot be read")
 
 
-def _structure(moov: bytes) -> Structure:
-    timescale, tracks = 0, []
-    for name, body in _boxes(moov):
+def _structure(moov: bytes, path: Path) -> Structure:
+    timescale, tracks, is_fragmented = 0, [], False
+    for name, body in boxes(moov):
         if name == b"mvex":
-            return Structure()
-        if name == b"mvhd":
+            is_fragmented = True
+        elif name == b"mvhd":
             timescale = struct.unpack_from(">I", body, 20 if body[0] else 12)[0]
         elif name == b"trak":
             tracks.append(_track(body))
         elif name not in _KNOWN_IN_MOOV and b"stsz" in body:
             return Structure(f"{_DAMAGED}a track has no sound name")
+    if is_fragmented:
+        has_samples = any(track.samples for track in tracks)
+        return Structure(fragments_fault(path, moov, has_samples=has_samples))
     cuts, even, counts = False, True, list[int]()
     for track in tracks:
         if track.kind != b"vide" or not track.samples or not track.deltas:
@@ -155,34 +156,11 @@ def _read_moov(path: Path) -> bytes | None:
     Raises struct.error for a file that ends within the head of a box, and OSError.
     """
     with path.open("rb") as file:
-        total = file.seek(0, 2)
-        start = 0
-        while start + 8 <= total:
-            file.seek(start)
-            size, name = struct.unpack(">I4s", file.read(8))
-            head = 8
-            if size == 1:
-                size, head = struct.unpack(">Q", file.read(8))[0], 16
-            elif size == 0:
-                size = total - start
-            if size < head:
-                return None
-            if name == b"moov":
-                return file.read(size - head) if size < _LARGEST_MOOV else None
-            start += size
+        for box in boxes_of_file(file):
+            if box.name == b"moov":
+                file.seek(box.start + box.head)
+                return file.read(box.size - box.head) if box.size < _LARGEST_MOOV else None
     return None
-
-
-def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    start = 0
-    while start + 8 <= len(data):
-        size, name = struct.unpack_from(">I4s", data, start)
-        if size == 0 and name == b"\0\0\0\0":  # QuickTime ends a list so
-            return
-        if size < 8 or start + size > len(data):
-            raise ValueError("a box is longer than the one around it")
-        yield name, data[start + 8 : start + size]
-        start += size
 
 
 def _track(data: bytes) -> _Track:
@@ -192,7 +170,7 @@ def _track(data: bytes) -> _Track:
 
 
 def _fill(track: _Track, data: bytes) -> None:
-    for name, body in _boxes(data):
+    for name, body in boxes(data):
         version = body[0] if body else 0
         if name in (b"mdia", b"minf", b"stbl", b"edts"):
             _fill(track, body)

@@ -47,6 +47,7 @@ class Integrity:
         self._frames = 0 if may_hide else self._listed
         self._stream = stream
         self._packets = 0
+        self._listed_at_first = len(stream.index_entries)
         self._end_seconds = Fraction(0)
         self._first_pts: int | None = None
         self._codec = stream.codec_context.codec.canonical_name
@@ -162,7 +163,20 @@ class Integrity:
 
     def _indexed(self) -> int:
         """How many packets the file's list promises from where it is read."""
+        if self._container.format.name == "gxf":
+            return 0  # it lists fields, also where packets are frames
         entries, first = self._stream.index_entries, self._first_dts
         if not self._midway:
-            return max(len(entries), self._frames)
+            return max(len(entries), self._frames, self._stated())
         return sum(1 for entry in entries if first is not None and entry.timestamp >= first)
+
+    def _stated(self) -> int:
+        """How many frames the header promises, if it is to be believed, or 0."""
+        stream = self._stream
+        # AVI counts empty packets, too, which only its list leaves out; without it, believe that.
+        if self._container.format.name == "avi" and self._listed_at_first < self._packets:
+            return stream.frames
+        if self._container.format.name == "mxf" and stream.time_base and stream.duration:
+            is_counted = stream.time_base * (stream.average_rate or 0) == 1
+            return stream.duration if is_counted else 0
+        return 0

@@ -155,6 +155,15 @@ def test_frames_of_files_without_times_of_display_come_evenly_from_the_start(
     assert [float(time) for time in frame_times(out)] == pytest.approx(expected, abs=1e-3)
 
 
+def test_frames_of_mxf_come_evenly_from_the_start(tmp_path: Path) -> None:
+    source = tmp_path / "a.mxf"
+    with av.open(str(source), "w") as container:
+        film(container, "libx264", 20, **{"x264-params": "b-adapt=0:bframes=2"})
+    assert convert(source, out := tmp_path / "out.mp4") == []
+    expected = [index / 25 for index in range(20)]
+    assert [float(time) for time in frame_times(out)] == pytest.approx(expected, abs=1e-3)
+
+
 def nothing_coded(index: int) -> bytes:
     """A picture of MPEG-4, of the first second at 25 fps, that says that nothing changed."""
     predicted, time, not_coded, stuffing = "01", f"01{index:05b}1", "0", "01111"
@@ -206,6 +215,48 @@ needs_ffmpeg = pytest.mark.skipif(not which("ffmpeg"), reason="needs ffmpeg")
 
 def ffmpeg(*options: str | Path) -> None:
     subprocess.run(["ffmpeg", "-v", "error", *options], check=True)
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize("lost_bytes", [0, 60000])
+def test_gxf_is_read_and_its_end_missed(tmp_path: Path, lost_bytes: int) -> None:
+    source, out = tmp_path / "a.gxf", tmp_path / "out.mp4"
+    picture = ("-f", "lavfi", "-i", "testsrc2=s=720x576:r=25:d=0.4")
+    ffmpeg(
+        *picture,
+        "-f",
+        "lavfi",
+        "-i",
+        "sine=r=48000:d=0.4",
+        "-c:v",
+        "mpeg2video",
+        "-bf",
+        "2",
+        source,
+    )
+    if lost_bytes:
+        source.write_bytes(source.read_bytes()[:-lost_bytes])
+        with pytest.raises(InputError, match="cut short"):
+            convert(source, out, scale=1)
+        return
+    convert(source, out, scale=1)
+    expected = [index / 25 for index in range(10)]
+    assert [float(time) for time in frame_times(out)] == pytest.approx(expected, abs=1e-3)
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize("bframes", ["0", "1", "3"])
+def test_frames_of_asf_come_evenly_with_their_sound(tmp_path: Path, bframes: str) -> None:
+    source, out = tmp_path / "a.asf", tmp_path / "out.mp4"
+    picture = ("-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=1")
+    sound = ("-f", "lavfi", "-i", "sine=d=1", "-c:a", "libmp3lame")
+    coding = ("-c:v", "libx264", "-x264-params", f"b-adapt=0:bframes={bframes}")
+    ffmpeg(*picture, *sound, *coding, source)
+    assert convert(source, out) == []
+    times, begin = [float(time) for time in frame_times(out)], float(audio_packets(out)[0][0])
+    assert times == pytest.approx([times[0] + index / 25 for index in range(25)], abs=1.1e-3)
+    # The encoder of the sound begins some 25 ms before it.
+    assert begin == pytest.approx(times[0], abs=0.03)
 
 
 @needs_ffmpeg
