@@ -97,8 +97,8 @@ def similarities(got: Tensor, wanted: Tensor) -> tuple[float, float]:
 
 
 def trained_layers(training: Mapping[str, Any]) -> frozenset[str]:
-    """The VGG layers in the losses of a checkpoint's training, and of those that it started from
-    or is mixed of.
+    """The VGG layers in the losses of a checkpoint's training, and of those that it started from,
+    is mixed of or learned from.
     """
     layers = {
         layer
@@ -107,6 +107,6 @@ def trained_layers(training: Mapping[str, Any]) -> frozenset[str]:
         for layer, weight in term.get("layers", {}).items()
         if weight
     }
-    earlier = [training.get("init"), *training.get("mixed", ())]
+    earlier = [training.get("init"), training.get("teacher"), *training.get("mixed", ())]
     of_earlier = [trained_layers(one.get("training", {})) for one in earlier if one]
     return frozenset(layers).union(*of_earlier)

@@ -58,6 +58,7 @@ def test_layers_that_a_checkpoint_was_trained_on() -> None:
     second = {"loss": [term(relu2_2=1.0, relu3_3=0.0), off], "init": {"training": first}}
     assert trained_layers(second) == {"relu2_2", "relu4_3"}
     assert trained_layers({"loss": [], "init": {"name": "community.pth"}}) == set()
+    assert trained_layers({"loss": [], "teacher": {"training": first}}) == {"relu4_3"}
 
 
 def test_noise_in_flat_regions_is_found_and_blur_is_not() -> None:

@@ -67,9 +67,10 @@ def _another(path: Path, found: NetworkConfig) -> ConfigError:
     return ConfigError(f"init {path}: contains another network: {found}")
 
 
-def origin_of(path: Path) -> Origin:
-    """What a run's summary says of the file it started from: its name and its folder's (all
-    checkpoints are named alike), its sha256, and network and training of a framelift checkpoint.
+def origin_of(path: Path, role: str) -> Origin:
+    """What a run's summary says of a file of weights, the setting `role` ("init", "teacher"): its
+    name and its folder's (all checkpoints are named alike), its sha256, and network and training of
+    a framelift checkpoint.
 
     Raises CheckpointError for a file that cannot be read.
     """
@@ -80,7 +81,7 @@ def origin_of(path: Path) -> Origin:
             "sha256": hashlib.sha256(where.read_bytes()).hexdigest(),
         }
     except OSError as error:
-        raise CheckpointError(f"init {path}: {error.strerror}") from error
+        raise CheckpointError(f"{role} {path}: {error.strerror}") from error
     if path.suffix not in (".pth", ".pt"):
         checkpoint = load_checkpoint(path)
         origin["network"] = msgspec.to_builtins(checkpoint.network_config)

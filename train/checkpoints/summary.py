@@ -10,7 +10,7 @@ Changes = dict[str, float | None]
 
 
 class Origin(TypedDict):
-    """The file that a training started from."""
+    """A file of weights that a training used."""
 
     name: str
     """With its folder's, since all checkpoints are named alike."""
@@ -44,6 +44,9 @@ class Summary(TypedDict):
     optimizer: dict[str, object]
     amp: str
     init: NotRequired[Origin]
+    """What it started from."""
+    teacher: NotRequired[Origin]
+    """Whose outputs were the targets."""
     steps_left_out: NotRequired[int]
     """Those whose gradients were not finite."""
     changes: NotRequired[dict[str, Changes]]

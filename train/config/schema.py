@@ -17,6 +17,7 @@ from ..losses import (
     FeatureLossConfig,
     LossConfig,
     PhaseConfig,
+    PixelLossConfig,
     SpectrumConfig,
     StabilityConfig,
     StyleLossConfig,
@@ -144,6 +145,7 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     log_every: int = 50  # steps
     tensorboard: bool = True  # scalars and validation pictures in the run folder
     init: str = ""  # weights to start from, of the same network; realtime: see networks.inherit
+    teacher: str = ""  # a checkpoint whose outputs are the targets instead of the photographs
 
     def __post_init__(self) -> None:
         if not self.loss:
@@ -151,6 +153,7 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if sum(isinstance(term, StabilityConfig) for term in self.loss) > 1:
             raise ValueError("loss can have one stability term")
         self._check_adversarial()
+        self._check_teacher()
         self._check_task()
         self._check_crop()
         self._check_codec()
@@ -238,6 +241,19 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 f"data.crop must be at least {MIN_ADVERSARIAL_CROP} for an adversarial term, "
                 f"not {self.data.crop}"
             )
+
+    def _check_teacher(self) -> None:
+        """A teacher gives the mean of what a picture could be: a target for pixel terms alone."""
+        if not self.teacher:
+            return
+        if self.task != "super-resolution":
+            raise ValueError(f'teacher is for super-resolution, not for task = "{self.task}"')
+        for index, term in enumerate(self.loss):
+            if not isinstance(term, PixelLossConfig):
+                raise ValueError(
+                    f"loss.{index} ({term.name}) compares with photographs; a run with a teacher "
+                    "has pixel terms only"
+                )
 
     def _check_codec(self) -> None:
         """Frames of the "codec" degradation hold a crop and are even after reduction."""

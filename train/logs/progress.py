@@ -40,6 +40,7 @@ def summary_of(
     progress: Progress,
     photos: PhotoSet,
     style: StyleImage | None,
+    teacher: Origin | None,
     processes: int,
 ) -> Summary:
     """What a checkpoint states of its training."""
@@ -59,6 +60,8 @@ def summary_of(
     }
     if progress.origin:
         summary["init"] = progress.origin
+    if teacher:
+        summary["teacher"] = teacher
     if progress.left_out:
         summary["steps_left_out"] = progress.left_out
     if progress.changes:

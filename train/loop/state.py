@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -84,12 +85,12 @@ def require_same_run(
     folder: Path,
     config: TrainConfig,
     photos: PhotoSet,
-    style: str | None,
+    used: Mapping[str, str],
     processes: int,
 ) -> None:
     """Raise ConfigError if a run in `folder` cannot go on with these data and processes.
 
-    `style` is the sha256 of the style image, None if there is none.
+    `used` has the sha256 of the "style image" and the "teacher", "" where there is none.
     """
     if state["fingerprint"] != photos.fingerprint:
         raise ConfigError(
@@ -101,8 +102,9 @@ def require_same_run(
             f"cannot resume {folder}: the training photographs come in another order; "
             "pass the folders in the order of the first run, the files under their old names"
         )
-    if style is not None and state.get("style_image") != style:
-        raise ConfigError(f"cannot resume {folder}: the style image has changed")
+    for name, sha256 in used.items():
+        if state.get(name.replace(" ", "_"), "") != sha256:
+            raise ConfigError(f"cannot resume {folder}: the {name} has changed")
     before, now = state.get("processes", 1), processes
     if before != now:
         raise ConfigError(

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from ..adversary.adversary import Adversary, Part
-from ..config.schema import OptimizerConfig, TrainConfig
+from ..config.schema import ComputeConfig, OptimizerConfig, TrainConfig
 from ..distributed import Processes
 from ..losses import AdversarialConfig, WeightedLoss
 from ..networks import SRNetwork
@@ -28,6 +28,11 @@ recover."""
 
 MOST_HALVINGS = 40
 """The same where half precision scales gradients: each halves the scale, from 2^16 to 2^-24."""
+
+
+def precision_of(compute: ComputeConfig, device: torch.device) -> torch.autocast:
+    """The context in which networks compute in the precision of `compute.amp`."""
+    return torch.autocast(device.type, PRECISIONS[compute.amp], enabled=compute.amp != "off")
 
 
 class NotFiniteError(Exception):
@@ -184,8 +189,7 @@ class Stepper:
             yield
 
     def _precision(self) -> torch.autocast:
-        amp = self.config.compute.amp
-        return torch.autocast(self.device.type, PRECISIONS[amp], enabled=amp != "off")
+        return precision_of(self.config.compute, self.device)
 
     @property
     def finds_scale(self) -> bool:

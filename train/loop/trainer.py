@@ -48,6 +48,7 @@ from .state import (
     saved_config,
 )
 from .step import NotFiniteError, Stepper, StepReport
+from .teacher import Teacher
 from .verdict import Verdict
 
 NOTICE = "finishing this step, then saving; Ctrl-C again stops at once"
@@ -92,6 +93,7 @@ class Trainer:
                 self._start_from(Path(config.init))
             self.averaged = Average(self.network, config.ema)
         self.processes.synchronise_norms(self.network, device)
+        self.teacher = Teacher(Path(config.teacher), config, device) if config.teacher else None
         self.style: StyleImage | None = None
         if config.task == "style":
             path = Path(config.style.image)
@@ -169,6 +171,8 @@ class Trainer:
                 yield StepReport(losses, images, elapsed, waited, kept)
 
     def _train_step(self, lr: Tensor, target: Tensor) -> dict[str, float]:
+        if self.teacher:
+            target = self.teacher.targets(lr, self.step)
         seeds = seeds_of(
             self.config.seed, self.step, self.processes.part_of(self.config.data.batch)
         )
@@ -225,7 +229,7 @@ class Trainer:
                 f"init {path}: weights do not fit the network "
                 f"({one_line(error, 200)}); use another file"
             ) from error
-        self.progress.origin = origin_of(path)
+        self.progress.origin = origin_of(path, "init")
 
     def save(self) -> None:
         """Write the checkpoint and the state to resume from, each atomically."""
@@ -235,6 +239,7 @@ class Trainer:
             "fingerprint": self.photos.fingerprint,
             "order": self.photos.order,
             "style_image": self.style.sha256 if self.style else "",
+            "teacher": self.teacher.origin["sha256"] if self.teacher else "",
             "processes": self.processes.count,
             **self.progress.state(),
             **self._modules(),
@@ -242,8 +247,9 @@ class Trainer:
         }
         save_state(self.folder / "state.pt", self.config, state)
         weights = self.averaged.module.state_dict()
+        teacher = self.teacher.origin if self.teacher else None
         summary = summary_of(
-            self.config, self.progress, self.photos, self.style, self.processes.count
+            self.config, self.progress, self.photos, self.style, teacher, self.processes.count
         )
         checkpoint = Checkpoint(self.config.network, weights, summary)
         save_checkpoint(self.folder / "model.safetensors", checkpoint)
@@ -259,8 +265,11 @@ class Trainer:
         """Take up the run that the folder holds. Raises CheckpointError or ConfigError."""
         path = self.folder / "state.pt"
         state = load_state(path, self.config, self.device)
-        style = self.style.sha256 if self.style else None
-        require_same_run(state, self.folder, self.config, self.photos, style, self.processes.count)
+        used = {
+            "style image": self.style.sha256 if self.style else "",
+            "teacher": self.teacher.origin["sha256"] if self.teacher else "",
+        }
+        require_same_run(state, self.folder, self.config, self.photos, used, self.processes.count)
         self.network.load_state_dict(state["network"])
         self.averaged.load_state_dict(state["averaged"])
         self.stepper.load_state(state)
