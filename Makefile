@@ -4,6 +4,7 @@
 # make gpu: what a machine with an NVIDIA GPU must show, within 12 minutes: reports/gpu/summary.md.
 # make docs: the documentation as a site, build/site; see it with `python -m http.server -d build/site`.
 # make test-releases: those of exports in released wheels of ONNX Runtime, the newest included.
+# make test-python: a part of them on the newest other Python on PATH, with the newest packages.
 # make test-webgpu: those of WebGPU, on Vulkan in software.
 # make web: the page for browsers, web/dist, with Node.js 20 or newer; make test-web: its tests.
 PYTHON ?= python3
@@ -11,7 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: bench demo docs gpu test test-releases test-webgpu test-web web lint lint-tensorrt clean
+.PHONY: bench demo docs gpu test test-python test-releases test-webgpu test-web web lint lint-tensorrt clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/python examples/demo.py
@@ -61,6 +62,10 @@ test-releases: $(VENV)/.development $(RELEASES)/1.19 $(RELEASES)/1.20 $(RELEASES
 $(RELEASES)/%: | $(VENV)/.development
 	@$(PIP) --no-deps --target $@ 'onnxruntime==$*.*' 2>/dev/null \
 		|| { rm -rf $@; echo "ONNX Runtime $*: not installed, its tests are skipped"; }
+
+# EXTRAS=cpu,train: those of training and export, too, with PyTorch (several GB).
+test-python: $(VENV)/.development
+	$(BIN)/python tests/pythons/run.py $(VENV)/pythons $(EXTRAS)
 
 # SwiftShader is taken from an installed Chromium, else unpacked below $(VENV) from Debian's package.
 test-webgpu: $(VENV)/.development
