@@ -107,6 +107,7 @@ def _video(path: Path, limits: Limits) -> Facts:
     """The facts of a video, whose packets are counted; what its header states may be anything."""
     import av
 
+    from ...runtime.video.clip.film_times import film_times
     from ...runtime.video.clip.input_file import open_input
 
     try:
@@ -127,7 +128,8 @@ def _video(path: Path, limits: Limits) -> Facts:
                 f"{path}: its header does not state the frame size; convert it to .mp4 first"
             )
         if container.duration is not None:
-            _require_short(path, container.duration / av.time_base, limits)
+            _, end = film_times(container)  # of Matroska, from time 0
+            _require_short(path, float(end) - (container.start_time or 0) / av.time_base, limits)
         measures = {stream.index: _Measure() for stream in streams}
         try:
             for packet in container.demux(streams):

@@ -52,6 +52,25 @@ def test_facts_of_videos(tmp_path: Path, suffix: str, codec: str) -> None:
     assert facts.seconds == pytest.approx(9 / 25, abs=0.05)
 
 
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".ts"])
+def test_a_clip_that_begins_late_is_not_long(tmp_path: Path, suffix: str) -> None:
+    pts = [3600 * 25 + index for index in range(10)]
+    clip = make_clip(
+        tmp_path / f"clip{suffix}",
+        noise(10),
+        pts=pts,
+        time_base=Fraction(1, 25),
+        rate=Fraction(25),
+        codec="mpeg2video",
+        container_options={"avoid_negative_ts": "disabled"},
+    )
+    facts = check_upload(clip, Limits(seconds=2), None)
+    assert facts is not None
+    assert facts.frames == 10
+    with pytest.raises(LimitError, match=r"longer than 0\.3 s"):
+        check_upload(clip, Limits(seconds=0.3), None)
+
+
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tiff", ".bmp", ".ppm"])
 def test_facts_of_images(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"image{suffix}"
