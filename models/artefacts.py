@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
@@ -27,29 +28,63 @@ _LEAST_DETAIL = 2.5
 _FAINT = 1e-3
 
 
-@dataclass(frozen=True)
-class Artefacts:
-    """`colour_shift`: the largest difference, over images and channels, of the mean of the output
-    and the mean of the input, in 8-bit codes. `checkerboard`: the share of energy with the period
-    of the pixel grid in what is added to bicubic, divided by that share in the original; about 1
-    where there is no pattern, and several times that where there is one. `mesh`: the energy of the
-    output, divided by that of the original, at the frequency where that is most, of those beyond
-    what the input can hold (the median over the images, since stripes can be seen wrongly in one):
-    a blurred texture has less than 1, a mesh of any pitch more, also one whose sign changes with
-    the picture, which the checkerboard does not show. `flat`: the deviation of luma in flat regions
-    of the originals, divided by that of the originals (`deviation_ratio`). `grid`: how unevenly
-    detail is spread over the pixels that come from one pixel of the input, divided by that of the
-    originals (`phase_spread`): of all of these the one that people see as a grid or blocks.
-    `specks`: detail where the originals have none nearby, in percent of their detail
-    (`excess_detail`).
-    """
+class Artefacts(msgspec.Struct, frozen=True):
+    """All of them. `plan.Limits` has the most of each."""
 
     colour_shift: float
+    """The largest difference, over images and channels, of the mean of the output and the mean of
+    the input, in 8-bit codes."""
     checkerboard: float
+    """The share of energy with the period of the pixel grid in what is added to bicubic, divided by
+    that share in the original: about 1 where there is no pattern, and several times that where
+    there is one."""
     mesh: float
+    """The energy of the output, divided by that of the original, at the frequency where that is
+    most, of those beyond what the input can hold (the median over the images, since stripes can be
+    seen wrongly in one). A blurred texture has less than 1, a mesh of any pitch more, also one
+    whose sign changes with the picture, which the checkerboard does not show."""
     flat: float
+    """The deviation of luma in flat regions of the originals, divided by that of the originals
+    (`deviation_ratio`)."""
     grid: float
+    """How unevenly detail is spread over the pixels that come from one pixel of the input, divided
+    by that of the originals (`phase_spread`): of all of these the one that people see as a grid or
+    blocks."""
     specks: float
+    """Detail where the originals have none nearby, in percent of their detail (`excess_detail`)."""
+
+
+class Wording(NamedTuple):
+    """How a value of `Artefacts` is written."""
+
+    column: str
+    decimals: int
+    miss: str
+
+
+WORDING = {
+    "colour_shift": Wording("colour", 2, "colour shifted by {} codes"),
+    "checkerboard": Wording("checkerboard", 2, "checkerboard {}"),
+    "mesh": Wording("mesh", 2, "mesh {}"),
+    "flat": Wording("flat", 2, "{} × the deviation of flat regions"),
+    "grid": Wording("grid", 1, "grid {}"),
+    "specks": Wording("specks, %", 2, "specks {} %"),
+}
+"""For each field of `Artefacts`, in the order of the columns."""
+
+
+def written(artefacts: Artefacts, field: str) -> str:
+    """The value of a field with its decimals."""
+    return f"{getattr(artefacts, field):.{WORDING[field].decimals}f}"
+
+
+def too_much(artefacts: Artefacts, limits: Artefacts) -> list[str]:
+    """What is above its limit, in words."""
+    return [
+        wording.miss.format(written(artefacts, field))
+        for field, wording in WORDING.items()
+        if getattr(artefacts, field) > getattr(limits, field)
+    ]
 
 
 def find_artefacts(

@@ -23,7 +23,7 @@ from framelift.runtime import Upscaler
 from framelift.runtime.models.file import read_spec
 from framelift.train.checkpoints.file import load_checkpoint
 
-from .artefacts import Artefacts, find_artefacts
+from .artefacts import WORDING, Artefacts, find_artefacts, too_much, written
 from .perception import LAYERS, Perception, PerceptionMeter, trained_layers
 from .plan import Limits, Model
 from .training import checkpoint_of
@@ -148,18 +148,7 @@ def judge(one: Judged, parent: Judged | None, limits: Limits) -> None:
     if one.espcn is not None and model.espcn is not None and one.espcn > model.espcn:
         found.append(f"{one.espcn:.2f} × ESPCN, limit {model.espcn}")
     for precision, artefacts in one.artefacts.items():
-        if artefacts.colour_shift > limits.colour_shift:
-            found.append(f"{precision} colour shifted by {artefacts.colour_shift:.2f} codes")
-        if artefacts.checkerboard > limits.checkerboard:
-            found.append(f"{precision} checkerboard {artefacts.checkerboard:.2f}")
-        if artefacts.mesh > limits.mesh:
-            found.append(f"{precision} mesh {artefacts.mesh:.2f}")
-        if artefacts.flat > limits.flat:
-            found.append(f"{precision} {artefacts.flat:.2f} × the deviation of flat regions")
-        if artefacts.grid > limits.grid:
-            found.append(f"{precision} grid {artefacts.grid:.1f}")
-        if artefacts.specks > limits.specks:
-            found.append(f"{precision} specks {artefacts.specks:.2f} %")
+        found += (f"{precision} {fault}" for fault in too_much(artefacts, limits))
     if parent is not None and model.perceptual:
         found += _perceptual_misses(one, parent, limits)
 
@@ -229,12 +218,7 @@ def table(judged: Sequence[Judged], sets: Sequence[str]) -> list[Sequence[str]]:
         "× ESPCN",
         *(f"{layer} nearer" for layer in LAYERS),
         "texture, structure",
-        "colour",
-        "checkerboard",
-        "mesh",
-        "flat",
-        "grid",
-        "specks, %",
+        *(wording.column for wording in WORDING.values()),
         "verdict",
     ]
     rows: list[Sequence[str]] = [header]
@@ -251,12 +235,7 @@ def table(judged: Sequence[Judged], sets: Sequence[str]) -> list[Sequence[str]]:
                 "" if one.espcn is None else f"{one.espcn:.2f}",
                 *(_gains(one, parent, sets, layer) for layer in LAYERS),
                 _similarities(one, sets),
-                "" if found is None else f"{found.colour_shift:.2f}",
-                "" if found is None else f"{found.checkerboard:.2f}",
-                "" if found is None else f"{found.mesh:.2f}",
-                "" if found is None else f"{found.flat:.2f}",
-                "" if found is None else f"{found.grid:.1f}",
-                "" if found is None else f"{found.specks:.2f}",
+                *("" if found is None else written(found, field) for field in WORDING),
                 verdict(one),
             ]
         )

@@ -11,23 +11,19 @@ import msgspec
 from framelift.common.errors import ConfigError
 from framelift.train.config.preset_files import preset_names
 
+from .artefacts import Artefacts
+
 FOLDER = Path(__file__).parent
 ZOO = FOLDER / "zoo.toml"
 
 
-class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a perceptual model must keep; see zoo.toml."""
+class Limits(Artefacts, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a perceptual model must keep, with the most of each of its artefacts; see zoo.toml."""
 
     held_out: str
     gains: dict[str, float]
     sets: tuple[str, ...]
     psnr_drop_db: float
-    colour_shift: float
-    checkerboard: float
-    mesh: float
-    flat: float
-    grid: float
-    specks: float
 
 
 class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

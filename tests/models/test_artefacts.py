@@ -13,8 +13,9 @@ import torch
 from framelift.imaging.quality import ImageU8, Upscale, bicubic, shrink
 from framelift.runtime import Upscaler
 from framelift.train.losses.patterns import ExcessLoss
-from models.artefacts import Artefacts, find_artefacts, periodic_energy
+from models.artefacts import WORDING, Artefacts, find_artefacts, periodic_energy
 from models.grid import phase_spread
+from models.plan import Limits
 from models.specks import excess_detail
 
 ROOT = Path(__file__).parents[2]
@@ -172,3 +173,8 @@ def test_too_small(photo: ImageU8) -> None:
 def test_flat() -> None:
     with pytest.raises(ValueError, match="no image with detail"):
         find_artefacts([np.full((96, 96, 3), 90, np.uint8)], bicubic(4), 4)
+
+
+def test_every_artefact_has_its_limit_and_its_words() -> None:
+    assert list(WORDING) == list(Artefacts.__struct_fields__)
+    assert set(WORDING) < set(Limits.__struct_fields__)

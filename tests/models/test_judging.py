@@ -18,7 +18,18 @@ from models.perception import Perception
 from models.plan import Limits, Model
 
 GAINS = {"relu3_3": 0.1, "relu4_3": 0.15}
-LIMITS = Limits("relu4_3", GAINS, ("BSD100",), 1.5, 1.0, 1.0, 1.0, 1.1, 5.0, 0.3)
+LIMITS = Limits(
+    held_out="relu4_3",
+    gains=GAINS,
+    sets=("BSD100",),
+    psnr_drop_db=1.5,
+    colour_shift=1.0,
+    checkerboard=1.0,
+    mesh=1.0,
+    flat=1.1,
+    grid=5.0,
+    specks=0.3,
+)
 CLEAN = Artefacts(colour_shift=0.3, checkerboard=0.5, mesh=0.8, flat=0.9, grid=2.0, specks=0.1)
 
 

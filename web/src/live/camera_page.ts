@@ -134,10 +134,10 @@ export class CameraPage {
       this.recorder = new LiveRecorder(this.sounding);
       this.busy(true);
       const begin = performance.now();
-      const tell = (): void =>
+      const showTime = (): void =>
         void (this.record.textContent = `Stop and save, ${Math.floor((performance.now() - begin) / 1000)} s`);
-      tell();
-      this.clockwork = setInterval(tell, 500);
+      showTime();
+      this.clockwork = setInterval(showTime, 500);
     } catch (error) {
       this.fail((error as Error).message);
       this.busy(false);

@@ -9,7 +9,7 @@ import { Status } from "../ui/status";
 import { LiveEngine, type Shown } from "./client";
 import { Meter } from "./meter";
 
-const TELL_MS = 250;
+const REPORT_MS = 250;
 
 export interface StageWatching {
   /** Before a frame is taken: whether its result is wanted, for a recording. */
@@ -38,7 +38,7 @@ export class Stage {
   private hasNewer = false;
   private isOn = false;
   private isPaused = false;
-  private told = 0;
+  private reportedAt = 0;
   private isWarm = false;
 
   constructor(
@@ -149,15 +149,15 @@ export class Stage {
         else this.meter.reset(); // the first frame takes longer
         this.isWarm = true;
         if (shown.result) this.watching.result(shown.result);
-        this.tell(shown);
+        this.report(shown);
       }
       setTimeout(() => this.next()); // once the engine is free
     });
   }
 
-  private tell(shown: Shown): void {
-    if (!this.ran || performance.now() - this.told < TELL_MS) return;
-    this.told = performance.now();
+  private report(shown: Shown): void {
+    if (!this.ran || performance.now() - this.reportedAt < REPORT_MS) return;
+    this.reportedAt = performance.now();
     const { meter } = this;
     const ms = (share: number): string => `${Math.round(meter.percentile(share))} ms`;
     const isMeasured = meter.shown > 1;

@@ -5,7 +5,7 @@ import type { ListedModel } from "./spec";
 const PREFIX = "framelift.";
 const NEWEST_FORMAT = 2;
 const UINT8 = 2;
-/** Memory per input pixel of networks that do not tell theirs; more than that of most. */
+/** Memory per input pixel of networks that do not state theirs; more than that of most. */
 const CAUTIOUS_BYTES = 4096;
 
 export class UnusableModel extends Error {}

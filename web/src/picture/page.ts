@@ -134,7 +134,7 @@ export class PicturePage {
       );
       this.compare.working = false;
       this.status.end(`Done in ${seconds(done.seconds)}`);
-      this.tell(ran!, done, sheet);
+      this.report(ran!, done, sheet);
       this.saving.disabled = false;
     } catch (error) {
       if (run !== this.runs) return; // another run has begun
@@ -143,7 +143,7 @@ export class PicturePage {
     }
   }
 
-  private tell(ran: Ran, done: { seconds: number; tiles: number }, sheet: Sheet): void {
+  private report(ran: Ran, done: { seconds: number; tiles: number }, sheet: Sheet): void {
     const { width, height } = this.picture!;
     const scale = this.controls.scale;
     const size = (w: number, h: number): string => `${grouped(w)} × ${grouped(h)}`;

@@ -100,26 +100,26 @@ export const api = {
 
 const AGAIN_SECONDS = 5;
 
-/** Tells of a job's changes until it ends; null is a job that is gone. Returns what stops that. */
-export function watch(id: string, tell: (job: Job | null) => void): () => void {
+/** Reports a job's changes until it ends; null is a job that is gone. Returns what stops that. */
+export function watch(id: string, report: (job: Job | null) => void): () => void {
   let stopped = false;
   const source = new EventSource(address(`v1/jobs/${id}/events`));
   let stop = (): void => source.close();
   const last = (job: Job | null): void => {
     source.close(); // or the browser connects again
-    tell(job);
+    report(job);
   };
-  const told = (event: Event): Job => JSON.parse((event as MessageEvent<string>).data) as Job;
-  source.addEventListener("progress", (event) => tell(told(event)));
-  source.addEventListener("end", (event) => last(told(event)));
+  const jobOf = (event: Event): Job => JSON.parse((event as MessageEvent<string>).data) as Job;
+  source.addEventListener("progress", (event) => report(jobOf(event)));
+  source.addEventListener("end", (event) => last(jobOf(event)));
   source.addEventListener("deleted", () => last(null));
   source.addEventListener("error", () => {
     if (source.readyState !== EventSource.CLOSED) return; // the browser connects again by itself
     ask(`v1/jobs/${id}`).catch((error: ApiError) => {
-      if (error.status === 404 && !stopped) tell(null);
+      if (error.status === 404 && !stopped) report(null);
     });
     const timer = setTimeout(() => {
-      if (!stopped) stop = watch(id, tell);
+      if (!stopped) stop = watch(id, report);
     }, 1000 * AGAIN_SECONDS);
     stop = () => clearTimeout(timer);
   });

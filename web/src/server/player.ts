@@ -36,11 +36,11 @@ export class Player {
     const [before, after] = job.kind === "image" ? pictures(job) : this.pair(job);
     before!.addEventListener("error", () => {
       if (!before!.getAttribute("src")) return; // it was closed
-      this.tell(`This browser cannot show ${job.name}: only the result is shown.`);
+      this.notify(`This browser cannot show ${job.name}: only the result is shown.`);
       this.compare.moveSplit(0);
     });
     after!.addEventListener("error", () => {
-      if (after!.getAttribute("src")) this.tell(`This browser cannot show ${result.name}: download it.`);
+      if (after!.getAttribute("src")) this.notify(`This browser cannot show ${result.name}: download it.`);
     });
     this.compare.moveSplit(50);
     this.compare.show(before!, after!, result.width, result.height);
@@ -73,7 +73,7 @@ export class Player {
     return this.videos;
   }
 
-  private tell(text: string): void {
+  private notify(text: string): void {
     this.notice.textContent = text;
     this.notice.hidden = false;
   }

@@ -61,7 +61,7 @@ export class Upload {
     return Number(answer.headers.get("Upload-Offset"));
   }
 
-  /** Sends the next piece; the new offset. A request of the old kind, as only it tells of progress. */
+  /** Sends the next piece; the new offset. A request of the old kind, since only it reports progress. */
   private send(offset: number): Promise<number> {
     const piece = this.file.slice(offset, offset + PIECE_BYTES);
     return new Promise((resolve, reject) => {

@@ -64,8 +64,8 @@ export class Controls {
       ),
     );
     this.root.addEventListener("submit", (event) => event.preventDefault());
-    this.list.addEventListener("change", () => this.tell());
-    this.engine.addEventListener("change", () => this.tell());
+    this.list.addEventListener("change", () => this.notify());
+    this.engine.addEventListener("change", () => this.notify());
     const wanted = asked.get("engine");
     if (wanted === "webgpu" || wanted === "wasm") this.engine.value = wanted;
     void this.lookForGpu();
@@ -125,7 +125,7 @@ export class Controls {
         radio.checked = first !== undefined && kindOf(first.model) === kind;
         radio.addEventListener("change", () => {
           this.fill(kind, this.preferred(kind));
-          this.tell();
+          this.notify();
         });
         return element("label", {}, radio, element("span", {}, kind));
       }),
@@ -171,7 +171,7 @@ export class Controls {
     this.about.textContent = facts.join(" · ");
   }
 
-  private tell(): void {
+  private notify(): void {
     this.describe();
     this.changed();
   }
