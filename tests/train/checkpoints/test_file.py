@@ -60,7 +60,7 @@ def header(**changes: object) -> dict[str, str]:
         (header(network={"name": "unet"}), "names a network that .* not know .*'unet'"),
         (header(), "weights do not fit the network"),
         ({"framelift": "{"}, "damaged header"),
-        ({"framelift": 100_000 * "["}, r"damaged header \(maximum recursion depth"),
+        ({"framelift": 100_000 * "["}, r"damaged header \((maximum recursion|Stack overflow)"),
         ({"framelift": '{"format": 1e999, "network": {}, "training": {}}'}, "damaged header"),
         ({"framelift": '{"format": true, "network": {}, "training": {}}'}, "damaged header"),
         ({"framelift": '{"format": 1, "network": {}}'}, r"damaged header \('training'\)"),
