@@ -5,8 +5,9 @@ from __future__ import annotations
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
 
-from ...common.errors import InputError
+from ...common.errors import InputError, OutputError
 from ...common.files import check_target
+from ...common.images import is_image
 from ...common.notes import Say, say_on_stderr
 from ...common.signals import call_interruptibly, first_signal_stops
 from ..files.output_names import is_sequence
@@ -63,6 +64,11 @@ def check_live(
     check_raw(encoder, target)
     if target.kind is TargetKind.FILE:
         check_target(target.path, overwrite=overwrite)
+        if is_image(target.path):
+            raise OutputError(
+                f"{target.path}: {source.shown} becomes a video, and this is the name of an image; "
+                "name a video, or an image file as the input"
+            )
         encoder.check_suffix(target.path)
         encoder.check_available()
     elif target.kind is TargetKind.WINDOW:

@@ -24,7 +24,7 @@ from .reading.deinterlace import Deinterlace
 from .reading.opening import ClipInput, identity_of, open_clip, path_of
 from .reading.options import ReadOptions
 from .resume.segment_sink import KEEPING_SHARE, SEGMENT_FRAMES, SegmentSink
-from .resume.segments import WorkFolder, join_segments
+from .resume.segments import WorkFolder, join_segments, work_path
 from .stats import PipelineStats
 from .step import FrameStep, FrameUpscaler
 from .writing.carried import Audio, CopyFrom
@@ -137,10 +137,12 @@ def upscale_video(
     try:
         with encoder.in_use():
             return work.in_segments()
-    except Interrupted as error:
-        text = str(error).partition(";")[0]
-        raise Interrupted(f"{text}; {FINISHED_PART_KEPT}", error.exit_code) from error
-    except OutputError as error:
+    except (Interrupted, OutputError) as error:
+        if not work_path(target).exists():  # nothing was finished
+            raise
+        if isinstance(error, Interrupted):
+            text = str(error).partition(";")[0]
+            raise Interrupted(f"{text}; {FINISHED_PART_KEPT}", error.exit_code) from error
         raise OutputError(str(error).replace(NOTHING_LEFT, FINISHED_PART_KEPT)) from error
 
 

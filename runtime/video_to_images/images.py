@@ -18,7 +18,7 @@ from ..video.clip.image_sequence import ImageSequence, check_images, numbered_fi
 from ..video.pipeline import Pipeline
 from ..video.progress import VideoProgress
 from ..video.reading.opening import ClipInput, identity_of, path_of
-from ..video.resume.segments import WorkFolder
+from ..video.resume.segments import WorkFolder, work_path
 from ..video.step import FrameUpscaler
 from ..video.whole_file import ConvertOptions, VideoResult
 from .frames import Times, open_frames
@@ -65,7 +65,7 @@ def upscale_to_images(
     except OSError as error:
         raise OutputError(describe_os_error(pattern, error)) from error
     except (Interrupted, OutputError) as error:
-        if options.resume is None:
+        if options.resume is None or not work_path(pattern).exists():  # nothing was finished
             raise
         text = str(error).partition(";")[0] if isinstance(error, Interrupted) else str(error)
         text = text.replace(f"; {NOTHING_LEFT}", "")

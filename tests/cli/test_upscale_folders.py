@@ -88,6 +88,7 @@ def test_bad_inputs_and_outputs(tmp_path: Path, clip: Path, nearest_model_path: 
         ("rtsp://127.0.0.1:9/x", tmp_path / "o.mp4", "/x: cannot be opened (Connection refused)"),
         ("ftp://host/x.mp4", tmp_path / "o.mp4", "ftp://host/x.mp4: cannot be read from; use one"),
         (folder, Path("-"), "is a folder; name a folder for its results, too"),
+        ("-", tmp_path / "o.png", "stdin becomes a video, and this is the name of an image"),
         (tmp_path / "none.mp4", Path("null"), "no such file or folder"),
         (clip, tmp_path / "o.xyz", "cannot be written to .xyz; use .mp4, .m4v, .mov, .mkv"),
         (clip, tmp_path / "o.png", "is the name of one image; name an image for each frame"),

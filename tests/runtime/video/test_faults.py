@@ -206,22 +206,27 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-@pytest.mark.parametrize("resume", [None, "model"])
-def test_a_full_disk(tmp_path: Path, small_disk: Path, resume: str | None) -> None:
+@pytest.mark.parametrize(
+    ("resume", "segment", "is_kept"),
+    [(None, 10, False), ("model", 10, True), ("model", 250, False)],
+)
+def test_a_full_disk(
+    tmp_path: Path, small_disk: Path, resume: str | None, segment: int, is_kept: bool
+) -> None:
     rng = np.random.default_rng(0)
     images = [rng.integers(0, 255, (64, 96, 3), np.uint8) for _ in range(30)]
     source = make_clip(tmp_path / "a.mp4", images)
     target = small_disk / "out.mp4"
-    options = ConvertOptions(resume=resume, segment_frames=10)
+    options = ConvertOptions(resume=resume, segment_frames=segment)
     best = EncoderOptions(preset="ultrafast", crf=4)
     rest = (
-        "the finished part is kept; run the same command" if resume else "nothing was left behind"
+        "the finished part is kept; run the same command" if is_kept else "nothing was left behind"
     )
     with pytest.raises(OutputError, match=rf"out.mp4: the disk is full; {rest}"):
         upscale_video(source, target, Nearest(2), best, options, quiet=True)
     left = [path.name for path in small_disk.rglob("*") if path.is_file()]
     assert not any(name.endswith(".mp4") for name in left)
-    assert (left == []) == (resume is None)
+    assert (left != []) == is_kept
 
 
 def test_nothing_of_a_clip_is_left_when_its_encoder_dies(
