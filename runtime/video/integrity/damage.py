@@ -40,7 +40,8 @@ def structure_of(path: Path, format_name: str) -> Structure:
     if "mp4" in format_name:
         return mp4_structure(path)
     if format_name == "avi":
-        return Structure(is_whole=_is_whole_riff(path))
+        missing = _bytes_missing_in_riff(path)
+        return Structure(is_whole=missing == 0, lacks_bytes=bool(missing and missing > 0))
     if format_name == "gif":
         return Structure(_gif_fault(path))
     if format_name == "mpegts" and ends_in_packet(path.stat().st_size):
@@ -81,17 +82,19 @@ def _ends_as_ogg(path: Path) -> bool:
     return place >= 0 and len(data) > place + 5 and bool(data[place + 5] & _OGG_END)
 
 
-def _is_whole_riff(path: Path) -> bool:
-    """Whether an AVI file ends where the last of its parts does. Each is up to 2 GB long."""
+def _bytes_missing_in_riff(path: Path) -> int | None:
+    """How many bytes an AVI file lacks at the end of the last of its parts, which are up to 2 GB
+    long each. `None`: there is something else behind one of them.
+    """
     total, start = path.stat().st_size, 0
     with path.open("rb") as file:
         while start < total:
             file.seek(start)
             head = file.read(8)
             if len(head) < 8 or head[:4] != b"RIFF":
-                return False
+                return None
             start += 8 + int.from_bytes(head[4:], "little")
-    return start == total
+    return start - total
 
 
 def _complaint(path: Path, format_name: str) -> str:

@@ -17,5 +17,7 @@ class Structure:
     """How many frames the video has."""
     is_whole: bool = False
     """The file is as long as it states, to the byte."""
+    lacks_bytes: bool = False
+    """It states that it is longer than it is."""
     dolby_vision: int | None = None
     """The profile of Dolby Vision that is stated."""

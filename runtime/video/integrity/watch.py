@@ -36,11 +36,13 @@ class Integrity:
         may_hide: bool = True,
         frames: int | None = None,
         is_whole: bool = False,
+        lacks_bytes: bool = False,
     ) -> None:
         """`may_hide`: the file may say of frames that they are not to be shown; `frames`: how many
-        there are otherwise; `is_whole`: the file is as long as it states, to the byte.
+        there are otherwise; `is_whole`: the file is as long as it states, to the byte;
+        `lacks_bytes`: it is shorter.
         """
-        self._is_whole = is_whole
+        self._is_whole, self._lacks_bytes = is_whole, lacks_bytes
         self._container = container
         self._may_hide = may_hide
         self._listed = frames or 0
@@ -173,8 +175,10 @@ class Integrity:
     def _stated(self) -> int:
         """How many frames the header promises, if it is to be believed, or 0."""
         stream = self._stream
-        # AVI counts empty packets, too, which only its list leaves out; without it, believe that.
-        if self._container.format.name == "avi" and self._listed_at_first < self._packets:
+        # AVI counts empty packets, too, which only its list leaves out. Where that is damaged, or
+        # bytes are missing, the count is believed.
+        is_damaged = self._lacks_bytes or self._listed_at_first < self._packets
+        if self._container.format.name == "avi" and is_damaged:
             return stream.frames
         if self._container.format.name == "mxf" and stream.time_base and stream.duration:
             is_counted = stream.time_base * (stream.average_rate or 0) == 1

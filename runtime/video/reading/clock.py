@@ -14,6 +14,7 @@ from ....common.errors import InputError
 from ....common.libraries.pyav import exact
 from ..clip.span import Span
 from .deinterlace import Deinterlacer
+from .gaps import Gaps
 from .track_end import track_end
 
 # Times that go back by no more than this are corrected; a clock that starts over is an error.
@@ -57,6 +58,7 @@ class Clock:
         self._waits = waits
         self.last_pts: int | None = None
         """The time of the frame that came last, in or outside the span."""
+        self.gaps = Gaps(self.time_base)
         self.moved = 0
         """How many frames did not come after the one before them and were moved behind it."""
 
@@ -110,6 +112,8 @@ class Clock:
             self._check_jump_back(last, pts, frame)
             pts = last + max(1, math.ceil(_LEAST_SECONDS / self.time_base))
             self.moved += 1
+        if last is not None:
+            self.gaps.add(last, pts)
         self.last_pts = pts
         return pts
 

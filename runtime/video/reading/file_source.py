@@ -31,6 +31,7 @@ from .clip_source import ClipSource
 from .clock import Clock, Timed
 from .decoding import Decoder, Picture
 from .deinterlace import Deinterlacer
+from .gaps import UNPROTECTED
 from .options import ReadOptions
 from .seek import seek_point
 from .side_data import side_data_of
@@ -113,6 +114,7 @@ class FileSource(ClipSource):
                 may_hide=structure.may_hide,
                 frames=structure.frames,
                 is_whole=structure.is_whole,
+                lacks_bytes=structure.lacks_bytes,
             )
             self._deinterlacer = Deinterlacer(self._stream, self._options.deinterlace, self._note)
         except ValueError as error:
@@ -181,6 +183,8 @@ class FileSource(ClipSource):
         if self._integrity.hidden and self._options.span.is_whole:
             hidden = self._integrity.hidden
             self._note(f"its edit list hides {hidden} frames, from players as well")
+        if self.container.format.name in UNPROTECTED and (note := self._clock.gaps.note()):
+            self._note(note)
         if self._clock.moved:
             self._note(
                 f"{self._clock.moved} frames had the time of the frame before them "

@@ -151,6 +151,42 @@ def test_lost_frames_of_an_avi_without_its_list_are_missed(tmp_path: Path) -> No
     is_refused(source, data, "19 of 20 frames are there")
 
 
+def test_lost_bytes_of_an_avi_are_missed(tmp_path: Path) -> None:
+    source = clip(tmp_path / "a.avi", codec="mjpeg", pixel_format="yuvj420p")
+    data = source.read_bytes()
+    places = [place for place in range(len(data)) if data.startswith(b"00dc", place)]
+    is_refused(source, data[: places[7] + 2] + data[places[8] + 2 :], "frames are there")
+
+
+@pytest.mark.parametrize(
+    ("suffix", "lost", "said"),
+    [
+        (".ts", [20, 21, 30], "has 2 gaps, in which 3 frames seem to be lost; the first begins"),
+        (".mpg", [20], "has a gap, in which 1 frame seems to be lost; it begins at"),
+        (".wmv", [20], "has a gap, in which 1 frame seems to be lost; it begins at 0.7"),
+        (".ts", [], ""),
+        (".ts", [1, 2, 4, 7, 9, 12, 20, 24, 30], ""),  # uneven, as phones film
+        (".mp4", [20], ""),  # its tables agree: the pause was filmed
+    ],
+)
+def test_gaps_between_even_frames_are_named(
+    tmp_path: Path, suffix: str, lost: list[int], said: str
+) -> None:
+    source = make_clip(
+        tmp_path / f"a{suffix}",
+        noise(40 - len(lost)),
+        pts=[number for number in range(40) if number not in lost],
+        time_base=Fraction(1, 25),
+        rate=Fraction(25),
+        codec="wmv2" if suffix == ".wmv" else "mpeg2video",
+        options={"bf": "0"},
+    )
+    notes = convert(source, tmp_path / "out.mp4")
+    assert [note for note in notes if "gap" in note] == [note for note in notes if said][:1]
+    assert said in " ".join(notes)
+    assert len(frame_times(tmp_path / "out.mp4")) == 40 - len(lost)
+
+
 def gif(path: Path) -> Path:
     images = [Image.fromarray(image[..., ::-1]) for image in noise(FRAMES, 32, 24)]
     images[0].save(path, save_all=True, append_images=images[1:], duration=40, loop=0)
