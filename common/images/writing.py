@@ -39,7 +39,8 @@ _FORMATS = {
     ".jxl": "JXL",
     **dict.fromkeys(JPEG_SUFFIXES, "JPEG"),
 }
-_MOST_PER_SIDE = {"JPEG": 65535, "WEBP": 16383, "AVIF": 65536, "HEIF": 65536}
+# What libjpeg writes; what WebP's header holds; what libavif and libde265 read.
+_MOST_PER_SIDE = {"JPEG": 65500, "WEBP": 16383, "AVIF": 32768, "HEIF": 65000, "GIF": 65535}
 _GREY_FORMATS = ("JPEG", "BMP")
 _KEEPS = {
     "JPEG": {"EXIF", "XMP", "IPTC", "resolution"},
@@ -65,6 +66,16 @@ class StripWriter(Protocol):
         """Write the end, after the last line."""
 
 
+def check_image_size(target: Path, width: int, height: int) -> None:
+    """Raise OutputError if the format of the target's suffix cannot hold so many pixels a side."""
+    suffix = target.suffix.lower()
+    most = _MOST_PER_SIDE.get("GIF" if suffix == ".gif" else _FORMATS.get(suffix, ""))
+    if most is not None and max(width, height) > most:
+        raise OutputError(
+            f"{target}: {width}×{height} pixels are too many for {target.suffix}; use .png"
+        )
+
+
 def encode_image(target: Path, picture: Picture, *, say: Say) -> bytes:
     """The bytes of an image file in the format of the target's suffix; nothing is written.
 
@@ -84,11 +95,7 @@ def encode_image(target: Path, picture: Picture, *, say: Say) -> bytes:
         writer.close()
         return file.getvalue()
     name = _FORMATS[target.suffix.lower()]
-    most = _MOST_PER_SIDE.get(name, width + height)
-    if max(width, height) > most:
-        raise OutputError(
-            f"{target}: {width}×{height} pixels are too many for {target.suffix}; use .png"
-        )
+    check_image_size(target, width, height)
     if picture.bgr.dtype == np.uint16:
         return _encode_deep(target, name, picture, say)
     grey = picture.is_grey and name in _GREY_FORMATS

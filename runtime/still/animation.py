@@ -18,7 +18,7 @@ from ...common.images.content.png_chunks import read_chunks
 from ...common.images.decoding import is_deep
 from ...common.images.formats.gif_blocks import gif_fault
 from ...common.images.opening import frame_count, opened, opened_header
-from ...common.images.writing import JPEG_QUALITY, channels_of
+from ...common.images.writing import JPEG_QUALITY, channels_of, check_image_size
 from ...common.notes import Say
 from ...common.signals import call_interruptibly
 from ..machine.host import available_memory_bytes
@@ -102,6 +102,8 @@ def _made(
         count = len(frame_numbers(image))
         if is_deep(image):
             say(f"{source.name}: 16 bits per channel are reduced to 8, as in every animation")
+        width, height = image.size
+        check_image_size(target, round(width * scale), round(height * scale))
         _check_memory(source, image.size, count, scale)
         chunks = list(read_chunks(io.BytesIO(data)))  # none unless it is a PNG
         metadata, _ = read_metadata(image, chunks)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...common.errors import InputError
+from ...common.images.writing import check_image_size
 from ...common.notes import Say
 from ..machine.host import available_memory_bytes
 from ..tiling import TilePlan
@@ -37,11 +38,14 @@ class Needs:
     """Of the largest part, if it is read strip by strip."""
 
     def check(self, large_pixels: int, inform: Say, seconds: Seconds) -> None:
-        """Say what a picture takes whose result has so many pixels. Raises InputError: there is
-        less memory.
+        """Say what a picture takes whose result has so many pixels.
+
+        Raises InputError: there is less memory. Raises OutputError: the target's format cannot hold
+        the result.
         """
-        self._refuse_too_large()
         width, height = (round(side * self.scale) for side in (self.width, self.height))
+        check_image_size(self.target, width, height)
+        self._refuse_too_large()
         needed = _gigabytes(self.memory_bytes)
         if width * height >= large_pixels:
             took = seconds(self.height, self.width)

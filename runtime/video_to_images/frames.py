@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ...common.errors import InputError
 from ...common.images import ALPHA_SUFFIXES
-from ...common.images.writing import DEEP_SUFFIXES
+from ...common.images.writing import DEEP_SUFFIXES, check_image_size
 from ...common.notes import Say
 from ..video.clip.frame import ClipFacts, Frame
 from ..video.clip.pool import FramePool
@@ -87,6 +87,7 @@ def open_frames(
         source, facts, pool, is_deep=is_deep, name=name, target=target.name, say=say
     )
     size_px = step.output_size(facts.width_px, facts.height_px)
+    check_image_size(target, *size_px)
     return Frames(facts, frames, pool, step, size_px)
 
 

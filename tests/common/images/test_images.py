@@ -327,10 +327,28 @@ def test_images_that_are_not_read_are_left_out_of_a_folder_with_a_line(tmp_path:
     assert "b.psd and 1 more left out" in note
 
 
-def test_images_too_large_for_a_format_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("suffix", "most"), [(".jpg", 65500), (".webp", 16383), (".avif", 32768)])
+def test_images_too_large_for_a_format_are_refused(tmp_path: Path, suffix: str, most: int) -> None:
+    largest = Picture(np.zeros((16, most, 3), np.uint8))
+    target = tmp_path / f"out{suffix}"
+    target.write_bytes(encode_image(target, largest, say=print))
+    with opened(target) as (image, _):  # by Pillow
+        assert image.size == (most, 16)
+        image.load()
+    larger = Picture(np.zeros((16, most + 1, 3), np.uint8))
+    with pytest.raises(OutputError, match=rf"{most + 1}×16 pixels are too many for {suffix}; use"):
+        encode_image(tmp_path / f"x{suffix}", larger, say=print)
+
+
+def test_images_too_large_for_a_format_are_refused_before_the_work(tmp_path: Path) -> None:
+    class Never(Nearest):
+        def __call__(self, frame: Pixels) -> Pixels:
+            raise AssertionError("the network was run")
+
     source = save(tmp_path / "in.png", picture(10, 9000))
     with pytest.raises(OutputError, match=r"18000×20 pixels are too many for .webp; use .png"):
-        run(source, tmp_path / "out.webp")
+        upscale_image(source, tmp_path / "out.webp", Never(), scale=2.0, say=print)
+    assert [path.name for path in tmp_path.iterdir()] == ["in.png"]
 
 
 def test_a_png_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

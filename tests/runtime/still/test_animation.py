@@ -16,7 +16,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
 from framelift.cli.upscale.command import upscale as command
-from framelift.common.errors import InputError
+from framelift.common.errors import InputError, OutputError
 from framelift.common.images.content.png_chunks import SIGNATURE, chunk
 from framelift.runtime import Upscaler
 from framelift.runtime.still import make_image
@@ -190,3 +190,15 @@ def test_an_apng_of_16_bits_is_reduced_with_a_line(tmp_path: Path) -> None:
     assert notes == ["in.png: 16 bits per channel are reduced to 8, as in every animation"]
     with PngImageFile(tmp_path / "out.png") as image:
         assert (image.n_frames, image.size) == (2, (64, 48))
+
+
+def test_frames_too_large_for_the_format_are_refused_before_the_work(
+    tmp_path: Path, upscaler: Upscaler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "in.gif"
+    still = Image.new("L", (9000, 4))
+    still.save(source, save_all=True, append_images=[Image.new("L", (9000, 4), 255)], duration=100)
+    monkeypatch.setattr("framelift.runtime.still.animation.upscale_picture", None)
+    with pytest.raises(OutputError, match=r"36000×16 pixels are too many for .webp; use .png"):
+        make_image(source, tmp_path / "out.webp", upscaler, say=print)
+    assert [path.name for path in tmp_path.iterdir()] == ["in.gif"]
