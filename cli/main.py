@@ -27,6 +27,7 @@ from .output import log_file
 from .output.json_output import expect_json, print_failure
 from .output.lines import print_line
 
+_NO_THREAD = "can't start new thread"
 _GARBAGE_THRESHOLD = 20_000
 """Objects after which Python looks for cycles. Its own 700 makes imports a tenth slower."""
 
@@ -166,6 +167,11 @@ def _run(argv: Sequence[str], prepare: Callable[[], None]) -> NoReturn:
         if not is_out_of_memory(error):
             raise
         _fail("MemoryError", "out of memory", 1)
+    except RuntimeError as error:
+        if _NO_THREAD not in str(error):
+            raise
+        limits = "memory is short, or a limit of processes is reached (ulimit -u)"
+        _fail("MemoryError", f"no more threads can be started: {limits}", 1)
     sys.exit(code if isinstance(code, int) else 0)
 
 

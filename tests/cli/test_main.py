@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from importlib.metadata import version
 from pathlib import Path
 
@@ -35,6 +36,31 @@ def test_too_little_memory_is_one_line(
         main(["check", "m.onnx"])
     assert ended.value.code == 1
     assert capsys.readouterr().err == "framelift: out of memory: Unable to allocate 10.1 GiB\n"
+
+
+def test_threads_that_cannot_be_started_are_one_line(
+    tmp_path: Path,
+    nearest_model_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    source = make_clip(tmp_path / "a.mp4")
+    start = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name == "framelift_encode":  # the last of three
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    options = ("--model", nearest_model_path, "--backend", "onnx-cpu", "-q")
+    with pytest.raises(SystemExit) as ended:
+        main([str(word) for word in ("upscale", source, tmp_path / "b.mp4", *options)])
+    assert ended.value.code == 1
+    error = capsys.readouterr().err
+    assert error.startswith("framelift: no more threads can be started: memory is short")
+    assert error.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir() if path.suffix == ".mp4"] == ["a.mp4"]
 
 
 @pytest.mark.parametrize(

@@ -208,9 +208,11 @@ class FileSink(Closing):
         except (av.FFmpegError, ValueError) as error:
             width, height = self._stream.codec_context.width, self._stream.codec_context.height
             rate = float(self._facts.average_rate or DEFAULT_RATE)
+            # Encoders do not say that they ran out of memory.
+            memory = ", or free memory" if isinstance(error, av.error.ExternalError) else ""
             raise OutputError(
                 f"{self._target}: {self._options.codec_name} cannot encode {width}×{height} at "
-                f"{rate:g} fps; name another --codec or --scale"
+                f"{rate:g} fps; name another --codec or --scale{memory}"
             ) from error
         self._container.start_encoding()
 
