@@ -149,7 +149,7 @@ def check_target(target: Path, *, overwrite: bool = False, source: Path | None =
     """Raise `OutputError` when `target` could not be written, before any work is done for it."""
     folder = target.parent
     try:
-        is_folder, exists = target.is_dir(), _is_there(target)
+        is_folder, exists = target.is_dir(), is_there(target)
     except OSError as error:  # a name that is too long, for instance
         raise OutputError(describe_os_error(target, error)) from error
     if is_folder:
@@ -168,7 +168,7 @@ def check_target(target: Path, *, overwrite: bool = False, source: Path | None =
         raise OutputError(f"{target}: the folder {folder} is not writable")
 
 
-def _is_there(path: Path) -> bool:
+def is_there(path: Path) -> bool:
     """`Path.exists` of Python 3.13, which raises OSError where the system cannot say."""
     try:
         path.stat()

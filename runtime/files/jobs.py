@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...common.errors import InputError, OutputError
-from ...common.files import check_target
+from ...common.files import check_target, is_there
 from ...common.images import (
     FOREIGN_IMAGE_SUFFIXES,
     IMAGE_SUFFIXES,
@@ -134,7 +134,7 @@ def plan_many(
         if source.is_dir():
             into = target if is_template(target) else target / source.resolve().name
             jobs += _folder_jobs(source, into, options, recursive, say)
-        elif not source.exists():
+        elif not is_there(source):
             raise InputError(f"{source}: no such file or folder")
         else:
             check_image_readable(source)
@@ -186,7 +186,7 @@ def plan_jobs(
     """
     if source.is_dir():
         return _folder_jobs(source, target, options, recursive, say)
-    if not source.exists():
+    if not is_there(source):
         raise InputError(f"{source}: no such file or folder")
     name = own_name(source, options)
     target = in_template(target / name if target.is_dir() else target, source, name)

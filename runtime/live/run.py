@@ -6,7 +6,7 @@ from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
 
 from ...common.errors import InputError, OutputError
-from ...common.files import check_target
+from ...common.files import check_target, is_there
 from ...common.images import is_image
 from ...common.notes import Say, say_on_stderr
 from ...common.signals import call_interruptibly, first_signal_stops
@@ -57,7 +57,7 @@ def check_live(
         OutputError: the target cannot be written.
         MissingDependencyError: the encoder or OpenCV's windows are missing.
     """
-    if source.kind is SourceKind.FILE and not (source.path.exists() or is_sequence(source.path)):
+    if source.kind is SourceKind.FILE and not (is_there(source.path) or is_sequence(source.path)):
         raise InputError(f"{source.shown}: no such file or folder")
     if source.kind is SourceKind.FILE and source.path.is_dir():
         raise InputError(f"{source.shown}: is a folder; name a folder for its results, too")

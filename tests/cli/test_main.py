@@ -17,12 +17,21 @@ from ..support.clips import frame_times, make_clip
 from ..support.waiting import PATIENCE_S
 
 
-def test_a_path_that_the_system_refuses_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    name = 300 * "a"
+@pytest.mark.parametrize(
+    ("command", "suffix", "others"),
+    [("check", ".onnx", ()), ("upscale", ".mp4", ("o.mp4",)), ("upscale", ".mp4", ("-",))],
+)
+def test_a_path_that_the_system_refuses_is_one_line(
+    capsys: pytest.CaptureFixture[str], command: str, suffix: str, others: tuple[str, ...]
+) -> None:
+    name = 300 * "a" + suffix
     with pytest.raises(SystemExit) as ended:
-        main(["check", f"{name}.onnx"])
+        main([command, name, *others])
     assert ended.value.code == 1
-    assert capsys.readouterr().err == f"framelift: {name}.onnx: File name too long\n"
+    said = capsys.readouterr().err
+    assert said.startswith(f"framelift: {name}")
+    assert said.endswith(": File name too long\n")
+    assert said.count("\n") == 1
 
 
 def test_too_little_memory_is_one_line(

@@ -12,6 +12,7 @@ from av.format import Flags
 from av.stream import Disposition
 
 from ....common.errors import InputError
+from ....common.files import is_there
 from ....common.libraries.pyav import open_to_read
 from ....common.notes import Say
 
@@ -29,7 +30,7 @@ def open_input(
     """
     if path.is_dir():
         raise InputError(f"{path}: is a folder, not a video file")
-    if not path.exists():
+    if not is_there(path):
         raise InputError(f"{path}: no such file")
     if path.is_file() and path.stat().st_size == 0:
         raise InputError(f"{path}: the file is empty")
