@@ -65,7 +65,7 @@ def test_a_run_prints_the_checkpoint_and_is_not_overwritten(
     printed = capsys.readouterr()
     assert printed.out.strip() == str(out / "model.safetensors")
     assert "b.png: not a readable image" in printed.err
-    assert "1 photographs" in printed.err
+    assert "1 photograph, " in printed.err
     assert run("realtime-small-x4", "--data", photos, "--out", out, *TINY) == 1
     assert "already contains a run: pass --resume" in capsys.readouterr().err
     assert run("realtime-small-x4", "--data", photos, "--out", out, *TINY, "--resume") == 0

@@ -15,6 +15,7 @@ import torch
 
 from ...common.errors import BackendError, ConfigError, OutputError
 from ...common.notes import Say
+from ...common.text import counted
 from ..config.file import load_config
 from ..config.schema import TrainConfig
 from ..distributed import Processes, joined, processes_from_environment
@@ -139,8 +140,8 @@ def _introduce(trainer: Trainer, say: Say) -> None:
         say(f"from step {trainer.step} on with {key} = {value:g}, unlike the steps before")
     together = f" in {processes.count} processes" if processes.count > 1 else ""
     say(
-        f"{len(photos.photos)} photographs, {_summary(trainer.config.network)}, on {trainer.device}"
-        f"{together}, steps {trainer.step} to {trainer.config.steps}"
+        f"{counted(len(photos.photos), 'photograph')}, {_summary(trainer.config.network)}, "
+        f"on {trainer.device}{together}, steps {trainer.step} to {trainer.config.steps}"
     )
 
 
