@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import math
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar
 
 from .errors import Interrupted
+
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
 
 T = TypeVar("T")
 _Handler: TypeAlias = Callable[[int, FrameType | None], object]
@@ -33,6 +38,9 @@ _ENDING_S = 1.0
 _LOST_S = 10.0
 """After an error that has not ended the process in this time, the next signal raises it again."""
 
+_AGAIN_S = 0.01
+"""After an error that Python dropped, for which the signal is sent again."""
+
 
 class _Last:
     """The last signal that raised an error."""
@@ -40,11 +48,21 @@ class _Last:
     number: int | None = None
     error = -math.inf
     """When, of the monotonic clock."""
+    dropped = False
+    """Whether Python dropped the error: no caller got it."""
+    interrupts = False
+    """Whether it is of `signals_as_interrupts`, which ends the command."""
 
 
-def _raising(number: int) -> int:
-    _Last.number, _Last.error = number, time.monotonic()
-    return number
+class _Blocks:
+    """Those of `_handled_by` that run."""
+
+    count = 0
+
+
+def _raise(error: BaseException, number: int) -> NoReturn:
+    _Last.number, _Last.error, _Last.dropped = number, time.monotonic(), False
+    raise error
 
 
 def raised_by() -> int | None:
@@ -54,6 +72,16 @@ def raised_by() -> int | None:
     it.
     """
     return _Last.number
+
+
+def raise_swallowed() -> None:
+    """Raise the error of `signals_as_interrupts` again if one was raised and swallowed.
+
+    Call it where work begins: an import of a library that need not work, for instance, swallows
+    whatever it raises.
+    """
+    if _Last.interrupts and sys.exc_info()[0] is None:
+        raise KeyboardInterrupt(_Last.number)
 
 
 @contextmanager
@@ -69,13 +97,18 @@ def signals_as_interrupts() -> Iterator[None]:
         return
 
     def handle(signum: int, frame: FrameType | None) -> None:
-        if time.monotonic() < _Last.error + _ENDING_S:
+        if time.monotonic() < _Last.error + _ENDING_S and not _Last.dropped:
             return
-        raise KeyboardInterrupt(_raising(signum))
+        _Last.interrupts = True
+        _raise(KeyboardInterrupt(signum), signum)
 
     _Last.number, _Last.error = None, -math.inf
-    with _handled_by(handle):
-        yield
+    _Last.dropped = _Last.interrupts = False
+    try:
+        with _handled_by(handle):
+            yield
+    finally:
+        _Last.interrupts = False
 
 
 @contextmanager
@@ -96,11 +129,11 @@ def signals_as_errors(outcome: str = "no output was left behind") -> Iterator[No
 
     def handle(signum: int, frame: FrameType | None) -> None:
         nonlocal raised
-        if time.monotonic() < raised + _LOST_S:
+        if time.monotonic() < raised + _LOST_S and not _Last.dropped:
             return
         raised = time.monotonic()
-        _raising(signum)
-        raise Interrupted(f"interrupted by {signal_name(signum)}; {outcome}", 128 + signum)
+        line = f"interrupted by {signal_name(signum)}; {outcome}"
+        _raise(Interrupted(line, 128 + signum), signum)
 
     with _handled_by(handle):
         yield
@@ -193,7 +226,8 @@ def signals_noted(notice: str = "") -> Iterator[StopRequest]:
             with contextlib.suppress(OSError):
                 os.write(STDERR, f"\n{notice}\n".encode() if notice else b"")
         elif number == before == signal.SIGINT and time.monotonic() >= first + SAME_PRESS_S:
-            raise Interrupted("stopped at once; the last checkpoint and state are kept", 130)
+            line = "stopped at once; the last checkpoint and state are kept"
+            _raise(Interrupted(line, 130), number)
 
     with _handled_by(note):
         yield request
@@ -201,9 +235,26 @@ def signals_noted(notice: str = "") -> Iterator[StopRequest]:
 
 @contextmanager
 def _handled_by(handle: _Handler) -> Iterator[_Handlers]:
-    """Give the signals this handler; returns those that they had, which they get back."""
+    """Give the signals this handler; returns those that they had, which they get back.
+
+    Python drops errors that are raised while it frees something (`__del__`, callbacks of weak
+    references, as every import has one). The signal is sent again then.
+    """
+    raise_swallowed()
     previous: _Handlers = {}
+    hook = sys.unraisablehook
+
+    def dropped(what: UnraisableHookArgs) -> None:
+        if _Last.number is None or not isinstance(what.exc_value, KeyboardInterrupt | Interrupted):
+            hook(what)
+            return
+        _Last.dropped = True
+        with contextlib.suppress(RuntimeError):  # no room for a thread
+            _thread.start_new_thread(_send_again, (_Last.number,))  # takes no lock of Python's
+
     try:
+        sys.unraisablehook = dropped
+        _Blocks.count += 1
         for number in _signals():
             previous[number] = signal.getsignal(number)
             signal.signal(number, handle)
@@ -212,7 +263,21 @@ def _handled_by(handle: _Handler) -> Iterator[_Handlers]:
         _Last.error = time.monotonic()
         raise
     finally:
+        _Blocks.count -= 1
+        sys.unraisablehook = hook
         _restore(previous)
+
+
+def _send_again(number: int) -> None:
+    time.sleep(_AGAIN_S)  # until what was freed is gone
+    if not (_Last.dropped and _Blocks.count):
+        return
+    if hasattr(signal, "pthread_kill"):
+        main = threading.main_thread().ident
+        if main is not None:
+            signal.pthread_kill(main, number)
+    else:  # Windows
+        _thread.interrupt_main(signal.Signals(number))
 
 
 def _restore(handlers: _Handlers) -> None:

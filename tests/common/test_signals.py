@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 
 import pytest
 
 from framelift.common.errors import Interrupted
+from framelift.common.libraries.needed import needed_for
 from framelift.common.signals import (
     SAME_PRESS_S,
     first_signal_stops,
@@ -96,3 +100,53 @@ def test_what_a_library_lost_is_raised_again(monkeypatch: pytest.MonkeyPatch) ->
         clock = 11.0
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
+
+
+class Freed:
+    """Something that a signal reaches while it is freed, where Python drops errors."""
+
+    def __del__(self) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+
+def free_one_and_go_on() -> None:
+    Freed()
+    for _ in range(500):
+        time.sleep(0.01)
+
+
+def test_an_error_that_python_drops_is_raised_again(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(KeyboardInterrupt) as caught, signals_as_interrupts():
+        free_one_and_go_on()
+    assert caught.value.args == (signal.SIGTERM,)
+    with pytest.raises(Interrupted, match="by SIGTERM; nothing"), signals_as_errors("nothing"):
+        free_one_and_go_on()
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    "next_block",
+    [signals_as_errors, signals_noted, lambda: needed_for("training", "framelift[train]")],
+    ids=["errors", "noted", "imports"],
+)
+def test_an_error_that_a_library_swallows_is_raised_before_the_work(
+    next_block: Callable[[], AbstractContextManager[object]],
+) -> None:
+    with signals_as_interrupts():
+        with contextlib.suppress(KeyboardInterrupt):  # as of an import that need not work
+            signal.raise_signal(signal.SIGTERM)
+        with pytest.raises(KeyboardInterrupt) as caught, next_block():
+            pass
+    assert caught.value.args == (signal.SIGTERM,)
+
+
+def test_errors_of_others_that_python_drops_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken:
+        def __del__(self) -> None:
+            raise ValueError("of others")
+
+    shown = list[str]()
+    monkeypatch.setattr(sys, "unraisablehook", lambda what: shown.append(str(what.exc_value)))
+    with signals_as_interrupts(), signals_as_errors():
+        Broken()
+    assert shown == ["of others"]
