@@ -7,6 +7,8 @@ from mmap import mmap
 _HEADER_BYTES, _COLOUR_BYTES = 13, 3
 _EXTENSION, _IMAGE, _END = 0x21, 0x2C, 0x3B
 _IMAGE_BYTES = 9
+_LAST_BYTES = b"\0;"
+"""The empty part behind the last image, and the end mark."""
 _CUT_SHORT = "the file is cut short: the end mark of a GIF is missing"
 _DAMAGED = "the file is damaged: it has something else between the blocks of a GIF"
 
@@ -14,7 +16,8 @@ _DAMAGED = "the file is damaged: it has something else between the blocks of a G
 def gif_fault(data: bytes | mmap) -> str:
     """What is wrong with the blocks of a GIF, as a clause, or "".
 
-    Zeros between them and behind the end do no harm. The compressed pixels are not looked at.
+    Zeros between them do no harm, nor does what other programs put behind the end. The compressed
+    pixels are not looked at.
     Source: the GIF89a specification.
     """
     with memoryview(data) as view:
@@ -30,7 +33,7 @@ def _fault(view: memoryview) -> str:
         kind = view[place]
         place += 1
         if kind == _END:
-            return _DAMAGED if any(view[place:]) else ""
+            return _DAMAGED if _is_rest_of_gif(view[place:]) else ""
         if kind == _EXTENSION:
             place = _behind_parts(view, place + 1)
         elif kind == _IMAGE:
@@ -38,6 +41,11 @@ def _fault(view: memoryview) -> str:
             place = _behind_parts(view, place + _IMAGE_BYTES + table + 1)
         elif kind:
             return _DAMAGED
+
+
+def _is_rest_of_gif(view: memoryview) -> bool:
+    """Whether what is behind an end mark ends as a GIF does, so that the mark is a damaged byte."""
+    return bytes(view).rstrip(b"\0").endswith(_LAST_BYTES)
 
 
 def _table_bytes(flags: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from pathlib import Path
 from typing import BinaryIO
@@ -9,10 +10,8 @@ from typing import BinaryIO
 from .boxes import Box, boxes, boxes_of_file
 
 _LARGEST_TABLES = 1 << 26
-_KNOWN = {
-    *(b"ftyp", b"styp", b"sidx", b"ssix", b"moov", b"moof", b"mdat", b"mfra", b"free", b"skip"),
-    *(b"wide", b"uuid", b"emsg", b"prft", b"meta", b"pdin", b"udta", b"pnot"),
-}
+_NAME = re.compile(rb"[A-Za-z0-9_ ]{4}")
+"""Names of boxes; readers leave out those that they do not know."""
 _LOST = "the file is damaged: a part of its fragments is missing"
 _STRANGE = "the file is damaged: between its fragments is something else"
 _CUT = "the file is cut short within a fragment"
@@ -38,7 +37,7 @@ def fragments_fault(path: Path, moov: bytes, *, has_samples: bool) -> str:
     with path.open("rb") as file:
         total, end = file.seek(0, 2), 0
         for box in boxes_of_file(file):
-            if box.name not in _KNOWN:
+            if not _NAME.fullmatch(box.name):
                 break
             if fault := walk.fault(file, box):
                 return fault

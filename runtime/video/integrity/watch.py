@@ -48,7 +48,7 @@ class Integrity:
         self._listed = frames or 0
         self._frames = 0 if may_hide else self._listed
         self._stream = stream
-        self._packets = 0
+        self._packets = self._numbered = 0
         self._listed_at_first = len(stream.index_entries)
         self._end_seconds = Fraction(0)
         self._first_pts: int | None = None
@@ -85,6 +85,8 @@ class Integrity:
         if packet.stream.index != self._stream.index:
             return "the file is damaged or cut short" if packet.is_corrupt else ""
         self._packets += 1
+        if packet.dts is not None:
+            self._numbered = max(self._numbered, packet.dts + 1)
         self._watch_discarded(packet)
         if self._first_dts is None:
             self._first_dts = packet.dts
@@ -175,11 +177,12 @@ class Integrity:
     def _stated(self) -> int:
         """How many frames the header promises, if it is to be believed, or 0."""
         stream = self._stream
-        # AVI counts empty packets, too, which only its list leaves out. Where that is damaged, or
-        # bytes are missing, the count is believed.
-        is_damaged = self._lacks_bytes or self._listed_at_first < self._packets
-        if self._container.format.name == "avi" and is_damaged:
-            return stream.frames
+        if self._container.format.name == "avi":
+            # It counts empty packets, too, which its list leaves out, and libav as well.
+            if self._listed_at_first >= self._packets:
+                return stream.frames if self._lacks_bytes else 0
+            # Without a whole list, the times are numbers of packets, among them the empty ones.
+            return self._packets + max(0, stream.frames - self._numbered)
         if self._container.format.name == "mxf" and stream.time_base and stream.duration:
             is_counted = stream.time_base * (stream.average_rate or 0) == 1
             return stream.duration if is_counted else 0
