@@ -14,6 +14,7 @@ from framelift.train.config.preset_files import preset_names, preset_summary
 from framelift.train.config.schema import ScheduleConfig
 from framelift.train.loop.schedule import learning_rate_factor
 from framelift.train.losses import (
+    AdversarialConfig,
     ExcessConfig,
     FeatureLossConfig,
     PhaseConfig,
@@ -67,9 +68,10 @@ def test_realtime_presets_come_in_three_sizes_and_two_kinds() -> None:
             kinds = [PixelLossConfig, FeatureLossConfig, SpectrumConfig]
             holding_colour = [PixelLossConfig, *kinds]
             without_specks = [*holding_colour, PhaseConfig, ExcessConfig]
-            of_chroma = [*holding_colour, PhaseConfig, PixelLossConfig, ExcessConfig]
+            chroma = [PhaseConfig, PixelLossConfig, ExcessConfig]
+            with_discriminator = [*holding_colour, *chroma, AdversarialConfig]
             terms = [type(term) for term in perceptual.loss]
-            assert terms in (holding_colour, without_specks, of_chroma)
+            assert terms in (holding_colour, without_specks, with_discriminator)
             deployed = build_network(plain.network).deploy()
             parameters[name] = sum(parameter.numel() for parameter in deployed.parameters())
         footage = load_config(f"realtime-small-x{scale}-video")
