@@ -96,6 +96,10 @@ def delay(path: Path) -> float:
     return click - at[int(np.flatnonzero(light > 128)[0])]
 
 
+TRIES = 3
+"""On a busy machine a receiver of SRT may get nothing (2 of 22 runs), which the sender reports."""
+
+
 @contextmanager
 def running(command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
@@ -143,17 +147,22 @@ def test_a_film_is_published_with_its_sound(
     tmp_path: Path, film: Path, free_port: int, url: str, receiver: list[str], form: str
 ) -> None:
     url = url.format(free_port)
-    received = tmp_path / "received.mkv"
-    command = ["ffmpeg", "-v", "error", *receiver, "-i", url + form, "-t", "2.2", "-c", "copy"]
-    with running([*command, str(received)]):
-        wait_until_listening(free_port, udp="srt" in url)
-        secret = "?passphrase=a%20secret%20of%20SRT" if "srt" in url else ""
-        try:
-            result = upscale(str(film), url + secret)
-        except OutputError as error:
-            if "libsrt" in str(error):
-                pytest.skip(str(error))
-            result = None  # the receiver has all that it wants, and hung up
+    for attempt in range(TRIES):
+        received = tmp_path / f"received{attempt}.mkv"
+        command = ["ffmpeg", "-v", "error", *receiver, "-i", url + form, "-t", "2.2", "-c", "copy"]
+        with running([*command, str(received)]) as process:
+            wait_until_listening(free_port, udp="srt" in url)
+            secret = "?passphrase=a%20secret%20of%20SRT" if "srt" in url else ""
+            try:
+                result = upscale(str(film), url + secret)
+            except OutputError as error:
+                if "libsrt" in str(error):
+                    pytest.skip(str(error))
+                if "did not accept data" in str(error) and attempt + 1 < TRIES:
+                    process.kill()
+                    continue
+                result = None  # the receiver has all that it wants, and hung up
+        break
     assert codecs(received) == {"video": "h264", "audio": "aac"}
     assert abs(delay(received)) <= 0.06
     assert result is None or result.stats.frames_written >= 20
