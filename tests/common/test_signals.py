@@ -81,24 +81,26 @@ def test_a_signal_that_is_sent_twice_at_once_is_one_request() -> None:
             signal.raise_signal(signal.SIGINT)
 
 
-def test_what_a_library_lost_is_raised_again(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("block", "error", "seconds"),
+    [(signals_as_errors, Interrupted, 10.0), (signals_as_interrupts, KeyboardInterrupt, 1.0)],
+    ids=["errors", "interrupts"],
+)
+def test_what_a_library_lost_is_raised_again(
+    monkeypatch: pytest.MonkeyPatch,
+    block: Callable[[], AbstractContextManager[None]],
+    error: type[BaseException],
+    seconds: float,
+) -> None:
     clock = 0.0
     monkeypatch.setattr(time, "monotonic", lambda: clock)
-    with signals_as_errors():
-        with pytest.raises(Interrupted):
-            signal.raise_signal(signal.SIGINT)
-        clock = 9.9
-        signal.raise_signal(signal.SIGINT)
-        clock = 10.0
-        with pytest.raises(Interrupted):
-            signal.raise_signal(signal.SIGINT)
-    with signals_as_interrupts():
-        with pytest.raises(KeyboardInterrupt):
+    with block():
+        with pytest.raises(error):
             signal.raise_signal(signal.SIGTERM)
-        clock = 10.9
+        clock = seconds - 0.1
         signal.raise_signal(signal.SIGINT)
-        clock = 11.0
-        with pytest.raises(KeyboardInterrupt):
+        clock = seconds
+        with pytest.raises(error):
             signal.raise_signal(signal.SIGINT)
 
 

@@ -83,7 +83,6 @@ class _Walk:
         for name, body in boxes(moof):
             if name == b"mfhd":
                 self._number = struct.unpack_from(">I", body, 4)[0]
-        assert self._number is not None or before is None
         jumps = before is not None and self._number is not None and self._number > before + 1
         for name, body in boxes(moof):
             if name != b"traf":
